@@ -1,0 +1,1 @@
+"""Vernis: adapters/interchange."""

@@ -1,0 +1,89 @@
+"""The one tree of errors that Vernis raises.
+
+Every message is one line: what is wrong, with which file or name, and what to do.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class VernisError(Exception):
+    """Base of every error that Vernis raises on purpose."""
+
+
+class UsageError(VernisError):
+    """The caller asked for something that cannot be: a wrong name, option or value."""
+
+
+class InvalidValue(UsageError, ValueError):
+    """A value object was given bad data; the message holds what was expected and what came."""
+
+
+class InvalidLabels(UsageError):
+    """A label file cannot be used; the message names the file, the row and the remedy."""
+
+
+class NotFound(UsageError, KeyError):
+    """A taxonomy, image, model or batch of that name is not in the collection."""
+
+    def __str__(self) -> str:
+        """Return the plain message (``KeyError`` would quote it)."""
+        return str(self.args[0]) if self.args else ""
+
+
+class UnreadableImage(VernisError):
+    """A file cannot be decoded as a picture.
+
+    Parameters
+    ----------
+    path : Path or str
+        The file.
+    reason : str
+        Why, in a few words, without the path.
+    """
+
+    def __init__(self, path: Path | str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class CatalogError(VernisError):
+    """The collection's folder cannot be opened, read or written."""
+
+
+class NewerCatalog(CatalogError):
+    """The collection was written by a newer version of Vernis."""
+
+
+class CatalogBusy(CatalogError):
+    """Another process is writing to the collection and did not finish in time."""
+
+
+class StorageError(CatalogError):
+    """The disk is full, read-only or refuses a write."""
+
+
+class NothingToLearn(VernisError):
+    """A taxonomy holds too few labels to train a head."""
+
+
+class ModelError(VernisError):
+    """A saved model or a backbone's file is missing, damaged or of a newer format."""
+
+
+class MissingExtra(VernisError):
+    """An optional dependency is needed.
+
+    Parameters
+    ----------
+    extra : str
+        The name of the extra, as in ``pip install "vernis[extra]"``.
+    purpose : str
+        What needs it.
+    """
+
+    def __init__(self, extra: str, purpose: str) -> None:
+        super().__init__(f'{purpose} needs an extra: pip install "vernis[{extra}]"')
+        self.extra = extra

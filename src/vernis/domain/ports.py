@@ -1,0 +1,370 @@
+"""The protocols through which workflows reach the world.
+
+Adapters implement them; tests pass small fakes. A workflow is a function
+``verb(catalog: Catalog, settings, *, progress: Progress = silent) -> Summary`` that reads the
+catalog, calls pure functions of ``vernis.core`` and writes the result in one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vernis.domain.types import (
+    DuplicateGroup,
+    Event,
+    FoundFile,
+    ImageRecord,
+    ImageState,
+    IndexChanges,
+    Issue,
+    LabelMatrix,
+    ModelRecord,
+    Space,
+    Statement,
+    Suggestion,
+    Taxonomy,
+    Verdict,
+)
+
+Pixels = NDArray[np.uint8]
+"""A decoded picture, shape (height, width, 3), RGB, orientation applied."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Item_contra = TypeVar("Item_contra", contravariant=True)
+Result_co = TypeVar("Result_co", covariant=True)
+
+
+class Progress(Protocol):
+    """Receives the progress of long work.
+
+    Called with the task's name, the count done, the total (None when unknown) and a short note.
+    """
+
+    def __call__(self, task: str, done: int, total: int | None, note: str = "") -> None: ...
+
+
+def silent(task: str, done: int, total: int | None, note: str = "") -> None:
+    """Ignore progress."""
+
+
+# --------------------------------------------------------------------------- running work
+
+
+class Stage(Protocol[Item_contra, Result_co]):
+    """Work on independent items that an engine spreads over workers.
+
+    ``open`` is called once in each worker (a thread, a process, a Daft actor) and returns the
+    function that works on one item; it holds whatever is costly to build (an inference session).
+    A Stage never touches the catalog.
+    """
+
+    def open(self) -> Callable[[Item_contra], Result_co]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[Item, Result]):
+    """The result of one item, or the error that it raised (exactly one is set)."""
+
+    item: Item
+    value: Result | None = None
+    error: Exception | None = None
+
+
+class Engine(Protocol):
+    """Runs a Stage over items and yields outcomes as they complete, in bounded memory."""
+
+    def run(
+        self, stage: Stage[Item, Result], items: Iterable[Item]
+    ) -> Iterator[Outcome[Item, Result]]: ...
+
+
+class PictureReader(Protocol):
+    """Turns a decoded picture into one vector of a space.
+
+    A picture is decoded once and handed to every reader that still misses its vector. ``open`` is
+    called once a worker; the function that it returns maps ``Pixels`` (shorter side ≥ 256 px where
+    the original allows) to a vector of shape ``(space.dim,)`` and the space's dtype.
+    """
+
+    @property
+    def space(self) -> Space: ...
+
+    def open(self) -> Callable[[Pixels], NDArray[Any]]: ...
+
+
+class Backbone(Protocol):
+    """A pretrained network.
+
+    ``layers`` maps the name of each readable tensor to its shape without the batch axis, () when
+    dynamic. ``reader`` gives a reader for an embedding space: ``layer`` None means the default.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def layers(self) -> Mapping[str, tuple[int, ...]]: ...
+
+    def reader(self, layer: str | None = None, pooling: str = "avg") -> PictureReader: ...
+
+    def feature_map(self, pixels: Pixels, layer: str) -> NDArray[np.float32]:
+        """Return the tensor of a layer for one picture, shape (channels, height, width)."""
+        ...
+
+
+# --------------------------------------------------------------------------- the catalog
+
+
+class ImageStore(Protocol):
+    """The images of the collection."""
+
+    def root(self) -> Path | None:
+        """Return the indexed root folder, None before the first indexing."""
+        ...
+
+    def set_root(self, root: Path) -> None: ...
+
+    def all(self, states: Sequence[ImageState] = ("present",)) -> list[ImageRecord]:
+        """Return the images in those states, ordered by id."""
+        ...
+
+    def get(self, ids: Sequence[int]) -> list[ImageRecord]:
+        """Return the images with those ids, in that order; raises NotFound."""
+        ...
+
+    def find(self, text: str) -> ImageRecord:
+        """Return the image whose uri or id is ``text``; raises NotFound with the nearest names."""
+        ...
+
+    def apply_index(self, found: Sequence[FoundFile], *, complete: bool) -> IndexChanges:
+        """Merge what an indexing found, in one transaction.
+
+        Identity: same uri and hash = unchanged; the hash of a vanished uri under a new uri =
+        moved (keeps its id, labels and verdicts); same uri with another hash = changed (keeps its
+        id); otherwise new. ``complete`` False (a list of files) marks nothing as vanished.
+        Writes the ``broken`` issues of unreadable files, and drops those that are mended.
+        """
+        ...
+
+    def set_state(self, ids: Sequence[int], state: ImageState, reason: str = "") -> None: ...
+
+    def other_files(self) -> dict[str, int]:
+        """Return the count of non-image files by suffix."""
+        ...
+
+    def set_other_files(self, counts: Mapping[str, int]) -> None: ...
+
+
+class LabelStore(Protocol):
+    """Taxonomies, statements, events."""
+
+    def taxonomies(self) -> list[Taxonomy]: ...
+
+    def taxonomy(self, name: str) -> Taxonomy:
+        """Return it; raises NotFound that lists the names there are."""
+        ...
+
+    def define(self, taxonomy: Taxonomy) -> Taxonomy:
+        """Create the taxonomy or add its missing classes; returns the stored one."""
+        ...
+
+    def matrix(self, name: str) -> LabelMatrix:
+        """Return the effective labels of all present images."""
+        ...
+
+    def record(
+        self,
+        name: str,
+        statements: Iterable[Statement],
+        *,
+        source: str,
+        verb: str,
+        note: str = "",
+    ) -> int:
+        """Record what a source says, with one event per change, as one batch.
+
+        ``state='unknown'`` withdraws the source's statement. Statements that change nothing leave
+        no event; returns the batch id, 0 when nothing changed. In a single taxonomy a ``yes`` of a
+        source replaces that source's former ``yes`` on the image.
+        """
+        ...
+
+    def replace_source(
+        self, name: str, statements: Iterable[Statement], *, source: str, verb: str, note: str = ""
+    ) -> int:
+        """Like ``record``, and withdraw what the source said before and does not say now."""
+        ...
+
+    def statements(self, name: str, image_id: int) -> list[tuple[str, Statement]]:
+        """Return ``(source, statement)`` of every source for one image."""
+        ...
+
+    def counts_by_source(self) -> dict[str, int]: ...
+
+    def history(self, image_id: int) -> list[Event]: ...
+
+    def batches(self, limit: int = 20) -> list[dict[str, Any]]:
+        """Return the latest batches, newest first: id, time, verb, source, note, events, undone."""
+        ...
+
+    def undo(self, batch_id: int | None = None) -> int:
+        """Append the inverse of a batch (default: the latest not undone); returns the batch."""
+        ...
+
+
+class IssueStore(Protocol):
+    """Issues with their verdicts, duplicate groups and suggestions."""
+
+    def replace(self, kinds: Sequence[str], issues: Iterable[Issue], taxonomy: str = "") -> None:
+        """Replace every issue of those kinds (and taxonomy) in one transaction; keep verdicts.
+
+        A verdict is keyed by kind, taxonomy, label, image id + content hash, other image's id
+        + content hash, and for label issues the given labels.
+        """
+        ...
+
+    def select(
+        self,
+        kinds: Sequence[str] | None = None,
+        taxonomy: str | None = None,
+        *,
+        flagged_only: bool = True,
+        verdicts: Sequence[Verdict] | None = None,
+    ) -> list[Issue]:
+        """Return the issues of present (or, for ``broken``, unreadable) images, worst first."""
+        ...
+
+    def set_verdict(self, issue_ids: Sequence[int], verdict: Verdict, *, who: str) -> int:
+        """Set a verdict on issues, as one batch with events; returns the batch id."""
+        ...
+
+    def replace_groups(self, groups: Iterable[DuplicateGroup]) -> None:
+        """Replace the duplicate groups and write one ``duplicate`` issue per pair."""
+        ...
+
+    def groups(self) -> list[DuplicateGroup]:
+        """Return the groups of present images."""
+        ...
+
+    def dismissed_pairs(self) -> set[tuple[int, int]]:
+        """Return the pairs that a person judged "not a duplicate", a < b."""
+        ...
+
+    def replace_suggestions(self, taxonomy: str, suggestions: Iterable[Suggestion]) -> None: ...
+
+    def suggestions(self, taxonomy: str) -> list[Suggestion]: ...
+
+
+class VectorStore(Protocol):
+    """Vectors by content hash, in immutable shards.
+
+    Arrays are in the order of ``hashes``; one hash has at most one vector a space.
+    """
+
+    def spaces(self) -> list[tuple[Space, int]]:
+        """Return each space with its number of vectors."""
+        ...
+
+    def missing(self, space: Space, hashes: Sequence[str]) -> list[str]:
+        """Return the distinct hashes without a vector, in order."""
+        ...
+
+    def append(self, space: Space, hashes: Sequence[str], vectors: NDArray[Any]) -> None:
+        """Write one shard (tmp → fsync → rename → ledger row)."""
+        ...
+
+    def read(self, space: Space, hashes: Sequence[str]) -> NDArray[Any]:
+        """Return the vectors, shape (len(hashes), dim); raises NotFound if one is missing."""
+        ...
+
+    def collect_garbage(self) -> int:
+        """Remove shard files without a ledger row (left by a kill); returns their number."""
+        ...
+
+
+class ModelStore(Protocol):
+    """Saved heads and their predictions. Arrays are npz without pickle."""
+
+    def save(
+        self,
+        taxonomy: str,
+        space: str,
+        *,
+        arrays: Mapping[str, NDArray[Any]],
+        settings: Mapping[str, Any],
+        metrics: Mapping[str, Any],
+        fingerprint: str,
+        predictions: Mapping[str, NDArray[Any]],
+        name: str = "",
+    ) -> ModelRecord:
+        """Write a model's folder and its ledger row; returns the record with its version."""
+        ...
+
+    def records(self, taxonomy: str | None = None) -> list[ModelRecord]:
+        """Return the models, newest first."""
+        ...
+
+    def latest(self, taxonomy: str) -> ModelRecord | None: ...
+
+    def load(self, record: ModelRecord) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Return arrays and settings."""
+        ...
+
+    def predictions(self, record: ModelRecord) -> dict[str, NDArray[Any]]:
+        """Return the stored predictions: ``image_ids``, ``ensemble``, ``oob``, …"""
+        ...
+
+
+class RunLog(Protocol):
+    """Which work is done, keyed by workflow + fingerprint of its inputs and settings."""
+
+    def is_done(self, workflow: str, fingerprint: str) -> bool:
+        """True when the latest finished run of the workflow has this fingerprint."""
+        ...
+
+    def finish(self, workflow: str, fingerprint: str, summary: Mapping[str, Any]) -> None: ...
+
+    def summary(self, workflow: str) -> dict[str, Any] | None:
+        """Return the summary of the latest finished run."""
+        ...
+
+
+class Catalog(Protocol):
+    """Everything known about a collection."""
+
+    @property
+    def folder(self) -> Path: ...
+
+    @property
+    def images(self) -> ImageStore: ...
+
+    @property
+    def labels(self) -> LabelStore: ...
+
+    @property
+    def issues(self) -> IssueStore: ...
+
+    @property
+    def vectors(self) -> VectorStore: ...
+
+    @property
+    def models(self) -> ModelStore: ...
+
+    @property
+    def runs(self) -> RunLog: ...
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Group writes: all or nothing, nested calls join the outer one."""
+        ...
+
+    def lock(self, verb: str) -> AbstractContextManager[None]:
+        """Hold the writer's lock for a whole workflow; a second writer gets CatalogBusy."""
+        ...

@@ -1,0 +1,302 @@
+"""Value objects of the domain. All are frozen and refuse bad data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vernis.domain.errors import InvalidValue
+
+ImageState = Literal["present", "unreadable", "vanished", "trashed"]
+TaxonomyKind = Literal["single", "multi"]
+LabelState = Literal["yes", "no", "unknown"]
+Verdict = Literal["open", "accepted", "dismissed"]
+ChangeKind = Literal["extra", "missing", "replaced"]
+DuplicateKind = Literal["bytes", "pixels", "near"]
+
+IMAGE_STATES: tuple[ImageState, ...] = ("present", "unreadable", "vanished", "trashed")
+VERDICTS: tuple[Verdict, ...] = ("open", "accepted", "dismissed")
+QUALITY_KINDS: tuple[str, ...] = (
+    "blurry",
+    "dark",
+    "overexposed",
+    "low_information",
+    "odd_aspect_ratio",
+    "odd_size",
+    "greyscale",
+    "uniform_border",
+)
+
+
+def _require(condition: bool, expected: str, actual: object) -> None:
+    if not condition:
+        raise InvalidValue(f"expected {expected}, got {actual!r}")
+
+
+def _require_unit(name: str, value: float) -> None:
+    _require(math.isfinite(value) and 0.0 <= value <= 1.0, f"{name} between 0 and 1", value)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """One asset of the collection.
+
+    ``uri`` is the path relative to the indexed root, with ``/`` between the parts. Bytes of a file
+    name that are not UTF-8 are written as ``%XX`` (see ``adapters.files``). ``id`` is stable
+    across renames. ``content_hash`` is the sha256 of the bytes in hexadecimal, empty when the file
+    could not be read at all. ``width`` and ``height`` are pixels after the EXIF orientation, 0
+    when unknown. ``reason`` says why an ``unreadable`` image is so.
+    """
+
+    id: int
+    uri: str
+    content_hash: str
+    size: int
+    mtime_ns: int
+    width: int = 0
+    height: int = 0
+    format: str = ""
+    state: ImageState = "present"
+    reason: str = ""
+    split: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _require(bool(self.uri), "a uri", self.uri)
+        _require(self.size >= 0, "a size of 0 or more bytes", self.size)
+        _require(self.state in IMAGE_STATES, f"a state of {IMAGE_STATES}", self.state)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A file that the index met, before the catalog decides which image it is.
+
+    ``reason`` is empty for a readable picture.
+    """
+
+    uri: str
+    content_hash: str
+    size: int
+    mtime_ns: int
+    width: int = 0
+    height: int = 0
+    format: str = ""
+    reason: str = ""
+    split: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _require(bool(self.uri), "a uri", self.uri)
+        _require(self.size >= 0, "a size of 0 or more bytes", self.size)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexChanges:
+    """What one indexing found; counts of images."""
+
+    new: int = 0
+    changed: int = 0
+    moved: int = 0
+    vanished: int = 0
+    unchanged: int = 0
+    unreadable: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Taxonomy:
+    """A named set of classes. ``classes`` is sorted and without repetition."""
+
+    name: str
+    kind: TaxonomyKind
+    classes: tuple[str, ...] = ()
+    closed: bool = False
+    origin: str = ""
+
+    def __post_init__(self) -> None:
+        _require(bool(self.name.strip()), "a taxonomy name", self.name)
+        _require(self.kind in ("single", "multi"), "kind 'single' or 'multi'", self.kind)
+        _require(len(set(self.classes)) == len(self.classes), "distinct classes", self.classes)
+        _require(all(c.strip() for c in self.classes), "non-empty class names", self.classes)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What one source says of one image × class. ``probability`` is NaN when not given."""
+
+    image_id: int
+    label: str
+    state: LabelState
+    probability: float = math.nan
+
+    def __post_init__(self) -> None:
+        _require(self.state in ("yes", "no", "unknown"), "yes, no or unknown", self.state)
+        if not math.isnan(self.probability):
+            _require_unit("probability", self.probability)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One row of the append-only history."""
+
+    id: int
+    batch_id: int
+    time: str
+    source: str
+    verb: str
+    image_id: int
+    taxonomy: str
+    label: str
+    before: str
+    after: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelMatrix:
+    """The effective labels of a taxonomy.
+
+    Attributes
+    ----------
+    taxonomy : Taxonomy
+    image_ids : ndarray of int64, shape (n_images,)
+        Every image that is present, in ascending order of id.
+    values : ndarray of float32, shape (n_images, n_classes)
+        1 for yes, 0 for no, NaN for unknown. In a ``single`` taxonomy an image with a yes has 0
+        in the rest; in a ``closed`` one likewise.
+    confirmed : ndarray of bool, shape (n_images, n_classes)
+        True where a person said it (source ``human:…`` or an accepted suggestion).
+    """
+
+    taxonomy: Taxonomy
+    image_ids: NDArray[np.int64]
+    values: NDArray[np.float32]
+    confirmed: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        shape = (len(self.image_ids), len(self.taxonomy.classes))
+        _require(self.values.shape == shape, f"values of shape {shape}", self.values.shape)
+        _require(self.confirmed.shape == shape, f"confirmed of {shape}", self.confirmed.shape)
+
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        """Images with at least one yes, shape (n_images,)."""
+        return np.asarray((self.values == 1).any(axis=1))
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """A suspected problem.
+
+    ``score`` lies in 0..1, low = bad. ``flagged`` tells the suspected ones from those that are
+    only scored. ``label`` and ``other_id`` narrow the issue to a class or a second image.
+    ``evidence`` is JSON-able. For ``kind='label'`` it holds ``change`` (extra, missing or
+    replaced), ``given``, ``suggested`` (lists of classes), ``probability`` and ``neighbors``
+    (a list of ``{"image_id", "label", "similarity"}``).
+    """
+
+    kind: str
+    image_id: int
+    score: float
+    flagged: bool = True
+    taxonomy: str = ""
+    label: str = ""
+    other_id: int = 0
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    verdict: Verdict = "open"
+    id: int = 0
+
+    def __post_init__(self) -> None:
+        _require(bool(self.kind), "a kind of issue", self.kind)
+        _require_unit("score", self.score)
+        _require(self.verdict in VERDICTS, f"a verdict of {VERDICTS}", self.verdict)
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A proposed label for an image whose label is unknown, with the head's probability."""
+
+    image_id: int
+    taxonomy: str
+    label: str
+    probability: float
+    promised: bool = True
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _require_unit("probability", self.probability)
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicatePair:
+    """Two images that show the same picture. ``a < b``; similarity in 0..1, 1 = identical."""
+
+    a: int
+    b: int
+    kind: DuplicateKind
+    similarity: float
+    transform: str = "identity"
+
+    def __post_init__(self) -> None:
+        _require(self.a < self.b, "a < b", (self.a, self.b))
+        _require_unit("similarity", self.similarity)
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateGroup:
+    """Images that are all duplicates of one another (complete link).
+
+    ``kind`` is the weakest of the pairs' kinds (near < pixels < bytes). ``merged_labels`` maps a
+    taxonomy to the union of the members' labels; ``conflicts`` lists the taxonomies in which the
+    members disagree.
+    """
+
+    kind: DuplicateKind
+    images: tuple[int, ...]
+    keeper: int
+    reason: str
+    pairs: tuple[DuplicatePair, ...]
+    merged_labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    conflicts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _require(len(self.images) >= 2, "two images or more", self.images)
+        _require(self.keeper in self.images, "a keeper among the images", self.keeper)
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """What a stored vector is: an embedding space, a fingerprint or a set of measures.
+
+    ``settings`` (JSON-able) are part of its identity: the same name with other settings is
+    another space. ``dtype`` is one of float16, float32, uint8.
+    """
+
+    name: str
+    dim: int
+    dtype: Literal["float16", "float32", "uint8"] = "float16"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _require(bool(self.name), "a name", self.name)
+        _require(self.dim > 0, "a positive dimension", self.dim)
+        _require(self.dtype in ("float16", "float32", "uint8"), "a known dtype", self.dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRecord:
+    """A saved head, as the catalog lists it. ``folder`` is relative to the collection."""
+
+    name: str
+    version: int
+    taxonomy: str
+    space: str
+    folder: str
+    fingerprint: str
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    created: str = ""
+    id: int = 0
