@@ -1,1 +1,1 @@
-"""Vernis: cli."""
+"""The command line."""

@@ -1,0 +1,18 @@
+# What a developer can run. `make` lists it.
+.PHONY: help install test quick real lint format docs ci
+help: ## list the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+install: ## install Vernis for development
+	pip install -e ".[dev]"
+test: ## run every test
+	pytest
+quick: ## run the tests that need no development pictures
+	pytest -q -m "not real and not torch"
+lint: ## linters and contracts
+	ruff check . && ruff format --check . && mypy && lint-imports
+format: ## format the code
+	ruff format . && ruff check --fix .
+docs: ## write the CLI reference
+	python tools/cli_reference.py
+ci: ## what CI runs
+	.ci/run

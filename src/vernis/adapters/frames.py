@@ -1,0 +1,102 @@
+"""Domain objects as pandas frames, in the field's convention.
+
+Columns are ``is_<kind>_issue`` (bool) and ``<kind>_score`` (0..1, low = bad); the index is the
+image's path relative to the indexed root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from vernis.domain.types import Event, ImageRecord, Issue, Suggestion
+
+
+def image_frame(images: Iterable[ImageRecord]) -> pd.DataFrame:
+    """Return one row an image: id, state, reason, format, width, height, size, split."""
+    rows = [
+        {
+            "image": image.uri,
+            "id": image.id,
+            "state": image.state,
+            "reason": image.reason,
+            "format": image.format,
+            "width": image.width,
+            "height": image.height,
+            "size": image.size,
+            "split": image.split,
+        }
+        for image in images
+    ]
+    columns = ["image", "id", "state", "reason", "format", "width", "height", "size", "split"]
+    return pd.DataFrame(rows, columns=columns).set_index("image")
+
+
+def quality_frame(
+    issues: Iterable[Issue], images: Sequence[ImageRecord], kinds: Sequence[str]
+) -> pd.DataFrame:
+    """Return one row an image with ``is_<kind>_issue`` and ``<kind>_score``.
+
+    An image that was not scored for a kind (an unreadable one) has NaN there and False.
+    """
+    uris = {image.id: image.uri for image in images}
+    frame = pd.DataFrame(index=pd.Index(list(uris.values()), name="image"))
+    scores: dict[str, dict[str, float]] = {kind: {} for kind in kinds}
+    flags: dict[str, dict[str, bool]] = {kind: {} for kind in kinds}
+    for issue in issues:
+        if issue.kind in scores and issue.image_id in uris:
+            scores[issue.kind][uris[issue.image_id]] = issue.score
+            flags[issue.kind][uris[issue.image_id]] = issue.flagged
+    for kind in kinds:
+        flagged = flags[kind]
+        frame[f"is_{kind}_issue"] = [flagged.get(uri, False) for uri in frame.index]
+        frame[f"{kind}_score"] = pd.Series(scores[kind], index=frame.index, dtype=float)
+    return frame
+
+
+def label_issue_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return one row an image: is_label_issue, label_score, kind, given, suggested, …"""
+    columns = [
+        "image",
+        "is_label_issue",
+        "label_score",
+        "kind",
+        "given",
+        "suggested",
+        "probability",
+        "verdict",
+    ]
+    table = [{**row, "is_label_issue": row["flagged"], "label_score": row["score"]} for row in rows]
+    return pd.DataFrame(table, columns=columns).set_index("image")
+
+
+def suggestion_frame(suggestions: Iterable[Suggestion], uris: Mapping[int, str]) -> pd.DataFrame:
+    """Return one row a suggested label: image, label, probability."""
+    rows = [
+        {"image": uris[s.image_id], "label": s.label, "probability": s.probability}
+        for s in suggestions
+        if s.image_id in uris
+    ]
+    return pd.DataFrame(rows, columns=["image", "label", "probability"]).set_index("image")
+
+
+def event_frame(events: Iterable[Event]) -> pd.DataFrame:
+    """Return one row an event."""
+    columns = ["time", "batch", "verb", "source", "taxonomy", "label", "before", "after", "note"]
+    rows = [
+        {
+            "time": event.time,
+            "batch": event.batch_id,
+            "verb": event.verb,
+            "source": event.source,
+            "taxonomy": event.taxonomy,
+            "label": event.label,
+            "before": event.before,
+            "after": event.after,
+            "note": event.note,
+        }
+        for event in events
+    ]
+    return pd.DataFrame(rows, columns=columns)

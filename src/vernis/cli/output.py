@@ -1,0 +1,86 @@
+"""What the command line prints: tables for people, JSON for scripts."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def to_json(value: Any) -> Any:
+    """Return ``value`` with NumPy scalars, tuples and NaN turned into plain JSON values."""
+    if isinstance(value, Mapping):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [to_json(item) for item in value]
+    if hasattr(value, "tolist"):
+        return to_json(value.tolist())
+    if isinstance(value, float):
+        return round(value, 6) if math.isfinite(value) else None
+    return value
+
+
+def print_json(value: Any) -> None:
+    """Write one JSON document to standard output."""
+    # Names that are not UTF-8 are escaped by the index, so any name can be encoded here.
+    json.dump(to_json(value), sys.stdout, ensure_ascii=False, indent=1)
+    sys.stdout.write("\n")
+
+
+def say(message: str) -> None:
+    """Write a message to standard error."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def cell(value: Any) -> str:
+    """Return a value as a table shows it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.3f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, list | tuple):
+        return ", ".join(cell(item) for item in value)
+    return str(value)
+
+
+def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str = "") -> None:
+    """Print rows as a table on standard output.
+
+    Parameters
+    ----------
+    rows : sequence of mappings
+    columns : sequence of str
+        The keys to show, in order; an underscore is shown as a blank.
+    title : str
+        A line above the table.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, title=title or None, title_justify="left", title_style="bold")
+    for name in columns:
+        numeric = bool(rows) and all(isinstance(r.get(name), int | float | None) for r in rows)
+        table.add_column(
+            name.replace("_", " "), justify="right" if numeric else "left", overflow="fold"
+        )
+    for row in rows:
+        table.add_row(*(Text(cell(row.get(name))) for name in columns))
+    width = None if sys.stdout.isatty() else 140
+    Console(file=sys.stdout, width=width, highlight=False).print(table)
+
+
+def print_facts(facts: Mapping[str, Any], title: str = "") -> None:
+    """Print names and values, one a line."""
+    if title:
+        print(title)
+    width = max((len(name) for name in facts), default=0)
+    for name, value in facts.items():
+        print(f"  {name.replace('_', ' '):<{width}}  {cell(value)}")

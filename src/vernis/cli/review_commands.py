@@ -1,0 +1,123 @@
+"""The verbs with which a person decides: issues, accept, dismiss, fill, undo, trash, …"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from vernis.cli.commands import open_collection
+from vernis.cli.output import print_facts, print_json, print_table, say
+from vernis.cli.progress import choose_progress
+
+
+def issues(options: Namespace) -> int:
+    """``vernis issues TAXONOMY``."""
+    with open_collection(options) as collection, choose_progress(options.quiet) as progress:
+        collection.progress = progress
+        rows = collection.label_issue_rows(
+            options.taxonomy, everything=options.all, scorer=options.scorer
+        )
+        summary = collection.label_issue_summary(options.taxonomy)
+    if options.json:
+        print_json(rows)
+        return 0
+    columns = ["image", "score", "kind", "given", "suggested", "probability", "verdict"]
+    print_table(rows[: options.limit], columns, title=f"Label issues of {options.taxonomy}")
+    if len(rows) > options.limit:
+        say(f"{len(rows) - options.limit:,} more; --limit or --json shows them.")
+    for line in summary:
+        print(line)
+    return 0
+
+
+def _decide(options: Namespace, verdict: str) -> int:
+    with open_collection(options) as collection:
+        result = collection.decide(
+            options.what, options.images, verdict=verdict, worst=options.worst, who=options.who
+        )
+    print(
+        f"{verdict} {result['issues']:,} issues, {result['changes']:,} labels changed "
+        f"(batch {result['batch']}; vernis undo {result['batch']} takes it back)"
+    )
+    return 0
+
+
+def accept(options: Namespace) -> int:
+    """``vernis accept WHAT IMAGE…``."""
+    return _decide(options, "accepted")
+
+
+def dismiss(options: Namespace) -> int:
+    """``vernis dismiss WHAT IMAGE…``."""
+    return _decide(options, "dismissed")
+
+
+def fill(options: Namespace) -> int:
+    """``vernis fill TAXONOMY --precision P [--apply]``."""
+    with open_collection(options) as collection, choose_progress(options.quiet) as progress:
+        collection.progress = progress
+        document = collection.fill(
+            options.taxonomy, precision=options.precision, apply=options.apply
+        )
+    if options.json:
+        print_json(document)
+        return 0
+    rows = document["suggestions"]
+    print_table(
+        rows[: options.limit],
+        ["image", "label", "probability"],
+        title=f"{len(rows):,} suggestions for {options.taxonomy}",
+    )
+    print_facts({k: v for k, v in document["summary"].items() if not isinstance(v, dict | list)})
+    for note in document["summary"].get("notes", []):
+        say(f"note: {note}")
+    return 0
+
+
+def history(options: Namespace) -> int:
+    """``vernis history IMAGE``."""
+    with open_collection(options) as collection:
+        rows = collection.history_rows(options.image)
+    if options.json:
+        print_json(rows)
+    else:
+        columns = ["time", "batch", "verb", "source", "taxonomy", "label", "before", "after"]
+        print_table(rows, columns, title=f"History of {options.image}")
+    return 0
+
+
+def undo(options: Namespace) -> int:
+    """``vernis undo [BATCH]``."""
+    with open_collection(options) as collection:
+        result = collection.undo(options.batch)
+    print(result)
+    return 0
+
+
+def batches(options: Namespace) -> int:
+    """``vernis batches``."""
+    with open_collection(options) as collection:
+        rows = collection.batches(options.limit)
+    if options.json:
+        print_json(rows)
+    else:
+        print_table(rows, ["id", "time", "verb", "source", "note", "events", "undone"])
+    return 0
+
+
+def trash(options: Namespace) -> int:
+    """``vernis trash --duplicates``."""
+    with open_collection(options) as collection:
+        result = collection.trash_duplicates(kind=options.kind, dry_run=options.dry_run)
+    for row in result["moved"]:
+        print(f"{row['image']}  (kept: {row['keeper']})")
+    verb = "would be moved" if options.dry_run else "moved"
+    print(f"{len(result['moved']):,} images {verb} to {result['trash']}")
+    return 0
+
+
+def restore(options: Namespace) -> int:
+    """``vernis restore [IMAGE…]``."""
+    with open_collection(options) as collection:
+        restored = collection.restore(options.images)
+    print(f"{len(restored):,} images moved back")
+    return 0

@@ -1,0 +1,149 @@
+"""The documented shapes of what the catalog holds: plain rows that scripts may rely on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from vernis.domain.ports import Catalog
+from vernis.domain.types import DuplicateGroup, Issue, Suggestion
+
+
+def uris_by_id(catalog: Catalog) -> dict[int, str]:
+    """Return the path of every image that the catalog lists, whatever its state."""
+    return {
+        image.id: image.uri
+        for image in catalog.images.all(("present", "unreadable", "vanished", "trashed"))
+    }
+
+
+def label_issue_rows(issues: Iterable[Issue], uris: Mapping[int, str]) -> list[dict[str, Any]]:
+    """Return ``{image, score, kind, given, suggested, probability, verdict, …}``, worst first."""
+    rows = [
+        {
+            "image": uris[issue.image_id],
+            "score": issue.score,
+            "kind": issue.evidence.get("change", "replaced"),
+            "given": list(issue.evidence.get("given", [])),
+            "suggested": list(issue.evidence.get("suggested", [])),
+            "probability": issue.evidence.get("probability"),
+            "verdict": issue.verdict,
+            "flagged": issue.flagged,
+            "neighbors": [
+                {**neighbor, "image": uris.get(int(neighbor.get("image_id", 0)), "")}
+                for neighbor in issue.evidence.get("neighbors", [])
+            ],
+        }
+        for issue in issues
+        if issue.image_id in uris
+    ]
+    return sorted(rows, key=lambda row: (row["score"], row["image"]))
+
+
+def quality_rows(issues: Iterable[Issue], uris: Mapping[int, str]) -> list[dict[str, Any]]:
+    """Return ``{image, kind, score, flagged, verdict}``, worst first."""
+    rows = [
+        {
+            "image": uris[issue.image_id],
+            "kind": issue.kind,
+            "score": issue.score,
+            "flagged": issue.flagged,
+            "verdict": issue.verdict,
+        }
+        for issue in issues
+        if issue.image_id in uris
+    ]
+    return sorted(rows, key=lambda row: (not row["flagged"], row["score"], row["image"]))
+
+
+def duplicate_document(groups: Sequence[DuplicateGroup], uris: Mapping[int, str]) -> dict[str, Any]:
+    """Return ``{groups: [{kind, keeper, reason, images, pairs, merged_labels, conflicts}]}``."""
+    return {
+        "groups": [
+            {
+                "kind": group.kind,
+                "keeper": uris[group.keeper],
+                "reason": group.reason,
+                "images": [uris[i] for i in group.images],
+                "pairs": [
+                    {
+                        "a": uris[pair.a],
+                        "b": uris[pair.b],
+                        "similarity": pair.similarity,
+                        "transform": pair.transform,
+                        "kind": pair.kind,
+                    }
+                    for pair in group.pairs
+                ],
+                "merged_labels": {name: list(v) for name, v in group.merged_labels.items()},
+                "conflicts": list(group.conflicts),
+            }
+            for group in groups
+        ]
+    }
+
+
+def suggestion_rows(
+    suggestions: Iterable[Suggestion], uris: Mapping[int, str]
+) -> list[dict[str, Any]]:
+    """Return ``{image, label, probability}``, most certain first."""
+    rows = [
+        {"image": uris[s.image_id], "label": s.label, "probability": s.probability}
+        for s in suggestions
+        if s.image_id in uris
+    ]
+    return sorted(rows, key=lambda row: (-row["probability"], row["image"], row["label"]))
+
+
+def status_document(catalog: Catalog) -> dict[str, Any]:
+    """Return the counts of ``vernis status``: images, failures, labels, taxonomies, spaces…"""
+    images = catalog.images.all(("present", "unreadable", "vanished", "trashed"))
+    states = [image.state for image in images]
+    taxonomies = []
+    for taxonomy in catalog.labels.taxonomies():
+        matrix = catalog.labels.matrix(taxonomy.name)
+        labelled = int(matrix.labelled.sum())
+        taxonomies.append(
+            {
+                "name": taxonomy.name,
+                "kind": taxonomy.kind,
+                "closed": taxonomy.closed,
+                "origin": taxonomy.origin,
+                "classes": len(taxonomy.classes),
+                "labelled": labelled,
+                "filling_rate": labelled / len(matrix.image_ids) if len(matrix.image_ids) else 0.0,
+            }
+        )
+    issues: dict[str, int] = {}
+    for issue in catalog.issues.select(verdicts=("open",)):
+        key = f"{issue.kind}:{issue.taxonomy}" if issue.taxonomy else issue.kind
+        issues[key] = issues.get(key, 0) + 1
+    root = catalog.images.root()
+    return {
+        "collection": str(catalog.folder),
+        "root": str(root) if root else None,
+        "images": {
+            "present": states.count("present"),
+            "unreadable": states.count("unreadable"),
+            "vanished": states.count("vanished"),
+            "trashed": states.count("trashed"),
+        },
+        "failures": [
+            {"image": image.uri, "reason": image.reason}
+            for image in images
+            if image.state == "unreadable"
+        ],
+        "other_files": catalog.images.other_files(),
+        "labels": catalog.labels.counts_by_source(),
+        "taxonomies": taxonomies,
+        "issues": issues,
+        "duplicate_groups": len(catalog.issues.groups()),
+        "spaces": [
+            {"name": space.name, "dim": space.dim, "dtype": space.dtype, "vectors": count}
+            for space, count in catalog.vectors.spaces()
+        ],
+        "models": [
+            {"name": m.name, "version": m.version, "taxonomy": m.taxonomy, "space": m.space}
+            for m in catalog.models.records()
+        ],
+    }

@@ -1,0 +1,64 @@
+"""The rules of the house that a program can check."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[2] / "src" / "vernis"
+MODULES = sorted(SOURCE.rglob("*.py"))
+HEAVY = {"sklearn", "scipy", "pandas", "PIL", "onnxruntime", "onnx", "torch", "rich"}
+
+
+def body_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    docstring = ast.get_docstring(node, clean=False)
+    lines = (node.end_lineno or node.lineno) - node.lineno + 1
+    return lines - (len(docstring.splitlines()) if docstring else 0)
+
+
+def test_sources_are_found():
+    assert len(MODULES) > 20
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(SOURCE)))
+def test_file_and_functions_stay_small(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 400
+    functions = [
+        node
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    long = {node.name: body_lines(node) for node in functions if body_lines(node) > 60}
+    assert long == {}
+
+
+def test_no_module_has_a_name_that_says_nothing():
+    assert not {p.stem for p in MODULES} & {"utils", "helpers", "misc", "common"}
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["import vernis; vernis.Collection", "import vernis.cli.main as m; m.build_parser()"],
+)
+def test_importing_and_parsing_load_nothing_heavy(code):
+    program = f"import sys; {code}; print(' '.join(m.split('.')[0] for m in sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert set(done.stdout.split()) & HEAVY == set()
+
+
+def test_library_code_never_prints():
+    offenders = [
+        str(path.relative_to(SOURCE))
+        for path in MODULES
+        if "cli" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+    ]
+    assert offenders == []
