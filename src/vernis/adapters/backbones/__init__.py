@@ -1,1 +1,1 @@
-"""Vernis: adapters/backbones."""
+"""Pretrained networks that turn a picture into vectors."""
