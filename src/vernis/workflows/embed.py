@@ -1,0 +1,214 @@
+"""Read each picture once and store the vectors of every space that misses it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vernis.domain.errors import MissingExtra, ModelError, UnreadableImage
+from vernis.domain.ports import Catalog, Engine, Outcome, PictureReader, Pixels, Progress, silent
+from vernis.domain.types import ImageRecord
+
+ReadPicture = Callable[[ImageRecord], Pixels]
+"""Decodes the picture of an image; raises UnreadableImage or OSError."""
+
+# A shard is written when it has this many rows or after this many seconds, so that memory stays
+# bounded and a killed run loses little.
+_SHARD_ROWS = 2048
+_SHARD_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class PictureTask:
+    """One picture and the positions of the readers that miss its vector."""
+
+    image: ImageRecord
+    readers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PictureStage:
+    """Decodes a picture once and hands it to every reader that misses its vector."""
+
+    read_picture: ReadPicture
+    readers: tuple[PictureReader, ...]
+
+    def open(self) -> Callable[[PictureTask], list[NDArray[Any]]]:
+        """Open every reader for one worker."""
+        measure = [reader.open() for reader in self.readers]
+
+        def work(task: PictureTask) -> list[NDArray[Any]]:
+            pixels = self.read_picture(task.image)
+            return [measure[i](pixels) for i in task.readers]
+
+        return work
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedSummary:
+    """What one run of ``embed_images`` did.
+
+    Attributes
+    ----------
+    images : int
+        Distinct pictures (by content) that the collection holds.
+    computed : int
+        Pictures that were read in this run.
+    failed : dict of str to str
+        Path and reason of the images that could not be read; they are marked unreadable.
+    spaces : dict of str to int
+        Vectors added to each space.
+    seconds : float
+        Wall-clock time.
+    """
+
+    images: int
+    computed: int
+    failed: Mapping[str, str] = field(default_factory=dict)
+    spaces: Mapping[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def embed_images(
+    catalog: Catalog,
+    readers: Sequence[PictureReader],
+    *,
+    read_picture: ReadPicture,
+    engine: Engine,
+    progress: Progress = silent,
+) -> EmbedSummary:
+    """Store the missing vectors of every present image, in the space of each reader.
+
+    Work is keyed by content hash and space, so that a second run does only what is new. When the
+    run is interrupted, what was computed is stored before the interruption goes on. An image whose
+    picture cannot be read or measured becomes ``unreadable`` with the reason.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    readers : sequence of PictureReader
+        A picture is decoded once for all of them.
+    read_picture : callable
+        From an ImageRecord to its pixels.
+    engine : Engine
+    progress : Progress
+
+    Returns
+    -------
+    EmbedSummary
+
+    Raises
+    ------
+    ModelError, MissingExtra
+        When a reader cannot work at all.
+    """
+    started = time.monotonic()
+    images = catalog.images.all()
+    twins: dict[str, list[ImageRecord]] = {}
+    for image in images:
+        twins.setdefault(image.content_hash, []).append(image)
+    tasks = _plan(catalog, readers, twins)
+    writer = _ShardWriter(catalog, readers)
+    failed: dict[str, str] = {}
+    computed = 0
+    outcomes = engine.run(PictureStage(read_picture, tuple(readers)), tasks)
+    progress("embed", 0, len(tasks))
+    try:
+        for done, outcome in enumerate(outcomes, 1):
+            if outcome.error is not None:
+                failed |= _mark_unreadable(catalog, twins, outcome)
+            else:
+                writer.add(outcome)
+                computed += 1
+            progress("embed", done, len(tasks))
+    finally:
+        # Also on Ctrl-C: minutes of work are worth the write.
+        _close(outcomes)
+        writer.flush()
+    return EmbedSummary(
+        images=len(twins),
+        computed=computed,
+        failed=failed,
+        spaces=dict(writer.added),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _plan(
+    catalog: Catalog, readers: Sequence[PictureReader], twins: Mapping[str, list[ImageRecord]]
+) -> list[PictureTask]:
+    missing: dict[str, list[int]] = {}
+    hashes = list(twins)
+    for i, reader in enumerate(readers):
+        for content_hash in catalog.vectors.missing(reader.space, hashes):
+            missing.setdefault(content_hash, []).append(i)
+    return [
+        PictureTask(twins[content_hash][0], tuple(missing[content_hash]))
+        for content_hash in hashes
+        if content_hash in missing
+    ]
+
+
+def _mark_unreadable(
+    catalog: Catalog,
+    twins: Mapping[str, list[ImageRecord]],
+    outcome: Outcome[PictureTask, list[NDArray[Any]]],
+) -> dict[str, str]:
+    error = outcome.error
+    if isinstance(error, (ModelError, MissingExtra)):
+        # Not the picture's fault: it would fail on each.
+        raise error
+    reason = error.reason if isinstance(error, UnreadableImage) else _describe(error)
+    same_bytes = twins[outcome.item.image.content_hash]
+    catalog.images.set_state([image.id for image in same_bytes], "unreadable", reason)
+    return {image.uri: reason for image in same_bytes}
+
+
+def _describe(error: Exception | None) -> str:
+    text = str(getattr(error, "strerror", None) or error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+def _close(outcomes: Iterator[Any]) -> None:
+    close = getattr(outcomes, "close", None)
+    if close is not None:
+        close()
+
+
+class _ShardWriter:
+    """Gathers vectors by space and appends them in shards."""
+
+    def __init__(self, catalog: Catalog, readers: Sequence[PictureReader]) -> None:
+        self._catalog = catalog
+        self._spaces = [reader.space for reader in readers]
+        self._hashes: list[list[str]] = [[] for _ in readers]
+        self._rows: list[list[NDArray[Any]]] = [[] for _ in readers]
+        self._written = time.monotonic()
+        self.added = {space.name: 0 for space in self._spaces}
+
+    def add(self, outcome: Outcome[PictureTask, list[NDArray[Any]]]) -> None:
+        vectors = outcome.value or []
+        for i, vector in zip(outcome.item.readers, vectors, strict=True):
+            self._hashes[i].append(outcome.item.image.content_hash)
+            self._rows[i].append(vector)
+        full = max(map(len, self._rows), default=0) >= _SHARD_ROWS
+        if full or time.monotonic() - self._written > _SHARD_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is gathered, all spaces in one transaction."""
+        if not any(self._rows):
+            return
+        with self._catalog.transaction():
+            for space, hashes, rows in zip(self._spaces, self._hashes, self._rows, strict=True):
+                if rows:
+                    self._catalog.vectors.append(space, hashes, np.stack(rows))
+                    self.added[space.name] += len(rows)
+        self._hashes = [[] for _ in self._spaces]
+        self._rows = [[] for _ in self._spaces]
+        self._written = time.monotonic()
