@@ -1,0 +1,171 @@
+"""The command line from end to end, on a small collection."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from vernis.cli.main import build_parser
+
+
+def test_run_writes_a_report_and_says_what_next(finished):
+    done = finished("run", "pictures")
+    assert (finished.cwd / "report" / "index.html").is_file()
+    assert "report/index.html" in done.stdout
+
+
+def test_second_run_computes_no_vector_again(finished):
+    before = sorted(p.name for p in (finished.cwd / "pictures.vernis").rglob("*.npy"))
+    finished("run", "pictures")
+    after = sorted(p.name for p in (finished.cwd / "pictures.vernis").rglob("*.npy"))
+    assert before == after
+    assert before
+
+
+def test_status_counts_everything(finished):
+    status = finished.json("status")
+    assert status["images"]["present"] == 3 * 24 + 3
+    assert status["images"]["unreadable"] == 1
+    assert [f["image"] for f in status["failures"]] == ["square/broken.jpg"]
+    assert status["other_files"] == {".txt": 1}
+    (taxonomy,) = status["taxonomies"]
+    assert taxonomy["classes"] == 3
+    assert taxonomy["filling_rate"] == 1.0
+    assert status["labels"]["given"] >= 75
+    assert status["spaces"]
+    assert status["models"]
+
+
+def test_issues_are_worst_first_and_all_holds_every_labelled_image(finished):
+    name = finished.json("status")["taxonomies"][0]["name"]
+    rows = finished.json("issues", name, "--all")
+    assert len(rows) == 3 * 24 + 3
+    scores = [row["score"] for row in rows]
+    assert scores == sorted(scores)
+    assert {"image", "score", "kind", "given", "suggested", "probability", "verdict"} <= set(
+        rows[0]
+    )
+    assert rows[0]["image"] == "stripes/wrong.jpg"
+    assert rows[0]["given"] == ["stripes"]
+    assert rows[0]["suggested"] == ["disc"]
+    assert rows[0]["kind"] == "replaced"
+
+
+def test_duplicates_tell_bytes_from_pixels(finished):
+    groups = finished.json("duplicates")["groups"]
+    group = next(g for g in groups if "disc/disc_00.jpg" in g["images"])
+    assert set(group["images"]) == {"disc/disc_00.jpg", "disc/copy.jpg", "disc/twin.png"}
+    kinds = {frozenset((p["a"], p["b"])): p["kind"] for p in group["pairs"]}
+    assert kinds[frozenset(("disc/disc_00.jpg", "disc/copy.jpg"))] == "bytes"
+    assert kinds[frozenset(("disc/disc_00.jpg", "disc/twin.png"))] == "pixels"
+    assert group["keeper"] in group["images"]
+
+
+def test_accept_changes_the_label_and_undo_brings_it_back(workplace):
+    name = workplace.json("status")["taxonomies"][0]["name"]
+    workplace("accept", name, "stripes/wrong.jpg", "--who", "ada")
+    rows = {row["image"]: row for row in workplace.json("issues", name, "--all")}
+    assert rows["stripes/wrong.jpg"]["verdict"] == "accepted"
+    events = workplace.json("history", "stripes/wrong.jpg")
+    assert any(e["source"] == "human:ada" and e["label"] == "disc" for e in events)
+    workplace("undo")
+    rows = {row["image"]: row for row in workplace.json("issues", name, "--all")}
+    assert rows["stripes/wrong.jpg"]["verdict"] == "open"
+
+
+def test_dismissed_issue_stays_dismissed_after_a_new_run(workplace):
+    name = workplace.json("status")["taxonomies"][0]["name"]
+    workplace("dismiss", name, "stripes/wrong.jpg")
+    (workplace.cwd / "pictures" / "disc" / "disc_01.jpg").rename(
+        workplace.cwd / "pictures" / "disc" / "renamed.jpg"
+    )
+    workplace("run", "pictures")
+    rows = {row["image"]: row for row in workplace.json("issues", name, "--all")}
+    assert rows["stripes/wrong.jpg"]["verdict"] == "dismissed"
+    assert "disc/renamed.jpg" in rows
+
+
+def test_not_a_duplicate_sticks(workplace):
+    workplace("dismiss", "duplicate", "disc/disc_00.jpg", "disc/copy.jpg")
+    (workplace.cwd / "pictures" / "disc" / "disc_05.jpg").unlink()
+    workplace("run", "pictures")
+    for group in workplace.json("duplicates")["groups"]:
+        assert not {"disc/disc_00.jpg", "disc/copy.jpg"} <= set(group["images"])
+
+
+def test_trash_and_restore(workplace):
+    folder = workplace.cwd / "pictures" / "disc"
+    dry = workplace("trash", "--duplicates", "--dry-run").stdout
+    assert "would be moved" in dry
+    before = sorted(p.name for p in folder.iterdir())
+    workplace("trash", "--duplicates")
+    assert len(list(folder.iterdir())) == len(before) - 2
+    assert workplace.json("status")["images"]["trashed"] == 2
+    workplace("restore")
+    assert sorted(p.name for p in folder.iterdir()) == before
+    assert workplace.json("status")["images"]["trashed"] == 0
+
+
+def test_predict_labels_new_pictures_and_reports_bad_ones(finished):
+    name = finished.json("status")["taxonomies"][0]["name"]
+    rows = finished.json("predict", name, "pictures/disc/disc_03.jpg", "pictures/notes.txt")
+    assert [row["image"] for row in rows] == ["pictures/disc/disc_03.jpg", "pictures/notes.txt"]
+    assert rows[0]["labels"][0]["label"] == "disc"
+    assert rows[1]["labels"] == []
+    assert rows[1]["reason"]
+
+
+def test_fill_applies_only_when_told_and_undo_takes_it_back(tmp_path, finished):
+    import shutil
+
+    cwd = tmp_path / "csv"
+    cwd.mkdir()
+    shutil.copytree(finished.cwd / "pictures", cwd / "pictures")
+    lines = ["image,shape"]
+    for name in ("disc", "square", "stripes"):
+        for number in range(24):
+            lines.append(f"{name}/{name}_{number:02}.jpg,{name if number < 16 else ''}")
+    (cwd / "labels.csv").write_text("\n".join(lines))
+    shell = type(finished)(cwd)
+    shell("run", "pictures", "--labels", "labels.csv")
+    rate = shell.json("status")["taxonomies"][0]["filling_rate"]
+    document = shell.json("fill", "shape", "--precision", "0.8")
+    assert document["summary"]["filling_rate_before"] == pytest.approx(rate, abs=1e-4)
+    assert {"image", "label", "probability"} <= set(document["suggestions"][0])
+    assert shell.json("status")["taxonomies"][0]["filling_rate"] == rate
+    shell("fill", "shape", "--precision", "0.8", "--apply")
+    assert shell.json("status")["taxonomies"][0]["filling_rate"] > rate
+    shell("undo")
+    assert shell.json("status")["taxonomies"][0]["filling_rate"] == rate
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("issues", "nothing"), 2, "nothing"),
+        (("history", "no/such.jpg"), 2, "no/such.jpg"),
+        (("run", "no-such-folder"), 2, "no-such-folder"),
+        (("undo", "999"), 2, "999"),
+        (("status", "--collection", "absent.vernis"), 1, "absent.vernis"),
+        (("fill", "x", "--precision", "7"), 2, "precision"),
+    ],
+)
+def test_bad_usage_is_one_clear_line(finished, arguments, code, words):
+    done = finished(*arguments, code=code)
+    assert done.stdout == ""
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("vernis")
+    assert words in last
+
+
+def test_every_verb_explains_itself_and_tables_have_json(finished):
+    parser = build_parser()
+    verbs = next(a for a in parser._actions if hasattr(a, "choices") and a.choices)
+    assert {"run", "demo", "issues", "fill", "duplicates", "predict"} <= set(verbs.choices)
+    for verb in verbs.choices.values():
+        assert verb.description
+    assert isinstance(json.loads(finished("models", "--json").stdout), list)
+    assert isinstance(json.loads(finished("audit", "--json").stdout), list)
+    assert isinstance(json.loads(finished("batches", "--json").stdout), list)
+    assert isinstance(json.loads(finished("quality", "--json").stdout), list)

@@ -1,0 +1,126 @@
+"""Nothing is lost: kill -9, Ctrl-C, two processes, a full disk, read-only folders."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+KILLS = 20
+
+
+def start(cwd: Path, *arguments: str, **options: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "vernis", *arguments],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,  # type: ignore[call-overload]
+    )
+
+
+def is_sound(collection: Path) -> bool:
+    ledgers = [*collection.glob("*.sqlite"), *collection.glob("*.db")]
+    if not ledgers:
+        return True
+    with sqlite3.connect(ledgers[0]) as connection:
+        (answer,) = connection.execute("PRAGMA integrity_check").fetchone()
+    connection.close()
+    return bool(answer == "ok")
+
+
+@pytest.mark.timeout(600)
+def test_kill_at_any_moment_of_a_run_costs_nothing(finished, tmp_path):
+    name = finished.json("status")["taxonomies"][0]["name"]
+    expected = finished.json("issues", name, "--all")
+    groups = finished.json("duplicates")
+    shutil.copytree(finished.cwd / "pictures", tmp_path / "pictures")
+    shell = type(finished)(tmp_path)
+    began = time.monotonic()
+    shutil.copytree(tmp_path / "pictures", tmp_path / "timing" / "pictures")
+    type(finished)(tmp_path / "timing")("run", "pictures", "--quiet")
+    whole = time.monotonic() - began
+    for kill in range(KILLS):
+        process = start(tmp_path, "run", "pictures", "--quiet")
+        # Spread over the whole run; later ones meet a collection that earlier ones began.
+        time.sleep(whole * (kill + 1) / (KILLS + 1))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert is_sound(tmp_path / "pictures.vernis")
+        if kill % 2:
+            shutil.rmtree(tmp_path / "pictures.vernis", ignore_errors=True)
+    shell("run", "pictures", "--quiet")
+    assert shell.json("issues", name, "--all") == expected
+    assert shell.json("duplicates") == groups
+    assert (tmp_path / "report" / "index.html").is_file()
+
+
+def test_interrupt_leaves_a_resumable_state_and_exit_code_130(finished, tmp_path):
+    shutil.copytree(finished.cwd / "pictures", tmp_path / "pictures")
+    process = start(tmp_path, "run", "pictures")
+    time.sleep(1.5)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    type(finished)(tmp_path)("run", "pictures", "--quiet")
+
+
+def test_second_writer_gets_a_clear_line_and_a_reader_reads(workplace):
+    import vernis
+
+    with vernis.Collection.open(workplace.cwd / "pictures.vernis") as collection:
+        with collection.catalog.lock("test"):
+            status = workplace.json("status")
+            assert status["images"]["present"] > 0
+            done = workplace("index", "pictures", code=1)
+    assert "test" in done.stderr
+    assert done.stderr.strip().splitlines()[-1].startswith("vernis: ")
+
+
+def test_full_disk_is_one_clear_line_and_the_collection_survives(workplace):
+    (workplace.cwd / "pictures" / "disc" / "disc_01.jpg").unlink()
+
+    def limit() -> None:
+        # Files beyond this size are refused, as on a full disk.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, 2_000))
+
+    process = start(workplace.cwd, "run", "pictures", preexec_fn=limit)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 1, errors
+    assert "Traceback" not in errors
+    assert errors.strip().splitlines()[-1].startswith("vernis: ")
+    assert is_sound(workplace.cwd / "pictures.vernis")
+    workplace("run", "pictures", "--quiet")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write to read-only folders")
+def test_read_only_folder_is_one_clear_line(finished, tmp_path):
+    shutil.copytree(finished.cwd / "pictures", tmp_path / "pictures")
+    tmp_path.chmod(0o555)
+    try:
+        done = type(finished)(tmp_path)("run", "pictures", code=1)
+    finally:
+        tmp_path.chmod(0o755)
+    assert done.stderr.strip().splitlines()[-1].startswith("vernis: ")
+
+
+def test_collection_of_a_newer_version_is_refused(workplace):
+    (ledger,) = [
+        *(workplace.cwd / "pictures.vernis").glob("*.sqlite"),
+        *(workplace.cwd / "pictures.vernis").glob("*.db"),
+    ]
+    with sqlite3.connect(ledger) as connection:
+        connection.execute("PRAGMA user_version = 999")
+    connection.close()
+    done = workplace("status", code=1)
+    assert "newer" in done.stderr
