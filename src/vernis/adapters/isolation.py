@@ -1,0 +1,235 @@
+"""Decode pictures so that a codec that hangs, crashes or eats memory costs one file, not the run.
+
+Formats whose decoders browsers expose to the whole web run in the worker itself. All others, very
+large pictures and JPEGs of suspiciously many scans go to a helper process that lives as long as
+the worker, under limits of memory and time. When it dies the file is reported and a new helper is
+started for the next one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import subprocess
+import sys
+import threading
+import weakref
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from PIL import Image
+
+import vernis
+from vernis.adapters.color import ColorConverter
+from vernis.adapters.pixels import MIN_SIDE, decode, decode_opened
+from vernis.adapters.probe import DEFAULT_LIMITS, MAINSTREAM_FORMATS, Limits, open_picture
+from vernis.domain.errors import UnreadableImage
+from vernis.domain.ports import Pixels
+
+MAX_SCANS = 100
+"""Scans of a progressive JPEG (cameras and encoders write about 10) decoded in the worker."""
+
+_START_OF_SCAN = b"\xff\xda"
+_READY = b"ready"
+_ANSWER = struct.Struct("<?II")  # success, then height and width, or the length of the reason
+
+
+class PictureDecoder:
+    """Decodes pictures; same results as ``pixels.decode``. One for each worker thread.
+
+    Parameters
+    ----------
+    min_side : int or None
+        As in ``pixels.decode``.
+    limits : Limits
+    """
+
+    def __init__(self, *, min_side: int | None = MIN_SIDE, limits: Limits = DEFAULT_LIMITS) -> None:
+        self._min_side = min_side
+        self._limits = limits
+        self._converter = ColorConverter()
+        self._helper: _Helper | None = None
+
+    def __call__(self, path: Path) -> Pixels:
+        """Decode one picture.
+
+        Parameters
+        ----------
+        path : Path
+
+        Returns
+        -------
+        ndarray of uint8, shape (height, width, 3)
+
+        Raises
+        ------
+        UnreadableImage
+            The only error.
+        """
+        with open_picture(path, limits=self._limits) as image:
+            if not _is_risky(image, self._limits):
+                return decode_opened(path, image, self._min_side, self._converter)
+            if self._helper is None or (self._helper.has_started and not self._helper.is_alive()):
+                self._helper = _Helper(self._min_side, self._limits)
+            if not self._helper.has_started:  # as in a frozen application without an interpreter
+                return decode_opened(path, image, self._min_side, self._converter)
+        return self._helper.decode(path)
+
+    def close(self) -> None:
+        """End the helper process; garbage collection does it as well."""
+        if self._helper is not None:
+            self._helper.close()
+            self._helper = None
+
+
+class _Helper:
+    """A process that decodes what it is asked to."""
+
+    def __init__(self, min_side: int | None, limits: Limits) -> None:
+        self._limits = limits
+        package_parent = str(Path(vernis.__file__).parents[1])
+        search = os.pathsep.join(filter(None, (package_parent, os.environ.get("PYTHONPATH"))))
+        self._process = subprocess.Popen(
+            # -P: a json.py in the working folder must not be imported
+            [sys.executable, "-P", "-m", __name__, json.dumps([min_side, asdict(limits)])],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # libtiff prints there
+            start_new_session=True,  # Ctrl-C is the worker's business
+            env={**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1"},
+        )
+        self._finalizer = weakref.finalize(self, _end, self._process)
+        assert self._process.stdout is not None
+        self.has_started = self._process.stdout.read(len(_READY)) == _READY
+
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def decode(self, path: Path) -> Pixels:
+        late = threading.Event()
+
+        def stop() -> None:
+            late.set()
+            self._process.kill()
+
+        timer = threading.Timer(self._limits.timeout_seconds, stop)
+        timer.start()
+        try:
+            return self._ask(path)
+        except (BrokenPipeError, EOFError) as error:
+            self.close()
+            if late.is_set():
+                seconds = self._limits.timeout_seconds
+                raise UnreadableImage(
+                    path, f"decoding takes longer than {seconds:g} s (a damaged or hostile file?)"
+                ) from error
+            raise UnreadableImage(
+                path, "the decoder crashed or ran out of memory (a damaged or hostile file?)"
+            ) from error
+        finally:
+            timer.cancel()
+
+    def _ask(self, path: Path) -> Pixels:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(os.fsencode(path.absolute()).hex().encode() + b"\n")
+        self._process.stdin.flush()
+        stream = self._process.stdout
+        success, height, width = _ANSWER.unpack(_read(stream, _ANSWER.size))
+        if not success:
+            raise UnreadableImage(path, _read(stream, height).decode())
+        data = _read(stream, height * width * 3)
+        return np.frombuffer(bytearray(data), dtype=np.uint8).reshape(height, width, 3)
+
+    def close(self) -> None:
+        self._finalizer()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            try:
+                stream.close()
+            except OSError:  # a flush into the dead process
+                continue
+    process.wait()
+
+
+def _read(stream: IO[bytes], size: int) -> bytes:
+    data = stream.read(size)
+    if len(data) < size:
+        raise EOFError
+    return data
+
+
+def _is_risky(image: Image.Image, limits: Limits) -> bool:
+    if image.format not in MAINSTREAM_FORMATS:
+        return True
+    if image.width * image.height > limits.isolate_above_pixels:
+        return True
+    if not image.info.get("progressive"):
+        return False
+    stream = image.fp  # type: ignore[attr-defined]
+    place = stream.tell()
+    stream.seek(0)
+    scans = stream.read().count(_START_OF_SCAN)
+    stream.seek(place)
+    return bool(scans > MAX_SCANS)
+
+
+def _limit_memory(limits: Limits) -> None:
+    try:
+        import resource
+    except ImportError:  # Windows: the time limit alone protects
+        return
+    try:
+        with open("/proc/self/statm") as stream:
+            taken = int(stream.read().split()[0]) * resource.getpagesize()
+    except OSError:
+        taken = 2**30
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (taken + limits.max_memory_bytes, hard))
+
+
+def _limit_time(limits: Limits) -> None:
+    """Bound the time of the next picture even when the parent process is gone."""
+    try:
+        import resource
+    except ImportError:
+        return
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = usage.ru_utime + usage.ru_stime + limits.timeout_seconds + 2
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), hard))
+
+
+def serve() -> None:
+    """Answer requests on standard input until it ends; the helper's main function."""
+    min_side, fields = json.loads(sys.argv[1])
+    limits = Limits(**fields)
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a codec prints must not mix with the answers
+    converter = ColorConverter()
+    _limit_memory(limits)
+    answers.write(_READY)
+    answers.flush()
+    for line in sys.stdin.buffer:
+        _limit_time(limits)
+        path = Path(os.fsdecode(bytes.fromhex(line.decode())))
+        try:
+            pixels = decode(path, min_side=min_side, limits=limits, converter=converter)
+        except UnreadableImage as error:
+            reason = error.reason.encode()
+            answers.write(_ANSWER.pack(False, len(reason), 0) + reason)
+        else:
+            answers.write(_ANSWER.pack(True, *pixels.shape[:2]))
+            answers.write(pixels.tobytes())
+        answers.flush()
+
+
+if __name__ == "__main__":
+    serve()
