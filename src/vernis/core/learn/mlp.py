@@ -1,0 +1,431 @@
+"""A batched ensemble of multi-layer perceptrons in NumPy.
+
+All estimators of an ensemble advance together: one ``matmul`` on ``(n_estimators, batch, d)``
+arrays replaces a loop over estimators. Unknown labels (NaN) take no part in the loss.
+
+Notes
+-----
+Weights and biases start uniform in ±sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010, eq. 16);
+the optimizer is Adam (Kingma and Ba 2015, algorithm 1 with the reordering of section 2).
+Estimator ``e`` draws from a generator of its own, so that the first five estimators of an ensemble
+of twenty are an ensemble of five.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
+
+from vernis.domain.errors import InvalidValue
+
+Loss = Literal["sigmoid", "softmax"]
+Schedule = Literal["constant", "cosine"]
+Floats = NDArray[np.float32]
+
+PREDICTION_ROWS = 256
+"""Rows of one prediction block. The last block is padded, so that every row passes through the same
+matrix kernel and a prediction does not depend on the rows beside it."""
+
+_ADAM_BLOCK = 32_768
+"""Parameters that Adam updates at a time: what five arrays of them need fits a core's cache."""
+
+
+def _require(condition: bool, expected: str, actual: object) -> None:
+    if not condition:
+        raise InvalidValue(f"expected {expected}, got {actual!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """How an ensemble is trained.
+
+    Attributes
+    ----------
+    epochs : int
+        Passes over each estimator's sample.
+    batch_size : int
+        Images per update and estimator.
+    learning_rate : float
+        Adam's step size, in the first update when the schedule is ``cosine``.
+    schedule : {'constant', 'cosine'}
+        ``cosine`` lowers the step size to 0 along half a cosine.
+    alpha : float
+        L2 penalty on the weights, ``alpha / (2 * batch) * ||W||²`` as in scikit-learn.
+    min_updates : int
+        Raises the number of epochs until there are that many updates: a few hundred images would
+        otherwise leave the network next to its initial weights.
+    label_smoothing : float
+        Share of each target replaced by the uniform one, in [0, 1).
+    """
+
+    epochs: int = 5
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    schedule: Schedule = "constant"
+    alpha: float = 1e-4
+    min_updates: int = 0
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        _require(self.epochs >= 1, "1 epoch or more", self.epochs)
+        _require(self.batch_size >= 1, "a batch_size of 1 or more", self.batch_size)
+        _require(self.learning_rate > 0, "a positive learning_rate", self.learning_rate)
+        _require(self.schedule in ("constant", "cosine"), "constant or cosine", self.schedule)
+        _require(self.alpha >= 0, "an alpha of 0 or more", self.alpha)
+        _require(self.min_updates >= 0, "min_updates of 0 or more", self.min_updates)
+        _require(0 <= self.label_smoothing < 1, "label_smoothing in [0, 1)", self.label_smoothing)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Network:
+    """The parameters of an ensemble.
+
+    Attributes
+    ----------
+    weights : tuple of ndarray of float32, each of shape (n_estimators, fan_in, fan_out)
+    biases : tuple of ndarray of float32, each of shape (n_estimators, fan_out)
+    loss : {'sigmoid', 'softmax'}
+        Also the activation of the last layer.
+    """
+
+    weights: tuple[Floats, ...]
+    biases: tuple[Floats, ...]
+    loss: Loss
+
+    def __post_init__(self) -> None:
+        _require(self.loss in ("sigmoid", "softmax"), "loss sigmoid or softmax", self.loss)
+        _require(len(self.weights) == len(self.biases) > 0, "as many weights as biases", None)
+        width = self.weights[0].shape[1] if self.weights[0].ndim == 3 else -1
+        for weight, bias in zip(self.weights, self.biases, strict=True):
+            fits = weight.ndim == 3 and weight.shape[1] == width
+            _require(fits, f"a weight (n_estimators, {width}, fan_out)", weight.shape)
+            expected = (weight.shape[0], weight.shape[2])
+            _require(bias.shape == expected, f"a bias of shape {expected}", bias.shape)
+            width = weight.shape[2]
+
+    @property
+    def n_estimators(self) -> int:
+        """Return the number of estimators."""
+        return int(self.weights[0].shape[0])
+
+    @property
+    def n_inputs(self) -> int:
+        """Return the number of input columns."""
+        return int(self.weights[0].shape[1])
+
+    @property
+    def n_outputs(self) -> int:
+        """Return the number of classes."""
+        return int(self.weights[-1].shape[2])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Parameters:
+    """Weights and biases as views on one flat vector, which Adam updates in blocks."""
+
+    flat: Floats
+    weights: tuple[Floats, ...]
+    biases: tuple[Floats, ...]
+
+
+def _allocate(sizes: Sequence[int], n_estimators: int) -> _Parameters:
+    shapes = [(n_estimators, a, b) for a, b in itertools.pairwise(sizes)]
+    total = sum(math.prod(s) + s[0] * s[2] for s in shapes)
+    flat = np.zeros(total, np.float32)
+    weights, biases, start = [], [], 0
+    for shape in shapes:
+        end = start + math.prod(shape)
+        weights.append(flat[start:end].reshape(shape))
+        biases.append(flat[end : end + shape[0] * shape[2]].reshape(shape[0], shape[2]))
+        start = end + shape[0] * shape[2]
+    return _Parameters(flat, tuple(weights), tuple(biases))
+
+
+def _initialize(parameters: _Parameters, generators: Sequence[np.random.Generator]) -> None:
+    for e, generator in enumerate(generators):
+        for weight, bias in zip(parameters.weights, parameters.biases, strict=True):
+            bound = math.sqrt(6.0 / (weight.shape[1] + weight.shape[2]))
+            weight[e] = generator.uniform(-bound, bound, weight.shape[1:])
+            bias[e] = generator.uniform(-bound, bound, bias.shape[1:])
+
+
+def _forward(network: _Parameters | Network, rows: Floats) -> list[Floats]:
+    """Return the activations of every layer, the inputs first, the logits last."""
+    activations = [rows]
+    last = len(network.weights) - 1
+    for layer, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
+        values = np.matmul(activations[-1], weight)
+        values += bias[:, None, :]
+        if layer < last:
+            np.maximum(values, 0, out=values)
+        activations.append(values)
+    return activations
+
+
+def _activate(logits: Floats, loss: Loss) -> Floats:
+    """Turn logits into probabilities, in place."""
+    if loss == "sigmoid":
+        expit(logits, out=logits)
+        return logits
+    logits -= logits.max(axis=-1, keepdims=True)
+    np.exp(logits, out=logits)
+    logits /= logits.sum(axis=-1, keepdims=True)
+    return logits
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Targets:
+    """Targets ready for training: ``weight`` holds the mask, the class and the sample weights."""
+
+    values: Floats
+    weight: Floats | None
+
+    @classmethod
+    def prepare(
+        cls,
+        Y: Floats,
+        loss: Loss,
+        sample_weight: Floats | None,
+        class_weight: Floats | None,
+        smoothing: float,
+    ) -> _Targets:
+        unknown = np.isnan(Y)
+        values = Y
+        if smoothing:
+            level = 0.5 if loss == "sigmoid" else 1.0 / Y.shape[1]
+            values = Y * (1 - smoothing) + np.float32(smoothing * level)
+        if loss == "softmax":
+            weight = None if sample_weight is None else sample_weight[:, None]
+            if class_weight is not None:
+                by_class = np.nan_to_num(Y) @ class_weight
+                by_class[by_class == 0] = 1.0
+                weight = by_class[:, None] if weight is None else weight * by_class[:, None]
+            return cls(values, weight)
+        weight = None
+        if unknown.any():
+            weight = (~unknown).astype(np.float32)
+            values = np.where(unknown, np.float32(0), values)
+        for factor in (
+            None if class_weight is None else 1 + np.nan_to_num(Y) * (class_weight - 1),
+            None
+            if sample_weight is None
+            else sample_weight.reshape(len(Y), -1),  # a column when given per image
+        ):
+            if factor is not None:
+                weight = factor if weight is None else weight * factor
+        return cls(values, weight)
+
+
+def _loss_gradient(
+    probabilities: Floats, targets: _Targets, rows: NDArray[np.intp], loss: Loss
+) -> Floats:
+    """Turn probabilities into the gradient of the cross-entropy by the logits, in place.
+
+    A softmax row with unknown classes is credited with the likelihood of "one of the classes that
+    are not excluded": the mass that the known classes leave is shared among the unknown ones in
+    proportion to the present probabilities, which leaves a wholly unknown row without gradient.
+    """
+    wanted = targets.values[rows]
+    if loss == "softmax":
+        unknown = np.isnan(wanted)
+        if unknown.any():
+            left = np.clip(1 - np.nansum(wanted, axis=-1, keepdims=True), 0, 1)
+            mass = (probabilities * unknown).sum(axis=-1, keepdims=True)
+            shared = probabilities * (left / np.maximum(mass, 1e-12))
+            wanted = np.where(unknown, shared, wanted)
+    probabilities -= wanted
+    if targets.weight is not None:
+        probabilities *= targets.weight[rows]
+    return probabilities
+
+
+def _backward(
+    parameters: _Parameters, gradients: _Parameters, activations: list[Floats], delta: Floats
+) -> None:
+    """Fill ``gradients`` from the gradient by the logits."""
+    for layer in range(len(parameters.weights) - 1, -1, -1):
+        inputs = activations[layer]
+        np.matmul(inputs.swapaxes(1, 2), delta, out=gradients.weights[layer])
+        np.sum(delta, axis=1, out=gradients.biases[layer])
+        if layer:
+            delta = np.matmul(delta, parameters.weights[layer].swapaxes(1, 2))
+            delta *= inputs > 0
+
+
+class _Adam:
+    """Adam on a flat vector. The moments are kept unscaled, which saves two passes a step."""
+
+    def __init__(self, size: int, beta1: float = 0.9, beta2: float = 0.999) -> None:
+        self._first = np.zeros(size, np.float32)
+        self._second = np.zeros(size, np.float32)
+        self._scratch = np.empty(min(size, _ADAM_BLOCK), np.float32)
+        self._betas = (beta1, beta2)
+        self._step = 0
+
+    def update(self, flat: Floats, gradient: Floats, learning_rate: float) -> None:
+        beta1, beta2 = self._betas
+        self._step += 1
+        correction = math.sqrt(1 - beta2**self._step) / (1 - beta1**self._step)
+        rate = np.float32(learning_rate * correction * (1 - beta1) / math.sqrt(1 - beta2))
+        epsilon = np.float32(1e-8 / math.sqrt(1 - beta2))
+        b1, b2 = np.float32(beta1), np.float32(beta2)
+        for start in range(0, len(flat), _ADAM_BLOCK):
+            block = slice(start, start + _ADAM_BLOCK)
+            g, m, v, p = gradient[block], self._first[block], self._second[block], flat[block]
+            t = self._scratch[: len(g)]
+            m *= b1
+            m += g
+            np.multiply(g, g, out=t)
+            v *= b2
+            v += t
+            np.sqrt(v, out=t)
+            t += epsilon
+            np.divide(m, t, out=t)
+            t *= rate
+            p -= t
+
+
+def _epoch_batches(
+    samples: Sequence[NDArray[np.intp]],
+    steps: int,
+    generators: Sequence[np.random.Generator],
+) -> Iterator[tuple[NDArray[np.intp], Floats]]:
+    """Yield the rows of each update and their share in the mean, both (n_estimators, width).
+
+    Every estimator's shuffled sample is cut into ``steps`` parts of nearly one size; shorter parts
+    are padded with rows of share 0.
+    """
+    width = max(-(-len(s) // steps) for s in samples)
+    rows = np.zeros((len(samples), steps, width), np.intp)
+    share = np.zeros((len(samples), steps, width), np.float32)
+    for e, (sample, generator) in enumerate(zip(samples, generators, strict=True)):
+        bounds = np.arange(steps + 1) * len(sample) // steps
+        places = bounds[:-1, None] + np.arange(width)
+        valid = places < bounds[1:, None]
+        shuffled = generator.permutation(sample)
+        rows[e] = shuffled[np.minimum(places, len(sample) - 1)]
+        share[e] = valid / np.maximum(valid.sum(axis=1, keepdims=True), 1)
+    for step in range(steps):
+        yield rows[:, step], share[:, step]
+
+
+def train_network(
+    X: ArrayLike,
+    Y: ArrayLike,
+    counts: ArrayLike,
+    *,
+    hidden: Sequence[int] = (512, 512),
+    loss: Loss = "sigmoid",
+    training: Training | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    seed: int = 0,
+) -> Network:
+    """Train an ensemble.
+
+    Parameters
+    ----------
+    X : array_like, shape (n_images, n_inputs)
+    Y : array_like, shape (n_images, n_classes)
+        Targets in 0..1 (soft targets allowed), NaN where unknown. With ``loss='softmax'`` a row
+        that is wholly known sums to 1.
+    counts : array_like of bool or int, shape (n_estimators, n_images)
+        How often each estimator sees an image in an epoch: 0/1 for sub-samples, multiplicities for
+        bootstrap samples.
+    hidden : sequence of int
+        Widths of the hidden layers; empty for a linear model.
+    loss : {'sigmoid', 'softmax'}
+    training : Training, optional
+    sample_weight : array_like, shape (n_images,) or, for sigmoid, (n_images, n_classes)
+        Factors of the loss, ≥ 0.
+    class_weight : array_like, shape (n_classes,)
+        Factor of the loss of a ``yes`` (sigmoid) or of the images of a class (softmax).
+    seed : int
+        Any whole number ≥ 0.
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    InvalidValue
+        If shapes disagree or an estimator has no image.
+    """
+    training = training or Training()
+    X = np.ascontiguousarray(X, np.float32)
+    Y = np.ascontiguousarray(Y, np.float32)
+    counts = np.asarray(counts)
+    _require(X.ndim == 2 and Y.ndim == 2 and len(X) == len(Y), "X and Y of one length", Y.shape)
+    _require(counts.ndim == 2 and counts.shape[1] == len(X), f"{len(X)} columns", counts.shape)
+    samples = [np.repeat(np.arange(len(X)), row.astype(np.intp)) for row in counts]
+    _require(all(len(s) for s in samples), "an image for every estimator", None)
+    generators = [np.random.default_rng([seed, e]) for e in range(len(samples))]
+    sizes = (X.shape[1], *hidden, Y.shape[1])
+    parameters, gradients = _allocate(sizes, len(samples)), _allocate(sizes, len(samples))
+    _initialize(parameters, generators)
+    targets = _Targets.prepare(
+        Y,
+        loss,
+        None if sample_weight is None else np.asarray(sample_weight, np.float32),
+        None if class_weight is None else np.asarray(class_weight, np.float32),
+        training.label_smoothing,
+    )
+    adam = _Adam(parameters.flat.size)
+    steps = -(-max(len(s) for s in samples) // training.batch_size)
+    epochs = max(training.epochs, -(-training.min_updates // steps))
+    done = 0
+    for _ in range(epochs):
+        for rows, share in _epoch_batches(samples, steps, generators):
+            activations = _forward(parameters, X[rows])
+            delta = _loss_gradient(_activate(activations[-1], loss), targets, rows, loss)
+            delta *= share[:, :, None]
+            _backward(parameters, gradients, activations, delta)
+            if training.alpha:
+                penalty = np.float32(training.alpha / rows.shape[1])
+                for gradient, weight in zip(gradients.weights, parameters.weights, strict=True):
+                    gradient += penalty * weight
+            rate = training.learning_rate
+            if training.schedule == "cosine":
+                rate *= 0.5 * (1 + math.cos(math.pi * done / (epochs * steps)))
+            adam.update(parameters.flat, gradients.flat, rate)
+            done += 1
+    return Network(parameters.weights, parameters.biases, loss)
+
+
+def predict_members(network: Network, X: ArrayLike) -> Iterator[tuple[slice, Floats]]:
+    """Yield the probabilities of every estimator, block by block of images.
+
+    Parameters
+    ----------
+    network : Network
+    X : array_like, shape (n_images, n_inputs)
+
+    Yields
+    ------
+    images : slice
+    probabilities : ndarray of float32, shape (n_estimators, len(images), n_classes)
+        In 0..1; rows of a softmax network sum to 1.
+
+    Raises
+    ------
+    InvalidValue
+        If X has another number of columns than the network.
+    """
+    X = np.asarray(X, np.float32)
+    expected = f"shape (n_images, {network.n_inputs})"
+    _require(X.ndim == 2 and X.shape[1] == network.n_inputs, expected, X.shape)
+    block = np.zeros((PREDICTION_ROWS, X.shape[1]), np.float32)
+    for start in range(0, len(X), PREDICTION_ROWS):
+        rows = X[start : start + PREDICTION_ROWS]
+        block[: len(rows)] = rows
+        block[len(rows) :] = 0
+        probabilities = _activate(_forward(network, block)[-1], network.loss)
+        yield slice(start, start + len(rows)), probabilities[:, : len(rows)]
