@@ -1,1 +1,1 @@
-"""Vernis: adapters/catalog."""
+"""The catalog: everything known about a collection, in one folder."""

@@ -1,0 +1,167 @@
+"""A collection's folder: the ledger, the vectors and the models."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from vernis.adapters.catalog.history import History
+from vernis.adapters.catalog.images import SqliteImageStore
+from vernis.adapters.catalog.issues import SqliteIssueStore
+from vernis.adapters.catalog.labels import SqliteLabelStore
+from vernis.adapters.catalog.ledger import FILE_NAME, Ledger, connect
+from vernis.adapters.catalog.runs import SqliteRunLog
+from vernis.adapters.catalog.storage import translating
+from vernis.adapters.catalog.vectors import ShardVectorStore
+from vernis.domain.errors import CatalogError
+from vernis.domain.ports import ModelStore
+
+_PATIENCE = 5.0  # seconds that a writer waits for another one
+
+
+class SqliteCatalog:
+    """``Catalog`` in a folder ``NAME.vernis``.
+
+    The folder holds ``catalog.sqlite`` (the system of record), ``vectors/`` and ``models/``
+    (derived data) and ``writer.lock``. Open it with ``create`` or ``open``; use it in a ``with``
+    block or call ``close``. Threads may share it.
+
+    Examples
+    --------
+    >>> with SqliteCatalog.open(Path("photos.vernis"), read_only=True) as catalog:
+    ...     print(len(catalog.images.all()))
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        history = History(ledger)
+        self._issues = SqliteIssueStore(ledger, history)
+        self._images = SqliteImageStore(ledger, self._issues)
+        self._labels = SqliteLabelStore(ledger, history)
+        self._vectors = ShardVectorStore(ledger)
+        self._runs = SqliteRunLog(ledger)
+
+    @classmethod
+    def create(cls, folder: Path | str, *, patience: float = _PATIENCE) -> Self:
+        """Make the folder with an empty catalog and open it.
+
+        A creation that was killed half-way is completed. Raises CatalogError when the folder
+        holds a catalog or anything else already, StorageError when it cannot be written.
+        """
+        place = Path(folder)
+        if (place / FILE_NAME).is_file() and (place / FILE_NAME).stat().st_size > 0:
+            raise CatalogError(f"{place}: holds a collection already; open it instead")
+        with translating(place):
+            place.mkdir(parents=True, exist_ok=True)
+        return cls(connect(place, create=True, patience=patience))
+
+    @classmethod
+    def open(
+        cls, folder: Path | str, read_only: bool = False, *, patience: float = _PATIENCE
+    ) -> Self:
+        """Open a collection; an older one is migrated unless ``read_only``.
+
+        Parameters
+        ----------
+        folder : Path or str
+            The collection's folder.
+        read_only : bool
+            Never write, not even to migrate; works in a read-only folder.
+        patience : float
+            Seconds to wait for another writer before ``CatalogBusy``.
+
+        Raises
+        ------
+        CatalogError
+            The folder holds no collection, or a damaged one.
+        NewerCatalog
+            A newer version of Vernis wrote it.
+        StorageError
+            It cannot be read, or written.
+        """
+        return cls(connect(Path(folder), read_only=read_only, patience=patience))
+
+    # ------------------------------------------------------------------ stores
+
+    @property
+    def folder(self) -> Path:
+        """The collection's folder."""
+        return self._ledger.folder
+
+    @property
+    def images(self) -> SqliteImageStore:
+        """The images."""
+        return self._images
+
+    @property
+    def labels(self) -> SqliteLabelStore:
+        """Taxonomies, statements and events."""
+        return self._labels
+
+    @property
+    def issues(self) -> SqliteIssueStore:
+        """Issues, duplicate groups and suggestions."""
+        return self._issues
+
+    @property
+    def vectors(self) -> ShardVectorStore:
+        """Vectors by content hash."""
+        return self._vectors
+
+    @cached_property
+    def models(self) -> ModelStore:
+        """Saved heads."""
+        from vernis.adapters.catalog.models import SqliteModelStore
+
+        store: ModelStore = SqliteModelStore(self._ledger, self._ledger.folder)
+        return store
+
+    @property
+    def runs(self) -> SqliteRunLog:
+        """Which work is done."""
+        return self._runs
+
+    # ------------------------------------------------------------------ writing together
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Group writes: all or nothing; a nested call joins the outer one.
+
+        Labels and verdicts that are changed in one transaction belong to one batch: one undo takes
+        them all back.
+        """
+        return self._ledger.transaction()
+
+    def lock(self, verb: str) -> AbstractContextManager[None]:
+        """Hold the writer's lock for a whole workflow; readers are not kept out.
+
+        Raises CatalogBusy, naming the verb and process that hold it, when a second writer's
+        patience ends. The system releases the lock of a killed process.
+        """
+        return self._ledger.lock(verb)
+
+    def integrity(self) -> list[str]:
+        """Return what is wrong with the ledger; empty when it is sound."""
+        return self._ledger.integrity()
+
+    # ------------------------------------------------------------------ closing
+
+    def close(self) -> None:
+        """Release the files; a second call does nothing."""
+        self._vectors.close()
+        self._ledger.close()
+
+    def __enter__(self) -> Self:
+        """Return the catalog itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the catalog."""
+        self.close()

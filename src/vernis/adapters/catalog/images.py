@@ -1,0 +1,248 @@
+"""The images of a collection, in the ledger."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from vernis.adapters.catalog.issues import SqliteIssueStore
+from vernis.adapters.catalog.ledger import Ledger, Row, now
+from vernis.adapters.catalog.matching import match
+from vernis.adapters.catalog.storage import to_json
+from vernis.domain.errors import InvalidValue, NotFound
+from vernis.domain.types import (
+    IMAGE_STATES,
+    FoundFile,
+    ImageRecord,
+    ImageState,
+    IndexChanges,
+    Issue,
+)
+
+_COLUMNS = (
+    "id, uri, content_hash, size, mtime_ns, width, height, format, state, reason, split, metadata"
+)
+_CANDIDATES = 20_000  # names that are compared when a name is not found
+
+
+class SqliteImageStore:
+    """``ImageStore`` over the ledger. ``issues`` receives the unreadable files."""
+
+    def __init__(self, ledger: Ledger, issues: SqliteIssueStore) -> None:
+        self._ledger = ledger
+        self._issues = issues
+
+    # ------------------------------------------------------------------ root
+
+    def root(self) -> Path | None:
+        """Return the indexed root folder, None before the first indexing.
+
+        When the folder is not there any more but lies where it lay as seen from the collection
+        (both were moved together), that place is returned.
+        """
+        row = self._ledger.row("SELECT uri, relative FROM root WHERE id = 1")
+        if row is None:
+            return None
+        path = _path_of(str(row[0]))
+        if not path.exists() and row[1]:
+            beside = (self._ledger.folder / _path_of(str(row[1]))).resolve()
+            if beside.is_dir():
+                return beside
+        return path
+
+    def set_root(self, root: Path) -> None:
+        """Remember the indexed root folder."""
+        absolute = root.absolute()
+        try:
+            relative = os.path.relpath(absolute, self._ledger.folder.absolute())
+        except ValueError:  # another drive
+            relative = ""
+        self._ledger.run(
+            "INSERT INTO root (id, uri, relative, added) VALUES (1, ?, ?, ?) "
+            "ON CONFLICT (id) DO UPDATE SET uri = excluded.uri, relative = excluded.relative "
+            "WHERE uri <> excluded.uri OR relative <> excluded.relative",
+            (absolute.as_uri(), _quoted(relative), now()),
+        )
+
+    # ------------------------------------------------------------------ reading
+
+    def all(self, states: Sequence[ImageState] = ("present",)) -> list[ImageRecord]:
+        """Return the images in those states, ordered by id."""
+        marks = ", ".join("?" * len(states))
+        rows = self._ledger.rows(
+            f"SELECT {_COLUMNS} FROM image WHERE state IN ({marks}) ORDER BY id", tuple(states)
+        )
+        return [_record(row) for row in rows]
+
+    def get(self, ids: Sequence[int]) -> list[ImageRecord]:
+        """Return the images with those ids, in that order; raises NotFound."""
+        with self._ledger.listed(int(i) for i in ids):
+            rows = self._ledger.rows(
+                f"SELECT {_COLUMNS} FROM temp.listed CROSS JOIN image ON image.id = listed.value "
+                "ORDER BY listed.position"
+            )
+        if len(rows) != len(ids):
+            missing = sorted({int(i) for i in ids} - {row[0] for row in rows})
+            raise NotFound(f"no image has the id {', '.join(map(str, missing[:5]))}")
+        return [_record(row) for row in rows]
+
+    def find(self, text: str) -> ImageRecord:
+        """Return the image whose uri or id is ``text``; raises NotFound with the nearest names.
+
+        Of several images that lay at one place the one that is there now is returned.
+        """
+        uri = text.replace(os.sep, "/").removeprefix("./")
+        number = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
+        row = self._ledger.row(
+            f"SELECT {_COLUMNS} FROM image WHERE uri IN (?, ?) OR id = ? "
+            "ORDER BY uri = ? DESC, uri = ? DESC, "
+            "state IN ('present', 'unreadable') DESC, id DESC LIMIT 1",
+            (text, uri, number, text, uri),
+        )
+        if row is None:
+            raise NotFound(f"no image is named {text!r}{self._nearest(uri)}")
+        return _record(row)
+
+    def _nearest(self, uri: str) -> str:
+        names = [
+            str(row[0])
+            for row in self._ledger.rows(
+                "SELECT uri FROM image WHERE state IN ('present', 'unreadable') "
+                "ORDER BY instr(lower(uri), lower(?)) = 0, id LIMIT ?",
+                (uri.rsplit("/", 1)[-1], _CANDIDATES),
+            )
+        ]
+        part = uri.rsplit("/", 1)[-1].lower()
+        near = [name for name in names[:3] if part and part in name.lower()]
+        near = near or difflib.get_close_matches(uri, names, n=3, cutoff=0.5)
+        return f"; did you mean {', '.join(near)}?" if near else ""
+
+    # ------------------------------------------------------------------ writing
+
+    def apply_index(self, found: Sequence[FoundFile], *, complete: bool) -> IndexChanges:
+        """Merge what an indexing found, in one transaction; see the port.
+
+        Content decides before place: an image whose bytes turn up under another name is moved
+        even when its old name holds a new picture. A vanished or trashed image whose file is back
+        counts as moved. ``unreadable`` counts the found files that cannot be read, whatever else
+        they are.
+        """
+        with self._ledger.transaction():
+            matches = match(found, self.all(IMAGE_STATES), complete=complete)
+            fates: Counter[str] = Counter(fate for _, _, fate in matches.pairs)
+            # Names are freed before they are given anew: two images may have swapped theirs.
+            leaving = [image.id for image in matches.gone] + [
+                image.id
+                for file, image, _ in matches.pairs
+                if image is not None and image.uri != file.uri
+            ]
+            self._ledger.run_many(
+                "UPDATE image SET state = 'vanished', reason = '' WHERE id = ?",
+                ((i,) for i in leaving),
+            )
+            self._ledger.run_many(
+                "UPDATE image SET uri = ?, content_hash = ?, size = ?, mtime_ns = ?, width = ?, "
+                "height = ?, format = ?, state = ?, reason = ?, split = ?, metadata = ? "
+                "WHERE id = ?",
+                (
+                    (*_values(file), image.id)
+                    for file, image, _ in matches.pairs
+                    if (image is not None and _values(file) != _values(image))
+                    or (image is not None and image.uri != file.uri)
+                ),
+            )
+            self._ledger.run_many(
+                "INSERT INTO image (uri, content_hash, size, mtime_ns, width, height, format, "
+                "state, reason, split, metadata) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (_values(file) for file, image, _ in matches.pairs if image is None),
+            )
+            self._report_broken()
+        return IndexChanges(
+            new=fates["new"],
+            changed=fates["changed"],
+            moved=fates["moved"],
+            vanished=len(matches.gone),
+            unchanged=fates["unchanged"],
+            unreadable=sum(1 for file, _, _ in matches.pairs if file.reason),
+        )
+
+    def _report_broken(self) -> None:
+        self._issues.replace(
+            ["broken"],
+            [
+                Issue("broken", image.id, 0.0, evidence={"reason": image.reason})
+                for image in self.all(["unreadable"])
+            ],
+        )
+
+    def set_state(self, ids: Sequence[int], state: ImageState, reason: str = "") -> None:
+        """Set the state of images, in one transaction; raises NotFound."""
+        if state not in IMAGE_STATES:
+            raise InvalidValue(f"expected a state of {IMAGE_STATES}, got {state!r}")
+        with self._ledger.transaction():
+            before = {image.state for image in self.get(ids)}
+            self._ledger.run_many(
+                "UPDATE image SET state = ?, reason = ? WHERE id = ?",
+                ((state, reason, int(i)) for i in ids),
+            )
+            if "unreadable" in before | {state}:
+                self._report_broken()
+
+    def other_files(self) -> dict[str, int]:
+        """Return the count of non-image files by suffix, the commonest first."""
+        rows = self._ledger.rows("SELECT suffix, count FROM other_file ORDER BY count DESC, suffix")
+        return {str(suffix): int(count) for suffix, count in rows}
+
+    def set_other_files(self, counts: Mapping[str, int]) -> None:
+        """Replace the counts of non-image files."""
+        with self._ledger.transaction():
+            self._ledger.run("DELETE FROM other_file")
+            self._ledger.run_many(
+                "INSERT INTO other_file (suffix, count) VALUES (?, ?)",
+                ((suffix, int(count)) for suffix, count in counts.items() if count),
+            )
+
+
+def _record(row: Row) -> ImageRecord:
+    values = (*row[:11], json.loads(row[11]))
+    return ImageRecord(*values)
+
+
+def _values(image: FoundFile | ImageRecord) -> tuple[Any, ...]:
+    """Return the columns of an image after its id."""
+    state = "unreadable" if image.reason else "present"
+    if isinstance(image, ImageRecord):
+        state = image.state
+    metadata = to_json(dict(image.metadata))
+    return (
+        image.uri,
+        image.content_hash,
+        image.size,
+        image.mtime_ns,
+        image.width,
+        image.height,
+        image.format,
+        state,
+        image.reason,
+        image.split,
+        metadata,
+    )
+
+
+def _quoted(path: str) -> str:
+    return "".join(
+        chr(byte) if byte < 128 and byte != 37 else f"%{byte:02X}" for byte in os.fsencode(path)
+    )
+
+
+def _path_of(uri: str) -> Path:
+    text = os.fsdecode(unquote_to_bytes(uri.removeprefix("file://")))
+    if os.name == "nt" and text.startswith("/"):  # file:///C:/…
+        text = text[1:]
+    return Path(text)

@@ -1,0 +1,301 @@
+"""Taxonomies and what each source says of each image × class, in the ledger."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from vernis.adapters.catalog.effective import effective_labels
+from vernis.adapters.catalog.history import History
+from vernis.adapters.catalog.ledger import Ledger, Row
+from vernis.domain.errors import NotFound, UsageError
+from vernis.domain.types import Event, LabelMatrix, Statement, Taxonomy
+
+# A source's former yes gives way to its new one (single taxonomies).
+_REPLACE_YES = """
+INSERT OR IGNORE INTO temp.incoming
+SELECT s.image_id, s.class_id, 'unknown', NULL
+FROM temp.incoming AS i CROSS JOIN statement AS s
+  ON s.taxonomy_id = ?1 AND s.source_id = ?2 AND s.image_id = i.image_id
+WHERE i.state = 'yes' AND s.state = 'yes' AND s.class_id <> i.class_id
+"""
+_WITHDRAW_REST = """
+INSERT OR IGNORE INTO temp.incoming
+SELECT image_id, class_id, 'unknown', NULL
+FROM statement WHERE taxonomy_id = ?1 AND source_id = ?2
+"""
+_WRITE_EVENTS = """
+INSERT INTO event (batch_id, source_id, image_id, class_id, before, before_probability,
+  before_batch, after, after_probability, after_batch)
+SELECT ?3, ?2, i.image_id, i.class_id, coalesce(s.state, 'unknown'), s.probability, s.batch_id,
+  i.state, i.probability, CASE WHEN i.state <> 'unknown' THEN ?3 END
+FROM temp.incoming AS i LEFT JOIN statement AS s
+  ON s.taxonomy_id = ?1 AND s.source_id = ?2 AND s.image_id = i.image_id
+ AND s.class_id = i.class_id
+WHERE i.state <> coalesce(s.state, 'unknown') OR i.probability IS NOT s.probability
+"""
+_WITHDRAW = """
+DELETE FROM statement WHERE taxonomy_id = ?1 AND source_id = ?2 AND (image_id, class_id) IN (
+  SELECT image_id, class_id FROM temp.incoming WHERE state = 'unknown')
+"""
+_STATE = """
+INSERT OR REPLACE INTO statement
+  (taxonomy_id, source_id, image_id, class_id, state, probability, batch_id)
+SELECT ?1, ?2, image_id, class_id, after, after_probability, ?3
+FROM event WHERE batch_id = ?3 AND id > ?4 AND after <> 'unknown' ORDER BY image_id, class_id
+"""
+
+
+class SqliteLabelStore:
+    """``LabelStore`` over the ledger."""
+
+    def __init__(self, ledger: Ledger, history: History) -> None:
+        self._ledger = ledger
+        self._history = history
+        ledger.run(
+            "CREATE TEMP TABLE incoming (image_id INTEGER, class_id INTEGER, state TEXT, "
+            "probability REAL, PRIMARY KEY (image_id, class_id)) WITHOUT ROWID"
+        )
+
+    # ------------------------------------------------------------------ taxonomies
+
+    def taxonomies(self) -> list[Taxonomy]:
+        """Return every taxonomy, by name."""
+        return [self.taxonomy(str(row[0])) for row in self._taxonomy_rows()]
+
+    def taxonomy(self, name: str) -> Taxonomy:
+        """Return it; raises NotFound that lists the names there are."""
+        taxonomy_id, kind, closed, origin = self._find(name)
+        classes = self._ledger.rows("SELECT name FROM class WHERE taxonomy_id = ?", (taxonomy_id,))
+        return Taxonomy(name, kind, tuple(sorted(row[0] for row in classes)), bool(closed), origin)
+
+    def define(self, taxonomy: Taxonomy) -> Taxonomy:
+        """Create the taxonomy or add its missing classes; returns the stored one.
+
+        A taxonomy once declared ``closed`` stays so. Raises UsageError when the stored one is of
+        the other kind.
+        """
+        with self._ledger.transaction():
+            self._ledger.run(
+                "INSERT INTO taxonomy (name, kind, closed, origin) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (name) DO UPDATE SET closed = max(closed, excluded.closed), "
+                "origin = CASE origin WHEN '' THEN excluded.origin ELSE origin END",
+                (taxonomy.name, taxonomy.kind, int(taxonomy.closed), taxonomy.origin),
+            )
+            taxonomy_id, kind, _, _ = self._find(taxonomy.name)
+            if kind != taxonomy.kind:
+                raise UsageError(
+                    f"taxonomy '{taxonomy.name}' is {kind}-label already and cannot become "
+                    f"{taxonomy.kind}-label; choose another name"
+                )
+            self._ledger.run_many(
+                "INSERT OR IGNORE INTO class (taxonomy_id, name) VALUES (?, ?)",
+                ((taxonomy_id, name) for name in taxonomy.classes),
+            )
+        return self.taxonomy(taxonomy.name)
+
+    def _taxonomy_rows(self) -> list[Row]:
+        return self._ledger.rows("SELECT name FROM taxonomy ORDER BY name")
+
+    def _find(self, name: str) -> Row:
+        row = self._ledger.row(
+            "SELECT id, kind, closed, origin FROM taxonomy WHERE name = ?", (name,)
+        )
+        if row is None:
+            names = ", ".join(str(r[0]) for r in self._taxonomy_rows()) or "none yet"
+            raise NotFound(f"there is no taxonomy '{name}'; there are: {names}")
+        return row
+
+    # ------------------------------------------------------------------ reading
+
+    def matrix(self, name: str) -> LabelMatrix:
+        """Return the effective labels of all present images; see ``effective_labels``."""
+        taxonomy = self.taxonomy(name)
+        taxonomy_id = self._find(name)[0]
+        ids = np.fromiter(
+            chain.from_iterable(
+                self._ledger.rows("SELECT id FROM image WHERE state = 'present' ORDER BY id")
+            ),
+            dtype=np.int64,
+        )
+        class_ids = {
+            name: class_id
+            for class_id, name in self._ledger.rows(
+                "SELECT id, name FROM class WHERE taxonomy_id = ?", (taxonomy_id,)
+            )
+        }
+        columns = np.full(max(class_ids.values(), default=0) + 1, -1, dtype=np.int64)
+        for column, label in enumerate(taxonomy.classes):
+            columns[class_ids[label]] = column
+        stated = self._ledger.rows(
+            "SELECT s.image_id, s.class_id, source.rank, s.batch_id, s.state = 'yes' "
+            "FROM source CROSS JOIN statement AS s "
+            "ON s.taxonomy_id = ? AND s.source_id = source.id WHERE source.rank > 0",
+            (taxonomy_id,),
+        )
+        rows = np.fromiter(chain.from_iterable(stated), np.int64, 5 * len(stated)).reshape(-1, 5)
+        places = np.searchsorted(ids, rows[:, 0])
+        here = places < len(ids)
+        here[here] = ids[places[here]] == rows[here, 0]
+        rows = rows[here]
+        rows[:, 0] = places[here]
+        rows[:, 1] = columns[rows[:, 1]]
+        values, confirmed = effective_labels(
+            rows,
+            (len(ids), len(taxonomy.classes)),
+            kind=taxonomy.kind,
+            closed=taxonomy.closed,
+        )
+        return LabelMatrix(taxonomy, ids, values, confirmed)
+
+    def statements(self, name: str, image_id: int) -> list[tuple[str, Statement]]:
+        """Return ``(source, statement)`` of every source for one image, the most believed first."""
+        rows = self._ledger.rows(
+            "SELECT source.name, s.image_id, class.name, s.state, s.probability "
+            "FROM source CROSS JOIN statement AS s "
+            "ON s.taxonomy_id = ? AND s.source_id = source.id AND s.image_id = ? "
+            "JOIN class ON class.id = s.class_id "
+            "ORDER BY source.rank DESC, s.batch_id DESC, source.name, class.name",
+            (self._find(name)[0], int(image_id)),
+        )
+        return [
+            (source, Statement(image, label, state, math.nan if p is None else p))
+            for source, image, label, state, p in rows
+        ]
+
+    def counts_by_source(self) -> dict[str, int]:
+        """Return how many labels (yes or no) of present images each source states."""
+        rows = self._ledger.rows(
+            "SELECT source.name, count(*) FROM statement AS s "
+            "JOIN source ON source.id = s.source_id "
+            "JOIN image ON image.id = s.image_id AND image.state = 'present' "
+            "GROUP BY source.id ORDER BY source.rank DESC, source.name"
+        )
+        return {str(name): int(count) for name, count in rows}
+
+    # ------------------------------------------------------------------ writing
+
+    def record(
+        self,
+        name: str,
+        statements: Iterable[Statement],
+        *,
+        source: str,
+        verb: str,
+        note: str = "",
+    ) -> int:
+        """Record what a source says, with one event per change; see the port.
+
+        Inside a ``transaction()`` all changes join one batch, so that one undo takes them back.
+        Raises NotFound for an unknown class or image.
+        """
+        with self._ledger.transaction():
+            taxonomy_id, kind, _, _ = self._find(name)
+            self._fill_incoming(name, taxonomy_id, kind, statements)
+            return self._write(taxonomy_id, kind, source, verb, note)
+
+    def replace_source(
+        self, name: str, statements: Iterable[Statement], *, source: str, verb: str, note: str = ""
+    ) -> int:
+        """Like ``record``, and withdraw what the source said before and does not say now."""
+        with self._ledger.transaction():
+            taxonomy_id, kind, _, _ = self._find(name)
+            self._fill_incoming(name, taxonomy_id, kind, statements)
+            self._ledger.run(_WITHDRAW_REST, (taxonomy_id, self._history.source_id(source)))
+            return self._write(taxonomy_id, kind, source, verb, note)
+
+    def _fill_incoming(
+        self, name: str, taxonomy_id: int, kind: str, statements: Iterable[Statement]
+    ) -> None:
+        """Put the statements into ``temp.incoming``; of several on one cell the last one counts."""
+        wanted: dict[tuple[int, str], Statement] = {}
+        yes: dict[int, str] = {}
+        for said in statements:
+            if kind == "single" and said.state == "yes":
+                former = yes.get(said.image_id)
+                if former is not None and former != said.label:
+                    wanted[(said.image_id, former)] = Statement(said.image_id, former, "unknown")
+                yes[said.image_id] = said.label
+            wanted[(said.image_id, said.label)] = said
+        classes = self._class_ids(name, taxonomy_id, {label for _, label in wanted})
+        self._ledger.run("DELETE FROM temp.incoming")
+        self._ledger.run_many(
+            "INSERT INTO temp.incoming VALUES (?, ?, ?, ?)",
+            (
+                (int(image), classes[label], said.state, _probability(said))
+                for (image, label), said in wanted.items()
+            ),
+        )
+        stray = self._ledger.row(
+            "SELECT image_id FROM temp.incoming WHERE image_id NOT IN (SELECT id FROM image) "
+            "LIMIT 1"
+        )
+        if stray is not None:
+            raise NotFound(f"no image has the id {stray[0]}")
+
+    def _class_ids(self, name: str, taxonomy_id: int, labels: set[str]) -> dict[str, int]:
+        with self._ledger.listed(sorted(labels)):
+            rows = self._ledger.rows(
+                "SELECT class.name, class.id FROM temp.listed CROSS JOIN class "
+                "ON class.taxonomy_id = ? AND class.name = listed.value",
+                (taxonomy_id,),
+            )
+        found: dict[str, int] = dict(rows)
+        if len(found) < len(labels):
+            missing = sorted(labels - found.keys())
+            raise NotFound(
+                f"taxonomy '{name}' has no class {', '.join(map(repr, missing[:3]))}; define it"
+            )
+        return found
+
+    def _write(self, taxonomy_id: int, kind: str, source: str, verb: str, note: str) -> int:
+        """Turn ``temp.incoming`` into events and statements; returns the batch or 0."""
+        source_id = self._history.source_id(source)
+        place = (taxonomy_id, source_id)
+        if kind == "single":
+            self._ledger.run(_REPLACE_YES, place)
+        batch, is_new = self._history.open_batch(verb, source_id, note)
+        mark = self._ledger.row("SELECT coalesce(max(id), 0) FROM event")
+        assert mark is not None
+        changed = self._ledger.run(_WRITE_EVENTS, (*place, batch))
+        if changed:
+            self._ledger.run(_WITHDRAW, place)
+            self._ledger.run(_STATE, (*place, batch, mark[0]))
+        elif is_new:
+            self._history.drop_batch(batch)
+        self._ledger.run("DELETE FROM temp.incoming")
+        return batch if changed else 0
+
+    # ------------------------------------------------------------------ history
+
+    def history(self, image_id: int) -> list[Event]:
+        """Return the events of an image, oldest first."""
+        return self._history.events(image_id)
+
+    def batches(self, limit: int = 20) -> list[dict[str, Any]]:
+        """Return the latest batches, newest first.
+
+        Each holds id, time, verb, source, note, events, undone, undoes (the batch that it undoes),
+        undone_by and skipped (how many cells an undo left because they were changed later).
+        """
+        return self._history.batches(limit)
+
+    def undo(self, batch_id: int | None = None) -> int:
+        """Append the inverse of a batch; returns the new batch.
+
+        By default of the latest batch that is not undone, is no undo itself and is not a model's.
+        Undoing an undo brings the changes back. What was changed again later is left as it is and
+        counted as ``skipped``; where that is all, UsageError is raised. In a single taxonomy that
+        holds for an image as a whole.
+        """
+        return self._history.undo(batch_id)
+
+
+def _probability(said: Statement) -> float | None:
+    if said.state == "unknown" or math.isnan(said.probability):
+        return None
+    return float(said.probability)

@@ -1,0 +1,220 @@
+"""The SQLite connection of a collection: transactions, errors, the writer's lock."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from vernis.adapters.catalog import schema
+from vernis.adapters.catalog.locking import WriterLock
+from vernis.adapters.catalog.storage import translated_sqlite, translating
+from vernis.domain.errors import CatalogError, StorageError
+
+FILE_NAME = "catalog.sqlite"
+Row = tuple[Any, ...]
+
+
+def now() -> str:
+    """Return the time in UTC, ISO 8601, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Ledger:
+    """One connection to ``FOLDER/catalog.sqlite``.
+
+    Threads may share it: a statement, or a whole transaction, of one thread at a time.
+
+    Parameters
+    ----------
+    folder : Path
+        The collection's folder.
+    connection : sqlite3.Connection
+        Opened by ``connect``.
+    patience : float
+        Seconds to wait for another writer.
+    """
+
+    def __init__(self, folder: Path, connection: sqlite3.Connection, patience: float) -> None:
+        self.folder = folder
+        self.path = folder / FILE_NAME
+        self.batch: int | None = None  # the batch that the current transaction writes to
+        self._connection = connection
+        self._guard = threading.RLock()
+        self._depth = 0
+        self._writer = WriterLock(folder / "writer.lock", patience)
+
+    # ------------------------------------------------------------------ statements
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """Run a query and return all its rows."""
+        with self._guard, translating(self.path):
+            return self._connection.execute(sql, parameters).fetchall()
+
+    def row(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:
+        """Run a query and return its first row, None when there is none."""
+        with self._guard, translating(self.path):
+            first: Row | None = self._connection.execute(sql, parameters).fetchone()
+            return first
+
+    def run(self, sql: str, parameters: Sequence[Any] = ()) -> int:
+        """Run a statement and return the number of rows that it changed."""
+        with self._guard, translating(self.path):
+            return self._connection.execute(sql, parameters).rowcount
+
+    def run_many(self, sql: str, parameters: Iterable[Sequence[Any]]) -> None:
+        """Run a statement for each row of parameters."""
+        with self._guard, translating(self.path):
+            self._connection.executemany(sql, parameters)
+
+    def insert(self, sql: str, parameters: Sequence[Any] = ()) -> int:
+        """Run an INSERT and return the new row's id."""
+        with self._guard, translating(self.path):
+            return int(self._connection.execute(sql, parameters).lastrowid or 0)
+
+    @contextmanager
+    def listed(self, values: Iterable[str] | Iterable[int]) -> Iterator[None]:
+        """Fill the temporary table ``listed(position, value)`` for the length of the block."""
+        with self._guard:
+            self.run("DELETE FROM temp.listed")
+            self.run_many("INSERT INTO temp.listed (value) VALUES (?)", ((v,) for v in values))
+            try:
+                yield
+            finally:
+                self.run("DELETE FROM temp.listed")
+
+    # ------------------------------------------------------------------ transactions
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Group writes: all or nothing.
+
+        The outermost call takes SQLite's write lock and commits; a nested one is a savepoint,
+        undone alone when its block raises. All labels and verdicts that one transaction changes
+        belong to one batch.
+        """
+        with self._guard:
+            outermost = self._depth == 0
+            name = f"level{self._depth}"
+            batch = self.batch
+            self.run("BEGIN IMMEDIATE" if outermost else f"SAVEPOINT {name}")
+            self._depth += 1
+            try:
+                yield
+                self.run("COMMIT" if outermost else f"RELEASE {name}")
+            except BaseException:
+                self._roll_back("ROLLBACK" if outermost else f"ROLLBACK TO {name}")
+                self.batch = batch
+                raise
+            finally:
+                self._depth -= 1
+                if outermost:
+                    self.batch = None
+
+    def _roll_back(self, statement: str) -> None:
+        # A full disk makes SQLite roll back by itself; then there is nothing left to do.
+        if self._connection.in_transaction:
+            self._connection.execute(statement)
+
+    @contextmanager
+    def lock(self, verb: str) -> Iterator[None]:
+        """Hold the writer's lock; see ``WriterLock``."""
+        with self._writer.held(verb):
+            yield
+
+    def integrity(self) -> list[str]:
+        """Return what SQLite finds wrong with the file; empty when it is sound."""
+        found = [str(row[0]) for row in self.rows("PRAGMA integrity_check")]
+        broken = [f"broken reference: {row}" for row in self.rows("PRAGMA foreign_key_check")]
+        return [line for line in found if line != "ok"] + broken
+
+    def close(self) -> None:
+        """Close the connection; a second call does nothing."""
+        with self._guard:
+            self._connection.close()
+
+
+def connect(
+    folder: Path,
+    *,
+    create: bool = False,
+    read_only: bool = False,
+    patience: float = 5.0,
+    migrations: Path = schema.FOLDER,
+) -> Ledger:
+    """Open or create the ledger of a collection and bring its schema up to date.
+
+    Raises
+    ------
+    CatalogError, NewerCatalog, StorageError, CatalogBusy
+    """
+    path = folder / FILE_NAME
+    if not create and not path.is_file():
+        raise CatalogError(f"{folder}: not a Vernis collection (it holds no {FILE_NAME})")
+    mode = "rwc" if create else "ro" if read_only else "rw"
+    connection = _open(path, f"mode={mode}", patience)
+    try:
+        with translating(path):
+            try:
+                _prepare(connection, path, read_only=read_only, migrations=migrations)
+            except sqlite3.OperationalError as error:
+                # In a read-only folder SQLite cannot make its shared-memory file. When the last
+                # writer closed cleanly there is no WAL, and the file can be read as it is.
+                if not read_only or _has_wal(path):
+                    raise
+                connection.close()
+                connection = _open(path, "mode=ro&immutable=1", patience)
+                _prepare(connection, path, read_only=True, migrations=migrations)
+                del error
+    except BaseException:
+        connection.close()
+        raise
+    return Ledger(folder, connection, patience)
+
+
+def _open(path: Path, mode: str, patience: float) -> sqlite3.Connection:
+    try:
+        return sqlite3.connect(
+            f"file:{quote(bytes(path.absolute()))}?{mode}",
+            uri=True,
+            timeout=patience,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+    except sqlite3.Error as error:
+        raise translated_sqlite(error, path) from error
+
+
+def _prepare(
+    connection: sqlite3.Connection, path: Path, *, read_only: bool, migrations: Path
+) -> None:
+    """Set the pragmas, check or migrate the schema, make the temporary tables."""
+    known = len(schema.steps(migrations))
+    version = schema.check(connection, path, known)
+    if read_only and version < known:
+        raise StorageError(
+            f"{path}: written by an older version of Vernis; open it once for writing to migrate it"
+        )
+    if version < known:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        schema.migrate(connection, path, migrations)
+    # FULL syncs the log at every commit: an edit that was acknowledged survives a power cut.
+    # Bulk work commits seldom enough for that to cost nothing.
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute("PRAGMA cache_size = -65536")
+    connection.execute("PRAGMA mmap_size = 268435456")
+    connection.execute("CREATE TEMP TABLE listed (position INTEGER PRIMARY KEY, value ANY) STRICT")
+
+
+def _has_wal(path: Path) -> bool:
+    wal = path.with_name(path.name + "-wal")
+    return wal.exists() and wal.stat().st_size > 0

@@ -1,0 +1,161 @@
+"""Duplicate groups and label suggestions, in the ledger."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from vernis.adapters.catalog.ledger import Ledger
+from vernis.adapters.catalog.storage import to_json
+from vernis.domain.errors import CatalogError, NotFound
+from vernis.domain.types import DuplicateGroup, DuplicatePair, Issue, Suggestion
+
+
+def replace_groups(ledger: Ledger, groups: Sequence[DuplicateGroup]) -> None:
+    """Replace the duplicate groups."""
+    with ledger.transaction():
+        ledger.run("DELETE FROM duplicate_group")
+        for group in groups:
+            number = ledger.insert(
+                "INSERT INTO duplicate_group (kind, keeper, reason, merged_labels, conflicts) "
+                "VALUES (?, ?, ?, ?, ?)",
+                (
+                    group.kind,
+                    int(group.keeper),
+                    group.reason,
+                    to_json(dict(group.merged_labels)),
+                    to_json(list(group.conflicts)),
+                ),
+            )
+            ledger.run_many(
+                "INSERT INTO duplicate_member VALUES (?, ?, ?)",
+                ((number, place, int(image)) for place, image in enumerate(group.images)),
+            )
+            ledger.run_many(
+                "INSERT INTO duplicate_pair VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    (number, int(p.a), int(p.b), p.kind, float(p.similarity), p.transform)
+                    for p in group.pairs
+                ),
+            )
+
+
+def pair_issues(groups: Sequence[DuplicateGroup]) -> list[Issue]:
+    """Return one ``duplicate`` issue for each pair of the groups."""
+    return [
+        Issue(
+            "duplicate",
+            int(pair.a),
+            1.0 - float(pair.similarity),
+            other_id=int(pair.b),
+            evidence={
+                "kind": pair.kind,
+                "transform": pair.transform,
+                "similarity": float(pair.similarity),
+                "keeper": int(group.keeper),
+            },
+        )
+        for group in groups
+        for pair in group.pairs
+    ]
+
+
+def groups(ledger: Ledger, dismissed: set[tuple[int, int]]) -> list[DuplicateGroup]:
+    """Return the groups as they stand: present images, without those told from the keeper."""
+    members: dict[int, list[int]] = defaultdict(list)
+    for group, image in ledger.rows(
+        "SELECT m.group_id, m.image_id FROM duplicate_member AS m "
+        "JOIN image ON image.id = m.image_id AND image.state = 'present' "
+        "ORDER BY m.group_id, m.position"
+    ):
+        members[group].append(image)
+    pairs: dict[int, list[DuplicatePair]] = defaultdict(list)
+    for group, a, b, kind, similarity, transform in ledger.rows(
+        "SELECT group_id, a, b, kind, similarity, transform FROM duplicate_pair "
+        "ORDER BY group_id, a, b"
+    ):
+        pairs[group].append(DuplicatePair(a, b, kind, similarity, transform))
+    found = []
+    for number, kind, keeper, reason, merged, conflicts in ledger.rows(
+        "SELECT id, kind, keeper, reason, merged_labels, conflicts FROM duplicate_group ORDER BY id"
+    ):
+        images = members[number]
+        if images and keeper not in images:
+            keeper, reason = images[0], "the former keeper is gone"
+        images = [i for i in images if (min(i, keeper), max(i, keeper)) not in dismissed]
+        if len(images) < 2:
+            continue
+        found.append(
+            DuplicateGroup(
+                kind,
+                tuple(images),
+                keeper,
+                reason,
+                tuple(
+                    pair
+                    for pair in pairs[number]
+                    if pair.a in images and pair.b in images and (pair.a, pair.b) not in dismissed
+                ),
+                {name: tuple(labels) for name, labels in json.loads(merged).items()},
+                tuple(json.loads(conflicts)),
+            )
+        )
+    return found
+
+
+def replace_suggestions(ledger: Ledger, taxonomy: str, proposed: Iterable[Suggestion]) -> None:
+    """Replace the suggestions of a taxonomy; the last one on an image × class counts."""
+    with ledger.transaction():
+        taxonomy_id = _taxonomy_id(ledger, taxonomy)
+        classes: dict[str, int] = dict(
+            ledger.rows("SELECT name, id FROM class WHERE taxonomy_id = ?", (taxonomy_id,))
+        )
+        stored = list(proposed)
+        for one in stored:
+            if one.taxonomy != taxonomy or one.label not in classes:
+                raise NotFound(
+                    f"taxonomy '{taxonomy}' has no class {one.label!r} of '{one.taxonomy}'"
+                )
+        ledger.run("DELETE FROM suggestion WHERE taxonomy_id = ?", (taxonomy_id,))
+        try:
+            ledger.run_many(
+                "INSERT OR REPLACE INTO suggestion VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    (
+                        taxonomy_id,
+                        int(one.image_id),
+                        classes[one.label],
+                        float(one.probability),
+                        int(one.promised),
+                        to_json(dict(one.evidence)),
+                    )
+                    for one in stored
+                ),
+            )
+        except CatalogError as error:
+            if "FOREIGN KEY" in str(error):
+                raise NotFound("a suggestion names an image that is not there") from error
+            raise
+
+
+def suggestions(ledger: Ledger, taxonomy: str) -> list[Suggestion]:
+    """Return the suggestions for present images, the most probable first."""
+    rows = ledger.rows(
+        "SELECT s.image_id, class.name, s.probability, s.promised, s.evidence "
+        "FROM suggestion AS s JOIN class ON class.id = s.class_id "
+        "JOIN image ON image.id = s.image_id AND image.state = 'present' "
+        "WHERE s.taxonomy_id = ? ORDER BY s.probability DESC, s.image_id, class.name",
+        (_taxonomy_id(ledger, taxonomy),),
+    )
+    return [
+        Suggestion(image, taxonomy, label, probability, bool(promised), json.loads(evidence))
+        for image, label, probability, promised, evidence in rows
+    ]
+
+
+def _taxonomy_id(ledger: Ledger, name: str) -> int:
+    row = ledger.row("SELECT id FROM taxonomy WHERE name = ?", (name,))
+    if row is None:
+        raise NotFound(f"there is no taxonomy '{name}'")
+    return int(row[0])
