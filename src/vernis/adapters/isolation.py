@@ -38,7 +38,9 @@ _ANSWER = struct.Struct("<?II")  # success, then height and width, or the length
 
 
 class PictureDecoder:
-    """Decodes pictures; same results as ``pixels.decode``. One for each worker thread.
+    """Decodes pictures; same results as ``pixels.decode``. Threads may share one.
+
+    Each thread gets a helper process of its own, started by its first risky file.
 
     Parameters
     ----------
@@ -50,8 +52,7 @@ class PictureDecoder:
     def __init__(self, *, min_side: int | None = MIN_SIDE, limits: Limits = DEFAULT_LIMITS) -> None:
         self._min_side = min_side
         self._limits = limits
-        self._converter = ColorConverter()
-        self._helper: _Helper | None = None
+        self._thread = threading.local()
 
     def __call__(self, path: Path) -> Pixels:
         """Decode one picture.
@@ -70,19 +71,30 @@ class PictureDecoder:
             The only error.
         """
         with open_picture(path, limits=self._limits) as image:
-            if not _is_risky(image, self._limits):
-                return decode_opened(path, image, self._min_side, self._converter)
-            if self._helper is None or (self._helper.has_started and not self._helper.is_alive()):
-                self._helper = _Helper(self._min_side, self._limits)
-            if not self._helper.has_started:  # as in a frozen application without an interpreter
-                return decode_opened(path, image, self._min_side, self._converter)
-        return self._helper.decode(path)
+            helper = self._find_helper() if _is_risky(image, self._limits) else None
+            if helper is None:
+                return decode_opened(path, image, self._min_side, self._find_converter())
+        return helper.decode(path)
+
+    def _find_converter(self) -> ColorConverter:
+        if not hasattr(self._thread, "converter"):
+            self._thread.converter = ColorConverter()
+        found: ColorConverter = self._thread.converter
+        return found
+
+    def _find_helper(self) -> _Helper | None:
+        """Return this thread's helper, None where none can run (a frozen application)."""
+        helper: _Helper | None = getattr(self._thread, "helper", None)
+        if helper is None or (helper.has_started and not helper.is_alive()):
+            helper = self._thread.helper = _Helper(self._min_side, self._limits)
+        return helper if helper.has_started else None
 
     def close(self) -> None:
-        """End the helper process; garbage collection does it as well."""
-        if self._helper is not None:
-            self._helper.close()
-            self._helper = None
+        """End this thread's helper process; the end of the thread does it as well."""
+        helper: _Helper | None = getattr(self._thread, "helper", None)
+        if helper is not None:
+            helper.close()
+            self._thread.helper = None
 
 
 class _Helper:

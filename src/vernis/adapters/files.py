@@ -1,0 +1,367 @@
+"""The files of a collection: walk a folder, name its files, hash and probe them.
+
+A uri is the path below the root with ``/`` between the parts. Bytes of a name that are not UTF-8
+(old archives, file systems in another encoding) are written as ``%XX`` with upper-case hexadecimal
+digits, so that every name fits into SQLite and JSON; a ``%`` that would be mistaken for such an
+escape is written ``%25``. All other names are kept as they are, ``%20`` included.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from vernis.adapters.isolation import PictureDecoder
+from vernis.adapters.probe import DEFAULT_LIMITS, HEIF_BRANDS, Limits, probe
+from vernis.domain.errors import UnreadableImage, UsageError
+from vernis.domain.ports import Pixels
+from vernis.domain.types import FoundFile, ImageRecord
+
+IMAGE_SUFFIXES = frozenset(
+    [
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".png", ".apng", ".tif", ".tiff", ".webp"),
+        *(".gif", ".bmp", ".dib", ".avif", ".avifs", ".heic", ".heif", ".hif", ".jp2", ".j2k"),
+        *(".jpf", ".jpx", ".jpc", ".mpo", ".psd", ".tga", ".ico", ".cur", ".icns", ".ppm"),
+        *(".pgm", ".pbm", ".pnm", ".pfm", ".pcx", ".dcx", ".sgi", ".rgb", ".bw", ".dds"),
+        *(".qoi", ".blp", ".fli", ".flc", ".gbr", ".msp", ".p7", ".im", ".ras", ".xbm", ".xpm"),
+        *(".ftc", ".ftu"),
+    ]
+)
+"""Files with these names are images: when they cannot be read they are reported one by one."""
+
+_OTHER_SUFFIXES = frozenset(
+    [
+        *(".cr2", ".cr3", ".nef", ".nrw", ".arw", ".dng", ".orf", ".rw2", ".raf", ".pef"),
+        *(".srw", ".raw", ".3fr", ".svg", ".svgz", ".pdf", ".eps", ".ai", ".ps", ".csv"),
+        *(".tsv", ".txt", ".json", ".jsonl", ".md", ".xml", ".html", ".htm", ".yaml", ".yml"),
+        *(".xmp", ".zip", ".gz", ".tar", ".7z", ".rar", ".mp4", ".mov", ".avi", ".mkv"),
+        *(".webm", ".m4v", ".mp3", ".wav", ".ppt", ".pptx", ".doc", ".docx", ".xls", ".xlsx"),
+        *(".key", ".py", ".ipynb", ".npy", ".npz", ".db", ".ini", ".lnk", ".log"),
+    ]
+)
+"""Files with these names are counted without a look inside (raw pictures resemble TIFF)."""
+
+_SYSTEM_FOLDERS = frozenset({"__macosx", "@eadir", "$recycle.bin", "system volume information"})
+_SURROGATE = re.compile("[\udc80-\udcff]")
+_AMBIGUOUS = re.compile("%(?=(?:25)*[89A-F][0-9A-F])")
+_ESCAPE = re.compile("%25(?=(?:25)*[89A-F][0-9A-F])|%([89A-F][0-9A-F])")
+
+
+def escape_name(name: str) -> str:
+    """Return a file name as uris hold it: bytes that are not UTF-8 as ``%XX``."""
+    escaped = _AMBIGUOUS.sub("%25", name)
+    return _SURROGATE.sub(lambda found: f"%{ord(found[0]) - 0xDC00:02X}", escaped)
+
+
+def unescape_name(text: str) -> str:
+    """Invert ``escape_name``; the result names the file for Python's file functions."""
+    return _ESCAPE.sub(lambda found: chr(0xDC00 + int(found[1], 16)) if found[1] else "%", text)
+
+
+def uri_of(root: Path, path: Path) -> str:
+    """Return the uri of a file below a root; raises UsageError when it lies elsewhere."""
+    try:
+        relative = path.relative_to(root)
+    except ValueError as error:
+        raise UsageError(f"{path} does not lie in the indexed folder {root}") from error
+    return "/".join(escape_name(part) for part in relative.parts)
+
+
+def path_of(root: Path, uri: str) -> Path:
+    """Return the path of a uri below a root."""
+    return root.joinpath(*(unescape_name(part) for part in uri.split("/")))
+
+
+def picture_reader(
+    root: Path, decoder: PictureDecoder | None = None
+) -> Callable[[ImageRecord], Pixels]:
+    """Return a function that decodes the picture of an image below the root."""
+    decode = decoder or PictureDecoder()
+
+    def read(image: ImageRecord) -> Pixels:
+        return decode(path_of(root, image.uri))
+
+    return read
+
+
+@dataclass(slots=True)
+class Listing:
+    """What a walk met.
+
+    Attributes
+    ----------
+    files : list of FoundFile
+        Images, not yet hashed nor probed, in the order of their uris. Those with a ``reason``
+        cannot be read; a folder that cannot be read stands here as well, under its own name.
+    other_files : Counter
+        Files that are not images, by lower-case suffix with the dot; those without a suffix
+        under ``(none)``, hidden ones under ``(hidden)``, pipes and devices under ``(special)``.
+    """
+
+    files: list[FoundFile] = field(default_factory=list)
+    other_files: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class FolderSource:
+    """The image files below a folder. Implements ``FileSource`` of the index workflow.
+
+    Parameters
+    ----------
+    root : Path
+    limits : Limits
+    """
+
+    root: Path
+    limits: Limits = DEFAULT_LIMITS
+
+    @property
+    def complete(self) -> bool:
+        """The listing is the whole collection: what is not in it has vanished."""
+        return True
+
+    def list_files(self) -> tuple[list[FoundFile], dict[str, int]]:
+        """Return the image files, and the count of other files by suffix."""
+        if not self.root.is_dir():
+            raise UsageError(f"{self.root} is not a folder")
+        listing = Listing()
+        for path, entry in _walk(self.root, listing):
+            _list_one(self.root, path, entry, listing)
+        listing.files.sort(key=lambda file: file.uri)
+        return listing.files, dict(listing.other_files)
+
+    def inspect(self, file: FoundFile) -> FoundFile:
+        """Hash and probe a listed file."""
+        return inspect_file(self.root, file, self.limits)
+
+    def try_decoding(self, file: FoundFile) -> str:
+        """Return the reason why a picture cannot be decoded, empty when it can."""
+        return _try_decoding(path_of(self.root, file.uri), self.limits)
+
+
+@dataclass(frozen=True, slots=True)
+class FileListSource:
+    """Files named one by one. Implements ``FileSource`` of the index workflow.
+
+    Parameters
+    ----------
+    root : Path
+        The folder that uris are relative to.
+    paths : sequence of Path
+        Each is taken as an image, whatever its name.
+    limits : Limits
+    """
+
+    root: Path
+    paths: Sequence[Path]
+    limits: Limits = DEFAULT_LIMITS
+
+    @property
+    def complete(self) -> bool:
+        """The listing is a part of the collection: nothing has vanished."""
+        return False
+
+    def list_files(self) -> tuple[list[FoundFile], dict[str, int]]:
+        """Return the files, and no others; raises UsageError for one outside the root."""
+        listing = Listing()
+        for path in self.paths:
+            # The root may be given through a link; the folder of the file is resolved, the file
+            # itself not, so that a link keeps its own name.
+            absolute = path.absolute()
+            if not absolute.is_relative_to(self.root):
+                absolute = absolute.parent.resolve() / absolute.name
+            _add(uri_of(self.root, absolute), absolute, listing)
+        files = {file.uri: file for file in listing.files}
+        return [files[uri] for uri in sorted(files)], {}
+
+    def inspect(self, file: FoundFile) -> FoundFile:
+        """Hash and probe a listed file."""
+        return inspect_file(self.root, file, self.limits)
+
+    def try_decoding(self, file: FoundFile) -> str:
+        """Return the reason why a picture cannot be decoded, empty when it can."""
+        return _try_decoding(path_of(self.root, file.uri), self.limits)
+
+
+def common_folder(paths: Iterable[Path]) -> Path:
+    """Return the deepest folder that holds all files; raises UsageError when there is none."""
+    parents = [os.fspath(path.absolute().parent) for path in paths]
+    try:
+        return Path(os.path.commonpath(parents))
+    except ValueError as error:
+        raise UsageError("the files have no folder in common; name a folder to index") from error
+
+
+def inspect_file(root: Path, file: FoundFile, limits: Limits = DEFAULT_LIMITS) -> FoundFile:
+    """Return a listed file with its content hash and what its header says.
+
+    Parameters
+    ----------
+    root : Path
+    file : FoundFile
+    limits : Limits
+
+    Returns
+    -------
+    FoundFile
+        With a ``reason`` when it cannot be read; never raises for a bad file.
+    """
+    if file.reason:
+        return file
+    path = path_of(root, file.uri)
+    try:
+        with open(path, "rb") as stream:
+            content_hash = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        return replace(file, reason=f"the file cannot be read ({error.strerror or error})")
+    try:
+        header = probe(path, limits=limits)
+    except UnreadableImage as error:
+        return replace(file, content_hash=content_hash, reason=error.reason)
+    metadata: dict[str, str | int] = {"mode": header.mode}
+    if header.frames > 1:
+        metadata["frames"] = header.frames
+    if header.orientation != 1:
+        metadata["orientation"] = header.orientation
+    if header.taken:
+        metadata["taken"] = header.taken
+    return replace(
+        file,
+        content_hash=content_hash,
+        width=header.width,
+        height=header.height,
+        format=header.format,
+        metadata=metadata,
+    )
+
+
+def _try_decoding(path: Path, limits: Limits) -> str:
+    decoder = PictureDecoder(limits=limits)
+    try:
+        decoder(path)
+    except UnreadableImage as error:
+        return error.reason
+    finally:
+        decoder.close()
+    return ""
+
+
+def _walk(root: Path, listing: Listing) -> Iterator[tuple[Path, os.DirEntry[str]]]:
+    """Yield the files below a folder, each real folder once.
+
+    Folders reached through links come last, so that a file is named by its real place when that
+    lies below the root too; a link back to a folder that was seen is not followed again.
+    """
+    seen: set[tuple[int, int]] = set()
+    folders: list[Path] = [root]
+    linked: list[Path] = []
+    while folders or linked:
+        folder = folders.pop() if folders else linked.pop()
+        try:
+            status = folder.stat()
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            with os.scandir(folder) as scan:
+                entries = sorted(scan, key=lambda entry: entry.name)
+        except OSError as error:
+            if folder == root:
+                raise UsageError(f"{root} cannot be read ({error.strerror})") from error
+            reason = f"the folder cannot be read ({error.strerror})"
+            listing.files.append(FoundFile(uri_of(root, folder), "", 0, 0, reason=reason))
+            continue
+        if folder != root and _is_report({entry.name for entry in entries}, folder):
+            continue
+        for entry in entries:
+            path = folder / entry.name
+            if _leads_to_folder(entry):
+                if not _is_skipped_folder(entry.name):
+                    (linked if entry.is_symlink() else folders).append(path)
+            else:
+                yield path, entry
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle
+        return False
+
+
+def _is_skipped_folder(name: str) -> bool:
+    lowered = name.lower()
+    return name.startswith(".") or lowered.endswith(".vernis") or lowered in _SYSTEM_FOLDERS
+
+
+def _is_report(names: set[str], folder: Path) -> bool:
+    """Tell whether a folder is a report that Vernis wrote: its thumbnails are no images."""
+    if "index.html" not in names:
+        return False
+    try:
+        with open(folder / "index.html", "rb") as stream:
+            head = stream.read(4096).lower()
+    except OSError:
+        return False
+    return re.search(rb'name="?generator"? content="?vernis', head) is not None
+
+
+def _list_one(root: Path, path: Path, entry: os.DirEntry[str], listing: Listing) -> None:
+    suffix = path.suffix.lower()
+    if entry.name.startswith("._") or (entry.name.startswith(".") and not _is_image(path)):
+        listing.other_files["(hidden)"] += 1  # ._x.jpg is a shadow that macOS writes
+        return
+    try:
+        regular = stat.S_ISREG(entry.stat().st_mode)
+    except OSError:
+        regular = entry.is_symlink()  # a link that leads nowhere is reported when named an image
+    if not regular:
+        listing.other_files["(special)"] += 1
+    elif _is_image(path):
+        _add(uri_of(root, path), path, listing)
+    else:
+        listing.other_files[escape_name(suffix) or "(none)"] += 1
+
+
+def _add(uri: str, path: Path, listing: Listing) -> None:
+    try:
+        status = path.stat()
+    except OSError as error:
+        nowhere = path.is_symlink()
+        reason = "the link leads nowhere" if nowhere else f"no such file ({error.strerror})"
+        listing.files.append(FoundFile(uri, "", 0, 0, reason=reason))
+        return
+    reason = "" if stat.S_ISREG(status.st_mode) else "it is not a file"
+    listing.files.append(FoundFile(uri, "", status.st_size, status.st_mtime_ns, reason=reason))
+
+
+def _is_image(path: Path) -> bool:
+    """Tell by the suffix, and by the first bytes where the suffix says nothing."""
+    suffix = path.suffix.lower()
+    if suffix in IMAGE_SUFFIXES:
+        return True
+    if suffix in _OTHER_SUFFIXES:
+        return False
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return False
+        with open(path, "rb") as stream:
+            head = stream.read(16)
+    except OSError:
+        return False
+    return _has_magic(head)
+
+
+def _has_magic(head: bytes) -> bool:
+    if head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a")):
+        return True
+    if head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+        return True
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return True
+    return head[4:8] == b"ftyp" and head[8:12] in (*HEIF_BRANDS, b"avif", b"avis")
