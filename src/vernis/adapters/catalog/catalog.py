@@ -12,7 +12,7 @@ from vernis.adapters.catalog.history import History
 from vernis.adapters.catalog.images import SqliteImageStore
 from vernis.adapters.catalog.issues import SqliteIssueStore
 from vernis.adapters.catalog.labels import SqliteLabelStore
-from vernis.adapters.catalog.ledger import FILE_NAME, Ledger, connect
+from vernis.adapters.catalog.ledger import FILE_NAME, LOCK_NAME, Ledger, connect, is_begun
 from vernis.adapters.catalog.runs import SqliteRunLog
 from vernis.adapters.catalog.storage import translating
 from vernis.adapters.catalog.vectors import ShardVectorStore
@@ -20,6 +20,8 @@ from vernis.domain.errors import CatalogError
 from vernis.domain.ports import ModelStore
 
 _PATIENCE = 5.0  # seconds that a writer waits for another one
+# What a creation that was killed may have left.
+_OWN = (FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", f"{FILE_NAME}-journal", LOCK_NAME)
 
 
 class SqliteCatalog:
@@ -52,10 +54,14 @@ class SqliteCatalog:
         holds a catalog or anything else already, StorageError when it cannot be written.
         """
         place = Path(folder)
-        if (place / FILE_NAME).is_file() and (place / FILE_NAME).stat().st_size > 0:
-            raise CatalogError(f"{place}: holds a collection already; open it instead")
         with translating(place):
             place.mkdir(parents=True, exist_ok=True)
+            strange = [path.name for path in place.iterdir() if path.name not in _OWN]
+            started = is_begun(place)
+        if started:
+            raise CatalogError(f"{place}: holds a collection already; open it instead")
+        if strange:
+            raise CatalogError(f"{place}: holds other files ({strange[0]}, …); name a new folder")
         return cls(connect(place, create=True, patience=patience))
 
     @classmethod

@@ -164,7 +164,7 @@ class History:
                 "SELECT verb, source_id, undone_by FROM batch WHERE id = ?", (wanted,)
             )
             if row is None:
-                raise NotFound(f"there is no batch {wanted}; see the latest ones with 'history'")
+                raise NotFound(f"there is no batch {wanted}")
             verb, source_id, undone_by = row
             if undone_by is not None:
                 raise UsageError(

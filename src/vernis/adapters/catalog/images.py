@@ -7,6 +7,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -15,7 +16,7 @@ from vernis.adapters.catalog.issues import SqliteIssueStore
 from vernis.adapters.catalog.ledger import Ledger, Row, now
 from vernis.adapters.catalog.matching import match
 from vernis.adapters.catalog.storage import to_json
-from vernis.domain.errors import InvalidValue, NotFound
+from vernis.domain.errors import InvalidValue, NotFound, UsageError
 from vernis.domain.types import (
     IMAGE_STATES,
     FoundFile,
@@ -28,6 +29,7 @@ from vernis.domain.types import (
 _COLUMNS = (
     "id, uri, content_hash, size, mtime_ns, width, height, format, state, reason, split, metadata"
 )
+_LIVE = ("present", "unreadable")
 _CANDIDATES = 20_000  # names that are compared when a name is not found
 
 
@@ -97,6 +99,7 @@ class SqliteImageStore:
 
         Of several images that lay at one place the one that is there now is returned.
         """
+        text = _plain_name(text)
         uri = text.replace(os.sep, "/").removeprefix("./")
         number = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
         row = self._ledger.row(
@@ -153,8 +156,7 @@ class SqliteImageStore:
                 (
                     (*_values(file), image.id)
                     for file, image, _ in matches.pairs
-                    if (image is not None and _values(file) != _values(image))
-                    or (image is not None and image.uri != file.uri)
+                    if image is not None and _differs(file, image)
                 ),
             )
             self._ledger.run_many(
@@ -186,13 +188,26 @@ class SqliteImageStore:
         if state not in IMAGE_STATES:
             raise InvalidValue(f"expected a state of {IMAGE_STATES}, got {state!r}")
         with self._ledger.transaction():
-            before = {image.state for image in self.get(ids)}
+            images = self.get(ids)
+            if state in _LIVE:
+                self._refuse_taken(images)
             self._ledger.run_many(
                 "UPDATE image SET state = ?, reason = ? WHERE id = ?",
                 ((state, reason, int(i)) for i in ids),
             )
-            if "unreadable" in before | {state}:
+            if "unreadable" in {state, *(image.state for image in images)}:
                 self._report_broken()
+
+    def _refuse_taken(self, images: Sequence[ImageRecord]) -> None:
+        """Raise UsageError when another image lies now where one of these lay."""
+        with self._ledger.listed(image.id for image in images if image.state not in _LIVE):
+            row = self._ledger.row(
+                "SELECT image.uri FROM temp.listed CROSS JOIN image ON image.id = listed.value "
+                "JOIN image AS now ON now.root_id = image.root_id AND now.uri = image.uri "
+                "AND now.id <> image.id AND now.state IN ('present', 'unreadable') LIMIT 1"
+            )
+        if row is not None:
+            raise UsageError(f"{row[0]}: another image lies there now; move it away first")
 
     def other_files(self) -> dict[str, int]:
         """Return the count of non-image files by suffix, the commonest first."""
@@ -214,25 +229,44 @@ def _record(row: Row) -> ImageRecord:
     return ImageRecord(*values)
 
 
-def _values(image: FoundFile | ImageRecord) -> tuple[Any, ...]:
-    """Return the columns of an image after its id."""
-    state = "unreadable" if image.reason else "present"
-    if isinstance(image, ImageRecord):
-        state = image.state
-    metadata = to_json(dict(image.metadata))
+_measures = attrgetter(
+    "uri", "content_hash", "size", "mtime_ns", "width", "height", "format", "reason", "split"
+)
+
+
+def _differs(file: FoundFile, image: ImageRecord) -> bool:
+    """Return whether the stored image must be written anew."""
     return (
-        image.uri,
-        image.content_hash,
-        image.size,
-        image.mtime_ns,
-        image.width,
-        image.height,
-        image.format,
-        state,
-        image.reason,
-        image.split,
-        metadata,
+        image.state != _state(file)
+        or _measures(file) != _measures(image)
+        or to_json(dict(file.metadata)) != to_json(dict(image.metadata))
     )
+
+
+def _state(file: FoundFile) -> ImageState:
+    return "unreadable" if file.reason else "present"
+
+
+def _values(file: FoundFile) -> tuple[Any, ...]:
+    """Return the columns of a found image after its id."""
+    return (
+        file.uri,
+        file.content_hash,
+        file.size,
+        file.mtime_ns,
+        file.width,
+        file.height,
+        file.format,
+        _state(file),
+        _plain_name(file.reason),
+        file.split,
+        to_json(dict(file.metadata)),
+    )
+
+
+def _plain_name(text: str) -> str:
+    """Write the bytes that are not UTF-8 as ``%XX`` (Python holds them as lone surrogates)."""
+    return "".join(f"%{ord(c) - 0xDC00:02X}" if "\udc80" <= c <= "\udcff" else c for c in text)
 
 
 def _quoted(path: str) -> str:

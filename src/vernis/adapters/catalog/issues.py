@@ -171,7 +171,8 @@ class SqliteIssueStore:
 
         An image that a person judged to be no duplicate of its group's keeper is not in it.
         """
-        return proposals.groups(self._ledger, self.dismissed_pairs())
+        with self._ledger.snapshot():
+            return proposals.groups(self._ledger, self.dismissed_pairs())
 
     def dismissed_pairs(self) -> set[tuple[int, int]]:
         """Return the pairs that a person judged "not a duplicate", a < b.

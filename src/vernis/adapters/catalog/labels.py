@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vernis.adapters.catalog.effective import effective_labels
 from vernis.adapters.catalog.history import History
@@ -65,7 +66,8 @@ class SqliteLabelStore:
 
     def taxonomies(self) -> list[Taxonomy]:
         """Return every taxonomy, by name."""
-        return [self.taxonomy(str(row[0])) for row in self._taxonomy_rows()]
+        with self._ledger.snapshot():
+            return [self.taxonomy(str(row[0])) for row in self._taxonomy_rows()]
 
     def taxonomy(self, name: str) -> Taxonomy:
         """Return it; raises NotFound that lists the names there are."""
@@ -114,36 +116,14 @@ class SqliteLabelStore:
 
     def matrix(self, name: str) -> LabelMatrix:
         """Return the effective labels of all present images; see ``effective_labels``."""
-        taxonomy = self.taxonomy(name)
-        taxonomy_id = self._find(name)[0]
-        ids = np.fromiter(
-            chain.from_iterable(
-                self._ledger.rows("SELECT id FROM image WHERE state = 'present' ORDER BY id")
-            ),
-            dtype=np.int64,
-        )
-        class_ids = {
-            name: class_id
-            for class_id, name in self._ledger.rows(
-                "SELECT id, name FROM class WHERE taxonomy_id = ?", (taxonomy_id,)
-            )
-        }
-        columns = np.full(max(class_ids.values(), default=0) + 1, -1, dtype=np.int64)
-        for column, label in enumerate(taxonomy.classes):
-            columns[class_ids[label]] = column
-        stated = self._ledger.rows(
-            "SELECT s.image_id, s.class_id, source.rank, s.batch_id, s.state = 'yes' "
-            "FROM source CROSS JOIN statement AS s "
-            "ON s.taxonomy_id = ? AND s.source_id = source.id WHERE source.rank > 0",
-            (taxonomy_id,),
-        )
-        rows = np.fromiter(chain.from_iterable(stated), np.int64, 5 * len(stated)).reshape(-1, 5)
+        with self._ledger.snapshot():
+            taxonomy = self.taxonomy(name)
+            ids, rows = self._counted(taxonomy)
         places = np.searchsorted(ids, rows[:, 0])
         here = places < len(ids)
         here[here] = ids[places[here]] == rows[here, 0]
         rows = rows[here]
         rows[:, 0] = places[here]
-        rows[:, 1] = columns[rows[:, 1]]
         values, confirmed = effective_labels(
             rows,
             (len(ids), len(taxonomy.classes)),
@@ -151,6 +131,30 @@ class SqliteLabelStore:
             closed=taxonomy.closed,
         )
         return LabelMatrix(taxonomy, ids, values, confirmed)
+
+    def _counted(self, taxonomy: Taxonomy) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the present images and all statements that count: image, column, rank, …"""
+        taxonomy_id = self._find(taxonomy.name)[0]
+        ids = np.fromiter(
+            chain.from_iterable(
+                self._ledger.rows("SELECT id FROM image WHERE state = 'present' ORDER BY id")
+            ),
+            dtype=np.int64,
+        )
+        class_ids: dict[str, int] = dict(
+            self._ledger.rows("SELECT name, id FROM class WHERE taxonomy_id = ?", (taxonomy_id,))
+        )
+        columns = np.full(max(class_ids.values(), default=0) + 1, -1, dtype=np.int64)
+        columns[[class_ids[label] for label in taxonomy.classes]] = range(len(taxonomy.classes))
+        stated = self._ledger.rows(
+            "SELECT s.image_id, s.class_id, source.rank, s.batch_id, s.state = 'yes' "
+            "FROM source CROSS JOIN statement AS s "
+            "ON s.taxonomy_id = ? AND s.source_id = source.id WHERE source.rank > 0",
+            (taxonomy_id,),
+        )
+        rows = np.fromiter(chain.from_iterable(stated), np.int64, 5 * len(stated)).reshape(-1, 5)
+        rows[:, 1] = columns[rows[:, 1]]
+        return ids, rows
 
     def statements(self, name: str, image_id: int) -> list[tuple[str, Statement]]:
         """Return ``(source, statement)`` of every source for one image, the most believed first."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from vernis.adapters.catalog import schema
 from vernis.adapters.catalog.locking import WriterLock
@@ -17,6 +16,7 @@ from vernis.adapters.catalog.storage import translated_sqlite, translating
 from vernis.domain.errors import CatalogError, StorageError
 
 FILE_NAME = "catalog.sqlite"
+LOCK_NAME = "writer.lock"
 Row = tuple[Any, ...]
 
 
@@ -47,9 +47,14 @@ class Ledger:
         self._connection = connection
         self._guard = threading.RLock()
         self._depth = 0
-        self._writer = WriterLock(folder / "writer.lock", patience)
+        self._writer = WriterLock(folder / LOCK_NAME, patience)
 
     # ------------------------------------------------------------------ statements
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        return self._depth > 0
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Run a query and return all its rows."""
@@ -64,18 +69,27 @@ class Ledger:
 
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         """Run a statement and return the number of rows that it changed."""
-        with self._guard, translating(self.path):
+        with self._writing():
             return self._connection.execute(sql, parameters).rowcount
 
     def run_many(self, sql: str, parameters: Iterable[Sequence[Any]]) -> None:
         """Run a statement for each row of parameters."""
-        with self._guard, translating(self.path):
+        with self._writing():
             self._connection.executemany(sql, parameters)
 
     def insert(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         """Run an INSERT and return the new row's id."""
-        with self._guard, translating(self.path):
+        with self._writing():
             return int(self._connection.execute(sql, parameters).lastrowid or 0)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self._guard, translating(self.path):
+            # On a full disk SQLite rolls the whole transaction back by itself; what a caller
+            # that caught the error writes after that must not be committed piece by piece.
+            if self._depth and not self._connection.in_transaction:
+                raise StorageError(f"{self.path}: the transaction was rolled back; start it again")
+            yield
 
     @contextmanager
     def listed(self, values: Iterable[str] | Iterable[int]) -> Iterator[None]:
@@ -86,7 +100,8 @@ class Ledger:
             try:
                 yield
             finally:
-                self.run("DELETE FROM temp.listed")
+                with suppress(sqlite3.Error):  # after a failure there is nothing to empty
+                    self._connection.execute("DELETE FROM temp.listed")
 
     # ------------------------------------------------------------------ transactions
 
@@ -108,7 +123,10 @@ class Ledger:
                 yield
                 self.run("COMMIT" if outermost else f"RELEASE {name}")
             except BaseException:
-                self._roll_back("ROLLBACK" if outermost else f"ROLLBACK TO {name}")
+                if outermost:
+                    self._roll_back("ROLLBACK")
+                else:
+                    self._roll_back(f"ROLLBACK TO {name}", f"RELEASE {name}")
                 self.batch = batch
                 raise
             finally:
@@ -116,10 +134,25 @@ class Ledger:
                 if outermost:
                     self.batch = None
 
-    def _roll_back(self, statement: str) -> None:
-        # A full disk makes SQLite roll back by itself; then there is nothing left to do.
+    def _roll_back(self, *statements: str) -> None:
         if self._connection.in_transaction:
-            self._connection.execute(statement)
+            for statement in statements:
+                self._connection.execute(statement)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read from one state of the ledger, whatever others commit meanwhile."""
+        with self._guard:
+            if self._depth:
+                yield
+                return
+            self.run("BEGIN")
+            self._depth += 1
+            try:
+                yield
+            finally:
+                self._depth -= 1
+                self._roll_back("ROLLBACK")
 
     @contextmanager
     def lock(self, verb: str) -> Iterator[None]:
@@ -137,6 +170,18 @@ class Ledger:
         """Close the connection; a second call does nothing."""
         with self._guard:
             self._connection.close()
+
+
+def is_begun(folder: Path) -> bool:
+    """Return whether the folder holds a database with something in it."""
+    path = folder / FILE_NAME
+    if not path.is_file():
+        return False
+    connection = _open(path, "mode=rw", 1.0)
+    try:
+        return bool(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+    finally:
+        connection.close()
 
 
 def connect(
@@ -161,16 +206,17 @@ def connect(
     try:
         with translating(path):
             try:
-                _prepare(connection, path, read_only=read_only, migrations=migrations)
-            except sqlite3.OperationalError as error:
+                if not read_only:
+                    _bring_up_to_date(connection, folder, patience, migrations)
+                _prepare(connection, path, migrations)
+            except sqlite3.OperationalError:
                 # In a read-only folder SQLite cannot make its shared-memory file. When the last
                 # writer closed cleanly there is no WAL, and the file can be read as it is.
                 if not read_only or _has_wal(path):
                     raise
                 connection.close()
                 connection = _open(path, "mode=ro&immutable=1", patience)
-                _prepare(connection, path, read_only=True, migrations=migrations)
-                del error
+                _prepare(connection, path, migrations)
     except BaseException:
         connection.close()
         raise
@@ -180,7 +226,7 @@ def connect(
 def _open(path: Path, mode: str, patience: float) -> sqlite3.Connection:
     try:
         return sqlite3.connect(
-            f"file:{quote(bytes(path.absolute()))}?{mode}",
+            f"{path.absolute().as_uri()}?{mode}",
             uri=True,
             timeout=patience,
             isolation_level=None,
@@ -191,27 +237,33 @@ def _open(path: Path, mode: str, patience: float) -> sqlite3.Connection:
         raise translated_sqlite(error, path) from error
 
 
-def _prepare(
-    connection: sqlite3.Connection, path: Path, *, read_only: bool, migrations: Path
+def _bring_up_to_date(
+    connection: sqlite3.Connection, folder: Path, patience: float, migrations: Path
 ) -> None:
-    """Set the pragmas, check or migrate the schema, make the temporary tables."""
+    path = folder / FILE_NAME
     known = len(schema.steps(migrations))
-    version = schema.check(connection, path, known)
-    if read_only and version < known:
-        raise StorageError(
-            f"{path}: written by an older version of Vernis; open it once for writing to migrate it"
-        )
-    if version < known:
+    if schema.check(connection, path, known) == known:
+        return
+    # A workflow of an older version must not have its tables changed under its hands.
+    with WriterLock(folder / LOCK_NAME, patience).held("migrate"):
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         schema.migrate(connection, path, migrations)
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, migrations: Path) -> None:
+    """Check the schema's version, set the pragmas, make the temporary table."""
+    known = len(schema.steps(migrations))
+    if schema.check(connection, path, known) < known:
+        raise StorageError(
+            f"{path}: written by an older version of Vernis; open it once for writing to migrate it"
+        )
     # FULL syncs the log at every commit: an edit that was acknowledged survives a power cut.
     # Bulk work commits seldom enough for that to cost nothing.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute("PRAGMA cache_size = -65536")
-    connection.execute("PRAGMA mmap_size = 268435456")
     connection.execute("CREATE TEMP TABLE listed (position INTEGER PRIMARY KEY, value ANY) STRICT")
 
 

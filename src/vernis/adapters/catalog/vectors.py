@@ -80,7 +80,8 @@ class ShardVectorStore:
         """Return the vectors, shape (len(hashes), dim), of the space's dtype; raises NotFound."""
         wanted = list(hashes)
         for _ in range(3):  # another process may just be merging shards
-            vectors = self._gather(space, wanted)
+            with self._ledger.snapshot():
+                vectors = self._gather(space, wanted)
             if vectors is not None:
                 return vectors
             self._forget()
@@ -219,8 +220,10 @@ class ShardVectorStore:
         """Merge the small shards of a space into one when there are many.
 
         The old files go only after the ledger names the new one; a reader that had looked up the
-        old ones looks again.
+        old ones looks again. Inside a transaction nothing is merged: it might be rolled back.
         """
+        if self._ledger.in_transaction:
+            return
         space_id = self._space_id(space)
         assert space_id is not None
         small = [shard for shard in self._shards(space_id) if shard.rows < _SMALL]
@@ -254,10 +257,10 @@ class ShardVectorStore:
         """Remove shard files without a ledger row (left by a kill); returns their number.
 
         Takes the writer's lock, so that no other process's shard is removed before its row is
-        written.
+        written. Inside a transaction, which might be rolled back, nothing is removed.
         """
         with self._ledger.lock("collect garbage"):
-            if not self._folder.is_dir():
+            if self._ledger.in_transaction or not self._folder.is_dir():
                 return 0
             with self._ledger.transaction():
                 self._drop_unused()
