@@ -1,0 +1,197 @@
+"""The sections with measures: audit, fill suggestions, models."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from vernis.report.charts import audit_figures, curve_figure, fill_figures, model_figures
+from vernis.report.markup import Content, Markup, tag
+from vernis.report.model import Fill, Model, TaxonomyAudit
+from vernis.report.parts import (
+    Section,
+    column,
+    fact_list,
+    meter,
+    note_box,
+    paged_list,
+    section,
+    tile,
+    tile_row,
+)
+from vernis.report.wording import count, counted, decimal, percent
+
+
+def audit_section(audits: Sequence[TaxonomyAudit], fills: Sequence[Fill]) -> Section:
+    """Return the state of every taxonomy: one table, then the plots of each."""
+    rows = []
+    for audit in audits:
+        values = sorted(audit.counts.values(), reverse=True)
+        some = [v for v in values if v]
+        ratio = f"{count(some[0] / some[-1])} : 1" if some else "–"
+        each = sum(values) / audit.n_labelled if audit.n_labelled else math.nan
+        rows.append(
+            tag(
+                "tr",
+                tag("th", tag("a", audit.name, href=f"#audit-{audits.index(audit)}"), scope="row"),
+                tag("td", "one label" if audit.kind == "single" else "several labels"),
+                tag("td", count(len(audit.counts)), class_="number"),
+                tag("td", count(audit.n_labelled), class_="number"),
+                tag("td", meter(audit.filling_rate, percent(audit.filling_rate)), class_="number"),
+                tag("td", decimal(each), class_="number"),
+                tag("td", ratio, class_="number"),
+            )
+        )
+    head = ("Taxonomy", "Kind", "Classes", "Labelled images", "Filling rate")
+    heads = [tag("th", name, scope="col") for name in (*head, "Labels an image", "Imbalance")]
+    table = tag("table", tag("thead", tag("tr", heads)), tag("tbody", rows))
+    blocks: list[Content] = [
+        tag("div", table, class_="table-wrap", tabindex="0", role="region", aria_label="Taxonomies")
+    ]
+    known = {fill.taxonomy: fill for fill in fills}
+    for i, audit in enumerate(audits):
+        blocks.append(
+            tag(
+                "article",
+                tag("h3", tag("bdi", audit.name)),
+                fact_list(audit.facts),
+                tag("div", audit_figures(audit, known.get(audit.name)), class_="figures"),
+                id=f"audit-{i}",
+                class_="block",
+            )
+        )
+    lead = (
+        "How full and how even the labels are. Imbalance is the most frequent class against the "
+        "rarest one that occurs."
+    )
+    return section("audit", "Audit", counted(len(audits), "taxonomy", "taxonomies"), lead, blocks)
+
+
+def fill_section(fills: Sequence[Fill]) -> Section:
+    """Return the fill suggestions: rates before and after, by class, then the pictures."""
+    blocks = []
+    for fill in fills:
+        rows = [
+            tag(
+                "tr",
+                tag("th", tag("bdi", c.label), scope="row"),
+                tag("td", count(c.n_before), class_="number", data_value=c.n_before),
+                tag("td", f"+{count(c.n_suggested)}", class_="number", data_value=c.n_suggested),
+                tag("td", decimal(c.threshold), class_="number"),
+                tag("td", percent(c.precision, 1), class_="number", data_value=c.precision),
+            )
+            for c in fill.classes
+        ]
+        heads = (
+            column("Class"),
+            *(
+                column(n, "number")
+                for n in ("Labelled now", "Suggested", "Threshold", "Precision, at least")
+            ),
+        )
+        table = tag("table", tag("thead", tag("tr", heads)), tag("tbody", rows), data_sortable=True)
+        tiles = [
+            tile("Filling rate", f"{percent(fill.before)} → {percent(fill.after)}"),
+            tile("Suggested labels", count(fill.n_suggested)),
+            tile("Left unknown", count(fill.n_withheld), "cannot be promised"),
+            tile("Precision promised", percent(fill.precision)),
+        ]
+        blocks.append(
+            tag(
+                "article",
+                tag("h3", tag("bdi", fill.taxonomy)),
+                tile_row(tiles),
+                note_box(fill.notes),
+                tag(
+                    "div",
+                    table,
+                    class_="table-wrap tall",
+                    tabindex="0",
+                    role="region",
+                    aria_label=f"Fill suggestions of {fill.taxonomy} by class",
+                )
+                if rows
+                else None,
+                class_="block",
+            )
+        )
+    lead = (
+        "Labels for images without one, at the precision that was asked for. Nothing is written "
+        "until you apply it, and one undo takes it back."
+    )
+    total = sum(fill.n_suggested for fill in fills)
+    figures = tag("div", fill_figures(fills), class_="figures")
+    return section(
+        "fill",
+        "Fill suggestions",
+        count(total),
+        lead,
+        figures,
+        blocks,
+        paged_list("fill", "tile-list"),
+    )
+
+
+def models_section(models: Sequence[Model]) -> Section:
+    """Return the measures of every model, with threshold curves and a table of its classes."""
+    blocks = []
+    for i, model in enumerate(models):
+        tiles = [
+            tile(
+                name,
+                decimal(v.value, 3),
+                "" if math.isnan(v.low) else f"{decimal(v.low, 3)} to {decimal(v.high, 3)}",
+            )
+            for name, v in model.averages.items()
+        ]
+        figures = [curve_figure(model, i), *model_figures(model)]
+        blocks.append(
+            tag(
+                "article",
+                tag(
+                    "h3",
+                    tag("bdi", model.taxonomy),
+                    " ",
+                    tag("span", model.name, class_="muted mono"),
+                ),
+                tile_row(tiles) if tiles else None,
+                note_box(model.notes),
+                tag("div", [f for f in figures if f], class_="figures"),
+                _class_table(model) if model.classes else None,
+                fact_list(model.settings),
+                class_="block",
+            )
+        )
+    lead = (
+        "Measured on images that the estimators did not learn from (out of bag), against the "
+        "labels as given: wrong labels make these figures look worse than the model is."
+    )
+    name = "Model" if len(models) == 1 else "Models"
+    return section("models", name, "", lead, blocks)
+
+
+def _class_table(model: Model) -> Markup:
+    columns = ("Images", "Precision", "Recall", "F1", "F2", "AP", "Threshold")
+    rows = [
+        tag(
+            "tr",
+            tag("th", tag("bdi", c.label), tag("small", c.note) if c.note else None, scope="row"),
+            tag("td", count(c.support), class_="number", data_value=c.support),
+            [
+                tag("td", meter(v, decimal(v)), class_="number", data_value=v)
+                for v in (c.precision, c.recall, c.f1, c.f2, c.ap)
+            ],
+            tag("td", decimal(c.threshold), class_="number"),
+        )
+        for c in model.classes
+    ]
+    heads = (column("Class"), *(column(name, "number") for name in columns))
+    table = tag("table", tag("thead", tag("tr", heads)), tag("tbody", rows), data_sortable=True)
+    return tag(
+        "div",
+        table,
+        class_="table-wrap tall",
+        tabindex="0",
+        role="region",
+        aria_label=f"Measures of {model.taxonomy} by class",
+    )

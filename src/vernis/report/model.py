@@ -1,0 +1,317 @@
+"""Everything that the report shows, as frozen values without a tie to catalog or files.
+
+Images are named by id; ``ReportData.images`` holds one ``ImageRef`` for each id that any section
+mentions. A section that is empty or None is not shown.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from vernis.domain.errors import InvalidValue
+from vernis.domain.types import ChangeKind, DuplicateKind, TaxonomyKind, Verdict
+
+
+def _require(condition: bool, expected: str, actual: object) -> None:
+    if not condition:
+        raise InvalidValue(f"expected {expected}, got {actual!r}")
+
+
+def _require_unit(name: str, *values: float) -> None:
+    for value in values:
+        _require(math.isnan(value) or 0.0 <= value <= 1.0, f"{name} between 0 and 1", value)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRef:
+    """One picture of the report. ``thumb`` is relative to the report's folder, "" when missing."""
+
+    id: int
+    uri: str
+    width: int = 0
+    height: int = 0
+    size: int = 0
+    thumb: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate with its confidence interval; NaN bounds when there is none."""
+
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A thing to do, with the exact command. ``section`` is the anchor where it is explained."""
+
+    title: str
+    why: str
+    command: str
+    section: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TaxonomyAudit:
+    """The state of one taxonomy.
+
+    ``counts`` maps each class to its number of images with a yes. ``labels_per_image[k]`` is the
+    number of images with k labels (k = 0 first). ``together`` holds, for the classes of
+    ``together_classes``, the number of images that carry both (row × column). ``facts`` are
+    further lines (name, value) in the order of showing.
+    """
+
+    name: str
+    kind: TaxonomyKind
+    n_images: int
+    n_labelled: int
+    counts: Mapping[str, int]
+    labels_per_image: tuple[int, ...] = ()
+    together_classes: tuple[str, ...] = ()
+    together: tuple[tuple[int, ...], ...] = ()
+    closed: bool = False
+    facts: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.n_labelled <= self.n_images, "n_labelled ≤ n_images", self.n_labelled)
+        size = len(self.together_classes)
+        _require(
+            len(self.together) == size and all(len(row) == size for row in self.together),
+            f"a {size} × {size} table of classes together",
+            [len(row) for row in self.together],
+        )
+
+    @property
+    def filling_rate(self) -> float:
+        """Share of the images with at least one label."""
+        return self.n_labelled / self.n_images if self.n_images else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbor:
+    """A similar picture that speaks for or against a label."""
+
+    image: int
+    label: str
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class LabelIssue:
+    """A label that is probably wrong. Score in 0..1, low = bad."""
+
+    image: int
+    score: float
+    change: ChangeKind
+    given: tuple[str, ...]
+    suggested: tuple[str, ...]
+    probability: float = math.nan
+    neighbors: tuple[Neighbor, ...] = ()
+    verdict: Verdict = "open"
+
+    def __post_init__(self) -> None:
+        _require_unit("score", self.score)
+        _require_unit("probability", self.probability)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelIssues:
+    """The label issues of a taxonomy, worst first.
+
+    ``wrong`` estimates how many labels are wrong; ``depth`` is how far down the ranking is worth
+    reading. ``n_flagged`` may exceed ``len(items)``. ``notes`` are sentences shown above.
+    """
+
+    taxonomy: str
+    items: tuple[LabelIssue, ...]
+    n_flagged: int
+    n_labelled: int = 0
+    wrong: Interval | None = None
+    depth: int | None = None
+    scorer: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One image of a duplicate group, seen from the keeper."""
+
+    image: int
+    similarity: float = math.nan
+    transform: str = ""
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicates:
+    """One group of duplicates. ``merged`` is taxonomy → labels that the keeper would have."""
+
+    kind: DuplicateKind
+    keeper: int
+    reason: str
+    members: tuple[Member, ...]
+    merged: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    conflicts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        ids = [member.image for member in self.members]
+        _require(self.keeper in ids, "a keeper among the members", (self.keeper, ids))
+
+
+@dataclass(frozen=True, slots=True)
+class QualityItem:
+    """A poor picture. Score in 0..1, low = bad. ``note`` says what was measured."""
+
+    image: int
+    score: float
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QualityIssues:
+    """The pictures with one kind of quality issue, worst first."""
+
+    kind: str
+    items: tuple[QualityItem, ...]
+    n_flagged: int
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenFile:
+    """A file that cannot be read, with the reason."""
+
+    uri: str
+    reason: str
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FillItem:
+    """A label that is suggested for an image without one."""
+
+    image: int
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class FillClass:
+    """What fill would do to one class. ``precision`` is the promised lower bound."""
+
+    label: str
+    n_suggested: int
+    threshold: float = math.nan
+    precision: float = math.nan
+    n_before: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """The fill suggestions of a taxonomy; filling rates are shares of all images in 0..1."""
+
+    taxonomy: str
+    precision: float
+    before: float
+    after: float
+    n_suggested: int
+    n_withheld: int
+    items: tuple[FillItem, ...] = ()
+    classes: tuple[FillClass, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _require_unit("precision", self.precision)
+        _require_unit("filling rates", self.before, self.after)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassMetrics:
+    """Measures of one class at its threshold; NaN where not measured."""
+
+    label: str
+    support: int
+    precision: float
+    recall: float
+    f1: float
+    ap: float = math.nan
+    threshold: float = math.nan
+    f2: float = math.nan
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdCurve:
+    """Precision, recall and F over the threshold; equal lengths, thresholds ascending."""
+
+    label: str
+    thresholds: tuple[float, ...]
+    precision: tuple[float, ...]
+    recall: tuple[float, ...]
+    f1: tuple[float, ...]
+    chosen: float = math.nan
+
+    def __post_init__(self) -> None:
+        lengths = {len(self.thresholds), len(self.precision), len(self.recall), len(self.f1)}
+        _require(len(lengths) == 1, "four sequences of one length", sorted(lengths))
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A trained head and how well it does on images that it did not learn from.
+
+    ``averages`` maps a measure ("Micro F1") to its interval; ``settings`` are lines
+    (name, value).
+    """
+
+    taxonomy: str
+    name: str
+    averages: Mapping[str, Interval] = field(default_factory=dict)
+    classes: tuple[ClassMetrics, ...] = ()
+    curves: tuple[ThresholdCurve, ...] = ()
+    settings: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReportData:
+    """The whole report. ``created`` is a time as people read it; ``facts`` are (name, value)."""
+
+    title: str
+    created: str
+    version: str
+    n_images: int
+    images: Mapping[int, ImageRef] = field(default_factory=dict)
+    facts: tuple[tuple[str, str], ...] = ()
+    actions: tuple[Action, ...] = ()
+    audits: tuple[TaxonomyAudit, ...] = ()
+    label_issues: tuple[LabelIssues, ...] = ()
+    duplicates: tuple[Duplicates, ...] = ()
+    n_groups: int = 0
+    n_extra_copies: int = 0
+    quality: tuple[QualityIssues, ...] = ()
+    broken: tuple[BrokenFile, ...] = ()
+    fills: tuple[Fill, ...] = ()
+    models: tuple[Model, ...] = ()
+
+    def __post_init__(self) -> None:
+        missing = sorted(self.shown() - set(self.images))
+        _require(not missing, "an ImageRef for every image shown", missing[:5])
+
+    def shown(self) -> set[int]:
+        """Return the ids of all images that some section shows."""
+        ids: set[int] = set()
+        for issues in self.label_issues:
+            for issue in issues.items:
+                ids.add(issue.image)
+                ids.update(n.image for n in issue.neighbors)
+        for group in self.duplicates:
+            ids.update(member.image for member in group.members)
+        for quality in self.quality:
+            ids.update(item.image for item in quality.items)
+        for fill in self.fills:
+            ids.update(item.image for item in fill.items)
+        return ids

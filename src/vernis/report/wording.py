@@ -1,0 +1,59 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+import math
+
+from vernis.report.model import Interval
+
+
+def count(value: float) -> str:
+    """Return a count with thousands apart: 5,421."""
+    return "–" if math.isnan(value) else f"{round(value):,}"
+
+
+def counted(value: int, one: str, many: str = "") -> str:
+    """Return a count with its noun: "1 picture", "3 pictures"."""
+    return f"{count(value)} {one if value == 1 else many or one + 's'}"
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """Return a share as percent; never "0%" or "100%" for what is only near it."""
+    if math.isnan(share):
+        return "–"
+    text = f"{100 * share:.{digits}f}"
+    if float(text) == 0 and share > 0:
+        return "<1%" if digits == 0 else f"<{10**-digits:.{digits}f}%"
+    if float(text) == 100 and share < 1:
+        return ">99%" if digits == 0 else f">{100 - 10**-digits:.{digits}f}%"
+    return f"{text}%"
+
+
+def decimal(value: float, digits: int = 2) -> str:
+    """Return a number in 0..1 with fixed digits."""
+    return "–" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def between(interval: Interval) -> str:
+    """Return the bounds of an interval of counts: "180 to 240"."""
+    if math.isnan(interval.low) or math.isnan(interval.high):
+        return ""
+    return f"{count(interval.low)} to {count(interval.high)}"
+
+
+def size(n_bytes: int) -> str:
+    """Return a size in bytes, decimal units."""
+    value = float(n_bytes)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 10 else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def shorten(text: str, length: int) -> str:
+    """Return the text with its middle left out when it is longer than ``length``."""
+    if len(text) <= length:
+        return text
+    head = (length - 1) * 2 // 3
+    return f"{text[:head]}…{text[len(text) - (length - 1 - head) :]}"
