@@ -1,0 +1,8 @@
+"""The demo collection: a miniature digital asset library drawn by code."""
+
+from __future__ import annotations
+
+from vernis.adapters.demo.generate import generate_demo
+from vernis.adapters.demo.truth import DemoTruth, PlantedCopy, PlantedLabel
+
+__all__ = ["DemoTruth", "PlantedCopy", "PlantedLabel", "generate_demo"]

@@ -1,0 +1,110 @@
+"""The demo's label file: partly blank and partly wrong, as people leave it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from vernis.adapters.demo.brands import BRANDS
+from vernis.adapters.demo.compositions import ASSET_TYPES, Picture
+from vernis.adapters.demo.truth import PlantedLabel
+
+TAXONOMIES = ("asset_type", "brand", "keywords")
+
+FILLED = {"asset_type": 0.6, "brand": 0.55, "keywords": 0.5}
+"""Share of the pictures whose field is filled."""
+
+WRONG = {"asset_type": 0.08, "brand": 0.07}
+"""Share of the filled fields that hold another class than the true one."""
+
+DROPPED, ADDED = 0.08, 0.12
+"""Share of true keywords left out of a filled field; share of fields with one keyword too many."""
+
+MISTAKEN_FOR = {
+    "bottle": ("can", "glass", "crate"),
+    "can": ("bottle", "glass"),
+    "crate": ("bottle", "poster"),
+    "glass": ("bottle", "can"),
+    "landscape": ("poster", "people"),
+    "logo": ("poster", "can"),
+    "people": ("landscape", "poster"),
+    "poster": ("logo", "people", "bottle"),
+}
+"""What a hasty person types instead."""
+
+Fields = dict[str, dict[str, list[str]]]
+
+
+def true_labels(pictures: Mapping[str, Picture]) -> Fields:
+    """Return taxonomy → image → true classes."""
+    return {
+        "asset_type": {
+            name: [p.asset_type] if p.asset_type else [] for name, p in pictures.items()
+        },
+        "brand": {name: [p.brand] if p.brand else [] for name, p in pictures.items()},
+        "keywords": {name: sorted(p.keywords) for name, p in pictures.items()},
+    }
+
+
+def spoil_labels(truth: Fields, rng: np.random.Generator) -> tuple[Fields, list[PlantedLabel]]:
+    """Return the labels as a person would have left them, and each mistake among them.
+
+    Fields are blank or filled at random; the mistakes are planted in filled ones only.
+    """
+    given: Fields = {taxonomy: {} for taxonomy in TAXONOMIES}
+    planted: list[PlantedLabel] = []
+    for taxonomy in ("asset_type", "brand"):
+        for name, classes in truth[taxonomy].items():
+            if not classes or rng.random() > FILLED[taxonomy]:
+                continue
+            true = classes[0]
+            told = true
+            if rng.random() < WRONG[taxonomy]:
+                told = _mistake(taxonomy, true, rng)
+                planted.append(PlantedLabel(name, taxonomy, "replaced", told, true))
+            given[taxonomy][name] = [told]
+    vocabulary = sorted({word for words in truth["keywords"].values() for word in words})
+    for name, words in truth["keywords"].items():
+        if not words or rng.random() > FILLED["keywords"]:
+            continue
+        kept, mistakes = _spoil_keywords(name, words, vocabulary, rng)
+        given["keywords"][name] = kept
+        planted += mistakes
+    return given, planted
+
+
+def _mistake(taxonomy: str, true: str, rng: np.random.Generator) -> str:
+    options: Sequence[str]
+    if taxonomy == "brand":
+        options = [brand.name for brand in BRANDS if brand.name != true]
+    else:
+        assert true in ASSET_TYPES
+        options = MISTAKEN_FOR[true]
+    return str(options[int(rng.integers(len(options)))])
+
+
+def _spoil_keywords(
+    name: str, words: Sequence[str], vocabulary: Sequence[str], rng: np.random.Generator
+) -> tuple[list[str], list[PlantedLabel]]:
+    kept = [word for word in words if rng.random() >= DROPPED] or list(words)
+    mistakes = [
+        PlantedLabel(name, "keywords", "missing", "", word) for word in words if word not in kept
+    ]
+    if rng.random() < ADDED:
+        wrong = [word for word in vocabulary if word not in words]
+        extra = wrong[int(rng.integers(len(wrong)))]
+        kept = sorted([*kept, extra])
+        mistakes.append(PlantedLabel(name, "keywords", "extra", extra, ""))
+    return kept, mistakes
+
+
+def write_labels(path: Path, names: Sequence[str], given: Fields) -> None:
+    """Write the label file: one row an image, classes joined by ``|``, blank = unknown."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["image", *TAXONOMIES])
+        for name in sorted(names):
+            writer.writerow([name, *("|".join(given[t].get(name, [])) for t in TAXONOMIES)])
