@@ -17,7 +17,8 @@ from sklearn.utils.validation import (
 )
 
 from vernis.core.learn.bagging import subsample_plan
-from vernis.core.learn.mlp import Loss, Schedule, Training, predict_members, train_network
+from vernis.core.learn.losses import Loss
+from vernis.core.learn.mlp import Schedule, Training, predict_members, train_network
 from vernis.core.learn.scaling import Scaling, fit_projection
 from vernis.domain.errors import InvalidValue
 

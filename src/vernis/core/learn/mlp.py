@@ -21,20 +21,17 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit
 
+from vernis.core.learn.adam import Adam
+from vernis.core.learn.losses import Loss, activate, loss_gradient, prepare_targets
 from vernis.domain.errors import InvalidValue
 
-Loss = Literal["sigmoid", "softmax"]
 Schedule = Literal["constant", "cosine"]
 Floats = NDArray[np.float32]
 
 PREDICTION_ROWS = 256
 """Rows of one prediction block. The last block is padded, so that every row passes through the same
 matrix kernel and a prediction does not depend on the rows beside it."""
-
-_ADAM_BLOCK = 32_768
-"""Parameters that Adam updates at a time: what five arrays of them need fits a core's cache."""
 
 
 def _require(condition: bool, expected: str, actual: object) -> None:
@@ -169,83 +166,6 @@ def _forward(network: _Parameters | Network, rows: Floats) -> list[Floats]:
     return activations
 
 
-def _activate(logits: Floats, loss: Loss) -> Floats:
-    """Turn logits into probabilities, in place."""
-    if loss == "sigmoid":
-        expit(logits, out=logits)
-        return logits
-    logits -= logits.max(axis=-1, keepdims=True)
-    np.exp(logits, out=logits)
-    logits /= logits.sum(axis=-1, keepdims=True)
-    return logits
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Targets:
-    """Targets ready for training: ``weight`` holds the mask, the class and the sample weights."""
-
-    values: Floats
-    weight: Floats | None
-
-    @classmethod
-    def prepare(
-        cls,
-        Y: Floats,
-        loss: Loss,
-        sample_weight: Floats | None,
-        class_weight: Floats | None,
-        smoothing: float,
-    ) -> _Targets:
-        unknown = np.isnan(Y)
-        values = Y
-        if smoothing:
-            level = 0.5 if loss == "sigmoid" else 1.0 / Y.shape[1]
-            values = Y * (1 - smoothing) + np.float32(smoothing * level)
-        if loss == "softmax":
-            weight = None if sample_weight is None else sample_weight[:, None]
-            if class_weight is not None:
-                by_class = np.nan_to_num(Y) @ class_weight
-                by_class[by_class == 0] = 1.0
-                weight = by_class[:, None] if weight is None else weight * by_class[:, None]
-            return cls(values, weight)
-        weight = None
-        if unknown.any():
-            weight = (~unknown).astype(np.float32)
-            values = np.where(unknown, np.float32(0), values)
-        for factor in (
-            None if class_weight is None else 1 + np.nan_to_num(Y) * (class_weight - 1),
-            None
-            if sample_weight is None
-            else sample_weight.reshape(len(Y), -1),  # a column when given per image
-        ):
-            if factor is not None:
-                weight = factor if weight is None else weight * factor
-        return cls(values, weight)
-
-
-def _loss_gradient(
-    probabilities: Floats, targets: _Targets, rows: NDArray[np.intp], loss: Loss
-) -> Floats:
-    """Turn probabilities into the gradient of the cross-entropy by the logits, in place.
-
-    A softmax row with unknown classes is credited with the likelihood of "one of the classes that
-    are not excluded": the mass that the known classes leave is shared among the unknown ones in
-    proportion to the present probabilities, which leaves a wholly unknown row without gradient.
-    """
-    wanted = targets.values[rows]
-    if loss == "softmax":
-        unknown = np.isnan(wanted)
-        if unknown.any():
-            left = np.clip(1 - np.nansum(wanted, axis=-1, keepdims=True), 0, 1)
-            mass = (probabilities * unknown).sum(axis=-1, keepdims=True)
-            shared = probabilities * (left / np.maximum(mass, 1e-12))
-            wanted = np.where(unknown, shared, wanted)
-    probabilities -= wanted
-    if targets.weight is not None:
-        probabilities *= targets.weight[rows]
-    return probabilities
-
-
 def _backward(
     parameters: _Parameters, gradients: _Parameters, activations: list[Floats], delta: Floats
 ) -> None:
@@ -257,39 +177,6 @@ def _backward(
         if layer:
             delta = np.matmul(delta, parameters.weights[layer].swapaxes(1, 2))
             delta *= inputs > 0
-
-
-class _Adam:
-    """Adam on a flat vector. The moments are kept unscaled, which saves two passes a step."""
-
-    def __init__(self, size: int, beta1: float = 0.9, beta2: float = 0.999) -> None:
-        self._first = np.zeros(size, np.float32)
-        self._second = np.zeros(size, np.float32)
-        self._scratch = np.empty(min(size, _ADAM_BLOCK), np.float32)
-        self._betas = (beta1, beta2)
-        self._step = 0
-
-    def update(self, flat: Floats, gradient: Floats, learning_rate: float) -> None:
-        beta1, beta2 = self._betas
-        self._step += 1
-        correction = math.sqrt(1 - beta2**self._step) / (1 - beta1**self._step)
-        rate = np.float32(learning_rate * correction * (1 - beta1) / math.sqrt(1 - beta2))
-        epsilon = np.float32(1e-8 / math.sqrt(1 - beta2))
-        b1, b2 = np.float32(beta1), np.float32(beta2)
-        for start in range(0, len(flat), _ADAM_BLOCK):
-            block = slice(start, start + _ADAM_BLOCK)
-            g, m, v, p = gradient[block], self._first[block], self._second[block], flat[block]
-            t = self._scratch[: len(g)]
-            m *= b1
-            m += g
-            np.multiply(g, g, out=t)
-            v *= b2
-            v += t
-            np.sqrt(v, out=t)
-            t += epsilon
-            np.divide(m, t, out=t)
-            t *= rate
-            p -= t
 
 
 def _epoch_batches(
@@ -371,21 +258,21 @@ def train_network(
     sizes = (X.shape[1], *hidden, Y.shape[1])
     parameters, gradients = _allocate(sizes, len(samples)), _allocate(sizes, len(samples))
     _initialize(parameters, generators)
-    targets = _Targets.prepare(
+    targets = prepare_targets(
         Y,
         loss,
-        None if sample_weight is None else np.asarray(sample_weight, np.float32),
-        None if class_weight is None else np.asarray(class_weight, np.float32),
-        training.label_smoothing,
+        sample_weight=None if sample_weight is None else np.asarray(sample_weight, np.float32),
+        class_weight=None if class_weight is None else np.asarray(class_weight, np.float32),
+        smoothing=training.label_smoothing,
     )
-    adam = _Adam(parameters.flat.size)
+    adam = Adam(parameters.flat.size)
     steps = -(-max(len(s) for s in samples) // training.batch_size)
     epochs = max(training.epochs, -(-training.min_updates // steps))
     done = 0
     for _ in range(epochs):
         for rows, share in _epoch_batches(samples, steps, generators):
             activations = _forward(parameters, X[rows])
-            delta = _loss_gradient(_activate(activations[-1], loss), targets, rows, loss)
+            delta = loss_gradient(activate(activations[-1], loss), targets, rows, loss)
             delta *= share[:, :, None]
             _backward(parameters, gradients, activations, delta)
             if training.alpha:
@@ -427,5 +314,5 @@ def predict_members(network: Network, X: ArrayLike) -> Iterator[tuple[slice, Flo
         rows = X[start : start + PREDICTION_ROWS]
         block[: len(rows)] = rows
         block[len(rows) :] = 0
-        probabilities = _activate(_forward(network, block)[-1], network.loss)
+        probabilities = activate(_forward(network, block)[-1], network.loss)
         yield slice(start, start + len(rows)), probabilities[:, : len(rows)]

@@ -1,0 +1,287 @@
+"""How good predictions are: precision, recall, F1, F2 and average precision with intervals.
+
+The intervals are percentile intervals of the bootstrap over groups of images (Efron and Tibshirani
+1993, ch. 13): duplicates are drawn together, else the intervals would be too narrow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+
+from vernis.domain.errors import InvalidValue
+
+MEASURES = ("precision", "recall", "f1", "f2", "average_precision")
+"""The names of the measures, in the order of the columns of an `Evaluation`."""
+
+_MICRO_STEPS = 1000
+"""Thresholds at which the interval of the micro average precision is computed."""
+
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Intervals:
+    """Values of `MEASURES` with their intervals, each of shape (..., 5); NaN where undefined."""
+
+    value: Doubles
+    low: Doubles
+    high: Doubles
+
+    def measure(self, name: str) -> tuple[Doubles, Doubles, Doubles]:
+        """Return ``(value, low, high)`` of one measure."""
+        column = MEASURES.index(name)
+        return self.value[..., column], self.low[..., column], self.high[..., column]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """The quality of predictions.
+
+    Attributes
+    ----------
+    micro : Intervals, shape (5,)
+        Over all pairs of image and class together.
+    macro : Intervals, shape (5,)
+        Mean over the classes that have a known ``yes``.
+    per_class : Intervals, shape (n_classes, 5)
+    n_yes, n_known : ndarray of int64, shape (n_classes,)
+    confidence : float
+    """
+
+    micro: Intervals
+    macro: Intervals
+    per_class: Intervals
+    n_yes: NDArray[np.int64]
+    n_known: NDArray[np.int64]
+    confidence: float
+
+    def to_dict(self, classes: list[str] | None = None) -> dict[str, Any]:
+        """Return the evaluation as JSON-able mappings; NaN becomes None."""
+        names = classes or [str(c) for c in range(len(self.n_yes))]
+        by_class = {
+            name: {
+                "n_yes": int(self.n_yes[c]),
+                "n_known": int(self.n_known[c]),
+                **_named(self.per_class, c),
+            }
+            for c, name in enumerate(names)
+        }
+        return {
+            "confidence": self.confidence,
+            "micro": _named(self.micro, ...),
+            "macro": _named(self.macro, ...),
+            "classes": by_class,
+        }
+
+
+def _named(intervals: Intervals, place: Any) -> dict[str, Any]:
+    def plain(number: float) -> float | None:
+        return None if np.isnan(number) else round(float(number), 6)
+
+    rows = (intervals.value[place], intervals.low[place], intervals.high[place])
+    return {
+        name: {"value": plain(v), "low": plain(lo), "high": plain(hi)}
+        for name, v, lo, hi in zip(MEASURES, *rows, strict=True)
+    }
+
+
+def _count(table: NDArray[np.bool_], weights: NDArray[np.float32]) -> Doubles:
+    """Return the weighted column sums, shape (n_draws, n_classes)."""
+    by_class = sparse.csr_array(table.T.astype(np.float32))
+    return np.asarray((by_class @ weights).T, np.float64)
+
+
+def _from_counts(true: Doubles, decided: Doubles, yes: Doubles) -> Doubles:
+    """Return precision, recall, F1 and F2, shape (..., 4), NaN where there is no ``yes``."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        precision = np.where(decided > 0, true / decided, 0.0)
+        recall = true / yes
+        f1 = 2 * true / (yes + decided)
+        f2 = 5 * true / (4 * yes + decided)
+    stacked = np.stack([precision, recall, f1, f2], axis=-1)
+    stacked[np.broadcast_to(yes, stacked.shape[:-1]) <= 0] = np.nan
+    return stacked
+
+
+def _sums_at_ends(
+    weights: NDArray[np.float32], images: NDArray[np.intp], ends: NDArray[np.intp]
+) -> Doubles:
+    """Return the sums over ``images[: end + 1]`` at each end, shape (n_ends, n_draws)."""
+    images = images[: ends[-1] + 1]
+    bounds = np.concatenate([[0], ends + 1])
+    parts = sparse.csr_array(
+        (np.ones(len(images), np.float32), images, bounds), shape=(len(ends), len(weights))
+    )
+    return np.asarray(np.cumsum(parts @ weights, axis=0, dtype=np.float64))
+
+
+def _average_precision(
+    scores: NDArray[Any],
+    yes: NDArray[np.bool_],
+    images: NDArray[np.intp],
+    weights: NDArray[np.float32],
+) -> Doubles:
+    """Return the average precision under each column of weights, shape (n_draws,).
+
+    The sum over thresholds of the gain in recall times the precision, equal scores sharing one
+    threshold. Only thresholds at which recall grows count, which keeps rare classes quick.
+    ``images`` are the rows of ``weights`` that the scores belong to.
+    """
+    if not yes.any():
+        return np.full(weights.shape[1], np.nan)
+    order = np.argsort(-scores, kind="stable")
+    tie = np.concatenate([[0], np.cumsum(np.diff(scores[order]) != 0)])
+    at_yes = np.flatnonzero(yes[order])
+    ties = np.unique(tie[at_yes])
+    ends = np.searchsorted(tie, ties, side="right") - 1
+    accepted = _sums_at_ends(weights, images[order], ends)
+    last_yes = np.searchsorted(tie[at_yes], ties, side="right") - 1
+    correct = _sums_at_ends(weights, images[order[at_yes]], last_yes)
+    return _mean_precision(correct, accepted)
+
+
+def _mean_precision(correct: Doubles, accepted: Doubles) -> Doubles:
+    """Return the mean of the precision over the gains in recall, NaN where none is correct."""
+    gain = np.diff(correct, axis=0, prepend=0)
+    precision = correct / np.maximum(accepted, 1)
+    with np.errstate(invalid="ignore"):
+        return np.asarray((gain * precision).sum(axis=0) / correct[-1])
+
+
+def _micro_average_precision(
+    scores: NDArray[Any], yes: NDArray[np.bool_], known: NDArray[np.bool_], weights: NDArray[Any]
+) -> Doubles:
+    """Return the average precision over all pairs, read at quantiles of the scores of ``yes``."""
+    if not yes.any():
+        return np.full(weights.shape[1], np.nan)
+    steps = np.unique(np.quantile(scores[yes], np.linspace(0, 1, _MICRO_STEPS)))
+    rows, columns = np.nonzero(known & (scores >= steps[0]))
+    place = len(steps) - np.searchsorted(steps, scores[rows, columns], side="right")
+    shape = (len(steps), len(scores))
+    ones = np.ones(len(rows), np.float32)
+    positive = yes[rows, columns]
+    all_pairs = sparse.csr_array((ones, (place, rows)), shape=shape)
+    yes_pairs = sparse.csr_array((ones[positive], (place[positive], rows[positive])), shape=shape)
+    accepted = np.cumsum(all_pairs @ weights, axis=0, dtype=np.float64)
+    correct = np.cumsum(yes_pairs @ weights, axis=0, dtype=np.float64)
+    return _mean_precision(correct, accepted)
+
+
+def _draw_weights(
+    n_images: int, groups: ArrayLike | None, n_draws: int, seed: int
+) -> NDArray[np.float32]:
+    """Return how often each image is in each bootstrap sample, shape (n_images, n_draws)."""
+    codes = np.arange(n_images) if groups is None else np.unique(groups, return_inverse=True)[1]
+    if codes.shape != (n_images,):
+        raise InvalidValue(f"expected groups of shape ({n_images},), got {codes.shape}")
+    n_groups = int(codes.max(initial=-1)) + 1
+    generator = np.random.default_rng([seed, 0xE7A1])
+    counts = np.empty((n_groups, n_draws), np.float32)
+    for draw in range(n_draws):
+        drawn = generator.integers(n_groups, size=n_groups)
+        counts[:, draw] = np.bincount(drawn, minlength=n_groups)
+    return counts[codes]
+
+
+def _interval(value: Doubles, draws: Doubles, confidence: float) -> Intervals:
+    """Return the percentile interval over the first axis of the draws."""
+    if len(draws) == 0:
+        nothing = np.full(value.shape, np.nan)
+        return Intervals(value, nothing, nothing)
+    tail = (1 - confidence) / 2
+    undefined = np.isnan(draws).all(axis=0)
+    filled = np.where(undefined, 0.0, draws)
+    low, high = np.nanquantile(filled, [tail, 1 - tail], axis=0)
+    hidden = undefined | np.isnan(value)
+    return Intervals(value, np.where(hidden, np.nan, low), np.where(hidden, np.nan, high))
+
+
+def _mean_of_classes(per_class: Doubles) -> Doubles:
+    """Return the mean over the classes with a value, along the last axis but one."""
+    defined = ~np.isnan(per_class)
+    total = np.where(defined, per_class, 0).sum(axis=-2)
+    count = defined.sum(axis=-2)
+    return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
+
+
+def evaluate(
+    Y: ArrayLike,
+    probabilities: ArrayLike,
+    decided: ArrayLike,
+    *,
+    groups: ArrayLike | None = None,
+    n_draws: int = 200,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Evaluation:
+    """Measure predictions against labels.
+
+    Parameters
+    ----------
+    Y : array_like, shape (n_images, n_classes)
+        1, 0 or NaN where unknown; unknown pairs take no part.
+    probabilities : array_like, shape (n_images, n_classes)
+        For the average precision; pairs with NaN take no part.
+    decided : array_like of bool, shape (n_images, n_classes)
+        The labels that the thresholds (or the largest probability) give.
+    groups : array_like, shape (n_images,), optional
+        Images with equal values (duplicates) are drawn together.
+    n_draws : int
+        Bootstrap samples; 0 leaves the intervals NaN.
+    confidence : float
+        In (0, 1).
+    seed : int
+
+    Returns
+    -------
+    Evaluation
+        A class without a known ``yes`` has NaN. Precision is 0 where nothing is decided.
+
+    Raises
+    ------
+    InvalidValue
+        If shapes disagree or a number is out of range.
+    """
+    Y = np.asarray(Y, np.float32)
+    scores = np.asarray(probabilities)
+    chosen = np.array(decided, bool)
+    if Y.ndim != 2 or scores.shape != Y.shape or chosen.shape != Y.shape:
+        raise InvalidValue(
+            f"expected three (n, c) arrays, got {Y.shape, scores.shape, decided.shape}"
+        )
+    if not 0 < confidence < 1 or n_draws < 0:
+        raise InvalidValue(f"expected confidence in (0, 1), draws ≥ 0, got {confidence, n_draws}")
+    known = ~(np.isnan(Y) | np.isnan(scores))
+    yes = known & (Y > 0.5)
+    # the first column of weights is the sample itself, the others are the bootstrap's draws
+    weights = np.ones((len(Y), 1 + n_draws), np.float32)
+    weights[:, 1:] = _draw_weights(len(Y), groups, n_draws, seed)
+    chosen = chosen & known
+    counts = [_count(table, weights) for table in (yes & chosen, chosen, yes)]
+    per_class = np.empty((1 + n_draws, Y.shape[1], 5))
+    per_class[..., :4] = _from_counts(*counts)
+    for column in range(Y.shape[1]):
+        seen = np.flatnonzero(known[:, column])
+        per_class[:, column, 4] = _average_precision(
+            scores[seen, column], yes[seen, column], seen, weights
+        )
+    macro = _mean_of_classes(per_class)
+    micro = np.empty((1 + n_draws, 5))
+    micro[:, :4] = _from_counts(*(c.sum(axis=1) for c in counts))
+    micro[:, 4] = _micro_average_precision(scores, yes, known, weights)
+    pairs = np.arange(int(known.sum()))
+    exact = np.ones((len(pairs), 1), np.float32)
+    micro[0, 4] = _average_precision(scores[known], yes[known], pairs, exact)[0]
+    return Evaluation(
+        micro=_interval(micro[0], micro[1:], confidence),
+        macro=_interval(macro[0], macro[1:], confidence),
+        per_class=_interval(per_class[0], per_class[1:], confidence),
+        n_yes=yes.sum(axis=0),
+        n_known=known.sum(axis=0),
+        confidence=confidence,
+    )
