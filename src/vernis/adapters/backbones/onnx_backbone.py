@@ -13,7 +13,6 @@ import numpy as np
 import onnx
 import onnxruntime
 from numpy.typing import NDArray
-from PIL import Image
 
 from vernis.adapters.backbones.onnx_graph import (
     cut_graph,
@@ -21,12 +20,15 @@ from vernis.adapters.backbones.onnx_graph import (
     list_layers,
     load_graph,
 )
+from vernis.adapters.pixels import fit as fit_whole
+from vernis.adapters.pixels import resize
 from vernis.domain.errors import InvalidValue, ModelError, NotFound
 from vernis.domain.ports import Pixels
 from vernis.domain.types import Space
 
-Fit = Literal["squash", "pad", "crop"]
-"""How a picture is made square: stretched, with grey borders, or cut at the centre."""
+Fit = Literal["squash", "pad", "extend", "crop"]
+"""How a picture is made square: stretched, whole with grey bars or with bars that repeat its edge,
+or cut at the centre."""
 
 FITS: tuple[Fit, ...] = get_args(Fit)
 
@@ -73,24 +75,17 @@ def fit_picture(pixels: Pixels, side: int, fit: Fit) -> Pixels:
     -------
     ndarray of uint8, shape (side, side, 3)
     """
-    height, width = pixels.shape[:2]
-    picture = Image.fromarray(np.ascontiguousarray(pixels))
-    if fit == "squash":
-        return np.asarray(picture.resize((side, side), Image.Resampling.BICUBIC))
+    if fit == "pad":
+        # Grey is 0 once the network has scaled it to -1..1, like the padding inside it.
+        return fit_whole(pixels, (side, side), fill=(128, 128, 128))
+    if fit == "extend":
+        return fit_whole(pixels, (side, side), fill=None)
     if fit == "crop":
+        height, width = pixels.shape[:2]
         cut = min(height, width)
-        left, top = (width - cut) / 2, (height - cut) / 2
-        box = (left, top, left + cut, top + cut)
-        return np.asarray(picture.resize((side, side), Image.Resampling.BICUBIC, box=box))
-    scale = side / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    # 128 is as near to 0 as a byte gets once the network has scaled it to -1..1.
-    square = np.full((side, side, 3), 128, np.uint8)
-    top, left = (side - size[1]) // 2, (side - size[0]) // 2
-    square[top : top + size[1], left : left + size[0]] = np.asarray(
-        picture.resize(size, Image.Resampling.BICUBIC)
-    )
-    return square
+        top, left = (height - cut) // 2, (width - cut) // 2
+        pixels = np.ascontiguousarray(pixels[top : top + cut, left : left + cut])
+    return resize(pixels, (side, side))
 
 
 def open_session(model: bytes, source: object) -> onnxruntime.InferenceSession:
