@@ -1,0 +1,140 @@
+"""What a picture fingerprint holds, and the small descriptors derived from it.
+
+A fingerprint is one row of bytes: a small grey picture, two smaller planes of colour difference
+and the aspect ratio, all of the whole picture stretched to a square. It is computed once, when a
+picture is decoded (``vernis.adapters.fingerprints``); everything that the search for near
+duplicates needs comes from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vernis.domain.errors import InvalidValue
+
+LUMA_SIDE = 64
+"""Side of the grey picture, pixels."""
+CHROMA_SIDE = 16
+"""Side of each plane of colour difference, pixels."""
+LUMA_SIZE = LUMA_SIDE * LUMA_SIDE
+CHROMA_SIZE = 2 * CHROMA_SIDE * CHROMA_SIDE
+FINGERPRINT_SIZE = LUMA_SIZE + CHROMA_SIZE + 2
+"""Bytes of a fingerprint."""
+
+ORIENTATIONS: tuple[str, ...] = (
+    "identity",
+    "hflip",
+    "vflip",
+    "rot180",
+    "transpose",
+    "rot270",
+    "rot90",
+    "transverse",
+)
+"""The symmetries of the square; rot90 turns a picture by 90° against the clock."""
+
+_TURNS = np.array(
+    [
+        [[1, 0], [0, 1]],
+        [[-1, 0], [0, 1]],
+        [[1, 0], [0, -1]],
+        [[-1, 0], [0, -1]],
+        [[0, 1], [1, 0]],
+        [[0, -1], [1, 0]],
+        [[0, 1], [-1, 0]],
+        [[0, -1], [-1, 0]],
+    ],
+    dtype=np.float32,
+)
+
+# log2 of an aspect ratio in 1/2048 steps around the middle of 16 bits: 1:65536 at the most.
+_ASPECT_STEPS = 2048.0
+_ASPECT_ZERO = 32768
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fingerprints:
+    """Fingerprints of a collection, taken apart.
+
+    Attributes
+    ----------
+    luma : ndarray of uint8, shape (n_images, LUMA_SIDE, LUMA_SIDE)
+    chroma : ndarray of uint8, shape (n_images, 2, CHROMA_SIDE, CHROMA_SIDE)
+        Cb and Cr, 128 = grey.
+    aspect : ndarray of float32, shape (n_images,)
+        Width / height of the original.
+    """
+
+    luma: NDArray[np.uint8]
+    chroma: NDArray[np.uint8]
+    aspect: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.luma)
+
+
+def pack_fingerprint(
+    luma: NDArray[np.uint8], chroma: NDArray[np.uint8], width: int, height: int
+) -> NDArray[np.uint8]:
+    """Return one fingerprint as bytes, shape (FINGERPRINT_SIZE,).
+
+    Parameters
+    ----------
+    luma : ndarray of uint8, shape (LUMA_SIDE, LUMA_SIDE)
+    chroma : ndarray of uint8, shape (2, CHROMA_SIDE, CHROMA_SIDE)
+    width, height : int
+        Size of the original, pixels.
+    """
+    steps = round(np.log2(width / height) * _ASPECT_STEPS) + _ASPECT_ZERO
+    aspect = np.array([min(max(steps, 0), 65535)], dtype="<u2").view(np.uint8)
+    return np.concatenate([luma.ravel(), chroma.ravel(), aspect])
+
+
+def unpack_fingerprints(rows: NDArray[np.uint8]) -> Fingerprints:
+    """Take rows of bytes apart (views where possible).
+
+    Parameters
+    ----------
+    rows : ndarray of uint8, shape (n_images, FINGERPRINT_SIZE)
+
+    Raises
+    ------
+    InvalidValue
+        When the rows have another length.
+    """
+    if rows.ndim != 2 or rows.shape[1] != FINGERPRINT_SIZE or rows.dtype != np.uint8:
+        raise InvalidValue(
+            f"expected fingerprints of uint8 and shape (n, {FINGERPRINT_SIZE}), "
+            f"got {rows.dtype} of shape {rows.shape}"
+        )
+    luma = rows[:, :LUMA_SIZE].reshape(-1, LUMA_SIDE, LUMA_SIDE)
+    chroma = rows[:, LUMA_SIZE:-2].reshape(-1, 2, CHROMA_SIDE, CHROMA_SIDE)
+    steps = np.ascontiguousarray(rows[:, -2:]).view("<u2")[:, 0].astype(np.float32)
+    aspect = np.exp2((steps - _ASPECT_ZERO) / _ASPECT_STEPS).astype(np.float32)
+    return Fingerprints(luma, chroma, aspect)
+
+
+def turn_matrix(orientation: int) -> NDArray[np.float32]:
+    """Return the 2 × 2 matrix that moves a point (x, y), seen from the centre."""
+    return np.asarray(_TURNS[orientation])
+
+
+def turn(planes: NDArray[np.generic], orientation: int) -> NDArray[np.generic]:
+    """Turn or mirror pictures, shape (..., side, side)."""
+    turned = np.swapaxes(planes, -1, -2) if orientation >= 4 else planes
+    if orientation % 4 in (1, 3):
+        turned = turned[..., ::-1]
+    if orientation % 4 in (2, 3):
+        turned = turned[..., ::-1, :]
+    return turned
+
+
+def shrink(planes: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
+    """Average pictures of shape (n, size, size) down to (n, side, side); size a multiple."""
+    n, size, _ = planes.shape
+    step = size // side
+    blocks = planes.reshape(n, side, step, side, step)
+    return np.asarray(blocks.mean(axis=(2, 4), dtype=np.float32))
