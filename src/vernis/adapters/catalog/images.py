@@ -48,7 +48,7 @@ class SqliteImageStore:
         When the folder is not there any more but lies where it lay as seen from the collection
         (both were moved together), that place is returned.
         """
-        row = self._ledger.row("SELECT uri, relative FROM root WHERE id = 1")
+        row = self._ledger.row("SELECT uri, relative FROM root WHERE id = 1 AND uri <> ''")
         if row is None:
             return None
         path = _path_of(str(row[0]))
@@ -66,9 +66,8 @@ class SqliteImageStore:
         except ValueError:  # another drive
             relative = ""
         self._ledger.run(
-            "INSERT INTO root (id, uri, relative, added) VALUES (1, ?, ?, ?) "
-            "ON CONFLICT (id) DO UPDATE SET uri = excluded.uri, relative = excluded.relative "
-            "WHERE uri <> excluded.uri OR relative <> excluded.relative",
+            "UPDATE root SET uri = ?1, relative = ?2, added = ?3 "
+            "WHERE id = 1 AND (uri <> ?1 OR relative <> ?2)",
             (absolute.as_uri(), _quoted(relative), now()),
         )
 

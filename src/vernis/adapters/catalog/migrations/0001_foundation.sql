@@ -13,10 +13,11 @@ CREATE TABLE root (
   relative TEXT NOT NULL DEFAULT '',      -- the same, as seen from the collection's folder
   added    TEXT NOT NULL
 ) STRICT;
+INSERT INTO root (id, uri, added) VALUES (1, '', '');  -- the first one, named by the indexing
 
 CREATE TABLE image (
   id           INTEGER PRIMARY KEY AUTOINCREMENT,
-  root_id      INTEGER NOT NULL DEFAULT 1 REFERENCES root (id) DEFERRABLE INITIALLY DEFERRED,
+  root_id      INTEGER NOT NULL DEFAULT 1 REFERENCES root (id),
   uri          TEXT NOT NULL CHECK (uri <> ''),
   content_hash TEXT NOT NULL,
   size         INTEGER NOT NULL CHECK (size >= 0),

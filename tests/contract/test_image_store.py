@@ -1,0 +1,199 @@
+"""What any ImageStore must do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vernis.domain.errors import NotFound, UsageError
+from vernis.domain.ports import Catalog
+from vernis.domain.types import FoundFile, ImageRecord, IndexChanges
+
+
+def files(**contents: str) -> list[FoundFile]:
+    """Return found files ``name.jpg`` with the given hashes."""
+    return [FoundFile(f"{name}.jpg", text, 10, 1) for name, text in contents.items()]
+
+
+def ids(catalog: Catalog) -> dict[str, int]:
+    return {image.uri: image.id for image in catalog.images.all(("present", "unreadable"))}
+
+
+def test_an_empty_catalog_has_no_root_and_no_images(catalog: Catalog) -> None:
+    assert catalog.images.root() is None
+    assert catalog.images.all() == []
+    assert catalog.images.other_files() == {}
+
+
+def test_the_root_is_remembered(catalog: Catalog, tmp_path: Path) -> None:
+    for name in ("pictures", "100% ünïcode # ?"):
+        (tmp_path / name).mkdir()
+        catalog.images.set_root(tmp_path / name)
+        assert catalog.images.root() == tmp_path / name
+
+
+def test_everything_found_is_stored(catalog: Catalog) -> None:
+    found = FoundFile(
+        "a/b.png", "h", 5, 7, 30, 40, "PNG", split="train", metadata={"orientation": 6, "n": [1]}
+    )
+    assert catalog.images.apply_index([found], complete=True) == IndexChanges(new=1)
+    (image,) = catalog.images.all()
+    assert image == ImageRecord(
+        image.id, "a/b.png", "h", 5, 7, 30, 40, "PNG", split="train", metadata=image.metadata
+    )
+    assert image.metadata == {"orientation": 6, "n": [1]}
+
+
+def test_a_second_indexing_of_the_same_files_changes_nothing(catalog: Catalog) -> None:
+    catalog.images.apply_index(files(a="1", b="2"), complete=True)
+    before = catalog.images.all()
+    assert catalog.images.apply_index(files(b="2", a="1"), complete=True) == IndexChanges(
+        unchanged=2
+    )
+    assert catalog.images.all() == before
+
+
+def test_new_changed_moved_and_vanished_are_told_apart(catalog: Catalog) -> None:
+    catalog.images.apply_index(files(same="1", edited="2", old="3", gone="4"), complete=True)
+    before = ids(catalog)
+    changes = catalog.images.apply_index(
+        files(same="1", edited="22", renamed="3", fresh="5"), complete=True
+    )
+    assert changes == IndexChanges(new=1, changed=1, moved=1, vanished=1, unchanged=1)
+    after = ids(catalog)
+    assert after["edited.jpg"] == before["edited.jpg"]
+    assert after["renamed.jpg"] == before["old.jpg"]
+    assert after["fresh.jpg"] not in before.values()
+    (gone,) = catalog.images.all(["vanished"])
+    assert (gone.id, gone.uri) == (before["gone.jpg"], "gone.jpg")
+
+
+def test_pictures_that_swap_their_names_keep_their_identity(catalog: Catalog) -> None:
+    catalog.images.apply_index(files(a="1", b="2"), complete=True)
+    before = ids(catalog)
+    assert catalog.images.apply_index(files(a="2", b="1"), complete=True).moved == 2
+    assert ids(catalog) == {"a.jpg": before["b.jpg"], "b.jpg": before["a.jpg"]}
+
+
+def test_a_new_picture_in_the_place_of_a_moved_one_is_new(catalog: Catalog) -> None:
+    catalog.images.apply_index(files(a="1"), complete=True)
+    before = ids(catalog)
+    changes = catalog.images.apply_index(files(a="2", b="1"), complete=True)
+    assert (changes.moved, changes.new) == (1, 1)
+    assert ids(catalog)["b.jpg"] == before["a.jpg"]
+
+
+def test_a_copy_is_new_and_the_original_stays(catalog: Catalog) -> None:
+    catalog.images.apply_index(files(a="1"), complete=True)
+    changes = catalog.images.apply_index(files(a="1", copy="1"), complete=True)
+    assert changes == IndexChanges(new=1, unchanged=1)
+
+
+def test_of_several_copies_each_moves_to_the_place_of_the_same_name(catalog: Catalog) -> None:
+    def at(folder: str) -> list[FoundFile]:
+        return [FoundFile(f"{folder}/{name}.jpg", "1", 10, 1) for name in "xyz"]
+
+    catalog.images.apply_index(at("one"), complete=True)
+    before = ids(catalog)
+    assert catalog.images.apply_index(at("two")[::-1], complete=True).moved == 3
+    assert ids(catalog) == {uri.replace("one", "two"): i for uri, i in before.items()}
+
+
+def test_a_list_of_files_marks_nothing_as_vanished(catalog: Catalog) -> None:
+    catalog.images.apply_index(files(a="1", b="2"), complete=True)
+    changes = catalog.images.apply_index(files(c="3", d="1"), complete=False)
+    assert changes == IndexChanges(new=2)
+    assert len(catalog.images.all()) == 4
+
+
+def test_a_list_of_files_tells_a_swap(catalog: Catalog) -> None:
+    catalog.images.apply_index(files(a="1", b="2"), complete=True)
+    changes = catalog.images.apply_index(files(a="2", b="3"), complete=False)
+    assert (changes.moved, changes.new, changes.vanished) == (1, 1, 1)
+
+
+def test_a_vanished_image_comes_back_with_its_id(catalog: Catalog) -> None:
+    catalog.images.apply_index(files(a="1", b="2"), complete=True)
+    before = ids(catalog)
+    catalog.images.apply_index(files(b="2"), complete=True)
+    assert catalog.images.apply_index(files(a="1", b="2"), complete=True).moved == 1
+    assert ids(catalog) == before
+    catalog.images.apply_index(files(b="2"), complete=True)
+    assert catalog.images.apply_index(files(z="1", b="2"), complete=True).moved == 1
+    assert ids(catalog)["z.jpg"] == before["a.jpg"]
+
+
+def test_a_trashed_image_stays_trashed_until_its_file_is_back(catalog: Catalog) -> None:
+    catalog.images.apply_index(files(a="1", b="1"), complete=True)
+    a = ids(catalog)["a.jpg"]
+    catalog.images.set_state([a], "trashed", "duplicate of b.jpg")
+    assert catalog.images.apply_index(files(b="1"), complete=True) == IndexChanges(unchanged=1)
+    assert catalog.images.get([a])[0].state == "trashed"
+    # Another picture in its old place is another image.
+    catalog.images.apply_index(files(a="9", b="1"), complete=True)
+    assert ids(catalog)["a.jpg"] != a
+    with pytest.raises(UsageError, match="another image lies there"):
+        catalog.images.set_state([a], "present")
+    assert catalog.images.apply_index(files(a="1", b="1"), complete=True).moved == 1
+    assert ids(catalog)["a.jpg"] == a
+
+
+def test_an_unreadable_file_is_listed_with_its_reason(catalog: Catalog) -> None:
+    bad = FoundFile("bad.jpg", "x", 3, 1, reason="truncated")
+    changes = catalog.images.apply_index([*files(a="1"), bad], complete=True)
+    assert changes == IndexChanges(new=2, unreadable=1)
+    (image,) = catalog.images.all(["unreadable"])
+    assert (image.uri, image.reason) == ("bad.jpg", "truncated")
+    (issue,) = catalog.issues.select(["broken"])
+    assert issue.image_id == image.id
+    assert issue.evidence["reason"] == "truncated"
+    assert [i.uri for i in catalog.images.all()] == ["a.jpg"]
+    catalog.images.apply_index(files(a="1", bad="y"), complete=True)
+    assert catalog.issues.select(["broken"]) == []
+    assert ids(catalog)["bad.jpg"] == image.id
+
+
+def test_files_without_a_hash_are_never_taken_for_one_another(catalog: Catalog) -> None:
+    found = [FoundFile(f"{n}.jpg", "", 0, 1, reason="permission denied") for n in "ab"]
+    catalog.images.apply_index(found[:1], complete=True)
+    assert catalog.images.apply_index(found[1:], complete=True).moved == 0
+
+
+def test_an_image_that_a_workflow_cannot_decode_becomes_a_broken_issue(catalog: Catalog) -> None:
+    catalog.images.apply_index(files(a="1"), complete=True)
+    (image,) = catalog.images.all()
+    catalog.images.set_state([image.id], "unreadable", "bad Huffman code")
+    assert [i.evidence["reason"] for i in catalog.issues.select(["broken"])] == ["bad Huffman code"]
+    catalog.images.set_state([image.id], "present")
+    assert catalog.issues.select(["broken"]) == []
+
+
+def test_images_are_got_in_the_order_asked_for(catalog: Catalog) -> None:
+    catalog.images.apply_index(files(a="1", b="2", c="3"), complete=True)
+    wanted = [image.id for image in catalog.images.all()][::-1]
+    assert [image.id for image in catalog.images.get([*wanted, wanted[0]])] == [*wanted, wanted[0]]
+    assert catalog.images.get([]) == []
+    with pytest.raises(NotFound, match="999"):
+        catalog.images.get([wanted[0], 999])
+
+
+def test_an_image_is_found_by_name_or_id(catalog: Catalog) -> None:
+    catalog.images.apply_index(
+        [FoundFile("dir/cat.jpg", "1", 1, 1), FoundFile("7", "2", 1, 1)], complete=True
+    )
+    cat = catalog.images.find("dir/cat.jpg")
+    assert catalog.images.find("./dir/cat.jpg") == cat
+    assert catalog.images.find(str(cat.id)) == cat
+    assert catalog.images.find("7").uri == "7"
+    for wrong in ("cat.jpg", "dir/cta.jpg"):
+        with pytest.raises(NotFound, match=r"dir/cat\.jpg"):
+            catalog.images.find(wrong)
+    with pytest.raises(NotFound, match="no image"):
+        catalog.images.find("bytes-\udcff")
+
+
+def test_other_files_are_counted(catalog: Catalog) -> None:
+    catalog.images.set_other_files({".mp4": 3, ".pptx": 5})
+    catalog.images.set_other_files({".mp4": 4, "": 1, ".gone": 0})
+    assert catalog.images.other_files() == {".mp4": 4, "": 1}
