@@ -251,9 +251,8 @@ def evaluate(
     scores = np.asarray(probabilities)
     chosen = np.array(decided, bool)
     if Y.ndim != 2 or scores.shape != Y.shape or chosen.shape != Y.shape:
-        raise InvalidValue(
-            f"expected three (n, c) arrays, got {Y.shape, scores.shape, decided.shape}"
-        )
+        shapes = (Y.shape, scores.shape, chosen.shape)
+        raise InvalidValue(f"expected three (n_images, n_classes) arrays, got {shapes}")
     if not 0 < confidence < 1 or n_draws < 0:
         raise InvalidValue(f"expected confidence in (0, 1), draws ≥ 0, got {confidence, n_draws}")
     known = ~(np.isnan(Y) | np.isnan(scores))
