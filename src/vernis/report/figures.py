@@ -97,8 +97,8 @@ def bars(rows: Sequence[Bar], *, unit: str, description: str) -> Markup:
 
 def histogram(values: Sequence[int], *, x_label: str, y_label: str, description: str) -> Markup:
     """Draw vertical bars for the counts of 0, 1, 2, … ."""
-    left, right, top, bottom = 52.0, 8.0, 16.0, 44.0
-    height = 220.0
+    left, right, top, bottom = 52.0, 8.0, 26.0, 44.0
+    height = 230.0
     ticks = count_ticks(max(values, default=0))
     room, rise = _WIDTH - left - right, height - top - bottom
     pitch = room / max(len(values), 1)
@@ -185,7 +185,7 @@ def lines(
     The paths carry ``data-series`` and the marker ``data-marker``, so that a script can show
     another class in the same frame.
     """
-    left, right, top, bottom, height = 48.0, 16.0, 18.0, 44.0, 280.0
+    left, right, top, bottom, height = 48.0, 16.0, 28.0, 44.0, 290.0
     room, rise = _WIDTH - left - right, height - top - bottom
     ticks = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
     shapes: list[Content] = [_grid_y(ticks, left, room, top, rise, y_label, _short)]
@@ -222,7 +222,7 @@ def scatter(
     description: str,
 ) -> Markup:
     """Draw (label, x, y, weight) over 0..1 on both axes; a dot's area is its weight."""
-    left, right, top, bottom, height = 48.0, 16.0, 18.0, 44.0, 280.0
+    left, right, top, bottom, height = 48.0, 16.0, 28.0, 44.0, 290.0
     room, rise = _WIDTH - left - right, height - top - bottom
     ticks = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
     shapes: list[Content] = [_grid_y(ticks, left, room, top, rise, y_label, _short)]
@@ -247,7 +247,7 @@ def scatter(
 def rank_frequency(values: Sequence[int], *, unit: str, description: str) -> Markup:
     """Draw the counts of the classes, largest first, on a logarithmic axis."""
     ordered = sorted((v for v in values if v > 0), reverse=True)
-    left, right, top, bottom, height = 52.0, 12.0, 16.0, 44.0, 220.0
+    left, right, top, bottom, height = 52.0, 12.0, 26.0, 44.0, 230.0
     room, rise = _WIDTH - left - right, height - top - bottom
     decades = max(1, math.ceil(math.log10(max(ordered, default=1) + 1e-9)))
     shapes: list[Content] = []
@@ -255,7 +255,7 @@ def rank_frequency(values: Sequence[int], *, unit: str, description: str) -> Mar
         y = top + rise * (1 - power / decades)
         shapes.append(tag("path", d=f"M{left} {y:.1f}h{room:.1f}", class_="grid"))
         shapes.append(_text(count(10**power), left - 8, y + 4, "tick end"))
-    shapes.append(_text(f"{unit} (log)", left, top - 4, "axis"))
+    shapes.append(_text(f"{unit}, logarithmic", left - 44, top - 14, "axis"))
     step = room / max(len(ordered), 1)
     points: list[tuple[float, float]] = []
     for i, value in enumerate(ordered):
@@ -272,7 +272,7 @@ def dumbbells(rows: Sequence[tuple[str, float, float]], *, description: str) -> 
     """Draw (label, before, after) shares of 0..1 as two dots with a bar between them."""
     longest = max((len(shorten(label, 24)) for label, _, _ in rows), default=0)
     left = min(150.0, 12 + _CHARACTER * longest)
-    room = _WIDTH - left - 56
+    room = _WIDTH - left - 104
     deep = 34.0 * len(rows) + 4
     ticks = [0.0, 0.25, 0.5, 0.75, 1.0]
     shapes: list[Content] = [_grid_x(ticks, left, room, 1.0, deep, "images with a label", percent)]
@@ -368,5 +368,5 @@ def _grid_y(
         y = top + rise * (1 - tick / ticks[-1])
         shapes.append(tag("path", d=f"M{left} {y:.1f}h{room:.1f}", class_="grid"))
         shapes.append(_text(written(tick), left - 8, y + 4, "tick end"))
-    shapes.append(_text(label, left - 44, top - 7, "axis"))
+    shapes.append(_text(label, left - 44, top - 14, "axis"))
     return join(shapes)

@@ -16,6 +16,8 @@ from vernis.report.parts import (
     note_box,
     paged_list,
     section,
+    sortable_table,
+    table,
     tile,
     tile_row,
 )
@@ -42,12 +44,9 @@ def audit_section(audits: Sequence[TaxonomyAudit], fills: Sequence[Fill]) -> Sec
                 tag("td", ratio, class_="number"),
             )
         )
-    head = ("Taxonomy", "Kind", "Classes", "Labelled images", "Filling rate")
-    heads = [tag("th", name, scope="col") for name in (*head, "Labels an image", "Imbalance")]
-    table = tag("table", tag("thead", tag("tr", heads)), tag("tbody", rows))
-    blocks: list[Content] = [
-        tag("div", table, class_="table-wrap", tabindex="0", role="region", aria_label="Taxonomies")
-    ]
+    measures = ("Classes", "Labelled images", "Filling rate", "Labels an image", "Imbalance")
+    heads = [column("Taxonomy"), column("Kind"), *(column(name, "number") for name in measures)]
+    blocks: list[Content] = [table("Taxonomies", heads, rows)]
     known = {fill.taxonomy: fill for fill in fills}
     for i, audit in enumerate(audits):
         blocks.append(
@@ -82,14 +81,8 @@ def fill_section(fills: Sequence[Fill]) -> Section:
             )
             for c in fill.classes
         ]
-        heads = (
-            column("Class"),
-            *(
-                column(n, "number")
-                for n in ("Labelled now", "Suggested", "Threshold", "Precision, at least")
-            ),
-        )
-        table = tag("table", tag("thead", tag("tr", heads)), tag("tbody", rows), data_sortable=True)
+        names = ("Labelled now", "Suggested", "Threshold", "Precision, at least")
+        heads = [column("Class"), *(column(name, "number") for name in names)]
         tiles = [
             tile("Filling rate", f"{percent(fill.before)} → {percent(fill.after)}"),
             tile("Suggested labels", count(fill.n_suggested)),
@@ -102,14 +95,7 @@ def fill_section(fills: Sequence[Fill]) -> Section:
                 tag("h3", tag("bdi", fill.taxonomy)),
                 tile_row(tiles),
                 note_box(fill.notes),
-                tag(
-                    "div",
-                    table,
-                    class_="table-wrap tall",
-                    tabindex="0",
-                    role="region",
-                    aria_label=f"Fill suggestions of {fill.taxonomy} by class",
-                )
+                sortable_table(f"Fill suggestions of {fill.taxonomy} by class", heads, rows)
                 if rows
                 else None,
                 class_="block",
@@ -185,13 +171,5 @@ def _class_table(model: Model) -> Markup:
         )
         for c in model.classes
     ]
-    heads = (column("Class"), *(column(name, "number") for name in columns))
-    table = tag("table", tag("thead", tag("tr", heads)), tag("tbody", rows), data_sortable=True)
-    return tag(
-        "div",
-        table,
-        class_="table-wrap tall",
-        tabindex="0",
-        role="region",
-        aria_label=f"Measures of {model.taxonomy} by class",
-    )
+    heads = [column("Class"), *(column(name, "number") for name in columns)]
+    return sortable_table(f"Measures of {model.taxonomy} by class", heads, rows)

@@ -103,3 +103,20 @@ def fact_list(facts: Sequence[tuple[str, str]]) -> Markup | None:
 def column(name: str, style: str = "") -> Markup:
     """Return the head of a table column; style "number" sets it to the right."""
     return tag("th", name, scope="col", class_=style or None)
+
+
+def table(label: str, heads: Sequence[Markup], rows: Sequence[Markup]) -> Markup:
+    """Return a table that scrolls sideways when it has to."""
+    inner = tag("table", tag("thead", tag("tr", heads)), tag("tbody", rows))
+    return tag("div", inner, class_="table-wrap", tabindex="0", role="region", aria_label=label)
+
+
+def sortable_table(label: str, heads: Sequence[Markup], rows: Sequence[Markup]) -> Markup:
+    """Return a table of limited height whose columns sort by a click.
+
+    A cell sorts by its ``data-value`` where it has one, else by its text.
+    """
+    inner = tag("table", tag("thead", tag("tr", heads)), tag("tbody", rows), data_sortable=True)
+    return tag(
+        "div", inner, class_="table-wrap tall", tabindex="0", role="region", aria_label=label
+    )

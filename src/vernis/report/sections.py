@@ -15,10 +15,12 @@ from vernis.report.parts import (
     note_box,
     paged_list,
     section,
+    sortable_table,
+    table,
     tile,
     tile_row,
 )
-from vernis.report.wording import between, count, counted, size
+from vernis.report.wording import between, count, counted, percent, size
 
 QUALITY_NAMES = {
     "blurry": ("Blurry", "edges are softer than in the rest of the collection"),
@@ -258,10 +260,22 @@ def _quality(data: ReportData) -> Section:
         for k in data.quality
         if k.n_flagged > len(k.items)
     ]
+    rows = [
+        tag(
+            "tr",
+            tag("th", QUALITY_NAMES.get(k.kind, (k.kind.replace("_", " "), ""))[0], scope="row"),
+            tag("td", QUALITY_NAMES.get(k.kind, ("", ""))[1], class_="muted"),
+            tag("td", count(k.n_flagged), class_="number"),
+            tag("td", percent(k.n_flagged / max(data.n_images, 1), 1), class_="number"),
+        )
+        for k in data.quality
+    ]
+    names = ("Pictures", "Of all")
+    heads = [column("Kind"), column("Meaning"), *(column(name, "number") for name in names)]
     total = sum(kind.n_flagged for kind in data.quality)
-    return section(
-        "quality", "Quality", count(total), lead, note_box(cut), paged_list("quality", "tile-list")
-    )
+    kinds = table("Kinds of quality issues", heads, rows)
+    pictures = paged_list("quality", "tile-list")
+    return section("quality", "Quality", count(total), lead, kinds, note_box(cut), pictures)
 
 
 def _broken(data: ReportData) -> Section:
@@ -274,15 +288,7 @@ def _broken(data: ReportData) -> Section:
         )
         for file in data.broken
     ]
-    heads = (column("File"), column("Reason"), column("Size", "number"))
-    table = tag("table", tag("thead", tag("tr", heads)), tag("tbody", rows), data_sortable=True)
-    wrap = tag(
-        "div",
-        table,
-        class_="table-wrap tall",
-        tabindex="0",
-        role="region",
-        aria_label="Broken files",
-    )
+    heads = [column("File"), column("Reason"), column("Size", "number")]
+    wrap = sortable_table("Broken files", heads, rows)
     lead = "These files are listed and kept, but they cannot be read as pictures."
     return section("broken", "Broken files", count(len(data.broken)), lead, wrap)

@@ -1,5 +1,5 @@
 // How one row of each list looks. The keys of the rows are those of payload.py.
-const CHANGES = { extra: "Should not be there", missing: "Is missing", replaced: "Should be another" };
+const CHANGES = { extra: "To be removed", missing: "Missing", replaced: "Another class" };
 const GROUP_KINDS = { bytes: "Same file", pixels: "Same pixels", near: "Near duplicate" };
 const TRANSFORMS = { identity: "same picture", "": "" };
 
@@ -20,7 +20,7 @@ function issueCard(row) {
     type: "button", class: "mark " + verdict, "data-mark": verdict, "aria-pressed": String(decisions.get(row) === verdict),
     title: text + " (" + key + ")", onclick: () => decisions.toggle(row, verdict),
   }, text);
-  return el("li", { class: "item issue", "data-decision": decisions.get(row) || "" },
+  return el("li", { class: "item issue" + (row.c === "missing" ? " keeps" : ""), "data-decision": decisions.get(row) || "" },
     picture(row.i, "given " + (row.g.join(", ") || "no label") + ", suggested " + (row.u.join(", ") || "no label")),
     el("div", { class: "item-body" },
       el("p", { class: "overline" }, "#" + asCount(row.r) + " · " + row.t + " · ",
@@ -28,7 +28,7 @@ function issueCard(row) {
         row.v !== "open" ? el("span", { class: "verdict" }, row.v) : null),
       fileName(row.i),
       el("div", { class: "versus" },
-        el("span", { class: "who" }, "Given"), el("span", { class: "what" }, chips(row.g, "given", "nothing")),
+        el("span", { class: "who" }, "Given"), el("span", { class: "what" }, chips(row.g, row.c === "missing" ? "given stays" : "given", "nothing")),
         el("span", { class: "who" }, "Suggested"), el("span", { class: "what" }, chips(row.u, "suggested", "nothing in its place"))),
       el("div", { class: "item-foot" },
         row.p === null ? null : el("span", { class: "sure" }, meter(row.p, "suggested"), asPercent(row.p) + " sure"),
@@ -55,7 +55,7 @@ function groupCard(row) {
       labels.length ? el("p", { class: "what" }, labels.map((label) => chip(label))) : null);
   });
   const merged = Object.entries(row.l);
-  return el("li", { class: "item group" },
+  return el("li", { class: "item group" + (row.m.length > 3 ? " wide" : "") },
     el("div", { class: "group-head" },
       el("h3", {}, GROUP_KINDS[row.k] || row.k, el("span", { class: "muted" }, " · keep 1, " + others + (others === 1 ? " copy" : " copies"))),
       row.x.length ? el("span", { class: "chip conflict" }, "Labels disagree: ", el("bdi", {}, row.x.join(", "))) : null),
@@ -86,32 +86,32 @@ function fillCard(row) {
 
 const LISTS = {
   issues: {
-    pageSize: 20, noun: "label issues", placeholder: "Search file, class or change", card: issueCard,
+    pageSize: 12, noun: "label issues", placeholder: "Search file, class or change", card: issueCard,
     filters: {
-      taxonomy: { name: "Taxonomy", all: "All taxonomies", of: (row) => row.t },
-      change: { name: "Change", all: "All changes", of: (row) => row.c, say: (value) => CHANGES[value] || value },
+      taxonomy: { name: "Taxonomy", all: "All", of: (row) => row.t },
+      change: { name: "Change", all: "All", of: (row) => row.c, say: (value) => CHANGES[value] || value },
       given: { name: "Given class", all: "Any given class", of: (row) => row.g[0] || "nothing" },
       suggested: { name: "Suggested class", all: "Any suggested class", of: (row) => row.u[0] || "nothing" },
     },
     text: (row) => [imageText(row.i), row.t, row.c, ...row.g, ...row.u],
   },
   duplicates: {
-    pageSize: 20, noun: "groups", placeholder: "Search file, label or transform", card: groupCard,
+    pageSize: 10, noun: "groups", placeholder: "Search file, label or transform", card: groupCard,
     filters: {
-      kind: { name: "Kind", all: "All kinds", of: (row) => row.k, say: (value) => GROUP_KINDS[value] || value },
-      conflict: { name: "Labels", all: "Agreeing or not", of: (row) => (row.x.length ? "Labels disagree" : "Labels agree") },
+      kind: { name: "Kind", all: "All", of: (row) => row.k, say: (value) => GROUP_KINDS[value] || value },
+      conflict: { name: "Labels", all: "Any labels", of: (row) => (row.x.length ? "Labels disagree" : "Labels agree") },
     },
     text: (row) => row.m.flatMap(([id, , transform, labels]) => [imageText(id), transform, ...labels]),
   },
   quality: {
-    pageSize: 60, noun: "pictures", placeholder: "Search file", card: qualityCard,
-    filters: { kind: { name: "Kind", all: "All kinds", of: (row) => row.k } },
+    pageSize: 30, noun: "pictures", placeholder: "Search file", card: qualityCard,
+    filters: { kind: { name: "Kind", all: "All", of: (row) => row.k } },
     text: (row) => [imageText(row.i), row.k, row.n],
   },
   fill: {
-    pageSize: 60, noun: "suggestions", placeholder: "Search file or class", card: fillCard,
+    pageSize: 30, noun: "suggestions", placeholder: "Search file or class", card: fillCard,
     filters: {
-      taxonomy: { name: "Taxonomy", all: "All taxonomies", of: (row) => row.t },
+      taxonomy: { name: "Taxonomy", all: "All", of: (row) => row.t },
       label: { name: "Class", all: "All classes", of: (row) => row.l },
     },
     text: (row) => [imageText(row.i), row.l],

@@ -67,6 +67,25 @@ function makeList(host, options) {
       button("Last", pages() - 1, "Last page"));
   }
 
+  function choice(key, filter, entries) {
+    return el("label", { class: "field" }, el("span", { class: "visually-hidden" }, filter.name),
+      el("select", { onchange: (event) => { state.filters[key] = event.target.value; search(); } },
+        entries.map(([value, text, count]) => el("option", { value }, value ? text + " (" + asCount(count) + ")" : text))));
+  }
+
+  function segments(key, filter, entries) {
+    const group = el("div", { class: "segments", role: "group", "aria-label": filter.name });
+    group.append(...entries.map(([value, text, count]) => el("button", {
+      type: "button", "aria-pressed": String(value === ""),
+      onclick: (event) => {
+        state.filters[key] = value;
+        for (const other of group.children) other.setAttribute("aria-pressed", String(other === event.currentTarget));
+        search();
+      },
+    }, text, value ? el("span", { class: "badge" }, asCount(count)) : null)));
+    return group;
+  }
+
   function drawToolbar() {
     const parts = [];
     for (const [key, filter] of Object.entries(options.filters)) {
@@ -75,10 +94,9 @@ function makeList(host, options) {
       const counts = new Map();
       for (const row of rows) counts.set(filter.of(row), (counts.get(filter.of(row)) || 0) + 1);
       state.filters[key] = "";
-      parts.push(el("label", { class: "field" }, el("span", { class: "visually-hidden" }, filter.name),
-        el("select", { onchange: (event) => { state.filters[key] = event.target.value; search(); } },
-          el("option", { value: "" }, filter.all),
-          values.map((value) => el("option", { value }, (filter.say ? filter.say(value) : value) + " (" + asCount(counts.get(value)) + ")")))));
+      const entries = [["", filter.all, rows.length], ...values.map((value) => [value, filter.say ? filter.say(value) : value, counts.get(value)])];
+      parts.push(entries.length <= 6 && entries.map(([, text]) => text).join("").length < 64
+        ? segments(key, filter, entries) : choice(key, filter, entries));
     }
     let timer = 0;
     const box = el("input", {
