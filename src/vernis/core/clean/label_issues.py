@@ -1,0 +1,211 @@
+"""Find wrong labels: a ranking, what to put instead, how sure, and who speaks for it.
+
+The pieces stand alone: `label_relearn` makes probabilities, `label_scores` turns them into scores,
+`label_estimate` into chances of being wrong and a count. `find_label_issues` joins them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vernis.core.clean.label_estimate import NoiseModel, WrongCount, count_wrong, model_noise
+from vernis.core.clean.label_scores import (
+    LabelScorer,
+    as_matrix,
+    default_scorer,
+    entry_quality,
+    label_quality,
+)
+from vernis.core.explore.neighbors import nearest_neighbors
+from vernis.domain.errors import InvalidValue
+
+FloatArray = NDArray[np.float32]
+BoolArray = NDArray[np.bool_]
+
+CHANGES: tuple[str, ...] = ("", "extra", "missing", "replaced")
+_SEARCHED = 50
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelIssues:
+    """What is suspected of each image; every array has n_images rows.
+
+    Attributes
+    ----------
+    scorer : str
+    score : ndarray of float32, shape (n_images,)
+        In 0..1, low = bad; NaN where no label is known.
+    entry_score : ndarray of float32, shape (n_images, n_classes)
+        The same for image × class; NaN where unknown.
+    probability : ndarray of float32, shape (n_images,)
+        That the image carries a wrong label; NaN where no label is known.
+    change : ndarray of str, shape (n_images,)
+        ``extra`` (a label too many), ``missing``, ``replaced``, or empty where none is known.
+    suggested : ndarray of bool, shape (n_images, n_classes)
+        The labels the image should have if it is wrong.
+    flagged : ndarray of bool, shape (n_images,)
+        Lies in the part of the ranking that is worth reading.
+    order : ndarray of int64, shape (n_labelled,)
+        Labelled images, worst first.
+    wrong : WrongCount
+    transition : ndarray of float64
+        See `NoiseModel`.
+    """
+
+    scorer: str
+    score: FloatArray
+    entry_score: FloatArray
+    probability: FloatArray
+    change: NDArray[np.str_]
+    suggested: BoolArray
+    flagged: BoolArray
+    order: NDArray[np.int64]
+    wrong: WrongCount
+    transition: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Witnesses:
+    """Similar images whose labels speak for the suggestion, nearest first.
+
+    ``indices`` and ``similarities`` have shape (n_queries, n_witnesses), padded with -1 and NaN.
+    ``agreement`` (n_queries,) is the share of the nearest 10 labelled images that speak for it.
+    """
+
+    indices: NDArray[np.int64]
+    similarities: FloatArray
+    agreement: FloatArray
+
+
+def find_label_issues(
+    labels: NDArray[np.generic],
+    probs: NDArray[np.floating],
+    *,
+    scorer: LabelScorer | None = None,
+    worth: float = 0.25,
+) -> LabelIssues:
+    """Judge every given label by probabilities that did not see it.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (n_images,) of int (negative = unknown) or (n_images, n_classes) of
+        1, 0, NaN
+    probs : ndarray, shape (n_images, n_classes)
+        As `label_relearn.relearn` makes them, or a head's out-of-bag means.
+    scorer : str, optional
+        See `label_quality`.
+    worth : float
+        See `count_wrong`.
+
+    Returns
+    -------
+    LabelIssues
+    """
+    n_classes = np.asarray(probs).shape[-1]
+    matrix = as_matrix(labels, n_classes)
+    single = np.ndim(labels) == 1
+    name = scorer or default_scorer("single" if single else "multi")
+    score = label_quality(labels, probs, scorer=name)
+    noise = model_noise(labels, probs)
+    wrong = count_wrong(noise.image_wrong, score, worth=worth)
+    order = np.argsort(np.where(np.isfinite(score), score, np.inf), kind="stable")
+    order = order[: wrong.n_labelled]
+    flagged = np.zeros(len(matrix), dtype=bool)
+    flagged[order[: wrong.depth]] = True
+    suggested = _suggest_single(matrix, probs) if single else _suggest_multi(matrix, noise)
+    return LabelIssues(
+        scorer=name,
+        score=score,
+        entry_score=entry_quality(labels, probs),
+        probability=noise.image_wrong,
+        change=_name_changes(matrix, suggested),
+        suggested=suggested,
+        flagged=flagged,
+        order=order.astype(np.int64),
+        wrong=wrong,
+        transition=noise.transition,
+    )
+
+
+def _suggest_single(matrix: FloatArray, probs: NDArray[np.floating]) -> BoolArray:
+    """Suggest the likeliest class other than the given one."""
+    others = np.where(matrix == 1, -1.0, np.asarray(probs, dtype=np.float32))
+    suggested = np.zeros(matrix.shape, dtype=bool)
+    suggested[np.arange(len(matrix)), others.argmax(axis=1)] = True
+    labelled: BoolArray = np.asarray(np.isfinite(matrix).any(axis=1))
+    return suggested & labelled[:, None]
+
+
+def _suggest_multi(matrix: FloatArray, noise: NoiseModel) -> BoolArray:
+    """Turn every entry that is wrong with a chance above one half, and the worst in any case."""
+    chance = np.where(np.isfinite(matrix), noise.wrong, -1.0)
+    turned = chance > 0.5
+    rows: BoolArray = np.asarray(np.isfinite(matrix).any(axis=1))
+    turned[np.flatnonzero(rows), chance[rows].argmax(axis=1)] = True
+    return np.asarray(np.where(turned, matrix == 0, matrix == 1) & rows[:, None])
+
+
+def _name_changes(matrix: FloatArray, suggested: BoolArray) -> NDArray[np.str_]:
+    given = matrix == 1
+    removes = (given & ~suggested).any(axis=1)
+    adds = (suggested & ~given).any(axis=1)
+    known = np.isfinite(matrix).any(axis=1)
+    code = np.where(known, removes * 1 + adds * 2, 0)
+    return np.asarray(CHANGES)[code]
+
+
+def find_witnesses(
+    features: NDArray[np.floating],
+    labels: NDArray[np.generic],
+    issues: LabelIssues,
+    queries: NDArray[np.integer],
+    *,
+    n_witnesses: int = 5,
+    groups: NDArray[np.integer] | None = None,
+) -> Witnesses:
+    """Find, for some images, the nearest labelled ones that speak for the suggested change.
+
+    A witness carries every class that would be added, and surely none that would be removed.
+
+    Parameters
+    ----------
+    features : ndarray, shape (n_images, d)
+    labels : ndarray
+        As given to `find_label_issues`.
+    issues : LabelIssues
+    queries : ndarray of int, shape (n_queries,)
+        Images to explain, for instance the flagged ones.
+    n_witnesses : int
+    groups : ndarray of int, shape (n_images,), optional
+        An image's own group is left out.
+
+    Returns
+    -------
+    Witnesses
+    """
+    if len(features) != len(issues.score):
+        raise InvalidValue(f"expected {len(issues.score)} feature rows, got {len(features)}")
+    matrix = as_matrix(labels, issues.suggested.shape[1])
+    pool = np.flatnonzero(np.isfinite(matrix).any(axis=1))
+    near = nearest_neighbors(features[queries], features[pool], _SEARCHED)
+    found = pool[near.indices]
+    own = np.arange(len(features)) if groups is None else np.asarray(groups)
+    foreign = (found != np.asarray(queries)[:, None]) & (own[found] != own[queries][:, None])
+    indices = np.full((len(queries), n_witnesses), -1, dtype=np.int64)
+    similarities = np.full((len(queries), n_witnesses), np.nan, dtype=np.float32)
+    agreement = np.zeros(len(queries), dtype=np.float32)
+    for row, image in enumerate(queries):
+        given = matrix[image] == 1
+        added = issues.suggested[image] & ~given
+        removed = given & ~issues.suggested[image]
+        theirs = matrix[found[row]]
+        speaks = (theirs[:, added] == 1).all(axis=1) & (theirs[:, removed] == 0).all(axis=1)
+        others = np.flatnonzero(foreign[row])
+        chosen = others[speaks[others]][:n_witnesses]
+        indices[row, : len(chosen)] = found[row, chosen]
+        similarities[row, : len(chosen)] = near.similarities[row, chosen]
+        agreement[row] = speaks[others[:10]].mean() if len(others) else 0.0
+    return Witnesses(indices, similarities, agreement)

@@ -1,0 +1,186 @@
+"""How well a given label agrees with predicted probabilities: scores in 0..1, low = bad.
+
+Labels come as ``(n_images,)`` class indices (negative = unknown) for a single-label taxonomy or
+as ``(n_images, n_classes)`` of 1 yes, 0 no, NaN unknown for a multi-label one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vernis.domain.errors import InvalidValue
+
+FloatArray = NDArray[np.float32]
+LabelScorer = Literal["mse", "self_confidence", "normalized_margin", "softmin", "mean"]
+
+LABEL_SCORERS: tuple[LabelScorer, ...] = get_args(LabelScorer)
+
+
+def default_scorer(kind: str) -> LabelScorer:
+    """Return the scorer that ranked best: ``self_confidence`` (single), ``softmin`` (multi)."""
+    return "self_confidence" if kind == "single" else "softmin"
+
+
+def label_quality(
+    labels: NDArray[np.generic],
+    probs: NDArray[np.floating],
+    *,
+    scorer: LabelScorer | None = None,
+    temperature: float = 0.1,
+) -> FloatArray:
+    """Score how likely the labels of each image are right.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (n_images,) of int or (n_images, n_classes) of 1, 0, NaN
+    probs : ndarray, shape (n_images, n_classes)
+        Probabilities in 0..1 that did not see the image's own label (out-of-bag, leave-out).
+    scorer : {"mse", "self_confidence", "normalized_margin", "softmin", "mean"}, optional
+        ``mse``: 1 minus the mean squared difference of labels and probabilities (the thesis's
+        error). ``self_confidence``: the probability of the given class; with several labels, the
+        product over all known entries as a mean per entry. ``normalized_margin``: that
+        probability minus the highest other one, brought to 0..1 (Northcutt et al., *Confident
+        Learning*, JAIR 2021). ``softmin``: entry scores averaged with weights
+        ``exp(-score / temperature)``, so that the worst label decides (Thyagarajan et al.,
+        *Identifying Incorrect Annotations in Multi-Label Classification Data*, 2022).
+        ``mean``: the plain mean of the entry scores. Default: see `default_scorer`.
+    temperature : float
+        Of ``softmin``; greater than 0.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_images,)
+        In 0..1, low = bad; NaN where no label is known.
+
+    Raises
+    ------
+    InvalidValue
+        For shapes that do not fit, probabilities outside 0..1 or an unknown scorer.
+    """
+    p, y = _checked(labels, probs)
+    single = np.ndim(labels) == 1
+    name = scorer or default_scorer("single" if single else "multi")
+    if name not in LABEL_SCORERS:
+        raise InvalidValue(f"expected a scorer of {LABEL_SCORERS}, got {name!r}")
+    if temperature <= 0:
+        raise InvalidValue(f"expected a temperature above 0, got {temperature}")
+    known = np.isfinite(y)
+    if name == "softmin":
+        score = _softmin(_agreement(y, p), temperature)
+    else:
+        chosen = _SINGLE if single else _MULTI
+        score = chosen[name](y, p)
+    return np.where(known.any(axis=1), np.clip(score, 0.0, 1.0), np.nan).astype(np.float32)
+
+
+def entry_quality(labels: NDArray[np.generic], probs: NDArray[np.floating]) -> FloatArray:
+    """Score each image × class: the probability of the state that is given there.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (n_images,) or (n_images, n_classes)
+    probs : ndarray, shape (n_images, n_classes)
+
+    Returns
+    -------
+    ndarray of float32, shape (n_images, n_classes)
+        The probability where the label is yes, its complement where it is no, NaN where unknown.
+    """
+    p, y = _checked(labels, probs)
+    return _agreement(y, p)
+
+
+def as_matrix(labels: NDArray[np.generic], n_classes: int) -> FloatArray:
+    """Return labels as (n_images, n_classes) of 1, 0, NaN.
+
+    A negative class index is an unknown label: its whole row is NaN.
+    """
+    given = np.asarray(labels)
+    if given.ndim == 2:
+        return given.astype(np.float32)
+    if given.dtype.kind not in "iu":
+        raise InvalidValue(f"expected class indices of an integer type, got {given.dtype}")
+    if len(given) and int(given.max()) >= n_classes:
+        raise InvalidValue(f"expected class indices below {n_classes}, got {int(given.max())}")
+    known = given >= 0
+    matrix = np.full((len(given), n_classes), np.nan, dtype=np.float32)
+    matrix[known] = 0.0
+    matrix[np.flatnonzero(known), given[known]] = 1.0
+    return matrix
+
+
+def _checked(
+    labels: NDArray[np.generic], probs: NDArray[np.floating]
+) -> tuple[FloatArray, FloatArray]:
+    p = np.asarray(probs, dtype=np.float32)
+    if p.ndim != 2:
+        raise InvalidValue(f"expected probabilities of shape (n, n_classes), got {p.shape}")
+    y = as_matrix(labels, p.shape[1])
+    if y.shape != p.shape:
+        raise InvalidValue(f"expected labels of shape {p.shape}, got {y.shape}")
+    if not np.isin(y[np.isfinite(y)], (0.0, 1.0)).all():
+        raise InvalidValue("expected labels of 1, 0 or NaN, got other values")
+    seen = p[np.isfinite(y)]
+    if not bool(((seen >= -1e-6) & (seen <= 1 + 1e-6)).all()):
+        raise InvalidValue("expected probabilities in 0..1 wherever a label is known")
+    return np.clip(p, 0.0, 1.0), y
+
+
+def _agreement(y: FloatArray, p: FloatArray) -> FloatArray:
+    return np.asarray(np.where(np.isfinite(y), np.where(y == 1, p, 1.0 - p), np.nan))
+
+
+def _softmin(entries: FloatArray, temperature: float) -> FloatArray:
+    known = np.isfinite(entries)
+    filled = np.where(known, entries, 1.0)
+    weights = np.where(known, np.exp((filled.min(axis=1, keepdims=True) - filled) / temperature), 0)
+    total = weights.sum(axis=1)
+    score = (weights * filled).sum(axis=1) / np.where(total > 0, total, 1.0)
+    return np.asarray(score, dtype=np.float32)
+
+
+def _mean(entries: FloatArray) -> FloatArray:
+    known = np.isfinite(entries)
+    total = np.where(known, entries, 0.0).sum(axis=1)
+    return np.asarray(total / np.maximum(known.sum(axis=1), 1), dtype=np.float32)
+
+
+def _mse(y: FloatArray, p: FloatArray) -> FloatArray:
+    return np.asarray(1.0 - _mean(np.asarray((y - p) ** 2)))
+
+
+def _given_probability(y: FloatArray, p: FloatArray) -> FloatArray:
+    return np.asarray(np.where(y == 1, p, 0.0).sum(axis=1))
+
+
+def _margin_single(y: FloatArray, p: FloatArray) -> FloatArray:
+    best_other = np.where(y == 1, 0.0, p).max(axis=1, initial=0.0)
+    return np.asarray((_given_probability(y, p) - best_other + 1.0) / 2.0)
+
+
+def _margin_multi(y: FloatArray, p: FloatArray) -> FloatArray:
+    """Lowest probability of a yes minus the highest of a no; a missing side counts as certain."""
+    low = np.where(y == 1, p, 1.0).min(axis=1, initial=1.0)
+    high = np.where(y == 0, p, 0.0).max(axis=1, initial=0.0)
+    return np.asarray((low - high + 1.0) / 2.0)
+
+
+def _geometric(y: FloatArray, p: FloatArray) -> FloatArray:
+    agreement = _agreement(y, p)
+    return np.asarray(np.exp(_mean(np.log(np.maximum(agreement, 1e-6)))))
+
+
+_Scorer = Callable[[FloatArray, FloatArray], FloatArray]
+_COMMON: dict[str, _Scorer] = {"mse": _mse, "mean": lambda y, p: _mean(_agreement(y, p))}
+_SINGLE: dict[str, _Scorer] = _COMMON | {
+    "self_confidence": _given_probability,
+    "normalized_margin": _margin_single,
+}
+_MULTI: dict[str, _Scorer] = _COMMON | {
+    "self_confidence": _geometric,
+    "normalized_margin": _margin_multi,
+}
