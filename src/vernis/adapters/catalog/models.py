@@ -124,7 +124,10 @@ class SqliteModelStore:
         rows = self._ledger.rows(
             f"SELECT {_COLUMNS} FROM model {condition} ORDER BY id DESC", values
         )
-        return [ModelRecord(*row[:6], json.loads(row[6]), *row[7:]) for row in rows]
+        return [
+            ModelRecord(name, version, about, space, folder, mark, json.loads(metrics), time, id_)
+            for name, version, about, space, folder, mark, metrics, time, id_ in rows
+        ]
 
     def _collect_garbage(self) -> None:
         """Remove the folders that a killed ``save`` left; call it with the writer's lock held."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -116,6 +116,7 @@ class BaggedMLP(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         *,
         groups: ArrayLike | None = None,
         in_bag: ArrayLike | None = None,
+        on_update: Callable[[int, int], None] | None = None,
     ) -> BaggedMLP:
         """Train the ensemble.
 
@@ -131,6 +132,8 @@ class BaggedMLP(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             Images with equal values (duplicates) are never on both sides of a hold-out.
         in_bag : array_like of bool or int, shape (n_estimators, n_images), optional
             A hold-out plan of your own; replaces ``n_estimators`` and ``sample_fraction``.
+        on_update : callable, optional
+            Called with the updates done and their total after each.
 
         Returns
         -------
@@ -168,6 +171,7 @@ class BaggedMLP(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             sample_weight=weight,
             class_weight=self._class_factors(Y),
             seed=self.seed,
+            on_update=on_update,
         )
         self._predict_training_images(projected)
         return self

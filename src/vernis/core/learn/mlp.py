@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -214,6 +214,7 @@ def train_network(
     sample_weight: ArrayLike | None = None,
     class_weight: ArrayLike | None = None,
     seed: int = 0,
+    on_update: Callable[[int, int], None] | None = None,
 ) -> Network:
     """Train an ensemble.
 
@@ -236,6 +237,8 @@ def train_network(
         Factor of the loss of a ``yes`` (sigmoid) or of the images of a class (softmax).
     seed : int
         Any whole number ≥ 0.
+    on_update : callable, optional
+        Called with the updates done and their total after each.
 
     Returns
     -------
@@ -284,6 +287,8 @@ def train_network(
                 rate *= 0.5 * (1 + math.cos(math.pi * done / (epochs * steps)))
             adam.update(parameters.flat, gradients.flat, rate)
             done += 1
+            if on_update is not None:
+                on_update(done, epochs * steps)
     return Network(parameters.weights, parameters.biases, loss)
 
 
