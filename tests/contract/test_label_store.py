@@ -7,7 +7,7 @@ import pytest
 
 from vernis.domain.errors import InvalidValue, NotFound, UsageError
 from vernis.domain.ports import Catalog
-from vernis.domain.types import LabelState, Statement, Taxonomy
+from vernis.domain.types import FoundFile, LabelState, Statement, Taxonomy
 
 NAN = float("nan")
 
@@ -321,15 +321,18 @@ def test_a_transaction_that_fails_leaves_nothing(labelled: Catalog) -> None:
     class Stop(Exception):
         pass
 
-    with pytest.raises(Stop), labelled.transaction():
-        say(labelled, "thing", "given", (1, "cup", "yes"))
-        raise Stop
+    def say_and_stop(label: str) -> None:
+        with labelled.transaction():
+            say(labelled, "thing", "given", (1, label, "yes"))
+            raise Stop
+
+    with pytest.raises(Stop):
+        say_and_stop("cup")
     assert labelled.labels.batches() == []
     with labelled.transaction():
         say(labelled, "thing", "given", (1, "cup", "yes"))
-        with pytest.raises(Stop), labelled.transaction():
-            say(labelled, "thing", "given", (1, "glass", "yes"))
-            raise Stop
+        with pytest.raises(Stop):
+            say_and_stop("glass")
         with pytest.raises(NotFound):
             say(labelled, "thing", "given", (1, "spoon", "yes"))
         say(labelled, "thing", "given", (1, "plate", "yes"))
@@ -338,8 +341,6 @@ def test_a_transaction_that_fails_leaves_nothing(labelled: Catalog) -> None:
 
 
 def test_labels_follow_a_moved_image_and_survive_its_absence(labelled: Catalog) -> None:
-    from vernis.domain.types import FoundFile
-
     say(labelled, "thing", "given", (1, "cup", "yes"))
     labelled.images.apply_index([], complete=True)
     assert labelled.labels.matrix("thing").values.shape == (0, 3)

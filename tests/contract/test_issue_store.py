@@ -1,0 +1,259 @@
+"""What any IssueStore must do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from vernis.domain.errors import InvalidValue, NotFound, UsageError
+from vernis.domain.ports import Catalog
+from vernis.domain.types import (
+    DuplicateGroup,
+    DuplicatePair,
+    FoundFile,
+    Issue,
+    Statement,
+    Suggestion,
+)
+
+
+def label_issue(image: int, score: float, given: tuple[str, ...] = ("red",), **more: str) -> Issue:
+    evidence = {"change": "extra", "given": list(given), "suggested": [], **more}
+    return Issue("label", image, score, taxonomy="colour", label="red", evidence=evidence)
+
+
+def images_of(issues: list[Issue]) -> list[int]:
+    return [issue.image_id for issue in issues]
+
+
+def test_the_worst_come_first_and_unflagged_ones_when_asked_for(labelled: Catalog) -> None:
+    issues = [Issue("dark", i, s, flagged=s < 0.5) for i, s in ((1, 0.4), (2, 0.1), (3, 0.9))]
+    labelled.issues.replace(["dark"], issues)
+    assert images_of(labelled.issues.select(["dark"])) == [2, 1]
+    assert images_of(labelled.issues.select(["dark"], flagged_only=False)) == [2, 1, 3]
+    assert labelled.issues.select(["blurry"]) == []
+
+
+def test_an_issue_comes_back_as_it_was(labelled: Catalog) -> None:
+    evidence = {
+        "given": ["red"],
+        "neighbors": [{"image_id": 2, "label": "ü", "similarity": np.float32(0.5)}],
+        "count": np.int64(3),
+    }
+    issue = Issue("label", 1, 0.25, True, "colour", "red", 0, evidence)
+    labelled.issues.replace(["label"], [issue], "colour")
+    (stored,) = labelled.issues.select()
+    assert stored.id > 0
+    assert stored == Issue(
+        "label", 1, 0.25, True, "colour", "red", 0, stored.evidence, id=stored.id
+    )
+    assert stored.evidence == {
+        "given": ["red"],
+        "neighbors": [{"image_id": 2, "label": "ü", "similarity": 0.5}],
+        "count": 3,
+    }
+
+
+def test_replace_touches_only_its_kinds_and_taxonomy(labelled: Catalog) -> None:
+    labelled.issues.replace(["dark"], [Issue("dark", 1, 0.1)])
+    labelled.issues.replace(["label"], [label_issue(1, 0.2)], "colour")
+    labelled.issues.replace(["label"], [Issue("label", 1, 0.3, taxonomy="thing")], "thing")
+    labelled.issues.replace(["label"], [], "colour")
+    assert [issue.taxonomy for issue in labelled.issues.select(["label"])] == ["thing"]
+    assert len(labelled.issues.select(taxonomy="")) == 1
+    labelled.issues.replace(["dark", "blurry"], [Issue("blurry", 1, 0.1)])
+    assert [issue.kind for issue in labelled.issues.select(taxonomy="")] == ["blurry"]
+
+
+def test_issues_that_do_not_belong_are_refused(labelled: Catalog) -> None:
+    with pytest.raises(InvalidValue, match="dark"):
+        labelled.issues.replace(["blurry"], [Issue("dark", 1, 0.1)])
+    with pytest.raises(InvalidValue, match="colour"):
+        labelled.issues.replace(["label"], [label_issue(1, 0.1)], "thing")
+    with pytest.raises(NotFound, match="99"):
+        labelled.issues.replace(["dark"], [Issue("dark", 99, 0.1)])
+    assert labelled.issues.select() == []
+
+
+def test_an_issue_keeps_its_id_as_long_as_it_is_found(labelled: Catalog) -> None:
+    labelled.issues.replace(["dark"], [Issue("dark", 1, 0.1), Issue("dark", 2, 0.2)])
+    before = {issue.image_id: issue.id for issue in labelled.issues.select()}
+    labelled.issues.replace(["dark"], [Issue("dark", 3, 0.1), Issue("dark", 2, 0.3)])
+    after = {issue.image_id: issue.id for issue in labelled.issues.select()}
+    assert after[2] == before[2]
+    assert after[3] not in before.values()
+
+
+def test_of_two_equal_issues_the_worse_one_stays(labelled: Catalog) -> None:
+    labelled.issues.replace(["dark"], [Issue("dark", 1, 0.1), Issue("dark", 1, 0.4)])
+    assert [issue.score for issue in labelled.issues.select()] == [0.1]
+
+
+def test_only_images_that_are_there_have_issues(labelled: Catalog) -> None:
+    pairs = [Issue("duplicate", 2, 0.1, other_id=3), Issue("duplicate", 3, 0.1, other_id=4)]
+    labelled.issues.replace(["dark"], [Issue("dark", i, 0.1) for i in (1, 2)])
+    labelled.issues.replace(["duplicate"], pairs)
+    labelled.images.set_state([2], "trashed")
+    assert images_of(labelled.issues.select(["dark"])) == [1]
+    assert images_of(labelled.issues.select(["duplicate"])) == [3]
+    labelled.images.set_state([2], "present")
+    assert images_of(labelled.issues.select(["dark"])) == [1, 2]
+
+
+# --------------------------------------------------------------------------- verdicts
+
+
+def judge(catalog: Catalog, image: int, verdict: str = "dismissed") -> int:
+    chosen = [issue.id for issue in catalog.issues.select() if issue.image_id == image]
+    return catalog.issues.set_verdict(chosen, verdict, who="ann")  # type: ignore[arg-type]
+
+
+def test_a_verdict_survives_learning_again(labelled: Catalog) -> None:
+    labelled.issues.replace(["label"], [label_issue(1, 0.2), label_issue(2, 0.3)], "colour")
+    judge(labelled, 1)
+    labelled.issues.replace(["label"], [], "colour")
+    labelled.issues.replace(
+        ["label"], [label_issue(1, 0.4, change="replaced"), label_issue(2, 0.1)], "colour"
+    )
+    assert images_of(labelled.issues.select(verdicts=["dismissed"])) == [1]
+    assert images_of(labelled.issues.select(verdicts=["open", "accepted"])) == [2]
+
+
+def test_a_verdict_ends_when_the_given_labels_change(labelled: Catalog) -> None:
+    labelled.issues.replace(["label"], [label_issue(1, 0.2, ("red", "blue"))], "colour")
+    judge(labelled, 1)
+    labelled.issues.replace(["label"], [label_issue(1, 0.2, ("blue", "red"))], "colour")
+    assert labelled.issues.select()[0].verdict == "dismissed"
+    labelled.issues.replace(["label"], [label_issue(1, 0.2, ("red",))], "colour")
+    assert labelled.issues.select()[0].verdict == "open"
+
+
+def test_a_verdict_follows_the_content_of_an_image(labelled: Catalog) -> None:
+    dark = [Issue("dark", 1, 0.2)]
+    labelled.issues.replace(["dark"], dark)
+    judge(labelled, 1)
+    labelled.images.apply_index([FoundFile("moved.jpg", "hash-a", 10, 1)], complete=True)
+    labelled.issues.replace(["dark"], dark)
+    assert labelled.issues.select()[0].verdict == "dismissed"
+
+
+def test_a_verdict_ends_when_the_content_changes(labelled: Catalog) -> None:
+    labelled.issues.replace(["dark"], [Issue("dark", 1, 0.2)])
+    judge(labelled, 1)
+    labelled.images.apply_index([FoundFile("a.jpg", "edited", 10, 2)], complete=False)
+    labelled.issues.replace(["dark"], [Issue("dark", 1, 0.2)])
+    assert labelled.issues.select()[0].verdict == "open"
+
+
+def test_verdicts_are_events_and_can_be_undone(labelled: Catalog) -> None:
+    labelled.issues.replace(["dark"], [Issue("dark", i, 0.1) for i in (1, 2)])
+    batch = labelled.issues.set_verdict(
+        [i.id for i in labelled.issues.select()], "accepted", who="ann"
+    )
+    (event,) = labelled.labels.history(1)
+    assert (event.batch_id, event.source, event.before, event.after) == (
+        batch,
+        "human:ann",
+        "open",
+        "accepted",
+    )
+    assert judge(labelled, 1, "accepted") == 0
+    second = judge(labelled, 1, "dismissed")
+    labelled.labels.undo(batch)  # of image 2 alone: image 1 was judged again later
+    assert {i.image_id: i.verdict for i in labelled.issues.select()} == {1: "dismissed", 2: "open"}
+    labelled.labels.undo(second)
+    assert {i.image_id: i.verdict for i in labelled.issues.select()} == {1: "accepted", 2: "open"}
+    with pytest.raises(NotFound, match="99"):
+        labelled.issues.set_verdict([99], "open", who="ann")
+    with pytest.raises(UsageError):
+        labelled.labels.undo(batch)
+
+
+def test_a_correction_and_its_verdict_are_undone_together(labelled: Catalog) -> None:
+    labelled.issues.replace(["label"], [label_issue(1, 0.2)], "colour")
+    with labelled.transaction():
+        judge(labelled, 1, "accepted")
+        labelled.labels.record(
+            "colour", [Statement(1, "red", "no")], source="human:ann", verb="accept"
+        )
+    labelled.labels.undo()
+    assert labelled.issues.select()[0].verdict == "open"
+    assert labelled.labels.statements("colour", 1) == []
+
+
+# --------------------------------------------------------------------------- duplicates
+
+
+def group(*images: int, keeper: int = 0, similarity: float = 0.75) -> DuplicateGroup:
+    pairs = tuple(
+        DuplicatePair(a, b, "near", similarity, "flip")
+        for a in sorted(images)
+        for b in sorted(images)
+        if a < b
+    )
+    return DuplicateGroup(
+        "near",
+        images,
+        keeper or images[0],
+        "larger",
+        pairs,
+        {"thing": ("cup", "glass")},
+        ("thing",),
+    )
+
+
+def test_groups_come_back_as_they_were(labelled: Catalog) -> None:
+    labelled.issues.replace_groups([group(1, 2)])
+    labelled.issues.replace_groups([group(4, 2, 3, keeper=2)])
+    assert labelled.issues.groups() == [group(4, 2, 3, keeper=2)]
+    issues = labelled.issues.select(["duplicate"])
+    assert {(i.image_id, i.other_id, i.score) for i in issues} == {
+        (2, 3, 0.25),
+        (2, 4, 0.25),
+        (3, 4, 0.25),
+    }
+    assert issues[0].evidence["transform"] == "flip"
+
+
+def test_groups_hold_only_present_images(labelled: Catalog) -> None:
+    labelled.issues.replace_groups([group(1, 2, 3)])
+    labelled.images.set_state([3], "trashed")
+    assert labelled.issues.groups() == [group(1, 2)]
+    labelled.images.set_state([2], "vanished")
+    assert labelled.issues.groups() == []
+
+
+def test_a_pair_that_is_not_a_duplicate_stays_so(labelled: Catalog) -> None:
+    labelled.issues.replace_groups([group(1, 2, 3)])
+    (pair,) = [i for i in labelled.issues.select() if (i.image_id, i.other_id) == (1, 2)]
+    labelled.issues.set_verdict([pair.id], "dismissed", who="ann")
+    assert labelled.issues.dismissed_pairs() == {(1, 2)}
+    (left,) = labelled.issues.groups()
+    assert left.images == (1, 3)
+    assert [(p.a, p.b) for p in left.pairs] == [(1, 3)]
+    labelled.issues.replace_groups([])
+    assert labelled.issues.dismissed_pairs() == {(1, 2)}
+    assert [e.after for e in labelled.labels.history(2)] == ["dismissed"]
+    labelled.images.apply_index([FoundFile("b.jpg", "edited", 1, 1)], complete=False)
+    assert labelled.issues.dismissed_pairs() == set()
+
+
+# --------------------------------------------------------------------------- suggestions
+
+
+def test_suggestions_are_replaced_by_taxonomy(labelled: Catalog) -> None:
+    cup = Suggestion(1, "thing", "cup", 0.5, promised=False, evidence={"threshold": 0.4})
+    glass = Suggestion(2, "thing", "glass", 0.75)
+    red = Suggestion(1, "colour", "red", 0.5)
+    labelled.issues.replace_suggestions("thing", [Suggestion(3, "thing", "cup", 0.1)])
+    labelled.issues.replace_suggestions("thing", [cup, glass])
+    labelled.issues.replace_suggestions("colour", [red])
+    assert labelled.issues.suggestions("thing") == [glass, cup]
+    labelled.images.set_state([2], "vanished")
+    assert labelled.issues.suggestions("thing") == [cup]
+    for wrong in (Suggestion(1, "thing", "spoon", 0.5), Suggestion(99, "thing", "cup", 0.5), red):
+        with pytest.raises(NotFound):
+            labelled.issues.replace_suggestions("thing", [wrong])
+    assert labelled.issues.suggestions("thing") == [cup]
+    with pytest.raises(NotFound):
+        labelled.issues.suggestions("nope")
