@@ -7,7 +7,7 @@ mentions. A section that is empty or None is not shown.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from vernis.domain.errors import InvalidValue
@@ -303,15 +303,25 @@ class ReportData:
 
     def shown(self) -> set[int]:
         """Return the ids of all images that some section shows."""
-        ids: set[int] = set()
-        for issues in self.label_issues:
-            for issue in issues.items:
-                ids.add(issue.image)
-                ids.update(n.image for n in issue.neighbors)
-        for group in self.duplicates:
-            ids.update(member.image for member in group.members)
-        for quality in self.quality:
-            ids.update(item.image for item in quality.items)
-        for fill in self.fills:
-            ids.update(item.image for item in fill.items)
-        return ids
+        return mentioned_images(self.label_issues, self.duplicates, self.quality, self.fills)
+
+
+def mentioned_images(
+    label_issues: Iterable[LabelIssues],
+    duplicates: Iterable[Duplicates],
+    quality: Iterable[QualityIssues],
+    fills: Iterable[Fill],
+) -> set[int]:
+    """Return the ids of all images that the sections show."""
+    ids: set[int] = set()
+    for issues in label_issues:
+        for issue in issues.items:
+            ids.add(issue.image)
+            ids.update(neighbor.image for neighbor in issue.neighbors)
+    for group in duplicates:
+        ids.update(member.image for member in group.members)
+    for kind in quality:
+        ids.update(item.image for item in kind.items)
+    for fill in fills:
+        ids.update(item.image for item in fill.items)
+    return ids

@@ -5,13 +5,17 @@ const TRANSFORMS = { identity: "same picture", "": "" };
 
 const imageText = (id) => (vernis.images.get(id) || { uri: "" }).uri;
 
-function chips(labels, kind, none) {
-  return labels.length ? labels.map((label) => chip(label, kind)) : [el("span", { class: "muted" }, none)];
+function chips(labels, kindOf, none) {
+  return labels.length ? labels.map((label) => chip(label, kindOf(label))) : [el("span", { class: "muted" }, none)];
 }
+
+// What the change takes away and what it adds; the labels on both sides stay as they are.
+const isRemoved = (row, label) => row.c !== "missing" && row.g.includes(label) && !row.u.includes(label);
+const isAdded = (row, label) => row.c !== "extra" && row.u.includes(label) && !row.g.includes(label);
 
 function issueCard(row) {
   const neighbors = row.n.map(([id, label, similarity]) => {
-    const side = row.u.includes(label) ? "for" : row.g.includes(label) ? "against" : "";
+    const side = isAdded(row, label) ? "for" : isRemoved(row, label) ? "against" : "";
     const said = label + (side === "for" ? ", like the suggestion" : side === "against" ? ", like the given label" : "");
     return el("li", { class: "neighbor " + side }, picture(id, said), el("bdi", { class: "neighbor-label" }, label || "no label"),
       similarity === null ? null : el("span", { class: "muted" }, similarity.toFixed(2)));
@@ -20,7 +24,7 @@ function issueCard(row) {
     type: "button", class: "mark " + verdict, "data-mark": verdict, "aria-pressed": String(decisions.get(row) === verdict),
     title: text + " (" + key + ")", onclick: () => decisions.toggle(row, verdict),
   }, text);
-  return el("li", { class: "item issue" + (row.c === "missing" ? " keeps" : ""), "data-decision": decisions.get(row) || "" },
+  return el("li", { class: "item issue", "data-decision": decisions.get(row) || "" },
     picture(row.i, "given " + (row.g.join(", ") || "no label") + ", suggested " + (row.u.join(", ") || "no label")),
     el("div", { class: "item-body" },
       el("p", { class: "overline" }, "#" + asCount(row.r) + " · " + row.t + " · ",
@@ -28,8 +32,8 @@ function issueCard(row) {
         row.v !== "open" ? el("span", { class: "verdict" }, row.v) : null),
       fileName(row.i),
       el("div", { class: "versus" },
-        el("span", { class: "who" }, "Given"), el("span", { class: "what" }, chips(row.g, row.c === "missing" ? "given stays" : "given", "nothing")),
-        el("span", { class: "who" }, "Suggested"), el("span", { class: "what" }, chips(row.u, "suggested", "nothing in its place"))),
+        el("span", { class: "who" }, "Given"), el("span", { class: "what" }, chips(row.g, (label) => (isRemoved(row, label) ? "given" : "given stays"), "nothing")),
+        el("span", { class: "who" }, "Suggested"), el("span", { class: "what" }, chips(row.u, (label) => (isAdded(row, label) ? "suggested" : "stays"), "nothing in its place"))),
       el("div", { class: "item-foot" },
         row.p === null ? null : el("span", { class: "sure" }, meter(row.p, "suggested"), asPercent(row.p) + " sure"),
         el("span", { class: "muted" }, "score " + row.s.toFixed(2)),

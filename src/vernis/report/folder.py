@@ -1,0 +1,171 @@
+"""The report's folder: written so that a kill leaves the old report or the new one, whole.
+
+The names of all files but ``index.html`` hold a digest of their content (or of the picture that
+they show), so files of two reports never meet, and a file that is there already need not be
+written again. ``index.html`` is replaced last, in one step. A manifest, written before anything
+else, lists every file that may be ours; only files in it are ever removed.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from vernis.domain.errors import StorageError, UsageError
+from vernis.report.render import GENERATOR
+
+PAGE = "index.html"
+MANIFEST = "assets/manifest.json"
+
+_OURS = re.compile(r"(assets/[a-z]+\.[0-9a-f]{12}\.(css|js)|thumbs/[0-9a-z-]+\.jpg)\Z")
+_PLACEHOLDER = (
+    f'<!doctype html><meta charset="utf-8"><meta name="generator" content="{GENERATOR}">'
+    "<title>Report</title><p>This report was not finished. Run vernis report again.</p>\n"
+)
+
+
+class ReportFolder:
+    """A folder that holds one report.
+
+    Call ``begin``, then ``write`` (threads may), then ``commit``.
+
+    Parameters
+    ----------
+    path : Path
+        Made when it is not there.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds something, but no report of Vernis.
+    StorageError
+        If the disk is full or refuses a write.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._old: set[str] = set()
+        self._new: set[str] = set()
+
+    def begin(self, names: Iterable[str]) -> None:
+        """Claim the folder and note the files that will be written."""
+        with _translating(self.path):
+            if self.path.exists() and not self.path.is_dir():
+                raise UsageError(f"{self.path}: is a file; name a folder for the report")
+            self.path.mkdir(parents=True, exist_ok=True)
+            if not self._is_report() and any(self.path.iterdir()):
+                raise UsageError(
+                    f"{self.path}: holds other files and no report; name a new folder for it"
+                )
+            if not (self.path / PAGE).exists():
+                # Marks the folder as a report, so that a run that is killed now can go on later
+                # and nobody takes its thumbnails for images of the collection.
+                self._replace(PAGE, _PLACEHOLDER.encode())
+            (self.path / "assets").mkdir(exist_ok=True)
+            (self.path / "thumbs").mkdir(exist_ok=True)
+            self._old = self._read_manifest()
+            self.expect(names)
+
+    def expect(self, names: Iterable[str]) -> None:
+        """Note further files that will be written, before they are."""
+        self._new |= set(names)
+        strange = sorted(name for name in self._new if not _OURS.match(name))
+        if strange:
+            raise ValueError(f"expected names in assets/ or thumbs/, got {strange[:3]}")
+        with _translating(self.path):
+            self._write_manifest(self._old | self._new)
+
+    def has(self, name: str) -> bool:
+        """Tell whether an earlier run wrote the file whole."""
+        try:
+            return name in self._old and (self.path / name).stat().st_size > 0
+        except OSError:
+            return False
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write one file that was expected."""
+        if name not in self._new:
+            raise ValueError(f"expected a name given to begin or expect, got {name!r}")
+        with _translating(self.path / name):
+            self._replace(name, content)
+
+    def commit(self, pages: Mapping[str, bytes]) -> Path:
+        """Write the page and its assets, then remove what the report before needed alone.
+
+        Parameters
+        ----------
+        pages : mapping of str to bytes
+            As ``render`` returns it.
+
+        Returns
+        -------
+        Path
+            The page.
+        """
+        assets = {name: content for name, content in pages.items() if name != PAGE}
+        self.expect(assets)
+        for name, content in assets.items():
+            if not self.has(name):
+                self.write(name, content)
+        with _translating(self.path):
+            self._replace(PAGE, pages[PAGE])
+            self._remove(self._old - self._new)
+            self._write_manifest(self._new)
+        return self.path / PAGE
+
+    def _is_report(self) -> bool:
+        try:
+            with open(self.path / PAGE, "rb") as stream:
+                head = stream.read(4096)
+        except FileNotFoundError:
+            return False
+        return f'name="generator" content="{GENERATOR}'.encode() in head
+
+    def _read_manifest(self) -> set[str]:
+        try:
+            names = json.loads((self.path / MANIFEST).read_text(encoding="utf-8"))["files"]
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return set()
+        return {name for name in names if isinstance(name, str) and _OURS.match(name)}
+
+    def _write_manifest(self, names: Iterable[str]) -> None:
+        text = json.dumps({"generator": GENERATOR, "files": sorted(names)}, indent=0)
+        self._replace(MANIFEST, text.encode())
+
+    def _replace(self, name: str, content: bytes) -> None:
+        place = self.path / name
+        part = place.with_name(f".{place.name}.part")
+        with open(part, "wb") as stream:
+            stream.write(content)
+            if not name.startswith("thumbs/"):  # thousands, and each can be drawn again
+                stream.flush()
+                os.fsync(stream.fileno())
+        part.replace(place)
+
+    def _remove(self, names: Iterable[str]) -> None:
+        for name in names:
+            place = self.path / name
+            if place.parent.is_symlink() or place.is_symlink():
+                continue
+            with suppress(FileNotFoundError):
+                place.unlink()
+            with suppress(FileNotFoundError):
+                place.with_name(f".{place.name}.part").unlink()
+
+
+@contextmanager
+def _translating(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+            raise StorageError(f"{path}: the disk is full; make room and run again") from error
+        reason = error.strerror or str(error)
+        raise StorageError(
+            f"{path}: cannot be written ({reason}); check disk and rights"
+        ) from error

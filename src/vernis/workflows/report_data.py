@@ -1,0 +1,263 @@
+"""Collect from the catalog what the report shows. Whatever is missing is left out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vernis.domain.ports import Catalog
+from vernis.domain.types import QUALITY_KINDS, DuplicateGroup, ImageRecord, Issue, LabelMatrix
+from vernis.report.model import (
+    BrokenFile,
+    Duplicates,
+    ImageRef,
+    LabelIssue,
+    LabelIssues,
+    Member,
+    Neighbor,
+    QualityIssues,
+    QualityItem,
+    ReportData,
+    mentioned_images,
+)
+from vernis.report.wording import count, counted, size
+from vernis.workflows.report_actions import suggest_actions
+from vernis.workflows.report_labels import audit_taxonomy, collect_fill, collect_model
+from vernis.workflows.report_summaries import (
+    read_interval,
+    read_notes,
+    read_number,
+    run_summary,
+)
+
+_LABELS_SHOWN = 6
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What several sections look up; ``labels`` is image id → taxonomy → classes."""
+
+    images: Mapping[int, ImageRecord]
+    labels: Mapping[int, Mapping[str, tuple[str, ...]]]
+    max_items: int
+
+
+def collect_report(
+    catalog: Catalog, *, max_items: int, created: str, version: str
+) -> tuple[ReportData, list[ImageRecord]]:
+    """Read everything that the report shows.
+
+    Parameters
+    ----------
+    catalog : Catalog
+        Only read.
+    max_items : int
+        Most rows of each list.
+    created, version : str
+        Shown as they are.
+
+    Returns
+    -------
+    data : ReportData
+        Without thumbnails.
+    shown : list of ImageRecord
+        The images that it names, ordered by id.
+    """
+    present = catalog.images.all()
+    unreadable = catalog.images.all(("unreadable",))
+    matrices = [catalog.labels.matrix(t.name) for t in catalog.labels.taxonomies()]
+    known = _Known({image.id: image for image in present}, _labels_of(matrices), max_items)
+    audits = tuple(audit_taxonomy(matrix) for matrix in matrices)
+    issues = _some(_label_issues(catalog, matrix, known) for matrix in matrices)
+    groups = [g for g in catalog.issues.groups() if all(i in known.images for i in g.images)]
+    duplicates = tuple(_duplicates(g, known) for g in _most_useful_first(groups)[:max_items])
+    quality = _some(_quality(catalog, kind, known) for kind in QUALITY_KINDS)
+    fills = _some(collect_fill(catalog, audit, set(known.images), max_items) for audit in audits)
+    images = sorted(mentioned_images(issues, duplicates, quality, fills))
+    data = ReportData(
+        title=catalog.folder.name.removesuffix(".vernis") or "Collection",
+        created=created,
+        version=version,
+        n_images=len(present),
+        images={i: _reference(known.images[i]) for i in images},
+        facts=_facts(catalog, present),
+        actions=suggest_actions(groups, issues, fills, len(unreadable)),
+        audits=audits,
+        label_issues=issues,
+        duplicates=duplicates,
+        n_groups=len(groups),
+        n_extra_copies=sum(len(group.images) - 1 for group in groups),
+        quality=quality,
+        broken=tuple(BrokenFile(i.uri, i.reason or "unreadable", i.size) for i in unreadable),
+        fills=fills,
+        models=_some(collect_model(catalog, matrix.taxonomy.name) for matrix in matrices),
+    )
+    return data, [known.images[i] for i in images]
+
+
+def _some(found: Any) -> tuple[Any, ...]:
+    return tuple(item for item in found if item is not None)
+
+
+def _reference(image: ImageRecord) -> ImageRef:
+    return ImageRef(image.id, image.uri, image.width, image.height, image.size)
+
+
+def _labels_of(matrices: Sequence[LabelMatrix]) -> dict[int, dict[str, tuple[str, ...]]]:
+    labels: dict[int, dict[str, tuple[str, ...]]] = {}
+    for matrix in matrices:
+        classes = matrix.taxonomy.classes
+        rows: dict[int, list[str]] = {}
+        for row, column in np.argwhere(matrix.values == 1):
+            rows.setdefault(int(matrix.image_ids[row]), []).append(classes[column])
+        for image, names in rows.items():
+            labels.setdefault(image, {})[matrix.taxonomy.name] = tuple(names)
+    return labels
+
+
+def _facts(catalog: Catalog, present: Sequence[ImageRecord]) -> tuple[tuple[str, str], ...]:
+    root = catalog.images.root()
+    formats = Counter(image.format or "unknown" for image in present)
+    others = catalog.images.other_files()
+    sources = catalog.labels.counts_by_source()
+    facts = [
+        ("Folder", str(root) if root else ""),
+        ("Formats", _listed(formats)),
+        ("Size of the images", size(sum(image.size for image in present)) if present else ""),
+        ("Other files, not read", _listed(others)),
+        ("Labels by source", _listed(sources)),
+        (
+            "Vectors",
+            ", ".join(f"{space.name} × {space.dim}" for space, _ in catalog.vectors.spaces()),
+        ),
+    ]
+    return tuple((name, value) for name, value in facts if value)
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    shown = [f"{count(value)} {name}" for name, value in ordered[:5]]
+    if len(ordered) > 5:
+        shown.append(f"{counted(len(ordered) - 5, 'further kind')}")
+    return ", ".join(shown)
+
+
+def _label_issues(catalog: Catalog, matrix: LabelMatrix, known: _Known) -> LabelIssues | None:
+    name = matrix.taxonomy.name
+    flagged = [i for i in catalog.issues.select(("label",), name) if i.image_id in known.images]
+    summary = run_summary(catalog, "label_issues", name)
+    if not flagged and summary is None:
+        return None
+    summary = summary or {}
+    verdicts = Counter(issue.verdict for issue in flagged)
+    waiting = [issue for issue in flagged if issue.verdict == "open"]
+    notes = list(read_notes(summary))
+    decided = verdicts["accepted"] + verdicts["dismissed"]
+    if decided:
+        notes.append(
+            f"Not shown: {count(verdicts['accepted'])} accepted and "
+            f"{count(verdicts['dismissed'])} dismissed before."
+        )
+    depth = read_number(summary, "depth", "worth_reading", "n_worth_reading")
+    return LabelIssues(
+        taxonomy=name,
+        items=tuple(_label_issue(issue, known) for issue in waiting[: known.max_items]),
+        n_flagged=len(waiting),
+        n_labelled=int(matrix.labelled.sum()),
+        wrong=read_interval(summary, "wrong", "n_wrong", "estimated_wrong"),
+        depth=None if depth is None else int(depth),
+        scorer=str(summary.get("scorer", "")),
+        notes=tuple(notes),
+    )
+
+
+def _label_issue(issue: Issue, known: _Known) -> LabelIssue:
+    evidence = issue.evidence
+    change = str(evidence.get("change", "replaced"))
+    probability = read_number(evidence, "probability")
+    neighbors = [n for n in evidence.get("neighbors", []) if n.get("image_id") in known.images]
+    return LabelIssue(
+        image=issue.image_id,
+        score=issue.score,
+        change="extra" if change == "extra" else "missing" if change == "missing" else "replaced",
+        given=tuple(map(str, evidence.get("given", ()))),
+        suggested=tuple(map(str, evidence.get("suggested", ()))),
+        probability=float("nan") if probability is None else min(max(probability, 0.0), 1.0),
+        neighbors=tuple(
+            Neighbor(int(n["image_id"]), str(n.get("label", "")), float(n.get("similarity", "nan")))
+            for n in neighbors
+        ),
+        verdict=issue.verdict,
+    )
+
+
+_WEAKNESS = {"bytes": 0, "pixels": 1, "near": 2}
+
+
+def _most_useful_first(groups: Sequence[DuplicateGroup]) -> list[DuplicateGroup]:
+    """Return the groups whose labels disagree first, then the surest and the largest."""
+    return sorted(
+        groups,
+        key=lambda g: (not g.conflicts, _WEAKNESS[g.kind], -len(g.images), g.images),
+    )
+
+
+def _duplicates(group: DuplicateGroup, known: _Known) -> Duplicates:
+    to_keeper = {
+        pair.b if pair.a == group.keeper else pair.a: pair
+        for pair in group.pairs
+        if group.keeper in (pair.a, pair.b)
+    }
+    members = []
+    for image in group.images:
+        labels = known.labels.get(image, {})
+        first = [label for name in group.conflicts for label in labels.get(name, ())]
+        rest = [
+            label
+            for name, found in labels.items()
+            if name not in group.conflicts
+            for label in found
+        ]
+        pair = to_keeper.get(image)
+        members.append(
+            Member(
+                image,
+                float("nan") if pair is None else pair.similarity,
+                "" if pair is None else pair.transform,
+                tuple((first + rest)[:_LABELS_SHOWN]),
+            )
+        )
+    return Duplicates(
+        kind=group.kind,
+        keeper=group.keeper,
+        reason=group.reason,
+        members=tuple(members),
+        merged={name: tuple(labels) for name, labels in group.merged_labels.items() if labels},
+        conflicts=group.conflicts,
+    )
+
+
+def _quality(catalog: Catalog, kind: str, known: _Known) -> QualityIssues | None:
+    found = catalog.issues.select((kind,), verdicts=("open",))
+    flagged = [issue for issue in found if issue.image_id in known.images]
+    if not flagged:
+        return None
+    items = [QualityItem(i.image_id, i.score, _measured(i)) for i in flagged[: known.max_items]]
+    return QualityIssues(kind, tuple(items), len(flagged))
+
+
+def _measured(issue: Issue) -> str:
+    """Return what the evidence says in words, or its first numbers."""
+    for key in ("note", "reason", "why"):
+        if isinstance(issue.evidence.get(key), str):
+            return str(issue.evidence[key])
+    numbers = [
+        f"{name.replace('_', ' ')} {value:.3g}"
+        for name, value in issue.evidence.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    ]
+    return ", ".join(numbers[:2])

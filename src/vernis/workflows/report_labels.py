@@ -1,0 +1,224 @@
+"""What the report shows of one taxonomy: audit, fill suggestions, model."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from vernis.domain.ports import Catalog
+from vernis.domain.types import LabelMatrix
+from vernis.report.model import (
+    ClassMetrics,
+    Fill,
+    FillClass,
+    FillItem,
+    Model,
+    TaxonomyAudit,
+    ThresholdCurve,
+)
+from vernis.report.wording import count, percent
+from vernis.workflows.report_summaries import read_interval, read_notes, read_number, run_summary
+
+_TOGETHER = 14  # classes of the table of classes that occur together
+_MEASURES = (
+    ("micro", "f1", "Micro F1"),
+    ("macro", "f1", "Macro F1"),
+    ("micro", "precision", "Micro precision"),
+    ("micro", "recall", "Micro recall"),
+    ("macro", "average_precision", "Mean average precision"),
+)
+
+
+def audit_taxonomy(matrix: LabelMatrix) -> TaxonomyAudit:
+    """Return the state of a taxonomy: counts, labels an image, classes together."""
+    taxonomy = matrix.taxonomy
+    yes = matrix.values == 1
+    counts = yes.sum(axis=0)
+    order = sorted(range(len(counts)), key=lambda c: (-int(counts[c]), taxonomy.classes[c]))
+    frequent = [c for c in order if counts[c]][:_TOGETHER] if taxonomy.kind == "multi" else []
+    chosen = yes[:, frequent].astype(np.int64)
+    together = chosen.T @ chosen
+    confirmed = int((matrix.confirmed & yes).any(axis=1).sum())
+    facts = [("Origin", taxonomy.origin), ("Closed", "yes" if taxonomy.closed else "")]
+    if len(counts) and counts.sum():
+        rarest = order[-1]
+        facts.append(("Rarest class", f"{taxonomy.classes[rarest]} ({count(int(counts[rarest]))})"))
+    facts.append(("Confirmed by a person", f"{count(confirmed)} images" if confirmed else ""))
+    facts += _keyword_facts(taxonomy.kind, counts, matrix)
+    return TaxonomyAudit(
+        name=taxonomy.name,
+        kind=taxonomy.kind,
+        n_images=len(matrix.image_ids),
+        n_labelled=int(matrix.labelled.sum()),
+        counts={taxonomy.classes[c]: int(counts[c]) for c in order},
+        labels_per_image=tuple(int(n) for n in np.bincount(yes.sum(axis=1))) if len(yes) else (),
+        together_classes=tuple(taxonomy.classes[c] for c in frequent),
+        together=tuple(tuple(int(v) for v in row) for row in together),
+        closed=taxonomy.closed,
+        facts=tuple((name, value) for name, value in facts if value),
+    )
+
+
+def _keyword_facts(kind: str, counts: Any, matrix: LabelMatrix) -> list[tuple[str, str]]:
+    """Return what tells free keywords from a designed taxonomy."""
+    if kind != "multi" or len(counts) < 50 or not len(matrix.image_ids):
+        return []
+    rare = float(np.mean(counts < 0.001 * len(matrix.image_ids)))
+    return [
+        ("Classes on less than 0.1% of the images", percent(rare)),
+        ("Classes that occur once", count(int((counts == 1).sum()))),
+    ]
+
+
+# --------------------------------------------------------------------------- fill
+
+
+def collect_fill(
+    catalog: Catalog, audit: TaxonomyAudit, present: set[int], max_items: int
+) -> Fill | None:
+    """Return the fill suggestions of a taxonomy, None when fill has not run."""
+    summary = run_summary(catalog, "fill", audit.name)
+    stored = [s for s in catalog.issues.suggestions(audit.name) if s.image_id in present]
+    promised = sorted(
+        (s for s in stored if s.promised), key=lambda s: (-s.probability, s.image_id, s.label)
+    )
+    if summary is None and not stored:
+        return None
+    summary = summary or {}
+    added = _newly_filled(catalog, audit, {s.image_id for s in promised})
+    after = (audit.n_labelled + added) / audit.n_images if audit.n_images else 0.0
+    withheld = read_number(summary, "withheld", "n_withheld", "left_unknown", "unknown_left")
+    by_class = Counter(s.label for s in promised)
+    return Fill(
+        taxonomy=audit.name,
+        precision=_unit(read_number(summary, "precision", "promised_precision")),
+        before=audit.filling_rate,
+        after=min(after, 1.0),
+        n_suggested=len(promised),
+        n_withheld=int(withheld) if withheld is not None else len(stored) - len(promised),
+        items=tuple(FillItem(s.image_id, s.label, s.probability) for s in promised[:max_items]),
+        classes=_fill_classes(summary, audit, by_class),
+        notes=read_notes(summary),
+    )
+
+
+def _newly_filled(catalog: Catalog, audit: TaxonomyAudit, suggested: set[int]) -> int:
+    """Count the images without any label that the suggestions would give one."""
+    matrix = catalog.labels.matrix(audit.name)
+    return len(suggested - {int(i) for i in matrix.image_ids[matrix.labelled]})
+
+
+def _fill_classes(
+    summary: Mapping[str, Any], audit: TaxonomyAudit, by_class: Mapping[str, int]
+) -> tuple[FillClass, ...]:
+    said = summary.get("classes", {})
+    if isinstance(said, Sequence):
+        said = {str(row.get("label", row.get("class", ""))): row for row in said}
+    rows = []
+    for label, before in audit.counts.items():
+        facts = said.get(label, {})
+        if not by_class.get(label) and not facts:
+            continue
+        rows.append(
+            FillClass(
+                label=label,
+                n_suggested=by_class.get(label, 0),
+                threshold=_or_nan(read_number(facts, "threshold")),
+                precision=_or_nan(
+                    read_number(facts, "bound", "lower", "precision_low", "precision")
+                ),
+                n_before=before,
+            )
+        )
+    return tuple(rows)
+
+
+# --------------------------------------------------------------------------- models
+
+
+def collect_model(catalog: Catalog, taxonomy: str) -> Model | None:
+    """Return the latest model of a taxonomy with its measures, None when there is none."""
+    record = catalog.models.latest(taxonomy)
+    if record is None:
+        return None
+    metrics = record.metrics
+    averages = {}
+    for average, measure, name in _MEASURES:
+        interval = read_interval(metrics.get(average) or {}, measure)
+        if interval is not None:
+            averages[name] = interval
+    classes = tuple(_class_metrics(metrics, label) for label in metrics.get("classes") or {})
+    facts = [
+        ("Embedding", record.space),
+        ("Trained", record.created[:16].replace("T", " ")),
+        ("Classes", count(len(classes)) if classes else ""),
+    ]
+    return Model(
+        taxonomy=taxonomy,
+        name=f"{record.name}@{record.version}",
+        averages=averages,
+        classes=tuple(sorted(classes, key=lambda c: (-c.support, c.label))),
+        curves=_curves(metrics),
+        settings=tuple((name, value) for name, value in facts if value),
+        notes=read_notes(metrics),
+    )
+
+
+def _class_metrics(metrics: Mapping[str, Any], label: str) -> ClassMetrics:
+    row = metrics["classes"][label]
+    thresholds = metrics.get("thresholds")
+    threshold = read_number(thresholds, label) if isinstance(thresholds, Mapping) else None
+
+    def value(name: str) -> float:
+        interval = read_interval(row, name)
+        return math.nan if interval is None else interval.value
+
+    return ClassMetrics(
+        label=label,
+        support=int(read_number(row, "n_yes", "support") or 0),
+        precision=value("precision"),
+        recall=value("recall"),
+        f1=value("f1"),
+        ap=value("average_precision"),
+        threshold=_or_nan(threshold if threshold is not None else read_number(row, "threshold")),
+        f2=value("f2"),
+        note=str(row.get("note", "")),
+    )
+
+
+def _curves(metrics: Mapping[str, Any]) -> tuple[ThresholdCurve, ...]:
+    """Return the curves that are well formed, the one over all classes first."""
+    found = []
+    curves = metrics.get("curves") or {}
+    thresholds = metrics.get("thresholds")
+    chosen = thresholds if isinstance(thresholds, Mapping) else {}
+    for label, curve in curves.items():
+        steps = curve.get("threshold") or curve.get("thresholds") or ()
+        columns = [curve.get(name) for name in ("precision", "recall", "f1")]
+        if not steps or any(column is None or len(column) != len(steps) for column in columns):
+            continue
+        precision, recall, f1 = (tuple(_or_nan(v) for v in column) for column in columns)
+        at = read_number(curve, "chosen")
+        found.append(
+            ThresholdCurve(
+                label="All classes together" if label in ("micro", "") else str(label),
+                thresholds=tuple(float(t) for t in steps),
+                precision=precision,
+                recall=recall,
+                f1=f1,
+                chosen=_or_nan(at if at is not None else read_number(chosen, str(label))),
+            )
+        )
+    return tuple(sorted(found, key=lambda c: (c.label != "All classes together", c.label)))
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _unit(value: float | None) -> float:
+    return math.nan if value is None else min(max(value, 0.0), 1.0)
