@@ -1,0 +1,157 @@
+"""``vernis run`` and ``vernis demo``: the steps in their order, over a ``Collection``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vernis.collection import Collection
+from vernis.domain.errors import InvalidValue, NothingToLearn, UsageError
+from vernis.domain.ports import Progress, silent
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """Options of ``Collection.run``.
+
+    Attributes
+    ----------
+    labels : Path, str or None
+        A CSV file; None takes the classes from the folders' names.
+    taxonomies : sequence of str or None
+        Columns of the CSV to use; None takes those that look like taxonomies.
+    closed : sequence of str
+        Taxonomies in which an image with a label has none of the others.
+    precision : {"fp32", "int8"} or None
+        Arithmetic of the backbone; None takes the default.
+    fill_precision : float
+        Precision that fill suggestions promise, 0..1.
+    workers : int or None
+        Threads; None takes one a core.
+    seed : int
+    report : Path or str
+        Folder of the report.
+    """
+
+    labels: Path | str | None = None
+    taxonomies: Sequence[str] | None = None
+    closed: Sequence[str] = field(default_factory=tuple)
+    precision: str | None = None
+    fill_precision: float = 0.95
+    workers: int | None = None
+    seed: int = 0
+    report: Path | str = "report"
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.fill_precision < 1.0:
+            raise InvalidValue(f"expected a precision between 0 and 1, got {self.fill_precision}")
+
+
+def run(collection: Collection, path: Path, options: RunOptions) -> dict[str, Any]:
+    """Index, embed, judge quality, find duplicates, learn, find label issues, fill, report.
+
+    Every step skips what was done before on the same input.
+    """
+    if not path.is_dir():
+        raise UsageError(f"{path}: no such folder; vernis run takes a folder of images")
+    if options.labels is not None and not Path(options.labels).is_file():
+        raise UsageError(f"{options.labels}: no such file; --labels takes a CSV file")
+    notes: list[str] = []
+    with collection.catalog.lock("run"):
+        facts = _list_images(collection, path, options, notes)
+        collection.embed(precision=options.precision, workers=options.workers)
+        facts["unreadable"] = len(collection.catalog.images.all(("unreadable",)))
+        facts["quality issues"] = collection.find_quality_issues()
+        facts["duplicate groups"] = collection.find_duplicates(workers=options.workers)
+        for taxonomy in collection.catalog.labels.taxonomies():
+            facts |= _work_on_labels(collection, taxonomy.name, options, notes)
+        page = collection.report(options.report, workers=options.workers)
+    return {"facts": facts, "notes": notes, "report": str(page), "next": _next(collection)}
+
+
+def _list_images(
+    collection: Collection, path: Path, options: RunOptions, notes: list[str]
+) -> dict[str, Any]:
+    index = collection.index(path, workers=options.workers)
+    if not index["images"]:
+        raise UsageError(f"{path}: holds no images; vernis run takes a folder of images")
+    if options.labels is not None:
+        imported = collection.import_labels(
+            options.labels, taxonomies=options.taxonomies, closed=options.closed
+        )
+        notes += imported["notes"]
+    if not collection.catalog.labels.taxonomies():
+        notes.append(
+            "no labels: the images do not lie in class folders; give --labels FILE.csv to find "
+            "wrong and missing labels"
+        )
+    return {
+        "images": index["images"],
+        "other files": index["other_files"],
+        "unreadable": index["unreadable"],
+    }
+
+
+def _work_on_labels(
+    collection: Collection, name: str, options: RunOptions, notes: list[str]
+) -> dict[str, Any]:
+    try:
+        learned = collection.learn(name, seed=options.seed)
+    except NothingToLearn as error:
+        notes.append(str(error))
+        return {}
+    notes += learned.get("notes", [])
+    found = collection.find_label_issues(name, seed=options.seed)
+    filled = collection.fill(name, precision=options.fill_precision)
+    return {
+        f"{name}: probably wrong labels": found,
+        f"{name}: labels to fill": len(filled["suggestions"]),
+    }
+
+
+def _next(collection: Collection) -> str:
+    status = collection.status()
+    root = f" --collection {status['collection']}" if len(status["taxonomies"]) == 0 else ""
+    for taxonomy in status["taxonomies"]:
+        if status["issues"].get(f"label:{taxonomy['name']}"):
+            return f"vernis issues {taxonomy['name']}"
+    if status["duplicate_groups"]:
+        return "vernis duplicates"
+    return f"vernis status{root}"
+
+
+def run_demo(
+    folder: Path, *, seed: int = 0, workers: int | None = None, progress: Progress = silent
+) -> dict[str, Any]:
+    """Draw a small collection with planted faults, do the job on it and score the result.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to draw; made when it is not there, an earlier demo in it is drawn anew.
+    seed : int
+    workers : int or None
+    progress : Progress
+
+    Returns
+    -------
+    dict
+        As ``run``, and ``score`` (rows of planted against found), ``score_notes``.
+    """
+    from vernis.adapters.demo import generate_demo
+    from vernis.workflows.demo import score_demo
+
+    truth = generate_demo(folder, seed=seed, progress=progress)
+    place = folder / "demo.vernis"
+    opened = Collection.open(place) if place.exists() else Collection.create(place)
+    with opened as collection:
+        collection.progress = progress
+        options = RunOptions(
+            labels=truth.labels_csv, workers=workers, seed=seed, report=folder / "report"
+        )
+        summary = run(collection, Path(truth.pictures), options)
+        score = score_demo(collection.catalog, truth)
+    return summary | {"score": score.rows, "score_notes": score.notes}
+
