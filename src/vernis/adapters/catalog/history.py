@@ -16,7 +16,8 @@ SELECT first.class_id, first.verdict_id, first.source_id, first.image_id, class.
        last.after, last.after_probability, last.after_batch,
        first.before, first.before_probability, first.before_batch, 0
 FROM (SELECT min(id) AS low, max(id) AS high FROM event WHERE batch_id = ?
-      GROUP BY verdict_id, source_id, image_id, class_id) AS span
+      GROUP BY verdict_id, CASE WHEN verdict_id IS NULL THEN source_id END, image_id, class_id
+     ) AS span
 JOIN event AS first ON first.id = span.low
 JOIN event AS last ON last.id = span.high
 LEFT JOIN class ON class.id = first.class_id
