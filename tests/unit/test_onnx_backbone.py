@@ -232,6 +232,15 @@ def test_padding_shows_the_whole_picture_in_the_middle() -> None:
     assert (square[:, 75:] == 128).all()
 
 
+def test_soft_fit_stretches_to_the_square_root_of_the_aspect_ratio() -> None:
+    tall = np.zeros((400, 100, 3), np.uint8)
+    black = (fit_picture(tall, 100, "soft") == 0).all(axis=2)
+    assert black.any(axis=1).sum() == 100
+    assert black.any(axis=0).sum() == 50
+    wide = fit_picture(tall.transpose(1, 0, 2), 100, "soft")
+    assert ((wide == 0).all(axis=2).any(axis=1)).sum() == 50
+
+
 def test_input_spec_refuses_bad_values() -> None:
     with pytest.raises(InvalidValue, match="got 0"):
         InputSpec(side=0)
@@ -269,7 +278,7 @@ def test_a_float_network_of_ones_own(tmp_path: Path) -> None:
     assert own.layers == {"map": (4, 16, 16)}
     reader = own.reader()
     assert (reader.space.name, reader.space.dim) == ("own", 4)
-    white = np.full((20, 30, 3), 255, np.uint8)
+    white = np.full((20, 20, 3), 255, np.uint8)
     expected = np.arange(12).reshape(4, 3).sum(1) / 10  # white is 1 after scaling
     np.testing.assert_allclose(reader.open()(white), expected, rtol=1e-3)
 

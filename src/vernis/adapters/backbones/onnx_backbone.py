@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,9 +27,9 @@ from vernis.domain.errors import InvalidValue, ModelError, NotFound
 from vernis.domain.ports import Pixels
 from vernis.domain.types import Space
 
-Fit = Literal["squash", "pad", "extend", "crop"]
-"""How a picture is made square: stretched, whole with grey bars or with bars that repeat its edge,
-or cut at the centre."""
+Fit = Literal["soft", "squash", "pad", "extend", "crop"]
+"""How a picture is made square: stretched half-way (to the square root of its aspect ratio) with
+grey bars, stretched, whole with grey bars or with bars that repeat its edge, cut at the centre."""
 
 FITS: tuple[Fit, ...] = get_args(Fit)
 
@@ -49,7 +50,7 @@ class InputSpec:
     """
 
     side: int = 224
-    fit: Fit = "squash"
+    fit: Fit = "soft"
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
 
@@ -75,13 +76,17 @@ def fit_picture(pixels: Pixels, side: int, fit: Fit) -> Pixels:
     -------
     ndarray of uint8, shape (side, side, 3)
     """
-    if fit == "pad":
+    height, width = pixels.shape[:2]
+    if fit == "soft":
+        aspect = math.sqrt(width / height)
+        inner = (side * min(1, aspect), side / max(1, aspect))
+        pixels = resize(pixels, (max(1, round(inner[0])), max(1, round(inner[1]))))
+    if fit in ("soft", "pad"):
         # Grey is 0 once the network has scaled it to -1..1, like the padding inside it.
         return fit_whole(pixels, (side, side), fill=(128, 128, 128))
     if fit == "extend":
         return fit_whole(pixels, (side, side), fill=None)
     if fit == "crop":
-        height, width = pixels.shape[:2]
         cut = min(height, width)
         top, left = (height - cut) // 2, (width - cut) // 2
         pixels = np.ascontiguousarray(pixels[top : top + cut, left : left + cut])

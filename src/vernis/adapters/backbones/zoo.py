@@ -16,7 +16,7 @@ Precision = Literal["fp32", "int8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 DEFAULT_BACKBONE = "efficientnet_lite0"
 DEFAULT_PRECISION: Precision = "fp32"
-DEFAULT_FIT: Fit = "squash"
+DEFAULT_FIT: Fit = "soft"
 DEFAULT_SIDE = 224
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -53,7 +53,7 @@ def open_backbone(
     side : int
         Height and width of the network's input, pixels; a multiple of 32 for the shipped one.
         A graph whose input has a fixed side keeps that.
-    fit : {"squash", "pad", "crop"}
+    fit : {"soft", "squash", "pad", "extend", "crop"}
         How a picture becomes square.
     layer : str, optional
         The layers of the default space, joined by ``+``. None: the backbone's own.
