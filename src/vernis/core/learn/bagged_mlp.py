@@ -149,7 +149,7 @@ class BaggedMLP(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         rows: Floats = validate_data(self, X, dtype=np.float32, ensure_min_samples=2)
         check_consistent_length(rows, y, groups, sample_weight)
         Y = self._encode(y)
-        weight = None if sample_weight is None else _checked_weights(sample_weight, Y.shape)
+        weight = None if sample_weight is None else self._checked_weights(sample_weight, Y.shape)
         known = np.asarray(~np.isnan(Y).all(axis=1))
         if weight is not None:
             known &= weight.reshape(len(Y), -1).any(axis=1)
@@ -305,17 +305,17 @@ class BaggedMLP(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         return self.projection_.apply(validate_data(self, X, dtype=np.float32, reset=False))
 
+    def _checked_weights(self, sample_weight: ArrayLike, shape: tuple[int, ...]) -> Floats:
+        weight = np.asarray(sample_weight, np.float32)
+        per_label = self.from_matrix_ and self.loss_ == "sigmoid"
+        if weight.shape != shape[:1] and not (per_label and weight.shape == shape):
+            raise InvalidValue(f"expected sample_weight of shape {shape[:1]}, got {weight.shape}")
+        if not np.isfinite(weight).all() or (weight < 0).any():
+            raise InvalidValue("expected sample weights of 0 or more, got negative or infinite ones")
+        return weight
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         tags.target_tags.multi_output = True
         return tags
-
-
-def _checked_weights(sample_weight: ArrayLike, shape: tuple[int, ...]) -> Floats:
-    weight = np.asarray(sample_weight, np.float32)
-    if weight.shape not in ((shape[0],), shape):
-        raise InvalidValue(f"expected sample_weight ({shape[0]},) or {shape}, got {weight.shape}")
-    if not np.isfinite(weight).all() or (weight < 0).any():
-        raise InvalidValue("expected sample weights of 0 or more, got negative or infinite ones")
-    return weight
