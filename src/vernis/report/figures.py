@@ -199,7 +199,7 @@ def lines(
             tag("path", d=f"M0 {top}V{top + rise}", class_="marker"),
             _text(marker_name, 5, top + 10, "marker-text"),
             transform=f"translate({x:.1f} 0)",
-            data_marker=True,
+            data_marker="chosen",
             visibility="hidden" if math.isnan(marker) else None,
         )
     )

@@ -114,7 +114,7 @@ class ReportFolder:
                 self.write(name, content)
         with _translating(self.path):
             self._replace(PAGE, pages[PAGE])
-            self._remove(self._old - self._new)
+            self._remove_leftovers()
             self._write_manifest(self._new)
         return self.path / PAGE
 
@@ -139,7 +139,7 @@ class ReportFolder:
 
     def _replace(self, name: str, content: bytes) -> None:
         place = self.path / name
-        part = place.with_name(f".{place.name}.part")
+        part = _part_of(place)
         with open(part, "wb") as stream:
             stream.write(content)
             if not name.startswith("thumbs/"):  # thousands, and each can be drawn again
@@ -147,15 +147,22 @@ class ReportFolder:
                 os.fsync(stream.fileno())
         part.replace(place)
 
-    def _remove(self, names: Iterable[str]) -> None:
-        for name in names:
+    def _remove_leftovers(self) -> None:
+        """Remove what only the report before needed, and what a killed run left half-written."""
+        for name in sorted(self._old | self._new):
             place = self.path / name
-            if place.parent.is_symlink() or place.is_symlink():
+            if place.parent.is_symlink():
                 continue
-            with suppress(FileNotFoundError):
-                place.unlink()
-            with suppress(FileNotFoundError):
-                place.with_name(f".{place.name}.part").unlink()
+            unneeded = [_part_of(place)]
+            if name not in self._new:
+                unneeded.append(place)
+            for path in unneeded:
+                with suppress(FileNotFoundError):
+                    path.unlink()
+
+
+def _part_of(place: Path) -> Path:
+    return place.with_name(f".{place.name}.part")
 
 
 @contextmanager

@@ -162,13 +162,16 @@ def _label_issues(catalog: Catalog, matrix: LabelMatrix, known: _Known) -> Label
             f"Not shown: {count(verdicts['accepted'])} accepted and "
             f"{count(verdicts['dismissed'])} dismissed before."
         )
-    depth = read_number(summary, "depth", "worth_reading", "n_worth_reading")
+    estimate = summary.get("wrong")
+    depth = read_number(summary, "depth")
+    if depth is None and isinstance(estimate, Mapping):
+        depth = read_number(estimate, "depth")
     return LabelIssues(
         taxonomy=name,
         items=tuple(_label_issue(issue, known) for issue in waiting[: known.max_items]),
         n_flagged=len(waiting),
         n_labelled=int(matrix.labelled.sum()),
-        wrong=read_interval(summary, "wrong", "n_wrong", "estimated_wrong"),
+        wrong=read_interval(summary, "wrong"),
         depth=None if depth is None else int(depth),
         scorer=str(summary.get("scorer", "")),
         notes=tuple(notes),
