@@ -224,7 +224,7 @@ class SqliteImageStore:
 
 
 def _record(row: Row) -> ImageRecord:
-    values = (*row[:11], json.loads(row[11]))
+    values = (*row[:11], json.loads(row[11]) if row[11] != "{}" else {})
     return ImageRecord(*values)
 
 
@@ -238,7 +238,10 @@ def _differs(file: FoundFile, image: ImageRecord) -> bool:
     return (
         image.state != _state(file)
         or _measures(file) != _measures(image)
-        or to_json(dict(file.metadata)) != to_json(dict(image.metadata))
+        or (
+            file.metadata != image.metadata
+            and to_json(dict(file.metadata)) != to_json(dict(image.metadata))
+        )
     )
 
 

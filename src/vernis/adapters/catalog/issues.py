@@ -17,6 +17,7 @@ INSERT INTO issue (key, kind, taxonomy, label, image_id, other_id, score, flagge
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET
   score = excluded.score, flagged = excluded.flagged, evidence = excluded.evidence
+WHERE score <> excluded.score OR flagged <> excluded.flagged OR evidence <> excluded.evidence
 """
 _SELECT = """
 SELECT i.kind, i.image_id, i.score, i.flagged, i.taxonomy, i.label, coalesce(i.other_id, 0),
@@ -201,10 +202,8 @@ class SqliteIssueStore:
 def _key(issue: Issue, hashes: dict[int, str]) -> str:
     given = sorted(issue.evidence.get("given", ())) if issue.kind == "label" else []
     one, two = int(issue.image_id), int(issue.other_id)
-    return json.dumps(
-        [issue.kind, issue.taxonomy, issue.label, one, hashes[one], two, hashes[two], given],
-        ensure_ascii=False,
-        separators=(",", ":"),
+    return to_json(
+        [issue.kind, issue.taxonomy, issue.label, one, hashes[one], two, hashes[two], given]
     )
 
 

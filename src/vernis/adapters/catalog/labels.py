@@ -176,7 +176,7 @@ class SqliteLabelStore:
         rows = self._ledger.rows(
             "SELECT source.name, count(*) FROM statement AS s "
             "JOIN source ON source.id = s.source_id "
-            "JOIN image ON image.id = s.image_id AND image.state = 'present' "
+            "WHERE s.image_id NOT IN (SELECT id FROM image WHERE state <> 'present') "
             "GROUP BY source.id ORDER BY source.rank DESC, source.name"
         )
         return {str(name): int(count) for name, count in rows}

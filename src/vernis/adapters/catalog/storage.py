@@ -56,7 +56,7 @@ def translating(path: Path) -> Iterator[None]:
 
 def to_json(value: Any) -> str:
     """Return JSON with sorted keys; NumPy's numbers and arrays become plain ones."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=_plain)
+    return _ENCODER.encode(value)
 
 
 def _plain(value: Any) -> Any:
@@ -65,6 +65,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (set, frozenset)):
         return sorted(value)
     return dict(value) if hasattr(value, "keys") else str(value)
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=_plain)
 
 
 def sync_folder(folder: Path) -> None:
