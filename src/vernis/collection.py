@@ -6,22 +6,23 @@ so that ``import vernis`` stays light.
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Collection as Names
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from vernis.domain.errors import UsageError
+from vernis.domain.errors import NotFound, UsageError
 from vernis.domain.ports import Progress, silent
+from vernis.domain.types import IMAGE_STATES, Space
+from vernis.workflows import listing
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from vernis.adapters.catalog.catalog import SqliteCatalog
-    from vernis.domain.ports import Engine, PictureReader
-    from vernis.domain.types import Issue, ModelRecord
+    from vernis.domain.ports import PictureReader
+    from vernis.domain.types import ModelRecord
 
 SUFFIX = ".vernis"
 
@@ -46,7 +47,9 @@ def find_collection(start: Path | str = ".") -> Path:
             return found[0]
         if found:
             names = ", ".join(path.name for path in found)
-            raise UsageError(f"{folder} holds several collections ({names}); name one: --collection")
+            raise UsageError(
+                f"{folder} holds several collections ({names}); name one: --collection"
+            )
     raise UsageError(f"no collection in {here} or above; make one: vernis run PATH")
 
 
@@ -197,16 +200,21 @@ class Collection:
         from vernis.adapters.engine import ThreadEngine
         from vernis.adapters.files import picture_reader
         from vernis.workflows.embed import embed_images
+        from vernis.workflows.training_data import space_document
 
         root = self._root()
+        readers = self._readers(precision, layer)
         with self.catalog.lock("embed"):
             summary = embed_images(
                 self.catalog,
-                self._readers(precision, layer),
+                readers,
                 read_picture=picture_reader(root),
                 engine=ThreadEngine(workers),
                 progress=self.progress,
             )
+            # Later steps read the space that was chosen last.
+            space = space_document(readers[0].space)
+            self.catalog.runs.finish("embed", readers[0].space.name, {"space": space})
         return {
             "pictures": summary.images,
             "computed": summary.computed,
@@ -230,3 +238,105 @@ class Collection:
         from vernis.adapters.backbones.zoo import open_backbone
 
         return open_backbone(precision=precision).reader(layer)  # type: ignore[arg-type]
+
+    def _space(self) -> Space:
+        """Return the embedding space that heads and searches read."""
+        summary = self.catalog.runs.summary("embed")
+        if summary is None:
+            raise UsageError("no embeddings yet; make them: vernis embed")
+        return Space(**summary["space"])
+
+    def learn(self, taxonomy: str, **settings: Any) -> dict[str, Any]:
+        """Train a head on a taxonomy; see ``workflows.learn.LearnSettings`` for the settings.
+
+        Raises
+        ------
+        NothingToLearn
+            The taxonomy holds too few labels.
+        """
+        from vernis.workflows.learn import LearnSettings, learn_taxonomy
+
+        summary = learn_taxonomy(
+            self.catalog,
+            taxonomy,
+            self._space(),
+            LearnSettings(**settings),
+            progress=self.progress,
+        )
+        return listing.learn_document(summary)
+
+    def predict(self, model: str, images: Sequence[Path | str]) -> list[dict[str, Any]]:
+        """Label pictures by a model of this collection: ``TAXONOMY`` or ``NAME@VERSION``."""
+        from vernis.prediction import predict_files
+
+        arrays, settings = self.catalog.models.load(self._model(model))
+        return predict_files(arrays, settings, images, progress=self.progress)
+
+    def _model(self, text: str) -> ModelRecord:
+        name, _, version = text.partition("@")
+        records = self.catalog.models.records()
+        for record in records:
+            if name in (record.name, record.taxonomy) and version in ("", str(record.version)):
+                return record
+        known = ", ".join(f"{r.name}@{r.version}" for r in records) or "none yet"
+        raise NotFound(f"no model {text!r}; the collection has: {known}")
+
+    def models(self, taxonomy: str | None = None) -> list[dict[str, Any]]:
+        """Return the saved models, newest first."""
+        return [
+            {
+                "name": m.name,
+                "version": m.version,
+                "taxonomy": m.taxonomy,
+                "space": m.space,
+                "created": m.created,
+                "folder": str(self.catalog.folder / m.folder),
+            }
+            for m in self.catalog.models.records(taxonomy)
+        ]
+
+    def report(self, out: Path | str = "report", *, workers: int | None = None) -> Path:
+        """Write the static HTML report; returns the path of its page."""
+        import vernis
+        from vernis.adapters.engine import ThreadEngine
+        from vernis.adapters.files import picture_reader
+        from vernis.adapters.pixels import thumbnail_jpeg
+        from vernis.workflows.report import write_report
+
+        summary = write_report(
+            self.catalog,
+            Path(out),
+            engine=ThreadEngine(workers),
+            read_picture=picture_reader(self._root()),
+            thumbnail=thumbnail_jpeg,
+            version=vernis.__version__,
+            progress=self.progress,
+        )
+        return summary.page
+
+    # ------------------------------------------------------------------ the record
+
+    def status(self) -> dict[str, Any]:
+        """Return what the collection holds; see docs/json.md."""
+        return listing.status_document(self.catalog)
+
+    def images(self) -> pd.DataFrame:
+        """Return one row an image, whatever its state."""
+        from vernis.adapters.frames import image_frame
+
+        return image_frame(self.catalog.images.all(IMAGE_STATES))
+
+    def history_rows(self, image: str) -> list[dict[str, Any]]:
+        """Return every change of an image's labels and verdicts, oldest first."""
+        record = self.catalog.images.find(image)
+        return listing.event_rows(self.catalog.labels.history(record.id))
+
+    def batches(self, limit: int = 20) -> list[dict[str, Any]]:
+        """Return the latest batches of changes, newest first."""
+        return self.catalog.labels.batches(limit)
+
+    def undo(self, batch: int | None = None) -> dict[str, Any]:
+        """Take a batch back (default: the latest that is not undone)."""
+        inverse = self.catalog.labels.undo(batch)
+        rows = self.catalog.labels.batches(100)
+        return next((row for row in rows if row["id"] == inverse), {"id": inverse})

@@ -47,8 +47,8 @@ def test_versions_count_up_and_the_newest_comes_first(catalog):
     first, second, other = save(catalog), save(catalog), save(catalog, "brand/eau de vie?")
     assert (first.version, second.version, other.version) == (1, 2, 1)
     assert catalog.models.latest("kind") == second
-    assert [m.version for m in catalog.models.list("kind")] == [2, 1]
-    assert len(catalog.models.list()) == 3
+    assert [m.version for m in catalog.models.records("kind")] == [2, 1]
+    assert len(catalog.models.records()) == 3
     assert catalog.models.latest("nothing") is None
     assert (catalog.folder / other.folder / "model.json").is_file()
 
@@ -103,11 +103,11 @@ def test_a_rolled_back_save_is_not_listed(catalog):
 
     with pytest.raises(RuntimeError):
         save_and_fail()
-    assert catalog.models.list() == []
+    assert catalog.models.records() == []
     assert save(catalog).version == 1
 
 
 def test_objects_are_refused(catalog):
     with pytest.raises(InvalidValue, match="objects in 'bad'"):
         save(catalog, arrays={"bad": np.array([{}])})
-    assert catalog.models.list() == []
+    assert catalog.models.records() == []

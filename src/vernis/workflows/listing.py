@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vernis.domain.ports import Catalog
-from vernis.domain.types import DuplicateGroup, Issue, Suggestion
+from vernis.domain.types import IMAGE_STATES, DuplicateGroup, Event, Issue, Suggestion
+
+if TYPE_CHECKING:
+    from vernis.workflows.learn import LearnSummary
 
 
 def uris_by_id(catalog: Catalog) -> dict[int, str]:
     """Return the path of every image that the catalog lists, whatever its state."""
-    return {
-        image.id: image.uri
-        for image in catalog.images.all(("present", "unreadable", "vanished", "trashed"))
-    }
+    return {image.id: image.uri for image in catalog.images.all(IMAGE_STATES)}
 
 
 def label_issue_rows(issues: Iterable[Issue], uris: Mapping[int, str]) -> list[dict[str, Any]]:
@@ -97,7 +97,7 @@ def suggestion_rows(
 
 def status_document(catalog: Catalog) -> dict[str, Any]:
     """Return the counts of ``vernis status``: images, failures, labels, taxonomies, spaces…"""
-    images = catalog.images.all(("present", "unreadable", "vanished", "trashed"))
+    images = catalog.images.all(IMAGE_STATES)
     states = [image.state for image in images]
     taxonomies = []
     for taxonomy in catalog.labels.taxonomies():
@@ -146,4 +146,58 @@ def status_document(catalog: Catalog) -> dict[str, Any]:
             {"name": m.name, "version": m.version, "taxonomy": m.taxonomy, "space": m.space}
             for m in catalog.models.records()
         ],
+    }
+
+
+def event_rows(events: Iterable[Event]) -> list[dict[str, Any]]:
+    """Return one row an event, in the order given."""
+    return [
+        {
+            "time": event.time,
+            "batch": event.batch_id,
+            "verb": event.verb,
+            "source": event.source,
+            "taxonomy": event.taxonomy,
+            "label": event.label,
+            "before": event.before,
+            "after": event.after,
+            "note": event.note,
+        }
+        for event in events
+    ]
+
+
+def learn_document(summary: LearnSummary) -> dict[str, Any]:
+    """Return ``{model, facts, classes, notes}`` of a trained head."""
+    metrics = summary.model.metrics
+    micro, macro = metrics["micro"], metrics["macro"]
+    facts = {
+        "model": f"{summary.model.name}@{summary.model.version}",
+        "images": summary.n_images,
+        "labelled": summary.n_labelled,
+        "measured": metrics["basis"],
+    }
+    for name, measures in (("micro", micro), ("macro", macro)):
+        for measure in ("precision", "recall", "f1", "f2", "ap"):
+            value = measures[measure]
+            facts[f"{name} {measure}"] = (
+                f"{value['value']:.3f} ({value['low']:.3f}-{value['high']:.3f})"
+                if value["value"] is not None and value["low"] is not None
+                else "not measurable"
+            )
+    classes = [
+        {
+            "class": name,
+            "n": row["n_yes"],
+            "threshold": summary.thresholds.get(name),
+            **{m: row[m]["value"] for m in ("precision", "recall", "f1", "f2", "ap")},
+        }
+        for name, row in metrics["classes"].items()
+    ]
+    return {
+        "model": facts["model"],
+        "trained": summary.trained,
+        "facts": facts,
+        "classes": classes,
+        "notes": list(summary.notes),
     }

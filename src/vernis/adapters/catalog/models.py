@@ -99,7 +99,7 @@ class SqliteModelStore:
             )
         return self._records("WHERE folder = ?", (folder,))[0]
 
-    def list(self, taxonomy: str | None = None) -> Records:
+    def records(self, taxonomy: str | None = None) -> Records:
         """Return the models, newest first."""
         if taxonomy is None:
             return self._records("")

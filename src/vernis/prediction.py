@@ -1,0 +1,83 @@
+"""Label picture files by a saved head, within a collection or from a model's folder alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vernis.domain.errors import ModelError, NotFound
+from vernis.domain.ports import PictureReader, Progress, silent
+from vernis.domain.types import Space
+
+
+def open_space(space: Space) -> PictureReader:
+    """Return the reader that makes the vectors of an embedding space.
+
+    Raises
+    ------
+    ModelError
+        No shipped backbone makes them.
+    """
+    from vernis.adapters.backbones.zoo import open_backbone
+
+    # A space is named BACKBONE@PRECISION, and :LAYERS:POOLING unless those are the default.
+    name, _, layer = space.name.partition(":")
+    layers, _, pooling = layer.rpartition(":")
+    backbone, _, precision = name.partition("@")
+    try:
+        opened = open_backbone(backbone, precision=precision or None)  # type: ignore[arg-type]
+        reader = opened.reader(layers, pooling) if layer else opened.reader()
+        if reader.space == space:
+            return reader
+    except NotFound as error:
+        raise ModelError(f"the vectors of {space.name!r} cannot be made here: {error}") from error
+    raise ModelError(
+        f"the vectors of {space.name!r} were made by another version of the backbone; run "
+        "vernis embed and learn again"
+    )
+
+
+def predict_files(
+    arrays: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    images: Sequence[Path | str],
+    *,
+    progress: Progress = silent,
+) -> list[dict[str, Any]]:
+    """Return ``{image, labels: [{label, probability}]}`` for each file, in the order given.
+
+    A file that cannot be read has no labels and a ``reason``.
+    """
+    from vernis.adapters.engine import ThreadEngine
+    from vernis.adapters.isolation import PictureDecoder
+    from vernis.workflows.predict import SavedHead, predict_pictures
+
+    head = SavedHead.restore(arrays, settings)
+    decode = PictureDecoder()
+    predictions = predict_pictures(
+        head,
+        [str(image) for image in images],
+        open_space(head.space),
+        read_file=lambda name: decode(Path(name)),
+        engine=ThreadEngine(),
+        progress=progress,
+    )
+    rows = []
+    for prediction in predictions:
+        labels = [{"label": label, "probability": p} for label, p in prediction.labels]
+        row: dict[str, Any] = {"image": prediction.image, "labels": labels}
+        if prediction.reason:
+            row["reason"] = prediction.reason
+        rows.append(row)
+    return rows
+
+
+def predict_with_folder(
+    folder: Path, images: Sequence[Path | str], *, progress: Progress = silent
+) -> list[dict[str, Any]]:
+    """Label pictures by the folder of a saved model, without its collection."""
+    from vernis.adapters.catalog.models import read_model_folder
+
+    arrays, settings = read_model_folder(folder)
+    return predict_files(arrays, settings, images, progress=progress)
