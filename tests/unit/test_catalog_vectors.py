@@ -170,3 +170,16 @@ def test_many_vectors_are_looked_up_at_once(catalog: SqliteCatalog) -> None:
     order = np.random.default_rng(0).permutation(3000)
     read = catalog.vectors.read(SPACE, [hashes[i] for i in order])
     np.testing.assert_array_equal(read[:, 0], order % 500)
+
+
+def test_shards_written_in_transactions_are_merged_by_the_next_collection(
+    catalog: SqliteCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, "_MANY", 6)
+    for number in range(6):
+        with catalog.transaction():
+            catalog.vectors.append(SPACE, [f"n{number}"], np.full((1, 4), number))
+    assert len(files(catalog)) == 8
+    assert catalog.vectors.collect_garbage() == 0
+    assert len(files(catalog)) == 1
+    assert catalog.vectors.read(SPACE, ["d", "n5", "a"])[:, 1].tolist() == [13, 5, 1]

@@ -263,7 +263,8 @@ def _prepare(connection: sqlite3.Connection, path: Path, migrations: Path) -> No
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA temp_store = MEMORY")
-    connection.execute("PRAGMA cache_size = -65536")
+    connection.execute("PRAGMA cache_size = -65536")  # KiB
+    connection.execute("PRAGMA journal_size_limit = 67108864")  # bytes kept after a checkpoint
     connection.execute("CREATE TEMP TABLE listed (position INTEGER PRIMARY KEY, value ANY) STRICT")
 
 

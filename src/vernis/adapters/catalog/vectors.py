@@ -256,6 +256,7 @@ class ShardVectorStore:
     def collect_garbage(self) -> int:
         """Remove shard files without a ledger row (left by a kill); returns their number.
 
+        Small shards are merged when there are many (``append`` cannot inside a transaction).
         Takes the writer's lock, so that no other process's shard is removed before its row is
         written. Inside a transaction, which might be rolled back, nothing is removed.
         """
@@ -270,7 +271,10 @@ class ShardVectorStore:
                 for path in self._folder.iterdir()
                 if path.name.endswith((".npy", ".npy.tmp")) and path.name not in named
             ]
-            return self._remove(stray)
+            removed = self._remove(stray)
+            for space, _ in self.spaces():
+                self._merge_small(space)
+            return removed
 
     def _remove(self, files: Sequence[str]) -> int:
         removed = 0
