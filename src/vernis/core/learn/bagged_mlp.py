@@ -311,7 +311,7 @@ class BaggedMLP(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if weight.shape != shape[:1] and not (per_label and weight.shape == shape):
             raise InvalidValue(f"expected sample_weight of shape {shape[:1]}, got {weight.shape}")
         if not np.isfinite(weight).all() or (weight < 0).any():
-            raise InvalidValue("expected sample weights of 0 or more, got negative or infinite ones")
+            raise InvalidValue("expected sample weights of 0 or more, got others")
         return weight
 
     def __sklearn_tags__(self) -> Any:

@@ -16,14 +16,17 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Event
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vernis.core.learn.adam import Adam
-from vernis.core.learn.losses import Loss, activate, loss_gradient, prepare_targets
+from vernis.core.learn.losses import Loss, Targets, activate, loss_gradient, prepare_targets
+from vernis.core.learn.threads import count_threads, single_threaded_products
 from vernis.domain.errors import InvalidValue
 
 Schedule = Literal["constant", "cosine"]
@@ -182,6 +185,7 @@ def _backward(
 def _epoch_batches(
     samples: Sequence[NDArray[np.intp]],
     steps: int,
+    width: int,
     generators: Sequence[np.random.Generator],
 ) -> Iterator[tuple[NDArray[np.intp], Floats]]:
     """Yield the rows of each update and their share in the mean, both (n_estimators, width).
@@ -189,7 +193,6 @@ def _epoch_batches(
     Every estimator's shuffled sample is cut into ``steps`` parts of nearly one size; shorter parts
     are padded with rows of share 0.
     """
-    width = max(-(-len(s) // steps) for s in samples)
     rows = np.zeros((len(samples), steps, width), np.intp)
     share = np.zeros((len(samples), steps, width), np.float32)
     for e, (sample, generator) in enumerate(zip(samples, generators, strict=True)):
@@ -257,10 +260,6 @@ def train_network(
     _require(counts.ndim == 2 and counts.shape[1] == len(X), f"{len(X)} columns", counts.shape)
     samples = [np.repeat(np.arange(len(X)), row.astype(np.intp)) for row in counts]
     _require(all(len(s) for s in samples), "an image for every estimator", None)
-    generators = [np.random.default_rng([seed, e]) for e in range(len(samples))]
-    sizes = (X.shape[1], *hidden, Y.shape[1])
-    parameters, gradients = _allocate(sizes, len(samples)), _allocate(sizes, len(samples))
-    _initialize(parameters, generators)
     targets = prepare_targets(
         Y,
         loss,
@@ -268,28 +267,82 @@ def train_network(
         class_weight=None if class_weight is None else np.asarray(class_weight, np.float32),
         smoothing=training.label_smoothing,
     )
-    adam = Adam(parameters.flat.size)
     steps = -(-max(len(s) for s in samples) // training.batch_size)
-    epochs = max(training.epochs, -(-training.min_updates // steps))
-    done = 0
-    for _ in range(epochs):
-        for rows, share in _epoch_batches(samples, steps, generators):
+    schedule = _Schedule(
+        steps=steps,
+        width=max(-(-len(s) // steps) for s in samples),
+        epochs=max(training.epochs, -(-training.min_updates // steps)),
+        stop=Event(),
+    )
+    sizes = (X.shape[1], *hidden, Y.shape[1])
+    shares = np.array_split(np.arange(len(samples)), count_threads(len(samples)))
+
+    def train(share: NDArray[np.intp], report: Callable[[int, int], None] | None) -> _Parameters:
+        generators = [np.random.default_rng([seed, int(e)]) for e in share]
+        own = [samples[e] for e in share]
+        return _train_share(X, targets, own, generators, sizes, loss, training, schedule, report)
+
+    with single_threaded_products(), ThreadPoolExecutor(max(1, len(shares) - 1)) as pool:
+        others = [pool.submit(train, share, None) for share in shares[1:]]
+        try:
+            parts = [train(shares[0], on_update)]
+        except BaseException:
+            schedule.stop.set()
+            raise
+        parts += [other.result() for other in others]
+    return Network(
+        tuple(np.concatenate(layer) for layer in zip(*(p.weights for p in parts), strict=True)),
+        tuple(np.concatenate(layer) for layer in zip(*(p.biases for p in parts), strict=True)),
+        loss,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Schedule:
+    """What all threads of a training share: updates an epoch, rows an update, epochs, a stop."""
+
+    steps: int
+    width: int
+    epochs: int
+    stop: Event
+
+
+def _train_share(
+    X: Floats,
+    targets: Targets,
+    samples: Sequence[NDArray[np.intp]],
+    generators: Sequence[np.random.Generator],
+    sizes: Sequence[int],
+    loss: Loss,
+    training: Training,
+    schedule: _Schedule,
+    report: Callable[[int, int], None] | None,
+) -> _Parameters:
+    """Train the estimators of one thread."""
+    parameters, gradients = _allocate(sizes, len(samples)), _allocate(sizes, len(samples))
+    _initialize(parameters, generators)
+    adam = Adam(parameters.flat.size)
+    total, done = schedule.epochs * schedule.steps, 0
+    for _ in range(schedule.epochs):
+        for rows, share in _epoch_batches(samples, schedule.steps, schedule.width, generators):
+            if schedule.stop.is_set():
+                return parameters
             activations = _forward(parameters, X[rows])
             delta = loss_gradient(activate(activations[-1], loss), targets, rows, loss)
             delta *= share[:, :, None]
             _backward(parameters, gradients, activations, delta)
             if training.alpha:
-                penalty = np.float32(training.alpha / rows.shape[1])
+                penalty = np.float32(training.alpha / schedule.width)
                 for gradient, weight in zip(gradients.weights, parameters.weights, strict=True):
                     gradient += penalty * weight
             rate = training.learning_rate
             if training.schedule == "cosine":
-                rate *= 0.5 * (1 + math.cos(math.pi * done / (epochs * steps)))
+                rate *= 0.5 * (1 + math.cos(math.pi * done / total))
             adam.update(parameters.flat, gradients.flat, rate)
             done += 1
-            if on_update is not None:
-                on_update(done, epochs * steps)
-    return Network(parameters.weights, parameters.biases, loss)
+            if report is not None:
+                report(done, total)
+    return parameters
 
 
 def predict_members(network: Network, X: ArrayLike) -> Iterator[tuple[slice, Floats]]:
@@ -314,10 +367,19 @@ def predict_members(network: Network, X: ArrayLike) -> Iterator[tuple[slice, Flo
     X = np.asarray(X, np.float32)
     expected = f"shape (n_images, {network.n_inputs})"
     _require(X.ndim == 2 and X.shape[1] == network.n_inputs, expected, X.shape)
-    block = np.zeros((PREDICTION_ROWS, X.shape[1]), np.float32)
-    for start in range(0, len(X), PREDICTION_ROWS):
+
+    def predict(start: int) -> tuple[slice, Floats]:
         rows = X[start : start + PREDICTION_ROWS]
+        block = np.zeros((PREDICTION_ROWS, X.shape[1]), np.float32)
         block[: len(rows)] = rows
-        block[len(rows) :] = 0
         probabilities = activate(_forward(network, block)[-1], network.loss)
-        yield slice(start, start + len(rows)), probabilities[:, : len(rows)]
+        return slice(start, start + len(rows)), probabilities[:, : len(rows)]
+
+    starts = range(0, len(X), PREDICTION_ROWS)
+    n_threads = count_threads(len(starts))
+    ahead = 4 * n_threads  # blocks in memory
+    with ThreadPoolExecutor(n_threads) as pool:
+        for first in range(0, len(starts), ahead):
+            with single_threaded_products():
+                blocks = list(pool.map(predict, starts[first : first + ahead]))
+            yield from blocks

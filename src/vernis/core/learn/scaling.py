@@ -13,6 +13,7 @@ from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from vernis.core.learn.mlp import PREDICTION_ROWS
+from vernis.core.learn.threads import single_threaded_products
 from vernis.domain.errors import InvalidValue
 
 Scaling = Literal["rows", "columns", "none"]
@@ -56,12 +57,13 @@ class Projection:
         """
         projected = np.empty((len(X), self.matrix.shape[1]), np.float32)
         block = np.zeros((PREDICTION_ROWS, X.shape[1]), np.float32)
-        for start in range(0, len(X), PREDICTION_ROWS):
-            rows = np.asarray(X[start : start + PREDICTION_ROWS], np.float32)
-            if self.scaling == "rows":
-                rows = normalize_rows(rows)
-            block[: len(rows)] = rows - self.mean
-            projected[start : start + len(rows)] = (block @ self.matrix)[: len(rows)]
+        with single_threaded_products():
+            for start in range(0, len(X), PREDICTION_ROWS):
+                rows = np.asarray(X[start : start + PREDICTION_ROWS], np.float32)
+                if self.scaling == "rows":
+                    rows = normalize_rows(rows)
+                block[: len(rows)] = rows - self.mean
+                projected[start : start + len(rows)] = (block @ self.matrix)[: len(rows)]
         return projected
 
 
@@ -105,7 +107,8 @@ def fit_projection(
     else:
         tall = len(X) > X.shape[1]
         pca = PCA(min(n_components, limit), svd_solver="covariance_eigh" if tall else "full")
-        pca.fit(centred)
+        with single_threaded_products():  # its last bits would change with the number of threads
+            pca.fit(centred)
         basis = pca.components_.T.astype(np.float32)
         variance = float(pca.explained_variance_.mean())
     scale = 1 / np.sqrt(variance) if variance > 1e-24 else 1.0
