@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -318,6 +319,25 @@ def test_the_lock_is_taken_again_by_its_holder_and_by_nobody_else(folder: Path) 
         assert second.images.find("0.jpg").id == 1  # reading is always allowed
     with SqliteCatalog.open(folder, patience=0.1) as second, second.lock("index"):
         pass
+
+
+def test_a_second_writer_waits_a_little(folder: Path) -> None:
+    begun, done = threading.Event(), []
+
+    def hold(catalog: SqliteCatalog) -> None:
+        with catalog.lock("learn"):
+            begun.set()
+            time.sleep(0.2)
+            done.append("learn")
+
+    with SqliteCatalog.open(folder) as first, SqliteCatalog.open(folder, patience=30) as second:
+        thread = threading.Thread(target=hold, args=(first,))
+        thread.start()
+        begun.wait()
+        with second.lock("index"):
+            done.append("index")
+        thread.join()
+    assert done == ["learn", "index"]
 
 
 def test_another_thread_does_not_share_the_lock(folder: Path) -> None:

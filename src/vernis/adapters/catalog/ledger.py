@@ -256,7 +256,8 @@ def _prepare(connection: sqlite3.Connection, path: Path, migrations: Path) -> No
     known = len(schema.steps(migrations))
     if schema.check(connection, path, known) < known:
         raise StorageError(
-            f"{path}: written by an older version of Vernis; open it once for writing to migrate it"
+            f"{path}: written by an older version of Vernis; a command that writes migrates it "
+            "(vernis index)"
         )
     # FULL syncs the log at every commit: an edit that was acknowledged survives a power cut.
     # Bulk work commits seldom enough for that to cost nothing.

@@ -21,7 +21,8 @@ def translated_sqlite(error: sqlite3.Error, path: Path) -> CatalogError:
     """Return the error of Vernis that says what SQLite met with ``path``."""
     # The low byte is the primary result code; the rest only refines it.
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_READONLY:
+    read_only = path.parent.is_dir() and not os.access(path.parent, os.W_OK)
+    if code == sqlite3.SQLITE_READONLY or (code == sqlite3.SQLITE_CANTOPEN and read_only):
         return StorageError(f"{path}: read-only, nothing can be written; check its permissions")
     if code == sqlite3.SQLITE_FULL:
         return StorageError(f"{path}: the disk is full; make room and run the command again")

@@ -188,7 +188,9 @@ class ShardVectorStore:
         name = f"{uuid.uuid4().hex}.npy"
         temporary = self._folder / f"{name}.tmp"
         try:
-            self._folder.mkdir(exist_ok=True)
+            if not self._folder.is_dir():
+                self._folder.mkdir(exist_ok=True)
+                sync_folder(self._folder.parent)
             with open(temporary, "wb") as stream:
                 np.save(stream, vectors, allow_pickle=False)
                 stream.flush()
