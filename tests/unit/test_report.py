@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vernis.domain.errors import InvalidValue
-from vernis.report import figures
+from vernis.report import figures, svg
 from vernis.report.markup import Markup, join, tag
 from vernis.report.model import (
     Action,
@@ -310,7 +310,7 @@ def test_bars_are_in_proportion_and_inside_the_drawing(rows):
 
 @given(st.floats(0, 1e12))
 def test_count_ticks_are_whole_few_and_reach_the_top(top):
-    ticks = figures.count_ticks(top)
+    ticks = svg.count_ticks(top)
     assert ticks[0] == 0
     assert ticks[-1] >= top * (1 - 1e-9)
     assert len(ticks) <= 6

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from vernis.report import figures
 from vernis.report.figures import Bar, Line
 from vernis.report.markup import Markup, tag
-from vernis.report.model import Fill, Model, TaxonomyAudit, ThresholdCurve
+from vernis.report.model import Fill, Interval, LabelIssues, Model, TaxonomyAudit, ThresholdCurve
 from vernis.report.wording import count, percent
 
 _MOST_BARS = 24
@@ -94,6 +94,21 @@ def _together(audit: TaxonomyAudit) -> Markup:
         drawing,
         note="Percent of the images with the row's class that also carry the column's.",
     )
+
+
+def gain_figure(issues: LabelIssues) -> Markup | None:
+    """Return how many wrong labels one meets by reading on; None when it is not known."""
+    if len(issues.gain) < 3:
+        return None
+    wrong = issues.wrong or Interval(math.nan)
+    drawing = figures.gain(
+        issues.gain,
+        total=(wrong.value, wrong.low, wrong.high),
+        depth=issues.depth,
+        description=f"Wrong labels of {issues.taxonomy} met over the pictures read, worst first",
+    )
+    note = "As the probabilities have it; the band is the interval of the estimate."
+    return figures.figure("How far to read", drawing, note=note)
 
 
 def fill_figures(fills: Sequence[Fill]) -> list[Markup]:

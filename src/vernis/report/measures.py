@@ -23,6 +23,8 @@ from vernis.report.parts import (
 )
 from vernis.report.wording import count, counted, decimal, percent
 
+_MOST_ROWS = 1000  # of a table of classes; free keywords can be many thousands
+
 
 def audit_section(audits: Sequence[TaxonomyAudit], fills: Sequence[Fill]) -> Section:
     """Return the state of every taxonomy: one table, then the plots of each."""
@@ -55,6 +57,7 @@ def audit_section(audits: Sequence[TaxonomyAudit], fills: Sequence[Fill]) -> Sec
                 tag("h3", tag("bdi", audit.name)),
                 fact_list(audit.facts),
                 tag("div", audit_figures(audit, known.get(audit.name)), class_="figures"),
+                _count_table(audit, known.get(audit.name)),
                 id=f"audit-{i}",
                 class_="block",
             )
@@ -64,6 +67,36 @@ def audit_section(audits: Sequence[TaxonomyAudit], fills: Sequence[Fill]) -> Sec
         "rarest one that occurs."
     )
     return section("audit", "Audit", counted(len(audits), "taxonomy", "taxonomies"), lead, blocks)
+
+
+def _count_table(audit: TaxonomyAudit, fill: Fill | None) -> Markup | None:
+    """Return the numbers behind the bars, of every class."""
+    if not audit.counts:
+        return None
+    added = {c.label: c.n_suggested for c in fill.classes} if fill else {}
+    ordered = sorted(audit.counts.items(), key=lambda item: (-item[1], item[0]))
+    rows = [
+        tag(
+            "tr",
+            tag("th", tag("bdi", label), scope="row"),
+            tag("td", count(value), class_="number", data_value=value),
+            tag(
+                "td", percent(value / max(audit.n_images, 1), 1), class_="number", data_value=value
+            ),
+            tag("td", count(added.get(label, 0)), class_="number", data_value=added.get(label, 0)),
+        )
+        for label, value in ordered[:_MOST_ROWS]
+    ]
+    names = ("Images", "Of all images", "Suggested")
+    heads = [column("Class"), *(column(name, "number") for name in names)]
+    text = "All classes as a table"
+    if len(ordered) > _MOST_ROWS:
+        text = f"The {count(_MOST_ROWS)} most frequent of {count(len(ordered))} classes as a table"
+    return tag(
+        "details",
+        tag("summary", text),
+        sortable_table(f"Images of each class of {audit.name}", heads, rows),
+    )
 
 
 def fill_section(fills: Sequence[Fill]) -> Section:

@@ -123,7 +123,8 @@ class LabelIssues:
     """The label issues of a taxonomy, worst first.
 
     ``wrong`` estimates how many labels are wrong; ``depth`` is how far down the ranking is worth
-    reading. ``n_flagged`` may exceed ``len(items)``. ``notes`` are sentences shown above.
+    reading. ``n_flagged`` may exceed ``len(items)``. ``gain`` holds points (pictures read, wrong
+    labels met as the probabilities have it), from (0, 0). ``notes`` are sentences shown above.
     """
 
     taxonomy: str
@@ -134,6 +135,7 @@ class LabelIssues:
     depth: int | None = None
     scorer: str = ""
     notes: tuple[str, ...] = ()
+    gain: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

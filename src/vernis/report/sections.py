@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from vernis.report.charts import gain_figure
 from vernis.report.markup import Content, Markup, join, tag
 from vernis.report.measures import audit_section, fill_section, models_section
 from vernis.report.model import Action, LabelIssues, ReportData
@@ -167,51 +168,43 @@ def _actions(actions: Sequence[Action]) -> Markup | None:
 # --------------------------------------------------------------------------- lists
 
 
-def _label_issues(all_issues: Sequence[LabelIssues]) -> Section:
-    cards = []
-    for issues in all_issues:
-        facts: list[Content] = []
-        if issues.wrong is not None:
-            bounds = between(issues.wrong)
-            facts.append(
-                tag(
-                    "p",
-                    tag("strong", f"About {count(issues.wrong.value)}"),
-                    " labels are wrong",
-                    f" ({bounds} with 95% confidence)" if bounds else "",
-                    ".",
-                )
-            )
-        if issues.depth:
-            text = counted(issues.depth, "picture")
-            facts.append(tag("p", "Worth reading: the first ", tag("strong", text), "."))
-        if issues.n_flagged > len(issues.items):
-            facts.append(
-                tag(
-                    "p",
-                    f"The {count(len(issues.items))} worst of {count(issues.n_flagged)} are "
-                    "shown; the command line lists all.",
-                )
-            )
-        cards.append(
-            tag(
-                "div",
-                tag("h3", tag("bdi", issues.taxonomy)),
-                tag(
-                    "p",
-                    tag("strong", count(issues.n_flagged)),
-                    " suspected of ",
-                    count(issues.n_labelled),
-                    " labelled images",
-                )
-                if issues.n_labelled
-                else tag("p", tag("strong", count(issues.n_flagged)), " suspected"),
-                facts,
-                [tag("p", note, class_="muted") for note in issues.notes],
-                tag("p", f"Ranked by {issues.scorer}.", class_="muted") if issues.scorer else None,
-                class_="card summary-card",
-            )
+def _estimate_card(issues: LabelIssues) -> Markup:
+    """Return how many labels are wrong and how far to read."""
+    lines = [tag("p", tag("strong", count(issues.n_flagged)), " suspected")]
+    if issues.n_labelled:
+        of = f" suspected of {counted(issues.n_labelled, 'labelled image')}"
+        lines = [tag("p", tag("strong", count(issues.n_flagged)), of)]
+    if issues.wrong is not None:
+        bounds = between(issues.wrong)
+        about = tag("strong", f"About {count(issues.wrong.value)}")
+        of = (
+            f" labels are wrong ({bounds} with 95% confidence)." if bounds else " labels are wrong."
         )
+        lines.append(tag("p", about, of))
+    if issues.depth:
+        first = tag("strong", counted(issues.depth, "picture"))
+        lines.append(tag("p", "Worth reading: the first ", first, "."))
+    if issues.n_flagged > len(issues.items):
+        shown, all_of_them = count(len(issues.items)), count(issues.n_flagged)
+        lines.append(
+            tag("p", f"The {shown} worst of {all_of_them} are shown; the command line lists all.")
+        )
+    notes = [*issues.notes, f"Ranked by {issues.scorer}." if issues.scorer else ""]
+    return tag(
+        "div",
+        tag(
+            "div",
+            tag("h3", tag("bdi", issues.taxonomy)),
+            lines,
+            [tag("p", note, class_="muted") for note in notes if note],
+        ),
+        gain_figure(issues),
+        class_="card summary-card",
+    )
+
+
+def _label_issues(all_issues: Sequence[LabelIssues]) -> Section:
+    cards = [_estimate_card(issues) for issues in all_issues]
     lead = join(
         "Worst first. ",
         tag("span", "given", class_="chip given"),

@@ -175,7 +175,21 @@ def _label_issues(catalog: Catalog, matrix: LabelMatrix, known: _Known) -> Label
         depth=None if depth is None else int(depth),
         scorer=str(summary.get("scorer", "")),
         notes=tuple(notes),
+        gain=_gain(catalog, name),
     )
+
+
+def _gain(catalog: Catalog, taxonomy: str) -> tuple[tuple[int, float], ...]:
+    """Return the expected number of wrong labels among the k worst, at most 120 points."""
+    ranked = sorted(
+        catalog.issues.select(("label",), taxonomy, flagged_only=False), key=lambda i: i.score
+    )
+    chances = [read_number(issue.evidence, "probability") for issue in ranked]
+    if len(chances) < 2 or any(chance is None for chance in chances):
+        return ()
+    met = np.cumsum([0.0, *(chance or 0.0 for chance in chances)])
+    steps = np.unique(np.linspace(0, len(chances), 120).round().astype(int))
+    return tuple((int(k), round(float(met[k]), 2)) for k in steps)
 
 
 def _label_issue(issue: Issue, known: _Known) -> LabelIssue:

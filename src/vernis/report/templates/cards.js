@@ -90,7 +90,7 @@ function fillCard(row) {
 
 const LISTS = {
   issues: {
-    pageSize: 12, noun: "label issues", placeholder: "Search file, class or change", card: issueCard,
+    pageSize: 12, noun: ["label issue", "label issues"], placeholder: "Search file, class or change", card: issueCard,
     filters: {
       taxonomy: { name: "Taxonomy", all: "All", of: (row) => row.t },
       change: { name: "Change", all: "All", of: (row) => row.c, say: (value) => CHANGES[value] || value },
@@ -100,7 +100,7 @@ const LISTS = {
     text: (row) => [imageText(row.i), row.t, row.c, ...row.g, ...row.u],
   },
   duplicates: {
-    pageSize: 10, noun: "groups", placeholder: "Search file, label or transform", card: groupCard,
+    pageSize: 10, noun: ["group", "groups"], placeholder: "Search file, label or transform", card: groupCard,
     filters: {
       kind: { name: "Kind", all: "All", of: (row) => row.k, say: (value) => GROUP_KINDS[value] || value },
       conflict: { name: "Labels", all: "Any labels", of: (row) => (row.x.length ? "Labels disagree" : "Labels agree") },
@@ -108,12 +108,12 @@ const LISTS = {
     text: (row) => row.m.flatMap(([id, , transform, labels]) => [imageText(id), transform, ...labels]),
   },
   quality: {
-    pageSize: 30, noun: "pictures", placeholder: "Search file", card: qualityCard,
+    pageSize: 30, noun: ["picture", "pictures"], placeholder: "Search file", card: qualityCard,
     filters: { kind: { name: "Kind", all: "All", of: (row) => row.k } },
     text: (row) => [imageText(row.i), row.k, row.n],
   },
   fill: {
-    pageSize: 30, noun: "suggestions", placeholder: "Search file or class", card: fillCard,
+    pageSize: 30, noun: ["suggestion", "suggestions"], placeholder: "Search file or class", card: fillCard,
     filters: {
       taxonomy: { name: "Taxonomy", all: "All", of: (row) => row.t },
       label: { name: "Class", all: "All classes", of: (row) => row.l },

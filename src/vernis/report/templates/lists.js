@@ -8,6 +8,8 @@ function makeList(host, options) {
   const state = { query: "", filters: {}, page: 0, found: rows };
   const counted = el("span", { class: "counted" });
 
+  const noun = options.noun[rows.length === 1 ? 0 : 1];
+
   const pages = () => Math.max(1, Math.ceil(state.found.length / options.pageSize));
 
   function search() {
@@ -41,8 +43,8 @@ function makeList(host, options) {
     }));
     if (!shown.length) items.append(el("li", { class: "nothing" }, "Nothing matches. Clear the search or the filters."));
     counted.textContent = state.found.length === rows.length
-      ? asCount(rows.length) + " " + options.noun
-      : asCount(state.found.length) + " of " + asCount(rows.length) + " " + options.noun;
+      ? asCount(rows.length) + " " + noun
+      : asCount(state.found.length) + " of " + asCount(rows.length) + " " + noun;
     drawPager();
   }
 
