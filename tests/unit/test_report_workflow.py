@@ -1,0 +1,208 @@
+"""The report of a collection: collected from the catalog, thumbnails drawn, old ones kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vernis.adapters.catalog.catalog import SqliteCatalog
+from vernis.adapters.engine import ThreadEngine
+from vernis.adapters.pixels import thumbnail_jpeg
+from vernis.domain.errors import InvalidValue, StorageError, UnreadableImage
+from vernis.domain.types import (
+    DuplicateGroup,
+    DuplicatePair,
+    FoundFile,
+    Issue,
+    Statement,
+    Suggestion,
+    Taxonomy,
+)
+from vernis.report.model import ReportData
+from vernis.workflows.report import ReportSettings, write_report
+from vernis.workflows.report_data import collect_report
+from vernis.workflows.report_summaries import read_interval, read_number
+
+NAMES = [f"{letter}/<script>alert({i})</script>.jpg" for i, letter in enumerate("aabbcc")]
+CLASSES = ("a", "b", "c")
+
+
+def found(name: str, reason: str = "") -> FoundFile:
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    return FoundFile(name, digest, 1000, 1, 40, 30, "JPEG", reason)
+
+
+@pytest.fixture
+def catalog(tmp_path):
+    with SqliteCatalog.create(tmp_path / "shop.vernis") as opened:
+        files = [found(name) for name in NAMES] + [found("c/broken.jpg", "cut off")]
+        opened.images.set_root(tmp_path)
+        opened.images.apply_index(files, complete=True)
+        opened.images.set_other_files({".mp4": 2})
+        fill_with_findings(opened)
+        yield opened
+
+
+def fill_with_findings(catalog: SqliteCatalog) -> None:
+    ids = [catalog.images.find(name).id for name in NAMES]
+    catalog.labels.define(Taxonomy("letter", "single", CLASSES))
+    given = [Statement(i, name[0], "yes") for i, name in zip(ids[:5], NAMES[:5], strict=True)]
+    catalog.labels.record("letter", given, source="given", verb="import")
+    evidence = {
+        "change": "replaced",
+        "given": ["a"],
+        "suggested": ["b"],
+        "probability": 0.9,
+        "neighbors": [{"image_id": ids[2], "label": "b", "similarity": 0.8}],
+    }
+    catalog.issues.replace(
+        ("label",),
+        [
+            Issue("label", ids[1], 0.1, True, "letter", evidence=evidence),
+            Issue("label", ids[3], 0.8, False, "letter", evidence={**evidence, "probability": 0.2}),
+        ],
+        "letter",
+    )
+    catalog.issues.replace(("dark",), [Issue("dark", ids[0], 0.2, evidence={"mean": 0.1})])
+    pair = DuplicatePair(*sorted(ids[2:4]), "pixels", 1.0, "identity")
+    catalog.issues.replace_groups(
+        [DuplicateGroup("pixels", (ids[2], ids[3]), ids[3], "larger", (pair,), {"letter": ("b",)})]
+    )
+    catalog.issues.replace_suggestions("letter", [Suggestion(ids[5], "letter", "c", 0.97)])
+    catalog.runs.finish(
+        "label_issues:letter",
+        "x",
+        {"wrong": {"count": 1.2, "low": 1, "high": 3, "depth": 2}, "scorer": "softmin"},
+    )
+    catalog.runs.finish(
+        "fill:letter", "x", {"precision": 0.95, "withheld": 4, "notes": ["careful"]}
+    )
+
+
+def read_picture(image):
+    return np.full((30, 40, 3), image.id * 20, np.uint8)
+
+
+def write(catalog, out: Path, reader=read_picture, **settings):
+    return write_report(
+        catalog,
+        out,
+        engine=ThreadEngine(2),
+        read_picture=reader,
+        thumbnail=thumbnail_jpeg,
+        version="0.1.0",
+        settings=ReportSettings(**settings),
+        created=datetime(2026, 11, 24, 2, 40),
+    )
+
+
+def rows(out: Path, name: str):
+    text = next((out / "assets").glob(f"{name}.*.js")).read_text(encoding="ascii")
+    return json.loads(text[text.index(",") + 1 : text.rindex(")")])
+
+
+def collect(catalog, max_items: int = 100) -> ReportData:
+    return collect_report(catalog, max_items=max_items, created="today", version="0.1.0")[0]
+
+
+def test_every_finding_reaches_the_report(catalog):
+    data = collect(catalog)
+    assert data.title == "shop"
+    assert data.n_images == 6
+    assert dict(data.facts)["Other files, not read"] == "2 .mp4"
+    (audit,) = data.audits
+    assert (audit.n_labelled, dict(audit.counts)) == (5, {"a": 2, "b": 2, "c": 1})
+    (issues,) = data.label_issues
+    assert (issues.wrong.value, issues.wrong.low, issues.depth) == (1.2, 1, 2)
+    assert [(i.given, i.suggested) for i in issues.items] == [(("a",), ("b",))]
+    assert issues.gain == ((0, 0.0), (1, 0.9), (2, 1.1))
+    (group,) = data.duplicates
+    assert [m.transform for m in group.members if m.image != group.keeper] == ["identity"]
+    assert [kind.kind for kind in data.quality] == ["dark"]
+    assert [(b.uri, b.reason) for b in data.broken] == [("c/broken.jpg", "cut off")]
+    (fill,) = data.fills
+    assert (fill.before, fill.after, fill.n_withheld) == (pytest.approx(5 / 6), 1.0, 4)
+    commands = [action.command for action in data.actions]
+    assert commands == [
+        "vernis trash --duplicates --dry-run",
+        "vernis issues letter --limit 1",
+        "vernis fill letter --precision 0.95 --apply",
+        "vernis status",
+    ]
+
+
+def test_decided_issues_are_counted_but_not_shown(catalog):
+    (issue,) = catalog.issues.select(("label",), "letter")
+    catalog.issues.set_verdict([issue.id], "dismissed", who="ana")
+    (issues,) = collect(catalog).label_issues
+    assert issues.items == ()
+    assert any("1 dismissed" in note for note in issues.notes)
+
+
+def test_long_lists_are_cut_and_counted(catalog):
+    ids = [image.id for image in catalog.images.all()]
+    catalog.issues.replace(("dark",), [Issue("dark", i, i / 10) for i in ids])
+    (dark,) = collect(catalog, max_items=2).quality
+    assert (len(dark.items), dark.n_flagged) == (2, 6)
+
+
+def test_an_empty_catalog_gives_a_report(tmp_path):
+    with SqliteCatalog.create(tmp_path / "empty.vernis") as empty:
+        summary = write(empty, tmp_path / "report")
+    assert summary.images == 0
+    assert "Nothing suspicious" in summary.page.read_text(encoding="utf-8")
+
+
+def test_thumbnails_are_drawn_once_and_for_shown_images_only(catalog, tmp_path):
+    out = tmp_path / "report"
+    first = write(catalog, out)
+    shown = rows(out, "images")
+    assert first.images == len(shown) == first.drawn == 5
+    assert all((out / row[5]).read_bytes()[:2] == b"\xff\xd8" for row in shown)
+    page = first.page.read_bytes()
+    again = write(catalog, out)
+    assert again.drawn == 0
+    assert again.page.read_bytes() == page
+
+
+def test_a_picture_that_cannot_be_read_is_shown_without_a_preview(catalog, tmp_path):
+    bad = catalog.images.find(NAMES[1]).id
+
+    def reader(image):
+        if image.id == bad:
+            raise UnreadableImage(image.uri, "gone")
+        return read_picture(image)
+
+    summary = write(catalog, tmp_path / "report", reader)
+    assert summary.without_thumbnail == 1
+    assert {row[0]: row[5] for row in rows(tmp_path / "report", "images")}[bad] == ""
+
+
+def test_a_full_disk_ends_the_report_and_leaves_the_old_one(catalog, tmp_path):
+    out = tmp_path / "report"
+    before = write(catalog, out).page.read_bytes()
+
+    def reader(image):
+        raise StorageError("the disk is full")
+
+    with pytest.raises(StorageError):
+        write(catalog, out, reader, edge=64)
+    assert (out / "index.html").read_bytes() == before
+
+
+def test_settings_are_checked():
+    with pytest.raises(InvalidValue, match="max_items"):
+        ReportSettings(max_items=0)
+
+
+def test_summaries_are_read_in_every_shape():
+    assert read_interval({"wrong": 3, "wrong_low": 1, "wrong_high": 4}, "wrong").high == 4
+    assert read_interval({"wrong": {"value": 3, "low": None}}, "wrong").value == 3
+    assert read_interval({"wrong": "many"}, "wrong") is None
+    assert read_number({"a": True, "b": math.nan, "c": 2}, "a", "b", "c") == 2
