@@ -30,6 +30,7 @@ from vernis.domain.types import (
     Statement,
     Suggestion,
     Taxonomy,
+    TrashedFile,
     Verdict,
 )
 
@@ -117,6 +118,25 @@ class Backbone(Protocol):
 
     def feature_map(self, pixels: Pixels, layer: str) -> NDArray[np.float32]:
         """Return the tensor of a layer for one picture, shape (channels, height, width)."""
+        ...
+
+
+class TrashFolder(Protocol):
+    """Where files go instead of being deleted."""
+
+    @property
+    def folder(self) -> Path: ...
+
+    def contents(self) -> list[TrashedFile]:
+        """Return the files that lie in the trash, oldest first (from the manifest and the disk)."""
+        ...
+
+    def put(self, file: TrashedFile) -> None:
+        """Move a file into the trash; raises StorageError, and UsageError when it has changed."""
+        ...
+
+    def restore(self, file: TrashedFile) -> None:
+        """Move a file back; raises StorageError when another file has taken its place."""
         ...
 
 

@@ -269,6 +269,22 @@ class DuplicateGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class TrashedFile:
+    """A file that lies in the trash, or is to go there. ``keeper`` is the uri of its duplicate."""
+
+    image_id: int
+    uri: str
+    content_hash: str
+    size: int
+    keeper: str = ""
+    kind: str = ""
+
+    def __post_init__(self) -> None:
+        _require(bool(self.uri), "a uri", self.uri)
+        _require(bool(self.content_hash), "a content hash", self.content_hash)
+
+
+@dataclass(frozen=True, slots=True)
 class Space:
     """What a stored vector is: an embedding space, a fingerprint or a set of measures.
 

@@ -9,11 +9,14 @@ duplicates needs comes from it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vernis.domain.errors import InvalidValue
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 LUMA_SIDE = 64
 """Side of the grey picture, pixels."""
@@ -122,7 +125,7 @@ def turn_matrix(orientation: int) -> NDArray[np.float32]:
     return np.asarray(_TURNS[orientation])
 
 
-def turn(planes: NDArray[np.generic], orientation: int) -> NDArray[np.generic]:
+def turn(planes: NDArray[Scalar], orientation: int) -> NDArray[Scalar]:
     """Turn or mirror pictures, shape (..., side, side)."""
     turned = np.swapaxes(planes, -1, -2) if orientation >= 4 else planes
     if orientation % 4 in (1, 3):

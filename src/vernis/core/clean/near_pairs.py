@@ -1,0 +1,318 @@
+"""Find all pairs of near duplicates: propose, align, verify, follow chains of transforms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vernis.core.clean.near_alignment import (
+    Placements,
+    guess_placements,
+    guess_whole_placements,
+    refine_placements,
+)
+from vernis.core.clean.near_candidates import (
+    describe_turns,
+    propose_by_embedding,
+    propose_by_turns,
+)
+from vernis.core.clean.near_fingerprints import Fingerprints, shrink
+from vernis.core.clean.near_verification import compare, name_transforms, robust_agreement
+from vernis.domain.errors import InvalidValue
+
+Report = Callable[[int, int], None]
+"""Receives the number of verified candidates and their total."""
+
+
+@dataclass(frozen=True, slots=True)
+class NearSettings:
+    """What counts as a near duplicate.
+
+    Attributes
+    ----------
+    threshold : float
+        Least similarity, 0..1. See docs/decisions/duplicates.md for what it means on real sets.
+    turn_neighbors : int
+        Candidates per image by small pictures in eight orientations.
+    embedding_neighbors : int
+        Candidates per image by embedding.
+    seed : int
+        Draws samples and partitions.
+    """
+
+    threshold: float = 0.85
+    turn_neighbors: int = 8
+    embedding_neighbors: int = 8
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.threshold < 1.0:
+            raise InvalidValue(f"expected a threshold between 0 and 1, got {self.threshold!r}")
+        if min(self.turn_neighbors, self.embedding_neighbors) < 1:
+            raise InvalidValue(
+                "expected one neighbour or more, got "
+                f"{self.turn_neighbors!r} and {self.embedding_neighbors!r}"
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NearPairs:
+    """Verified pairs.
+
+    Attributes
+    ----------
+    pairs : ndarray of int64, shape (n_pairs, 2)
+        Rows a < b, sorted.
+    similarity : ndarray of float32, shape (n_pairs,)
+        0..1.
+    transforms : tuple of str
+        How a became b: an orientation and changes joined by ``+``, such as ``rot90+gray``.
+    """
+
+    pairs: NDArray[np.int64]
+    similarity: NDArray[np.float32]
+    transforms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Checked:
+    """Pairs that were compared, a < b, with b's placement on a."""
+
+    pairs: NDArray[np.int64]
+    placements: Placements
+    similarity: NDArray[np.float32]
+
+    def take(self, rows: NDArray[np.int64] | slice) -> _Checked:
+        return _Checked(self.pairs[rows], self.placements.take(rows), self.similarity[rows])
+
+
+# Gates of the cascade, each far below what true copies reach (docs/decisions/duplicates.md).
+_COARSE_GATE = 0.12
+_FINE_GATE = 0.2
+_GUESSES_KEPT = 2
+_CHAIN_ROUNDS = 3
+_COARSE_ROUNDS, _FINE_ROUNDS = 4, 3
+_BLOCK = 8192
+
+
+def find_near_pairs(
+    fingerprints: Fingerprints,
+    embeddings: NDArray[np.generic] | None = None,
+    settings: NearSettings | None = None,
+    report: Report | None = None,
+) -> NearPairs:
+    """Find pairs that show the same picture, however it was scaled, turned, cropped or covered.
+
+    Parameters
+    ----------
+    fingerprints : Fingerprints
+        Of distinct pictures (the same bytes once).
+    embeddings : ndarray, shape (n_images, dim), optional
+        Any embedding space; without it crops are found only where a chain of other copies leads
+        to them.
+    settings : NearSettings, optional
+    report : callable, optional
+        Called while candidates are verified.
+
+    Returns
+    -------
+    NearPairs
+
+    Raises
+    ------
+    InvalidValue
+        When fingerprints and embeddings differ in number.
+    """
+    chosen = settings or NearSettings()
+    n = len(fingerprints)
+    if embeddings is not None and len(embeddings) != n:
+        raise InvalidValue(f"expected {n} embeddings, one a fingerprint, got {len(embeddings)}")
+    if n < 2:
+        return NearPairs(np.zeros((0, 2), np.int64), np.zeros(0, np.float32), ())
+    pyramid = _Pyramid.build(fingerprints)
+    found = _verify_candidates(pyramid, embeddings, chosen, report)
+    found = _follow_chains(pyramid, found, chosen.threshold)
+    order = np.lexsort((found.pairs[:, 1], found.pairs[:, 0]))
+    found = found.take(order)
+    names = name_transforms(fingerprints, found.pairs, found.placements)
+    return NearPairs(found.pairs, found.similarity, names)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pyramid:
+    """The grey pictures at three sizes."""
+
+    full: NDArray[np.uint8]
+    fine: NDArray[np.float32]
+    coarse: NDArray[np.float32]
+
+    @classmethod
+    def build(cls, fingerprints: Fingerprints) -> _Pyramid:
+        fine = np.concatenate(
+            [
+                shrink(fingerprints.luma[start : start + _BLOCK], 32)
+                for start in range(0, len(fingerprints), _BLOCK)
+            ]
+        )
+        n = len(fine)
+        coarse = np.asarray(fine.reshape(n, 16, 2, 16, 2).mean(axis=(2, 4)))
+        return cls(fingerprints.luma, fine, coarse)
+
+
+def _verify_candidates(
+    pyramid: _Pyramid,
+    embeddings: NDArray[np.generic] | None,
+    settings: NearSettings,
+    report: Report | None,
+) -> _Checked:
+    descriptors = describe_turns(pyramid.full, seed=settings.seed)
+    turned, _ = propose_by_turns(descriptors, settings.turn_neighbors, seed=settings.seed)
+    del descriptors
+    batches = [(turned, guess_whole_placements)]
+    if embeddings is not None:
+        near, _ = propose_by_embedding(embeddings, settings.embedding_neighbors, seed=settings.seed)
+        batches.append((near, guess_placements))
+    total = sum(len(pairs) for pairs, _ in batches)
+    done, parts = 0, []
+    for pairs, guess in batches:
+        for start in range(0, len(pairs), _BLOCK):
+            block = pairs[start : start + _BLOCK]
+            parts.append(_cascade(pyramid, block, guess(pyramid.fine, block)[0], settings))
+            done += len(block)
+            if report is not None:
+                report(done, total)
+    return _best_of(parts)
+
+
+def _cascade(
+    pyramid: _Pyramid, pairs: NDArray[np.int64], guesses: Placements, settings: NearSettings
+) -> _Checked:
+    """Verify pairs from coarse to fine; ``guesses`` holds the same number of each pair in a row."""
+    n = len(pairs)
+    count = len(guesses.matrix) // max(1, n)
+    repeated = np.repeat(pairs, count, axis=0)
+    agreement = robust_agreement(pyramid.coarse, *_inward(repeated, guesses))
+    kept = min(count, _GUESSES_KEPT)
+    best = np.argsort(-agreement.reshape(n, count), axis=1, kind="stable")[:, :kept]
+    rows = (best + np.arange(n)[:, None] * count).ravel()
+    rows = rows[agreement[rows] >= _COARSE_GATE]
+    some, placed = repeated[rows], guesses.take(rows)
+    placed = _refine(pyramid.coarse, some, placed, _COARSE_ROUNDS)
+    agreement = robust_agreement(pyramid.coarse, *_inward(some, placed))
+    # The better of the guesses of each pair.
+    owner = rows // count
+    order = np.lexsort((-agreement, owner))
+    first = np.ones(len(order), dtype=bool)
+    first[1:] = owner[order][1:] != owner[order][:-1]
+    rows = order[first]
+    rows = rows[agreement[rows] >= _FINE_GATE]
+    return _finish(pyramid, some[rows], placed.take(rows), settings.threshold)
+
+
+def _finish(
+    pyramid: _Pyramid, pairs: NDArray[np.int64], placed: Placements, threshold: float
+) -> _Checked:
+    placed = _refine(pyramid.fine, pairs, placed, _FINE_ROUNDS)
+    similarity = compare(pyramid.full, *_inward(pairs, placed))
+    keep = np.flatnonzero(similarity >= threshold)
+    return _Checked(pairs[keep], placed.take(keep), similarity[keep])
+
+
+def _follow_chains(pyramid: _Pyramid, found: _Checked, threshold: float) -> _Checked:
+    """Verify a and c where a-b and b-c are verified, at the placement that they imply."""
+    n = len(pyramid.full)
+    tried = set((found.pairs[:, 0] * n + found.pairs[:, 1]).tolist())
+    for _ in range(_CHAIN_ROUNDS):
+        pairs, placed = _chains(found, n, tried)
+        if not len(pairs):
+            break
+        tried.update((pairs[:, 0] * n + pairs[:, 1]).tolist())
+        parts = [
+            _finish(
+                pyramid,
+                pairs[start : start + _BLOCK],
+                placed.take(slice(start, start + _BLOCK)),
+                threshold,
+            )
+            for start in range(0, len(pairs), _BLOCK)
+        ]
+        more = _best_of(parts)
+        if not len(more.pairs):
+            break
+        found = _best_of([found, more])
+    return found
+
+
+def _chains(found: _Checked, n: int, tried: set[int]) -> tuple[NDArray[np.int64], Placements]:
+    """Return the untried pairs two steps apart, each by its most similar middle."""
+    inverse = found.placements.inverse()
+    count = len(found.pairs)
+    source = np.concatenate([found.pairs[:, 0], found.pairs[:, 1]])
+    target = np.concatenate([found.pairs[:, 1], found.pairs[:, 0]])
+    matrix = np.concatenate([found.placements.matrix, inverse.matrix])
+    offset = np.concatenate([found.placements.offset, inverse.offset])
+    value = np.concatenate([found.similarity, found.similarity])
+    steps = Placements(matrix, offset)
+    order = np.argsort(source, kind="stable")
+    bounds = np.searchsorted(source[order], np.arange(n + 1))
+    best: dict[int, tuple[float, int, int]] = {}
+    for middle in np.unique(target[:count].tolist() + target[count:].tolist()):
+        around = order[bounds[middle] : bounds[middle + 1]]
+        for i in around:
+            for j in around:
+                a, c = int(target[i]), int(target[j])
+                code = a * n + c
+                if a >= c or code in tried:
+                    continue
+                worth = float(min(value[i], value[j]))
+                if code not in best or worth > best[code][0]:
+                    best[code] = (worth, int(i), int(j))
+    codes = np.array(sorted(best), dtype=np.int64)
+    left = np.array([best[c][1] for c in codes.tolist()], dtype=np.int64)
+    right = np.array([best[c][2] for c in codes.tolist()], dtype=np.int64)
+    # Step i leads from the middle m to a: it places a on m; step j places c on m.
+    placed = steps.take(left).inverse().after(steps.take(right)) if len(codes) else steps
+    return np.column_stack([codes // n, codes % n]), placed
+
+
+def _inward(pairs: NDArray[np.int64], placed: Placements) -> tuple[NDArray[np.int64], Placements]:
+    """Swap pairs in which b is larger than a, so that the sampled picture is the larger one."""
+    swap = placed.scale() > 1.0
+    inverse = placed.inverse()
+    return (
+        np.where(swap[:, None], pairs[:, ::-1], pairs),
+        Placements(
+            np.where(swap[:, None, None], inverse.matrix, placed.matrix),
+            np.where(swap[:, None], inverse.offset, placed.offset),
+        ),
+    )
+
+
+def _refine(
+    pictures: NDArray[np.float32], pairs: NDArray[np.int64], placed: Placements, rounds: int
+) -> Placements:
+    swap = placed.scale() > 1.0
+    refined = refine_placements(pictures, *_inward(pairs, placed), rounds)
+    inverse = refined.inverse()
+    return Placements(
+        np.where(swap[:, None, None], inverse.matrix, refined.matrix),
+        np.where(swap[:, None], inverse.offset, refined.offset),
+    )
+
+
+def _best_of(parts: list[_Checked]) -> _Checked:
+    """Join results; of a pair that occurs twice the more similar one stays."""
+    pairs = np.concatenate([part.pairs for part in parts])
+    similarity = np.concatenate([part.similarity for part in parts])
+    placed = Placements(
+        np.concatenate([part.placements.matrix for part in parts]),
+        np.concatenate([part.placements.offset for part in parts]),
+    )
+    order = np.lexsort((-similarity, pairs[:, 1], pairs[:, 0]))
+    distinct = np.ones(len(order), dtype=bool)
+    distinct[1:] = (pairs[order][1:] != pairs[order][:-1]).any(axis=1)
+    keep = order[distinct]
+    return _Checked(pairs[keep], placed.take(keep), similarity[keep])

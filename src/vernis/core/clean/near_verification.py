@@ -1,0 +1,226 @@
+"""Tell whether two aligned fingerprints show the same picture, and how the one was changed."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vernis.core.clean.near_alignment import Placements, fit_brightness, sample, sample_grid
+from vernis.core.clean.near_fingerprints import (
+    LUMA_SIDE,
+    ORIENTATIONS,
+    Fingerprints,
+)
+
+_SIDE = 32
+_STRIDE = 2
+_WINDOWS = _SIDE // _STRIDE - 1
+# Variance (grey levels squared) below which a window's structure is noise, and the difference in
+# level at which two windows no longer agree.
+_NOISE_VARIANCE = 9.0
+_LEVEL_SPREAD = 25.0
+_TEXTURE_LIMIT = 400.0
+_TEXTURE_FLOOR = 4.0
+_LEAST_COVER = 0.75
+_LEAST_OUTSIDE = 0.6
+_RHO = 20.0
+_BLOCK_POINTS = 262_144
+
+# What is worth naming: see name_transforms.
+_CROP_SCALE = 0.95
+_GREY_SPREAD = 1.5
+_COLOR_SPREAD = 4.0
+_BRIGHTER, _BIAS = 0.12, 12.0
+_BANNER_GAIN = 0.05
+
+
+def robust_agreement(
+    pictures: NDArray[np.float32], pairs: NDArray[np.int64], placements: Placements
+) -> NDArray[np.float32]:
+    """Return how much of a's contrast b explains when large differences count little.
+
+    One minus the summed Geman-McClure loss of the difference after fitting brightness, over that
+    of a picture of one grey. Cheap; used to rank guesses.
+
+    Parameters
+    ----------
+    pictures : ndarray of float32, shape (n_images, side, side)
+    pairs : ndarray of int64, shape (n_pairs, 2)
+    placements : Placements
+
+    Returns
+    -------
+    ndarray of float32, shape (n_pairs,)
+        1 = the same, about 0 = unrelated.
+    """
+    grid = sample_grid(pictures.shape[1])
+    out = np.empty(len(pairs), dtype=np.float32)
+    step = max(1, _BLOCK_POINTS // len(grid))
+    for start in range(0, len(pairs), step):
+        part = slice(start, start + step)
+        warped, inside = sample(pictures, pairs[part, 0], placements.take(part), grid)
+        target = pictures[pairs[part, 1]].reshape(-1, len(grid))
+        mask = inside.astype(np.float32)
+        gain, bias, _ = fit_brightness(warped, target, mask)
+        loss = _loss(target - gain[:, None] * warped - bias[:, None], mask)
+        plain = _loss(target - np.median(target, axis=1)[:, None], mask)
+        out[part] = 1.0 - loss / np.maximum(plain, 0.01 * len(grid))
+    return out
+
+
+def compare(
+    pictures: NDArray[np.uint8], pairs: NDArray[np.int64], placements: Placements
+) -> NDArray[np.float32]:
+    """Compare aligned pictures window by window.
+
+    The structure term of the SSIM (Wang et al. 2004) in windows of an eighth of the picture, times
+    a term for the windows' level, averaged with the windows' texture as weight. One rectangle of
+    at most a third of the picture is left out where that helps (a banner, a watermark), provided
+    that 60 % of the texture of one of the pictures lies outside it.
+
+    Parameters
+    ----------
+    pictures : ndarray of uint8, shape (n_images, LUMA_SIDE, LUMA_SIDE)
+    pairs : ndarray of int64, shape (n_pairs, 2)
+    placements : Placements
+        Of the second on the first; its scale at most 1.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_pairs,)
+        0..1.
+    """
+    return _compare(pictures, pairs, placements)[0]
+
+
+def name_transforms(
+    fingerprints: Fingerprints, pairs: NDArray[np.int64], placements: Placements
+) -> tuple[str, ...]:
+    """Say how the first picture of each pair became the second.
+
+    Parameters
+    ----------
+    fingerprints : Fingerprints
+    pairs : ndarray of int64, shape (n_pairs, 2)
+    placements : Placements
+        Of the second on the first.
+
+    Returns
+    -------
+    tuple of str
+        An orientation and the changes (``crop``, ``gray``, ``brightness``, ``banner``) joined by
+        ``+``; ``identity`` when there is none. Changes of size are not seen here.
+    """
+    orientation = placements.orientation()
+    swap = placements.scale() > 1.0
+    inverse = placements.inverse()
+    inward = Placements(
+        np.where(swap[:, None, None], inverse.matrix, placements.matrix),
+        np.where(swap[:, None], inverse.offset, placements.offset),
+    )
+    ordered = np.where(swap[:, None], pairs[:, ::-1], pairs)
+    _, plain, best, gain, bias = _compare(fingerprints.luma, ordered, inward)
+    crop = inward.scale() < _CROP_SCALE
+    spread = np.abs(fingerprints.chroma.astype(np.int16) - 128).mean(axis=(1, 2, 3))
+    first, second = spread[pairs[:, 0]], spread[pairs[:, 1]]
+    grey = (np.minimum(first, second) < _GREY_SPREAD) & (np.maximum(first, second) > _COLOR_SPREAD)
+    bright = (np.abs(np.log(gain)) > _BRIGHTER) | (np.abs(bias) > _BIAS)
+    banner = best - plain > _BANNER_GAIN
+    names = []
+    for row in range(len(pairs)):
+        parts = [ORIENTATIONS[orientation[row]]] if orientation[row] else []
+        changes = (("crop", crop), ("gray", grey), ("brightness", bright), ("banner", banner))
+        parts += [name for name, seen in changes if seen[row]]
+        names.append("+".join(parts) or ORIENTATIONS[0])
+    return tuple(names)
+
+
+def _loss(difference: NDArray[np.float32], mask: NDArray[np.float32]) -> NDArray[np.float32]:
+    squared = np.square(difference * (1.0 / _RHO))
+    return np.asarray((mask * squared / (1.0 + squared)).sum(axis=1))
+
+
+def _compare(
+    pictures: NDArray[np.uint8], pairs: NDArray[np.int64], placements: Placements
+) -> tuple[NDArray[np.float32], ...]:
+    grid = sample_grid(LUMA_SIDE)
+    columns: list[tuple[NDArray[np.float32], ...]] = []
+    step = max(1, _BLOCK_POINTS // len(grid))
+    for start in range(0, max(1, len(pairs)), step):
+        part = slice(start, start + step)
+        warped, inside = sample(pictures, pairs[part, 0], placements.take(part), grid)
+        target = pictures[pairs[part, 1]].reshape(-1, len(grid)).astype(np.float32)
+        columns.append(
+            _compare_windows(_halve(warped), _halve(target), _halve(inside.astype(np.float32)))
+        )
+    return tuple(np.concatenate(column) for column in zip(*columns, strict=True))
+
+
+def _halve(flat: NDArray[np.float32]) -> NDArray[np.float32]:
+    planes = flat.reshape(len(flat), _SIDE, 2, _SIDE, 2)
+    return np.asarray(planes.mean(axis=(2, 4)).reshape(len(flat), -1))
+
+
+def _compare_windows(
+    warped: NDArray[np.float32], target: NDArray[np.float32], mask: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], ...]:
+    """Return similarity, similarity without leaving anything out, gain and bias."""
+    gain, bias, _ = fit_brightness(warped, target, mask)
+    model = gain[:, None] * warped + bias[:, None]
+    count = np.maximum(_window_sums(mask), 1e-6)
+    mean_a, mean_b = _window_sums(mask * model) / count, _window_sums(mask * target) / count
+    square_a = _window_sums(mask * model * model) / count
+    square_b = _window_sums(mask * target * target) / count
+    var_a = np.maximum(square_a - mean_a * mean_a, 0.0)
+    var_b = np.maximum(square_b - mean_b * mean_b, 0.0)
+    covariance = _window_sums(mask * model * target) / count - mean_a * mean_b
+    structure = (2 * covariance + _NOISE_VARIANCE) / (var_a + var_b + _NOISE_VARIANCE)
+    structure *= np.exp(-np.square((mean_a - mean_b) / _LEVEL_SPREAD))
+    valid = count > _LEAST_COVER * 4 * _STRIDE * _STRIDE
+    texture_a = np.sqrt(np.minimum(var_a, _TEXTURE_LIMIT) + _TEXTURE_FLOOR) * valid
+    texture_b = np.sqrt(np.minimum(var_b, _TEXTURE_LIMIT) + _TEXTURE_FLOOR) * valid
+    weight = np.maximum(texture_a, texture_b)
+    lost = weight * (1.0 - structure)
+    holes = _holes().T
+    outside = np.maximum(_share_outside(texture_a, holes), _share_outside(texture_b, holes))
+    rest = np.maximum(weight.sum(axis=1, keepdims=True) - weight @ holes, 1e-6)
+    score = 1.0 - (lost.sum(axis=1, keepdims=True) - lost @ holes) / rest
+    best = np.where(outside >= _LEAST_OUTSIDE, score, -1.0).max(axis=1)
+    plain = np.clip(score[:, 0], 0.0, 1.0)
+    return np.clip(best, 0.0, 1.0).astype(np.float32), plain, best, gain, bias
+
+
+def _window_sums(flat: NDArray[np.float32]) -> NDArray[np.float32]:
+    cells = _SIDE // _STRIDE
+    sums = flat.reshape(len(flat), cells, _STRIDE, cells, _STRIDE).sum(axis=(2, 4))
+    pairs = sums[:, 1:] + sums[:, :-1]
+    return np.asarray((pairs[:, :, 1:] + pairs[:, :, :-1]).reshape(len(flat), -1))
+
+
+def _share_outside(texture: NDArray[np.float32], holes: NDArray[np.float32]) -> NDArray[np.float32]:
+    total = np.maximum(texture.sum(axis=1, keepdims=True), 1e-6)
+    return np.asarray(1.0 - (texture @ holes) / total)
+
+
+@cache
+def _holes() -> NDArray[np.float32]:
+    """Return the rectangles that may be left out, 0/1, shape (n_holes, n_windows); 0 is none."""
+    n = _WINDOWS
+    bands = [
+        (start, start + thick) for thick in range(1, n // 3 + 1) for start in range(n - thick + 1)
+    ]
+    spans = list(combinations(np.unique(np.linspace(0, n, 6).round().astype(int)).tolist(), 2))
+    boxes = [(0, n, *band) for band in bands] + [(*band, 0, n) for band in bands]
+    boxes += [
+        (*rows, *columns)
+        for rows in spans
+        for columns in spans
+        if (rows[1] - rows[0]) * (columns[1] - columns[0]) * 3 <= n * n
+    ]
+    holes = np.zeros((1 + len(boxes), n, n), dtype=np.float32)
+    for hole, (top, bottom, left, right) in zip(holes[1:], boxes, strict=True):
+        hole[top:bottom, left:right] = 1.0
+    return holes.reshape(len(holes), -1)
