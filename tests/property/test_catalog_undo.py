@@ -92,7 +92,7 @@ def state(catalog: SqliteCatalog) -> object:
     return said, seen, [(i.id, i.verdict) for i in catalog.issues.select()]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(sessions)
 def test_undoing_everything_in_reverse_restores_every_state(work: list) -> None:  # type: ignore[type-arg]
     with fresh() as catalog:
@@ -114,7 +114,7 @@ def test_undoing_everything_in_reverse_restores_every_state(work: list) -> None:
         assert catalog.integrity() == []
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(sessions, st.lists(st.integers(0, 10), max_size=6))
 def test_undo_in_any_order_keeps_the_rules(work: list, order: list[int]) -> None:  # type: ignore[type-arg]
     with fresh() as catalog:
@@ -188,3 +188,33 @@ def test_effective_labels_agree_with_the_rules_read_aloud(
             expected[c] = 1.0
         np.testing.assert_array_equal(values[image], expected)
         assert confirmed[image].tolist() == by_person
+
+
+@settings(deadline=None, max_examples=15)
+@given(
+    st.sampled_from(["single", "multi"]),
+    st.lists(statements, max_size=6),
+    st.lists(statements, max_size=6, unique_by=lambda s: (s.image_id, s.label)),
+)
+def test_statements_mean_the_same_together_and_one_by_one(
+    name: str, before: list[Statement], said: list[Statement]
+) -> None:
+    seen = []
+    for parts in ([said], [[one] for one in said]):
+        with fresh() as catalog:
+            catalog.labels.record(name, before, source="given", verb="test")
+            for part in parts:
+                catalog.labels.record(name, part, source="given", verb="test")
+            images = range(1, N_IMAGES + 1)
+            seen.append(
+                [sorted(repr(s) for _, s in catalog.labels.statements(name, i)) for i in images]
+            )
+    assert seen[0] == seen[1]
+
+
+def test_in_one_batch_the_last_word_counts() -> None:
+    words = [Statement(1, "a", "yes"), Statement(1, "a", "no"), Statement(1, "b", "yes")]
+    with fresh() as catalog:
+        catalog.labels.record("single", words, source="given", verb="test")
+        said = {s.label: s.state for _, s in catalog.labels.statements("single", 1)}
+    assert said == {"a": "no", "b": "yes"}

@@ -369,6 +369,34 @@ def test_a_write_waits_for_another_transaction_and_then_says_so(folder: Path) ->
             second.images.set_other_files({".mp4": 2})
 
 
+def test_a_reader_never_sees_half_of_a_transaction(folder: Path) -> None:
+    stop, seen = threading.Event(), []
+
+    def read() -> None:
+        with SqliteCatalog.open(folder, read_only=True) as reader:
+            while not stop.is_set():
+                matrix = reader.labels.matrix("t")
+                seen.append(len(matrix.image_ids))
+                # Each image comes together with its label and its class.
+                assert matrix.labelled[3:].all()
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    with SqliteCatalog.open(folder) as writer:
+        for number in range(60):
+            name = f"new {number}"
+            with writer.transaction():
+                writer.images.apply_index([FoundFile(name, name, 1, 1)], complete=False)
+                writer.labels.define(Taxonomy("t", "single", (name,)))
+                image = writer.images.find(name).id
+                said = [Statement(image, name, "yes")]
+                writer.labels.record("t", said, source="given", verb="index")
+    stop.set()
+    thread.join()
+    assert len(seen) > 1
+    assert seen == sorted(seen)
+
+
 def test_threads_share_a_catalog(folder: Path) -> None:
     failures: list[Exception] = []
 

@@ -220,9 +220,9 @@ class SqliteLabelStore:
         yes: dict[int, str] = {}
         for said in statements:
             if kind == "single" and said.state == "yes":
-                former = yes.get(said.image_id)
-                if former is not None and former != said.label:
-                    wanted[(said.image_id, former)] = Statement(said.image_id, former, "unknown")
+                former = (said.image_id, yes.get(said.image_id, said.label))
+                if former[1] != said.label and wanted[former].state == "yes":
+                    wanted[former] = Statement(*former, "unknown")
                 yes[said.image_id] = said.label
             wanted[(said.image_id, said.label)] = said
         classes = self._class_ids(name, taxonomy_id, {label for _, label in wanted})
