@@ -196,6 +196,34 @@ def test_a_full_disk_ends_the_report_and_leaves_the_old_one(catalog, tmp_path):
     assert (out / "index.html").read_bytes() == before
 
 
+def test_curves_stand_on_the_out_of_bag_predictions(catalog):
+    ids = [catalog.images.find(name).id for name in NAMES]
+    oob = np.array(
+        [[0.9, 0.1, 0], [0.4, 0.6, 0], [0.2, 0.8, 0], [0.1, 0.9, 0], [0, 0.3, 0.7], [0, 0, 1]],
+        np.float32,
+    )
+    catalog.models.save(
+        "letter",
+        "space",
+        arrays={"w": np.zeros(1)},
+        settings={"classes": list(CLASSES), "thresholds": {"a": 0.5}, "notes": ["careful"]},
+        metrics={"micro": {"f1": {"value": 0.8, "low": 0.7, "high": 0.9}}, "classes": {}},
+        fingerprint="x",
+        predictions={"image_ids": np.array(ids), "oob": oob, "ensemble": oob},
+    )
+    (model,) = collect(catalog).models
+    assert model.averages["Micro F1"].high == 0.9
+    assert "careful" in model.notes
+    assert [curve.label for curve in model.curves] == ["All classes together", *CLASSES]
+    together, a, b, _ = model.curves
+    half = a.thresholds.index(0.5)
+    # one of the two images of a is taken, and nothing else; b takes its two and one of a
+    assert (a.precision[half], a.recall[half], a.chosen) == (1.0, 0.5, 0.5)
+    assert (b.precision[half], b.recall[half]) == (pytest.approx(2 / 3, abs=1e-4), 1.0)
+    # at 0 every labelled image gets its most probable class, of which one is wrong
+    assert (together.precision[0], together.recall[0]) == (0.8, 0.8)
+
+
 def test_settings_are_checked():
     with pytest.raises(InvalidValue, match="max_items"):
         ReportSettings(max_items=0)

@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 
 from vernis.domain.ports import Catalog
-from vernis.domain.types import QUALITY_KINDS, DuplicateGroup, ImageRecord, Issue, LabelMatrix
+from vernis.domain.types import (
+    QUALITY_KINDS,
+    DuplicateGroup,
+    DuplicatePair,
+    ImageRecord,
+    Issue,
+    LabelMatrix,
+)
 from vernis.report.model import (
     BrokenFile,
     Duplicates,
@@ -26,7 +33,8 @@ from vernis.report.model import (
 )
 from vernis.report.wording import count, counted, size
 from vernis.workflows.report_actions import suggest_actions
-from vernis.workflows.report_labels import audit_taxonomy, collect_fill, collect_model
+from vernis.workflows.report_labels import audit_taxonomy, collect_fill
+from vernis.workflows.report_models import collect_model
 from vernis.workflows.report_summaries import (
     read_interval,
     read_notes,
@@ -94,7 +102,7 @@ def collect_report(
         quality=quality,
         broken=tuple(BrokenFile(i.uri, i.reason or "unreadable", i.size) for i in unreadable),
         fills=fills,
-        models=_some(collect_model(catalog, matrix.taxonomy.name) for matrix in matrices),
+        models=_some(collect_model(catalog, matrix) for matrix in matrices),
     )
     return data, [known.images[i] for i in images]
 
@@ -244,7 +252,7 @@ def _duplicates(group: DuplicateGroup, known: _Known) -> Duplicates:
             Member(
                 image,
                 float("nan") if pair is None else pair.similarity,
-                "" if pair is None else pair.transform,
+                "" if pair is None else _seen_from(group.keeper, pair),
                 tuple((first + rest)[:_LABELS_SHOWN]),
             )
         )
@@ -256,6 +264,16 @@ def _duplicates(group: DuplicateGroup, known: _Known) -> Duplicates:
         merged={name: tuple(labels) for name, labels in group.merged_labels.items() if labels},
         conflicts=group.conflicts,
     )
+
+
+_INVERSE = {"rot90": "rot270", "rot270": "rot90"}
+
+
+def _seen_from(keeper: int, pair: DuplicatePair) -> str:
+    """Return how the keeper became the other; a pair says how ``a`` became ``b``."""
+    if pair.a == keeper:
+        return pair.transform
+    return "+".join(_INVERSE.get(part, part) for part in pair.transform.split("+"))
 
 
 def _quality(catalog: Catalog, kind: str, known: _Known) -> QualityIssues | None:

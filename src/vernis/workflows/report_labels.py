@@ -1,4 +1,4 @@
-"""What the report shows of one taxonomy: audit, fill suggestions, model."""
+"""What the report shows of one taxonomy: its audit and its fill suggestions."""
 
 from __future__ import annotations
 
@@ -12,25 +12,15 @@ import numpy as np
 from vernis.domain.ports import Catalog
 from vernis.domain.types import LabelMatrix
 from vernis.report.model import (
-    ClassMetrics,
     Fill,
     FillClass,
     FillItem,
-    Model,
     TaxonomyAudit,
-    ThresholdCurve,
 )
 from vernis.report.wording import count, percent
-from vernis.workflows.report_summaries import read_interval, read_notes, read_number, run_summary
+from vernis.workflows.report_summaries import or_nan, read_notes, read_number, run_summary
 
 _TOGETHER = 14  # classes of the table of classes that occur together
-_MEASURES = (
-    ("micro", "f1", "Micro F1"),
-    ("macro", "f1", "Macro F1"),
-    ("micro", "precision", "Micro precision"),
-    ("micro", "recall", "Micro recall"),
-    ("macro", "average_precision", "Mean average precision"),
-)
 
 
 def audit_taxonomy(matrix: LabelMatrix) -> TaxonomyAudit:
@@ -127,97 +117,14 @@ def _fill_classes(
             FillClass(
                 label=label,
                 n_suggested=by_class.get(label, 0),
-                threshold=_or_nan(read_number(facts, "threshold")),
-                precision=_or_nan(
+                threshold=or_nan(read_number(facts, "threshold")),
+                precision=or_nan(
                     read_number(facts, "bound", "lower", "precision_low", "precision")
                 ),
                 n_before=before,
             )
         )
     return tuple(rows)
-
-
-# --------------------------------------------------------------------------- models
-
-
-def collect_model(catalog: Catalog, taxonomy: str) -> Model | None:
-    """Return the latest model of a taxonomy with its measures, None when there is none."""
-    record = catalog.models.latest(taxonomy)
-    if record is None:
-        return None
-    metrics = record.metrics
-    averages = {}
-    for average, measure, name in _MEASURES:
-        interval = read_interval(metrics.get(average) or {}, measure)
-        if interval is not None:
-            averages[name] = interval
-    classes = tuple(_class_metrics(metrics, label) for label in metrics.get("classes") or {})
-    facts = [
-        ("Embedding", record.space),
-        ("Trained", record.created[:16].replace("T", " ")),
-        ("Classes", count(len(classes)) if classes else ""),
-    ]
-    return Model(
-        taxonomy=taxonomy,
-        name=f"{record.name}@{record.version}",
-        averages=averages,
-        classes=tuple(sorted(classes, key=lambda c: (-c.support, c.label))),
-        curves=_curves(metrics),
-        settings=tuple((name, value) for name, value in facts if value),
-        notes=read_notes(metrics),
-    )
-
-
-def _class_metrics(metrics: Mapping[str, Any], label: str) -> ClassMetrics:
-    row = metrics["classes"][label]
-    thresholds = metrics.get("thresholds")
-    threshold = read_number(thresholds, label) if isinstance(thresholds, Mapping) else None
-
-    def value(name: str) -> float:
-        interval = read_interval(row, name)
-        return math.nan if interval is None else interval.value
-
-    return ClassMetrics(
-        label=label,
-        support=int(read_number(row, "n_yes", "support") or 0),
-        precision=value("precision"),
-        recall=value("recall"),
-        f1=value("f1"),
-        ap=value("average_precision"),
-        threshold=_or_nan(threshold if threshold is not None else read_number(row, "threshold")),
-        f2=value("f2"),
-        note=str(row.get("note", "")),
-    )
-
-
-def _curves(metrics: Mapping[str, Any]) -> tuple[ThresholdCurve, ...]:
-    """Return the curves that are well formed, the one over all classes first."""
-    found = []
-    curves = metrics.get("curves") or {}
-    thresholds = metrics.get("thresholds")
-    chosen = thresholds if isinstance(thresholds, Mapping) else {}
-    for label, curve in curves.items():
-        steps = curve.get("threshold") or curve.get("thresholds") or ()
-        columns = [curve.get(name) for name in ("precision", "recall", "f1")]
-        if not steps or any(column is None or len(column) != len(steps) for column in columns):
-            continue
-        precision, recall, f1 = (tuple(_or_nan(v) for v in column) for column in columns)
-        at = read_number(curve, "chosen")
-        found.append(
-            ThresholdCurve(
-                label="All classes together" if label in ("micro", "") else str(label),
-                thresholds=tuple(float(t) for t in steps),
-                precision=precision,
-                recall=recall,
-                f1=f1,
-                chosen=_or_nan(at if at is not None else read_number(chosen, str(label))),
-            )
-        )
-    return tuple(sorted(found, key=lambda c: (c.label != "All classes together", c.label)))
-
-
-def _or_nan(value: float | None) -> float:
-    return math.nan if value is None else float(value)
 
 
 def _unit(value: float | None) -> float:

@@ -39,18 +39,17 @@ def read_interval(summary: Mapping[str, Any], *keys: str) -> Interval | None:
             centre = read_number(value, "value", "estimate", "count", "mean")
             if centre is not None:
                 low, high = read_number(value, "low", "lower"), read_number(value, "high", "upper")
-                return Interval(
-                    centre,
-                    math.nan if low is None else low,
-                    math.nan if high is None else high,
-                )
+                return Interval(centre, or_nan(low), or_nan(high))
         plain = read_number(summary, key)
         if plain is not None:
             low, high = read_number(summary, f"{key}_low"), read_number(summary, f"{key}_high")
-            return Interval(
-                plain, math.nan if low is None else low, math.nan if high is None else high
-            )
+            return Interval(plain, or_nan(low), or_nan(high))
     return None
+
+
+def or_nan(value: float | None) -> float:
+    """Return the number, NaN for None."""
+    return math.nan if value is None else float(value)
 
 
 def read_notes(summary: Mapping[str, Any], *keys: str) -> tuple[str, ...]:

@@ -1,7 +1,12 @@
 // How one row of each list looks. The keys of the rows are those of payload.py.
 const CHANGES = { extra: "To be removed", missing: "Missing", replaced: "Another class" };
 const GROUP_KINDS = { bytes: "Same file", pixels: "Same pixels", near: "Near duplicate" };
-const TRANSFORMS = { identity: "same picture", "": "" };
+const TRANSFORMS = {
+  identity: "same picture", hflip: "mirrored", vflip: "upside-down mirrored", rot180: "turned 180°", rot90: "turned 90° left",
+  rot270: "turned 90° right", transpose: "mirrored and turned", transverse: "mirrored and turned", crop: "cropped", gray: "greyscale",
+  brightness: "brightness", banner: "banner", scale: "other size",
+};
+const transformName = (text) => (text ? text.split("+").map((part) => TRANSFORMS[part] || part.replaceAll("_", " ")).join(", ") : "copy");
 
 const imageText = (id) => (vernis.images.get(id) || { uri: "" }).uri;
 
@@ -48,7 +53,7 @@ function groupCard(row) {
   const ordered = [...row.m].sort((a, b) => (b[0] === row.b) - (a[0] === row.b));
   const members = ordered.map(([id, similarity, transform, labels]) => {
     const keeps = id === row.b;
-    const how = keeps ? "keep" : (transform in TRANSFORMS ? TRANSFORMS[transform] : transform.replaceAll("_", " "));
+    const how = keeps ? "keep" : transformName(transform);
     const ref = vernis.images.get(id) || {};
     return el("li", { class: "member" + (keeps ? " keeper" : "") },
       picture(id, keeps ? "to be kept" : "copy"),
@@ -105,7 +110,7 @@ const LISTS = {
       kind: { name: "Kind", all: "All", of: (row) => row.k, say: (value) => GROUP_KINDS[value] || value },
       conflict: { name: "Labels", all: "Any labels", of: (row) => (row.x.length ? "Labels disagree" : "Labels agree") },
     },
-    text: (row) => row.m.flatMap(([id, , transform, labels]) => [imageText(id), transform, ...labels]),
+    text: (row) => row.m.flatMap(([id, , transform, labels]) => [imageText(id), transformName(transform), ...labels]),
   },
   quality: {
     pageSize: 30, noun: ["picture", "pictures"], placeholder: "Search file", card: qualityCard,

@@ -1,0 +1,182 @@
+"""What the report shows of a model: its measures, and curves over the threshold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vernis.domain.errors import VernisError
+from vernis.domain.ports import Catalog
+from vernis.domain.types import LabelMatrix, ModelRecord
+from vernis.report.model import ClassMetrics, Model, ThresholdCurve
+from vernis.report.wording import count
+from vernis.workflows.report_summaries import or_nan, read_interval, read_notes, read_number
+from vernis.workflows.training_data import assume_no
+
+_MEASURES = (
+    ("micro", "f1", "Micro F1"),
+    ("macro", "f1", "Macro F1"),
+    ("micro", "precision", "Micro precision"),
+    ("micro", "recall", "Micro recall"),
+    ("macro", "average_precision", "Mean average precision"),
+)
+_STEPS = np.linspace(0.0, 1.0, 51)
+_MOST_CURVES = 300  # classes that the page offers, most frequent first
+
+
+def collect_model(catalog: Catalog, matrix: LabelMatrix) -> Model | None:
+    """Return the latest model of a taxonomy with its measures, None when there is none."""
+    record = catalog.models.latest(matrix.taxonomy.name)
+    if record is None:
+        return None
+    metrics = record.metrics
+    settings, predictions = _load(catalog, record)
+    averages = {}
+    for average, measure, name in _MEASURES:
+        interval = read_interval(metrics.get(average) or {}, measure)
+        if interval is not None:
+            averages[name] = interval
+    thresholds = settings.get("thresholds") or {}
+    classes = [_class_metrics(metrics, thresholds, label) for label in metrics.get("classes") or {}]
+    return Model(
+        taxonomy=matrix.taxonomy.name,
+        name=f"{record.name}@{record.version}",
+        averages=averages,
+        classes=tuple(sorted(classes, key=lambda c: (-c.support, c.label))),
+        curves=_curves(matrix, settings, predictions),
+        settings=_facts(record, settings, len(classes)),
+        notes=read_notes({**metrics, **settings}),
+    )
+
+
+def _load(
+    catalog: Catalog, record: ModelRecord
+) -> tuple[Mapping[str, Any], Mapping[str, NDArray[Any]]]:
+    """Return settings and predictions; a model whose files are damaged still has its metrics."""
+    try:
+        _, settings = catalog.models.load(record)
+        return settings, catalog.models.predictions(record)
+    except VernisError:
+        return {}, {}
+
+
+def _facts(
+    record: ModelRecord, settings: Mapping[str, Any], n_classes: int
+) -> tuple[tuple[str, str], ...]:
+    head = settings.get("head") or {}
+    labelled = read_number(settings, "n_labelled")
+    objective = str(settings.get("objective", ""))
+    facts = [
+        ("Embedding", record.space),
+        ("Trained", record.created[:16].replace("T", " ")),
+        ("Labelled images", count(labelled) if labelled is not None else ""),
+        ("Classes", count(n_classes) if n_classes else ""),
+        ("Estimators", _plain(head, "n_estimators")),
+        ("Principal components", _plain(head, "n_components")),
+        ("Thresholds tuned for", {"f1": "F1", "f2": "F2"}.get(objective, objective)),
+    ]
+    return tuple((name, value) for name, value in facts if value)
+
+
+def _plain(head: Mapping[str, Any], name: str) -> str:
+    value = read_number(head, name)
+    return count(value) if value is not None else ""
+
+
+def _class_metrics(
+    metrics: Mapping[str, Any], thresholds: Mapping[str, Any], label: str
+) -> ClassMetrics:
+    row = metrics["classes"][label]
+
+    def value(name: str) -> float:
+        interval = read_interval(row, name)
+        return math.nan if interval is None else interval.value
+
+    return ClassMetrics(
+        label=label,
+        support=int(read_number(row, "n_yes", "support") or 0),
+        precision=value("precision"),
+        recall=value("recall"),
+        f1=value("f1"),
+        ap=value("average_precision"),
+        threshold=or_nan(read_number(thresholds, label)),
+        f2=value("f2"),
+        note=str(row.get("note", "")),
+    )
+
+
+# --------------------------------------------------------------------------- curves
+
+
+def _curves(
+    matrix: LabelMatrix, settings: Mapping[str, Any], predictions: Mapping[str, NDArray[Any]]
+) -> tuple[ThresholdCurve, ...]:
+    """Return the curves of all classes together, then of each, most frequent first.
+
+    They stand on the out-of-bag predictions and the labels of today.
+    """
+    images, scores = predictions.get("image_ids"), predictions.get("oob")
+    labels = list(settings.get("classes") or ())
+    known = set(matrix.taxonomy.classes)
+    if images is None or scores is None or scores.shape != (len(images), len(labels)):
+        return ()
+    columns = [c for c, label in enumerate(labels) if label in known]
+    truth, rows = _truth_of(matrix, images, [labels[c] for c in columns])
+    scores = scores[rows][:, columns].astype(np.float64)
+    if not len(scores) or not (truth == 1).any():
+        return ()
+    if matrix.taxonomy.kind == "single":
+        # only the most probable class of an image is ever taken
+        best = scores == np.nanmax(np.where(np.isnan(scores), -1.0, scores), axis=1)[:, None]
+        scores = np.where(best | np.isnan(scores), scores, -1.0)
+    thresholds = settings.get("thresholds") or {}
+    found = [_curve("All classes together", truth.ravel(), scores.ravel(), math.nan)]
+    order = np.argsort(-(truth == 1).sum(axis=0), kind="stable")[:_MOST_CURVES]
+    for c in order:
+        label = labels[columns[c]]
+        if (truth[:, c] == 1).any():
+            chosen = or_nan(read_number(thresholds, label))
+            found.append(_curve(label, truth[:, c], scores[:, c], chosen))
+    return tuple(found)
+
+
+def _truth_of(
+    matrix: LabelMatrix, images: NDArray[np.int64], labels: list[str]
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the labels of the predicted images that are still there, and their rows."""
+    place = {int(image): row for row, image in enumerate(matrix.image_ids)}
+    column = {label: c for c, label in enumerate(matrix.taxonomy.classes)}
+    rows = np.asarray([r for r, image in enumerate(images) if int(image) in place], np.int64)
+    there = np.asarray([place[int(images[r])] for r in rows], np.int64)
+    values, _ = assume_no(matrix)
+    return values[there][:, [column[label] for label in labels]], rows
+
+
+def _curve(
+    label: str, truth: NDArray[np.floating], scores: NDArray[np.float64], chosen: float
+) -> ThresholdCurve:
+    known = ~(np.isnan(truth) | np.isnan(scores))
+    every = np.sort(scores[known])
+    right = np.sort(scores[known & (truth == 1)])
+    accepted = len(every) - np.searchsorted(every, _STEPS, side="left")
+    correct = len(right) - np.searchsorted(right, _STEPS, side="left")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        precision = np.where(accepted > 0, correct / accepted, np.nan)
+        recall = correct / max(len(right), 1)
+        f1 = 2 * correct / (accepted + len(right))
+
+    def rounded(values: NDArray[Any]) -> tuple[float, ...]:
+        return tuple(round(float(v), 4) for v in values)
+
+    return ThresholdCurve(
+        label=label,
+        thresholds=rounded(_STEPS),
+        precision=rounded(precision),
+        recall=rounded(recall),
+        f1=rounded(f1),
+        chosen=chosen if 0 <= chosen <= 1 else math.nan,
+    )
