@@ -79,5 +79,5 @@ def predict_with_folder(
     """Label pictures by the folder of a saved model, without its collection."""
     from vernis.adapters.catalog.models import read_model_folder
 
-    arrays, settings = read_model_folder(folder)
-    return predict_files(arrays, settings, images, progress=progress)
+    arrays, document = read_model_folder(folder)
+    return predict_files(arrays, document["settings"], images, progress=progress)

@@ -11,6 +11,15 @@ from vernis.domain.types import IMAGE_STATES, DuplicateGroup, Event, Issue, Sugg
 if TYPE_CHECKING:
     from vernis.workflows.learn import LearnSummary
 
+# As the documents name a measure → as the evaluation does.
+_MEASURES = {
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "f1",
+    "f2": "f2",
+    "ap": "average_precision",
+}
+
 
 def uris_by_id(catalog: Catalog) -> dict[int, str]:
     """Return the path of every image that the catalog lists, whatever its state."""
@@ -178,9 +187,9 @@ def learn_document(summary: LearnSummary) -> dict[str, Any]:
         "measured": metrics["basis"],
     }
     for name, measures in (("micro", micro), ("macro", macro)):
-        for measure in ("precision", "recall", "f1", "f2", "ap"):
+        for shown, measure in _MEASURES.items():
             value = measures[measure]
-            facts[f"{name} {measure}"] = (
+            facts[f"{name} {shown}"] = (
                 f"{value['value']:.3f} ({value['low']:.3f}-{value['high']:.3f})"
                 if value["value"] is not None and value["low"] is not None
                 else "not measurable"
@@ -190,7 +199,7 @@ def learn_document(summary: LearnSummary) -> dict[str, Any]:
             "class": name,
             "n": row["n_yes"],
             "threshold": summary.thresholds.get(name),
-            **{m: row[m]["value"] for m in ("precision", "recall", "f1", "f2", "ap")},
+            **{shown: row[measure]["value"] for shown, measure in _MEASURES.items()},
         }
         for name, row in metrics["classes"].items()
     ]
