@@ -374,15 +374,24 @@ def fit_brightness(
     weight : ndarray of float32, shape (n_pairs, n_points)
         0..1; small where a point does not fit.
     """
-    weight = inside
+    # Not from least squares: a white banner would have all the leverage.
+    gain = np.ones(len(source), dtype=np.float32)
+    residual = target - source
+    bias = np.median(residual, axis=1)
+    residual -= bias[:, None]
+    weight = _robust_weights(residual, 2 * _ROBUST_LEVELS) * inside
     for _ in range(_BRIGHTNESS_ROUNDS):
         gain, bias = _weighted_line(source, target, weight)
         residual = target - gain[:, None] * source - bias[:, None]
-        residual *= 1.0 / _ROBUST_LEVELS
-        residual *= residual
-        residual += 1.0
-        weight = inside / (residual * residual)
+        weight = _robust_weights(residual, _ROBUST_LEVELS) * inside
     return gain, bias, weight
+
+
+def _robust_weights(residual: NDArray[np.float32], level: float) -> NDArray[np.float32]:
+    residual *= 1.0 / level
+    residual *= residual
+    residual += 1.0
+    return np.asarray(1.0 / (residual * residual))
 
 
 def _weighted_line(

@@ -26,6 +26,8 @@ _TEXTURE_LIMIT = 400.0
 _TEXTURE_FLOOR = 4.0
 _LEAST_COVER = 0.75
 _LEAST_OUTSIDE = 0.6
+# Leaving out a part of the picture costs so much similarity, times its share of the area.
+_HOLE_PRICE = 0.3
 _RHO = 20.0
 _BLOCK_POINTS = 262_144
 
@@ -169,7 +171,7 @@ def _compare_windows(
 ) -> tuple[NDArray[np.float32], ...]:
     """Return similarity, similarity without leaving anything out, gain and bias."""
     gain, bias, _ = fit_brightness(warped, target, mask)
-    model = gain[:, None] * warped + bias[:, None]
+    model, target = _match_brightness(warped, target, gain, bias)
     count = np.maximum(_window_sums(mask), 1e-6)
     mean_a, mean_b = _window_sums(mask * model) / count, _window_sums(mask * target) / count
     square_a = _window_sums(mask * model * model) / count
@@ -188,9 +190,24 @@ def _compare_windows(
     outside = np.maximum(_share_outside(texture_a, holes), _share_outside(texture_b, holes))
     rest = np.maximum(weight.sum(axis=1, keepdims=True) - weight @ holes, 1e-6)
     score = 1.0 - (lost.sum(axis=1, keepdims=True) - lost @ holes) / rest
+    score -= _HOLE_PRICE * holes.mean(axis=0)
     best = np.where(outside >= _LEAST_OUTSIDE, score, -1.0).max(axis=1)
     plain = np.clip(score[:, 0], 0.0, 1.0)
     return np.clip(best, 0.0, 1.0).astype(np.float32), plain, best, gain, bias
+
+
+def _match_brightness(
+    warped: NDArray[np.float32],
+    target: NDArray[np.float32],
+    gain: NDArray[np.float32],
+    bias: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Bring the darker of the two to the brightness of the other, cut off at white as it is."""
+    scale = np.where(gain >= 1.0, gain, 1.0)[:, None]
+    shift = np.where(gain >= 1.0, bias, 0.0)[:, None]
+    back = np.where(gain >= 1.0, 1.0, 1.0 / gain)[:, None]
+    away = np.where(gain >= 1.0, 0.0, -bias / gain)[:, None]
+    return np.clip(warped * scale + shift, 0, 255), np.clip(target * back + away, 0, 255)
 
 
 def _window_sums(flat: NDArray[np.float32]) -> NDArray[np.float32]:
