@@ -12,17 +12,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from vernis.domain.errors import NotFound, UsageError
+from vernis import assembly
+from vernis.domain.errors import UsageError
 from vernis.domain.ports import Progress, silent
-from vernis.domain.types import IMAGE_STATES, Space
+from vernis.domain.types import IMAGE_STATES
 from vernis.workflows import listing
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from vernis.adapters.catalog.catalog import SqliteCatalog
-    from vernis.domain.ports import PictureReader
-    from vernis.domain.types import ModelRecord
 
 SUFFIX = ".vernis"
 
@@ -132,41 +131,8 @@ class Collection:
         workers: int | None = None,
     ) -> dict[str, Any]:
         """List the images below ``root`` (default: the folder indexed before), or ``files``."""
-        from vernis.adapters.engine import ThreadEngine
-        from vernis.adapters.files import FileListSource, FolderSource
-        from vernis.workflows.index import FileSource, index_files, label_by_folders
-
-        known = self.catalog.images.root()
-        source: FileSource
-        if files is not None:
-            paths = [Path(file) for file in files]
-            source = FileListSource.of(paths, root=known)
-        else:
-            folder = Path(root).resolve() if root is not None else known
-            if folder is None:
-                raise UsageError("nothing indexed yet; name a folder: vernis index PATH")
-            source = FolderSource(folder)
-        with self.catalog.lock("index"):
-            self.catalog.vectors.collect_garbage()
-            summary = index_files(
-                self.catalog, source, engine=ThreadEngine(workers), progress=self.progress
-            )
-            by_folder = {} if self._has_imported_labels() else label_by_folders(self.catalog)
-        changes = summary.changes
-        return {
-            "images": summary.images,
-            "new": changes.new,
-            "changed": changes.changed,
-            "moved": changes.moved,
-            "vanished": changes.vanished,
-            "unchanged": changes.unchanged,
-            "unreadable": changes.unreadable,
-            "other_files": sum(summary.other_files.values()),
-            "labelled_by_folders": by_folder,
-        }
-
-    def _has_imported_labels(self) -> bool:
-        return any(t.origin not in ("", "folders") for t in self.catalog.labels.taxonomies())
+        source = assembly.file_source(self.catalog, root, files)
+        return assembly.index(self.catalog, source, workers, self.progress)
 
     def import_labels(
         self,
@@ -197,54 +163,7 @@ class Collection:
         workers: int | None = None,
     ) -> dict[str, Any]:
         """Compute the vectors that are missing: embeddings, fingerprints, quality measures."""
-        from vernis.adapters.engine import ThreadEngine
-        from vernis.adapters.files import picture_reader
-        from vernis.workflows.embed import embed_images
-        from vernis.workflows.training_data import space_document
-
-        root = self._root()
-        readers = self._readers(precision, layer)
-        with self.catalog.lock("embed"):
-            summary = embed_images(
-                self.catalog,
-                readers,
-                read_picture=picture_reader(root),
-                engine=ThreadEngine(workers),
-                progress=self.progress,
-            )
-            # Later steps read the space that was chosen last.
-            space = space_document(readers[0].space)
-            self.catalog.runs.finish("embed", readers[0].space.name, {"space": space})
-        return {
-            "pictures": summary.images,
-            "computed": summary.computed,
-            "unreadable": len(summary.failed),
-            "seconds": round(summary.seconds, 1),
-        }
-
-    def _root(self) -> Path:
-        root = self.catalog.images.root()
-        if root is None:
-            raise UsageError("nothing indexed yet; name a folder: vernis index PATH")
-        return root
-
-    def _readers(self, precision: str | None, layer: str | None) -> list[PictureReader]:
-        from vernis.adapters.fingerprints import FingerprintReader
-        from vernis.workflows.quality import QualityReader
-
-        return [self._embedding(precision, layer), FingerprintReader(), QualityReader()]
-
-    def _embedding(self, precision: str | None = None, layer: str | None = None) -> PictureReader:
-        from vernis.adapters.backbones.zoo import open_backbone
-
-        return open_backbone(precision=precision).reader(layer)  # type: ignore[arg-type]
-
-    def _space(self) -> Space:
-        """Return the embedding space that heads and searches read."""
-        summary = self.catalog.runs.summary("embed")
-        if summary is None:
-            raise UsageError("no embeddings yet; make them: vernis embed")
-        return Space(**summary["space"])
+        return assembly.embed(self.catalog, precision, layer, workers, self.progress)
 
     def learn(self, taxonomy: str, **settings: Any) -> dict[str, Any]:
         """Train a head on a taxonomy; see ``workflows.learn.LearnSettings`` for the settings.
@@ -259,7 +178,7 @@ class Collection:
         summary = learn_taxonomy(
             self.catalog,
             taxonomy,
-            self._space(),
+            assembly.embedding_space(self.catalog),
             LearnSettings(**settings),
             progress=self.progress,
         )
@@ -267,19 +186,10 @@ class Collection:
 
     def predict(self, model: str, images: Sequence[Path | str]) -> list[dict[str, Any]]:
         """Label pictures by a model of this collection: ``TAXONOMY`` or ``NAME@VERSION``."""
-        from vernis.prediction import predict_files
+        from vernis.prediction import find_model, predict_files
 
-        arrays, settings = self.catalog.models.load(self._model(model))
+        arrays, settings = self.catalog.models.load(find_model(self.catalog, model))
         return predict_files(arrays, settings, images, progress=self.progress)
-
-    def _model(self, text: str) -> ModelRecord:
-        name, _, version = text.partition("@")
-        records = self.catalog.models.records()
-        for record in records:
-            if name in (record.name, record.taxonomy) and version in ("", str(record.version)):
-                return record
-        known = ", ".join(f"{r.name}@{r.version}" for r in records) or "none yet"
-        raise NotFound(f"no model {text!r}; the collection has: {known}")
 
     def models(self, taxonomy: str | None = None) -> list[dict[str, Any]]:
         """Return the saved models, newest first."""
@@ -297,22 +207,79 @@ class Collection:
 
     def report(self, out: Path | str = "report", *, workers: int | None = None) -> Path:
         """Write the static HTML report; returns the path of its page."""
-        import vernis
-        from vernis.adapters.engine import ThreadEngine
-        from vernis.adapters.files import picture_reader
-        from vernis.adapters.pixels import thumbnail_jpeg
-        from vernis.workflows.report import write_report
+        return assembly.report(self.catalog, Path(out), workers, self.progress)
 
-        summary = write_report(
-            self.catalog,
-            Path(out),
-            engine=ThreadEngine(workers),
-            read_picture=picture_reader(self._root()),
-            thumbnail=thumbnail_jpeg,
-            version=vernis.__version__,
-            progress=self.progress,
+    # ------------------------------------------------------------------ duplicates
+
+    def find_duplicates(self) -> int:
+        """Find the duplicates; returns the number of groups."""
+        return assembly.find_duplicates(self.catalog, self.progress)
+
+    def duplicate_groups(self) -> dict[str, Any]:
+        """Return ``{groups: [...]}``; see docs/json.md. Searches first if that was not done yet."""
+        if self.catalog.runs.summary("duplicate-search") is None:
+            self.find_duplicates()
+        groups = self.catalog.issues.groups()
+        return listing.duplicate_document(groups, listing.uris_by_id(self.catalog))
+
+    def duplicates(self) -> pd.DataFrame:
+        """Return one row an image: is_duplicate_issue, duplicate_score, group, keeper."""
+        from vernis.adapters.frames import duplicate_frame
+
+        images = self.catalog.images.all()
+        return duplicate_frame(self.duplicate_groups()["groups"], images)
+
+    def trash_duplicates(self, *, kind: str = "pixels", dry_run: bool = False) -> dict[str, Any]:
+        """Move the duplicates, not the keepers, to the collection's trash folder.
+
+        Parameters
+        ----------
+        kind : {"bytes", "pixels", "near"}
+            The weakest kind of duplicate that is moved.
+        dry_run : bool
+            Only say what would be moved.
+        """
+        from vernis.workflows.trash import plan_trash, trash_images
+
+        trash = assembly.trash_folder(self.catalog)
+        plan = plan_trash(self.catalog, kind)  # type: ignore[arg-type]
+        skipped: dict[str, str] = {}
+        if not dry_run:
+            with self.catalog.lock("trash"):
+                summary = trash_images(self.catalog, trash, plan, progress=self.progress)
+            plan, skipped = summary.moved, dict(summary.skipped)
+        moved = [{"image": file.uri, "keeper": file.keeper, "kind": file.kind} for file in plan]
+        return {"moved": moved, "skipped": skipped, "trash": str(trash.folder)}
+
+    def restore(self, images: Sequence[str] = ()) -> dict[str, Any]:
+        """Move trashed images back (default: all); returns those restored and those skipped."""
+        from vernis.workflows.trash import restore_images
+
+        with self.catalog.lock("restore"):
+            summary = restore_images(
+                self.catalog,
+                assembly.trash_folder(self.catalog),
+                images,
+                progress=self.progress,
+            )
+        return {"restored": [f.uri for f in summary.moved], "skipped": dict(summary.skipped)}
+
+    # ------------------------------------------------------------------ missing labels
+
+    def fill(
+        self, taxonomy: str, *, precision: float = 0.95, apply: bool = False, seed: int = 0
+    ) -> dict[str, Any]:
+        """Suggest labels for unlabelled images at a precision; write them only with ``apply``."""
+        from vernis.workflows.fill import apply_fill, fill_taxonomy
+
+        summary = fill_taxonomy(
+            self.catalog, taxonomy, precision=precision, seed=seed, progress=self.progress
         )
-        return summary.page
+        suggestions = self.catalog.issues.suggestions(taxonomy)
+        rows = listing.suggestion_rows(suggestions, listing.uris_by_id(self.catalog))
+        document = listing.fill_document(summary, rows)
+        document["summary"]["batch"] = apply_fill(self.catalog, taxonomy) if apply else None
+        return document
 
     # ------------------------------------------------------------------ the record
 

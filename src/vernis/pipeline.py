@@ -64,7 +64,7 @@ def run(collection: Collection, path: Path, options: RunOptions) -> dict[str, An
         collection.embed(precision=options.precision, workers=options.workers)
         facts["unreadable"] = len(collection.catalog.images.all(("unreadable",)))
         facts["quality issues"] = collection.find_quality_issues()
-        facts["duplicate groups"] = collection.find_duplicates(workers=options.workers)
+        facts["duplicate groups"] = collection.find_duplicates()
         for taxonomy in collection.catalog.labels.taxonomies():
             facts |= _work_on_labels(collection, taxonomy.name, options, notes)
         page = collection.report(options.report, workers=options.workers)
@@ -154,4 +154,3 @@ def run_demo(
         summary = run(collection, Path(truth.pictures), options)
         score = score_demo(collection.catalog, truth)
     return summary | {"score": score.rows, "score_notes": score.notes}
-

@@ -7,8 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from vernis.domain.errors import ModelError, NotFound
-from vernis.domain.ports import PictureReader, Progress, silent
-from vernis.domain.types import Space
+from vernis.domain.ports import Catalog, PictureReader, Progress, silent
+from vernis.domain.types import ModelRecord, Space
+
+
+def find_model(catalog: Catalog, text: str) -> ModelRecord:
+    """Return the newest model that ``TAXONOMY``, ``NAME`` or ``NAME@VERSION`` means."""
+    name, _, version = text.partition("@")
+    records = catalog.models.records()
+    for record in records:
+        if name in (record.name, record.taxonomy) and version in ("", str(record.version)):
+            return record
+    known = ", ".join(f"{r.name}@{r.version}" for r in records) or "none yet"
+    raise NotFound(f"no model {text!r}; the collection has: {known}")
 
 
 def open_space(space: Space) -> PictureReader:

@@ -100,3 +100,28 @@ def event_frame(events: Iterable[Event]) -> pd.DataFrame:
         for event in events
     ]
     return pd.DataFrame(rows, columns=columns)
+
+
+def duplicate_frame(
+    groups: Sequence[Mapping[str, Any]], images: Sequence[ImageRecord]
+) -> pd.DataFrame:
+    """Return one row an image: is_duplicate_issue, duplicate_score, group, keeper.
+
+    The score is 1 minus the similarity to the nearest duplicate, 1 without any. ``group`` is -1
+    without one; the keeper of a group is not an issue.
+    """
+    frame = pd.DataFrame(index=pd.Index([image.uri for image in images], name="image"))
+    score = dict.fromkeys(frame.index, 1.0)
+    place = dict.fromkeys(frame.index, -1)
+    keeper = dict.fromkeys(frame.index, "")
+    for number, group in enumerate(groups):
+        for uri in group["images"]:
+            place[uri], keeper[uri] = number, group["keeper"]
+        for pair in group["pairs"]:
+            for uri in (pair["a"], pair["b"]):
+                score[uri] = min(score[uri], 1.0 - pair["similarity"])
+    frame["is_duplicate_issue"] = [place[u] >= 0 and keeper[u] != u for u in frame.index]
+    frame["duplicate_score"] = pd.Series(score, index=frame.index, dtype=float)
+    frame["group"] = [place[uri] for uri in frame.index]
+    frame["keeper"] = [keeper[uri] for uri in frame.index]
+    return frame

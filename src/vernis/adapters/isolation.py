@@ -22,7 +22,6 @@ from typing import IO
 import numpy as np
 from PIL import Image
 
-import vernis
 from vernis.adapters.color import ColorConverter
 from vernis.adapters.pixels import MIN_SIDE, decode, decode_opened
 from vernis.adapters.probe import DEFAULT_LIMITS, MAINSTREAM_FORMATS, Limits, open_picture
@@ -102,7 +101,7 @@ class _Helper:
 
     def __init__(self, min_side: int | None, limits: Limits) -> None:
         self._limits = limits
-        package_parent = str(Path(vernis.__file__).parents[1])
+        package_parent = str(Path(__file__).parents[2])
         search = os.pathsep.join(filter(None, (package_parent, os.environ.get("PYTHONPATH"))))
         self._process = subprocess.Popen(
             # -P: a json.py in the working folder must not be imported

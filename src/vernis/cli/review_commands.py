@@ -89,7 +89,12 @@ def undo(options: Namespace) -> int:
     """``vernis undo [BATCH]``."""
     with open_collection(options) as collection:
         result = collection.undo(options.batch)
-    print(result)
+    print(
+        f"took back batch {result['undoes']}: {result['events']:,} changes (batch {result['id']}; "
+        f"vernis undo {result['id']} does them again)"
+    )
+    if result["skipped"]:
+        say(f"{result['skipped']:,} labels were changed later and stay as they are.")
     return 0
 
 
@@ -110,6 +115,8 @@ def trash(options: Namespace) -> int:
         result = collection.trash_duplicates(kind=options.kind, dry_run=options.dry_run)
     for row in result["moved"]:
         print(f"{row['image']}  (kept: {row['keeper']})")
+    for uri, reason in result["skipped"].items():
+        say(f"not moved: {uri}: {reason}")
     verb = "would be moved" if options.dry_run else "moved"
     print(f"{len(result['moved']):,} images {verb} to {result['trash']}")
     return 0
@@ -118,6 +125,8 @@ def trash(options: Namespace) -> int:
 def restore(options: Namespace) -> int:
     """``vernis restore [IMAGE…]``."""
     with open_collection(options) as collection:
-        restored = collection.restore(options.images)
-    print(f"{len(restored):,} images moved back")
+        result = collection.restore(options.images)
+    for uri, reason in result["skipped"].items():
+        say(f"not moved back: {uri}: {reason}")
+    print(f"{len(result['restored']):,} images moved back")
     return 0

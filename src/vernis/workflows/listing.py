@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from vernis.domain.ports import Catalog
 from vernis.domain.types import IMAGE_STATES, DuplicateGroup, Event, Issue, Suggestion
 
 if TYPE_CHECKING:
+    from vernis.workflows.fill import FillSummary
+    from vernis.workflows.index import IndexSummary
     from vernis.workflows.learn import LearnSummary
 
 # As the documents name a measure → as the evaluation does.
@@ -209,4 +212,30 @@ def learn_document(summary: LearnSummary) -> dict[str, Any]:
         "facts": facts,
         "classes": classes,
         "notes": list(summary.notes),
+    }
+
+
+def index_document(summary: IndexSummary, by_folder: Mapping[str, int]) -> dict[str, Any]:
+    """Return the counts of one indexing."""
+    changes = summary.changes
+    return {
+        "images": summary.images,
+        "new": changes.new,
+        "changed": changes.changed,
+        "moved": changes.moved,
+        "vanished": changes.vanished,
+        "unchanged": changes.unchanged,
+        "unreadable": changes.unreadable,
+        "other_files": sum(summary.other_files.values()),
+        **{f"labelled by folder: {name}": count for name, count in by_folder.items()},
+    }
+
+
+def fill_document(summary: FillSummary, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return ``{summary, suggestions}``."""
+    facts = asdict(summary)
+    before, after = facts.pop("before"), facts.pop("after")
+    return {
+        "summary": {**facts, "filling_rate_before": before, "filling_rate_after": after},
+        "suggestions": rows,
     }

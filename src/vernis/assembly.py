@@ -1,0 +1,154 @@
+"""Which adapters each workflow gets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vernis.domain.errors import UsageError
+from vernis.domain.ports import Catalog, PictureReader, Progress
+from vernis.domain.types import Space
+
+if TYPE_CHECKING:
+    from vernis.adapters.trash import FolderTrash
+    from vernis.workflows.index import FileSource
+
+
+def image_root(catalog: Catalog) -> Path:
+    """Return the indexed folder; raises UsageError before the first indexing."""
+    root = catalog.images.root()
+    if root is None:
+        raise UsageError("nothing indexed yet; name a folder: vernis index PATH")
+    return root
+
+
+def file_source(
+    catalog: Catalog, root: Path | str | None, files: Sequence[Path | str] | None
+) -> FileSource:
+    """Return the folder, or the list of files, that an indexing reads."""
+    from vernis.adapters.files import FileListSource, FolderSource
+
+    known = catalog.images.root()
+    if files is not None:
+        paths = [Path(file).absolute() for file in files]
+        if known is None:
+            known = Path(os.path.commonpath([path.parent for path in paths]))
+        return FileListSource(known, paths)
+    folder = Path(root).resolve() if root is not None else image_root(catalog)
+    return FolderSource(folder)
+
+
+def index(
+    catalog: Catalog, source: FileSource, workers: int | None, progress: Progress
+) -> dict[str, Any]:
+    """List the images; take classes from folders unless labels were imported."""
+    from vernis.adapters.engine import ThreadEngine
+    from vernis.workflows.index import FOLDERS, index_files, label_by_folders
+    from vernis.workflows.listing import index_document
+
+    with catalog.lock("index"):
+        catalog.vectors.collect_garbage()
+        summary = index_files(catalog, source, engine=ThreadEngine(workers), progress=progress)
+        imported = any(t.origin not in ("", FOLDERS) for t in catalog.labels.taxonomies())
+        by_folder = {} if imported else label_by_folders(catalog)
+    return index_document(summary, by_folder)
+
+
+def picture_readers(precision: str | None, layer: str | None) -> list[PictureReader]:
+    """Return what is read from each picture, the embedding first."""
+    from vernis.adapters.backbones.zoo import open_backbone
+    from vernis.adapters.fingerprints import FingerprintReader
+    from vernis.workflows.quality import QualityReader
+
+    backbone = open_backbone(precision=precision)  # type: ignore[arg-type]
+    return [backbone.reader(layer), FingerprintReader(), QualityReader()]
+
+
+def embed(
+    catalog: Catalog,
+    precision: str | None,
+    layer: str | None,
+    workers: int | None,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Compute the vectors that are missing."""
+    from vernis.adapters.engine import ThreadEngine
+    from vernis.adapters.files import picture_reader
+    from vernis.workflows.embed import embed_images
+    from vernis.workflows.training_data import space_document
+
+    readers = picture_readers(precision, layer)
+    with catalog.lock("embed"):
+        summary = embed_images(
+            catalog,
+            readers,
+            read_picture=picture_reader(image_root(catalog)),
+            engine=ThreadEngine(workers),
+            progress=progress,
+        )
+        # Later steps read the space that was chosen last.
+        space = space_document(readers[0].space)
+        catalog.runs.finish("embed", readers[0].space.name, {"space": space})
+    return {
+        "pictures": summary.images,
+        "computed": summary.computed,
+        "unreadable": len(summary.failed),
+        "seconds": round(summary.seconds, 1),
+    }
+
+
+def embedding_space(catalog: Catalog) -> Space:
+    """Return the embedding space that heads and searches read; UsageError before embedding."""
+    summary = catalog.runs.summary("embed")
+    if summary is None:
+        raise UsageError("no embeddings yet; make them: vernis embed")
+    return Space(**summary["space"])
+
+
+def find_duplicates(catalog: Catalog, progress: Progress) -> int:
+    """Find the duplicates; returns the number of groups."""
+    from vernis.adapters.files import picture_reader
+    from vernis.adapters.fingerprints import FingerprintReader
+    from vernis.adapters.isolation import PictureDecoder
+    from vernis.workflows.dedupe import dedupe_images
+
+    with catalog.lock("duplicates"):
+        summary = dedupe_images(
+            catalog,
+            fingerprint_space=FingerprintReader().space,
+            embedding_space=embedding_space(catalog),
+            read_full=picture_reader(image_root(catalog), PictureDecoder(min_side=None)),
+            progress=progress,
+        )
+    return summary.groups
+
+
+def report(catalog: Catalog, out: Path, workers: int | None, progress: Progress) -> Path:
+    """Write the static report; returns the path of its page."""
+    import vernis
+    from vernis.adapters.engine import ThreadEngine
+    from vernis.adapters.files import picture_reader
+    from vernis.adapters.pixels import thumbnail_jpeg
+    from vernis.workflows.report import write_report
+
+    summary = write_report(
+        catalog,
+        out,
+        engine=ThreadEngine(workers),
+        read_picture=picture_reader(image_root(catalog)),
+        thumbnail=thumbnail_jpeg,
+        version=vernis.__version__,
+        progress=progress,
+    )
+    return summary.page
+
+
+def trash_folder(catalog: Catalog) -> FolderTrash:
+    """Return the collection's trash."""
+    from vernis.adapters.files import path_of
+    from vernis.adapters.trash import FolderTrash
+
+    root = image_root(catalog)
+    return FolderTrash(catalog.folder / "trash", lambda uri: path_of(root, uri))
