@@ -81,7 +81,9 @@ def fill_with_findings(catalog: SqliteCatalog) -> None:
         {"wrong": {"count": 1.2, "low": 1, "high": 3, "depth": 2}, "scorer": "softmin"},
     )
     catalog.runs.finish(
-        "fill:letter", "x", {"precision": 0.95, "withheld": 4, "notes": ["careful"]}
+        "fill:letter",
+        "x",
+        {"precision": 0.95, "measured": 0.97, "bound": 0.951, "notes": ["careful"]},
     )
 
 
@@ -108,7 +110,9 @@ def rows(out: Path, name: str):
 
 
 def collect(catalog, max_items: int = 100) -> ReportData:
-    return collect_report(catalog, max_items=max_items, created="today", version="0.1.0")[0]
+    return collect_report(
+        catalog, max_items=max_items, max_suggestions=max_items, created="today", version="0.1.0"
+    )[0]
 
 
 def test_every_finding_reaches_the_report(catalog):
@@ -127,7 +131,8 @@ def test_every_finding_reaches_the_report(catalog):
     assert [kind.kind for kind in data.quality] == ["dark"]
     assert [(b.uri, b.reason) for b in data.broken] == [("c/broken.jpg", "cut off")]
     (fill,) = data.fills
-    assert (fill.before, fill.after, fill.n_withheld) == (pytest.approx(5 / 6), 1.0, 4)
+    assert (fill.before, fill.after, fill.n_withheld) == (pytest.approx(5 / 6), 1.0, 0)
+    assert (fill.measured.value, fill.measured.low) == (0.97, 0.951)
     commands = [action.command for action in data.actions]
     assert commands == [
         "vernis trash --duplicates --dry-run",

@@ -163,7 +163,7 @@ def _cell(
             percent(share).removesuffix("%"),
             x + size / 2,
             y + size / 2 + 4,
-            f"cell-text middle{' on-dark' if share > 0.3 else ''}",
+            f"cell-text middle{' full' if share > 0.5 else ''}",
         )
         if writes
         else None,

@@ -120,7 +120,7 @@ def fill_section(fills: Sequence[Fill]) -> Section:
             tile("Filling rate", f"{percent(fill.before)} → {percent(fill.after)}"),
             tile("Suggested labels", count(fill.n_suggested)),
             tile("Left unknown", count(fill.n_withheld), "cannot be promised"),
-            tile("Precision promised", percent(fill.precision)),
+            tile("Precision promised", percent(fill.precision), _held_out(fill)),
         ]
         blocks.append(
             tag(
@@ -136,7 +136,8 @@ def fill_section(fills: Sequence[Fill]) -> Section:
         )
     lead = (
         "Labels for images without one, at the precision that was asked for. Nothing is written "
-        "until you apply it, and one undo takes it back."
+        "until you apply it, and one undo takes it back. The pictures below begin with the least "
+        "sure; beside each stand labelled pictures that are like it."
     )
     total = sum(fill.n_suggested for fill in fills)
     figures = tag("div", fill_figures(fills), class_="figures")
@@ -149,6 +150,13 @@ def fill_section(fills: Sequence[Fill]) -> Section:
         blocks,
         paged_list("fill", "tile-list"),
     )
+
+
+def _held_out(fill: Fill) -> str:
+    if fill.measured is None:
+        return ""
+    bound = "" if math.isnan(fill.measured.low) else f", at least {percent(fill.measured.low, 1)}"
+    return f"held out: {percent(fill.measured.value, 1)}{bound}"
 
 
 def models_section(models: Sequence[Model]) -> Section:

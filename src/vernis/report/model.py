@@ -198,6 +198,7 @@ class FillItem:
     image: int
     label: str
     probability: float
+    neighbors: tuple[Neighbor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +214,11 @@ class FillClass:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """The fill suggestions of a taxonomy; filling rates are shares of all images in 0..1."""
+    """The fill suggestions of a taxonomy, least sure first.
+
+    ``precision`` is what was asked for, ``measured`` what held-out answers reached with its lower
+    bound; ``before`` and ``after`` are filling rates, shares of all images in 0..1.
+    """
 
     taxonomy: str
     precision: float
@@ -224,6 +229,7 @@ class Fill:
     items: tuple[FillItem, ...] = ()
     classes: tuple[FillClass, ...] = ()
     notes: tuple[str, ...] = ()
+    measured: Interval | None = None
 
     def __post_init__(self) -> None:
         _require_unit("precision", self.precision)
@@ -325,5 +331,7 @@ def mentioned_images(
     for kind in quality:
         ids.update(item.image for item in kind.items)
     for fill in fills:
-        ids.update(item.image for item in fill.items)
+        for item in fill.items:
+            ids.add(item.image)
+            ids.update(neighbor.image for neighbor in item.neighbors)
     return ids

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from typing import Any
 
-from vernis.report.model import LabelIssue, Model, ReportData
+from vernis.report.model import LabelIssue, Model, Neighbor, ReportData
 from vernis.report.sections import QUALITY_NAMES
 from vernis.report.wording import size
 
@@ -40,7 +41,13 @@ def lists(data: ReportData) -> dict[str, Any]:
             for item in kind.items
         ],
         "fill": [
-            {"t": fill.taxonomy, "i": item.image, "l": item.label, "p": _number(item.probability)}
+            {
+                "t": fill.taxonomy,
+                "i": item.image,
+                "l": item.label,
+                "p": _number(item.probability),
+                "n": _neighbors(item.neighbors),
+            }
             for fill in data.fills
             for item in fill.items
         ],
@@ -63,6 +70,10 @@ def _number(value: float, digits: int = 3) -> float | None:
     return round(value, digits) if math.isfinite(value) else None
 
 
+def _neighbors(neighbors: Iterable[Neighbor]) -> list[list[Any]]:
+    return [[n.image, n.label, _number(n.similarity)] for n in neighbors]
+
+
 def _issue(issue: LabelIssue) -> dict[str, Any]:
     return {
         "i": issue.image,
@@ -71,7 +82,7 @@ def _issue(issue: LabelIssue) -> dict[str, Any]:
         "g": list(issue.given),
         "u": list(issue.suggested),
         "p": _number(issue.probability),
-        "n": [[n.image, n.label, _number(n.similarity)] for n in issue.neighbors],
+        "n": _neighbors(issue.neighbors),
         "v": issue.verdict,
     }
 

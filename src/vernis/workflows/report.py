@@ -26,20 +26,22 @@ class ReportSettings:
     Attributes
     ----------
     max_items : int
-        Most rows of each list (label issues of a taxonomy, groups, pictures of a quality kind,
-        suggestions of a taxonomy); the worst come first and the page says how many there are.
+        Most rows of each list (label issues of a taxonomy, groups, pictures of a quality kind);
+        the worst come first and the page says how many there are.
+    max_suggestions : int
+        Most fill suggestions of a taxonomy, the least sure first.
     edge : int
         Longer side of a thumbnail, pixels.
     """
 
     max_items: int = 2000
+    max_suggestions: int = 600
     edge: int = 320
 
     def __post_init__(self) -> None:
-        if self.max_items < 1 or self.edge < 32:
-            raise InvalidValue(
-                f"expected max_items ≥ 1 and edge ≥ 32, got {self.max_items} and {self.edge}"
-            )
+        if self.max_items < 1 or self.max_suggestions < 1 or self.edge < 32:
+            got = (self.max_items, self.max_suggestions, self.edge)
+            raise InvalidValue(f"expected max_items ≥ 1, max_suggestions ≥ 1, edge ≥ 32, got {got}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,7 @@ def write_report(
     data, shown = collect_report(
         catalog,
         max_items=settings.max_items,
+        max_suggestions=settings.max_suggestions,
         created=f"{moment.day} {moment:%B %Y, %H:%M}",
         version=version,
     )

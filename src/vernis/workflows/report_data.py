@@ -25,7 +25,6 @@ from vernis.report.model import (
     LabelIssue,
     LabelIssues,
     Member,
-    Neighbor,
     QualityIssues,
     QualityItem,
     ReportData,
@@ -37,6 +36,7 @@ from vernis.workflows.report_labels import audit_taxonomy, collect_fill
 from vernis.workflows.report_models import collect_model
 from vernis.workflows.report_summaries import (
     read_interval,
+    read_neighbors,
     read_notes,
     read_number,
     run_summary,
@@ -55,7 +55,7 @@ class _Known:
 
 
 def collect_report(
-    catalog: Catalog, *, max_items: int, created: str, version: str
+    catalog: Catalog, *, max_items: int, max_suggestions: int, created: str, version: str
 ) -> tuple[ReportData, list[ImageRecord]]:
     """Read everything that the report shows.
 
@@ -63,8 +63,8 @@ def collect_report(
     ----------
     catalog : Catalog
         Only read.
-    max_items : int
-        Most rows of each list.
+    max_items, max_suggestions : int
+        Most rows of each list; of the fill suggestions of a taxonomy.
     created, version : str
         Shown as they are.
 
@@ -84,7 +84,7 @@ def collect_report(
     groups = [g for g in catalog.issues.groups() if all(i in known.images for i in g.images)]
     duplicates = tuple(_duplicates(g, known) for g in _most_useful_first(groups)[:max_items])
     quality = _some(_quality(catalog, kind, known) for kind in QUALITY_KINDS)
-    fills = _some(collect_fill(catalog, audit, set(known.images), max_items) for audit in audits)
+    fills = _some(collect_fill(catalog, audit, known.images, max_suggestions) for audit in audits)
     images = sorted(mentioned_images(issues, duplicates, quality, fills))
     data = ReportData(
         title=catalog.folder.name.removesuffix(".vernis") or "Collection",
@@ -204,7 +204,6 @@ def _label_issue(issue: Issue, known: _Known) -> LabelIssue:
     evidence = issue.evidence
     change = str(evidence.get("change", "replaced"))
     probability = read_number(evidence, "probability")
-    neighbors = [n for n in evidence.get("neighbors", []) if n.get("image_id") in known.images]
     return LabelIssue(
         image=issue.image_id,
         score=issue.score,
@@ -212,10 +211,7 @@ def _label_issue(issue: Issue, known: _Known) -> LabelIssue:
         given=tuple(map(str, evidence.get("given", ()))),
         suggested=tuple(map(str, evidence.get("suggested", ()))),
         probability=float("nan") if probability is None else min(max(probability, 0.0), 1.0),
-        neighbors=tuple(
-            Neighbor(int(n["image_id"]), str(n.get("label", "")), float(n.get("similarity", "nan")))
-            for n in neighbors
-        ),
+        neighbors=read_neighbors(evidence, known.images),
         verdict=issue.verdict,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,17 @@ from vernis.report.model import (
     Fill,
     FillClass,
     FillItem,
+    Interval,
     TaxonomyAudit,
 )
 from vernis.report.wording import count, percent
-from vernis.workflows.report_summaries import or_nan, read_notes, read_number, run_summary
+from vernis.workflows.report_summaries import (
+    or_nan,
+    read_neighbors,
+    read_notes,
+    read_number,
+    run_summary,
+)
 
 _TOGETHER = 14  # classes of the table of classes that occur together
 
@@ -68,32 +75,52 @@ def _keyword_facts(kind: str, counts: Any, matrix: LabelMatrix) -> list[tuple[st
 
 
 def collect_fill(
-    catalog: Catalog, audit: TaxonomyAudit, present: set[int], max_items: int
+    catalog: Catalog, audit: TaxonomyAudit, known: Container[int], max_items: int
 ) -> Fill | None:
-    """Return the fill suggestions of a taxonomy, None when fill has not run."""
+    """Return the fill suggestions of a taxonomy, None when fill has not run.
+
+    The filling rates are those of today, so a report after ``fill --apply`` tells the truth.
+    """
     summary = run_summary(catalog, "fill", audit.name)
-    stored = [s for s in catalog.issues.suggestions(audit.name) if s.image_id in present]
-    promised = sorted(
-        (s for s in stored if s.promised), key=lambda s: (-s.probability, s.image_id, s.label)
-    )
+    stored = [s for s in catalog.issues.suggestions(audit.name) if s.image_id in known]
     if summary is None and not stored:
         return None
     summary = summary or {}
+    promised = [suggestion for suggestion in stored if suggestion.promised]
     added = _newly_filled(catalog, audit, {s.image_id for s in promised})
-    after = (audit.n_labelled + added) / audit.n_images if audit.n_images else 0.0
-    withheld = read_number(summary, "withheld", "n_withheld", "left_unknown", "unknown_left")
-    by_class = Counter(s.label for s in promised)
+    n_filled = min(audit.n_labelled + added, audit.n_images)
+    ordered = sorted(promised, key=lambda s: (s.probability, s.image_id, s.label))
     return Fill(
         taxonomy=audit.name,
-        precision=_unit(read_number(summary, "precision", "promised_precision")),
+        precision=_unit(read_number(summary, "precision")),
         before=audit.filling_rate,
-        after=min(after, 1.0),
+        after=n_filled / audit.n_images if audit.n_images else 0.0,
         n_suggested=len(promised),
-        n_withheld=int(withheld) if withheld is not None else len(stored) - len(promised),
-        items=tuple(FillItem(s.image_id, s.label, s.probability) for s in promised[:max_items]),
-        classes=_fill_classes(summary, audit, by_class),
-        notes=read_notes(summary),
+        n_withheld=audit.n_images - n_filled,
+        items=tuple(
+            FillItem(s.image_id, s.label, s.probability, read_neighbors(s.evidence, known))
+            for s in ordered[:max_items]
+        ),
+        classes=_fill_classes(summary, audit, Counter(s.label for s in promised)),
+        notes=_fill_notes(summary, len(promised), max_items),
+        measured=_measured(summary),
     )
+
+
+def _measured(summary: Mapping[str, Any]) -> Interval | None:
+    value = read_number(summary, "measured")
+    return None if value is None else Interval(value, or_nan(read_number(summary, "bound")))
+
+
+def _fill_notes(summary: Mapping[str, Any], n_promised: int, max_items: int) -> tuple[str, ...]:
+    notes = []
+    basis, bias = str(summary.get("basis", "")), str(summary.get("bias", ""))
+    if basis and bias:
+        notes.append(f"The promise rests on {basis}. Its bias: {bias}.")
+    notes += [note[:1].upper() + note[1:] for note in read_notes(summary)]
+    if n_promised > max_items:
+        notes.append(f"The {count(max_items)} least sure of {count(n_promised)} are shown.")
+    return tuple(notes)
 
 
 def _newly_filled(catalog: Catalog, audit: TaxonomyAudit, suggested: set[int]) -> int:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from vernis.domain.ports import Catalog
-from vernis.report.model import Interval
+from vernis.report.model import Interval, Neighbor
 
 
 def run_summary(catalog: Catalog, workflow: str, taxonomy: str) -> dict[str, Any] | None:
@@ -45,6 +45,15 @@ def read_interval(summary: Mapping[str, Any], *keys: str) -> Interval | None:
             low, high = read_number(summary, f"{key}_low"), read_number(summary, f"{key}_high")
             return Interval(plain, or_nan(low), or_nan(high))
     return None
+
+
+def read_neighbors(evidence: Mapping[str, Any], known: Container[int]) -> tuple[Neighbor, ...]:
+    """Return the similar images that an evidence names, as far as they are known."""
+    return tuple(
+        Neighbor(int(n["image_id"]), str(n.get("label", "")), or_nan(read_number(n, "similarity")))
+        for n in evidence.get("neighbors", ())
+        if n.get("image_id") in known
+    )
 
 
 def or_nan(value: float | None) -> float:

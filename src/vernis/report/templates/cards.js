@@ -90,7 +90,11 @@ function fillCard(row) {
     picture(row.i, "suggested " + row.l),
     el("p", { class: "tile-head" }, chip(row.l, "suggested"), el("span", { class: "number" }, asPercent(row.p))),
     fileName(row.i),
-    el("p", { class: "muted small" }, row.t));
+    el("p", { class: "muted small" }, row.t),
+    row.n.length
+      ? el("ul", { class: "alike", "aria-label": "Labelled pictures like it" }, row.n.map(([id, label, similarity]) =>
+        el("li", {}, picture(id, "labelled " + label + (similarity === null ? "" : ", similarity " + similarity.toFixed(2))))))
+      : null);
 }
 
 const LISTS = {
