@@ -70,7 +70,7 @@ def legend(*entries: tuple[str, str]) -> Markup:
 def bars(rows: Sequence[Bar], *, unit: str, description: str) -> Markup:
     """Draw horizontal bars, one row each, with the value written at the end."""
     longest = max((len(shorten(row.label, 24)) for row in rows), default=0)
-    left = min(150.0, 12 + CHARACTER * longest)
+    left = min(160.0, 20 + CHARACTER * longest)
     top = max((row.value + row.added for row in rows), default=0)
     ticks = count_ticks(top)
     end = ticks[-1]
@@ -122,9 +122,9 @@ def histogram(values: Sequence[int], *, x_label: str, y_label: str, description:
 def heatmap(labels: Sequence[str], table: Sequence[Sequence[float]], *, description: str) -> Markup:
     """Draw a square table of shares in 0..1; the row's own cell is left blank."""
     n = len(labels)
-    left = min(130.0, 12 + CHARACTER * max((len(shorten(x, 18)) for x in labels), default=0))
+    left = min(136.0, 18 + CHARACTER * max((len(shorten(x, 18)) for x in labels), default=0))
     head = left * 0.72
-    cell = min(44.0, (WIDTH - left - 24) / max(n, 1))
+    cell = min(44.0, (WIDTH - left - head * 0.8) / max(n, 1))
     shapes: list[Content] = []
     for i, row in enumerate(table):
         y = head + i * cell
@@ -313,7 +313,7 @@ def rank_frequency(values: Sequence[int], *, unit: str, description: str) -> Mar
 def dumbbells(rows: Sequence[tuple[str, float, float]], *, description: str) -> Markup:
     """Draw (label, before, after) shares of 0..1 as two dots with a bar between them."""
     longest = max((len(shorten(label, 24)) for label, _, _ in rows), default=0)
-    left = min(150.0, 12 + CHARACTER * longest)
+    left = min(160.0, 20 + CHARACTER * longest)
     room = WIDTH - left - 104
     deep = 34.0 * len(rows) + 4
     ticks = [0.0, 0.25, 0.5, 0.75, 1.0]

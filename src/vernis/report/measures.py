@@ -50,23 +50,26 @@ def audit_section(audits: Sequence[TaxonomyAudit], fills: Sequence[Fill]) -> Sec
     heads = [column("Taxonomy"), column("Kind"), *(column(name, "number") for name in measures)]
     blocks: list[Content] = [table("Taxonomies", heads, rows)]
     known = {fill.taxonomy: fill for fill in fills}
-    for i, audit in enumerate(audits):
-        blocks.append(
-            tag(
-                "article",
-                tag("h3", tag("bdi", audit.name)),
-                fact_list(audit.facts),
-                tag("div", audit_figures(audit, known.get(audit.name)), class_="figures"),
-                _count_table(audit, known.get(audit.name)),
-                id=f"audit-{i}",
-                class_="block",
-            )
-        )
+    articles = [_audit_article(i, audit, known.get(audit.name)) for i, audit in enumerate(audits)]
+    blocks.append(tag("div", articles, class_="blocks"))
     lead = (
         "How full and how even the labels are. Imbalance is the most frequent class against the "
         "rarest one that occurs."
     )
     return section("audit", "Audit", counted(len(audits), "taxonomy", "taxonomies"), lead, blocks)
+
+
+def _audit_article(i: int, audit: TaxonomyAudit, fill: Fill | None) -> Markup:
+    drawn = audit_figures(audit, fill)
+    return tag(
+        "article",
+        tag("h3", tag("bdi", audit.name)),
+        fact_list(audit.facts),
+        tag("div", drawn, class_="figures"),
+        _count_table(audit, fill),
+        id=f"audit-{i}",
+        class_="block wide" if len(drawn) > 1 else "block",
+    )
 
 
 def _count_table(audit: TaxonomyAudit, fill: Fill | None) -> Markup | None:
