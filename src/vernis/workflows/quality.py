@@ -1,0 +1,123 @@
+"""Judge the technical quality of the images and write the issues."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vernis.core.clean.quality import MEASURES, QualityScores, measure, score_quality
+from vernis.domain.ports import Catalog, Pixels, Progress, silent
+from vernis.domain.types import QUALITY_KINDS, ImageRecord, Issue, Space
+
+QUALITY_SPACE = Space(
+    "quality", len(MEASURES), "float32", {"version": 1, "measures": list(MEASURES)}
+)
+"""Where the measures of pictures are stored; see ``vernis.core.clean.quality.MEASURES``."""
+
+_WORDS = {
+    "blurry": "edges {value:.1f} px wide at 256 px",
+    "dark": "brightness {percent:.0f} %",
+    "overexposed": "{percent:.0f} % burnt out",
+    "low_information": "structure in {percent:.0f} % of the picture",
+    "odd_aspect_ratio": "{width} x {height} px",
+    "odd_size": "{width} x {height} px",
+    "greyscale": "no colour in a colour collection",
+    "uniform_border": "bars around the picture",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class QualityReader:
+    """The PictureReader of quality measures, in the space ``quality``."""
+
+    @property
+    def space(self) -> Space:
+        """The space of the vectors."""
+        return QUALITY_SPACE
+
+    def open(self) -> Callable[[Pixels], NDArray[Any]]:
+        """Return ``measure``."""
+        return measure
+
+
+@dataclass(frozen=True, slots=True)
+class QualitySummary:
+    """What a judgement found.
+
+    Attributes
+    ----------
+    images : int
+        Images judged.
+    flagged : int
+        Images with at least one issue.
+    by_kind : dict of str to int
+        Images flagged, by kind; kinds without any are left out.
+    """
+
+    images: int
+    flagged: int
+    by_kind: Mapping[str, int] = field(default_factory=dict)
+
+
+def judge_quality(catalog: Catalog, *, progress: Progress = silent) -> QualitySummary:
+    """Score every present image that was measured, and replace the quality issues.
+
+    Every image gets a score for every kind; ``flagged`` tells the suspect ones.
+
+    Parameters
+    ----------
+    catalog : Catalog
+        Its pictures were read with a ``QualityReader`` before; images without measures are left
+        out.
+    progress : Progress
+
+    Returns
+    -------
+    QualitySummary
+    """
+    images = catalog.images.all()
+    hashes = [image.content_hash for image in images]
+    missing = set(catalog.vectors.missing(QUALITY_SPACE, hashes))
+    images = [image for image in images if image.content_hash not in missing]
+    progress("quality", 0, len(images))
+    if not images:
+        catalog.issues.replace(QUALITY_KINDS, [])
+        return QualitySummary(0, 0)
+    measures = catalog.vectors.read(QUALITY_SPACE, [image.content_hash for image in images])
+    sizes = np.array([(image.width, image.height) for image in images], dtype=np.int64)
+    scores = score_quality(measures, sizes)
+    catalog.issues.replace(QUALITY_KINDS, list(_issues(images, scores)))
+    progress("quality", len(images), len(images))
+    counts = scores.flagged.sum(axis=0).tolist()
+    return QualitySummary(
+        images=len(images),
+        flagged=int(scores.flagged.any(axis=1).sum()),
+        by_kind={kind: n for kind, n in zip(scores.kinds, counts, strict=True) if n},
+    )
+
+
+def _issues(images: list[ImageRecord], scores: QualityScores) -> list[Issue]:
+    issues = []
+    for column, kind in enumerate(scores.kinds):
+        values = scores.values[:, column].tolist()
+        for row, image in enumerate(images):
+            flagged = bool(scores.flagged[row, column])
+            evidence: dict[str, Any] = {}
+            if flagged:
+                evidence = {
+                    "note": _WORDS[kind].format(
+                        value=values[row],
+                        percent=100 * values[row],
+                        width=image.width,
+                        height=image.height,
+                    ),
+                    "value": round(values[row], 4),
+                    "threshold": round(float(scores.thresholds[column]), 4),
+                }
+            score = float(scores.scores[row, column])
+            issues.append(Issue(kind, image.id, score, flagged, evidence=evidence))
+    return issues
