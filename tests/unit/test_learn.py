@@ -79,6 +79,14 @@ def test_a_second_run_trains_only_when_something_changed(catalog):
     assert third.trained  # the latest model was another one
 
 
+def test_a_damaged_model_is_made_anew(catalog):
+    first = learn_taxonomy(catalog, "kind", SPACE, FAST).model
+    (catalog.folder / first.folder / "weights.npz").unlink()
+    again = learn_taxonomy(catalog, "kind", SPACE, FAST)
+    assert again.trained
+    assert again.model.version == 2
+
+
 def test_duplicates_are_one_group_also_through_a_third(catalog):
     a, b, c = catalog.ids[:3]
     pair = DuplicatePair(a, b, "near", 0.95)

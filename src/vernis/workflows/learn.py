@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.domain.errors import InvalidValue, NothingToLearn
+from vernis.domain.errors import InvalidValue, ModelError, NothingToLearn
 from vernis.domain.ports import Catalog, Progress, silent
 from vernis.domain.types import ModelRecord, Space
 from vernis.workflows.training_data import (
@@ -152,8 +153,9 @@ def learn_taxonomy(
         fingerprint = fingerprint_of(data, space, settings)
         latest = catalog.models.latest(taxonomy)
         if latest is not None and latest.fingerprint == fingerprint:
-            _, saved = catalog.models.load(latest)
-            return _summarize(latest, data, saved["thresholds"], saved["notes"], trained=False)
+            with suppress(ModelError):  # a damaged model is made anew
+                _, saved = catalog.models.load(latest)
+                return _summarize(latest, data, saved["thresholds"], saved["notes"], trained=False)
         fitted = _fit(data, space, settings, progress)
         record = catalog.models.save(
             taxonomy, space.name, fingerprint=fingerprint, **fitted.to_save(data, space, settings)

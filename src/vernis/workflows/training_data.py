@@ -31,7 +31,7 @@ class TrainingData:
     n_assumed : int
         How many ``no`` are assumed.
     n_without_vector : int
-        Present images left out.
+        Present images left out (their vector is missing or not finite).
     hashes : tuple of str
         Content of each image.
     """
@@ -103,18 +103,20 @@ def read_training_data(catalog: Catalog, taxonomy: str, space: Space) -> Trainin
     hash_of = {image.id: image.content_hash for image in catalog.images.all()}
     hashes = [hash_of[int(image)] for image in matrix.image_ids]
     missing = set(catalog.vectors.missing(space, hashes))
-    rows = np.asarray([h not in missing for h in hashes], bool)
-    kept = tuple(h for h in hashes if h not in missing)
+    rows = np.flatnonzero([h not in missing for h in hashes])
+    X = np.asarray(catalog.vectors.read(space, [hashes[row] for row in rows]), np.float32)
+    sound = np.isfinite(X).all(axis=1)
+    rows = rows[sound]
     image_ids = matrix.image_ids[rows]
     return TrainingData(
         taxonomy=matrix.taxonomy,
         image_ids=image_ids,
-        X=np.asarray(catalog.vectors.read(space, kept), np.float32),
+        X=X if sound.all() else X[sound],
         Y=Y[rows],
         groups=duplicate_codes(catalog, image_ids),
         n_assumed=n_assumed,
-        n_without_vector=int((~rows).sum()),
-        hashes=kept,
+        n_without_vector=len(hashes) - len(rows),
+        hashes=tuple(hashes[row] for row in rows),
     )
 
 
