@@ -66,7 +66,7 @@ class QualitySummary:
 def judge_quality(catalog: Catalog, *, progress: Progress = silent) -> QualitySummary:
     """Score every present image that was measured, and replace the quality issues.
 
-    Every image gets a score for every kind; ``flagged`` tells the suspect ones.
+    Only suspect images become issues of the catalog; ``list_quality`` gives every score.
 
     Parameters
     ----------
@@ -79,18 +79,9 @@ def judge_quality(catalog: Catalog, *, progress: Progress = silent) -> QualitySu
     -------
     QualitySummary
     """
-    images = catalog.images.all()
-    hashes = [image.content_hash for image in images]
-    missing = set(catalog.vectors.missing(QUALITY_SPACE, hashes))
-    images = [image for image in images if image.content_hash not in missing]
+    images, scores = _score_images(catalog)
     progress("quality", 0, len(images))
-    if not images:
-        catalog.issues.replace(QUALITY_KINDS, [])
-        return QualitySummary(0, 0)
-    measures = catalog.vectors.read(QUALITY_SPACE, [image.content_hash for image in images])
-    sizes = np.array([(image.width, image.height) for image in images], dtype=np.int64)
-    scores = score_quality(measures, sizes)
-    catalog.issues.replace(QUALITY_KINDS, list(_issues(images, scores)))
+    catalog.issues.replace(QUALITY_KINDS, _issues(images, scores, scores.flagged))
     progress("quality", len(images), len(images))
     counts = scores.flagged.sum(axis=0).tolist()
     return QualitySummary(
@@ -100,24 +91,55 @@ def judge_quality(catalog: Catalog, *, progress: Progress = silent) -> QualitySu
     )
 
 
-def _issues(images: list[ImageRecord], scores: QualityScores) -> list[Issue]:
+def list_quality(catalog: Catalog) -> list[Issue]:
+    """Return an issue for every image and kind, flagged or not, worst first.
+
+    Those that the catalog holds come with their id and verdict; the others have id 0.
+
+    Parameters
+    ----------
+    catalog : Catalog
+
+    Returns
+    -------
+    list of Issue
+    """
+    images, scores = _score_images(catalog)
+    stored = {
+        (issue.kind, issue.image_id): issue
+        for issue in catalog.issues.select(QUALITY_KINDS, flagged_only=False)
+    }
+    issues = _issues(images, scores, np.ones_like(scores.flagged))
+    issues = [stored.get((issue.kind, issue.image_id), issue) for issue in issues]
+    return sorted(issues, key=lambda issue: (issue.score, issue.kind, issue.image_id))
+
+
+def _score_images(catalog: Catalog) -> tuple[list[ImageRecord], QualityScores]:
+    images = catalog.images.all()
+    missing = set(catalog.vectors.missing(QUALITY_SPACE, [i.content_hash for i in images]))
+    images = [image for image in images if image.content_hash not in missing]
+    measures = np.empty((0, len(MEASURES)), dtype=np.float32)
+    if images:
+        measures = catalog.vectors.read(QUALITY_SPACE, [image.content_hash for image in images])
+    sizes = np.array([(i.width, i.height) for i in images], dtype=np.int64).reshape(-1, 2)
+    return images, score_quality(measures, sizes)
+
+
+def _issues(
+    images: list[ImageRecord], scores: QualityScores, wanted: NDArray[np.bool_]
+) -> list[Issue]:
     issues = []
-    for column, kind in enumerate(scores.kinds):
-        values = scores.values[:, column].tolist()
-        for row, image in enumerate(images):
-            flagged = bool(scores.flagged[row, column])
-            evidence: dict[str, Any] = {}
-            if flagged:
-                evidence = {
-                    "note": _WORDS[kind].format(
-                        value=values[row],
-                        percent=100 * values[row],
-                        width=image.width,
-                        height=image.height,
-                    ),
-                    "value": round(values[row], 4),
-                    "threshold": round(float(scores.thresholds[column]), 4),
-                }
-            score = float(scores.scores[row, column])
-            issues.append(Issue(kind, image.id, score, flagged, evidence=evidence))
+    for row, column in np.argwhere(wanted).tolist():
+        image, kind = images[row], scores.kinds[column]
+        value = float(scores.values[row, column])
+        flagged = bool(scores.flagged[row, column])
+        evidence: dict[str, Any] = {
+            "value": round(value, 4),
+            "threshold": round(float(scores.thresholds[column]), 4),
+        }
+        if flagged:
+            size = {"width": image.width, "height": image.height}
+            evidence["note"] = _WORDS[kind].format(value=value, percent=100 * value, **size)
+        score = float(scores.scores[row, column])
+        issues.append(Issue(kind, image.id, score, flagged, evidence=evidence))
     return issues
