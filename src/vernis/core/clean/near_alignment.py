@@ -7,24 +7,15 @@ coordinates of the picture stretched to the unit square (x to the right, y down)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.clean.near_fingerprints import ORIENTATIONS, turn, turn_matrix
+from vernis.core.clean.near_fingerprints import ORIENTATIONS, turn_matrix
 
-COARSE_SIDE = 8
-"""Side of the small pictures on which orientation and crop are guessed."""
-
-CROP_SCALES: tuple[float, ...] = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
-_CROP_STEP = 0.1
-WHOLE_GUESSES = 3
-CROP_GUESSES = 3
-_CENTER = np.array([0.5, 0.5], dtype=np.float32)
+CENTER = np.array([0.5, 0.5], dtype=np.float32)
 # Points that are worked on at a time, so that they stay in the processor's cache.
 _BLOCK_POINTS = 65_536
 # A step of one round is cut to this size (in picture widths), so that a bad start cannot jump.
@@ -32,6 +23,7 @@ _MAX_STEP = 0.08
 # Residuals beyond this many grey levels count less, so that a banner does not pull the alignment.
 _ROBUST_LEVELS = 20.0
 _BRIGHTNESS_ROUNDS = 3
+_MEDIAN_STRIDE = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,64 +65,6 @@ class Placements:
         return np.asarray(np.einsum("pij,kji->pk", self.matrix, turns).argmax(axis=1))
 
 
-def crop_windows() -> NDArray[np.float32]:
-    """Return the crops that are tried: left, top, scale of each, shape (n_crops, 3)."""
-    windows = [
-        (x, y, scale) for scale in CROP_SCALES for y, x in product(_window_offsets(scale), repeat=2)
-    ]
-    return np.array(windows, dtype=np.float32)
-
-
-def guess_placements(
-    pictures: NDArray[np.float32], pairs: NDArray[np.int64], *, block: int = 1024
-) -> tuple[Placements, NDArray[np.float32]]:
-    """Guess how pairs lie on one another by trying every orientation and a grid of crops.
-
-    Several guesses are kept, since a banner can make a wrong crop look better than the true
-    placement: the best ``WHOLE_GUESSES`` orientations of the whole picture and the best
-    ``CROP_GUESSES`` of the crops of either picture.
-
-    Parameters
-    ----------
-    pictures : ndarray of float32, shape (n_images, side, side)
-        Grey; side a multiple of ``COARSE_SIDE``.
-    pairs : ndarray of int64, shape (n_pairs, 2)
-    block : int
-        Pictures whose crops are held at a time.
-
-    Returns
-    -------
-    placements : Placements
-        ``n_guesses = WHOLE_GUESSES + CROP_GUESSES`` in a row for each pair.
-    correlation : ndarray of float32, shape (n_pairs, n_guesses)
-        -1..1.
-    """
-    n = len(pairs)
-    whole, gain = _best_orientations(pictures, pairs)
-    forward, forward_gain = _best_crops(pictures, pairs[:, 0], pairs[:, 1], block)
-    backward, backward_gain = _best_crops(pictures, pairs[:, 1], pairs[:, 0], block)
-    guesses = [_placements(whole.ravel()), _placements(forward.ravel())]
-    guesses.append(_placements(backward.ravel()).inverse())
-    matrix = np.concatenate([g.matrix.reshape(n, -1, 4) for g in guesses], axis=1)
-    offset = np.concatenate([g.offset.reshape(n, -1, 2) for g in guesses], axis=1)
-    crops = np.concatenate([forward_gain, backward_gain], axis=1)
-    best = np.argsort(-crops, axis=1, kind="stable")[:, :CROP_GUESSES] + WHOLE_GUESSES
-    keep = np.concatenate([np.broadcast_to(np.arange(WHOLE_GUESSES), (n, WHOLE_GUESSES)), best], 1)
-    placements = Placements(
-        np.take_along_axis(matrix, keep[..., None], axis=1).reshape(-1, 2, 2),
-        np.take_along_axis(offset, keep[..., None], axis=1).reshape(-1, 2),
-    )
-    return placements, np.take_along_axis(np.concatenate([gain, crops], axis=1), keep, axis=1)
-
-
-def guess_whole_placements(
-    pictures: NDArray[np.float32], pairs: NDArray[np.int64]
-) -> tuple[Placements, NDArray[np.float32]]:
-    """Like ``guess_placements``, of whole pictures alone: ``WHOLE_GUESSES`` a pair."""
-    whole, gain = _best_orientations(pictures, pairs)
-    return _placements(whole.ravel()), gain
-
-
 def refine_placements(
     pictures: NDArray[np.float32],
     pairs: NDArray[np.int64],
@@ -160,7 +94,7 @@ def refine_placements(
             warped, inside = sample(pictures, pairs[part, 0], now, grid)
             step = _gauss_newton_step(warped, target, inside, grid)
             # b's points move about the centre: A' = A (I + D), t' = t + A (s - D c).
-            shift = step[:, 2:] - step[:, :2] * _CENTER
+            shift = step[:, 2:] - step[:, :2] * CENTER
             offset[part] += np.einsum("pij,pj->pi", now.matrix, shift)
             matrix[part] *= 1.0 + step[:, None, :2]
     return Placements(matrix, offset)
@@ -209,131 +143,6 @@ def sample(
     return upper, inside
 
 
-def _window_offsets(scale: float) -> NDArray[np.float64]:
-    count = round((1 - scale) / _CROP_STEP) + 1
-    return np.linspace(0.0, 1.0 - scale, count)
-
-
-def _interpolation(offsets: NDArray[np.float64], scale: float, side: int) -> NDArray[np.float32]:
-    """Return the matrix that averages windows of a row, shape (n_offsets, COARSE_SIDE, side)."""
-    edges = np.linspace(0, 1, COARSE_SIDE + 1) * scale
-    low = (offsets[:, None] + edges[:-1]) * side
-    high = (offsets[:, None] + edges[1:]) * side
-    pixel = np.arange(side)
-    cover = np.minimum(high[..., None], pixel + 1) - np.maximum(low[..., None], pixel)
-    weights = np.maximum(cover, 0.0)
-    return np.asarray(weights / weights.sum(axis=-1, keepdims=True), dtype=np.float32)
-
-
-def _crop_descriptors(pictures: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-    """Yield, for each scale, the crops of pictures, shape (n, n_crops, COARSE_SIDE²)."""
-    n, side, _ = pictures.shape
-    for scale in CROP_SCALES[1:]:
-        weights = _interpolation(_window_offsets(scale), scale, side)
-        count = len(weights)
-        flat = weights.reshape(-1, side)
-        rows = (pictures.reshape(-1, side) @ flat.T).reshape(n, side, -1)
-        both = flat @ rows  # (n, count * S, count * S): y then x
-        crops = both.reshape(n, count, COARSE_SIDE, count, COARSE_SIDE)
-        crops = crops.transpose(0, 1, 3, 2, 4).reshape(n, count * count, -1)
-        yield standardize(crops)
-
-
-def standardize(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Remove the mean of the last axis and scale to length 1; flat rows become near zero."""
-    centered = rows - rows.mean(axis=-1, keepdims=True)
-    energy = np.einsum("...i,...i->...", centered, centered)
-    # Grey levels of a flat picture are noise: one level of spread is added.
-    centered /= np.sqrt(energy + rows.shape[-1])[..., None]
-    return np.asarray(centered)
-
-
-def _best_orientations(
-    pictures: NDArray[np.float32], pairs: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Find the best orientations of the whole second picture on the whole first one.
-
-    Returns the index orientation × n_crops (crop 0 is the whole) and the correlation, shape
-    (n_pairs, WHOLE_GUESSES).
-    """
-    n_crops = len(crop_windows())
-    choice = np.zeros((len(pairs), WHOLE_GUESSES), dtype=np.int64)
-    best = np.zeros((len(pairs), WHOLE_GUESSES), dtype=np.float32)
-    for start in range(0, len(pairs), 4096):
-        names, back = np.unique(pairs[start : start + 4096], return_inverse=True)
-        small = _small(pictures[names])[back.reshape(-1, 2)]
-        first = small[:, 0].reshape(-1, COARSE_SIDE**2)
-        second = small[:, 1]
-        match = np.stack(
-            [
-                np.einsum("pn,pn->p", first, turn(second, k).reshape(len(first), -1))
-                for k in range(len(ORIENTATIONS))
-            ],
-            axis=1,
-        )
-        order = np.argsort(-match, axis=1, kind="stable")[:, :WHOLE_GUESSES]
-        choice[start : start + 4096] = order * n_crops
-        best[start : start + 4096] = np.take_along_axis(match, order, axis=1)
-    return choice, best
-
-
-def _best_crops(
-    pictures: NDArray[np.float32],
-    whole: NDArray[np.int64],
-    part: NDArray[np.int64],
-    block: int,
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Find the crop and orientation at which ``part`` shows most like ``whole``.
-
-    Returns the index orientation × n_crops + crop and the correlation, of the best guess of each
-    scale, shape (n_pairs, n_scales).
-    """
-    windows = crop_windows()
-    scales = [np.flatnonzero(windows[:, 2] == np.float32(scale)) for scale in CROP_SCALES[1:]]
-    choice = np.zeros((len(whole), len(scales)), dtype=np.int64)
-    best = np.full((len(whole), len(scales)), -2.0, dtype=np.float32)
-    order = np.argsort(whole, kind="stable")
-    names, firsts = np.unique(whole[order], return_index=True)
-    firsts = np.append(firsts, len(order))
-    for begin in range(0, len(names), block):
-        end = min(begin + block, len(names))
-        rows = order[firsts[begin] : firsts[end]]
-        parts, back = np.unique(part[rows], return_inverse=True)
-        small = _small(pictures[parts])
-        turned = np.stack([turn(small, k).reshape(len(parts), -1) for k in range(8)], axis=1)
-        for column, crops in enumerate(_crop_descriptors(pictures[names[begin:end]])):
-            first = scales[column][0]
-            for k in range(end - begin):
-                mine = order[firsts[begin + k] : firsts[begin + k + 1]]
-                others = turned[back[firsts[begin + k] - firsts[begin] :][: len(mine)]]
-                match = others.reshape(-1, others.shape[2]) @ crops[k].T
-                match = match.reshape(len(mine), -1)
-                top = match.argmax(axis=1)
-                orientation, crop = np.divmod(top, crops.shape[1])
-                choice[mine, column] = orientation * len(windows) + first + crop
-                best[mine, column] = match[np.arange(len(top)), top]
-    return choice, best
-
-
-def _small(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
-    n, side, _ = pictures.shape
-    step = side // COARSE_SIDE
-    small = pictures.reshape(n, COARSE_SIDE, step, COARSE_SIDE, step).mean(axis=(2, 4))
-    return standardize(small.reshape(n, -1)).reshape(n, COARSE_SIDE, COARSE_SIDE)
-
-
-def _placements(choice: NDArray[np.int64]) -> Placements:
-    """Return the placement of ``part`` on ``whole`` for each choice of ``_best_crops``."""
-    windows = crop_windows()
-    orientation, crop = np.divmod(choice, len(windows))
-    turns = np.stack([turn_matrix(k) for k in range(len(ORIENTATIONS))])[orientation]
-    scale = windows[crop, 2]
-    # The turned part is the crop: p_whole = corner + scale * (c + R (p_part - c)).
-    matrix = turns * scale[:, None, None]
-    offset = windows[crop, :2] + scale[:, None] * _CENTER - matrix @ _CENTER
-    return Placements(matrix.astype(np.float32), offset.astype(np.float32))
-
-
 def _gauss_newton_step(
     warped: NDArray[np.float32],
     target: NDArray[np.float32],
@@ -348,7 +157,7 @@ def _gauss_newton_step(
     residual = target - model
     slope_y, slope_x = np.gradient(model.reshape(n, side, side), 1.0 / side, axis=(1, 2))
     gx, gy = slope_x.reshape(n, -1), slope_y.reshape(n, -1)
-    spread = grid - _CENTER
+    spread = grid - CENTER
     columns = np.stack(
         [gx * spread[:, 0], gy * spread[:, 1], gx, gy, model, np.ones_like(model)], axis=1
     )
@@ -377,7 +186,7 @@ def fit_brightness(
     # Not from least squares: a white banner would have all the leverage.
     gain = np.ones(len(source), dtype=np.float32)
     residual = target - source
-    bias = np.median(residual, axis=1)
+    bias = np.median(residual[:, ::_MEDIAN_STRIDE], axis=1)
     residual -= bias[:, None]
     weight = _robust_weights(residual, 2 * _ROBUST_LEVELS) * inside
     for _ in range(_BRIGHTNESS_ROUNDS):

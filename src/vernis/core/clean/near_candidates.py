@@ -10,8 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.clean.near_alignment import standardize
-from vernis.core.clean.near_fingerprints import ORIENTATIONS, shrink, turn
+from vernis.core.clean.near_fingerprints import ORIENTATIONS, shrink, standardize, turn
 from vernis.core.explore.neighbors import (
     EXACT_LIMIT,
     Neighbors,

@@ -141,3 +141,12 @@ def shrink(planes: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
     step = size // side
     blocks = planes.reshape(n, side, step, side, step)
     return np.asarray(blocks.mean(axis=(2, 4), dtype=np.float32))
+
+
+def standardize(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Remove the mean of the last axis and scale to length 1; flat rows become near zero."""
+    centered = rows - rows.mean(axis=-1, keepdims=True)
+    energy = np.einsum("...i,...i->...", centered, centered)
+    # Grey levels of a flat picture are noise: one level of spread is added.
+    centered /= np.sqrt(energy + rows.shape[-1])[..., None]
+    return np.asarray(centered)

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from vernis.core.clean.near_alignment import (
     Placements,
-    guess_placements,
-    guess_whole_placements,
     refine_placements,
 )
 from vernis.core.clean.near_candidates import (
@@ -20,6 +18,7 @@ from vernis.core.clean.near_candidates import (
     propose_by_turns,
 )
 from vernis.core.clean.near_fingerprints import Fingerprints, shrink
+from vernis.core.clean.near_guesses import guess_crops, guess_orientations
 from vernis.core.clean.near_verification import compare, name_transforms, robust_agreement
 from vernis.domain.errors import InvalidValue
 
@@ -90,8 +89,8 @@ class _Checked:
 
 
 # Gates of the cascade, each far below what true copies reach (docs/decisions/duplicates.md).
-_COARSE_GATE = 0.12
-_FINE_GATE = 0.2
+_COARSE_GATE = 0.18
+_FINE_GATE = 0.35
 _GUESSES_KEPT = 2
 _CHAIN_ROUNDS = 3
 _COARSE_ROUNDS, _FINE_ROUNDS = 4, 3
@@ -171,20 +170,36 @@ def _verify_candidates(
     descriptors = describe_turns(pyramid.full, seed=settings.seed)
     turned, _ = propose_by_turns(descriptors, settings.turn_neighbors, seed=settings.seed)
     del descriptors
-    batches = [(turned, guess_whole_placements)]
+    near = np.zeros((0, 2), dtype=np.int64)
     if embeddings is not None:
         near, _ = propose_by_embedding(embeddings, settings.embedding_neighbors, seed=settings.seed)
-        batches.append((near, guess_placements))
-    total = sum(len(pairs) for pairs, _ in batches)
-    done, parts = 0, []
-    for pairs, guess in batches:
-        for start in range(0, len(pairs), _BLOCK):
-            block = pairs[start : start + _BLOCK]
-            parts.append(_cascade(pyramid, block, guess(pyramid.fine, block)[0], settings))
-            done += len(block)
-            if report is not None:
-                report(done, total)
+    total = len(turned) + len(near)
+    parts = []
+    for start in range(0, len(turned), _BLOCK):
+        block = turned[start : start + _BLOCK]
+        parts.append(_cascade(pyramid, block, guess_orientations(pyramid.fine, block)[0], settings))
+        if report is not None:
+            report(start + len(block), total)
+    found = _best_of(parts)
+    n = len(pyramid.full)
+    near = near[~np.isin(near @ [n, 1], found.pairs @ [n, 1])]
+    done = total - len(near)
+    for start in range(0, len(near), _BLOCK):
+        block = near[start : start + _BLOCK]
+        parts.append(_cascade(pyramid, block, _guess_all(pyramid.fine, block), settings))
+        if report is not None:
+            report(done + start + len(block), total)
     return _best_of(parts)
+
+
+def _guess_all(pictures: NDArray[np.float32], pairs: NDArray[np.int64]) -> Placements:
+    whole, crops = guess_orientations(pictures, pairs, 2)[0], guess_crops(pictures, pairs)[0]
+    both = [whole.matrix.reshape(-1, 2, 2, 2), crops.matrix.reshape(-1, 2, 2, 2)]
+    offsets = [whole.offset.reshape(-1, 2, 2), crops.offset.reshape(-1, 2, 2)]
+    return Placements(
+        np.concatenate(both, axis=1).reshape(-1, 2, 2),
+        np.concatenate(offsets, axis=1).reshape(-1, 2),
+    )
 
 
 def _cascade(
