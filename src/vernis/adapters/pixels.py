@@ -39,6 +39,7 @@ _FILTERS = {
 _GREY = 128
 _ZERO_TAIL = 64
 _END_OF_IMAGE = b"\xff\xd9"
+_LOOK_AHEAD = bytes(8)  # the decoder wants a few bytes behind the last block that it decodes
 
 
 def decode(
@@ -211,7 +212,7 @@ def _refuse_partial_jpeg(path: Path, image: JpegImageFile) -> None:
     if zero_end and not grey_end:
         return
     try:
-        with Image.open(io.BytesIO(data[:end]), formats=("JPEG",)) as again:
+        with Image.open(io.BytesIO(data[:end] + _LOOK_AHEAD), formats=("JPEG",)) as again:
             again.load()
     except OSError as error:
         if ImageFile.LOAD_TRUNCATED_IMAGES:
