@@ -117,7 +117,7 @@ def fill_section(fills: Sequence[Fill]) -> Section:
             )
             for c in fill.classes
         ]
-        names = ("Labelled now", "Suggested", "Threshold", "Precision, at least")
+        names = ("Labelled now", "Suggested", "Threshold", "Lower bound of the class")
         heads = [column("Class"), *(column(name, "number") for name in names)]
         tiles = [
             tile("Filling rate", f"{percent(fill.before)} → {percent(fill.after)}"),
@@ -132,13 +132,14 @@ def fill_section(fills: Sequence[Fill]) -> Section:
                 tile_row(tiles),
                 note_box(fill.notes),
                 sortable_table(f"Fill suggestions of {fill.taxonomy} by class", heads, rows)
-                if rows
+                if fill.n_suggested
                 else None,
                 class_="block",
             )
         )
     lead = (
-        "Labels for images without one, at the precision that was asked for. Nothing is written "
+        "Labels for images without one. The precision is promised for all suggestions of a "
+        "taxonomy together; a class by itself has a wider bound. Nothing is written "
         "until you apply it, and one undo takes it back. The pictures below begin with the least "
         "sure; beside each stand labelled pictures that are like it."
     )
@@ -201,19 +202,24 @@ def models_section(models: Sequence[Model]) -> Section:
 
 
 def _class_table(model: Model) -> Markup:
-    columns = ("Images", "Precision", "Recall", "F1", "F2", "AP", "Threshold")
+    """Return the measures of each class; a measure that no class has is left out."""
+    names = ("precision", "recall", "f1", "f2", "ap", "threshold")
+    shown = [n for n in names if any(not math.isnan(getattr(c, n)) for c in model.classes)]
     rows = [
         tag(
             "tr",
             tag("th", tag("bdi", c.label), tag("small", c.note) if c.note else None, scope="row"),
             tag("td", count(c.support), class_="number", data_value=c.support),
-            [
-                tag("td", meter(v, decimal(v)), class_="number", data_value=v)
-                for v in (c.precision, c.recall, c.f1, c.f2, c.ap)
-            ],
-            tag("td", decimal(c.threshold), class_="number"),
+            [_measure_cell(name, getattr(c, name)) for name in shown],
         )
         for c in model.classes
     ]
+    written = {"f1": "F1", "f2": "F2", "ap": "Average precision"}
+    columns = ["Images", *(written.get(name, name.capitalize()) for name in shown)]
     heads = [column("Class"), *(column(name, "number") for name in columns)]
     return sortable_table(f"Measures of {model.taxonomy} by class", heads, rows)
+
+
+def _measure_cell(name: str, value: float) -> Markup:
+    shown = decimal(value) if name == "threshold" else meter(value, decimal(value))
+    return tag("td", shown, class_="number", data_value=value)

@@ -77,7 +77,7 @@ def _keyword_facts(kind: str, counts: Any, matrix: LabelMatrix) -> list[tuple[st
 def collect_fill(
     catalog: Catalog, audit: TaxonomyAudit, known: Container[int], max_items: int
 ) -> Fill | None:
-    """Return the fill suggestions of a taxonomy, None when fill has not run.
+    """Return the fill suggestions of a taxonomy, None when fill has not run or has nothing to do.
 
     The filling rates are those of today, so a report after ``fill --apply`` tells the truth.
     """
@@ -89,6 +89,8 @@ def collect_fill(
     promised = [suggestion for suggestion in stored if suggestion.promised]
     added = _newly_filled(catalog, audit, {s.image_id for s in promised})
     n_filled = min(audit.n_labelled + added, audit.n_images)
+    if not promised and n_filled == audit.n_images:
+        return None
     ordered = sorted(promised, key=lambda s: (s.probability, s.image_id, s.label))
     return Fill(
         taxonomy=audit.name,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vernis.domain.errors import VernisError
 from vernis.domain.ports import Catalog
 from vernis.domain.types import LabelMatrix, ModelRecord
-from vernis.report.model import ClassMetrics, Model, ThresholdCurve
+from vernis.report.model import ClassMetrics, Interval, Model, ThresholdCurve
 from vernis.report.wording import count
 from vernis.workflows.report_summaries import or_nan, read_interval, read_notes, read_number
 from vernis.workflows.training_data import assume_no
@@ -22,6 +22,13 @@ _MEASURES = (
     ("macro", "f1", "Macro F1"),
     ("micro", "precision", "Micro precision"),
     ("micro", "recall", "Micro recall"),
+    ("macro", "average_precision", "Mean average precision"),
+)
+_MEASURES_OF_ONE_ANSWER = (
+    ("micro", "f1", "Accuracy"),
+    ("macro", "f1", "Macro F1"),
+    ("macro", "precision", "Macro precision"),
+    ("macro", "recall", "Macro recall"),
     ("macro", "average_precision", "Mean average precision"),
 )
 _STEPS = np.linspace(0.0, 1.0, 51)
@@ -35,22 +42,30 @@ def collect_model(catalog: Catalog, matrix: LabelMatrix) -> Model | None:
         return None
     metrics = record.metrics
     settings, predictions = _load(catalog, record)
-    averages = {}
-    for average, measure, name in _MEASURES:
-        interval = read_interval(metrics.get(average) or {}, measure)
-        if interval is not None:
-            averages[name] = interval
     thresholds = settings.get("thresholds") or {}
     classes = [_class_metrics(metrics, thresholds, label) for label in metrics.get("classes") or {}]
     return Model(
         taxonomy=matrix.taxonomy.name,
         name=f"{record.name}@{record.version}",
-        averages=averages,
+        averages=_averages(metrics),
         classes=tuple(sorted(classes, key=lambda c: (-c.support, c.label))),
         curves=_curves(matrix, settings, predictions),
         settings=_facts(record, settings, len(classes)),
         notes=read_notes({**metrics, **settings}),
     )
+
+
+def _averages(metrics: Mapping[str, Any]) -> dict[str, Interval]:
+    micro = metrics.get("micro") or {}
+    found = [read_interval(micro, name) for name in ("f1", "precision", "recall")]
+    # with one answer for every image the three micro averages are all the accuracy
+    is_one = len({interval.value for interval in found if interval is not None}) == 1
+    averages = {}
+    for average, measure, name in _MEASURES_OF_ONE_ANSWER if is_one else _MEASURES:
+        interval = read_interval(metrics.get(average) or {}, measure)
+        if interval is not None:
+            averages[name] = interval
+    return averages
 
 
 def _load(
@@ -67,7 +82,7 @@ def _load(
 def _facts(
     record: ModelRecord, settings: Mapping[str, Any], n_classes: int
 ) -> tuple[tuple[str, str], ...]:
-    head = settings.get("head") or {}
+    head = (settings.get("head") or {}).get("parameters") or {}
     labelled = read_number(settings, "n_labelled")
     objective = str(settings.get("objective", ""))
     facts = [
