@@ -1,0 +1,412 @@
+"""Suggest labels for unlabelled images at a precision that the user names; apply them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vernis.domain.errors import InvalidValue, NothingToLearn, UsageError
+from vernis.domain.ports import Catalog, Progress, silent
+from vernis.domain.types import ModelRecord, Space, Statement, Suggestion
+from vernis.workflows.training_data import TrainingData, read_training_data
+
+if TYPE_CHECKING:
+    from vernis.core.enrich.fill import FillPlan
+    from vernis.core.enrich.fill_head import FillEvidence
+
+_METHOD = 1
+"""Part of the fingerprint: raise it when the method changes, and suggestions are made anew."""
+
+_CONFIRMED_IMAGES, _CONFIRMED_SHARE = 200, 0.5
+"""From so many confirmed images, and such a share of the labelled ones, on the promise rests on
+them alone. Fewer are mostly those that a person looked at because they were suspicious."""
+
+_WITNESSES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class FillSummary:
+    """What fill suggests for a taxonomy.
+
+    Attributes
+    ----------
+    taxonomy, model : str
+    precision, confidence : float
+        What is promised of all suggestions together, and how surely.
+    n_images, n_labelled : int
+        Present images, and those with a label.
+    suggested : int
+        Labels suggested.
+    filled, withheld : int
+        Unlabelled images that would get a label, and those that stay unknown.
+    unlike : int
+        Withheld images that are unlike everything that was ever labelled.
+    before, after : float
+        Filling rates: share of the present images with a label.
+    measured, bound : float or None
+        Precision of the accepted held-out answers and its lower bound; None when there are none.
+    label_noise : float
+        Estimated share of wrong given labels, already taken out of both.
+    held_out, groups : int
+        Held-out answers, and groups of similar images that were held out together.
+    basis, bias : str
+        What the promise rests on.
+    classes : mapping
+        Class → ``suggested``, ``threshold``, ``bound`` (None where unknown).
+    notes : tuple of str
+    """
+
+    taxonomy: str
+    model: str
+    precision: float
+    confidence: float
+    n_images: int
+    n_labelled: int
+    suggested: int
+    filled: int
+    withheld: int
+    unlike: int
+    before: float
+    after: float
+    measured: float | None
+    bound: float | None
+    label_noise: float
+    held_out: int
+    groups: int
+    basis: str
+    bias: str
+    classes: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def fill_taxonomy(
+    catalog: Catalog,
+    taxonomy: str,
+    *,
+    precision: float = 0.95,
+    confidence: float = 0.95,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> FillSummary:
+    """Suggest labels for the images without any, and apply nothing.
+
+    The suggestions replace the earlier ones of the taxonomy. When labels, vectors, model and
+    settings are those of the latest run, its suggestions are kept.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    taxonomy : str
+    precision : float
+        Share of right labels among the suggestions that is promised, in (0, 1).
+    confidence : float
+        One-sided, in (0, 1).
+    seed : int
+    progress : Progress
+
+    Returns
+    -------
+    FillSummary
+        The suggestions are in ``catalog.issues.suggestions(taxonomy)``.
+
+    Raises
+    ------
+    NotFound
+        If there is no such taxonomy.
+    UsageError
+        If the taxonomy was not learned yet, or ``precision`` is out of range.
+    """
+    for name, value in (("precision", precision), ("confidence", confidence)):
+        if not 0 < value < 1:
+            raise InvalidValue(f"expected a {name} between 0 and 1, got {value!r}")
+    with catalog.lock(f"fill {taxonomy}"):
+        catalog.labels.taxonomy(taxonomy)
+        record = catalog.models.latest(taxonomy)
+        if record is None:
+            raise UsageError(
+                f"'{taxonomy}' has not been learned yet; run 'vernis learn {taxonomy}' first"
+            )
+        _, saved = catalog.models.load(record)
+        data = read_training_data(catalog, taxonomy, Space(**saved["space"]))
+        usable, confirmed = _evidence_rows(catalog, data)
+        mark = _fingerprint(data, usable, saved["head"], precision, confidence, seed)
+        kept = _kept_summary(catalog, taxonomy, mark)
+        if kept is not None:
+            return kept
+        evidence = _gather(data, usable, saved["head"], seed, progress)
+        plan = None
+        if evidence is not None:
+            basis = _confirmed_basis(evidence, confirmed[usable])
+            plan = evidence.plan(precision, confidence=confidence, seed=seed, confirmed=basis)
+        summary = _summarize(catalog, data, record, evidence, plan, precision, confidence)
+        with catalog.transaction():
+            catalog.issues.replace_suggestions(taxonomy, _suggestions(data, usable, evidence, plan))
+            catalog.runs.finish(f"fill:{taxonomy}", mark, asdict(summary))
+    return summary
+
+
+def apply_fill(catalog: Catalog, taxonomy: str) -> int:
+    """Accept the suggestions of the latest fill as one batch, which one undo takes back.
+
+    The labels get the source ``accepted:fill@MODEL``. They are never evidence for a later fill.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    taxonomy : str
+
+    Returns
+    -------
+    int
+        The batch; 0 when there was nothing to apply.
+
+    Raises
+    ------
+    NotFound
+        If there is no such taxonomy.
+    """
+    with catalog.lock(f"fill {taxonomy}"), catalog.transaction():
+        catalog.labels.taxonomy(taxonomy)
+        chosen = [s for s in catalog.issues.suggestions(taxonomy) if s.promised]
+        if not chosen:
+            return 0
+        summary = catalog.runs.summary(f"fill:{taxonomy}") or {}
+        batch = catalog.labels.record(
+            taxonomy,
+            [Statement(s.image_id, s.label, "yes", s.probability) for s in chosen],
+            source=f"accepted:fill@{summary.get('model', 'unknown')}",
+            verb="fill",
+            note=f"{len(chosen)} labels at precision {summary.get('precision', '?')}",
+        )
+        catalog.issues.replace_suggestions(taxonomy, [])
+    return batch
+
+
+def _evidence_rows(
+    catalog: Catalog, data: TrainingData
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which images may be evidence or be filled, and which a person confirmed.
+
+    Labels that an earlier fill wrote are neither: a head's own answers prove nothing.
+    """
+    usable, confirmed = np.ones(len(data.image_ids), bool), np.zeros(len(data.image_ids), bool)
+    matrix = catalog.labels.matrix(data.taxonomy.name)
+    said = {int(i) for i in matrix.image_ids[(matrix.confirmed & (matrix.values == 1)).any(axis=1)]}
+    for row, image in enumerate(data.image_ids):
+        if int(image) not in said:
+            continue
+        sources = [
+            source
+            for source, statement in catalog.labels.statements(data.taxonomy.name, int(image))
+            if statement.state == "yes" and not source.startswith("model")
+        ]
+        filled = [source.startswith("accepted:fill") for source in sources]
+        usable[row] = not all(filled)
+        confirmed[row] = any(source.startswith(("human", "accepted")) for source in sources) and (
+            not any(filled)
+        )
+    return usable, confirmed
+
+
+def _fingerprint(
+    data: TrainingData,
+    usable: NDArray[np.bool_],
+    head: Mapping[str, Any],
+    precision: float,
+    confidence: float,
+    seed: int,
+) -> str:
+    about = [_METHOD, data.taxonomy.name, data.taxonomy.kind, data.taxonomy.classes]
+    about += [head.get("parameters"), head.get("slices"), precision, confidence, seed]
+    digest = hashlib.sha256(json.dumps(about, default=list, sort_keys=True).encode())
+    digest.update("\n".join(data.hashes).encode())
+    for array in (data.image_ids, data.Y, data.groups, usable):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _kept_summary(catalog: Catalog, taxonomy: str, mark: str) -> FillSummary | None:
+    workflow = f"fill:{taxonomy}"
+    found = catalog.runs.summary(workflow)
+    if not catalog.runs.is_done(workflow, mark) or found is None:
+        return None
+    if len(catalog.issues.suggestions(taxonomy)) != found["suggested"]:
+        return None  # applied and taken back since
+    return FillSummary(**{**found, "notes": tuple(found["notes"])})
+
+
+def _gather(
+    data: TrainingData,
+    usable: NDArray[np.bool_],
+    head: Mapping[str, Any],
+    seed: int,
+    progress: Progress,
+) -> FillEvidence | None:
+    """Return the evidence; None when nothing is to be filled."""
+    from vernis.core.enrich.fill_head import gather_evidence
+    from vernis.core.learn.scaling import BlockScaler
+
+    labelled = (data.Y[usable] == 1).any(axis=1)
+    if labelled.all():
+        return None
+    if len(np.unique(data.groups[usable][labelled])) < 2:
+        raise NothingToLearn(
+            f"'{data.taxonomy.name}' has fewer than two labelled images to fill from; label more"
+        )
+    slices = [(int(a), int(b)) for a, b in head.get("slices") or []]
+    X = BlockScaler(slices).fit(data.X).transform(data.X) if slices else data.X
+    task = f"fill {data.taxonomy.name}"
+    parameters = {k: v for k, v in head["parameters"].items() if k not in ("n_estimators", "seed")}
+    return gather_evidence(
+        X[usable],
+        data.Y[usable],
+        kind=data.taxonomy.kind,
+        groups=data.groups[usable],
+        head=parameters,
+        seed=seed,
+        on_update=lambda done, total: progress(task, done, total),
+    )
+
+
+def _confirmed_basis(
+    evidence: FillEvidence, confirmed: NDArray[np.bool_]
+) -> NDArray[np.bool_] | None:
+    """Return the confirmed labelled images when they are enough for a promise of their own."""
+    own = confirmed[evidence.labelled]
+    enough = own.sum() >= _CONFIRMED_IMAGES and own.mean() >= _CONFIRMED_SHARE
+    return own if enough else None
+
+
+def _suggestions(
+    data: TrainingData,
+    usable: NDArray[np.bool_],
+    evidence: FillEvidence | None,
+    plan: FillPlan | None,
+) -> list[Suggestion]:
+    if evidence is None or plan is None:
+        return []
+    ids = data.image_ids[usable]
+    near, classes = evidence.holdout.unknown, data.taxonomy.classes
+    found = []
+    for row, column, probability in zip(plan.image, plan.label, plan.probability, strict=True):
+        rows, similarity = near.rows[row], near.similarity[row]
+        agree = np.flatnonzero(evidence.Y[rows, column] == 1)[:_WITNESSES]
+        witnesses = [
+            {
+                "image_id": int(ids[evidence.labelled[rows[i]]]),
+                "label": classes[column],
+                "similarity": round(float(np.clip(similarity[i], 0, 1)), 4),
+            }
+            for i in agree
+        ]
+        found.append(
+            Suggestion(
+                image_id=int(ids[evidence.unlabelled[row]]),
+                taxonomy=data.taxonomy.name,
+                label=classes[column],
+                probability=float(probability),
+                evidence={"neighbors": witnesses},
+            )
+        )
+    return found
+
+
+def _summarize(
+    catalog: Catalog,
+    data: TrainingData,
+    record: ModelRecord,
+    evidence: FillEvidence | None,
+    plan: FillPlan | None,
+    precision: float,
+    confidence: float,
+) -> FillSummary:
+    matrix = catalog.labels.matrix(data.taxonomy.name)
+    n_images, n_labelled = len(matrix.image_ids), int(matrix.labelled.sum())
+    filled = len(np.unique(plan.image)) if plan is not None else 0
+    basis, bias = _describe_basis(plan)
+    return FillSummary(
+        taxonomy=data.taxonomy.name,
+        model=f"{record.name}@{record.version}",
+        precision=precision,
+        confidence=confidence,
+        n_images=n_images,
+        n_labelled=n_labelled,
+        suggested=0 if plan is None else len(plan.image),
+        filled=filled,
+        withheld=n_images - n_labelled - filled,
+        unlike=0 if plan is None else plan.n_strange,
+        before=n_labelled / n_images if n_images else 0.0,
+        after=(n_labelled + filled) / n_images if n_images else 0.0,
+        measured=None if plan is None else _finite(plan.precision),
+        bound=None if plan is None else _finite(plan.bound),
+        label_noise=0.0 if plan is None else round(plan.noise, 4),
+        held_out=0 if plan is None else plan.n_held_out,
+        groups=0 if plan is None else plan.n_groups,
+        basis=basis,
+        bias=bias,
+        classes={} if plan is None else _by_class(data, plan),
+        notes=_notes(data, plan, precision),
+    )
+
+
+def _finite(value: float) -> float | None:
+    return round(float(value), 4) if math.isfinite(value) else None
+
+
+def _by_class(data: TrainingData, plan: FillPlan) -> dict[str, dict[str, float | None]]:
+    suggested = Counter(plan.label.tolist())
+    return {
+        name: {
+            "suggested": suggested[column],
+            "threshold": _finite(plan.thresholds[column]),
+            "bound": _finite(plan.class_bounds[column]),
+        }
+        for column, name in enumerate(data.taxonomy.classes)
+    }
+
+
+def _describe_basis(plan: FillPlan | None) -> tuple[str, str]:
+    if plan is None:
+        return "nothing to fill", ""
+    if plan.on_confirmed:
+        return (
+            "out-of-bag predictions against labels that a person confirmed",
+            "confirmed images may be harder or easier than the unlabelled ones",
+        )
+    return (
+        "out-of-bag predictions against the given labels, similar images held out together",
+        "wrong given labels make the precision look too low; labels that are wrong always in the "
+        "same way make it look too high",
+    )
+
+
+def _notes(data: TrainingData, plan: FillPlan | None, precision: float) -> tuple[str, ...]:
+    notes = []
+    if plan is None:
+        return ("every image with a vector has a label",)
+    if not len(plan.image):
+        notes.append(
+            f"a precision of {precision:.0%} cannot be promised from {plan.n_held_out:,} held-out "
+            f"answers in {plan.n_groups:,} groups; confirm more labels or name a lower precision"
+        )
+    if plan.noise:
+        notes.append(
+            f"about {plan.noise:.0%} of the given labels contradict the surest answers and their "
+            "neighbours and were taken for wrong labels, as often elsewhere"
+        )
+    if not plan.is_matched:
+        notes.append(
+            "the unlabelled images are less like the labelled ones than any hold-out can imitate: "
+            "the promise may not hold for them; label some of them"
+        )
+    if data.n_without_vector:
+        notes.append(f"{data.n_without_vector:,} images have no vector and were left out")
+    return tuple(notes)

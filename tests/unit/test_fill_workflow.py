@@ -1,0 +1,131 @@
+"""Fill on a catalog: suggestions, summary, applying and undo."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from vernis.adapters.catalog.catalog import SqliteCatalog
+from vernis.domain.errors import InvalidValue, NotFound, UsageError
+from vernis.domain.types import FoundFile, Space, Statement, Taxonomy
+from vernis.workflows.fill import apply_fill, fill_taxonomy
+from vernis.workflows.learn import LearnSettings, learn_taxonomy
+
+SPACE = Space("toy", 12, "float32", {"layers": [["a", 8], ["b", 4]]})
+FAST = LearnSettings(n_draws=0, head={"hidden": [24], "min_updates": 120, "learning_rate": 5e-3})
+CLASSES = ("bird", "fish", "tree")
+N, LABELLED = 300, 180
+
+
+def digest(number):
+    return hashlib.sha256(str(number).encode()).hexdigest()
+
+
+@pytest.fixture
+def catalog(tmp_path):
+    rng = np.random.default_rng(0)
+    codes = np.arange(N) % 3
+    centres = rng.normal(size=(3, 12))
+    vectors = (centres[codes] + 0.35 * rng.normal(size=(N, 12))).astype("f4")
+    with SqliteCatalog.create(tmp_path / "x.vernis") as opened:
+        files = [FoundFile(f"{i:03}.jpg", digest(i), 10, 0, 30, 20, "JPEG") for i in range(N)]
+        opened.images.apply_index(files, complete=True)
+        opened.vectors.append(SPACE, [digest(i) for i in range(N)], vectors)
+        ids = [image.id for image in opened.images.all()]
+        for name, kind in (("kind", "single"), ("tags", "multi")):
+            opened.labels.define(Taxonomy(name, kind, CLASSES))
+            said = [Statement(ids[i], CLASSES[codes[i]], "yes") for i in range(LABELLED)]
+            opened.labels.record(name, said, source="given", verb="import")
+            learn_taxonomy(opened, name, SPACE, FAST)
+        opened.truth = {ids[i]: CLASSES[codes[i]] for i in range(N)}
+        yield opened
+
+
+@pytest.mark.parametrize("name", ["kind", "tags"])
+def test_suggests_for_unlabelled_images_only_and_applies_nothing(catalog, name):
+    before = catalog.labels.matrix(name).values.copy()
+    summary = fill_taxonomy(catalog, name, precision=0.9)
+    after = catalog.labels.matrix(name)
+    assert np.array_equal(before, after.values, equal_nan=True)
+    suggestions = catalog.issues.suggestions(name)
+    assert len(suggestions) == summary.suggested > 60
+    assert summary.before == pytest.approx(LABELLED / N)
+    assert summary.after == pytest.approx((LABELLED + summary.filled) / N)
+    assert summary.filled + summary.withheld == N - LABELLED
+    assert not {s.image_id for s in suggestions} & set(after.image_ids[after.labelled].tolist())
+    right = np.mean([catalog.truth[s.image_id] == s.label for s in suggestions])
+    assert right >= 0.9
+    assert summary.bound >= 0.9
+    assert sum(c["suggested"] for c in summary.classes.values()) == summary.suggested
+    witness = suggestions[0].evidence["neighbors"][0]
+    assert catalog.truth[witness["image_id"]] == suggestions[0].label
+    assert "given labels" in summary.basis
+
+
+def test_one_undo_takes_the_whole_fill_back(catalog):
+    before = catalog.labels.matrix("kind").values.copy()
+    summary = fill_taxonomy(catalog, "kind", precision=0.9)
+    batch = apply_fill(catalog, "kind")
+    assert batch > 0
+    filled = catalog.labels.matrix("kind")
+    assert filled.labelled.mean() == pytest.approx(summary.after)
+    assert catalog.labels.counts_by_source()[f"accepted:fill@{summary.model}"] >= summary.suggested
+    assert apply_fill(catalog, "kind") == 0
+    catalog.labels.undo()
+    assert np.array_equal(before, catalog.labels.matrix("kind").values, equal_nan=True)
+    again = fill_taxonomy(catalog, "kind", precision=0.9)
+    assert again == summary
+    assert len(catalog.issues.suggestions("kind")) == summary.suggested
+
+
+def test_a_second_run_keeps_the_first_ones_result(catalog):
+    calls = []
+
+    def progress(task, done, total, note=""):
+        calls.append(task)
+
+    first = fill_taxonomy(catalog, "kind", progress=progress)
+    assert calls
+    calls.clear()
+    assert fill_taxonomy(catalog, "kind", progress=progress) == first
+    assert not calls
+    assert fill_taxonomy(catalog, "kind", precision=0.8, progress=progress) != first
+    assert calls
+
+
+def test_labels_that_fill_wrote_are_no_evidence(catalog):
+    fill_taxonomy(catalog, "kind", precision=0.9)
+    apply_fill(catalog, "kind")
+    summary = fill_taxonomy(catalog, "kind", precision=0.9)
+    assert summary.held_out == LABELLED
+    assert "given labels" in summary.basis
+    assert summary.before > LABELLED / N
+
+
+def test_confirmed_labels_carry_the_promise_once_they_are_many(catalog):
+    truth = list(catalog.truth.items())
+    said = [Statement(image, label, "yes") for image, label in truth[:220]]
+    catalog.labels.record("kind", said, source="human:ada", verb="edit")
+    summary = fill_taxonomy(catalog, "kind", precision=0.9)
+    assert "a person confirmed" in summary.basis
+    assert summary.held_out == 220
+
+
+def test_nothing_to_fill(catalog):
+    said = [Statement(image, label, "yes") for image, label in catalog.truth.items()]
+    catalog.labels.record("kind", said, source="given", verb="import")
+    summary = fill_taxonomy(catalog, "kind")
+    assert (summary.suggested, summary.withheld, summary.after) == (0, 0, 1.0)
+    assert summary.notes == ("every image with a vector has a label",)
+
+
+def test_says_what_is_wrong(catalog):
+    with pytest.raises(NotFound, match="nothere"):
+        fill_taxonomy(catalog, "nothere")
+    with pytest.raises(InvalidValue, match="precision"):
+        fill_taxonomy(catalog, "kind", precision=95)
+    catalog.labels.define(Taxonomy("new", "single", ("a", "b")))
+    with pytest.raises(UsageError, match="vernis learn new"):
+        fill_taxonomy(catalog, "new")
