@@ -58,8 +58,9 @@ def collect_model(catalog: Catalog, matrix: LabelMatrix) -> Model | None:
 def _averages(metrics: Mapping[str, Any]) -> dict[str, Interval]:
     micro = metrics.get("micro") or {}
     found = [read_interval(micro, name) for name in ("f1", "precision", "recall")]
+    values = {None if interval is None else interval.value for interval in found}
     # with one answer for every image the three micro averages are all the accuracy
-    is_one = len({interval.value for interval in found if interval is not None}) == 1
+    is_one = len(values) == 1 and None not in values
     averages = {}
     for average, measure, name in _MEASURES_OF_ONE_ANSWER if is_one else _MEASURES:
         interval = read_interval(metrics.get(average) or {}, measure)
