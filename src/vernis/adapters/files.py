@@ -313,7 +313,8 @@ def _is_report(names: set[str], folder: Path) -> bool:
 
 def _list_one(root: Path, path: Path, entry: os.DirEntry[str], listing: Listing) -> None:
     suffix = path.suffix.lower()
-    if entry.name.startswith("._") or (entry.name.startswith(".") and not _is_image(path)):
+    hidden = entry.name.startswith(".") and suffix not in IMAGE_SUFFIXES
+    if hidden or entry.name.startswith("._"):
         listing.other_files["(hidden)"] += 1  # ._x.jpg is a shadow that macOS writes
         return
     try:

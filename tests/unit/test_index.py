@@ -1,0 +1,182 @@
+"""Indexing tells new, changed, moved, vanished and unreadable images apart."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from vernis.adapters.catalog.catalog import SqliteCatalog
+from vernis.adapters.engine import ThreadEngine
+from vernis.adapters.files import FileListSource, FolderSource
+from vernis.domain.types import FoundFile, Statement, Taxonomy
+from vernis.workflows.index import index_files, label_by_folders
+
+
+@pytest.fixture
+def root(tmp_path):
+    folder = tmp_path / "pictures"
+    for name, color in (("cat/a", "red"), ("cat/b", "green"), ("dog/c", "blue"), ("dog/d", "pink")):
+        path = folder / f"{name}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (16, 12), color).save(path)
+    return folder
+
+
+@pytest.fixture
+def catalog(tmp_path):
+    with SqliteCatalog.create(tmp_path / "test.vernis") as opened:
+        yield opened
+
+
+def index(catalog, root: Path):
+    return index_files(catalog, FolderSource(root), engine=ThreadEngine(1))
+
+
+def ids(catalog) -> dict[str, int]:
+    return {image.uri: image.id for image in catalog.images.all(("present", "unreadable"))}
+
+
+def test_first_and_second_indexing(catalog, root):
+    (root / "notes.txt").write_text("x")
+    summary = index(catalog, root)
+    assert (summary.changes.new, summary.images) == (4, 4)
+    assert catalog.images.other_files() == {".txt": 1}
+    (image, *_) = catalog.images.all()
+    assert (image.uri, image.width, image.height, image.format) == ("cat/a.jpg", 16, 12, "JPEG")
+    assert index(catalog, root).changes.unchanged == 4
+
+
+def test_unchanged_files_are_not_read_again(catalog, root, monkeypatch):
+    index(catalog, root)
+
+    def refuse(*_):
+        raise AssertionError("read again")
+
+    monkeypatch.setattr(FolderSource, "inspect", refuse)
+    assert index(catalog, root).changes.unchanged == 4
+
+
+def test_moved_changed_and_vanished(catalog, root):
+    index(catalog, root)
+    before = ids(catalog)
+    (root / "cat/a.jpg").rename(root / "dog/renamed.jpg")
+    Image.new("RGB", (20, 20), "white").save(root / "cat/b.jpg")
+    (root / "dog/c.jpg").unlink()
+    changes = index(catalog, root).changes
+    assert (changes.moved, changes.changed, changes.vanished, changes.unchanged) == (1, 1, 1, 1)
+    after = ids(catalog)
+    assert after["dog/renamed.jpg"] == before["cat/a.jpg"]
+    assert after["cat/b.jpg"] == before["cat/b.jpg"]
+
+
+def test_touched_file_is_unchanged(catalog, root):
+    index(catalog, root)
+    os.utime(root / "cat/a.jpg", ns=(1, 1))
+    assert index(catalog, root).changes.unchanged == 4
+
+
+def test_broken_file_is_listed_with_its_reason_until_mended(catalog, root):
+    path = root / "cat/broken.jpg"
+    path.write_text("<html>not found</html>")
+    summary = index(catalog, root)
+    assert (summary.images, summary.changes.unreadable) == (5, 1)
+    (image,) = catalog.images.all(("unreadable",))
+    assert "text" in image.reason
+    (issue,) = catalog.issues.select(["broken"])
+    assert issue.evidence["reason"] == image.reason
+    Image.new("RGB", (5, 5)).save(path)
+    assert index(catalog, root).changes.unreadable == 0
+    assert catalog.issues.select(["broken"]) == []
+    assert ids(catalog)["cat/broken.jpg"] == image.id
+
+
+def test_file_that_only_decoding_finds_broken_stays_so_until_it_decodes(catalog, root):
+    path = root / "cat/half.jpg"
+    Image.effect_noise((64, 64), 80).save(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    index(catalog, root)
+    image = catalog.images.find("cat/half.jpg")
+    assert image.state == "present"
+    catalog.images.set_state([image.id], "unreadable", "cut off, says the decoder")
+    index(catalog, root)
+    again = catalog.images.find("cat/half.jpg")
+    assert again.state == "unreadable"
+    assert "cut off" in again.reason
+    path.write_bytes(whole)
+    index(catalog, root)
+    assert catalog.images.find("cat/half.jpg").state == "present"
+
+
+def test_images_of_an_unreadable_folder_are_not_vanished(catalog, root, monkeypatch):
+    index(catalog, root)
+    list_files = FolderSource.list_files
+
+    def without_dogs(self):
+        files, others = list_files(self)
+        files = [file for file in files if not file.uri.startswith("dog/")]
+        return [*files, FoundFile("dog", "", 0, 0, reason="the folder cannot be read")], others
+
+    monkeypatch.setattr(FolderSource, "list_files", without_dogs)
+    changes = index(catalog, root).changes
+    assert changes.vanished == 0
+    assert changes.unreadable == 3
+    monkeypatch.undo()
+    index(catalog, root)
+    assert len(catalog.images.all()) == 4
+    assert catalog.issues.select(["broken"]) == []
+
+
+def test_list_of_files_adds_and_removes_nothing_else(catalog, root):
+    index(catalog, root)
+    picture = root / "new.png"
+    Image.new("RGB", (3, 3)).save(picture)
+    summary = index_files(catalog, FileListSource(root, [picture]), engine=ThreadEngine(1))
+    assert (summary.changes.new, summary.changes.vanished) == (1, 0)
+    assert len(catalog.images.all()) == 5
+
+
+def test_splits_come_from_folders_and_outlive_a_move(catalog, tmp_path):
+    root = tmp_path / "sets"
+    for name in ("train/a.png", "test/b.png"):
+        (root / name).parent.mkdir(parents=True)
+        Image.new("RGB", (4, 4), "red" if "a" in name else "blue").save(root / name)
+    assert index(catalog, root).splits == {"train": 1, "test": 1}
+    assert catalog.images.find("test/b.png").split == "test"
+    (root / "test/b.png").rename(root / "loose.png")
+    index(catalog, root)
+    assert catalog.images.find("loose.png").split == "test"
+
+
+def test_classes_come_from_folders_and_follow_a_move(catalog, root):
+    index(catalog, root)
+    assert label_by_folders(catalog) == {"class": 4}
+    assert catalog.labels.taxonomy("class").classes == ("cat", "dog")
+    (root / "cat/a.jpg").rename(root / "dog/a.jpg")
+    index(catalog, root)
+    label_by_folders(catalog)
+    matrix = catalog.labels.matrix("class")
+    place = matrix.image_ids.tolist().index(ids(catalog)["dog/a.jpg"])
+    assert matrix.values[place].tolist() == [0.0, 1.0]
+
+
+def test_folder_labels_leave_what_people_said(catalog, root):
+    index(catalog, root)
+    label_by_folders(catalog)
+    image = ids(catalog)["cat/a.jpg"]
+    catalog.labels.record(
+        "class", [Statement(image, "dog", "yes")], source="human:ada", verb="accept"
+    )
+    label_by_folders(catalog)
+    matrix = catalog.labels.matrix("class")
+    assert matrix.values[matrix.image_ids.tolist().index(image)].tolist() == [0.0, 1.0]
+
+
+def test_no_class_folders_change_nothing(catalog, tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "x.png")
+    index(catalog, tmp_path)
+    catalog.labels.define(Taxonomy("class", "single", ("a",)))
+    assert label_by_folders(catalog) == {}

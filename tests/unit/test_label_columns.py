@@ -1,0 +1,86 @@
+"""Columns are taken for taxonomies only when they hold classes; rows find their image."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vernis.core.enrich.label_columns import (
+    find_case_twins,
+    find_conflicts,
+    judge_column,
+    match_images,
+    split_cell,
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "role", "kind"),
+    [
+        ("kind", ["a", "b", "a", ""], "taxonomy", "single"),
+        ("keywords", ["sea|sun", "sun", "sea", "sand|sea"], "taxonomy", "multi"),
+        ("label", ["0", "1", "2", "0", "1"], "taxonomy", "single"),
+        ("split", ["train", "test", "train"], "split", "single"),
+        ("width", ["200", "300", "200"], "metadata", "single"),
+        ("fine_id", ["a", "b", "a"], "metadata", "single"),
+        ("source_path", ["a/x", "b/y"], "metadata", "single"),
+        ("rating", ["1.5", "2", "2"], "metadata", "single"),
+        ("day", ["2020-01-02", "2020-01-03"], "metadata", "single"),
+        ("empty", ["", "nan", ""], "metadata", "single"),
+        ("same", ["x", "x", "x"], "metadata", "single"),
+        ("sku", [f"item{i}" for i in range(30)], "metadata", "single"),
+        ("about", ["a long sentence that says much of what is to be seen here"] * 2 + ["b"],
+         "metadata", "single"),
+        ("title", ["a", "b", "a"], "metadata", "single"),
+    ],
+)  # fmt: skip
+def test_columns_are_judged_by_name_and_values(name, cells, role, kind):
+    use = judge_column(name, cells)
+    assert (use.role, use.kind) == (role, kind)
+    assert use.reason or role == "taxonomy"
+
+
+def test_cells_are_split_trimmed_and_deduplicated():
+    assert split_cell(" sea | sun|sea || nan ") == ("sea", "sun")
+    assert split_cell("") == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "prefix", "wanted"),
+    [
+        ("images/cat/x.jpg", "", "images/cat/x.jpg"),
+        ("./images//cat/x.jpg", "", "images/cat/x.jpg"),
+        ("images\\cat\\x.jpg", "", "images/cat/x.jpg"),
+        ("cat/x.jpg", "", "images/cat/x.jpg"),
+        ("cat/x.jpg", "images/", "images/cat/x.jpg"),
+        ("photos/images/y.png", "-photos/", "images/y.png"),
+        ("y.png", "", "images/y.png"),
+        ("y", "", "images/y.png"),
+        ("x.jpg", "", ""),  # there are two
+        ("dog/x.jpg", "", "images/dog/x.jpg"),
+        ("nothing.jpg", "", ""),
+        ("cafe\u0301.jpg", "", "caf\u00e9.jpg"),
+    ],
+)
+def test_names_find_their_image(name, prefix, wanted):
+    uris = ["images/cat/x.jpg", "images/dog/x.jpg", "images/y.png", "caf\u00e9.jpg"]
+    assert match_images([name], uris, prefix) == [wanted]
+
+
+@given(st.lists(st.text("ab/. ", min_size=1, max_size=6), unique=True, max_size=8), st.text("ab/."))
+def test_matching_returns_known_uris_or_nothing(uris, name):
+    (found,) = match_images([name], uris)
+    assert found == "" or found in uris
+
+
+def test_repetitions_and_conflicts():
+    matched = ["a", "b", "a", "", "b"]
+    columns = {"kind": ["x", "y", "x", "z", "z"], "tags": ["1|2", "", "2|1", "", ""]}
+    repeated, conflicts = find_conflicts(matched, [2, 3, 4, 5, 6], columns)
+    assert repeated == [2, 4]
+    assert conflicts == [(6, 3, "kind")]
+
+
+def test_classes_that_differ_by_case_are_found():
+    assert find_case_twins(["Cat", "cat", "dog", "cat "]) == [("Cat", "cat", "cat ")]
