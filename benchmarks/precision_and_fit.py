@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import itertools
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ from sklearn.metrics import average_precision_score, label_ranking_average_preci
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from vernis.adapters.backbones.onnx_backbone import FITS, Fit, OnnxBackbone
-from vernis.adapters.backbones.zoo import PRECISIONS, open_backbone
+from vernis.adapters.backbones.zoo import PRECISIONS, Precision, open_backbone
 from vernis.adapters.engine import ThreadEngine
 from vernis.adapters.pixels import decode
 from vernis.domain.ports import Pixels
@@ -171,20 +172,21 @@ def measure_aquarium(data: Path, backbone: OnnxBackbone) -> list[float]:
     return [float(label_ranking_average_precision_score(truth, shares))]
 
 
-def compare_fits(data: Path, sides: Sequence[int], fits: Sequence[Fit]) -> None:
+def compare_fits(
+    data: Path, sides: Sequence[int], fits: Sequence[Fit], precisions: Sequence[Precision]
+) -> None:
     columns = ["groc kNN", "groc LR", "groc P@10", "clothP@10", "cloth LR", "aqua LRAP"]
-    print("fit and side, fp32, layer 'pooled'")
-    print(f"{'':14}" + "".join(f"{c:>11}" for c in columns))
-    for side in sides:
-        for fit in fits:
-            backbone = open_backbone(precision="fp32", side=side, fit=fit)
-            measures = [
-                *measure_grocery(data, backbone),
-                *measure_clothing(data, backbone),
-                *measure_aquarium(data, backbone),
-            ]
-            row = "".join(f"{value:11.4f}" for value in measures)
-            print(f"{fit:8}{side:6}{row}", flush=True)
+    print("precision, fit and side; layer 'pooled'")
+    print(f"{'':20}" + "".join(f"{c:>11}" for c in columns))
+    for precision, side, fit in itertools.product(precisions, sides, fits):
+        backbone = open_backbone(precision=precision, side=side, fit=fit)
+        measures = [
+            *measure_grocery(data, backbone),
+            *measure_clothing(data, backbone),
+            *measure_aquarium(data, backbone),
+        ]
+        row = "".join(f"{value:11.4f}" for value in measures)
+        print(f"{precision:6}{fit:8}{side:6}{row}", flush=True)
 
 
 def main() -> None:
@@ -195,12 +197,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--sample", type=int, default=10_000, help="pictures of cifar10n_a")
     parser.add_argument("--sides", type=int, nargs="+", default=[224])
+    parser.add_argument("--precisions", choices=PRECISIONS, nargs="+", default=["fp32"])
     parser.add_argument("--fits", choices=FITS, nargs="+", default=FITS)
     options = parser.parse_args()
     if "precision" in options.parts:
         compare_precisions(options.data, options.sample)
     if "fit" in options.parts:
-        compare_fits(options.data, options.sides, options.fits)
+        compare_fits(options.data, options.sides, options.fits, options.precisions)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ Precision = Literal["fp32", "int8"]
 
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 DEFAULT_BACKBONE = "efficientnet_lite0"
-DEFAULT_PRECISION: Precision = "fp32"
+DEFAULT_PRECISION: Precision = "int8"
 DEFAULT_FIT: Fit = "soft"
 DEFAULT_SIDE = 224
 
@@ -25,7 +25,9 @@ _SHIPPED: dict[tuple[str, Precision], str] = {
     ("efficientnet_lite0", "fp32"): "efficientnet_lite0.fp16.onnx",
     ("efficientnet_lite0", "int8"): "efficientnet_lite0.int8.onnx",
 }
-_DEFAULT_LAYER = "pooled"
+# The earlier stages see what the last, bent to ImageNet's classes, leaves out: wrong labels are
+# found better by all four together (docs/decisions/embedding.md). The last is the one to search by.
+_DEFAULT_LAYER = "stage4.pooled+stage5.pooled+stage6.pooled+pooled"
 
 
 def list_backbones() -> list[str]:
