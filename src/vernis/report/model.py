@@ -102,7 +102,11 @@ class Neighbor:
 
 @dataclass(frozen=True, slots=True)
 class LabelIssue:
-    """A label that is probably wrong. Score in 0..1, low = bad."""
+    """A label that is probably wrong. Score in 0..1, low = bad.
+
+    ``agreement`` is the share of the nearest labelled images that speak for the change; ``twins``
+    are duplicates of the image that carry other labels.
+    """
 
     image: int
     score: float
@@ -112,19 +116,23 @@ class LabelIssue:
     probability: float = math.nan
     neighbors: tuple[Neighbor, ...] = ()
     verdict: Verdict = "open"
+    agreement: float = math.nan
+    twins: tuple[Neighbor, ...] = ()
 
     def __post_init__(self) -> None:
         _require_unit("score", self.score)
         _require_unit("probability", self.probability)
+        _require_unit("agreement", self.agreement)
 
 
 @dataclass(frozen=True, slots=True)
 class LabelIssues:
     """The label issues of a taxonomy, worst first.
 
-    ``wrong`` estimates how many labels are wrong; ``depth`` is how far down the ranking is worth
-    reading. ``n_flagged`` may exceed ``len(items)``. ``gain`` holds points (pictures read, wrong
-    labels met as the probabilities have it), from (0, 0). ``notes`` are sentences shown above.
+    ``wrong`` estimates how many images carry a wrong label; ``depth`` is how far down the ranking
+    is worth reading. ``n_flagged`` may exceed ``len(items)``. ``gain`` holds points (pictures
+    read, wrong labels met as the probabilities have it), from (0, 0). ``notes`` are sentences
+    shown above.
     """
 
     taxonomy: str
@@ -326,6 +334,7 @@ def mentioned_images(
         for issue in issues.items:
             ids.add(issue.image)
             ids.update(neighbor.image for neighbor in issue.neighbors)
+            ids.update(twin.image for twin in issue.twins)
     for group in duplicates:
         ids.update(member.image for member in group.members)
     for kind in quality:

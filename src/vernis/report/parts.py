@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vernis.report.markup import Content, Markup, tag
+from vernis.report.wording import sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def note_box(notes: Sequence[str]) -> Markup | None:
     """Return sentences in a box; None when there are none."""
     if not notes:
         return None
-    return tag("div", [tag("p", note) for note in notes], class_="note", role="note")
+    return tag("div", [tag("p", sentence(note)) for note in notes], class_="note", role="note")
 
 
 def meter(share: float, text: str) -> Markup:

@@ -84,6 +84,8 @@ def _issue(issue: LabelIssue) -> dict[str, Any]:
         "p": _number(issue.probability),
         "n": _neighbors(issue.neighbors),
         "v": issue.verdict,
+        "a": _number(issue.agreement),
+        "d": _neighbors(issue.twins),
     }
 
 

@@ -21,7 +21,7 @@ from vernis.report.parts import (
     tile,
     tile_row,
 )
-from vernis.report.wording import between, count, counted, percent, size
+from vernis.report.wording import between, count, counted, percent, sentence, size
 
 QUALITY_NAMES = {
     "blurry": ("Blurry", "edges are softer than in the rest of the collection"),
@@ -124,7 +124,7 @@ def _formats(data: ReportData) -> str:
 def _wrong(data: ReportData) -> str:
     known = [i.wrong for i in data.label_issues if i.wrong is not None]
     if len(known) == 1:
-        return f"about {count(known[0].value)} wrong"
+        return f"about {count(known[0].value)} are wrong"
     return f"in {counted(len(data.label_issues), 'taxonomy', 'taxonomies')}"
 
 
@@ -176,7 +176,7 @@ def _estimate_card(issues: LabelIssues) -> Markup:
         lines = [tag("p", tag("strong", count(issues.n_flagged)), of)]
     if issues.wrong is not None:
         bounds = between(issues.wrong)
-        about = tag("strong", f"About {count(issues.wrong.value)}")
+        about = tag("strong", f"About {counted(round(issues.wrong.value), 'image')}")
         of = (
             f" labels are wrong ({bounds} with 95% confidence)." if bounds else " labels are wrong."
         )
@@ -189,14 +189,14 @@ def _estimate_card(issues: LabelIssues) -> Markup:
         lines.append(
             tag("p", f"The {shown} worst of {all_of_them} are shown; the command line lists all.")
         )
-    notes = [*issues.notes, f"Ranked by {issues.scorer}." if issues.scorer else ""]
+    notes = [*issues.notes, f"Ranked by {issues.scorer.replace('_', ' ')}" if issues.scorer else ""]
     return tag(
         "div",
         tag(
             "div",
             tag("h3", tag("bdi", issues.taxonomy)),
             lines,
-            [tag("p", note, class_="muted") for note in notes if note],
+            [tag("p", sentence(note), class_="muted") for note in notes if note],
         ),
         gain_figure(issues),
         class_="card summary-card",

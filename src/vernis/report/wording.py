@@ -57,3 +57,9 @@ def shorten(text: str, length: int) -> str:
         return text
     head = (length - 1) * 2 // 3
     return f"{text[:head]}…{text[len(text) - (length - 1 - head) :]}"
+
+
+def sentence(text: str) -> str:
+    """Return the text with a capital at its start and a stop at its end."""
+    stopped = text if text.endswith((".", "!", "?", ":")) else f"{text}."
+    return stopped[:1].upper() + stopped[1:]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from vernis.domain.types import DuplicateGroup
 from vernis.report.model import Action, Fill, LabelIssues
-from vernis.report.wording import between, count, counted, percent
+from vernis.report.wording import between, counted, percent
 
 
 def suggest_actions(
@@ -73,10 +73,8 @@ def _about_labels(issues: LabelIssues) -> Action:
     why = "Mark them in this page and copy the commands, or list them here."
     if issues.wrong is not None and math.isfinite(issues.wrong.value):
         bounds = between(issues.wrong)
-        why = (
-            f"About {count(issues.wrong.value)} labels are wrong"
-            f"{f' ({bounds})' if bounds else ''}. {why}"
-        )
+        wrong = counted(round(issues.wrong.value), "image carries", "images carry")
+        why = f"About {wrong} a wrong label{f' ({bounds})' if bounds else ''}. {why}"
     return Action(
         f"Read the {counted(limit, 'label issue')} of {issues.taxonomy}",
         why,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from vernis.report.model import (
     LabelIssue,
     LabelIssues,
     Member,
+    Neighbor,
     QualityIssues,
     QualityItem,
     ReportData,
@@ -203,17 +205,31 @@ def _gain(catalog: Catalog, taxonomy: str) -> tuple[tuple[int, float], ...]:
 def _label_issue(issue: Issue, known: _Known) -> LabelIssue:
     evidence = issue.evidence
     change = str(evidence.get("change", "replaced"))
-    probability = read_number(evidence, "probability")
     return LabelIssue(
         image=issue.image_id,
         score=issue.score,
         change="extra" if change == "extra" else "missing" if change == "missing" else "replaced",
         given=tuple(map(str, evidence.get("given", ()))),
         suggested=tuple(map(str, evidence.get("suggested", ()))),
-        probability=float("nan") if probability is None else min(max(probability, 0.0), 1.0),
+        probability=_share(read_number(evidence, "probability")),
         neighbors=read_neighbors(evidence, known.images),
         verdict=issue.verdict,
+        agreement=_share(read_number(evidence, "agreement")),
+        twins=_twins(issue, known),
     )
+
+
+def _twins(issue: Issue, known: _Known) -> tuple[Neighbor, ...]:
+    twins = [int(i) for i in issue.evidence.get("duplicates", ()) if i in known.images]
+    labels = [known.labels.get(twin, {}).get(issue.taxonomy, ()) for twin in twins]
+    return tuple(
+        Neighbor(twin, ", ".join(names), math.nan)
+        for twin, names in zip(twins, labels, strict=True)
+    )
+
+
+def _share(value: float | None) -> float:
+    return math.nan if value is None else min(max(value, 0.0), 1.0)
 
 
 _WEAKNESS = {"bytes": 0, "pixels": 1, "near": 2}

@@ -119,7 +119,7 @@ def _fill_notes(summary: Mapping[str, Any], n_promised: int, max_items: int) -> 
     basis, bias = str(summary.get("basis", "")), str(summary.get("bias", ""))
     if basis and bias:
         notes.append(f"The promise rests on {basis}. Its bias: {bias}.")
-    notes += [note[:1].upper() + note[1:] for note in read_notes(summary)]
+    notes += read_notes(summary)
     if n_promised > max_items:
         notes.append(f"The {count(max_items)} least sure of {count(n_promised)} are shown.")
     return tuple(notes)

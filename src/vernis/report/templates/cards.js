@@ -18,13 +18,26 @@ function chips(labels, kindOf, none) {
 const isRemoved = (row, label) => row.c !== "missing" && row.g.includes(label) && !row.u.includes(label);
 const isAdded = (row, label) => row.c !== "extra" && row.u.includes(label) && !row.g.includes(label);
 
+// A neighbour with several labels has them joined by commas.
+function sideOf(row, label) {
+  const labels = [label, ...label.split(", ")];
+  const added = row.u.filter((one) => isAdded(row, one));
+  const removed = row.g.filter((one) => isRemoved(row, one));
+  const hasAdded = added.some((one) => labels.includes(one));
+  const hasRemoved = removed.some((one) => labels.includes(one));
+  if (hasAdded !== hasRemoved) return hasAdded ? "for" : "against";
+  return !added.length && removed.length && !hasRemoved ? "for" : "";
+}
+
 function issueCard(row) {
-  const neighbors = row.n.map(([id, label, similarity]) => {
-    const side = isAdded(row, label) ? "for" : isRemoved(row, label) ? "against" : "";
-    const said = label + (side === "for" ? ", like the suggestion" : side === "against" ? ", like the given label" : "");
-    return el("li", { class: "neighbor " + side }, picture(id, said), el("bdi", { class: "neighbor-label" }, label || "no label"),
-      similarity === null ? null : el("span", { class: "muted" }, similarity.toFixed(2)));
-  });
+  const witness = ([id, label, similarity], kind) => {
+    const side = sideOf(row, label);
+    const said = "labelled " + label + (side === "for" ? ", speaks for the suggestion" : side === "against" ? ", speaks for the given label" : "");
+    return el("li", { class: "neighbor " + side }, picture(id, said), el("bdi", { class: "neighbor-label", title: label }, label || "no label"),
+      el("span", { class: "muted" }, kind || (similarity === null ? "" : similarity.toFixed(2))));
+  };
+  const neighbors = [...row.d.map((twin) => witness(twin, "duplicate")), ...row.n.map((neighbor) => witness(neighbor, ""))].slice(0, 6);
+  const agreement = row.a === null ? "" : " · " + asPercent(row.a) + " agree";
   const mark = (verdict, text, key) => el("button", {
     type: "button", class: "mark " + verdict, "data-mark": verdict, "aria-pressed": String(decisions.get(row) === verdict),
     title: text + " (" + key + ")", onclick: () => decisions.toggle(row, verdict),
@@ -34,7 +47,8 @@ function issueCard(row) {
     el("div", { class: "item-body" },
       el("p", { class: "overline" }, "#" + asCount(row.r) + " · " + row.t + " · ",
         el("span", { class: "change" }, CHANGES[row.c] || row.c),
-        row.v !== "open" ? el("span", { class: "verdict" }, row.v) : null),
+        row.v !== "open" ? el("span", { class: "verdict" }, row.v) : null,
+        row.d.length ? el("span", { class: "verdict" }, "disagrees with a duplicate") : null),
       fileName(row.i),
       el("div", { class: "versus" },
         el("span", { class: "who" }, "Given"), el("span", { class: "what" }, chips(row.g, (label) => (isRemoved(row, label) ? "given" : "given stays"), "nothing")),
@@ -44,7 +58,7 @@ function issueCard(row) {
         el("span", { class: "muted" }, "score " + row.s.toFixed(2)),
         el("span", { class: "marks" }, mark("accept", "Accept", "a"), mark("dismiss", "Dismiss", "x")))),
     neighbors.length
-      ? el("div", { class: "evidence" }, el("p", { class: "overline" }, "Nearest pictures"), el("ul", { class: "neighbors" }, neighbors))
+      ? el("div", { class: "evidence" }, el("p", { class: "overline" }, "Nearest pictures" + agreement), el("ul", { class: "neighbors" }, neighbors))
       : null);
 }
 
