@@ -43,17 +43,15 @@ def file_source(
 def index(
     catalog: Catalog, source: FileSource, workers: int | None, progress: Progress
 ) -> dict[str, Any]:
-    """List the images; take classes from folders unless labels were imported."""
+    """List the images."""
     from vernis.adapters.engine import ThreadEngine
-    from vernis.workflows.index import FOLDERS, index_files, label_by_folders
+    from vernis.workflows.index import index_files
     from vernis.workflows.listing import index_document
 
     with catalog.lock("index"):
         catalog.vectors.collect_garbage()
         summary = index_files(catalog, source, engine=ThreadEngine(workers), progress=progress)
-        imported = any(t.origin not in ("", FOLDERS) for t in catalog.labels.taxonomies())
-        by_folder = {} if imported else label_by_folders(catalog)
-    return index_document(summary, by_folder)
+    return index_document(summary)
 
 
 def picture_readers(precision: str | None, layer: str | None) -> list[PictureReader]:
@@ -152,3 +150,40 @@ def trash_folder(catalog: Catalog) -> FolderTrash:
 
     root = image_root(catalog)
     return FolderTrash(catalog.folder / "trash", lambda uri: path_of(root, uri))
+
+
+def trash_duplicates(
+    catalog: Catalog, kind: str, dry_run: bool, progress: Progress
+) -> dict[str, Any]:
+    """Move the duplicates to the trash, or only say which."""
+    from vernis.workflows.trash import plan_trash, trash_images
+
+    trash = trash_folder(catalog)
+    plan = plan_trash(catalog, kind)  # type: ignore[arg-type]
+    skipped: dict[str, str] = {}
+    if not dry_run:
+        with catalog.lock("trash"):
+            summary = trash_images(catalog, trash, plan, progress=progress)
+        plan, skipped = summary.moved, dict(summary.skipped)
+    moved = [{"image": file.uri, "keeper": file.keeper, "kind": file.kind} for file in plan]
+    return {"moved": moved, "skipped": skipped, "trash": str(trash.folder)}
+
+
+def restore(catalog: Catalog, images: Sequence[str], progress: Progress) -> dict[str, Any]:
+    """Move trashed images back."""
+    from vernis.workflows.trash import restore_images
+
+    with catalog.lock("restore"):
+        summary = restore_images(catalog, trash_folder(catalog), images, progress=progress)
+    return {"restored": [file.uri for file in summary.moved], "skipped": dict(summary.skipped)}
+
+
+def decide(
+    catalog: Catalog, what: str, images: Sequence[str], verdict: str, worst: int | None, who: str
+) -> dict[str, Any]:
+    """Accept or dismiss issues."""
+    from vernis.workflows.review import accept_issues, dismiss_issues, select_issues
+
+    act = accept_issues if verdict == "accepted" else dismiss_issues
+    summary = act(catalog, select_issues(catalog, what, images, worst=worst), who=who)
+    return {"issues": summary.issues, "changes": summary.changes, "batch": summary.batch}

@@ -6,6 +6,7 @@ so that ``import vernis`` stays light.
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Collection as Names
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from vernis import assembly
 from vernis.domain.errors import UsageError
 from vernis.domain.ports import Progress, silent
-from vernis.domain.types import IMAGE_STATES
+from vernis.domain.types import IMAGE_STATES, QUALITY_KINDS
 from vernis.workflows import listing
 
 if TYPE_CHECKING:
@@ -134,6 +135,21 @@ class Collection:
         source = assembly.file_source(self.catalog, root, files)
         return assembly.index(self.catalog, source, workers, self.progress)
 
+    def label_by_folders(self) -> dict[str, int]:
+        """Take the classes from the folders' names, unless labels were imported from a file.
+
+        Returns
+        -------
+        dict of str to int
+            Taxonomy → labelled images; empty when the images do not lie in class folders.
+        """
+        from vernis.workflows.index import FOLDERS, label_by_folders
+
+        if any(t.origin not in ("", FOLDERS) for t in self.catalog.labels.taxonomies()):
+            return {}
+        with self.catalog.lock("index"):
+            return label_by_folders(self.catalog)
+
     def import_labels(
         self,
         csv: Path | str,
@@ -209,6 +225,27 @@ class Collection:
         """Write the static HTML report; returns the path of its page."""
         return assembly.report(self.catalog, Path(out), workers, self.progress)
 
+    # ------------------------------------------------------------------ quality
+
+    def find_quality_issues(self) -> int:
+        """Judge every picture that was measured; returns the number of flagged images."""
+        from vernis.workflows.quality import judge_quality
+
+        with self.catalog.lock("quality"):
+            return judge_quality(self.catalog, progress=self.progress).flagged
+
+    def quality_rows(self, *, everything: bool = False) -> list[dict[str, Any]]:
+        """Return the quality issues, worst first; with ``everything`` all scores of all images."""
+        found = self.catalog.issues.select(QUALITY_KINDS, flagged_only=not everything)
+        return listing.quality_rows(found, listing.uris_by_id(self.catalog))
+
+    def quality(self) -> pd.DataFrame:
+        """Return one row an image: ``is_<kind>_issue`` and ``<kind>_score`` of every kind."""
+        from vernis.adapters.frames import quality_frame
+
+        scored = self.catalog.issues.select(QUALITY_KINDS, flagged_only=False)
+        return quality_frame(scored, self.catalog.images.all(), QUALITY_KINDS)
+
     # ------------------------------------------------------------------ duplicates
 
     def find_duplicates(self) -> int:
@@ -239,30 +276,84 @@ class Collection:
         dry_run : bool
             Only say what would be moved.
         """
-        from vernis.workflows.trash import plan_trash, trash_images
-
-        trash = assembly.trash_folder(self.catalog)
-        plan = plan_trash(self.catalog, kind)  # type: ignore[arg-type]
-        skipped: dict[str, str] = {}
-        if not dry_run:
-            with self.catalog.lock("trash"):
-                summary = trash_images(self.catalog, trash, plan, progress=self.progress)
-            plan, skipped = summary.moved, dict(summary.skipped)
-        moved = [{"image": file.uri, "keeper": file.keeper, "kind": file.kind} for file in plan]
-        return {"moved": moved, "skipped": skipped, "trash": str(trash.folder)}
+        return assembly.trash_duplicates(self.catalog, kind, dry_run, self.progress)
 
     def restore(self, images: Sequence[str] = ()) -> dict[str, Any]:
         """Move trashed images back (default: all); returns those restored and those skipped."""
-        from vernis.workflows.trash import restore_images
+        return assembly.restore(self.catalog, images, self.progress)
 
-        with self.catalog.lock("restore"):
-            summary = restore_images(
-                self.catalog,
-                assembly.trash_folder(self.catalog),
-                images,
-                progress=self.progress,
-            )
-        return {"restored": [f.uri for f in summary.moved], "skipped": dict(summary.skipped)}
+    # ------------------------------------------------------------------ label issues
+
+    def find_label_issues(self, taxonomy: str, **settings: Any) -> int:
+        """Judge the labels of a taxonomy; returns how many are suspected.
+
+        See ``workflows.label_issues.LabelIssueSettings`` for the settings.
+        """
+        from vernis.workflows.label_issues import LabelIssueSettings, judge_labels
+
+        return judge_labels(
+            self.catalog,
+            taxonomy,
+            assembly.embedding_space(self.catalog),
+            LabelIssueSettings(**settings),
+            progress=self.progress,
+        ).flagged
+
+    def label_issue_rows(
+        self, taxonomy: str, *, everything: bool = False, scorer: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the label issues of a taxonomy, worst first; see docs/json.md.
+
+        Judges the labels first when that was not done yet or another ``scorer`` is asked for.
+        """
+        self.catalog.labels.taxonomy(taxonomy)
+        if scorer or self.catalog.runs.summary(f"label_issues:{taxonomy}") is None:
+            self.find_label_issues(taxonomy, scorer=scorer)
+        found = self.catalog.issues.select(("label",), taxonomy, flagged_only=not everything)
+        return listing.label_issue_rows(found, listing.uris_by_id(self.catalog))
+
+    def label_issue_summary(self, taxonomy: str) -> dict[str, Any]:
+        """Return the estimate of how many labels are wrong and how deep reading is worth it."""
+        return self.catalog.runs.summary(f"label_issues:{taxonomy}") or {}
+
+    def issues(self, taxonomy: str) -> pd.DataFrame:
+        """Return one row a labelled image: is_label_issue, label_score, kind, given, suggested…"""
+        from vernis.adapters.frames import label_issue_frame
+
+        return label_issue_frame(self.label_issue_rows(taxonomy, everything=True))
+
+    def accept(self, what: str, images: Sequence[str] = (), **options: Any) -> dict[str, Any]:
+        """Agree with issues: a label is changed as its issue suggests, in one batch."""
+        return self.decide(what, images, verdict="accepted", **options)
+
+    def dismiss(self, what: str, images: Sequence[str] = (), **options: Any) -> dict[str, Any]:
+        """Disagree with issues; they are not brought up again."""
+        return self.decide(what, images, verdict="dismissed", **options)
+
+    def decide(
+        self,
+        what: str,
+        images: Sequence[str] = (),
+        *,
+        verdict: str,
+        worst: int | None = None,
+        who: str = "",
+    ) -> dict[str, Any]:
+        """Accept or dismiss the issues of ``what`` (a taxonomy or a kind) about ``images``.
+
+        Parameters
+        ----------
+        what : str
+        images : sequence of str
+            Paths or ids; for ``duplicate`` both images of a pair.
+        verdict : {"accepted", "dismissed"}
+        worst : int or None
+            The worst open issues instead of named images.
+        who : str
+            The person; default the login name.
+        """
+        who = who or getpass.getuser()
+        return assembly.decide(self.catalog, what, images, verdict, worst, who)
 
     # ------------------------------------------------------------------ missing labels
 

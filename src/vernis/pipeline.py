@@ -82,6 +82,8 @@ def _list_images(
             options.labels, taxonomies=options.taxonomies, closed=options.closed
         )
         notes += imported["notes"]
+    else:
+        collection.label_by_folders()
     if not collection.catalog.labels.taxonomies():
         notes.append(
             "no labels: the images do not lie in class folders; give --labels FILE.csv to find "

@@ -23,6 +23,11 @@ def draw(name: str, rng: np.random.Generator) -> Image.Image:
     noise = rng.normal(0, 12, (160, 200, 3))
     picture = Image.fromarray(np.clip(ground + noise, 0, 255).astype(np.uint8))
     pen = ImageDraw.Draw(picture)
+    # Clutter, so that two pictures of a class do not look like copies of one another.
+    for _ in range(40):
+        left, top, width, height = (int(v) for v in rng.integers((0, 0, 4, 4), (200, 160, 40, 40)))
+        shade = tuple(int(v) for v in rng.integers(60, 230, 3))
+        pen.line((left, top, left + width, top + height - 20), fill=shade, width=3)
     colour = tuple(int(v) for v in rng.integers(0, 255, 3))
     x, y, r = (int(v) for v in rng.integers((60, 50, 28), (140, 110, 46)))
     if name == "disc":

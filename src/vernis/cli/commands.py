@@ -127,7 +127,8 @@ def index(options: Namespace) -> int:
     ):
         collection.progress = progress
         summary = collection.index(folder, files=None if folder else paths or None)
-    print_facts(summary)
+        by_folder = collection.label_by_folders()
+    print_facts(summary | {f"labelled by folder: {name}": n for name, n in by_folder.items()})
     return 0
 
 

@@ -24,8 +24,14 @@ def issues(options: Namespace) -> int:
     print_table(rows[: options.limit], columns, title=f"Label issues of {options.taxonomy}")
     if len(rows) > options.limit:
         say(f"{len(rows) - options.limit:,} more; --limit or --json shows them.")
-    for line in summary:
-        print(line)
+    wrong = summary["wrong"]
+    print(
+        f"About {wrong['value']:,.0f} ({wrong['low']:,.0f}-{wrong['high']:,.0f}) of "
+        f"{summary['n_judged']:,} labelled images carry a wrong label; the first "
+        f"{summary['depth']:,} are worth reading and hold about {summary['found']:,.0f} of them."
+    )
+    for note in summary["notes"]:
+        say(f"note: {note}")
     return 0
 
 

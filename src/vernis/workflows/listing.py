@@ -215,7 +215,7 @@ def learn_document(summary: LearnSummary) -> dict[str, Any]:
     }
 
 
-def index_document(summary: IndexSummary, by_folder: Mapping[str, int]) -> dict[str, Any]:
+def index_document(summary: IndexSummary) -> dict[str, Any]:
     """Return the counts of one indexing."""
     changes = summary.changes
     return {
@@ -227,7 +227,6 @@ def index_document(summary: IndexSummary, by_folder: Mapping[str, int]) -> dict[
         "unchanged": changes.unchanged,
         "unreadable": changes.unreadable,
         "other_files": sum(summary.other_files.values()),
-        **{f"labelled by folder: {name}": count for name, count in by_folder.items()},
     }
 
 
