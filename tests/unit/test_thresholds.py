@@ -18,7 +18,7 @@ def noisy_scores(n=400, n_classes=3, seed=0):
 @pytest.mark.parametrize(("objective", "beta"), [("f1", 1), ("f2", 2)])
 def test_no_threshold_is_better_than_the_tuned_one(objective, beta):
     Y, scores = noisy_scores()
-    tuned = tune_thresholds(Y, scores, objective=objective)
+    tuned = tune_thresholds(Y, scores, objective=objective, shrinkage=0)
     decided = tuned.decide(scores)
     for column in range(3):
         best = max(
@@ -28,6 +28,20 @@ def test_no_threshold_is_better_than_the_tuned_one(objective, beta):
         found = fbeta_score(Y[:, column], decided[:, column], beta=beta)
         assert found == pytest.approx(best)
     assert tuned.warnings == ()
+
+
+def test_few_images_say_less_about_a_threshold_than_many():
+    Y = np.zeros((400, 2), np.float32)
+    Y[:200, 0] = 1
+    Y[:12, 1] = 1
+    scores = np.where(Y == 1, [0.8, 0.2], [0.4, 0.1])  # parted at 0.6 and at 0.15
+    own = tune_thresholds(Y, scores, shrinkage=0)
+    drawn = tune_thresholds(Y, scores)
+    np.testing.assert_allclose(own.values, [0.6, 0.15])
+    assert own.pooled == drawn.pooled == pytest.approx(0.6)
+    assert drawn.values[0] == pytest.approx(0.6)
+    weighted = (12 * np.log(0.15 / 0.85) + 20 * np.log(0.6 / 0.4)) / 32
+    assert drawn.values[1] == pytest.approx(1 / (1 + np.exp(-weighted)))
 
 
 def test_precision_floor_is_kept_with_the_most_recall():
