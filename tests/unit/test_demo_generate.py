@@ -18,7 +18,7 @@ from vernis.domain.errors import UsageError
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory) -> DemoTruth:
-    return generate_demo(tmp_path_factory.mktemp("demo"), seed=3, scale=0.12)
+    return generate_demo(tmp_path_factory.mktemp("demo"), seed=3, scale=0.1)
 
 
 def files(truth: DemoTruth) -> dict[str, bytes]:
@@ -79,7 +79,7 @@ def test_the_csv_holds_the_given_labels_and_exactly_the_planted_mistakes(demo):
                 mistakes |= {(name, taxonomy, word, "") for word in set(told) - set(true)}
                 mistakes |= {(name, taxonomy, "", word) for word in set(true) - set(told)}
     assert mistakes == {(p.image, p.taxonomy, p.given, p.true) for p in demo.wrong}
-    assert len(demo.blank("asset_type")) > 10
+    assert len(demo.blank("asset_type")) > 3
 
 
 def test_nothing_of_the_truth_lies_among_the_pictures(demo):
@@ -88,16 +88,34 @@ def test_nothing_of_the_truth_lies_among_the_pictures(demo):
 
 
 def test_same_seed_gives_the_same_bytes(tmp_path):
-    first = generate_demo(tmp_path / "a", seed=5, scale=0.1)
-    second = generate_demo(tmp_path / "b", seed=5, scale=0.1)
-    other = generate_demo(tmp_path / "c", seed=6, scale=0.1)
+    first = generate_demo(tmp_path / "a", seed=5, scale=0.04)
+    second = generate_demo(tmp_path / "b", seed=5, scale=0.04)
+    other = generate_demo(tmp_path / "c", seed=6, scale=0.04)
     assert files(first) == files(second) != files(other)
     assert first.wrong == second.wrong
 
 
-def test_refuses_a_folder_that_holds_pictures(demo):
+def test_keeps_the_same_demo_and_replaces_another(tmp_path):
+    first = generate_demo(tmp_path, seed=1, scale=0.04)
+    before = {p: p.stat().st_mtime_ns for p in Path(first.pictures).rglob("*.jpg")}
+    assert generate_demo(tmp_path, seed=1, scale=0.04) == first
+    assert before == {p: p.stat().st_mtime_ns for p in Path(first.pictures).rglob("*.jpg")}
+    second = generate_demo(tmp_path, seed=2, scale=0.04)
+    assert set(files(second)) == second.files() != first.files()
+
+
+def test_refuses_a_folder_that_holds_other_pictures(tmp_path):
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "mine.jpg").write_bytes(b"x")
     with pytest.raises(UsageError, match="not empty"):
-        generate_demo(Path(demo.pictures).parent)
+        generate_demo(tmp_path)
+    assert (tmp_path / "pictures" / "mine.jpg").exists()
+    truth = generate_demo(tmp_path / "a", seed=1, scale=0.04)
+    stray = Path(truth.pictures) / "press" / "mine.jpg"
+    stray.write_bytes(b"x")
+    with pytest.raises(UsageError, match=r"mine\.jpg is not part of the demo"):
+        generate_demo(tmp_path / "a", seed=2, scale=0.04)
+    assert stray.exists()
 
 
 def test_logos_do_not_repeat():

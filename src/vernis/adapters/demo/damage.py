@@ -6,7 +6,6 @@ import io
 import struct
 import zipfile
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
@@ -168,17 +167,16 @@ def broken_files(sample: bytes, sample_png: bytes) -> dict[str, tuple[bytes, str
     }
 
 
-def write_other_files(folder: Path) -> dict[str, int]:
-    """Write a video, two slide decks and a price list as stubs; return the count by suffix."""
+def other_files() -> dict[str, bytes]:
+    """Return a video, two slide decks and a price list as stubs."""
     video = (
         struct.pack(">I", 24) + b"ftypisom\x00\x00\x02\x00isommp41" + struct.pack(">I", 8) + b"free"
     )
-    (folder / "spot_30s.mp4").write_bytes(video)
+    files = {"spot_30s.mp4": video, "prices.csv": b"article,price\nbottle,1.20\ncan,0.90\n"}
     for name in ("sales_deck.pptx", "brand_story.pptx"):
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w") as archive:
             stamp = zipfile.ZipInfo("[Content_Types].xml", (2021, 5, 4, 12, 0, 0))
             archive.writestr(stamp, "<Types/>")
-        (folder / name).write_bytes(buffer.getvalue())
-    (folder / "prices.csv").write_text("article,price\nbottle,1.20\ncan,0.90\n", encoding="utf-8")
-    return {".mp4": 1, ".pptx": 2, ".csv": 1}
+        files[name] = buffer.getvalue()
+    return files

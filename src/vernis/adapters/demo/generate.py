@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,9 @@ from vernis.adapters.demo.labelling import spoil_labels, true_labels, write_labe
 from vernis.adapters.demo.truth import DemoTruth, PlantedCopy
 from vernis.domain.errors import UsageError
 from vernis.domain.ports import Progress, silent
+
+DRAWING = 1
+"""Raise it when the pictures or labels change."""
 
 AMOUNTS = {
     "bottle": 50,
@@ -59,7 +63,7 @@ def generate_demo(
     Parameters
     ----------
     folder : Path or str
-        Where to write; made if missing. It must hold no ``pictures`` folder yet.
+        Where to write; made if missing. The same demo is kept as it is, another one is replaced.
     seed : int
         The same seed gives the same bytes with the same version of Pillow.
     scale : float
@@ -73,14 +77,15 @@ def generate_demo(
     Raises
     ------
     UsageError
-        If ``folder/pictures`` already holds something, or ``scale`` is out of 0.1..10.
+        If ``folder/pictures`` holds files that are not of a demo, or ``scale`` is out of 0.04..10.
     """
-    if not 0.1 <= scale <= 10:
-        raise UsageError(f"expected a scale between 0.1 and 10, got {scale}")
+    if not 0.04 <= scale <= 10:
+        raise UsageError(f"expected a scale between 0.04 and 10, got {scale}")
     folder = Path(folder)
     target = folder / "pictures"
-    if target.exists() and any(target.iterdir()):
-        raise UsageError(f"{target} is not empty: name another folder for the demo")
+    earlier = _earlier_demo(folder, seed, scale)
+    if earlier is not None:
+        return earlier
     rng = np.random.default_rng(seed)
     draft = _Draft()
     _draw_originals(draft, rng, scale, progress)
@@ -88,29 +93,55 @@ def generate_demo(
     samples = [draft.files[name] for name in sorted(draft.files)]
     jpeg = next(data for data in samples if data[:2] == b"\xff\xd8")
     broken = damage.broken_files(jpeg, damage.twin(jpeg, "png"))
-    for name, data in draft.files.items():
+    others = {f"press/{name}": data for name, data in damage.other_files().items()}
+    for name, data in {**draft.files, **others}.items():
         _write(target / name, data)
     for name, (data, _) in broken.items():
         _write(target / "archive" / name, data)
-    (target / "press").mkdir(parents=True, exist_ok=True)
-    others = damage.write_other_files(target / "press")
     labels = true_labels(draft.pictures)
     given, wrong = spoil_labels(labels, rng)
-    write_labels(folder / "labels.csv", list(draft.pictures), given)
+    write_labels(folder / "labels.csv", draft.pictures, given, rng)
     truth = DemoTruth(
         pictures=str(target),
         labels_csv=str(folder / "labels.csv"),
         seed=seed,
+        scale=scale,
+        drawing=DRAWING,
         labels=labels,
         given=given,
         wrong=tuple(wrong),
         copies=tuple(draft.copies),
         quality=draft.quality,
         broken={f"archive/{name}": reason for name, (_, reason) in broken.items()},
-        other_files=others,
+        others=tuple(sorted(others)),
     )
     truth.save(folder / "truth.json")
     return truth
+
+
+def _earlier_demo(folder: Path, seed: int, scale: float) -> DemoTruth | None:
+    """Return the same demo when it was drawn here before; clear away another one of ours.
+
+    Only files that an earlier demo drew are taken away.
+    """
+    target, sheet = folder / "pictures", folder / "truth.json"
+    held = {p for p in target.rglob("*") if p.is_file()} if target.exists() else set()
+    if not held:
+        return None
+    try:
+        truth = DemoTruth.load(sheet)
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UsageError(f"{target} is not empty: name another folder for the demo") from None
+    drawn = {target / name for name in truth.files()}
+    same = (truth.seed, truth.scale, truth.drawing) == (seed, scale, DRAWING)
+    if same and drawn <= held and (folder / "labels.csv").is_file():
+        return replace(truth, pictures=str(target), labels_csv=str(folder / "labels.csv"))
+    if held - drawn:
+        stray = min(held - drawn)
+        raise UsageError(f"{stray} is not part of the demo: name another folder for it")
+    for path in drawn & held:
+        path.unlink()
+    return None
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -174,7 +205,7 @@ def _add_copies(draft: _Draft, rng: np.random.Generator, scale: float) -> None:
     """Copy some untouched pictures: byte for byte, as another format, and nearly."""
     spoilt = {name for names in draft.quality.values() for name in names}
     clean = [name for name in draft.files if name not in spoilt]
-    order = iter([clean[i] for i in rng.permutation(len(clean))])
+    order = cycle([clean[i] for i in rng.permutation(len(clean))])
     for _ in range(max(1, round(EXACT * scale))):
         original = next(order)
         stem, _, suffix = original.rpartition(".")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -53,7 +54,10 @@ class DemoTruth:
         Folder of the pictures, to be indexed.
     labels_csv : str
         The label file, to be imported.
-    seed : int
+    seed, scale : int, float
+        As given to ``generate_demo``.
+    drawing : int
+        Version of the drawing.
     labels : mapping
         Taxonomy → image → true classes. An image without any true class has an empty list.
     given : mapping
@@ -64,25 +68,36 @@ class DemoTruth:
         Kind of quality issue → images.
     broken : mapping
         File name → what is wrong with it.
-    other_files : mapping
-        Suffix → number of files that are no pictures.
+    others : tuple of str
+        Files that are no pictures.
     """
 
     pictures: str
     labels_csv: str
     seed: int
+    scale: float = 1.0
+    drawing: int = 0
     labels: Mapping[str, Mapping[str, list[str]]] = field(default_factory=dict)
     given: Mapping[str, Mapping[str, list[str]]] = field(default_factory=dict)
     wrong: tuple[PlantedLabel, ...] = ()
     copies: tuple[PlantedCopy, ...] = ()
     quality: Mapping[str, list[str]] = field(default_factory=dict)
     broken: Mapping[str, str] = field(default_factory=dict)
-    other_files: Mapping[str, int] = field(default_factory=dict)
+    others: tuple[str, ...] = ()
+
+    @property
+    def other_files(self) -> dict[str, int]:
+        """Number of files that are no pictures by suffix."""
+        return dict(Counter(Path(name).suffix for name in self.others))
 
     def blank(self, taxonomy: str) -> list[str]:
         """Return the images whose field is blank although something belongs there."""
         given = self.given[taxonomy]
         return [name for name, true in self.labels[taxonomy].items() if true and name not in given]
+
+    def files(self) -> set[str]:
+        """Return every file of the pictures' folder that was drawn."""
+        return {*self.labels.get("asset_type", {}), *self.broken, *self.others}
 
     def save(self, path: Path) -> None:
         """Write the answer sheet as JSON."""
@@ -94,4 +109,5 @@ class DemoTruth:
         data = json.loads(path.read_text(encoding="utf-8"))
         data["wrong"] = tuple(PlantedLabel(**row) for row in data["wrong"])
         data["copies"] = tuple(PlantedCopy(**row) for row in data["copies"])
+        data["others"] = tuple(data["others"])
         return cls(**data)
