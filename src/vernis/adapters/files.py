@@ -115,11 +115,12 @@ class FolderSource:
     Parameters
     ----------
     root : Path
-    limits : Limits
+    decoder : PictureDecoder
+        Its limits hold for the probing too.
     """
 
     root: Path
-    limits: Limits = DEFAULT_LIMITS
+    decoder: PictureDecoder = field(default_factory=PictureDecoder, repr=False, compare=False)
 
     @property
     def complete(self) -> bool:
@@ -138,11 +139,11 @@ class FolderSource:
 
     def inspect(self, file: FoundFile) -> FoundFile:
         """Hash and probe a listed file."""
-        return inspect_file(self.root, file, self.limits)
+        return inspect_file(self.root, file, self.decoder.limits)
 
     def try_decoding(self, file: FoundFile) -> str:
         """Return the reason why a picture cannot be decoded, empty when it can."""
-        return _try_decoding(path_of(self.root, file.uri), self.limits)
+        return _try_decoding(self.decoder, path_of(self.root, file.uri))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +156,13 @@ class FileListSource:
         The folder that uris are relative to.
     paths : sequence of Path
         Each is taken as an image, whatever its name.
-    limits : Limits
+    decoder : PictureDecoder
+        Its limits hold for the probing too.
     """
 
     root: Path
     paths: Sequence[Path]
-    limits: Limits = DEFAULT_LIMITS
+    decoder: PictureDecoder = field(default_factory=PictureDecoder, repr=False, compare=False)
 
     @property
     def complete(self) -> bool:
@@ -182,11 +184,11 @@ class FileListSource:
 
     def inspect(self, file: FoundFile) -> FoundFile:
         """Hash and probe a listed file."""
-        return inspect_file(self.root, file, self.limits)
+        return inspect_file(self.root, file, self.decoder.limits)
 
     def try_decoding(self, file: FoundFile) -> str:
         """Return the reason why a picture cannot be decoded, empty when it can."""
-        return _try_decoding(path_of(self.root, file.uri), self.limits)
+        return _try_decoding(self.decoder, path_of(self.root, file.uri))
 
 
 def common_folder(paths: Iterable[Path]) -> Path:
@@ -241,14 +243,11 @@ def inspect_file(root: Path, file: FoundFile, limits: Limits = DEFAULT_LIMITS) -
     )
 
 
-def _try_decoding(path: Path, limits: Limits) -> str:
-    decoder = PictureDecoder(limits=limits)
+def _try_decoding(decoder: PictureDecoder, path: Path) -> str:
     try:
         decoder(path)
     except UnreadableImage as error:
         return error.reason
-    finally:
-        decoder.close()
     return ""
 
 

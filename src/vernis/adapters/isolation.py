@@ -50,7 +50,7 @@ class PictureDecoder:
 
     def __init__(self, *, min_side: int | None = MIN_SIDE, limits: Limits = DEFAULT_LIMITS) -> None:
         self._min_side = min_side
-        self._limits = limits
+        self.limits = limits
         self._thread = threading.local()
 
     def __call__(self, path: Path) -> Pixels:
@@ -69,8 +69,8 @@ class PictureDecoder:
         UnreadableImage
             The only error.
         """
-        with open_picture(path, limits=self._limits) as image:
-            helper = self._find_helper() if _is_risky(image, self._limits) else None
+        with open_picture(path, limits=self.limits) as image:
+            helper = self._find_helper() if _is_risky(image, self.limits) else None
             if helper is None:
                 return decode_opened(path, image, self._min_side, self._find_converter())
         return helper.decode(path)
@@ -85,7 +85,7 @@ class PictureDecoder:
         """Return this thread's helper, None where none can run (a frozen application)."""
         helper: _Helper | None = getattr(self._thread, "helper", None)
         if helper is None or (helper.has_started and not helper.is_alive()):
-            helper = self._thread.helper = _Helper(self._min_side, self._limits)
+            helper = self._thread.helper = _Helper(self._min_side, self.limits)
         return helper if helper.has_started else None
 
     def close(self) -> None:

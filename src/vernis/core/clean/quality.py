@@ -189,24 +189,39 @@ def _measure_bars(pixels: NDArray[np.uint8]) -> list[float]:
     down = pixels[:: max(1, height // 64)].astype(np.float32).transpose(1, 0, 2)
     sides = [across, across[::-1], down, down[::-1]]
     bars = [_find_bar(side) for side in sides]
+    margins = [thickness for thickness, _ in bars]
+    lengths = [(width, margins[2:])] * 2 + [(height, margins[:2])] * 2
+    straight = [
+        _ends_straight(side, bar, length, corners)
+        for side, bar, (length, corners) in zip(sides, bars, lengths, strict=True)
+    ]
     shares = []
-    for number, (side, (thickness, color)) in enumerate(zip(sides, bars, strict=True)):
-        # What lies between the two neighbouring bars: their pixels must not count as ends.
-        first, last = (bars[2], bars[3]) if number < 2 else (bars[0], bars[1])
-        across_count = width if number < 2 else height
-        n_lines, n_points = side.shape[:2]
-        start = -(-first[0] * n_points // across_count)
-        stop = n_points - -(-last[0] * n_points // across_count)
-        beyond = thickness + 3
-        if thickness < max(3, _MIN_BAR * n_lines) or beyond >= n_lines or stop - start < 8:
-            shares.append(0.0)
-            continue
-        differing = np.abs(side[beyond, start:stop] - color).max(axis=1) > _SAME
-        end = max(1, len(differing) // 10)
-        ends = min(differing[:end].mean(), differing[-end:].mean())
-        is_straight = ends >= _STRAIGHT and differing.mean() >= _STRAIGHT
-        shares.append(thickness / n_lines if is_straight else 0.0)
+    for number, (_, corners) in enumerate(lengths):
+        # One bar alone must cross the whole picture; a vase on plain ground has a flat foot.
+        opposite = straight[number ^ 1] or not any(corners)
+        across_all = height if number < 2 else width
+        shares.append(margins[number] / across_all if straight[number] and opposite else 0.0)
     return shares
+
+
+def _ends_straight(
+    side: NDArray[np.float32],
+    bar: tuple[int, NDArray[np.float32]],
+    length: int,
+    corners: list[int],
+) -> bool:
+    """Tell whether behind a bar, between the neighbouring bars, the picture begins at once."""
+    n_lines, n_points = side.shape[:2]
+    thickness, color = bar
+    start = -(-corners[0] * n_points // length)
+    stop = n_points - -(-corners[1] * n_points // length)
+    beyond = thickness + 3
+    if thickness < max(3, _MIN_BAR * n_lines) or beyond >= n_lines or stop - start < 8:
+        return False
+    differing = np.abs(side[beyond, start:stop] - color).max(axis=1) > _SAME
+    end = max(1, len(differing) // 10)
+    least = min(differing[:end].mean(), differing[-end:].mean(), differing.mean())
+    return bool(least >= _STRAIGHT)
 
 
 def _find_bar(lines: NDArray[np.float32]) -> tuple[int, NDArray[np.float32]]:
