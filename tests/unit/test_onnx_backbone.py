@@ -129,6 +129,24 @@ def test_joined_layers_are_the_single_ones_in_order(backbone: OnnxBackbone) -> N
     np.testing.assert_array_equal(reader.open()(picture), np.concatenate(parts))
 
 
+def test_layers_at_several_sides_are_joined(backbone: OnnxBackbone) -> None:
+    picture = noise(8)
+    reader = backbone.reader("stage6.pooled+pooled+pooled@128")
+    assert reader.space.settings["layers"] == [
+        ["stage6.pooled", 320],
+        ["pooled", 1280],
+        ["pooled@128", 1280],
+    ]
+    vector = reader.open()(picture)
+    small = zoo.open_backbone(precision=backbone.name.partition("@")[2], side=128)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(vector[-1280:], small.reader("pooled").open()(picture))
+    np.testing.assert_array_equal(vector[320:1600], backbone.reader("pooled").open()(picture))
+    with pytest.raises(UsageError, match="'pooled@big'"):
+        backbone.reader("pooled@big")
+    with pytest.raises(UsageError, match="multiple of 32"):
+        backbone.reader("pooled@100")
+
+
 def test_a_space_is_named_by_what_it_holds() -> None:
     def space(**more: Any) -> tuple[str, str]:
         found = zoo.open_backbone(**more).reader().space
@@ -292,6 +310,8 @@ def test_tokens_are_pooled(tmp_path: Path) -> None:
     for pooling, vector in expected.items():
         np.testing.assert_allclose(own.reader("tokens", pooling).open()(picture), vector, atol=2e-3)
     assert own.reader("tokens", "none").space.dim == 1024
+    with pytest.raises(UsageError, match="16 pixels only"):
+        own.reader("tokens@32")
 
 
 def test_shapes_that_cannot_be_inferred_are_measured(

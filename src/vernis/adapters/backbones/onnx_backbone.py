@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 
 from vernis.adapters.backbones.onnx_graph import (
     cut_graph,
+    fixed_side,
     image_inputs,
     list_layers,
     load_graph,
 )
 from vernis.adapters.pixels import fit as fit_whole
 from vernis.adapters.pixels import resize
-from vernis.domain.errors import InvalidValue, ModelError, NotFound
+from vernis.domain.errors import InvalidValue, ModelError, NotFound, UsageError
 from vernis.domain.ports import Pixels
 from vernis.domain.types import Space
 
@@ -47,16 +48,23 @@ class InputSpec:
     fit : Fit
     mean, std : three floats
         Of the channels in 0..1; only used by graphs whose input is not uint8.
+    multiple : int
+        What sides must be a multiple of.
     """
 
     side: int = 224
     fit: Fit = "soft"
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    multiple: int = 1
 
     def __post_init__(self) -> None:
         if self.side < 1:
             raise InvalidValue(f"expected a side of 1 pixel or more, got {self.side}")
+        if self.side % self.multiple:
+            raise InvalidValue(
+                f"expected a side that is a multiple of {self.multiple}, got {self.side}"
+            )
         if self.fit not in FITS:
             raise InvalidValue(f"expected a fit of {', '.join(FITS)}, got {self.fit!r}")
         if min(self.std) <= 0:
@@ -121,8 +129,9 @@ class OnnxReader:
 
     space: Space
     model: bytes
-    outputs: tuple[str, ...]
-    prepare: Callable[[Pixels], NDArray[Any]]
+    views: Mapping[int, Sequence[str]]
+    """Outputs by the side in pixels at which the picture is shown to the network."""
+    prepare: Callable[[Pixels, int], NDArray[Any]]
     input_name: str
 
     def open(self) -> Callable[[Pixels], NDArray[Any]]:
@@ -136,12 +145,14 @@ class OnnxReader:
         On one thread a batch is no faster than one picture at a time; it serves graphs that are.
         """
         session = open_session(self.model, self.space.name)
-        names, dtype, dim = list(self.outputs), np.dtype(self.space.dtype), self.space.dim
+        dtype, dim = np.dtype(self.space.dtype), self.space.dim
 
         def embed(pictures: Sequence[Pixels]) -> NDArray[Any]:
-            batch = np.stack([self.prepare(pixels) for pixels in pictures])
-            parts = session.run(names, {self.input_name: batch})
-            joined = np.concatenate([part.reshape(len(batch), -1) for part in parts], axis=1)
+            parts: list[NDArray[Any]] = []
+            for side, outputs in self.views.items():
+                batch = np.stack([self.prepare(pixels, side) for pixels in pictures])
+                parts += session.run(list(outputs), {self.input_name: batch})
+            joined = np.concatenate([part.reshape(len(pictures), -1) for part in parts], axis=1)
             if joined.shape[1] != dim:
                 raise ModelError(
                     f"{self.space.name}: expected {dim} dimensions, got {joined.shape[1]}"
@@ -205,8 +216,9 @@ class OnnxBackbone:
         Parameters
         ----------
         layer : str, optional
-            One tensor of the graph or several joined by ``+``, whose vectors are concatenated in
-            that order. The space's settings say how wide each is. None: the default layers.
+            One tensor of the graph or several joined by ``+``, whose vectors are concatenated.
+            ``NAME@SIDE`` reads it at another side of the input (``pooled+pooled@128``). The
+            space's settings name the layers in their order and width. None: the default layers.
         pooling : {"avg", "max", "first", "none"}
             Applied to layers that are maps or tokens.
 
@@ -218,21 +230,48 @@ class OnnxBackbone:
             When the layer cannot be pooled so.
         """
         chosen = self.default_layer if layer is None else layer
-        names = [part.strip() for part in chosen.split("+")]
+        by_side = self._parse(chosen)
+        names = list(dict.fromkeys(name for group in by_side.values() for name in group))
         shapes = [self._shape(name) for name in names]
         ranks = [len(shape) + 1 for shape in shapes]
         model, outputs = cut_graph(self._model, names, pooling, ranks)
-        widths = [_pooled_width(shape, pooling) for shape in shapes]
+        output_of = dict(zip(names, outputs, strict=True))
+        width_of = {n: _pooled_width(s, pooling) for n, s in zip(names, shapes, strict=True)}
+        layers = [
+            [name if side == self.spec.side else f"{name}@{side}", width_of[name]]
+            for side, group in by_side.items()
+            for name in group
+        ]
         settings = {
-            "layers": [[name, width] for name, width in zip(names, widths, strict=True)],
+            "layers": layers,
             "pooling": pooling,
             "side": self.spec.side,
             "fit": self.spec.fit,
             "sha256": self.sha256,
         }
         suffix = "" if layer is None and pooling == "avg" else f":{chosen}:{pooling}"
-        space = Space(f"{self.name}{suffix}", sum(widths), "float16", settings)
-        return OnnxReader(space, model, tuple(outputs), self._prepare, self._input.name)
+        dim = sum(width_of[name] for group in by_side.values() for name in group)
+        space = Space(f"{self.name}{suffix}", dim, "float16", settings)
+        views = {side: [output_of[name] for name in group] for side, group in by_side.items()}
+        return OnnxReader(space, model, views, self._prepare, self._input.name)
+
+    def _parse(self, layers: str) -> dict[int, list[str]]:
+        """Return the layers' names by side, from ``NAME+NAME@SIDE``."""
+        by_side: dict[int, list[str]] = {}
+        for part in map(str.strip, layers.split("+")):
+            name, digits = part, ""
+            if "@" in part and part not in self.layers:
+                name, _, digits = part.rpartition("@")
+                if not digits.isdecimal():
+                    raise UsageError(f"expected LAYER or LAYER@SIDE in pixels, got {part!r}")
+            side = int(digits) if digits else self.spec.side
+            by_side.setdefault(side, []).append(name)
+        fixed = fixed_side(self._model)
+        for side in by_side:
+            if fixed and side != fixed:
+                raise UsageError(f"{self.name} works at {fixed} pixels only, not at {side}")
+            replace(self.spec, side=side)  # refuses what the network cannot take
+        return by_side
 
     def feature_map(self, pixels: Pixels, layer: str) -> NDArray[np.float32]:
         """Return a layer for one picture, shape ``(channels, height, width)`` for a convolution.
@@ -247,7 +286,7 @@ class OnnxBackbone:
             rank = len(self._shape(layer)) + 1
             model, _ = cut_graph(self._model, [layer], "none", [rank])
             session = self._map_sessions[layer] = open_session(model, self._path)
-        batch = self._prepare(pixels)[None]
+        batch = self._prepare(pixels, self.spec.side)[None]
         values = session.run([layer], {self._input.name: batch})[0]
         return np.asarray(values[0], np.float32)
 
@@ -269,8 +308,8 @@ class OnnxBackbone:
             )
         return bool(dims[1] == 3)
 
-    def _prepare(self, pixels: Pixels) -> NDArray[Any]:
-        square: NDArray[Any] = fit_picture(pixels, self.spec.side, self.spec.fit)
+    def _prepare(self, pixels: Pixels, side: int) -> NDArray[Any]:
+        square: NDArray[Any] = fit_picture(pixels, side, self.spec.fit)
         if self._input.type.tensor_type.elem_type != onnx.TensorProto.UINT8:
             mean, std = (np.array(v, np.float32) for v in (self.spec.mean, self.spec.std))
             square = (square.astype(np.float32) / np.float32(255) - mean) / std
@@ -293,7 +332,9 @@ class OnnxBackbone:
         model, _ = cut_graph(self._model, [layer], "none", [2])
         grey = np.full((self.spec.side, self.spec.side, 3), 128, np.uint8)
         session = open_session(model, self._path)
-        values = session.run([layer], {self._input.name: self._prepare(grey)[None]})[0]
+        values = session.run(
+            [layer], {self._input.name: self._prepare(grey, self.spec.side)[None]}
+        )[0]
         return tuple(int(n) for n in values.shape[1:])
 
 

@@ -80,13 +80,11 @@ def open_backbone(
     chosen = DEFAULT_PRECISION if precision is None else precision
     if chosen not in PRECISIONS:
         raise UsageError(f"expected a precision of {', '.join(PRECISIONS)}, got {chosen!r}")
-    if side % 32:
-        raise UsageError(f"{name} needs a side that is a multiple of 32, got {side}")
     file = _SHIPPED[name, chosen]
     return OnnxBackbone(
         WEIGHTS / file,
         name=f"{name}@{chosen}",
-        spec=InputSpec(side=side, fit=fit),
+        spec=InputSpec(side=side, fit=fit, multiple=32),
         default_layer=layer or _DEFAULT_LAYER,
         sha256=read_checksums()[file],
     )
