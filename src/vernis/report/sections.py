@@ -176,11 +176,9 @@ def _estimate_card(issues: LabelIssues) -> Markup:
         lines = [tag("p", tag("strong", count(issues.n_flagged)), of)]
     if issues.wrong is not None:
         bounds = between(issues.wrong)
-        about = tag("strong", f"About {counted(round(issues.wrong.value), 'image')}")
-        of = (
-            f" labels are wrong ({bounds} with 95% confidence)." if bounds else " labels are wrong."
-        )
-        lines.append(tag("p", about, of))
+        about = counted(round(issues.wrong.value), "image carries", "images carry")
+        how_sure = f" ({bounds} with 95% confidence)." if bounds else "."
+        lines.append(tag("p", tag("strong", f"About {about}"), " a wrong label", how_sure))
     if issues.depth:
         first = tag("strong", counted(issues.depth, "picture"))
         lines.append(tag("p", "Worth reading: the first ", first, "."))

@@ -117,7 +117,7 @@ def _measured(summary: Mapping[str, Any]) -> Interval | None:
 def _fill_notes(summary: Mapping[str, Any], n_promised: int, max_items: int) -> tuple[str, ...]:
     notes = []
     basis, bias = str(summary.get("basis", "")), str(summary.get("bias", ""))
-    if basis and bias:
+    if basis and bias and n_promised:
         notes.append(f"The promise rests on {basis}. Its bias: {bias}.")
     notes += read_notes(summary)
     if n_promised > max_items:

@@ -36,7 +36,7 @@ function issueCard(row) {
     return el("li", { class: "neighbor " + side }, picture(id, said), el("bdi", { class: "neighbor-label", title: label }, label || "no label"),
       el("span", { class: "muted" }, kind || (similarity === null ? "" : similarity.toFixed(2))));
   };
-  const neighbors = [...row.d.map((twin) => witness(twin, "duplicate")), ...row.n.map((neighbor) => witness(neighbor, ""))].slice(0, 6);
+  const neighbors = [...row.d.map((twin) => witness(twin, "duplicate")), ...row.n.map((neighbor) => witness(neighbor, ""))].slice(0, 5);
   const agreement = row.a === null ? "" : " · " + asPercent(row.a) + " agree";
   const mark = (verdict, text, key) => el("button", {
     type: "button", class: "mark " + verdict, "data-mark": verdict, "aria-pressed": String(decisions.get(row) === verdict),
