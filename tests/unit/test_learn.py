@@ -189,3 +189,29 @@ def test_vectors_of_another_space_are_refused(catalog):
 def test_slices_of_layers():
     assert layer_slices(SPACE) == [(0, 8), (8, 12)]
     assert layer_slices(Space("plain", 5)) == [(0, 5)]
+
+
+@pytest.mark.real
+def test_reads_several_labels_of_real_pictures(real_data):
+    import csv
+
+    from vernis.adapters.backbones.zoo import open_backbone
+    from vernis.adapters.pixels import decode
+    from vernis.core.learn.bagged_mlp import BaggedMLP
+    from vernis.core.learn.evaluation import evaluate
+    from vernis.core.learn.thresholds import tune_thresholds
+
+    folder = real_data / "aquarium"
+    with open(folder / "images.csv", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    names = sorted({label for row in rows for label in row["labels"].split("|") if label})
+    Y = np.array([[n in row["labels"].split("|") for n in names] for row in rows], np.float32)
+    train = np.array([row["split"] == "train" for row in rows])
+    embed = open_backbone().reader().open()
+    X = np.stack([embed(decode(folder / row["image"])) for row in rows])
+    model = BaggedMLP().fit(X[train], Y[train])
+    found = model.predict_proba(X[~train])
+    decided = tune_thresholds(Y[train], model.oob_proba_).decide(found)
+    quality = evaluate(Y[~train], found, decided)
+    assert quality.micro.measure("f1")[1] > 0.78  # the interval's lower end
+    assert quality.macro.measure("average_precision")[0] > 0.88
