@@ -49,15 +49,20 @@ class RunOptions:
             raise InvalidValue(f"expected a precision between 0 and 1, got {self.fill_precision}")
 
 
+def check_inputs(path: Path, labels: Path | str | None) -> None:
+    """Raise UsageError when the folder or the label file is not there."""
+    if not path.is_dir():
+        raise UsageError(f"{path}: no such folder; vernis run takes a folder of images")
+    if labels is not None and not Path(labels).is_file():
+        raise UsageError(f"{labels}: no such file; --labels takes a CSV file")
+
+
 def run(collection: Collection, path: Path, options: RunOptions) -> dict[str, Any]:
     """Index, embed, judge quality, find duplicates, learn, find label issues, fill, report.
 
     Every step skips what was done before on the same input.
     """
-    if not path.is_dir():
-        raise UsageError(f"{path}: no such folder; vernis run takes a folder of images")
-    if options.labels is not None and not Path(options.labels).is_file():
-        raise UsageError(f"{options.labels}: no such file; --labels takes a CSV file")
+    check_inputs(path, options.labels)
     notes: list[str] = []
     with collection.catalog.lock("run"):
         facts = _list_images(collection, path, options, notes)
@@ -155,4 +160,14 @@ def run_demo(
         )
         summary = run(collection, Path(truth.pictures), options)
         score = score_demo(collection.catalog, truth)
-    return summary | {"score": score.rows, "score_notes": score.notes}
+    table = [
+        {
+            "planted": row.planted,
+            "count": row.count,
+            "found": row.found,
+            "missed": row.missed,
+            "false_alarms": row.false_alarms,
+        }
+        for row in score.table
+    ]
+    return summary | {"score": table, "score_notes": list(score.notes)}

@@ -94,4 +94,7 @@ def workplace(finished: Shell, tmp_path: Path) -> Shell:
 
     cwd = tmp_path / "work"
     shutil.copytree(finished.cwd, cwd)
-    return Shell(cwd)
+    shell = Shell(cwd)
+    # The root is stored as an absolute path: make it the copy's.
+    shell("index", "pictures")
+    return shell

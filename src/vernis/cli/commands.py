@@ -25,6 +25,10 @@ def open_collection(options: Namespace, *, create_for: Path | None = None) -> Co
 
 def run(options: Namespace) -> int:
     """``vernis run PATH``."""
+    from vernis.pipeline import check_inputs
+
+    # Before a collection is made for it.
+    check_inputs(Path(options.path), options.labels)
     with (
         open_collection(options, create_for=Path(options.path)) as collection,
         choose_progress(options.quiet) as progress,

@@ -23,6 +23,7 @@ from vernis.core.clean.near_pairs import NearSettings, find_near_pairs
 from vernis.domain.errors import UnreadableImage
 from vernis.domain.ports import Catalog, Pixels, Progress, silent
 from vernis.domain.types import DuplicateGroup, DuplicatePair, ImageRecord, Space
+from vernis.workflows.training_data import search_columns
 
 ReadPicture = Callable[[ImageRecord], Pixels]
 """Decodes the picture of an image at full size; raises UnreadableImage or OSError."""
@@ -129,7 +130,9 @@ def _search(
         return [FoundPair(*row) for row in stored["pairs"]]
     hashes = [image.content_hash for image in distinct]
     rows = np.asarray(catalog.vectors.read(spaces[0], hashes), dtype=np.uint8)
-    embeddings = catalog.vectors.read(spaces[1], hashes) if spaces[1] is not None else None
+    embeddings = None
+    if spaces[1] is not None:
+        embeddings = catalog.vectors.read(spaces[1], hashes)[:, search_columns(spaces[1])]
     fingerprints = unpack_fingerprints(rows)
     near = find_near_pairs(
         fingerprints,

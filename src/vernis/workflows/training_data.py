@@ -133,3 +133,16 @@ def layer_slices(space: Space) -> list[tuple[int, int]]:
         return [(0, space.dim)]
     ends = np.cumsum(widths).tolist()
     return list(zip([0, *ends[:-1]], ends, strict=True))
+
+
+def search_columns(space: Space) -> slice:
+    """Return the columns that neighbours are searched by.
+
+    The final pooled vector where the space names it among others: earlier layers help heads and do
+    harm to search (docs/decisions/embedding.md). Else all columns.
+    """
+    names = [str(name) for name, _ in space.settings.get("layers", [])]
+    slices = layer_slices(space)
+    if len(slices) == len(names) and "pooled" in names:
+        return slice(*slices[names.index("pooled")])
+    return slice(0, space.dim)
