@@ -54,8 +54,9 @@ function issueCard(row) {
         el("span", { class: "who" }, "Given"), el("span", { class: "what" }, chips(row.g, (label) => (isRemoved(row, label) ? "given" : "given stays"), "nothing")),
         el("span", { class: "who" }, "Suggested"), el("span", { class: "what" }, chips(row.u, (label) => (isAdded(row, label) ? "suggested" : "stays"), "nothing in its place"))),
       el("div", { class: "item-foot" },
-        row.p === null ? null : el("span", { class: "sure" }, meter(row.p, "suggested"), asPercent(row.p) + " sure"),
-        el("span", { class: "muted" }, "score " + row.s.toFixed(2)),
+        row.p === null
+          ? el("span", { class: "muted" }, "score " + row.s.toFixed(2))
+          : el("span", { class: "sure", title: "score " + row.s.toFixed(3) }, meter(row.p, "suggested"), asPercent(Math.min(row.p, 0.999)) + " sure"),
         el("span", { class: "marks" }, mark("accept", "Accept", "a"), mark("dismiss", "Dismiss", "x")))),
     neighbors.length
       ? el("div", { class: "evidence" }, el("p", { class: "overline" }, "Nearest pictures" + agreement), el("ul", { class: "neighbors" }, neighbors))
