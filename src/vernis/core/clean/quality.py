@@ -185,8 +185,8 @@ def _measure_bars(pixels: NDArray[np.uint8]) -> list[float]:
     from it. (The margin of an object on a plain ground ends at the object alone.)
     """
     height, width = pixels.shape[:2]
-    across = pixels[:, :: max(1, width // 64)].astype(np.float32)
-    down = pixels[:: max(1, height // 64)].astype(np.float32).transpose(1, 0, 2)
+    across = pixels[:, :: max(1, width // 64)]
+    down = pixels[:: max(1, height // 64)].transpose(1, 0, 2)
     sides = [across, across[::-1], down, down[::-1]]
     bars = [_find_bar(side) for side in sides]
     margins = [thickness for thickness, _ in bars]
@@ -205,7 +205,7 @@ def _measure_bars(pixels: NDArray[np.uint8]) -> list[float]:
 
 
 def _ends_straight(
-    side: NDArray[np.float32],
+    side: NDArray[np.uint8],
     bar: tuple[int, NDArray[np.float32]],
     length: int,
     corners: list[int],
@@ -224,10 +224,10 @@ def _ends_straight(
     return bool(least >= _STRAIGHT)
 
 
-def _find_bar(lines: NDArray[np.float32]) -> tuple[int, NDArray[np.float32]]:
+def _find_bar(lines: NDArray[np.uint8]) -> tuple[int, NDArray[np.float32]]:
     """Return how many of the lines, from the first on, are near-uniform and alike; their colour."""
-    color = np.asarray(lines[0].mean(axis=0))
-    if lines[0].std(axis=0).max() > _SMOOTH_STD:
+    color = lines[0].mean(axis=0, dtype=np.float32)
+    if np.abs(lines[0] - color).mean() > _SMOOTH_STD:
         return 0, color
     distance = np.abs(lines - color).max(axis=2)
     belongs = (distance.mean(axis=1) < _SMOOTH_STD) & (
