@@ -28,6 +28,7 @@ from vernis.workflows.report_summaries import (
 )
 
 _TOGETHER = 14  # classes of the table of classes that occur together
+_FREE_KEYWORDS = 30  # classes from which a multi-label taxonomy is looked at as free keywords
 
 
 def audit_taxonomy(matrix: LabelMatrix) -> TaxonomyAudit:
@@ -62,7 +63,7 @@ def audit_taxonomy(matrix: LabelMatrix) -> TaxonomyAudit:
 
 def _keyword_facts(kind: str, counts: Any, matrix: LabelMatrix) -> list[tuple[str, str]]:
     """Return what tells free keywords from a designed taxonomy."""
-    if kind != "multi" or len(counts) < 50 or not len(matrix.image_ids):
+    if kind != "multi" or len(counts) < _FREE_KEYWORDS or not len(matrix.image_ids):
         return []
     rare = float(np.mean(counts < 0.001 * len(matrix.image_ids)))
     return [
