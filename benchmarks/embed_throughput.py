@@ -112,7 +112,6 @@ def main() -> None:
                     single / processor,
                 )
             )
-        # The best round is the one that other programs disturbed least.
         d, i, a, r, _, _ = np.median(rows, axis=0)
         ratios = np.array(rows)[:, 4:]
         shown = "  ".join(f"{np.median(c):.3f} ({c.min():.3f}-{c.max():.3f})" for c in ratios.T)
