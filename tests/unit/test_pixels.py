@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -321,6 +322,48 @@ def test_killed_helper_is_replaced(tmp_path):
     helper._process.kill()
     helper._process.wait()
     assert decoder(tmp_path / "a.tif").shape == (40, 60, 3)
+
+
+def test_interrupted_helper_never_gives_the_next_file_the_wrong_picture(tmp_path, monkeypatch):
+    photo(seed=1).save(tmp_path / "a.tif")
+    photo(seed=2).save(tmp_path / "b.tif")
+    decoder = PictureDecoder()
+    decoder(tmp_path / "a.tif")
+    with monkeypatch.context() as patch:
+
+        def interrupt(*_):
+            raise KeyboardInterrupt
+
+        patch.setattr("vernis.adapters.isolation._read", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            decoder(tmp_path / "a.tif")
+    assert np.array_equal(decoder(tmp_path / "b.tif"), np.asarray(photo(seed=2)))
+
+
+def test_jpegs_of_many_scans_and_large_pictures_go_to_the_helper(tmp_path, monkeypatch):
+    path = tmp_path / "a.jpg"
+    photo().save(path, progressive=True)
+    decoder = PictureDecoder()
+    plain = decoder(path)
+    assert not hasattr(decoder._thread, "helper")
+    monkeypatch.setattr("vernis.adapters.isolation.MAX_SCANS", 2)
+    assert np.array_equal(decoder(path), plain)
+    assert decoder._thread.helper.is_alive()
+    photo().save(tmp_path / "b.png")
+    large = PictureDecoder(limits=Limits(isolate_above_pixels=100))
+    assert np.array_equal(large(tmp_path / "b.png"), np.asarray(photo()))
+    assert large._thread.helper.is_alive()
+
+
+def test_threads_share_a_decoder(tmp_path):
+    paths = []
+    for seed in range(12):
+        paths.append(tmp_path / f"{seed}.{'tif' if seed % 2 else 'png'}")
+        photo(seed=seed).save(paths[-1])
+    decoder = PictureDecoder()
+    with ThreadPoolExecutor(3) as pool:
+        for seed, pixels in enumerate(pool.map(decoder, paths)):
+            assert np.array_equal(pixels, np.asarray(photo(seed=seed)))
 
 
 # ------------------------------------------------------------------ resizing

@@ -130,18 +130,22 @@ class _Helper:
         timer.start()
         try:
             return self._ask(path)
+        except UnreadableImage:
+            raise
         except (BrokenPipeError, EOFError) as error:
+            late_or_not = f"decoding takes longer than {self._limits.timeout_seconds:g} s"
+            if not late.is_set():
+                late_or_not = "the decoder crashed or ran out of memory"
             self.close()
-            if late.is_set():
-                seconds = self._limits.timeout_seconds
-                raise UnreadableImage(
-                    path, f"decoding takes longer than {seconds:g} s (a damaged or hostile file?)"
-                ) from error
-            raise UnreadableImage(
-                path, "the decoder crashed or ran out of memory (a damaged or hostile file?)"
-            ) from error
+            raise UnreadableImage(path, f"{late_or_not} (a damaged or hostile file?)") from error
+        except BaseException:
+            self.close()  # Ctrl-C: an answer is still on its way and must not go to the next file
+            raise
         finally:
             timer.cancel()
+            timer.join()
+            if late.is_set():
+                self.close()
 
     def _ask(self, path: Path) -> Pixels:
         assert self._process.stdin is not None

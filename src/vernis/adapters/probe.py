@@ -216,14 +216,14 @@ def _check_pixels(path: Path, size: tuple[int, int], limits: Limits) -> None:
 
 
 def _open_stream(stream: IO[bytes]) -> Image.Image:
-    head = stream.read(12)
+    head = stream.read(64)
     stream.seek(0)
-    if head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS:
+    # mif1 and msf1 are names of AVIF as well, which then says so among its compatible brands
+    if head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS and b"avif" not in head:
         heif = _heif_class()
-        if heif is not None:
-            return heif(stream)
-        if head[8:12] not in (b"mif1", b"msf1"):  # those two may be AVIF as well
+        if heif is None:
             raise _MissingHeif
+        return heif(stream)
     return Image.open(stream, formats=_known_formats())
 
 
