@@ -132,7 +132,8 @@ def index(options: Namespace) -> int:
         collection.progress = progress
         summary = collection.index(folder, files=None if folder else paths or None)
         by_folder = collection.label_by_folders()
-    print_facts(summary | {f"labelled by folder: {name}": n for name, n in by_folder.items()})
+    facts = {name.replace("_", " "): count for name, count in summary.items()}
+    print_facts(facts | {f"labelled by folder: {name}": n for name, n in by_folder.items()})
     return 0
 
 

@@ -83,4 +83,4 @@ def print_facts(facts: Mapping[str, Any], title: str = "") -> None:
         print(title)
     width = max((len(name) for name in facts), default=0)
     for name, value in facts.items():
-        print(f"  {name.replace('_', ' '):<{width}}  {cell(value)}")
+        print(f"  {name:<{width}}  {cell(value)}")

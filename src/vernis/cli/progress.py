@@ -7,6 +7,8 @@ import time
 from types import TracebackType
 from typing import Any, Self
 
+_FEW_STEPS = 10
+
 
 class ProgressLines:
     """One line for each finished task, for logs and pipes."""
@@ -26,9 +28,10 @@ class ProgressLines:
         if total is None or done < total:
             return
         seconds = time.monotonic() - start
-        rate = f", {done / seconds:,.0f}/s" if seconds > 0.05 and total > 1 else ""
+        # A handful of steps is no rate worth telling.
+        amount = f"  {done:,} ({done / max(seconds, 1e-3):,.0f}/s)" if total > _FEW_STEPS else ""
         tail = f"  {note}" if note else ""
-        print(f"{task}: {done:,} in {seconds:.1f} s{rate}{tail}", file=sys.stderr, flush=True)
+        print(f"{task:<32} {seconds:6.1f} s{amount}{tail}", file=sys.stderr, flush=True)
         del self._started[task]
 
 

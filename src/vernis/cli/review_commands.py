@@ -73,7 +73,12 @@ def fill(options: Namespace) -> int:
         ["image", "label", "probability"],
         title=f"{len(rows):,} suggestions for {options.taxonomy}",
     )
-    print_facts({k: v for k, v in document["summary"].items() if not isinstance(v, dict | list)})
+    facts = {
+        name.replace("_", " "): value
+        for name, value in document["summary"].items()
+        if value is not None and not isinstance(value, dict | list | tuple)
+    }
+    print_facts(facts)
     for note in document["summary"].get("notes", []):
         say(f"note: {note}")
     return 0
