@@ -27,6 +27,7 @@ from vernis.adapters.backbones.onnx_backbone import (
 )
 from vernis.adapters.backbones.onnx_graph import cut_graph, list_layers, load_graph
 from vernis.adapters.engine import ThreadEngine
+from vernis.adapters.pixels import decode
 from vernis.domain.errors import InvalidValue, ModelError, NotFound, UsageError
 from vernis.domain.ports import Pixels
 
@@ -266,6 +267,23 @@ def test_input_spec_refuses_bad_values() -> None:
         InputSpec(fit="stretch")  # type: ignore[arg-type]
     with pytest.raises(InvalidValue, match="positive"):
         InputSpec(std=(1.0, 0.0, 1.0))
+
+
+@pytest.mark.real
+def test_int8_keeps_the_neighbours_of_real_pictures(real_data: Path) -> None:
+    paths = sorted((real_data / "clothing_a" / "images").rglob("*.jpg"))[::4]
+    pictures = [decode(path) for path in paths]
+    neighbors = []
+    for precision in zoo.PRECISIONS:
+        read = zoo.open_backbone(precision=precision).reader("pooled").open()
+        vectors = np.stack([read(picture) for picture in pictures]).astype(np.float32)
+        vectors -= vectors.mean(axis=0)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        similarity = vectors @ vectors.T
+        np.fill_diagonal(similarity, -2)
+        neighbors.append(np.argsort(-similarity, axis=1)[:, :10])
+    shared = [len(set(a) & set(b)) / 10 for a, b in zip(*neighbors, strict=True)]
+    assert np.mean(shared) > 0.85
 
 
 # ---------------------------------------------------------------- graphs of other people
