@@ -188,16 +188,19 @@ def fit_brightness(
     residual = target - source
     bias = np.median(residual[:, ::_MEDIAN_STRIDE], axis=1)
     residual -= bias[:, None]
-    weight = _robust_weights(residual, 2 * _ROBUST_LEVELS) * inside
+    weight = robust_weights(residual, 2 * _ROBUST_LEVELS) * inside
     for _ in range(_BRIGHTNESS_ROUNDS):
         gain, bias = _weighted_line(source, target, weight)
         residual = target - gain[:, None] * source - bias[:, None]
-        weight = _robust_weights(residual, _ROBUST_LEVELS) * inside
+        weight = robust_weights(residual) * inside
     return gain, bias, weight
 
 
-def _robust_weights(residual: NDArray[np.float32], level: float) -> NDArray[np.float32]:
-    residual *= 1.0 / level
+def robust_weights(
+    residual: NDArray[np.float32], level: float = _ROBUST_LEVELS
+) -> NDArray[np.float32]:
+    """Return the Geman-McClure weight of each residual (grey levels); 0..1."""
+    residual = residual * (1.0 / level)
     residual *= residual
     residual += 1.0
     return np.asarray(1.0 / (residual * residual))

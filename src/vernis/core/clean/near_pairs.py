@@ -90,10 +90,14 @@ class _Checked:
 
 # Gates of the cascade, each far below what true copies reach (docs/decisions/duplicates.md).
 _COARSE_GATE = 0.18
-_FINE_GATE = 0.35
+_FINE_GATE = 0.3
+_FULL_GATE = 0.25
 _GUESSES_KEPT = 2
 _CHAIN_ROUNDS = 3
-_COARSE_ROUNDS, _FINE_ROUNDS = 4, 3
+# Of each image the chains over so many of its most similar copies are followed, so that thousands
+# of copies of one placeholder do not cost millions of comparisons.
+_CHAIN_DEGREE = 16
+_COARSE_ROUNDS, _FINE_ROUNDS, _FULL_ROUNDS = 4, 3, 2
 _BLOCK = 8192
 
 
@@ -231,6 +235,12 @@ def _finish(
     pyramid: _Pyramid, pairs: NDArray[np.int64], placed: Placements, threshold: float
 ) -> _Checked:
     placed = _refine(pyramid.fine, pairs, placed, _FINE_ROUNDS)
+    agreement = robust_agreement(pyramid.fine, *_inward(pairs, placed))
+    rows = np.flatnonzero(agreement >= _FULL_GATE)
+    pairs, placed = pairs[rows], placed.take(rows)
+    names, local = np.unique(pairs, return_inverse=True)
+    full = pyramid.full[names].astype(np.float32)
+    placed = _refine(full, local.reshape(-1, 2), placed, _FULL_ROUNDS)
     similarity = compare(pyramid.full, *_inward(pairs, placed))
     keep = np.flatnonzero(similarity >= threshold)
     return _Checked(pairs[keep], placed.take(keep), similarity[keep])
@@ -271,11 +281,11 @@ def _chains(found: _Checked, n: int, tried: set[int]) -> tuple[NDArray[np.int64]
     offset = np.concatenate([found.placements.offset, inverse.offset])
     value = np.concatenate([found.similarity, found.similarity])
     steps = Placements(matrix, offset)
-    order = np.argsort(source, kind="stable")
+    order = np.lexsort((-value, source))
     bounds = np.searchsorted(source[order], np.arange(n + 1))
     best: dict[int, tuple[float, int, int]] = {}
     for middle in np.unique(target[:count].tolist() + target[count:].tolist()):
-        around = order[bounds[middle] : bounds[middle + 1]]
+        around = order[bounds[middle] : bounds[middle + 1]][:_CHAIN_DEGREE]
         for i in around:
             for j in around:
                 a, c = int(target[i]), int(target[j])

@@ -8,24 +8,31 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.clean.near_alignment import Placements, fit_brightness, sample, sample_grid
+from vernis.core.clean.near_alignment import (
+    Placements,
+    fit_brightness,
+    robust_weights,
+    sample,
+    sample_grid,
+)
 from vernis.core.clean.near_fingerprints import (
     LUMA_SIDE,
     ORIENTATIONS,
     Fingerprints,
 )
 
-_SIDE = 32
 _STRIDE = 2
-_WINDOWS = _SIDE // _STRIDE - 1
+_WINDOWS = LUMA_SIDE // _STRIDE - 1
+_SOFTNESS = 0.12
 # Variance (grey levels squared) below which a window's structure is noise, and the difference in
 # level at which two windows no longer agree.
-_NOISE_VARIANCE = 9.0
+_NOISE_VARIANCE = 50.0
 _LEVEL_SPREAD = 25.0
 _TEXTURE_LIMIT = 400.0
 _TEXTURE_FLOOR = 4.0
 _LEAST_COVER = 0.75
 _LEAST_OUTSIDE = 0.6
+_LEAST_OVERLAP = 0.7
 # Leaving out a part of the picture costs so much similarity, times its share of the area.
 _HOLE_PRICE = 0.3
 _RHO = 20.0
@@ -151,19 +158,31 @@ def _compare(
     grid = sample_grid(LUMA_SIDE)
     columns: list[tuple[NDArray[np.float32], ...]] = []
     step = max(1, _BLOCK_POINTS // len(grid))
-    for start in range(0, max(1, len(pairs)), step):
+    for start in range(0, len(pairs), step):
         part = slice(start, start + step)
         warped, inside = sample(pictures, pairs[part, 0], placements.take(part), grid)
         target = pictures[pairs[part, 1]].reshape(-1, len(grid)).astype(np.float32)
-        columns.append(
-            _compare_windows(_halve(warped), _halve(target), _halve(inside.astype(np.float32)))
-        )
+        target = _soften(target, placements.take(part).scale())
+        columns.append(_compare_windows(warped, target, inside.astype(np.float32)))
+    if not columns:
+        return tuple(np.zeros(0, dtype=np.float32) for _ in range(5))
     return tuple(np.concatenate(column) for column in zip(*columns, strict=True))
 
 
-def _halve(flat: NDArray[np.float32]) -> NDArray[np.float32]:
-    planes = flat.reshape(len(flat), _SIDE, 2, _SIDE, 2)
-    return np.asarray(planes.mean(axis=(2, 4)).reshape(len(flat), -1))
+def _soften(flat: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Blur the crops as much as the pictures, of which they show a part, are blurred."""
+    blurred = np.flatnonzero(scale < _CROP_SCALE)
+    planes = flat[blurred].reshape(-1, LUMA_SIDE, LUMA_SIDE)
+    # A kernel (k, 1 - 2k, k) has the variance 2k; a box of 1/scale points against one of one.
+    k = np.minimum(_SOFTNESS * (1.0 / np.square(scale[blurred]) - 1.0), 0.25)[:, None, None]
+    for axis in (1, 2):
+        padded = np.pad(planes, [(0, 0), *((int(axis == a),) * 2 for a in (1, 2))], mode="edge")
+        before = np.take(padded, range(LUMA_SIDE), axis=axis)
+        after = np.take(padded, range(2, LUMA_SIDE + 2), axis=axis)
+        planes = planes * (1 - 2 * k) + k * (before + after)
+    out = flat.copy()
+    out[blurred] = planes.reshape(len(blurred), LUMA_SIDE * LUMA_SIDE)
+    return out
 
 
 def _compare_windows(
@@ -171,7 +190,7 @@ def _compare_windows(
 ) -> tuple[NDArray[np.float32], ...]:
     """Return similarity, similarity without leaving anything out, gain and bias."""
     gain, bias, _ = fit_brightness(warped, target, mask)
-    model, target = _match_brightness(warped, target, gain, bias)
+    model, target = _match_brightness(warped, target, mask, gain)
     count = np.maximum(_window_sums(mask), 1e-6)
     mean_a, mean_b = _window_sums(mask * model) / count, _window_sums(mask * target) / count
     square_a = _window_sums(mask * model * model) / count
@@ -192,6 +211,7 @@ def _compare_windows(
     score = 1.0 - (lost.sum(axis=1, keepdims=True) - lost @ holes) / rest
     score -= _HOLE_PRICE * holes.mean(axis=0)
     best = np.where(outside >= _LEAST_OUTSIDE, score, -1.0).max(axis=1)
+    best *= valid.mean(axis=1) >= _LEAST_OVERLAP
     plain = np.clip(score[:, 0], 0.0, 1.0)
     return np.clip(best, 0.0, 1.0).astype(np.float32), plain, best, gain, bias
 
@@ -199,19 +219,37 @@ def _compare_windows(
 def _match_brightness(
     warped: NDArray[np.float32],
     target: NDArray[np.float32],
+    mask: NDArray[np.float32],
     gain: NDArray[np.float32],
-    bias: NDArray[np.float32],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Bring the darker of the two to the brightness of the other, cut off at white as it is."""
-    scale = np.where(gain >= 1.0, gain, 1.0)[:, None]
-    shift = np.where(gain >= 1.0, bias, 0.0)[:, None]
-    back = np.where(gain >= 1.0, 1.0, 1.0 / gain)[:, None]
-    away = np.where(gain >= 1.0, 0.0, -bias / gain)[:, None]
-    return np.clip(warped * scale + shift, 0, 255), np.clip(target * back + away, 0, 255)
+    """Bring the darker of the two to the brightness of the other by a quadratic tone curve.
+
+    Brightening cuts off at white, channel by channel; there is a curve from dark to bright, none
+    back.
+    """
+    up = (gain >= 1.0)[:, None]
+    dark, bright = np.where(up, warped, target), np.where(up, target, warped)
+    slope, level, weight = fit_brightness(dark, bright, mask)
+    x = (dark - 128.0) / 128.0
+    columns = np.stack([np.ones_like(x), x, x * x], axis=1)
+    # Kept near the straight line that fits robustly.
+    line = slope[:, None] * dark + level[:, None]
+    curve = line
+    for _ in range(2):
+        residual = bright - line
+        weighted = columns * weight[:, None]
+        normal = weighted @ columns.transpose(0, 2, 1)
+        normal[:, range(3), range(3)] += 1e-3 * weight.sum(axis=1)[:, None] + 1e-3
+        right = np.einsum("pkn,pn->pk", weighted, residual)
+        factors = np.linalg.solve(normal, right[..., None])[..., 0]
+        curve = line + np.einsum("pk,pkn->pn", factors, columns)
+        weight = robust_weights(bright - curve) * mask
+    curve = np.clip(curve, 0, 255)
+    return np.where(up, curve, warped), np.where(up, target, curve)
 
 
 def _window_sums(flat: NDArray[np.float32]) -> NDArray[np.float32]:
-    cells = _SIDE // _STRIDE
+    cells = LUMA_SIDE // _STRIDE
     sums = flat.reshape(len(flat), cells, _STRIDE, cells, _STRIDE).sum(axis=(2, 4))
     pairs = sums[:, 1:] + sums[:, :-1]
     return np.asarray((pairs[:, :, 1:] + pairs[:, :, :-1]).reshape(len(flat), -1))
@@ -227,7 +265,9 @@ def _holes() -> NDArray[np.float32]:
     """Return the rectangles that may be left out, 0/1, shape (n_holes, n_windows); 0 is none."""
     n = _WINDOWS
     bands = [
-        (start, start + thick) for thick in range(1, n // 3 + 1) for start in range(n - thick + 1)
+        (start, start + thick)
+        for thick in range(2, n // 3 + 1, 2)
+        for start in range(0, n - thick + 1)
     ]
     spans = list(combinations(np.unique(np.linspace(0, n, 6).round().astype(int)).tolist(), 2))
     boxes = [(0, n, *band) for band in bands] + [(*band, 0, n) for band in bands]
