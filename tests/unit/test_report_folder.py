@@ -95,6 +95,14 @@ def test_a_folder_with_other_files_is_refused_and_left_alone(tmp_path):
         write(tmp_path / PAGE)
 
 
+def test_a_report_without_its_page_is_written_again(tmp_path):
+    write(tmp_path).unlink()
+    assert write(tmp_path, SECOND).read_bytes() == SECOND[PAGE]
+    (tmp_path / PAGE).write_text("<!doctype html><title>My site</title>")
+    with pytest.raises(UsageError, match="holds other files"):
+        write(tmp_path)
+
+
 def test_a_forged_manifest_removes_nothing_outside(tmp_path):
     outside = tmp_path / "outside.jpg"
     outside.write_bytes(b"mine")

@@ -123,7 +123,7 @@ class ReportFolder:
             with open(self.path / PAGE, "rb") as stream:
                 head = stream.read(4096)
         except FileNotFoundError:
-            return False
+            return (self.path / MANIFEST).exists()  # somebody removed the page alone
         return f'name="generator" content="{GENERATOR}'.encode() in head
 
     def _read_manifest(self) -> set[str]:
