@@ -78,11 +78,11 @@ def test_interrupt_leaves_a_resumable_state_and_exit_code_130(finished, tmp_path
 def test_second_writer_gets_a_clear_line_and_a_reader_reads(workplace):
     import vernis
 
-    with vernis.Collection.open(workplace.cwd / "pictures.vernis") as collection:
-        with collection.catalog.lock("test"):
-            status = workplace.json("status")
-            assert status["images"]["present"] > 0
-            done = workplace("index", "pictures", code=1)
+    place = workplace.cwd / "pictures.vernis"
+    with vernis.Collection.open(place) as collection, collection.catalog.lock("test"):
+        status = workplace.json("status")
+        assert status["images"]["present"] > 0
+        done = workplace("index", "pictures", code=1)
     assert "test" in done.stderr
     assert done.stderr.strip().splitlines()[-1].startswith("vernis: ")
 
