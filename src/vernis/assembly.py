@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vernis.domain.errors import UsageError
 from vernis.domain.ports import Catalog, PictureReader, Progress
-from vernis.domain.types import Space
+from vernis.domain.types import Issue, Space
 
 if TYPE_CHECKING:
     from vernis.adapters.trash import FolderTrash
@@ -103,6 +103,23 @@ def embedding_space(catalog: Catalog) -> Space:
     if summary is None:
         raise UsageError("no embeddings yet; make them: vernis embed")
     return Space(**summary["space"])
+
+
+def find_quality_issues(catalog: Catalog, progress: Progress) -> int:
+    """Judge every picture that was measured; returns the number of flagged images."""
+    from vernis.workflows.quality import judge_quality
+
+    with catalog.lock("quality"):
+        return judge_quality(catalog, progress=progress).flagged
+
+
+def quality_issues(catalog: Catalog, progress: Progress) -> list[Issue]:
+    """Return the scores of all images, flagged or not; judges first if that was not done yet."""
+    from vernis.workflows.quality import list_quality
+
+    if catalog.runs.summary("quality") is None:
+        find_quality_issues(catalog, progress)
+    return list_quality(catalog)
 
 
 def find_duplicates(catalog: Catalog, progress: Progress) -> int:

@@ -229,21 +229,19 @@ class Collection:
 
     def find_quality_issues(self) -> int:
         """Judge every picture that was measured; returns the number of flagged images."""
-        from vernis.workflows.quality import judge_quality
-
-        with self.catalog.lock("quality"):
-            return judge_quality(self.catalog, progress=self.progress).flagged
+        return assembly.find_quality_issues(self.catalog, self.progress)
 
     def quality_rows(self, *, everything: bool = False) -> list[dict[str, Any]]:
         """Return the quality issues, worst first; with ``everything`` all scores of all images."""
-        found = self.catalog.issues.select(QUALITY_KINDS, flagged_only=not everything)
+        scored = assembly.quality_issues(self.catalog, self.progress)
+        found = [issue for issue in scored if everything or issue.flagged]
         return listing.quality_rows(found, listing.uris_by_id(self.catalog))
 
     def quality(self) -> pd.DataFrame:
         """Return one row an image: ``is_<kind>_issue`` and ``<kind>_score`` of every kind."""
         from vernis.adapters.frames import quality_frame
 
-        scored = self.catalog.issues.select(QUALITY_KINDS, flagged_only=False)
+        scored = assembly.quality_issues(self.catalog, self.progress)
         return quality_frame(scored, self.catalog.images.all(), QUALITY_KINDS)
 
     # ------------------------------------------------------------------ duplicates

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -81,14 +81,17 @@ def judge_quality(catalog: Catalog, *, progress: Progress = silent) -> QualitySu
     """
     images, scores = _score_images(catalog)
     progress("quality", 0, len(images))
-    catalog.issues.replace(QUALITY_KINDS, _issues(images, scores, scores.flagged))
-    progress("quality", len(images), len(images))
     counts = scores.flagged.sum(axis=0).tolist()
-    return QualitySummary(
+    summary = QualitySummary(
         images=len(images),
         flagged=int(scores.flagged.any(axis=1).sum()),
         by_kind={kind: n for kind, n in zip(scores.kinds, counts, strict=True) if n},
     )
+    with catalog.transaction():
+        catalog.issues.replace(QUALITY_KINDS, _issues(images, scores, scores.flagged))
+        catalog.runs.finish("quality", "", asdict(summary))
+    progress("quality", len(images), len(images))
+    return summary
 
 
 def list_quality(catalog: Catalog) -> list[Issue]:

@@ -266,6 +266,7 @@ class QualityScores:
 
 _FEW_IMAGES = 20
 _COMMON = 0.25  # a property of so many images is the collection's style, not an oddity
+_BLANK = 0.03  # share of tiles with structure
 _SHARPNESS = 4  # of the change of a score around the threshold
 
 
@@ -301,7 +302,7 @@ def score_quality(
         "blurry": _judge_blur(rows),
         "dark": _judge_darkness(rows),
         "overexposed": _judge_exposure(rows),
-        "low_information": (_column(rows, "structure"), 0.03, False),
+        "low_information": (_column(rows, "structure"), _BLANK, False),
         "odd_aspect_ratio": _judge_proportions(sides),
         "odd_size": _judge_size(sides),
         "greyscale": _judge_color(rows),
@@ -366,7 +367,8 @@ def _judge_exposure(measures: Floats) -> _Judged:
 
 
 def _judge_color(measures: Floats) -> _Judged:
-    values = _column(measures, "color")
+    blank = _column(measures, "structure") < _BLANK  # has no colour worth speaking of
+    values = np.where(blank, 1.0, _column(measures, "color"))
     threshold = 0.03
     if len(values) and (values < threshold).mean() > _COMMON:
         values = np.ones_like(values)

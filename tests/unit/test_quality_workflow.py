@@ -1,0 +1,71 @@
+"""Quality issues of a collection: written once, verdicts kept, every score listed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from vernis.adapters.catalog.catalog import SqliteCatalog
+from vernis.adapters.engine import ThreadEngine
+from vernis.adapters.files import FolderSource, picture_reader
+from vernis.domain.types import QUALITY_KINDS
+from vernis.workflows.embed import embed_images
+from vernis.workflows.index import index_files
+from vernis.workflows.quality import QualityReader, judge_quality, list_quality
+
+
+def picture(seed: int) -> Image.Image:
+    rng = np.random.default_rng(seed)
+    small = rng.integers(40, 220, (9, 12, 3), dtype=np.uint8)
+    return Image.fromarray(small).resize((192, 144), Image.Resampling.NEAREST)
+
+
+@pytest.fixture
+def catalog(tmp_path):
+    root = tmp_path / "pictures"
+    root.mkdir()
+    for seed in range(24):
+        picture(seed).save(root / f"{seed:02}.jpg", quality=95)
+    picture(30).filter(ImageFilter.GaussianBlur(5)).save(root / "blurred.jpg")
+    picture(31).point(lambda value: value // 6).save(root / "dark.jpg")
+    with SqliteCatalog.create(tmp_path / "test.vernis") as opened:
+        index_files(opened, FolderSource(root), engine=ThreadEngine(1))
+        embed_images(
+            opened, [QualityReader()], read_picture=picture_reader(root), engine=ThreadEngine(1)
+        )
+        yield opened
+
+
+def names(catalog, issues) -> set[tuple[str, str]]:
+    uris = {image.id: image.uri for image in catalog.images.all()}
+    return {(uris[issue.image_id], issue.kind) for issue in issues}
+
+
+def test_suspect_pictures_become_issues(catalog):
+    summary = judge_quality(catalog)
+    assert (summary.images, summary.flagged) == (26, 2)
+    assert summary.by_kind == {"blurry": 1, "dark": 1}
+    issues = catalog.issues.select(QUALITY_KINDS)
+    assert names(catalog, issues) == {("blurred.jpg", "blurry"), ("dark.jpg", "dark")}
+    assert all(issue.score < 0.5 and issue.evidence["note"] for issue in issues)
+    assert catalog.runs.summary("quality")["flagged"] == 2
+
+
+def test_every_score_is_listed_worst_first_with_verdicts(catalog):
+    judge_quality(catalog)
+    (blurred,) = catalog.issues.select(["blurry"])
+    catalog.issues.set_verdict([blurred.id], "dismissed", who="ada")
+    judge_quality(catalog)
+    listed = list_quality(catalog)
+    assert len(listed) == 26 * len(QUALITY_KINDS)
+    assert [issue.score for issue in listed] == sorted(issue.score for issue in listed)
+    assert [issue.verdict for issue in listed if issue.id] == ["dismissed", "open"] or [
+        issue.verdict for issue in listed if issue.id
+    ] == ["open", "dismissed"]
+
+
+def test_a_collection_without_measures_has_no_issues(tmp_path):
+    with SqliteCatalog.create(tmp_path / "empty.vernis") as catalog:
+        assert judge_quality(catalog).images == 0
+        assert list_quality(catalog) == []
