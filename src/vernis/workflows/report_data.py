@@ -45,6 +45,7 @@ from vernis.workflows.report_summaries import (
 )
 
 _LABELS_SHOWN = 6
+_NO_EMBEDDING = ("fingerprint", "quality")  # spaces of measures, of no interest to the reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +135,14 @@ def _facts(catalog: Catalog, present: Sequence[ImageRecord]) -> tuple[tuple[str,
     formats = Counter(image.format or "unknown" for image in present)
     others = catalog.images.other_files()
     sources = catalog.labels.counts_by_source()
+    spaces = [s for s, _ in catalog.vectors.spaces() if s.name not in _NO_EMBEDDING]
     facts = [
         ("Folder", str(root) if root else ""),
         ("Formats", _listed(formats)),
         ("Size of the images", size(sum(image.size for image in present)) if present else ""),
         ("Other files, not read", _listed(others)),
         ("Labels by source", _listed(sources)),
-        (
-            "Vectors",
-            ", ".join(f"{space.name} × {space.dim}" for space, _ in catalog.vectors.spaces()),
-        ),
+        ("Embedding", ", ".join(f"{s.name} × {s.dim}" for s in spaces)),
     ]
     return tuple((name, value) for name, value in facts if value)
 
