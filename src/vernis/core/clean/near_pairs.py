@@ -146,9 +146,9 @@ def find_near_pairs(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Pyramid:
-    """The grey pictures at three sizes."""
+    """The fingerprints and their grey pictures at two smaller sizes."""
 
-    full: NDArray[np.uint8]
+    fingerprints: Fingerprints
     fine: NDArray[np.float32]
     coarse: NDArray[np.float32]
 
@@ -162,7 +162,7 @@ class _Pyramid:
         )
         n = len(fine)
         coarse = np.asarray(fine.reshape(n, 16, 2, 16, 2).mean(axis=(2, 4)))
-        return cls(fingerprints.luma, fine, coarse)
+        return cls(fingerprints, fine, coarse)
 
 
 def _verify_candidates(
@@ -171,7 +171,7 @@ def _verify_candidates(
     settings: NearSettings,
     report: Report | None,
 ) -> _Checked:
-    descriptors = describe_turns(pyramid.full, seed=settings.seed)
+    descriptors = describe_turns(pyramid.fingerprints.luma, seed=settings.seed)
     turned, _ = propose_by_turns(descriptors, settings.turn_neighbors, seed=settings.seed)
     del descriptors
     near = np.zeros((0, 2), dtype=np.int64)
@@ -185,7 +185,7 @@ def _verify_candidates(
         if report is not None:
             report(start + len(block), total)
     found = _best_of(parts)
-    n = len(pyramid.full)
+    n = len(pyramid.fingerprints.luma)
     near = near[~np.isin(near @ [n, 1], found.pairs @ [n, 1])]
     done = total - len(near)
     for start in range(0, len(near), _BLOCK):
@@ -239,16 +239,16 @@ def _finish(
     rows = np.flatnonzero(agreement >= _FULL_GATE)
     pairs, placed = pairs[rows], placed.take(rows)
     names, local = np.unique(pairs, return_inverse=True)
-    full = pyramid.full[names].astype(np.float32)
+    full = pyramid.fingerprints.luma[names].astype(np.float32)
     placed = _refine(full, local.reshape(-1, 2), placed, _FULL_ROUNDS)
-    similarity = compare(pyramid.full, *_inward(pairs, placed))
+    similarity = compare(pyramid.fingerprints, *_inward(pairs, placed))
     keep = np.flatnonzero(similarity >= threshold)
     return _Checked(pairs[keep], placed.take(keep), similarity[keep])
 
 
 def _follow_chains(pyramid: _Pyramid, found: _Checked, threshold: float) -> _Checked:
     """Verify a and c where a-b and b-c are verified, at the placement that they imply."""
-    n = len(pyramid.full)
+    n = len(pyramid.fingerprints.luma)
     tried = set((found.pairs[:, 0] * n + found.pairs[:, 1]).tolist())
     for _ in range(_CHAIN_ROUNDS):
         pairs, placed = _chains(found, n, tried)

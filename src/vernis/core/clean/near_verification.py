@@ -16,6 +16,7 @@ from vernis.core.clean.near_alignment import (
     sample_grid,
 )
 from vernis.core.clean.near_fingerprints import (
+    CHROMA_SIDE,
     LUMA_SIDE,
     ORIENTATIONS,
     Fingerprints,
@@ -37,6 +38,11 @@ _LEAST_OVERLAP = 0.7
 _HOLE_PRICE = 0.3
 _RHO = 20.0
 _BLOCK_POINTS = 262_144
+
+# Beyond these a placement is no copy but a flat part of a picture that fits anything.
+_LEAST_SCALE, _MOST_STRETCH, _MOST_GAIN = 0.42, 1.3, 2.5
+# Distance of colours (levels of Cb and Cr) that does not count, and that counts in full.
+_COLOR_TOLERANCE, _COLOR_LIMIT = 8.0, 20.0
 
 # What is worth naming: see name_transforms.
 _CROP_SCALE = 0.95
@@ -81,7 +87,7 @@ def robust_agreement(
 
 
 def compare(
-    pictures: NDArray[np.uint8], pairs: NDArray[np.int64], placements: Placements
+    fingerprints: Fingerprints, pairs: NDArray[np.int64], placements: Placements
 ) -> NDArray[np.float32]:
     """Compare aligned pictures window by window.
 
@@ -92,7 +98,7 @@ def compare(
 
     Parameters
     ----------
-    pictures : ndarray of uint8, shape (n_images, LUMA_SIDE, LUMA_SIDE)
+    fingerprints : Fingerprints
     pairs : ndarray of int64, shape (n_pairs, 2)
     placements : Placements
         Of the second on the first; its scale at most 1.
@@ -102,7 +108,15 @@ def compare(
     ndarray of float32, shape (n_pairs,)
         0..1.
     """
-    return _compare(pictures, pairs, placements)[0]
+    similarity, _, _, gain, _ = _compare(fingerprints.luma, pairs, placements)
+    similarity = similarity * _agree_in_color(fingerprints.chroma, pairs, placements, gain)
+    widths = np.abs(placements.matrix).max(axis=1)
+    plausible = (
+        (widths.min(axis=1) >= _LEAST_SCALE)
+        & (widths.max(axis=1) <= _MOST_STRETCH * widths.min(axis=1))
+        & (np.maximum(gain, 1.0 / gain) <= _MOST_GAIN)
+    )
+    return np.asarray(similarity * plausible, dtype=np.float32)
 
 
 def name_transforms(
@@ -133,7 +147,7 @@ def name_transforms(
     ordered = np.where(swap[:, None], pairs[:, ::-1], pairs)
     _, plain, best, gain, bias = _compare(fingerprints.luma, ordered, inward)
     crop = inward.scale() < _CROP_SCALE
-    spread = np.abs(fingerprints.chroma.astype(np.int16) - 128).mean(axis=(1, 2, 3))
+    spread = _color_spread(fingerprints.chroma)
     first, second = spread[pairs[:, 0]], spread[pairs[:, 1]]
     grey = (np.minimum(first, second) < _GREY_SPREAD) & (np.maximum(first, second) > _COLOR_SPREAD)
     bright = (np.abs(np.log(gain)) > _BRIGHTER) | (np.abs(bias) > _BIAS)
@@ -145,6 +159,44 @@ def name_transforms(
         parts += [name for name, seen in changes if seen[row]]
         names.append("+".join(parts) or ORIENTATIONS[0])
     return tuple(names)
+
+
+def _agree_in_color(
+    chroma: NDArray[np.uint8],
+    pairs: NDArray[np.int64],
+    placements: Placements,
+    gain: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Return a factor 0..1, below 1 where two pictures in colour differ in colour.
+
+    A picture in another colour is another product; a picture without colour is a copy.
+    """
+    factor = np.ones(len(pairs), dtype=np.float32)
+    names, local = np.unique(pairs, return_inverse=True)
+    chroma, pairs = chroma[names], local.reshape(-1, 2)
+    spread = _color_spread(chroma)
+    rows = np.flatnonzero(spread[pairs].min(axis=1) >= _GREY_SPREAD)
+    if not len(rows):
+        return factor
+    grid = sample_grid(CHROMA_SIDE)
+    difference = np.zeros((len(rows), len(grid)), dtype=np.float32)
+    for plane in (0, 1):
+        planes = np.ascontiguousarray(chroma[:, plane])
+        warped, _ = sample(planes, pairs[rows, 0], placements.take(rows), grid)
+        target = planes[pairs[rows, 1]].reshape(len(rows), -1).astype(np.float32)
+        # Brighter pictures are more colourful by the same factor.
+        scale = np.clip(gain[rows], 0.5, 2.0)[:, None]
+        difference += np.square((warped - 128.0) * scale - (target - 128.0))
+    apart = np.sqrt(np.median(difference, axis=1))
+    excess = np.maximum(apart - _COLOR_TOLERANCE, 0.0) / _COLOR_LIMIT
+    factor[rows] = np.exp(-np.square(excess))
+    return factor
+
+
+def _color_spread(chroma: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the mean distance from grey of each picture, shape (n_images,)."""
+    away = np.abs(chroma.astype(np.int16) - 128)
+    return np.asarray(away.mean(axis=(1, 2, 3), dtype=np.float32))
 
 
 def _loss(difference: NDArray[np.float32], mask: NDArray[np.float32]) -> NDArray[np.float32]:
