@@ -20,7 +20,12 @@ from vernis.adapters.demo.canvas import (
 
 @dataclass(frozen=True, slots=True)
 class Brand:
-    """An invented brand. ``glass`` is the colour of its bottles, ``drink`` of what is in them."""
+    """An invented brand.
+
+    ``glass`` is the colour of its bottles, ``drink`` of what is in them. ``bottle`` and ``tumbler``
+    are the shapes of its bottle and of the glass that it prefers, ``designs`` those of its label,
+    ``world`` the place of its campaigns.
+    """
 
     name: str
     main: Colour
@@ -33,32 +38,42 @@ class Brand:
     capitals: bool
     weight: float
     spacing: float
+    bottle: str
+    tumbler: str
+    designs: tuple[int, ...]
+    world: str
 
 
 BRANDS: tuple[Brand, ...] = (
     Brand(
         "Aldermoor", (22, 82, 58), (243, 234, 208), (201, 158, 66), "mountain",
         "Brewed above the clouds", (38, 74, 44), (226, 150, 34), False, 0.03, 0.0,
+        "stubby", "pint", (0, 0, 2), "mountains",
     ),
     Brand(
         "Brisalto", (244, 124, 32), (16, 140, 140), (255, 236, 170), "sun",
         "Taste the long summer", (214, 232, 224), (255, 148, 40), False, 0.04, 0.03,
+        "wavy", "highball", (3, 3, 2), "beach",
     ),
     Brand(
         "Korvatt", (24, 24, 28), (214, 176, 88), (176, 28, 36), "crown",
         "Made after midnight", (34, 26, 22), (96, 44, 20), True, 0.02, 0.16,
+        "long", "goblet", (0, 0, 2), "bar",
     ),
     Brand(
         "Lumefizz", (226, 62, 140), (108, 62, 190), (255, 240, 120), "star",
         "Sparks in every sip", (238, 214, 230), (250, 120, 170), False, 0.04, 0.05,
+        "wavy", "tumbler", (2, 2, 3), "city",
     ),
     Brand(
         "Nordquelle", (28, 98, 176), (236, 246, 252), (98, 196, 232), "drop",
         "Born in the ice", (176, 214, 236), (206, 234, 246), True, 0.0, 0.1,
+        "long", "tumbler", (1, 3), "studio",
     ),
     Brand(
         "Tavorra", (124, 22, 50), (238, 216, 178), (74, 112, 62), "leaf",
         "Slow grapes, quick smiles", (58, 22, 34), (130, 16, 46), False, 0.01, 0.04,
+        "wine", "goblet", (1, 1, 0), "table",
     ),
 )  # fmt: skip
 

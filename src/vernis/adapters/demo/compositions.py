@@ -10,7 +10,19 @@ from PIL import Image
 
 from vernis.adapters.demo import interiors, scenes
 from vernis.adapters.demo.brands import BRANDS, Brand
-from vernis.adapters.demo.canvas import WHITE, darken, fit, glow, grain, lift, place, vignette, warp
+from vernis.adapters.demo.canvas import (
+    WHITE,
+    Colour,
+    darken,
+    fit,
+    glow,
+    grain,
+    lift,
+    lighten,
+    place,
+    vignette,
+    warp,
+)
 from vernis.adapters.demo.people import draw_person
 from vernis.adapters.demo.prints import LOGO_LAYOUTS, draw_logo, draw_poster
 from vernis.adapters.demo.products import draw_bottle, draw_can, draw_crate, draw_glass
@@ -39,12 +51,17 @@ def _size(
     return (longer * a // max(a, b) // 4 * 4, longer * b // max(a, b) // 4 * 4)
 
 
-def _place(size: tuple[int, int], rng: np.random.Generator, options: str) -> Scene:
-    """Return one of the places named by ``options``, separated by spaces."""
+def _place(
+    size: tuple[int, int], rng: np.random.Generator, options: str, brand: Brand | None = None
+) -> Scene:
+    """Return one of the places named by ``options``, often the world of the brand's campaigns."""
     names = options.split()
     name = names[int(rng.integers(len(names)))]
+    if brand is not None and rng.random() < 0.5:
+        name = brand.world
+    if name == "studio":
+        return interiors.draw_studio(size, rng, brand.main if brand else None)
     indoor: dict[str, Callable[[tuple[int, int], np.random.Generator], Scene]] = {
-        "studio": interiors.draw_studio,
         "table": interiors.draw_table,
         "bar": interiors.draw_bar,
         "wall": interiors.draw_wall,
@@ -73,7 +90,7 @@ def _finish(
 def draw_bottle_picture(brand: Brand, rng: np.random.Generator) -> Picture:
     """Draw one to three bottles, sometimes with a glass beside."""
     size = _size(rng)
-    scene = _place(size, rng, "studio studio table bar beach mountains city meadow")
+    scene = _place(size, rng, "studio studio table bar beach mountains city meadow", brand)
     w, h = size
     count = int(rng.choice([1, 1, 1, 2, 3]))
     height = h * rng.uniform(0.56, 0.8)
@@ -94,7 +111,7 @@ def draw_bottle_picture(brand: Brand, rng: np.random.Generator) -> Picture:
 def draw_can_picture(brand: Brand, rng: np.random.Generator) -> Picture:
     """Draw one to four cans."""
     size = _size(rng)
-    scene = _place(size, rng, "studio studio table bar beach city meadow")
+    scene = _place(size, rng, "studio studio table bar beach city meadow", brand)
     w, h = size
     count = int(rng.choice([1, 1, 1, 2, 3, 4]))
     height = min(h * rng.uniform(0.42, 0.64), w * 0.95)
@@ -110,7 +127,7 @@ def draw_can_picture(brand: Brand, rng: np.random.Generator) -> Picture:
 def draw_glass_picture(brand: Brand, rng: np.random.Generator) -> Picture:
     """Draw one or two filled glasses; at times the bottle stands small behind."""
     size = _size(rng)
-    scene = _place(size, rng, "studio table table bar bar beach meadow")
+    scene = _place(size, rng, "studio table table bar bar beach meadow", brand)
     w, h = size
     words = {"glass"}
     height = h * rng.uniform(0.44, 0.62)
@@ -132,7 +149,7 @@ def draw_glass_picture(brand: Brand, rng: np.random.Generator) -> Picture:
 def draw_crate_picture(brand: Brand, rng: np.random.Generator) -> Picture:
     """Draw a crate of bottles."""
     size = _size(rng)
-    scene = _place(size, rng, "studio studio table wall beach meadow")
+    scene = _place(size, rng, "studio studio table wall beach meadow", brand)
     w, h = size
     crate = draw_crate(brand, rng)
     height = min(h * 0.72, w * 0.72) * rng.uniform(0.82, 1.05)
@@ -155,10 +172,18 @@ def draw_logo_picture(serial: int, rng: np.random.Generator) -> Picture:
     """
     step = (serial * 77 + 13) % 240
     brand, layout = BRANDS[step % 6], LOGO_LAYOUTS[step // 6 % 8]
-    grounds = (WHITE, brand.main, brand.second, brand.accent, (20, 20, 22))
+    grounds = (WHITE, brand.main, *_far_grounds(brand))
     sheet, words = draw_logo(brand, layout, grounds[step // 48], rng)
     side = int(rng.integers(380, 560))
     return Picture(fit(sheet.convert("RGB"), side, side), "logo", brand.name, frozenset(words))
+
+
+def _far_grounds(brand: Brand) -> tuple[Colour, Colour, Colour]:
+    """Return three more grounds that nobody takes for white or the brand's main colour."""
+    pale = sum(brand.second) > 630
+    second = lighten(brand.main, 0.6) if pale else brand.second
+    dark = sum(brand.main) < 120
+    return second, brand.accent, darken(brand.accent, 0.55) if dark else (20, 20, 22)
 
 
 def draw_people_picture(brand: Brand, rng: np.random.Generator) -> Picture:

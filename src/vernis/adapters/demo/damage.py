@@ -145,7 +145,7 @@ def spoil(picture: Image.Image, kind: str, rng: np.random.Generator) -> Image.Im
     if kind == "blurry":
         return picture.filter(ImageFilter.GaussianBlur(float(rng.uniform(4, 7))))
     if kind == "dark":
-        return ImageEnhance.Brightness(picture).enhance(float(rng.uniform(0.05, 0.12)))
+        return ImageEnhance.Brightness(picture).enhance(float(rng.uniform(0.09, 0.17)))
     if kind == "overexposed":
         return picture.point(lambda v: min(255.0, 190 + v * 0.9))
     tone = tuple(int(v) for v in rng.integers(60, 220, 3))

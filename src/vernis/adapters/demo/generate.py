@@ -15,7 +15,7 @@ from vernis.adapters.demo.truth import DemoTruth, PlantedCopy
 from vernis.domain.errors import UsageError
 from vernis.domain.ports import Progress, silent
 
-DRAWING = 1
+DRAWING = 2
 """Raise it when the pictures or labels change."""
 
 AMOUNTS = {

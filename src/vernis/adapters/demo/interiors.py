@@ -33,10 +33,17 @@ BACKDROPS: tuple[Colour, ...] = (
 WOODS: tuple[Colour, ...] = ((150, 102, 64), (112, 70, 44), (188, 144, 98), (86, 62, 52))
 
 
-def draw_studio(size: tuple[int, int], rng: np.random.Generator) -> Scene:
-    """Return a seamless backdrop with a spot of light, sometimes a plinth or a coloured arch."""
+def draw_studio(
+    size: tuple[int, int], rng: np.random.Generator, colour: Colour | None = None
+) -> Scene:
+    """Return a seamless backdrop with a spot of light, sometimes with an arch or a disc.
+
+    ``colour`` is a brand's; without it, and at times with it, any backdrop will do.
+    """
     w, h = size
     tone = vary(pick(rng, BACKDROPS), rng, 10)
+    if colour is not None and rng.random() < 0.65:
+        tone = vary(lighten(colour, float(rng.uniform(0.15, 0.6))), rng, 8)
     picture = gradient(size, [darken(tone, 0.12), lighten(tone, 0.12), darken(tone, 0.16)])
     glow(picture, (w * rng.uniform(0.3, 0.7), h * 0.42), w * 0.7, lighten(tone, 0.5), 0.8)
     draw = ImageDraw.Draw(picture)

@@ -14,10 +14,13 @@ from vernis.adapters.demo.truth import PlantedLabel
 
 TAXONOMIES = ("asset_type", "brand", "keywords")
 
-FILLED = {"asset_type": 0.6, "brand": 0.55, "keywords": 0.5}
+UNBRANDED = "unbranded"
+"""The brand of a picture without any, as editors fill it in."""
+
+FILLED = {"asset_type": 0.66, "brand": 0.62, "keywords": 0.5}
 """Share of the pictures whose field is filled."""
 
-WRONG = {"asset_type": 0.07, "brand": 0.06}
+WRONG = {"asset_type": 0.06, "brand": 0.05}
 """Share of the filled fields that hold another class than the true one."""
 
 DROPPED, ADDED = 0.04, 0.12
@@ -44,7 +47,9 @@ def true_labels(pictures: Mapping[str, Picture]) -> Fields:
         "asset_type": {
             name: [p.asset_type] if p.asset_type else [] for name, p in pictures.items()
         },
-        "brand": {name: [p.brand] if p.brand else [] for name, p in pictures.items()},
+        "brand": {
+            name: ([p.brand or UNBRANDED] if p.asset_type else []) for name, p in pictures.items()
+        },
         "keywords": {name: sorted(p.keywords) for name, p in pictures.items()},
     }
 
@@ -79,7 +84,7 @@ def spoil_labels(truth: Fields, rng: np.random.Generator) -> tuple[Fields, list[
 def _mistake(taxonomy: str, true: str, rng: np.random.Generator) -> str:
     options: Sequence[str]
     if taxonomy == "brand":
-        options = [brand.name for brand in BRANDS if brand.name != true]
+        options = [name for name in (*(b.name for b in BRANDS), UNBRANDED) if name != true]
     else:
         assert true in ASSET_TYPES
         options = MISTAKEN_FOR[true]

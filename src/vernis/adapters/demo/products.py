@@ -72,7 +72,7 @@ def outline(profile: tuple[float, ...], size: tuple[int, int]) -> Image.Image:
 def draw_bottle(brand: Brand, rng: np.random.Generator) -> Image.Image:
     """Return a bottle of the brand; shape, label, fill level and cap vary."""
     w, h = 220, 720
-    shape = str(rng.choice(list(BOTTLES)))
+    shape = brand.bottle
     mask = outline(BOTTLES[shape], (w, h))
     glass = vary(brand.glass, rng, 12)
     body = cylinder((w, h), glass, shine=0.5)
@@ -81,7 +81,7 @@ def draw_bottle(brand: Brand, rng: np.random.Generator) -> Image.Image:
     body.paste(liquid, (0, level))
     sprite = body.convert("RGBA")
     top, bottom = (0.5, 0.9) if shape != "wavy" else (0.46, 0.84)
-    design = int(rng.integers(4))
+    design = int(rng.choice(brand.designs))
     label = draw_label(brand, (int(w * 0.96), int(h * (bottom - top))), design)
     stamp(sprite, shade_round(label), (int(w * 0.02), int(h * top)))
     if rng.random() < 0.6:
@@ -112,7 +112,7 @@ def draw_can(brand: Brand, rng: np.random.Generator) -> Image.Image:
     slim = rng.random() < 0.4
     w, h = (220, 560) if slim else (300, 500)
     skirt = int(h * 0.07)
-    art = draw_label(brand, (w, h - 2 * skirt), int(rng.integers(4)))
+    art = draw_label(brand, (w, h - 2 * skirt), int(rng.choice(brand.designs)))
     if rng.random() < 0.4:
         _add_pattern(art, brand, rng)
     body = Image.new("RGBA", (w, h))
@@ -155,7 +155,7 @@ GLASSES: dict[str, tuple[float, ...]] = {
 
 def draw_glass(brand: Brand, rng: np.random.Generator) -> tuple[Image.Image, set[str]]:
     """Return a filled glass with the brand's drink, and what lies in it."""
-    shape = str(rng.choice(list(GLASSES)))
+    shape = brand.tumbler if rng.random() < 0.6 else str(rng.choice(list(GLASSES)))
     w = 300
     h = {"pint": 520, "tumbler": 340, "highball": 520, "goblet": 560}[shape]
     mask = outline(GLASSES[shape], (w, h))
