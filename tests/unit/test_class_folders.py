@@ -58,6 +58,16 @@ def test_same_name_in_two_branches_is_told_apart():
     assert classes(uris)["class"] == {"cars/red", "blue", "shirts/red"}
 
 
+def test_crossing_levels_are_two_taxonomies():
+    uris = images(*(f"{thing}/{side}" for thing in ("can", "cup", "jar") for side in "ab"))
+    assert classes(uris) == {"class_level_1": {"can", "cup", "jar"}, "class": {"a", "b"}}
+
+
+def test_a_level_left_out_in_one_split_makes_no_second_class():
+    uris = images("train/Veg/Onion/Leek", "train/Veg/Onion/Red", "test/Veg/Leek", "test/Fruit/Fig")
+    assert classes(uris)["class"] == {"Leek", "Red", "Fig"}
+
+
 @pytest.mark.parametrize(
     "uris",
     [

@@ -104,8 +104,7 @@ def test_twelve_bits_in_sixteen_are_not_black(tmp_path):
     assert decode(tmp_path / "a.tif").max() > 240
 
 
-def test_color_profile_is_converted_to_srgb(tmp_path):
-    """A picture with swapped primaries comes out as its profile says."""
+def test_lab_is_converted_to_srgb(tmp_path):
     from PIL.ImageCms import createProfile
 
     lab = createProfile("LAB")
@@ -115,6 +114,50 @@ def test_color_profile_is_converted_to_srgb(tmp_path):
     assert in_lab is not None
     in_lab.save(tmp_path / "a.tif")
     assert close(decode(tmp_path / "a.tif"), np.asarray(original))
+
+
+def matrix_profile(columns: tuple[tuple[float, float, float], ...], gamma: float) -> bytes:
+    """An ICC profile (version 2, RGB display) of primaries in XYZ (D50) and a gamma."""
+
+    def fixed(value: float) -> bytes:
+        return struct.pack(">i", round(value * 65536))
+
+    def xyz(values: tuple[float, ...]) -> bytes:
+        return b"XYZ " + bytes(4) + b"".join(map(fixed, values))
+
+    curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) + bytes(2)
+    name = b"Swapped\0"
+    description = b"desc" + bytes(4) + struct.pack(">I", len(name)) + name + bytes(79)
+    tags = {
+        b"desc": description + bytes(-len(description) % 4),
+        b"wtpt": xyz((0.9642, 1.0, 0.8249)),
+        **{
+            key: xyz(value) for key, value in zip((b"rXYZ", b"gXYZ", b"bXYZ"), columns, strict=True)
+        },
+        **dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve),
+    }
+    offset = 128 + 4 + 12 * len(tags)
+    table, body = struct.pack(">I", len(tags)), b""
+    for key, data in tags.items():
+        table += key + struct.pack(">II", offset + len(body), len(data))
+        body += data
+    header = struct.pack(">I", offset + len(body)) + b"lcms" + bytes((2, 0x10, 0, 0))
+    header += b"mntrRGB XYZ " + bytes(12) + b"acsp" + bytes(28)
+    header += b"".join(map(fixed, (0.9642, 1.0, 0.8249))) + bytes(48)
+    return header + table + body
+
+
+def test_picture_is_shown_as_its_profile_says(tmp_path):
+    """The profile takes the first channel for blue and the last one for red."""
+    red, green = (0.4361, 0.2225, 0.0139), (0.3851, 0.7169, 0.0971)
+    blue = (0.1431, 0.0606, 0.7141)
+    profile = matrix_profile((blue, green, red), 2.2)
+    swapped = np.ascontiguousarray(np.asarray(photo())[..., ::-1])
+    for suffix in ("png", "jpg", "tif"):
+        path = tmp_path / f"a.{suffix}"
+        Image.fromarray(swapped).save(path, icc_profile=profile, quality=95)
+        for _ in range(2):
+            assert close(PictureDecoder()(path), np.asarray(photo()), 8.0)
 
 
 def test_damaged_or_unfit_profile_is_ignored(tmp_path):

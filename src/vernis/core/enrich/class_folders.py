@@ -51,7 +51,7 @@ def read_class_folders(uris: Sequence[str]) -> FolderClasses:
     a class on average, and the names must not be dates or the counters of cameras. Nested folders
     (``Fruit/Apple/Golden``) give one taxonomy a level; an image in a shorter branch keeps its last
     folder for the levels below. Classes of the same name in different branches are told apart by
-    the folder above.
+    the whole branch.
 
     Parameters
     ----------
@@ -116,10 +116,15 @@ def _levels(leaves: Folders) -> dict[str, dict[str, str]]:
         if not _are_classes(paths):
             continue
         classes = _name(paths)
-        if not found or len(set(classes.values())) > len(set(found[-1].values())):
+        if not any(_say_the_same(classes, above) for above in found):
             found.append(classes)
     names = [f"class_level_{number}" for number in range(1, len(found))] + ["class"]
     return dict(zip(names, found, strict=False)) if found else {}
+
+
+def _say_the_same(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    pairs = {(one[uri], other[uri]) for uri in one}
+    return len(pairs) == len(set(one.values())) == len(set(other.values()))
 
 
 def _are_classes(paths: Folders) -> bool:
@@ -133,11 +138,28 @@ def _are_classes(paths: Folders) -> bool:
 
 
 def _name(paths: Folders) -> dict[str, str]:
-    """Name each class by its last folder, and by the whole branch where that is not unique."""
-    branches = defaultdict(set)
+    """Name each class by its last folder, and by the whole branch where that says too little.
+
+    ``cars/red`` and ``shirts/red`` are two classes. They are one when every name stands in
+    several branches (``bottle/front``, ``bottle/back``, ``can/front``…: the folders cross), or
+    when one branch is the other with a level left out (``Vegetables/Leek`` in one split,
+    ``Vegetables/Onions/Leek`` in another).
+    """
+    branches: dict[str, set[tuple[str, ...]]] = defaultdict(set)
     for parts in paths.values():
         branches[parts[-1]].add(parts)
+    crossed = all(len(found) > 1 for found in branches.values())
+    plain = {name for name, found in branches.items() if crossed or _are_shortenings(sorted(found))}
     return {
-        uri: parts[-1] if len(branches[parts[-1]]) == 1 else "/".join(parts)
-        for uri, parts in paths.items()
+        uri: parts[-1] if parts[-1] in plain else "/".join(parts) for uri, parts in paths.items()
     }
+
+
+def _are_shortenings(branches: Sequence[tuple[str, ...]]) -> bool:
+    """Tell whether all branches are the longest one with levels left out."""
+    longest = max(branches, key=len)
+    for branch in branches:
+        rest = iter(longest)
+        if not all(part in rest for part in branch):
+            return False
+    return True
