@@ -384,7 +384,7 @@ def _describe_basis(plan: FillPlan | None) -> tuple[str, str]:
     return (
         "out-of-bag predictions against the given labels, similar images held out together",
         "wrong given labels make the precision look too low; labels that are wrong always in the "
-        "same way make it look too high",
+        "same way, and unlabelled images that belong to no class, make it look too high",
     )
 
 
