@@ -20,6 +20,7 @@ from vernis.report.model import (
     Action,
     BrokenFile,
     ClassMetrics,
+    ClassPair,
     Duplicates,
     Fill,
     FillClass,
@@ -78,6 +79,7 @@ def data() -> ReportData:
                 (3, 3, 3),
                 names,
                 ((3, 1, 0), (1, 3, 0), (0, 0, 3)),
+                (ClassPair(HOSTILE, "kiwi", 1, 1.5),),
             ),
         ),
         label_issues=(

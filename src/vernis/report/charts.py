@@ -53,7 +53,9 @@ def _class_counts(audit: TaxonomyAudit, fill: Fill | None) -> Markup:
         unit="images",
         description=f"Images of each class of {audit.name}, most frequent first",
     )
-    key = figures.legend(("bar", "labelled"), ("bar-added", "suggested")) if added else None
+    key = None
+    if any(added.values()):
+        key = figures.legend(("bar", "labelled"), ("bar-added", "suggested"))
     return figures.figure("Images of each class", drawing, note=note, legend=key)
 
 

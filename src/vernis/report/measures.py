@@ -67,6 +67,7 @@ def _audit_article(i: int, audit: TaxonomyAudit, fill: Fill | None) -> Markup:
         fact_list(audit.facts),
         tag("div", drawn, class_="figures"),
         _count_table(audit, fill),
+        _pair_table(audit),
         id=f"audit-{i}",
         class_="block wide" if len(drawn) > 1 else "block",
     )
@@ -99,6 +100,29 @@ def _count_table(audit: TaxonomyAudit, fill: Fill | None) -> Markup | None:
         "details",
         tag("summary", text),
         sortable_table(f"Images of each class of {audit.name}", heads, rows),
+    )
+
+
+def _pair_table(audit: TaxonomyAudit) -> Markup | None:
+    """Return the classes that overlap most: candidates for merging, or for a rule."""
+    if not audit.pairs:
+        return None
+    rows = [
+        tag(
+            "tr",
+            tag("th", tag("bdi", pair.first), scope="row"),
+            tag("td", tag("bdi", pair.second)),
+            tag("td", count(pair.images), class_="number", data_value=pair.images),
+            tag("td", f"{decimal(pair.lift, 1)} ×", class_="number", data_value=pair.lift),
+        )
+        for pair in audit.pairs
+    ]
+    names = ("Images with both", "Against chance")
+    heads = [column("Class"), column("With"), *(column(name, "number") for name in names)]
+    return tag(
+        "details",
+        tag("summary", "Classes that overlap most"),
+        sortable_table(f"Classes of {audit.name} that overlap most", heads, rows),
     )
 
 

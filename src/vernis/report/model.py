@@ -56,13 +56,23 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassPair:
+    """Two classes on the same images; lift is how much more often than by chance."""
+
+    first: str
+    second: str
+    images: int
+    lift: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
 class TaxonomyAudit:
     """The state of one taxonomy.
 
     ``counts`` maps each class to its number of images with a yes. ``labels_per_image[k]`` is the
     number of images with k labels (k = 0 first). ``together`` holds, for the classes of
-    ``together_classes``, the number of images that carry both (row × column). ``facts`` are
-    further lines (name, value) in the order of showing.
+    ``together_classes``, the number of images that carry both (row × column). ``pairs`` are those
+    that overlap most. ``facts`` are further lines (name, value) in the order of showing.
     """
 
     name: str
@@ -73,6 +83,7 @@ class TaxonomyAudit:
     labels_per_image: tuple[int, ...] = ()
     together_classes: tuple[str, ...] = ()
     together: tuple[tuple[int, ...], ...] = ()
+    pairs: tuple[ClassPair, ...] = ()
     closed: bool = False
     facts: tuple[tuple[str, str], ...] = ()
 

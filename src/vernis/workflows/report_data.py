@@ -82,7 +82,7 @@ def collect_report(
     unreadable = catalog.images.all(("unreadable",))
     matrices = [catalog.labels.matrix(t.name) for t in catalog.labels.taxonomies()]
     known = _Known({image.id: image for image in present}, _labels_of(matrices), max_items)
-    audits = tuple(audit_taxonomy(matrix) for matrix in matrices)
+    audits = tuple(audit_taxonomy(matrix, known.images) for matrix in matrices)
     issues = _some(_label_issues(catalog, matrix, known) for matrix in matrices)
     groups = [g for g in catalog.issues.groups() if all(i in known.images for i in g.images)]
     duplicates = tuple(_duplicates(g, known) for g in _most_useful_first(groups)[:max_items])

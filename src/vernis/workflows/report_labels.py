@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 
 from vernis.domain.ports import Catalog
-from vernis.domain.types import LabelMatrix
+from vernis.domain.types import ImageRecord, LabelMatrix, Taxonomy
 from vernis.report.model import (
+    ClassPair,
     Fill,
     FillClass,
     FillItem,
     Interval,
     TaxonomyAudit,
 )
-from vernis.report.wording import count, percent
+from vernis.report.wording import count, counted, decimal, percent
+from vernis.workflows.audit import describe_taxonomy
 from vernis.workflows.report_summaries import (
     or_nan,
     read_neighbors,
@@ -28,48 +30,63 @@ from vernis.workflows.report_summaries import (
 )
 
 _TOGETHER = 14  # classes of the table of classes that occur together
-_FREE_KEYWORDS = 30  # classes from which a multi-label taxonomy is looked at as free keywords
 
 
-def audit_taxonomy(matrix: LabelMatrix) -> TaxonomyAudit:
-    """Return the state of a taxonomy: counts, labels an image, classes together."""
+def audit_taxonomy(matrix: LabelMatrix, images: Mapping[int, ImageRecord]) -> TaxonomyAudit:
+    """Return the state of a taxonomy, as ``vernis audit`` has it, with classes together."""
     taxonomy = matrix.taxonomy
-    yes = matrix.values == 1
-    counts = yes.sum(axis=0)
-    order = sorted(range(len(counts)), key=lambda c: (-int(counts[c]), taxonomy.classes[c]))
-    frequent = [c for c in order if counts[c]][:_TOGETHER] if taxonomy.kind == "multi" else []
-    chosen = yes[:, frequent].astype(np.int64)
-    together = chosen.T @ chosen
-    confirmed = int((matrix.confirmed & yes).any(axis=1).sum())
-    facts = [("Origin", taxonomy.origin), ("Closed", "yes" if taxonomy.closed else "")]
-    if len(counts) and counts.sum():
-        rarest = order[-1]
-        facts.append(("Rarest class", f"{taxonomy.classes[rarest]} ({count(int(counts[rarest]))})"))
-    facts.append(("Confirmed by a person", f"{count(confirmed)} images" if confirmed else ""))
-    facts += _keyword_facts(taxonomy.kind, counts, matrix)
+    said = describe_taxonomy(matrix, [images[int(i)] for i in matrix.image_ids])
+    counts = {str(row["class"]): int(row["count"]) for row in said["class_counts"]}
+    column = {label: c for c, label in enumerate(taxonomy.classes)}
+    several = taxonomy.kind == "multi"
+    frequent = [label for label, n in counts.items() if n][:_TOGETHER] if several else []
+    chosen = (matrix.values[:, [column[label] for label in frequent]] == 1).astype(np.int64)
     return TaxonomyAudit(
         name=taxonomy.name,
         kind=taxonomy.kind,
-        n_images=len(matrix.image_ids),
-        n_labelled=int(matrix.labelled.sum()),
-        counts={taxonomy.classes[c]: int(counts[c]) for c in order},
-        labels_per_image=tuple(int(n) for n in np.bincount(yes.sum(axis=1))) if len(yes) else (),
-        together_classes=tuple(taxonomy.classes[c] for c in frequent),
-        together=tuple(tuple(int(v) for v in row) for row in together),
+        n_images=said["images"],
+        n_labelled=said["labelled"],
+        counts=counts,
+        labels_per_image=tuple(int(row["images"]) for row in said["labels_an_image"]),
+        together_classes=tuple(frequent),
+        together=tuple(tuple(int(v) for v in row) for row in chosen.T @ chosen),
+        pairs=tuple(
+            ClassPair(row["first"], row["second"], row["images"], or_nan(row["lift"]))
+            for row in (said["together"] if several else ())
+        ),
         closed=taxonomy.closed,
-        facts=tuple((name, value) for name, value in facts if value),
+        facts=tuple((name, value) for name, value in _audit_facts(taxonomy, said) if value),
     )
 
 
-def _keyword_facts(kind: str, counts: Any, matrix: LabelMatrix) -> list[tuple[str, str]]:
-    """Return what tells free keywords from a designed taxonomy."""
-    if kind != "multi" or len(counts) < _FREE_KEYWORDS or not len(matrix.image_ids):
-        return []
-    rare = float(np.mean(counts < 0.001 * len(matrix.image_ids)))
-    return [
-        ("Classes on less than 0.1% of the images", percent(rare)),
-        ("Classes that occur once", count(int((counts == 1).sum()))),
+def _audit_facts(taxonomy: Taxonomy, said: Mapping[str, Any]) -> list[tuple[str, str]]:
+    used = [row for row in said["class_counts"] if row["count"]]
+    rarest = f"{used[-1]['class']} ({count(used[-1]['count'])})" if used else ""
+    unused = said["classes"] - said["classes_used"]
+    entropy = said["entropy"]
+    facts = [
+        ("Origin", taxonomy.origin),
+        ("Closed", "yes: no other label than those given" if taxonomy.closed else ""),
+        ("Rarest class", rarest),
+        ("Classes without an image", count(unused) if unused else ""),
+        ("Evenness of the classes", f"{decimal(entropy)} of 1" if entropy is not None else ""),
+        ("Confirmed by a person", counted(said["confirmed"], "image") if said["confirmed"] else ""),
     ]
+    if said["free_keywords"]:
+        facts += [
+            ("Keywords on less than 0.1% of the images", percent(said["rare_share"])),
+            ("Keywords on one image alone", count(said["unique_classes"])),
+        ]
+    if taxonomy.kind == "multi":
+        facts += [
+            ("Labels that repeat the file name", _share(said["in_file_name"])),
+            ("Labels that repeat the title", _share(said["in_title"])),
+        ]
+    return facts
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else percent(value)
 
 
 # --------------------------------------------------------------------------- fill
