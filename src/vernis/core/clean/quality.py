@@ -363,7 +363,7 @@ def _judge_darkness(measures: Floats) -> _Judged:
 def _judge_exposure(measures: Floats) -> _Judged:
     values = 0.5 * (_column(measures, "clipped") + _column(measures, "clipped_center"))
     values = np.where(_column(measures, "white_frame") > 0.8, 0.0, values)
-    return values, _outlier_bound(values, 3.0, 0.2, 0.15, 0.5), True
+    return values, _outlier_bound(values, 3.0, 0.25, 0.2, 0.5), True
 
 
 def _judge_color(measures: Floats) -> _Judged:
