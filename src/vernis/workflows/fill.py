@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,12 +13,15 @@ from numpy.typing import NDArray
 
 from vernis.domain.errors import InvalidValue, NothingToLearn, UsageError
 from vernis.domain.ports import Catalog, Progress, silent
-from vernis.domain.types import ModelRecord, Space, Statement, Suggestion
+from vernis.domain.types import Space, Statement, Suggestion
+from vernis.workflows.fill_summary import FillSummary, summarize_fill
 from vernis.workflows.training_data import TrainingData, read_training_data
 
 if TYPE_CHECKING:
     from vernis.core.enrich.fill import FillPlan
     from vernis.core.enrich.fill_head import FillEvidence
+
+__all__ = ["FillSummary", "apply_fill", "fill_taxonomy"]
 
 _METHOD = 1
 """Part of the fingerprint: raise it when the method changes, and suggestions are made anew."""
@@ -30,61 +31,6 @@ _CONFIRMED_IMAGES, _CONFIRMED_SHARE = 200, 0.5
 them alone. Fewer are mostly those that a person looked at because they were suspicious."""
 
 _WITNESSES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class FillSummary:
-    """What fill suggests for a taxonomy.
-
-    Attributes
-    ----------
-    taxonomy, model : str
-    precision, confidence : float
-        What is promised of all suggestions together, and how surely.
-    n_images, n_labelled : int
-        Present images, and those with a label.
-    suggested : int
-        Labels suggested.
-    filled, withheld : int
-        Unlabelled images that would get a label, and those that stay unknown.
-    unlike : int
-        Withheld images that are unlike everything that was ever labelled.
-    before, after : float
-        Filling rates: share of the present images with a label.
-    measured, bound : float or None
-        Precision of the accepted held-out answers and its lower bound; None when there are none.
-    label_noise : float
-        Estimated share of wrong given labels, already taken out of both.
-    held_out, groups : int
-        Held-out answers, and groups of similar images that were held out together.
-    basis, bias : str
-        What the promise rests on.
-    classes : mapping
-        Class → ``suggested``, ``threshold``, ``bound`` (None where unknown).
-    notes : tuple of str
-    """
-
-    taxonomy: str
-    model: str
-    precision: float
-    confidence: float
-    n_images: int
-    n_labelled: int
-    suggested: int
-    filled: int
-    withheld: int
-    unlike: int
-    before: float
-    after: float
-    measured: float | None
-    bound: float | None
-    label_noise: float
-    held_out: int
-    groups: int
-    basis: str
-    bias: str
-    classes: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
 
 
 def fill_taxonomy(
@@ -146,7 +92,7 @@ def fill_taxonomy(
         if evidence is not None:
             basis = _confirmed_basis(evidence, confirmed[usable])
             plan = evidence.plan(precision, confidence=confidence, seed=seed, confirmed=basis)
-        summary = _summarize(catalog, data, record, evidence, plan, precision, confidence)
+        summary = summarize_fill(catalog, data, record, plan, precision, confidence)
         with catalog.transaction():
             catalog.issues.replace_suggestions(taxonomy, _suggestions(data, usable, evidence, plan))
             catalog.runs.finish(f"fill:{taxonomy}", mark, asdict(summary))
@@ -317,96 +263,3 @@ def _suggestions(
             )
         )
     return found
-
-
-def _summarize(
-    catalog: Catalog,
-    data: TrainingData,
-    record: ModelRecord,
-    evidence: FillEvidence | None,
-    plan: FillPlan | None,
-    precision: float,
-    confidence: float,
-) -> FillSummary:
-    matrix = catalog.labels.matrix(data.taxonomy.name)
-    n_images, n_labelled = len(matrix.image_ids), int(matrix.labelled.sum())
-    filled = len(np.unique(plan.image)) if plan is not None else 0
-    basis, bias = _describe_basis(plan)
-    return FillSummary(
-        taxonomy=data.taxonomy.name,
-        model=f"{record.name}@{record.version}",
-        precision=precision,
-        confidence=confidence,
-        n_images=n_images,
-        n_labelled=n_labelled,
-        suggested=0 if plan is None else len(plan.image),
-        filled=filled,
-        withheld=n_images - n_labelled - filled,
-        unlike=0 if plan is None else plan.n_strange,
-        before=n_labelled / n_images if n_images else 0.0,
-        after=(n_labelled + filled) / n_images if n_images else 0.0,
-        measured=None if plan is None else _finite(plan.precision),
-        bound=None if plan is None else _finite(plan.bound),
-        label_noise=0.0 if plan is None else round(plan.noise, 4),
-        held_out=0 if plan is None else plan.n_held_out,
-        groups=0 if plan is None else plan.n_groups,
-        basis=basis,
-        bias=bias,
-        classes={} if plan is None else _by_class(data, plan),
-        notes=_notes(data, plan, precision),
-    )
-
-
-def _finite(value: float) -> float | None:
-    return round(float(value), 4) if math.isfinite(value) else None
-
-
-def _by_class(data: TrainingData, plan: FillPlan) -> dict[str, dict[str, float | None]]:
-    suggested = Counter(plan.label.tolist())
-    return {
-        name: {
-            "suggested": suggested[column],
-            "threshold": _finite(plan.thresholds[column]),
-            "bound": _finite(plan.class_bounds[column]),
-        }
-        for column, name in enumerate(data.taxonomy.classes)
-    }
-
-
-def _describe_basis(plan: FillPlan | None) -> tuple[str, str]:
-    if plan is None:
-        return "nothing to fill", ""
-    if plan.on_confirmed:
-        return (
-            "out-of-bag predictions against labels that a person confirmed",
-            "confirmed images may be harder or easier than the unlabelled ones",
-        )
-    return (
-        "out-of-bag predictions against the given labels, similar images held out together",
-        "wrong given labels make the precision look too low; labels that are wrong always in the "
-        "same way, and unlabelled images that belong to no class, make it look too high",
-    )
-
-
-def _notes(data: TrainingData, plan: FillPlan | None, precision: float) -> tuple[str, ...]:
-    notes = []
-    if plan is None:
-        return ("every image with a vector has a label",)
-    if not len(plan.image):
-        notes.append(
-            f"a precision of {precision:.0%} cannot be promised from {plan.n_held_out:,} held-out "
-            f"answers in {plan.n_groups:,} groups; confirm more labels or name a lower precision"
-        )
-    if plan.noise:
-        notes.append(
-            f"about {plan.noise:.0%} of the given labels contradict the surest answers and their "
-            "neighbours and were taken for wrong labels, as often elsewhere"
-        )
-    if not plan.is_matched:
-        notes.append(
-            "the unlabelled images are less like the labelled ones than any hold-out can imitate: "
-            "the promise may not hold for them; label some of them"
-        )
-    if data.n_without_vector:
-        notes.append(f"{data.n_without_vector:,} images have no vector and were left out")
-    return tuple(notes)

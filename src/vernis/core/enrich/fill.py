@@ -140,14 +140,11 @@ def plan_fill(
     Y, held_out = np.asarray(Y, np.float32), np.asarray(held_out, np.float64)
     unknown = np.asarray(unknown, np.float64)
     _check(Y, held_out, unknown, precision, confidence)
-    if allowed is not None:
-        unknown = np.where(np.asarray(allowed, bool), unknown, 0.0)
     yes = Y == 1
     trusted = None if confirmed is None else np.asarray(confirmed, bool)
     seen = _held_out_answers(yes, held_out, holdout, kind, trusted)
     strange = _strange(holdout)
-    asked = collect_answers(unknown, holdout.unknown, yes, kind)
-    asked = _take(asked, ~strange[asked.image] & (asked.probability > 0))
+    asked = _asked_answers(yes, unknown, allowed, holdout, kind, strange)
     n_classes, n_groups = Y.shape[1], len(np.unique(seen.groups))
     plan = _empty_plan(n_classes, precision, seen, strange, holdout, trusted is not None)
     if len(seen.correct) < _FEWEST or n_groups < 2:
@@ -265,9 +262,21 @@ def _strange(holdout: HoldOut) -> NDArray[np.bool_]:
     return np.asarray(holdout.unknown.nearest < np.quantile(holdout.labelled.nearest, 0.01))
 
 
-def _take(answers: Answers, rows: NDArray[np.bool_]) -> Answers:
+def _asked_answers(
+    yes: NDArray[np.bool_],
+    unknown: Doubles,
+    allowed: ArrayLike | None,
+    holdout: HoldOut,
+    kind: Kind,
+    strange: NDArray[np.bool_],
+) -> Answers:
+    """Return the answers for unlabelled images, without denied labels and strange images."""
+    if allowed is not None:
+        unknown = np.where(np.asarray(allowed, bool), unknown, 0.0)
+    found = collect_answers(unknown, holdout.unknown, yes, kind)
+    keep = ~strange[found.image] & (found.probability > 0)
     return Answers(
-        answers.image[rows], answers.label[rows], answers.probability[rows], answers.features[rows]
+        found.image[keep], found.label[keep], found.probability[keep], found.features[keep]
     )
 
 
