@@ -97,13 +97,14 @@ def order_by_worth(copies: Sequence[Copy]) -> list[Copy]:
     """Return the copies of one picture, the one to keep first.
 
     Most pixels first (differences below 2 % do not count), then unaltered before cropped or
-    covered, then most bytes a pixel (least compressed), most labels, shortest name, oldest file.
+    covered, then most bytes a pixel (least compressed), most labels, shortest name, oldest file,
+    alphabet.
 
     Parameters
     ----------
     copies : sequence of Copy
     """
-    return sorted(copies, key=_worth)
+    return sorted(copies, key=lambda copy: (_worth(copy), copy.uri, copy.id))
 
 
 def explain_keeper(ordered: Sequence[Copy]) -> str:

@@ -34,6 +34,9 @@ class NearSettings:
     ----------
     threshold : float
         Least similarity, 0..1. See docs/decisions/duplicates.md for what it means on real sets.
+    bridged_threshold : float
+        Least similarity of two pictures that both reach ``threshold`` with a third one: a turned
+        crop and a covered copy resemble one another less than either resembles the original.
     turn_neighbors : int
         Candidates per image by small pictures in eight orientations.
     embedding_neighbors : int
@@ -43,13 +46,17 @@ class NearSettings:
     """
 
     threshold: float = 0.85
+    bridged_threshold: float = 0.7
     turn_neighbors: int = 8
     embedding_neighbors: int = 8
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.threshold < 1.0:
-            raise InvalidValue(f"expected a threshold between 0 and 1, got {self.threshold!r}")
+        if not 0.0 < self.bridged_threshold <= self.threshold < 1.0:
+            raise InvalidValue(
+                "expected 0 < bridged threshold <= threshold < 1, got "
+                f"{self.bridged_threshold!r} and {self.threshold!r}"
+            )
         if min(self.turn_neighbors, self.embedding_neighbors) < 1:
             raise InvalidValue(
                 "expected one neighbour or more, got "
@@ -137,7 +144,8 @@ def find_near_pairs(
         return NearPairs(np.zeros((0, 2), np.int64), np.zeros(0, np.float32), ())
     pyramid = _Pyramid.build(fingerprints)
     found = _verify_candidates(pyramid, embeddings, chosen, report)
-    found = _follow_chains(pyramid, found, chosen.threshold)
+    found = _follow_chains(pyramid, found, chosen)
+    found = found.take(_supported(found, chosen.threshold))
     order = np.lexsort((found.pairs[:, 1], found.pairs[:, 0]))
     found = found.take(order)
     names = name_transforms(fingerprints, found.pairs, found.placements)
@@ -228,7 +236,7 @@ def _cascade(
     first[1:] = owner[order][1:] != owner[order][:-1]
     rows = order[first]
     rows = rows[agreement[rows] >= _FINE_GATE]
-    return _finish(pyramid, some[rows], placed.take(rows), settings.threshold)
+    return _finish(pyramid, some[rows], placed.take(rows), settings.bridged_threshold)
 
 
 def _finish(
@@ -246,12 +254,32 @@ def _finish(
     return _Checked(pairs[keep], placed.take(keep), similarity[keep])
 
 
-def _follow_chains(pyramid: _Pyramid, found: _Checked, threshold: float) -> _Checked:
+def _supported(found: _Checked, threshold: float) -> NDArray[np.int64]:
+    """Return the pairs that reach the threshold, or that both do with a third picture."""
+    strong: dict[int, set[int]] = {}
+    for a, b in found.pairs[found.similarity >= threshold].tolist():
+        strong.setdefault(a, set()).add(b)
+        strong.setdefault(b, set()).add(a)
+    nobody: set[int] = set()
+    return np.array(
+        [
+            row
+            for row, ((a, b), value) in enumerate(
+                zip(found.pairs.tolist(), found.similarity.tolist(), strict=True)
+            )
+            if value >= threshold or strong.get(a, nobody) & strong.get(b, nobody)
+        ],
+        dtype=np.int64,
+    )
+
+
+def _follow_chains(pyramid: _Pyramid, found: _Checked, settings: NearSettings) -> _Checked:
     """Verify a and c where a-b and b-c are verified, at the placement that they imply."""
     n = len(pyramid.fingerprints.luma)
     tried = set((found.pairs[:, 0] * n + found.pairs[:, 1]).tolist())
     for _ in range(_CHAIN_ROUNDS):
-        pairs, placed = _chains(found, n, tried)
+        strong = np.flatnonzero(found.similarity >= settings.threshold)
+        pairs, placed = _chains(found.take(strong), n, tried)
         if not len(pairs):
             break
         tried.update((pairs[:, 0] * n + pairs[:, 1]).tolist())
@@ -260,7 +288,7 @@ def _follow_chains(pyramid: _Pyramid, found: _Checked, threshold: float) -> _Che
                 pyramid,
                 pairs[start : start + _BLOCK],
                 placed.take(slice(start, start + _BLOCK)),
-                threshold,
+                settings.bridged_threshold,
             )
             for start in range(0, len(pairs), _BLOCK)
         ]

@@ -18,6 +18,7 @@ from vernis.core.clean.near_alignment import (
 from vernis.core.clean.near_fingerprints import (
     CHROMA_SIDE,
     LUMA_SIDE,
+    LUMA_SIZE,
     ORIENTATIONS,
     Fingerprints,
 )
@@ -41,6 +42,7 @@ _BLOCK_POINTS = 262_144
 
 # Beyond these a placement is no copy but a flat part of a picture that fits anything.
 _LEAST_SCALE, _MOST_STRETCH, _MOST_GAIN = 0.42, 1.3, 2.5
+_PLAIN_SPREAD = 3.0
 # Distance of colours (levels of Cb and Cr) that does not count, and that counts in full.
 _COLOR_TOLERANCE, _COLOR_LIMIT = 8.0, 20.0
 
@@ -116,6 +118,7 @@ def compare(
         & (widths.max(axis=1) <= _MOST_STRETCH * widths.min(axis=1))
         & (np.maximum(gain, 1.0 / gain) <= _MOST_GAIN)
     )
+    plausible &= _agree_if_plain(fingerprints.luma, pairs)
     return np.asarray(similarity * plausible, dtype=np.float32)
 
 
@@ -159,6 +162,19 @@ def name_transforms(
         parts += [name for name, seen in changes if seen[row]]
         names.append("+".join(parts) or ORIENTATIONS[0])
     return tuple(names)
+
+
+def _agree_if_plain(luma: NDArray[np.uint8], pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell pictures without any contrast, which fit everything, from those of the same grey."""
+    names, local = np.unique(pairs, return_inverse=True)
+    local = local.reshape(-1, 2)
+    flat = luma[names].reshape(len(names), LUMA_SIZE)
+    spread, level = flat.std(axis=1), flat.mean(axis=1)
+    plain = spread[local].min(axis=1) < _PLAIN_SPREAD
+    apart = np.abs(np.diff(level[local], axis=1)[:, 0]) + np.abs(
+        np.diff(spread[local], axis=1)[:, 0]
+    )
+    return np.asarray(~plain | (apart < _PLAIN_SPREAD))
 
 
 def _agree_in_color(
