@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import isotonic_regression, minimize_scalar
-from scipy.special import softmax
+from scipy.optimize import brentq, isotonic_regression, minimize_scalar
+from scipy.special import expit, logit, softmax
 
 from vernis.core.clean.label_scores import as_matrix
 from vernis.domain.errors import InvalidValue
@@ -22,8 +22,8 @@ DoubleArray = NDArray[np.float64]
 
 _ROUNDS = 12
 _PRIOR_STRENGTH = 20.0
-_MODEL_ERROR = 0.2
-"""Relative error of the count that sampling alone does not explain (docs/decisions)."""
+_ENTRY_SLOPE = 2.0
+"""Sharpening of yes/no probabilities. Fitted, it falls until no label is wrong at all."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,25 +38,29 @@ class NoiseModel:
         Probability that the given state is wrong; NaN where it is unknown. In a single-label
         taxonomy a wrong label is wrong at its given class and at the class that is true.
     image_wrong : ndarray of float32, shape (n_images,)
-        Probability that the image carries a wrong label; NaN where no label is known.
+        Probability that the image carries a wrong label (the highest of its entries); NaN where
+        no label is known.
     transition : ndarray of float64
         Row = true class, column = given class. Shape (n_classes, n_classes) for single-label,
         (2, 2) (no, yes) for multi-label.
+    spread : tuple of float
+        By which factors the count of wrong labels may be lower and higher: the two estimates
+        that it is the mean of.
     """
 
     truth: FloatArray
     wrong: FloatArray
     image_wrong: FloatArray
     transition: DoubleArray
+    spread: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class WrongCount:
-    """How many images carry a wrong label.
+    """How many labels are wrong: images (single-label) or images × classes (multi-label).
 
-    ``low`` and ``high`` bound it at about 95 %. ``depth`` images from the top of the ranking are
-    worth reading: below it fewer than the named share are wrong. ``found`` of the estimated wrong
-    ones lie above it.
+    ``low`` and ``high`` bound it. ``depth`` images from the top of the ranking are worth reading:
+    below it fewer than the named share are wrong. ``found`` wrong labels are expected above it.
     """
 
     count: float
@@ -89,16 +93,21 @@ def model_noise(labels: NDArray[np.generic], probs: NDArray[np.floating]) -> Noi
 
     Notes
     -----
-    Alternates between the transition matrix (expectation-maximization, drawn towards one common
-    error rate with the weight of 20 images a class) and a sharpening exponent of the
-    probabilities (maximum likelihood): errors of the annotators flatten the probabilities, and
-    the transition matrix explains that flattening. For multi-label the entries are pooled and
-    the two classes are "no" and "yes".
+    Expectation-maximization alternates between the transition matrix (drawn towards one common
+    error rate with the weight of 20 images a class) and, for single-label, a sharpening exponent
+    of the probabilities: errors of the annotators flatten the probabilities, and the transition
+    matrix explains that flattening. For multi-label the entries are pooled, the two classes are
+    "no" and "yes", and the exponent is fixed. The posteriors are then shifted (in log-odds) so
+    that they add up to the mean of their own sum, which was too low on most development sets, and
+    of the off-diagonal of the confident joint (Northcutt et al., *Confident Learning*, JAIR 2021),
+    which was too high.
     """
     p = np.clip(np.asarray(probs, dtype=np.float64), 1e-7, 1.0)
     y = as_matrix(labels, p.shape[1])
     if y.shape != p.shape:
         raise InvalidValue(f"expected labels of shape {p.shape}, got {y.shape}")
+    if not np.isfinite(y).any():
+        raise InvalidValue("expected at least one known label, got none")
     return _model_single(y, p) if np.ndim(labels) == 1 else _model_multi(y, p)
 
 
@@ -108,72 +117,137 @@ def _model_single(y: FloatArray, p: DoubleArray) -> NoiseModel:
     p = p / p.sum(axis=1, keepdims=True)
     slope, transition = _fit(np.log(p[rows]), given[rows])
     prior = softmax(slope * np.log(p), axis=1)
-    posterior = prior * transition[:, given].T
-    posterior /= posterior.sum(axis=1, keepdims=True)
-    truth = np.where(rows[:, None], posterior, prior)
+    posterior = _posterior(prior, transition, given)
+    index = np.arange(len(y))
+    chance = 1.0 - posterior[index, given]
+    joint = _confident_errors(p[rows], given[rows])
+    shifted, spread = _shift(chance[rows], joint)
+    image_wrong = np.full(len(y), np.nan)
+    image_wrong[rows] = shifted
+    others = posterior.copy()
+    others[index, given] = 0.0
+    others /= np.maximum(others.sum(axis=1, keepdims=True), 1e-12)
+    truth = np.where(rows[:, None], others * image_wrong[:, None], prior)
+    truth[rows, given[rows]] = 1.0 - shifted
     wrong = np.where(np.isfinite(y), np.where(y == 1, 1.0 - truth, truth), np.nan)
-    image_wrong = np.where(rows, 1.0 - truth[np.arange(len(y)), given], np.nan)
-    return NoiseModel(_f32(truth), _f32(wrong), _f32(image_wrong), transition)
+    return NoiseModel(_f32(truth), _f32(wrong), _f32(image_wrong), transition, spread)
 
 
 def _model_multi(y: FloatArray, p: DoubleArray) -> NoiseModel:
     known = np.isfinite(y)
-    odds = np.stack([np.log(np.clip(1.0 - p, 1e-7, 1.0)), np.log(p)], axis=-1)
+    pairs = np.stack([np.clip(1.0 - p, 1e-3, 1.0), np.clip(p, 1e-3, 1.0)], axis=-1)
+    pairs /= pairs.sum(axis=-1, keepdims=True)
     given = np.where(known, y, 0.0).astype(np.intp)
-    slope, transition = _fit(odds[known], given[known])
-    prior = softmax(slope * odds, axis=-1)
-    posterior = prior * transition[:, given].transpose(1, 2, 0)
-    posterior /= posterior.sum(axis=-1, keepdims=True)
-    truth = np.where(known, posterior[..., 1], prior[..., 1])
-    wrong = np.where(known, np.where(y == 1, 1.0 - truth, truth), np.nan)
-    none_wrong = np.where(known, 1.0 - wrong, 1.0).prod(axis=1)
-    image_wrong = np.where(known.any(axis=1), 1.0 - none_wrong, np.nan)
-    return NoiseModel(_f32(truth), _f32(wrong), _f32(image_wrong), transition)
+    slope, transition = _fit(np.log(pairs[known]), given[known], slope=_ENTRY_SLOPE)
+    prior = softmax(slope * np.log(pairs), axis=-1)
+    chance = 1.0 - np.take_along_axis(
+        _posterior(prior[known], transition, given[known]), given[known][:, None], axis=1
+    )
+    joint = sum(
+        _confident_errors(pairs[rows, k], given[rows, k])
+        for k, rows in enumerate(known.T)
+        if rows.any()
+    )
+    shifted, spread = _shift(chance[:, 0], joint)
+    wrong = np.full(y.shape, np.nan)
+    wrong[known] = shifted
+    truth = np.where(known, np.where(y == 1, 1.0 - wrong, wrong), prior[..., 1])
+    rows = known.any(axis=1)
+    worst = np.where(known, wrong, 0.0).max(axis=1)
+    image_wrong = np.where(rows, worst, np.nan)
+    return NoiseModel(_f32(truth), _f32(wrong), _f32(image_wrong), transition, spread)
+
+
+def _posterior(prior: DoubleArray, transition: DoubleArray, given: NDArray[np.intp]) -> DoubleArray:
+    joint = prior * transition[:, given].T
+    return np.asarray(joint / np.maximum(joint.sum(axis=1, keepdims=True), 1e-300))
+
+
+def _confident_errors(p: DoubleArray, given: NDArray[np.intp]) -> float:
+    """Return the off-diagonal sum of the confident joint, scaled to the number of labels."""
+    n_classes = p.shape[1]
+    totals = np.bincount(given, minlength=n_classes)
+    own = np.bincount(given, weights=p[np.arange(len(p)), given], minlength=n_classes)
+    thresholds = np.where(totals > 0, own / np.maximum(totals, 1), np.inf)
+    confident = p >= thresholds
+    best = np.where(confident, p, -1.0).argmax(axis=1)
+    rows = confident.any(axis=1)
+    joint = np.zeros((n_classes, n_classes))
+    np.add.at(joint, (given[rows], best[rows]), 1.0)
+    counted = joint.sum(axis=1)
+    errors = 1.0 - np.diag(joint) / np.maximum(counted, 1.0)
+    return float((np.where(counted > 0, errors, 0.0) * totals).sum())
+
+
+def _shift(chance: DoubleArray, other: float) -> tuple[DoubleArray, tuple[float, float]]:
+    """Shift the log-odds so that the sum is the mean of itself and of another estimate."""
+    own = float(chance.sum())
+    target = float(np.clip((own + other) / 2.0, 1e-9, len(chance) - 1e-9))
+    odds = logit(np.clip(chance, 1e-6, 1.0 - 1e-6))
+
+    def excess(offset: float) -> float:
+        return float(expit(odds + offset).sum()) - target
+
+    low, high = -40.0, 40.0
+    offset = float(brentq(excess, low, high)) if excess(low) < 0 < excess(high) else 0.0
+    bounds = sorted((own / target, other / target))
+    return np.asarray(expit(odds + offset)), (min(bounds[0], 1.0), max(bounds[1], 1.0))
 
 
 def _f32(values: NDArray[np.floating]) -> FloatArray:
     return np.asarray(values, dtype=np.float32)
 
 
-def _fit(log_probs: DoubleArray, given: NDArray[np.intp]) -> tuple[float, DoubleArray]:
-    """Return the sharpening exponent and the transition matrix for (m, K) and (m,)."""
+def _fit(
+    log_probs: DoubleArray, given: NDArray[np.intp], slope: float | None = None
+) -> tuple[float, DoubleArray]:
+    """Return the sharpening exponent (fitted unless given) and the transition matrix.
+
+    ``log_probs`` has shape (m, K), ``given`` (m,).
+    """
     index = np.arange(len(given))
     n_classes = log_probs.shape[1]
     rate = float(np.clip((log_probs.argmax(axis=1) != given).mean(), 0.01, 0.5))
-    transition = _common_rate(np.full(n_classes, rate))
-    slope = 1.0
+    transition = _common_rate(rate, n_classes)
+    exponent = slope or 1.0
 
-    def loss(exponent: float) -> float:
-        prior = softmax(np.exp(exponent) * log_probs, axis=1)
+    def loss(log_exponent: float) -> float:
+        prior = softmax(np.exp(log_exponent) * log_probs, axis=1)
         likelihood = np.einsum("ik,ki->i", prior, transition[:, given])
         return -float(np.log(np.maximum(likelihood, 1e-12)).mean())
 
     for _ in range(_ROUNDS):
-        found = minimize_scalar(loss, bounds=(-0.7, 1.4), method="bounded", options={"xatol": 0.02})
-        slope = float(np.exp(found.x))
+        if slope is None:
+            found = minimize_scalar(
+                loss, bounds=(-0.7, 1.4), method="bounded", options={"xatol": 0.02}
+            )
+            exponent = float(np.exp(found.x))
+        prior = softmax(exponent * log_probs, axis=1)
         for _ in range(2):
-            prior = softmax(slope * log_probs, axis=1)
-            posterior = prior * transition[:, given].T
-            posterior /= posterior.sum(axis=1, keepdims=True)
+            posterior = _posterior(prior, transition, given)
             counts = np.zeros((n_classes, n_classes))
             np.add.at(counts.T, given, posterior)
-            rate = 1.0 - float(posterior[index, given].mean())
-            counts += _PRIOR_STRENGTH * _common_rate(np.full(n_classes, np.clip(rate, 1e-3, 0.9)))
+            rate = float(np.clip(1.0 - posterior[index, given].mean(), 1e-3, 0.9))
+            counts += _PRIOR_STRENGTH * _common_rate(rate, n_classes)
             transition = counts / counts.sum(axis=1, keepdims=True)
-    return slope, transition
+    return exponent, transition
 
 
-def _common_rate(rates: DoubleArray) -> DoubleArray:
-    n_classes = len(rates)
-    spread = np.repeat((rates / max(n_classes - 1, 1))[:, None], n_classes, axis=1)
-    np.fill_diagonal(spread, 1.0 - rates if n_classes > 1 else 1.0)
+def _common_rate(rate: float, n_classes: int) -> DoubleArray:
+    spread = np.full((n_classes, n_classes), rate / max(n_classes - 1, 1))
+    np.fill_diagonal(spread, 1.0 - rate if n_classes > 1 else 1.0)
     return spread
 
 
 def count_wrong(
-    image_wrong: NDArray[np.floating], score: NDArray[np.floating], *, worth: float = 0.25
+    image_wrong: NDArray[np.floating],
+    score: NDArray[np.floating],
+    *,
+    labels_wrong: NDArray[np.floating] | None = None,
+    spread: tuple[float, float] = (1.0, 1.0),
+    worth: float = 0.25,
 ) -> WrongCount:
-    """Count the images with a wrong label and say how deep the ranking is worth reading.
+    """Count the wrong labels and say how deep the ranking is worth reading.
 
     Parameters
     ----------
@@ -181,13 +255,17 @@ def count_wrong(
         Probability of a wrong label, NaN where none is known.
     score : ndarray, shape (n_images,)
         The ranking, low = bad; NaN where no label is known.
+    labels_wrong : ndarray, shape (n_images, n_classes), optional
+        Count these probabilities (NaN = unknown) instead of the images.
+    spread : (float, float)
+        Factors of the model's error, see `NoiseModel`.
     worth : float
         Reading pays while at least this share of the images is expected to be wrong, in 0..1.
 
     Returns
     -------
     WrongCount
-        The interval joins the binomial spread with a model error of 20 %.
+        The interval is the model's spread widened by the binomial one (95 %).
     """
     if not 0 < worth < 1:
         raise InvalidValue(f"expected worth between 0 and 1, got {worth}")
@@ -195,19 +273,19 @@ def count_wrong(
     if not len(rows):
         return WrongCount(0.0, 0.0, 0.0, 0, 0, 0.0)
     chances = np.asarray(image_wrong, dtype=np.float64)[rows]
-    count = float(chances.sum())
-    spread = 1.96 * float(
-        np.sqrt((chances * (1.0 - chances)).sum() + (_MODEL_ERROR * count / 2) ** 2)
-    )
-    ranked = chances[np.argsort(score[rows], kind="stable")]
-    depth = int(np.count_nonzero(_decreasing(ranked) >= worth))
+    entries = chances[:, None] if labels_wrong is None else np.nan_to_num(labels_wrong[rows])
+    entries = np.asarray(entries, dtype=np.float64)
+    count = float(entries.sum())
+    binomial = 1.96 * float(np.sqrt((entries * (1.0 - entries)).sum()))
+    ranked = np.argsort(score[rows], kind="stable")
+    depth = int(np.count_nonzero(_decreasing(chances[ranked]) >= worth))
     return WrongCount(
         count=count,
-        low=max(0.0, count - spread),
-        high=min(float(len(rows)), count + spread),
+        low=max(0.0, count * spread[0] - binomial),
+        high=min(max(count, float(entries.size)), count * spread[1] + binomial),
         n_labelled=len(rows),
         depth=depth,
-        found=float(ranked[:depth].sum()),
+        found=float(entries[ranked[:depth]].sum()),
     )
 
 

@@ -6,7 +6,8 @@ The pieces stand alone: `label_relearn` makes probabilities, `label_scores` turn
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +86,8 @@ def find_label_issues(
     probs: NDArray[np.floating],
     *,
     scorer: LabelScorer | None = None,
+    judged: BoolArray | None = None,
+    groups: Sequence[NDArray[np.integer]] = (),
     worth: float = 0.25,
 ) -> LabelIssues:
     """Judge every given label by probabilities that did not see it.
@@ -97,6 +100,12 @@ def find_label_issues(
         As `label_relearn.relearn` makes them, or a head's out-of-bag means.
     scorer : str, optional
         See `label_quality`.
+    judged : ndarray of bool, shape (n_images, n_classes), optional
+        The entries that may be wrong, for instance not those that a person confirmed. A
+        single-label image is judged when its given class is. Default: every known entry.
+    groups : sequence of ndarray of int
+        Images of one group show the same thing and their labels disagree, so that one of them at
+        least is wrong: they share the mean of their probabilities.
     worth : float
         See `count_wrong`.
 
@@ -104,18 +113,36 @@ def find_label_issues(
     -------
     LabelIssues
     """
-    n_classes = np.asarray(probs).shape[-1]
-    matrix = as_matrix(labels, n_classes)
+    matrix = as_matrix(labels, np.asarray(probs).shape[-1])
     single = np.ndim(labels) == 1
     name = scorer or default_scorer("single" if single else "multi")
-    score = label_quality(labels, probs, scorer=name)
-    noise = model_noise(labels, probs)
-    wrong = count_wrong(noise.image_wrong, score, worth=worth)
+    known = np.isfinite(matrix) if judged is None else np.isfinite(matrix) & judged
+    if single:
+        known = np.repeat((known & (matrix == 1)).any(axis=1)[:, None], matrix.shape[1], axis=1)
+    noise = share_truth(matrix, model_noise(labels, probs), known, groups, single=single)
+    if single:
+        own = np.where(known.any(axis=1), labels, -1)
+        score = label_quality(own, probs, scorer=name)
+        suggested = _suggest_single(matrix, probs)
+        suggested = _suggest_shared(suggested, noise, groups)
+    else:
+        score = label_quality(np.where(known, matrix, np.nan), probs, scorer=name)
+        suggested = _suggest_multi(matrix, noise, known)
+    for members in groups:
+        score[members] = np.minimum(score[members], 1.0 - noise.image_wrong[members])
+    wrong = count_wrong(
+        noise.image_wrong,
+        score,
+        labels_wrong=None if single else noise.wrong,
+        spread=noise.spread,
+        worth=worth,
+    )
     order = np.argsort(np.where(np.isfinite(score), score, np.inf), kind="stable")
     order = order[: wrong.n_labelled]
     flagged = np.zeros(len(matrix), dtype=bool)
     flagged[order[: wrong.depth]] = True
-    suggested = _suggest_single(matrix, probs) if single else _suggest_multi(matrix, noise)
+    for members in groups:
+        flagged[members] |= noise.image_wrong[members] >= 0.5
     return LabelIssues(
         scorer=name,
         score=score,
@@ -130,6 +157,27 @@ def find_label_issues(
     )
 
 
+def share_truth(
+    matrix: FloatArray,
+    noise: NoiseModel,
+    judged: BoolArray,
+    groups: Sequence[NDArray[np.integer]],
+    *,
+    single: bool,
+) -> NoiseModel:
+    """Give the images of a group one common truth, and leave out what is not judged."""
+    truth = noise.truth.copy()
+    for members in groups:
+        truth[members] = truth[members].mean(axis=0)
+    wrong = np.where(judged, np.where(matrix == 1, 1.0 - truth, truth), np.nan)
+    if single:
+        chance = np.where(matrix == 1, wrong, 0.0).sum(axis=1)
+    else:
+        chance = np.where(judged, wrong, 0.0).max(axis=1)
+    image_wrong = np.where(judged.any(axis=1), chance, np.nan).astype(np.float32)
+    return replace(noise, truth=truth, wrong=wrong.astype(np.float32), image_wrong=image_wrong)
+
+
 def _suggest_single(matrix: FloatArray, probs: NDArray[np.floating]) -> BoolArray:
     """Suggest the likeliest class other than the given one."""
     others = np.where(matrix == 1, -1.0, np.asarray(probs, dtype=np.float32))
@@ -139,13 +187,33 @@ def _suggest_single(matrix: FloatArray, probs: NDArray[np.floating]) -> BoolArra
     return suggested & labelled[:, None]
 
 
-def _suggest_multi(matrix: FloatArray, noise: NoiseModel) -> BoolArray:
-    """Turn every entry that is wrong with a chance above one half, and the worst in any case."""
-    chance = np.where(np.isfinite(matrix), noise.wrong, -1.0)
+def _suggest_shared(
+    suggested: BoolArray, noise: NoiseModel, groups: Sequence[NDArray[np.integer]]
+) -> BoolArray:
+    """Suggest the common truth to the members of a group that do not have it."""
+    for members in groups:
+        common = int(noise.truth[members[0]].argmax())
+        wrong = members[noise.wrong[members, common] > 0.5]
+        suggested[wrong] = False
+        suggested[wrong, common] = True
+    return suggested
+
+
+def _suggest_multi(matrix: FloatArray, noise: NoiseModel, judged: BoolArray) -> BoolArray:
+    """Turn every entry that is wrong with a chance above one half, and the worst in any case.
+
+    Where a label is taken away, unknown classes that are probably true are added.
+    """
+    chance = np.where(judged, noise.wrong, -1.0)
     turned = chance > 0.5
-    rows: BoolArray = np.asarray(np.isfinite(matrix).any(axis=1))
-    turned[np.flatnonzero(rows), chance[rows].argmax(axis=1)] = True
-    return np.asarray(np.where(turned, matrix == 0, matrix == 1) & rows[:, None])
+    rows = np.flatnonzero(judged.any(axis=1))
+    turned[rows, chance[rows].argmax(axis=1)] = True
+    given = matrix == 1
+    suggested = np.where(turned, ~given, given)
+    loses: BoolArray = np.asarray((given & ~suggested).any(axis=1))
+    suggested |= loses[:, None] & ~judged & (matrix != 1) & (noise.truth > 0.5)
+    labelled: BoolArray = np.asarray(np.isfinite(matrix).any(axis=1))
+    return np.asarray(suggested & labelled[:, None])
 
 
 def _name_changes(matrix: FloatArray, suggested: BoolArray) -> NDArray[np.str_]:

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 from scipy.optimize import minimize
-from scipy.special import expit, log_softmax, softmax
+from scipy.special import log_softmax, softmax
 
 from vernis.domain.errors import InvalidValue
 
 FloatArray = NDArray[np.float32]
 
-RIDGES: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0, 10.0)
+RIDGES: tuple[float, ...] = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _IMPUTATIONS = 6
 
 
@@ -66,8 +66,11 @@ def combine_blocks(
 ) -> FloatArray:
     """Join embeddings of several layers into one space in which each layer weighs the same.
 
-    Every block is standardized by feature and each of its rows scaled to unit length; the joined
-    vectors are centred, reduced by PCA and scaled to a mean squared length of 1.
+    Blocks without negative values (outputs of a ReLU) are replaced by their square root, as large
+    activations would drown the rest (Arandjelović & Zisserman, *Three things everyone should know
+    to improve object retrieval*, CVPR 2012). Every block is standardized by feature and each of
+    its rows scaled to unit length; the joined vectors are centred, reduced by PCA and scaled to a
+    mean squared length of 1.
 
     Parameters
     ----------
@@ -100,6 +103,8 @@ def combine_blocks(
 
 def _standardize(block: NDArray[np.floating]) -> FloatArray:
     values = np.asarray(block, dtype=np.float32)
+    if values.size and values.min() >= 0:
+        values = np.sqrt(values)
     spread = values.std(axis=0)
     return np.asarray((values - values.mean(axis=0)) / np.where(spread > 1e-7, spread, 1.0))
 
@@ -250,7 +255,7 @@ def relearn(
     labels : ndarray, shape (n_images, n_classes)
         1 yes, 0 no, NaN unknown.
     kind : {"single", "multi"}
-        Whether one image has one class; decides between softmax and sigmoid.
+        Whether one image has one class; decides how scores become probabilities.
     groups : ndarray of int, shape (n_images,), optional
     ridges : sequence of float
         Tried in turn.
@@ -262,9 +267,10 @@ def relearn(
     Notes
     -----
     Unknown entries of a multi-label image take part with their own leave-out prediction as target,
-    repeated until it settles: the fixed point ignores them. Scores become probabilities by one
-    temperature (single) or one slope and offset (multi), fitted to the given labels by maximum
-    likelihood, so they are probabilities of the *given* label, noise included.
+    repeated until it settles: the fixed point ignores them. Scores become probabilities by a
+    softmax whose temperature is fitted to the given labels (single), or are clipped to 0..1
+    (multi; a fitted logistic curve saturated and ranked worse), so they speak of the *given*
+    label, noise included.
     """
     if kind not in ("single", "multi"):
         raise InvalidValue(f"expected kind 'single' or 'multi', got {kind!r}")
@@ -310,8 +316,7 @@ def _to_probs(
         given = np.where(known, values, 0.0)[rows].argmax(axis=1)
         slope = fit_temperature(scores[rows], given)
         return np.asarray(softmax(slope * scores, axis=1), dtype=np.float32)
-    slope, offset = _fit_logistic(scores[known], values[known])
-    return np.asarray(expit(slope * scores + offset), dtype=np.float32)
+    return np.clip(scores, 0.0, 1.0)
 
 
 def fit_temperature(scores: NDArray[np.floating], given: NDArray[np.integer]) -> float:
@@ -323,17 +328,3 @@ def fit_temperature(scores: NDArray[np.floating], given: NDArray[np.integer]) ->
 
     found = minimize(loss, np.array([2.0]), method="Nelder-Mead", options={"xatol": 1e-3})
     return float(np.exp(np.clip(found.x[0], -3.0, 6.0)))
-
-
-def _fit_logistic(
-    scores: NDArray[np.floating], values: NDArray[np.floating]
-) -> tuple[float, float]:
-    s = np.asarray(scores, dtype=np.float64)
-    y = np.asarray(values, dtype=np.float64)
-
-    def loss(x: NDArray[np.float64]) -> float:
-        margin = x[0] * s + x[1]
-        return float(np.logaddexp(0.0, margin).mean() - (y * margin).mean() + 1e-5 * (x @ x))
-
-    found = minimize(loss, np.array([5.0, -2.5]), method="Nelder-Mead", options={"xatol": 1e-3})
-    return float(found.x[0]), float(found.x[1])

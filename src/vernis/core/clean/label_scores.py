@@ -11,18 +11,19 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 
 from vernis.domain.errors import InvalidValue
 
 FloatArray = NDArray[np.float32]
-LabelScorer = Literal["mse", "self_confidence", "normalized_margin", "softmin", "mean"]
+LabelScorer = Literal["mse", "self_confidence", "normalized_margin", "softmin", "balanced", "mean"]
 
 LABEL_SCORERS: tuple[LabelScorer, ...] = get_args(LabelScorer)
 
 
 def default_scorer(kind: str) -> LabelScorer:
-    """Return the scorer that ranked best: ``self_confidence`` (single), ``softmin`` (multi)."""
-    return "self_confidence" if kind == "single" else "softmin"
+    """Return the scorer that ranked best: ``self_confidence`` (single), ``balanced`` (multi)."""
+    return "self_confidence" if kind == "single" else "balanced"
 
 
 def label_quality(
@@ -30,7 +31,7 @@ def label_quality(
     probs: NDArray[np.floating],
     *,
     scorer: LabelScorer | None = None,
-    temperature: float = 0.1,
+    temperature: float = 0.3,
 ) -> FloatArray:
     """Score how likely the labels of each image are right.
 
@@ -39,7 +40,8 @@ def label_quality(
     labels : ndarray, shape (n_images,) of int or (n_images, n_classes) of 1, 0, NaN
     probs : ndarray, shape (n_images, n_classes)
         Probabilities in 0..1 that did not see the image's own label (out-of-bag, leave-out).
-    scorer : {"mse", "self_confidence", "normalized_margin", "softmin", "mean"}, optional
+    scorer : str, optional
+        One of `LABEL_SCORERS`.
         ``mse``: 1 minus the mean squared difference of labels and probabilities (the thesis's
         error). ``self_confidence``: the probability of the given class; with several labels, the
         product over all known entries as a mean per entry. ``normalized_margin``: that
@@ -47,7 +49,8 @@ def label_quality(
         Learning*, JAIR 2021). ``softmin``: entry scores averaged with weights
         ``exp(-score / temperature)``, so that the worst label decides (Thyagarajan et al.,
         *Identifying Incorrect Annotations in Multi-Label Classification Data*, 2022).
-        ``mean``: the plain mean of the entry scores. Default: see `default_scorer`.
+        ``balanced``: the worst entry after `balance_probs`. ``mean``: the plain mean of the entry
+        scores. Default: see `default_scorer`.
     temperature : float
         Of ``softmin``; greater than 0.
 
@@ -71,6 +74,9 @@ def label_quality(
     known = np.isfinite(y)
     if name == "softmin":
         score = _softmin(_agreement(y, p), temperature)
+    elif name == "balanced":
+        fair = balance_probs(labels, p)
+        score = _given_probability(y, fair) if single else _worst(_agreement(y, fair))
     else:
         chosen = _SINGLE if single else _MULTI
         score = chosen[name](y, p)
@@ -113,6 +119,34 @@ def as_matrix(labels: NDArray[np.generic], n_classes: int) -> FloatArray:
     return matrix
 
 
+def balance_probs(labels: NDArray[np.generic], probs: NDArray[np.floating]) -> FloatArray:
+    """Take half of the class frequencies out of the probabilities.
+
+    A regression leans towards what is frequent: a missing label of a rare class hides behind its
+    low probability, an extra one of a frequent class behind its high one. Multi-label: half the
+    log-odds of the class's share of ``yes`` is subtracted from the log-odds. Single-label:
+    probabilities are divided by the square root of the class's share and normalized (the logit
+    adjustment of Menon et al., *Long-tail Learning via Logit Adjustment*, ICLR 2021, by one half).
+
+    Parameters
+    ----------
+    labels : ndarray, shape (n_images,) or (n_images, n_classes)
+    probs : ndarray, shape (n_images, n_classes)
+
+    Returns
+    -------
+    ndarray of float32, shape (n_images, n_classes)
+    """
+    p, y = _checked(labels, probs)
+    known = np.isfinite(y)
+    share = ((y == 1).sum(axis=0) + 1.0) / (known.sum(axis=0) + 2.0)
+    if np.ndim(labels) == 1:
+        fair = p / np.sqrt(share)
+        return np.asarray(fair / np.maximum(fair.sum(axis=1, keepdims=True), 1e-12), np.float32)
+    odds = logit(np.clip(p, 0.02, 0.98)) - 0.5 * logit(share)
+    return np.asarray(expit(odds), dtype=np.float32)
+
+
 def _checked(
     labels: NDArray[np.generic], probs: NDArray[np.floating]
 ) -> tuple[FloatArray, FloatArray]:
@@ -141,6 +175,10 @@ def _softmin(entries: FloatArray, temperature: float) -> FloatArray:
     total = weights.sum(axis=1)
     score = (weights * filled).sum(axis=1) / np.where(total > 0, total, 1.0)
     return np.asarray(score, dtype=np.float32)
+
+
+def _worst(entries: FloatArray) -> FloatArray:
+    return np.asarray(np.where(np.isfinite(entries), entries, 1.0).min(axis=1, initial=1.0))
 
 
 def _mean(entries: FloatArray) -> FloatArray:

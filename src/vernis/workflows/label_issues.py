@@ -1,0 +1,341 @@
+"""Judge the given labels of a taxonomy and write what is suspected as issues."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vernis.domain.errors import InvalidValue, NothingToLearn
+from vernis.domain.ports import Catalog, Progress, silent
+from vernis.domain.types import Issue, Space
+from vernis.workflows.training_data import (
+    TrainingData,
+    layer_slices,
+    read_training_data,
+    space_document,
+)
+
+if TYPE_CHECKING:
+    from vernis.core.clean.label_issues import LabelIssues, Witnesses
+
+_METHOD = 1
+"""Part of the fingerprint: raise it when the judgement changes, and all is judged anew."""
+
+_FEWEST = 10
+"""Labelled images below which nothing is judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelIssueSettings:
+    """How labels are judged.
+
+    Attributes
+    ----------
+    scorer : str or None
+        One of ``vernis.core.clean.label_scores.LABEL_SCORERS``; None takes the default.
+    worth : float
+        Reading the ranking pays while this share of the images is wrong, in (0, 1).
+    n_neighbors : int
+        Similar images kept as evidence.
+    seed : int
+    """
+
+    scorer: str | None = None
+    worth: float = 0.25
+    n_neighbors: int = 5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.worth < 1:
+            raise InvalidValue(f"expected worth between 0 and 1, got {self.worth}")
+        if self.n_neighbors < 0:
+            raise InvalidValue(f"expected n_neighbors of 0 or more, got {self.n_neighbors}")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelIssueSummary:
+    """What was found in a taxonomy.
+
+    Attributes
+    ----------
+    taxonomy, scorer : str
+    n_labelled, n_judged : int
+        Images with a label, and those with a label that no person confirmed.
+    flagged : int
+        Issues worth reading.
+    wrong : dict
+        ``value``, ``low``, ``high``: the estimated number of images with a wrong label.
+    depth : int
+        How many from the top of the ranking are worth reading.
+    found : float
+        How many wrong ones are expected among those.
+    in_duplicates : int
+        Images whose label disagrees with a duplicate's.
+    notes : tuple of str
+    """
+
+    taxonomy: str
+    scorer: str
+    n_labelled: int
+    n_judged: int
+    flagged: int
+    wrong: Mapping[str, float]
+    depth: int
+    found: float
+    in_duplicates: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Judged:
+    data: TrainingData
+    labels: NDArray[Any]
+    judged: NDArray[np.bool_]
+    conflicts: list[NDArray[np.int64]]
+    features: NDArray[np.float32]
+    issues: LabelIssues
+
+
+def judge_labels(
+    catalog: Catalog,
+    taxonomy: str,
+    space: Space,
+    settings: LabelIssueSettings | None = None,
+    *,
+    progress: Progress = silent,
+) -> LabelIssueSummary:
+    """Score every given label, and flag those that are probably wrong.
+
+    Each image is predicted from all others (never from its duplicates). Labels that a person
+    confirmed teach but are not judged; neither are the ``no`` that an open taxonomy only assumes.
+    When nothing changed since the last time, the issues of that time stay.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    taxonomy : str
+    space : Space
+        The embedding space; its layers weigh the same each.
+    settings : LabelIssueSettings, optional
+    progress : Progress
+
+    Returns
+    -------
+    LabelIssueSummary
+
+    Raises
+    ------
+    NotFound
+        If there is no such taxonomy.
+    NothingToLearn
+        If fewer than 10 images have labels and vectors, or all the same one.
+    """
+    settings = settings or LabelIssueSettings()
+    workflow = f"label_issues:{taxonomy}"
+    with catalog.lock(f"issues {taxonomy}"):
+        data = read_training_data(catalog, taxonomy, space)
+        _require_labels(data)
+        judged = _judged_entries(catalog, data)
+        conflicts = _conflicts(catalog, data)
+        mark = _fingerprint(data, judged, conflicts, space, settings)
+        kept = catalog.runs.summary(workflow)
+        if kept is not None and catalog.runs.is_done(workflow, mark):
+            return LabelIssueSummary(**{**kept, "notes": tuple(kept["notes"])})
+        progress(f"label issues of {taxonomy}", 0, 3)
+        found = _judge(data, judged, conflicts, space, settings)
+        progress(f"label issues of {taxonomy}", 2, 3)
+        summary = _summarize(found)
+        with catalog.transaction():
+            catalog.issues.replace(("label",), _rows(found, settings), taxonomy)
+            catalog.runs.finish(workflow, mark, asdict(summary))
+        progress(f"label issues of {taxonomy}", 3, 3)
+    return summary
+
+
+def _require_labels(data: TrainingData) -> None:
+    labelled = (data.Y == 1).any(axis=1)
+    name = data.taxonomy.name
+    if int(labelled.sum()) < _FEWEST:
+        raise NothingToLearn(
+            f"'{name}' has {int(labelled.sum())} labelled images with vectors, judging labels "
+            f"needs {_FEWEST} or more; label some images first"
+        )
+    if len(np.unique(data.Y[labelled], axis=0)) < 2:
+        raise NothingToLearn(
+            f"all labelled images of '{name}' have the same labels; there is nothing to compare"
+        )
+
+
+def _judged_entries(catalog: Catalog, data: TrainingData) -> NDArray[np.bool_]:
+    """Return which entries somebody stated, and no person confirmed."""
+    matrix = catalog.labels.matrix(data.taxonomy.name)
+    rows = np.searchsorted(matrix.image_ids, data.image_ids)
+    stated = np.isfinite(matrix.values[rows]) & ~matrix.confirmed[rows]
+    labelled = (data.Y == 1).any(axis=1)
+    return np.asarray(stated & labelled[:, None])
+
+
+def _conflicts(catalog: Catalog, data: TrainingData) -> list[NDArray[np.int64]]:
+    """Return the rows of each group of duplicates whose labels disagree."""
+    place = {int(image): row for row, image in enumerate(data.image_ids)}
+    found = []
+    for group in catalog.issues.groups():
+        if data.taxonomy.name not in group.conflicts:
+            continue
+        rows = np.asarray(sorted(place[i] for i in group.images if i in place), dtype=np.int64)
+        rows = rows[(data.Y[rows] == 1).any(axis=1)]
+        if len(np.unique(data.Y[rows], axis=0)) > 1:
+            found.append(rows)
+    return found
+
+
+def _fingerprint(
+    data: TrainingData,
+    judged: NDArray[np.bool_],
+    conflicts: list[NDArray[np.int64]],
+    space: Space,
+    settings: LabelIssueSettings,
+) -> str:
+    about = {
+        "method": _METHOD,
+        "settings": asdict(settings),
+        "space": space_document(space),
+        "taxonomy": [data.taxonomy.name, data.taxonomy.kind, list(data.taxonomy.classes)],
+        "conflicts": [rows.tolist() for rows in conflicts],
+    }
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True, default=list).encode())
+    digest.update("\n".join(data.hashes).encode())
+    for array in (data.image_ids, data.Y, data.groups, judged):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _judge(
+    data: TrainingData,
+    judged: NDArray[np.bool_],
+    conflicts: list[NDArray[np.int64]],
+    space: Space,
+    settings: LabelIssueSettings,
+) -> _Judged:
+    from vernis.core.clean.label_issues import find_label_issues
+    from vernis.core.clean.label_relearn import combine_blocks, kernel_basis, relearn
+
+    blocks = [data.X[:, start:stop] for start, stop in layer_slices(space)]
+    features = combine_blocks(blocks, seed=settings.seed)
+    labelled = (data.Y == 1).any(axis=1)
+    targets = np.where(labelled[:, None], data.Y, np.nan).astype(np.float32)
+    labels: NDArray[Any] = targets
+    if data.taxonomy.kind == "single":
+        labels = np.where(labelled, np.nan_to_num(data.Y).argmax(axis=1), -1).astype(np.int64)
+    basis = kernel_basis(features, labelled, seed=settings.seed)
+    learned = relearn(basis, targets, kind=data.taxonomy.kind, groups=data.groups)
+    issues = find_label_issues(
+        labels,
+        learned.probs,
+        scorer=settings.scorer,  # type: ignore[arg-type]
+        judged=judged,
+        groups=conflicts,
+        worth=settings.worth,
+    )
+    return _Judged(data, labels, judged, conflicts, features, issues)
+
+
+def _rows(found: _Judged, settings: LabelIssueSettings) -> list[Issue]:
+    """Return one issue for every judged image, worst first, with evidence for the flagged ones."""
+    from vernis.core.clean.label_issues import find_witnesses
+
+    issues, data = found.issues, found.data
+    queries = issues.order[issues.flagged[issues.order]]
+    witnesses = find_witnesses(
+        found.features,
+        found.labels,
+        issues,
+        queries,
+        n_witnesses=settings.n_neighbors,
+        groups=data.groups,
+    )
+    place = {int(row): k for k, row in enumerate(queries)}
+    twins = {int(row): rows for rows in found.conflicts for row in rows}
+    classes = np.asarray(data.taxonomy.classes)
+    return [
+        Issue(
+            kind="label",
+            image_id=int(data.image_ids[row]),
+            score=float(issues.score[row]),
+            flagged=bool(issues.flagged[row]),
+            taxonomy=data.taxonomy.name,
+            evidence={
+                "change": str(issues.change[row]),
+                "given": classes[data.Y[row] == 1].tolist(),
+                "suggested": classes[issues.suggested[row]].tolist(),
+                "probability": round(float(issues.probability[row]), 4),
+                **_speakers(found, witnesses, place.get(int(row))),
+                **_disagreeing(found, twins.get(int(row)), int(row)),
+            },
+        )
+        for row in issues.order.tolist()
+    ]
+
+
+def _speakers(found: _Judged, witnesses: Witnesses, position: int | None) -> dict[str, Any]:
+    """Return the neighbours that speak for the change, and how many of the nearest do."""
+    if position is None:
+        return {}
+    data = found.data
+    classes = data.taxonomy.classes
+    neighbors = [
+        {
+            "image_id": int(data.image_ids[row]),
+            "label": ", ".join(classes[k] for k in np.flatnonzero(data.Y[row] == 1)),
+            "similarity": round(float(np.clip(similarity, 0.0, 1.0)), 4),
+        }
+        for row, similarity in zip(
+            witnesses.indices[position], witnesses.similarities[position], strict=True
+        )
+        if row >= 0
+    ]
+    agreement = round(float(witnesses.agreement[position]), 2)
+    return {"neighbors": neighbors, "agreement": agreement}
+
+
+def _disagreeing(
+    found: _Judged, members: NDArray[np.int64] | None, row: int
+) -> dict[str, list[int]]:
+    if members is None:
+        return {}
+    own = found.data.Y[row]
+    others = [m for m in members.tolist() if not np.array_equal(found.data.Y[m], own, True)]
+    return {"duplicates": [int(found.data.image_ids[m]) for m in others]}
+
+
+def _summarize(found: _Judged) -> LabelIssueSummary:
+    wrong = found.issues.wrong
+    data = found.data
+    flagged = int(found.issues.flagged.sum())
+    notes = []
+    if data.n_assumed:
+        notes.append(
+            "The taxonomy is open: a class that an image does not carry is unknown, so missing "
+            "labels are not counted as wrong."
+        )
+    n_twins = sum(len(rows) for rows in found.conflicts)
+    if n_twins:
+        notes.append(f"{n_twins:,} images are duplicates of images with other labels.")
+    return LabelIssueSummary(
+        taxonomy=data.taxonomy.name,
+        scorer=found.issues.scorer,
+        n_labelled=data.n_labelled,
+        n_judged=wrong.n_labelled,
+        flagged=flagged,
+        wrong={"value": wrong.count, "low": wrong.low, "high": wrong.high},
+        depth=wrong.depth,
+        found=wrong.found,
+        in_duplicates=n_twins,
+        notes=tuple(notes),
+    )

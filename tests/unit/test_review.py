@@ -1,0 +1,177 @@
+"""The label issue workflow on a catalog, and what a person's decisions do to it."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from vernis.adapters.catalog.catalog import SqliteCatalog
+from vernis.domain.errors import NotFound, NothingToLearn, UsageError
+from vernis.domain.types import DuplicateGroup, DuplicatePair, FoundFile, Space, Statement, Taxonomy
+from vernis.workflows.label_issues import LabelIssueSettings, judge_labels
+from vernis.workflows.review import accept_issues, dismiss_issues, select_issues
+
+SPACE = Space("toy", 12, "float32", {"layers": [["a", 8], ["b", 4]]})
+CLASSES = ("bird", "fish", "tree")
+N, LABELLED = 210, 180
+WRONG = tuple(range(0, 180, 13))
+
+
+def digest(number: int) -> str:
+    return hashlib.sha256(str(number).encode()).hexdigest()
+
+
+@pytest.fixture
+def catalog(tmp_path):
+    rng = np.random.default_rng(0)
+    codes = np.arange(N) % 3
+    centres = rng.normal(size=(3, 12)) * 1.5
+    vectors = (centres[codes] + 0.35 * rng.normal(size=(N, 12))).astype("f4")
+    with SqliteCatalog.create(tmp_path / "x.vernis") as opened:
+        files = [FoundFile(f"{i:03}.jpg", digest(i), 10, 0, 30, 20, "JPEG") for i in range(N)]
+        opened.images.apply_index(files, complete=True)
+        opened.vectors.append(SPACE, [digest(i) for i in range(N)], vectors)
+        ids = [image.id for image in opened.images.all()]
+        given = codes.copy()
+        given[list(WRONG)] = (given[list(WRONG)] + 1) % 3
+        said = [Statement(ids[i], CLASSES[given[i]], "yes") for i in range(LABELLED)]
+        for taxonomy in (
+            Taxonomy("kind", "single", CLASSES),
+            Taxonomy("tags", "multi", CLASSES),
+            Taxonomy("closed", "multi", CLASSES, closed=True),
+        ):
+            opened.labels.define(taxonomy)
+            opened.labels.record(taxonomy.name, said, source="given", verb="import")
+        opened.ids = ids
+        yield opened
+
+
+def truth(number: int) -> str:
+    return CLASSES[number % 3]
+
+
+def test_the_planted_labels_are_flagged_with_the_right_class_and_evidence(catalog):
+    summary = judge_labels(catalog, "kind", SPACE)
+    issues = catalog.issues.select(("label",), "kind")
+    wrong = {catalog.ids[i]: truth(i) for i in WRONG}
+    found = [issue for issue in issues if issue.image_id in wrong]
+    assert len(found) >= len(WRONG) - 2
+    assert issues[: len(found)] == found
+    for issue in found:
+        assert issue.evidence["change"] == "replaced"
+        assert issue.evidence["suggested"] == [wrong[issue.image_id]]
+        assert issue.evidence["probability"] > 0.2
+        assert {n["label"] for n in issue.evidence["neighbors"]} == {wrong[issue.image_id]}
+    assert summary.wrong["low"] <= len(WRONG) <= summary.wrong["high"]
+    everything = catalog.issues.select(("label",), "kind", flagged_only=False)
+    assert len(everything) == summary.n_judged == LABELLED
+
+
+def test_a_closed_taxonomy_has_replaced_labels_an_open_one_no_missing_ones(catalog):
+    judge_labels(catalog, "closed", SPACE)
+    ranked = catalog.issues.select(("label",), "closed", flagged_only=False)[: len(WRONG)]
+    assert {issue.image_id for issue in ranked} == {catalog.ids[i] for i in WRONG}
+    worst = catalog.issues.select(("label",), "closed")[0]
+    assert worst.evidence["change"] == "replaced"
+    assert len(worst.evidence["given"]) == len(worst.evidence["suggested"]) == 1
+    summary = judge_labels(catalog, "tags", SPACE)
+    changes = {i.evidence["change"] for i in catalog.issues.select(("label",), "tags")}
+    assert "missing" not in changes
+    assert any("open" in note for note in summary.notes)
+
+
+def test_nothing_is_judged_again_until_something_changes(catalog):
+    calls: list[str] = []
+
+    def progress(task, done, total, note=""):
+        calls.append(task)
+
+    first = judge_labels(catalog, "kind", SPACE, progress=progress)
+    assert calls
+    calls.clear()
+    assert judge_labels(catalog, "kind", SPACE, progress=progress) == first
+    assert not calls
+    judge_labels(catalog, "kind", SPACE, LabelIssueSettings(scorer="mse"), progress=progress)
+    assert calls
+
+
+def test_accepting_changes_the_label_in_one_batch_that_undo_takes_back(catalog):
+    judge_labels(catalog, "kind", SPACE)
+    before = catalog.labels.matrix("kind").values.copy()
+    chosen = select_issues(catalog, "kind", worst=3)
+    result = accept_issues(catalog, chosen, who="ann")
+    assert (result.issues, result.changes, result.verdict) == (3, 3, "accepted")
+    matrix = catalog.labels.matrix("kind")
+    for issue in chosen:
+        row = matrix.image_ids.tolist().index(issue.image_id)
+        column = CLASSES.index(issue.evidence["suggested"][0])
+        assert matrix.values[row, column] == 1
+        assert matrix.values[row].sum() == 1
+        assert matrix.confirmed[row, column]
+    sources = {event.source for event in catalog.labels.history(chosen[0].image_id)}
+    assert "human:ann" in sources
+    catalog.labels.undo(result.batch)
+    assert np.array_equal(catalog.labels.matrix("kind").values, before, equal_nan=True)
+    assert not catalog.issues.select(("label",), "kind", verdicts=("accepted",))
+
+
+def test_accepting_in_a_multi_label_taxonomy_says_no_and_yes(catalog):
+    judge_labels(catalog, "closed", SPACE)
+    issue = select_issues(catalog, "closed", worst=1)[0]
+    accept_issues(catalog, [issue], who="ann")
+    said = {
+        (statement.label, statement.state)
+        for source, statement in catalog.labels.statements("closed", issue.image_id)
+        if source == "human:ann"
+    }
+    assert said == {(issue.evidence["given"][0], "no"), (issue.evidence["suggested"][0], "yes")}
+
+
+def test_a_dismissed_issue_stays_dismissed_and_confirmed_labels_are_not_judged(catalog):
+    judge_labels(catalog, "kind", SPACE)
+    kept, mended = select_issues(catalog, "kind", worst=2)
+    dismiss_issues(catalog, [kept], who="ann")
+    accept_issues(catalog, [mended], who="ann")
+    summary = judge_labels(catalog, "kind", SPACE)
+    assert summary.n_judged == LABELLED - 1
+    dismissed = catalog.issues.select(("label",), "kind", verdicts=("dismissed",))
+    assert [issue.image_id for issue in dismissed] == [kept.image_id]
+    everything = catalog.issues.select(("label",), "kind", flagged_only=False)
+    assert mended.image_id not in {issue.image_id for issue in everything}
+
+
+def test_duplicates_that_disagree_are_label_issues(catalog):
+    a, b = catalog.ids[3], catalog.ids[4]  # both labels are right for their own vectors
+    pair = DuplicatePair(a, b, "pixels", 1.0)
+    group = DuplicateGroup("pixels", (a, b), a, "larger", (pair,), conflicts=("kind",))
+    catalog.issues.replace_groups([group])
+    summary = judge_labels(catalog, "kind", SPACE)
+    evidence = {i.image_id: i.evidence for i in catalog.issues.select(("label",), "kind")}
+    assert summary.in_duplicates == 2
+    flagged = {a, b} & set(evidence)
+    assert flagged
+    for image in flagged:
+        assert evidence[image]["duplicates"] == [b if image == a else a]
+
+
+def test_what_is_meant_must_be_said_and_exist(catalog):
+    judge_labels(catalog, "kind", SPACE)
+    with pytest.raises(UsageError, match="--worst"):
+        select_issues(catalog, "kind")
+    with pytest.raises(UsageError, match="--worst"):
+        select_issues(catalog, "kind", ["000.jpg"], worst=2)
+    with pytest.raises(NotFound, match="neither a taxonomy"):
+        select_issues(catalog, "colour", worst=1)
+    with pytest.raises(NotFound, match=r"209\.jpg has no kind issue"):
+        select_issues(catalog, "kind", ["209.jpg"])
+    assert select_issues(catalog, "kind", ["000.jpg"])[0].image_id == catalog.ids[0]
+    with pytest.raises(UsageError, match="--who"):
+        dismiss_issues(catalog, select_issues(catalog, "kind", worst=1), who=" ")
+
+
+def test_too_few_labels_are_refused_in_one_line(catalog):
+    catalog.labels.define(Taxonomy("new", "single", ("a", "b")))
+    with pytest.raises(NothingToLearn, match="'new' has 0 labelled images"):
+        judge_labels(catalog, "new", SPACE)
