@@ -209,17 +209,13 @@ class Collection:
 
     def models(self, taxonomy: str | None = None) -> list[dict[str, Any]]:
         """Return the saved models, newest first."""
-        return [
-            {
-                "name": m.name,
-                "version": m.version,
-                "taxonomy": m.taxonomy,
-                "space": m.space,
-                "created": m.created,
-                "folder": str(self.catalog.folder / m.folder),
-            }
-            for m in self.catalog.models.records(taxonomy)
-        ]
+        return listing.model_rows(self.catalog, taxonomy)
+
+    def audit(self, taxonomy: str | None = None) -> list[dict[str, Any]]:
+        """Return the state of one taxonomy or of all; see ``workflows.audit``."""
+        from vernis.workflows.audit import audit_taxonomies
+
+        return audit_taxonomies(self.catalog, taxonomy)
 
     def report(self, out: Path | str = "report", *, workers: int | None = None) -> Path:
         """Write the static HTML report; returns the path of its page."""

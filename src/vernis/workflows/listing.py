@@ -238,3 +238,18 @@ def fill_document(summary: FillSummary, rows: list[dict[str, Any]]) -> dict[str,
         "summary": {**facts, "filling_rate_before": before, "filling_rate_after": after},
         "suggestions": rows,
     }
+
+
+def model_rows(catalog: Catalog, taxonomy: str | None = None) -> list[dict[str, Any]]:
+    """Return one row a saved model, newest first."""
+    return [
+        {
+            "name": model.name,
+            "version": model.version,
+            "taxonomy": model.taxonomy,
+            "space": model.space,
+            "created": model.created,
+            "folder": str(catalog.folder / model.folder),
+        }
+        for model in catalog.models.records(taxonomy)
+    ]
