@@ -15,7 +15,7 @@ pytestmark = pytest.mark.real
 @pytest.mark.parametrize(
     ("file", "single", "multi"),
     [
-        ("grocery/images.csv", {"fine", "coarse", "kind", "brand", "resolution"}, set()),
+        ("grocery/images.csv", {"fine", "coarse", "kind", "brand"}, set()),
         ("clothing_a/images.csv", {"label"}, set()),
         ("aquarium/images.csv", set(), {"labels"}),
         ("coco128_a/images.csv", set(), {"labels"}),

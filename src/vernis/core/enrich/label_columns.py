@@ -29,7 +29,7 @@ _BLANK = frozenset({"", "nan", "NaN", "<NA>", "null", "NULL", "#N/A"})
 _SPLIT_NAMES = frozenset({"split", "subset", "partition", "fold", "set"})
 _METADATA_NAME = re.compile(
     r"(.*[_ ])?(id|ids|index|idx|uuid|guid|path|url|uri|hash|md5|sha1|sha256|checksum|width|height"
-    r"|size|bytes|filesize|date|time|timestamp|created|modified|lat|lon|latitude|longitude|notes?"
+    r"|size|resolution|dimensions|bytes|filesize|date|time|timestamp|created|modified|lat|lon|latitude|longitude|notes?"
     r"|comments?|credits?|copyright|text)",
     re.IGNORECASE,
 )
