@@ -104,6 +104,14 @@ def test_text_labels_and_zero_weights(shapes):
     assert model.predict_proba(X).shape == (400, 4)
 
 
+def test_the_recommended_head_keeps_more_components(shapes):
+    rng = np.random.default_rng(0)
+    X, codes = rng.normal(size=(300, 280)).astype(np.float32), np.arange(300) % 3
+    model = BaggedMLP.recommended(hidden=(8,), min_updates=5).fit(X, codes)
+    assert model.projection_.matrix.shape == (280, 256)
+    assert BaggedMLP.recommended(n_components=50).n_components == 50
+
+
 def test_own_plan_replaces_the_sub_samples(shapes):
     X, codes = shapes
     plan = np.ones((3, 400), bool)
