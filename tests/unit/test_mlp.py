@@ -125,6 +125,29 @@ def test_fewer_estimators_are_the_first_of_more():
     np.testing.assert_allclose(few.weights[0], many.weights[0][:2], atol=1e-6)
 
 
+def test_the_number_of_threads_changes_no_bit(monkeypatch):
+    X, _, Y = blobs()
+    networks = []
+    for n_threads in (1, 2, 5):
+        monkeypatch.setattr("vernis.core.learn.mlp.count_threads", lambda most, n=n_threads: n)
+        networks.append(train(X, Y, n_estimators=5))
+    for network in networks[1:]:
+        for a, b in zip(networks[0].weights, network.weights, strict=True):
+            np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(mean_of(networks[0], X), mean_of(network, X))
+
+
+def test_a_failing_callback_ends_all_threads(monkeypatch):
+    monkeypatch.setattr("vernis.core.learn.mlp.count_threads", lambda most: 2)
+    X, _, Y = blobs()
+
+    def fail(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(X, Y, training=Training(epochs=100_000), on_update=fail)
+
+
 def test_a_prediction_does_not_depend_on_the_rows_beside_it():
     X, _, Y = blobs(700)
     network = train(X, Y)
