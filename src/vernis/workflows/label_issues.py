@@ -247,7 +247,7 @@ def _judge(
 
 
 def _rows(found: _Judged, settings: LabelIssueSettings) -> list[Issue]:
-    """Return one issue for every judged image, worst first, with evidence for the flagged ones."""
+    """Return one issue for every labelled image, with evidence for the flagged ones."""
     from vernis.core.clean.label_issues import find_witnesses
 
     issues, data = found.issues, found.data
@@ -280,6 +280,30 @@ def _rows(found: _Judged, settings: LabelIssueSettings) -> list[Issue]:
             },
         )
         for row in issues.order.tolist()
+    ] + _confirmed_rows(found)
+
+
+def _confirmed_rows(found: _Judged) -> list[Issue]:
+    """Return an issue of the best score for every labelled image that a person vouches for."""
+    data = found.data
+    vouched = (data.Y == 1).any(axis=1)
+    vouched[found.issues.order] = False
+    classes = np.asarray(data.taxonomy.classes)
+    return [
+        Issue(
+            kind="label",
+            image_id=int(data.image_ids[row]),
+            score=1.0,
+            flagged=False,
+            taxonomy=data.taxonomy.name,
+            evidence={
+                "change": "replaced",
+                "given": classes[data.Y[row] == 1].tolist(),
+                "suggested": classes[data.Y[row] == 1].tolist(),
+                "probability": 0.0,
+            },
+        )
+        for row in np.flatnonzero(vouched).tolist()
     ]
 
 
