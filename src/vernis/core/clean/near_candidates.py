@@ -87,9 +87,14 @@ def propose_by_turns(
     else:
         cells = build_cells(base, seed=seed)
         parts = [search_cells(cells, turned, n_neighbors + 1, probes=4) for turned in descriptors]
+        indices = np.concatenate([part.indices for part in parts], axis=1)
+        similarities = np.concatenate([part.similarities for part in parts], axis=1)
+        similarities[indices == np.arange(n)[:, None]] = -2.0
+        # A symmetric picture names one neighbour in two orientations.
+        best = np.argsort(-similarities, axis=1, kind="stable")[:, : n_neighbors + 2]
         found = Neighbors(
-            np.concatenate([part.indices for part in parts], axis=1),
-            np.concatenate([part.similarities for part in parts], axis=1),
+            np.take_along_axis(indices, best, axis=1),
+            np.take_along_axis(similarities, best, axis=1),
         )
     return _as_pairs(found)
 

@@ -46,7 +46,7 @@ class NearSettings:
     """
 
     threshold: float = 0.85
-    bridged_threshold: float = 0.7
+    bridged_threshold: float = 0.55
     turn_neighbors: int = 8
     embedding_neighbors: int = 8
     seed: int = 0
@@ -145,7 +145,6 @@ def find_near_pairs(
     pyramid = _Pyramid.build(fingerprints)
     found = _verify_candidates(pyramid, embeddings, chosen, report)
     found = _follow_chains(pyramid, found, chosen)
-    found = found.take(_supported(found, chosen.threshold))
     order = np.lexsort((found.pairs[:, 1], found.pairs[:, 0]))
     found = found.take(order)
     names = name_transforms(fingerprints, found.pairs, found.placements)
@@ -236,7 +235,7 @@ def _cascade(
     first[1:] = owner[order][1:] != owner[order][:-1]
     rows = order[first]
     rows = rows[agreement[rows] >= _FINE_GATE]
-    return _finish(pyramid, some[rows], placed.take(rows), settings.bridged_threshold)
+    return _finish(pyramid, some[rows], placed.take(rows), settings.threshold)
 
 
 def _finish(
@@ -254,23 +253,14 @@ def _finish(
     return _Checked(pairs[keep], placed.take(keep), similarity[keep])
 
 
-def _supported(found: _Checked, threshold: float) -> NDArray[np.int64]:
-    """Return the pairs that reach the threshold, or that both do with a third picture."""
-    strong: dict[int, set[int]] = {}
-    for a, b in found.pairs[found.similarity >= threshold].tolist():
-        strong.setdefault(a, set()).add(b)
-        strong.setdefault(b, set()).add(a)
-    nobody: set[int] = set()
-    return np.array(
-        [
-            row
-            for row, ((a, b), value) in enumerate(
-                zip(found.pairs.tolist(), found.similarity.tolist(), strict=True)
-            )
-            if value >= threshold or strong.get(a, nobody) & strong.get(b, nobody)
-        ],
-        dtype=np.int64,
-    )
+def _finish_chain(
+    pyramid: _Pyramid, pairs: NDArray[np.int64], placed: Placements, threshold: float
+) -> _Checked:
+    """Like ``_finish``, where a chain tells the placement: it counts as it is and refined."""
+    similarity = compare(pyramid.fingerprints, *_inward(pairs, placed))
+    keep = np.flatnonzero(similarity >= threshold)
+    implied = _Checked(pairs[keep], placed.take(keep), similarity[keep])
+    return _best_of([implied, _finish(pyramid, pairs, placed, threshold)])
 
 
 def _follow_chains(pyramid: _Pyramid, found: _Checked, settings: NearSettings) -> _Checked:
@@ -284,7 +274,7 @@ def _follow_chains(pyramid: _Pyramid, found: _Checked, settings: NearSettings) -
             break
         tried.update((pairs[:, 0] * n + pairs[:, 1]).tolist())
         parts = [
-            _finish(
+            _finish_chain(
                 pyramid,
                 pairs[start : start + _BLOCK],
                 placed.take(slice(start, start + _BLOCK)),
