@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 _FEW_STEPS = 10
+_AN_INSTANT = 0.1  # seconds
 
 
 class ProgressLines:
@@ -28,8 +29,10 @@ class ProgressLines:
         if total is None or done < total:
             return
         seconds = time.monotonic() - start
-        # A handful of steps is no rate worth telling.
-        amount = f"  {done:,} ({done / max(seconds, 1e-3):,.0f}/s)" if total > _FEW_STEPS else ""
+        # A handful of steps, or an instant, is no rate worth telling.
+        amount = f"  {done:,}" if total > _FEW_STEPS else ""
+        if amount and seconds > _AN_INSTANT:
+            amount += f" ({done / seconds:,.0f}/s)"
         tail = f"  {note}" if note else ""
         print(f"{task:<32} {seconds:6.1f} s{amount}{tail}", file=sys.stderr, flush=True)
         del self._started[task]
