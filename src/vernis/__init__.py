@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from vernis.collection import Collection, find_collection
 from vernis.domain.errors import VernisError
-
-__version__ = "0.1.0"
+from vernis.version import VERSION as __version__
 
 __all__ = ["Collection", "VernisError", "__version__", "find_collection"]

@@ -142,7 +142,6 @@ def find_duplicates(catalog: Catalog, progress: Progress) -> int:
 
 def report(catalog: Catalog, out: Path, workers: int | None, progress: Progress) -> Path:
     """Write the static report; returns the path of its page."""
-    import vernis
     from vernis.adapters.engine import ThreadEngine
     from vernis.adapters.files import picture_reader
     from vernis.adapters.pixels import thumbnail_jpeg
@@ -154,7 +153,7 @@ def report(catalog: Catalog, out: Path, workers: int | None, progress: Progress)
         engine=ThreadEngine(workers),
         read_picture=picture_reader(image_root(catalog)),
         thumbnail=thumbnail_jpeg,
-        version=vernis.__version__,
+        version=VERSION,
         progress=progress,
     )
     return summary.page

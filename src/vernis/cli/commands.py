@@ -61,7 +61,7 @@ def print_run(summary: dict[str, Any]) -> None:
 
 def demo(options: Namespace) -> int:
     """``vernis demo``."""
-    from vernis.pipeline import run_demo
+    from vernis.demo import run_demo
 
     with choose_progress(options.quiet) as progress:
         summary = run_demo(
