@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from vernis.collection import Collection, find_collection
 from vernis.domain.errors import VernisError
-from vernis.version import VERSION as __version__
+from vernis.version import VERSION
+
+__version__ = VERSION
 
 __all__ = ["Collection", "VernisError", "__version__", "find_collection"]

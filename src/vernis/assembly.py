@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from vernis.domain.errors import UsageError
 from vernis.domain.ports import Catalog, PictureReader, Progress
 from vernis.domain.types import Issue, Space
+from vernis.version import VERSION
 
 if TYPE_CHECKING:
     from vernis.adapters.trash import FolderTrash
