@@ -276,6 +276,9 @@ for write in (
 
 @pytest.mark.skipif(sys.platform == "win32", reason="folders have no such rights there")
 def test_a_read_only_folder_is_read_and_refuses_writes() -> None:
+    package = Path(sys.modules["vernis"].__file__ or "")
+    if os.geteuid() == 0 and not all(folder.stat().st_mode & 0o001 for folder in package.parents):
+        pytest.skip("root runs this as nobody, who may not enter the folder of this package")
     # Not below pytest's own folder, which only its user may enter.
     place = Path(tempfile.mkdtemp())
     try:
