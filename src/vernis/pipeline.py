@@ -51,19 +51,34 @@ class RunOptions:
 
 
 def check_inputs(path: Path, labels: Path | str | None) -> None:
-    """Raise UsageError when the folder or the label file is not there."""
+    """Raise one clear error when a run has nothing to work on; makes no collection.
+
+    Raises
+    ------
+    UsageError
+        The folder or the label file is not there, or the folder holds no images.
+    InvalidLabels
+        The label file is no table of labels.
+    """
+    from vernis.adapters.files import FolderSource
+    from vernis.adapters.interchange.csv_labels import read_label_table
+
     if not path.is_dir():
         raise UsageError(f"{path}: no such folder; vernis run takes a folder of images")
-    if labels is not None and not Path(labels).is_file():
-        raise UsageError(f"{labels}: no such file; --labels takes a CSV file")
+    if labels is not None:
+        if not Path(labels).is_file():
+            raise UsageError(f"{labels}: no such file; --labels takes a CSV file")
+        read_label_table(Path(labels))
+    if not FolderSource(path.resolve()).list_files()[0]:
+        raise UsageError(f"{path}: holds no images; vernis run takes a folder of images")
 
 
 def run(collection: Collection, path: Path, options: RunOptions) -> dict[str, Any]:
     """Index, embed, judge quality, find duplicates, learn, find label issues, fill, report.
 
-    Every step skips what was done before on the same input.
+    Every step skips what was done before on the same input. Raises as ``check_inputs``, which a
+    caller asks before it makes a collection.
     """
-    check_inputs(path, options.labels)
     notes: list[str] = []
     with collection.catalog.lock("run"):
         facts = _list_images(collection, path, options, notes)

@@ -159,6 +159,24 @@ def test_bad_usage_is_one_clear_line(finished, arguments, code, words):
     assert words in last
 
 
+@pytest.mark.parametrize("case", ["empty folder", "no folder", "bad labels", "no labels"])
+def test_a_run_with_nothing_to_work_on_leaves_nothing_behind(finished, tmp_path, case):
+    (tmp_path / "p").mkdir()
+    arguments = ["run", "p"]
+    if case == "no folder":
+        arguments = ["run", "q"]
+    elif case != "empty folder":
+        draw = finished.cwd / "pictures" / "disc" / "disc_01.jpg"
+        (tmp_path / "p" / "a.jpg").write_bytes(draw.read_bytes())
+        arguments += ["--labels", "l.csv"]
+    if case == "bad labels":
+        (tmp_path / "l.csv").write_text("a,b\n1,2\n")
+    before = sorted(tmp_path.iterdir())
+    done = type(finished)(tmp_path)(*arguments, code=2)
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert sorted(tmp_path.iterdir()) == before
+
+
 def test_every_verb_explains_itself_and_tables_have_json(finished):
     parser = build_parser()
     verbs = next(a for a in parser._actions if hasattr(a, "choices") and a.choices)

@@ -109,6 +109,8 @@ def status(options: Namespace) -> int:
         )
     if document["failures"]:
         print_table(document["failures"][:20], ["image", "reason"], title="Unreadable")
+        if len(document["failures"]) > 20:
+            say(f"{len(document['failures']) - 20:,} more; --json shows them.")
     return 0
 
 
