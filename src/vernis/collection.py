@@ -383,6 +383,12 @@ class Collection:
         record = self.catalog.images.find(image)
         return listing.event_rows(self.catalog.labels.history(record.id))
 
+    def history(self, image: str) -> pd.DataFrame:
+        """Return ``history_rows`` as a frame."""
+        from vernis.adapters.frames import rows_frame
+
+        return rows_frame(self.history_rows(image))
+
     def batches(self, limit: int = 20) -> list[dict[str, Any]]:
         """Return the latest batches of changes, newest first."""
         return self.catalog.labels.batches(limit)

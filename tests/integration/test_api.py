@@ -50,6 +50,13 @@ def test_images_hold_the_unreadable_with_their_reason(collection):
     assert frame.loc["disc/twin.png", "format"] == "PNG"
 
 
+def test_history_is_a_frame_of_events(collection):
+    frame = collection.history("stripes/wrong.jpg")
+    given = frame[frame["source"] == "given"]
+    assert given["label"].tolist() == ["stripes"]
+    assert given["after"].tolist() == ["yes"]
+
+
 def test_opening_what_is_not_there_names_it(tmp_path):
     with pytest.raises(vernis.VernisError, match=r"absent\.vernis"):
         vernis.Collection.open(tmp_path / "absent.vernis")

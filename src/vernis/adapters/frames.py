@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from vernis.domain.types import Event, ImageRecord, Issue, Suggestion
+from vernis.domain.types import ImageRecord, Issue
 
 
 def image_frame(images: Iterable[ImageRecord]) -> pd.DataFrame:
@@ -72,34 +72,9 @@ def label_issue_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(table, columns=columns).set_index("image")
 
 
-def suggestion_frame(suggestions: Iterable[Suggestion], uris: Mapping[int, str]) -> pd.DataFrame:
-    """Return one row a suggested label: image, label, probability."""
-    rows = [
-        {"image": uris[s.image_id], "label": s.label, "probability": s.probability}
-        for s in suggestions
-        if s.image_id in uris
-    ]
-    return pd.DataFrame(rows, columns=["image", "label", "probability"]).set_index("image")
-
-
-def event_frame(events: Iterable[Event]) -> pd.DataFrame:
-    """Return one row an event."""
-    columns = ["time", "batch", "verb", "source", "taxonomy", "label", "before", "after", "note"]
-    rows = [
-        {
-            "time": event.time,
-            "batch": event.batch_id,
-            "verb": event.verb,
-            "source": event.source,
-            "taxonomy": event.taxonomy,
-            "label": event.label,
-            "before": event.before,
-            "after": event.after,
-            "note": event.note,
-        }
-        for event in events
-    ]
-    return pd.DataFrame(rows, columns=columns)
+def rows_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return rows as they are, one column a key."""
+    return pd.DataFrame(list(rows))
 
 
 def duplicate_frame(
