@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,13 +28,13 @@ def file_source(
     catalog: Catalog, root: Path | str | None, files: Sequence[Path | str] | None
 ) -> FileSource:
     """Return the folder, or the list of files, that an indexing reads."""
-    from vernis.adapters.files import FileListSource, FolderSource
+    from vernis.adapters.files import FileListSource, FolderSource, common_folder
 
     known = catalog.images.root()
     if files is not None:
         paths = [Path(file).absolute() for file in files]
         if known is None:
-            known = Path(os.path.commonpath([path.parent for path in paths]))
+            known = common_folder(paths)
         return FileListSource(known, paths)
     folder = Path(root).resolve() if root is not None else image_root(catalog)
     return FolderSource(folder)

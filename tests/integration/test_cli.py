@@ -177,6 +177,19 @@ def test_a_run_with_nothing_to_work_on_leaves_nothing_behind(finished, tmp_path,
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_a_list_of_files_is_indexed_and_nothing_vanishes(finished, tmp_path):
+    shell = type(finished)(tmp_path)
+    folder = finished.cwd / "pictures"
+    first, second = str(folder / "disc" / "disc_01.jpg"), str(folder / "square" / "square_01.jpg")
+    shell("index", first, second, "--collection", "some.vernis")
+    third = str(folder / "square" / "square_02.jpg")
+    shell("index", third)
+    images = shell.json("status")["images"]
+    assert images["present"] == 3
+    assert images["vanished"] == 0
+    shell("index", "absent.jpg", code=2)
+
+
 def test_every_verb_explains_itself_and_tables_have_json(finished):
     parser = build_parser()
     verbs = next(a for a in parser._actions if hasattr(a, "choices") and a.choices)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vernis.cli.output import print_facts, print_json, print_table, say
 from vernis.cli.progress import choose_progress
+from vernis.domain.errors import UsageError
 
 if TYPE_CHECKING:
     from vernis.collection import Collection
@@ -127,8 +128,13 @@ def index(options: Namespace) -> int:
     """``vernis index [PATH…]``."""
     paths = [Path(path) for path in options.paths]
     folder = paths[0] if len(paths) == 1 and paths[0].is_dir() else None
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing:
+        raise UsageError(f"{missing[0]}: no such file or folder")
+    # A list of files has no name to give: its collection is made where --collection says.
+    named = Path(options.collection) if options.collection and paths else None
     with (
-        open_collection(options, create_for=folder) as collection,
+        open_collection(options, create_for=folder or named) as collection,
         choose_progress(options.quiet) as progress,
     ):
         collection.progress = progress
