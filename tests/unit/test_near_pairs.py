@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageEnhance
 
 from vernis.adapters.fingerprints import compute_fingerprint
 from vernis.adapters.pixels import decode
+from vernis.core.clean import near_pairs
 from vernis.core.clean.near_alignment import Placements
 from vernis.core.clean.near_fingerprints import FINGERPRINT_SIZE, unpack_fingerprints
 from vernis.core.clean.near_pairs import NearSettings, find_near_pairs
@@ -122,6 +123,22 @@ def test_the_same_input_gives_the_same_output():
     first, second = (find_near_pairs(fingerprints_of(pictures)) for _ in range(2))
     np.testing.assert_array_equal(first.pairs, second.pairs)
     np.testing.assert_array_equal(first.similarity, second.similarity)
+    assert first.transforms == second.transforms
+
+
+def test_neither_threads_nor_blocks_change_the_result(monkeypatch):
+    pictures = [scene(seed) for seed in range(8)]
+    pictures += [with_banner(scene(2)), CHANGES["rot90"](scene(2)), CHANGES["gray"](scene(5))]
+    vectors = np.random.default_rng(0).normal(size=(len(pictures), 16)).astype(np.float32)
+    results = []
+    for threads, block in ((1, 2048), (3, 7)):
+        monkeypatch.setattr(near_pairs, "count_threads", lambda most, n=threads: min(n, most))
+        monkeypatch.setattr(near_pairs, "_BLOCK", block)
+        results.append(find_near_pairs(fingerprints_of(pictures), vectors))
+    first, second = results
+    assert len(first.pairs) == 4
+    np.testing.assert_array_equal(first.pairs, second.pairs)
+    np.testing.assert_allclose(first.similarity, second.similarity, atol=1e-6)
     assert first.transforms == second.transforms
 
 

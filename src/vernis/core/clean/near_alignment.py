@@ -24,6 +24,9 @@ _MAX_STEP = 0.08
 _ROBUST_LEVELS = 20.0
 _BRIGHTNESS_ROUNDS = 3
 _MEDIAN_STRIDE = 5
+# Two numbers are fitted: of pictures with many points so many are enough. The stride is odd, so
+# that it walks through all columns.
+_FIT_POINTS = 1024
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,7 +94,7 @@ def refine_placements(
         target = pictures[pairs[part, 1]].reshape(-1, len(grid))
         for _ in range(rounds):
             now = Placements(matrix[part], offset[part])
-            warped, inside = sample(pictures, pairs[part, 0], now, grid)
+            warped, inside = sample(pictures, pairs[part, 0], now, pictures.shape[1])
             step = _gauss_newton_step(warped, target, inside, grid)
             # b's points move about the centre: A' = A (I + D), t' = t + A (s - D c).
             shift = step[:, 2:] - step[:, :2] * CENTER
@@ -111,36 +114,49 @@ def sample(
     pictures: NDArray[np.floating[Any]] | NDArray[np.uint8],
     rows: NDArray[np.int64],
     placements: Placements,
-    grid: NDArray[np.float32],
+    side: int,
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Read pictures where points fall (bilinear).
+    """Read pictures where the points of a grid of ``side`` × ``side`` fall (bilinear).
 
     Returns
     -------
-    values : ndarray of float32, shape (n_pairs, n_points)
-    inside : ndarray of bool, shape (n_pairs, n_points)
+    values : ndarray of float32, shape (n_pairs, side²)
+    inside : ndarray of bool, shape (n_pairs, side²)
         Points that fall on the picture.
     """
-    side = pictures.shape[1]
-    points = np.einsum("pij,nj->pin", placements.matrix, grid) + placements.offset[:, :, None]
-    inside = ((points >= 0) & (points <= 1)).all(axis=1)
-    points *= side
-    points -= 0.5
-    np.clip(points, 0, side - 1, out=points)
-    corner = np.minimum(points.astype(np.int32), side - 2)
-    points -= corner
+    x, y = (_coordinate(placements, row, side) for row in (0, 1))
+    inside = (x >= 0) & (x <= 1) & (y >= 0) & (y <= 1)
+    size = pictures.shape[1]
+    column, fx = _split(x, size)
+    row, fy = _split(y, size)
+    first = row * size + column + (rows * (size * size))[:, None]
     flat = pictures.reshape(-1)
-    start = corner[:, 1] * side
-    start += corner[:, 0]
-    first = start.astype(np.int64) + rows[:, None] * (side * side)
-    fx, fy = points[:, 0], points[:, 1]
-    upper = flat[first].astype(np.float32)
-    upper += fx * (flat[first + 1] - upper)
-    first += side
-    lower = flat[first].astype(np.float32)
-    lower += fx * (flat[first + 1] - lower)
-    upper += fy * (lower - upper)
+    upper = flat.take(first).astype(np.float32)
+    upper += fx * (flat.take(first + 1) - upper)
+    first += size
+    lower = flat.take(first).astype(np.float32)
+    lower += fx * (flat.take(first + 1) - lower)
+    lower -= upper
+    upper += fy * lower
     return upper, inside
+
+
+def _coordinate(placements: Placements, row: int, side: int) -> NDArray[np.float32]:
+    """Return x (row 0) or y (row 1) of where the points of a grid fall, (n_pairs, side²)."""
+    axis = (np.arange(side, dtype=np.float32) + 0.5) / np.float32(side)
+    along_x = placements.matrix[:, row, :1] * axis
+    along_y = placements.matrix[:, row, 1:] * axis + placements.offset[:, row, None]
+    return (along_y[:, :, None] + along_x[:, None, :]).reshape(len(along_x), -1)
+
+
+def _split(place: NDArray[np.float32], size: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the pixel before each point and the distance from it, kept within the picture."""
+    place *= np.float32(size)
+    place -= np.float32(0.5)
+    np.clip(place, 0, size - 1, out=place)
+    before = np.minimum(place.astype(np.int64), size - 2)
+    place -= before.astype(np.float32)
+    return before, place
 
 
 def _gauss_newton_step(
@@ -183,6 +199,20 @@ def fit_brightness(
     weight : ndarray of float32, shape (n_pairs, n_points)
         0..1; small where a point does not fit.
     """
+    stride = max(1, source.shape[1] // _FIT_POINTS)
+    stride += 1 - stride % 2
+    some = slice(None, None, stride)
+    gain, bias, weight = _fit_line(
+        *(np.ascontiguousarray(x[:, some]) for x in (source, target, inside))
+    )
+    if stride > 1:
+        weight = _weigh(source, target, gain, bias) * inside
+    return gain, bias, weight
+
+
+def _fit_line(
+    source: NDArray[np.float32], target: NDArray[np.float32], inside: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     # Not from least squares: a white banner would have all the leverage.
     gain = np.ones(len(source), dtype=np.float32)
     residual = target - source
@@ -191,9 +221,20 @@ def fit_brightness(
     weight = robust_weights(residual, 2 * _ROBUST_LEVELS) * inside
     for _ in range(_BRIGHTNESS_ROUNDS):
         gain, bias = _weighted_line(source, target, weight)
-        residual = target - gain[:, None] * source - bias[:, None]
-        weight = robust_weights(residual) * inside
+        weight = _weigh(source, target, gain, bias) * inside
     return gain, bias, weight
+
+
+def _weigh(
+    source: NDArray[np.float32],
+    target: NDArray[np.float32],
+    gain: NDArray[np.float32],
+    bias: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    residual = gain[:, None] * source
+    residual += bias[:, None]
+    np.subtract(target, residual, out=residual)
+    return robust_weights(residual)
 
 
 def robust_weights(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +23,7 @@ from vernis.core.clean.near_candidates import (
 from vernis.core.clean.near_fingerprints import Fingerprints, shrink
 from vernis.core.clean.near_guesses import guess_crops, guess_orientations
 from vernis.core.clean.near_verification import compare, name_transforms, robust_agreement
+from vernis.core.learn.threads import count_threads, single_threaded_products
 from vernis.domain.errors import InvalidValue
 
 Report = Callable[[int, int], None]
@@ -83,6 +87,10 @@ class NearPairs:
     transforms: tuple[str, ...]
 
 
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Checked:
     """Pairs that were compared, a < b, with b's placement on a."""
@@ -98,14 +106,15 @@ class _Checked:
 # Gates of the cascade, each far below what true copies reach (docs/decisions/duplicates.md).
 _COARSE_GATE = 0.18
 _FINE_GATE = 0.3
-_FULL_GATE = 0.25
+_FULL_GATE = 0.35
 _GUESSES_KEPT = 2
 _CHAIN_ROUNDS = 3
 # Of each image the chains over so many of its most similar copies are followed, so that thousands
 # of copies of one placeholder do not cost millions of comparisons.
 _CHAIN_DEGREE = 16
 _COARSE_ROUNDS, _FINE_ROUNDS, _FULL_ROUNDS = 4, 3, 2
-_BLOCK = 8192
+# Candidates of one piece of work; pieces run on threads and share nothing but what they read.
+_BLOCK = 2048
 
 
 def find_near_pairs(
@@ -147,8 +156,15 @@ def find_near_pairs(
     found = _follow_chains(pyramid, found, chosen)
     order = np.lexsort((found.pairs[:, 1], found.pairs[:, 0]))
     found = found.take(order)
-    names = name_transforms(fingerprints, found.pairs, found.placements)
-    return NearPairs(found.pairs, found.similarity, names)
+    return NearPairs(found.pairs, found.similarity, _name(fingerprints, found))
+
+
+def _name(fingerprints: Fingerprints, found: _Checked) -> tuple[str, ...]:
+    def name(rows: slice) -> tuple[str, ...]:
+        return name_transforms(fingerprints, found.pairs[rows], found.placements.take(rows))
+
+    parts = _in_threads(name, _slices(len(found.pairs)))
+    return tuple(chain.from_iterable(parts))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -185,22 +201,44 @@ def _verify_candidates(
     if embeddings is not None:
         near, _ = propose_by_embedding(embeddings, settings.embedding_neighbors, seed=settings.seed)
     total = len(turned) + len(near)
-    parts = []
-    for start in range(0, len(turned), _BLOCK):
-        block = turned[start : start + _BLOCK]
-        parts.append(_cascade(pyramid, block, guess_orientations(pyramid.fine, block)[0], settings))
+
+    def verify_turned(block: NDArray[np.int64]) -> _Checked:
+        guesses = guess_orientations(pyramid.fine, block)[0]
+        return _cascade(pyramid, block, guesses, settings)
+
+    def verify_near(block: NDArray[np.int64]) -> _Checked:
+        return _cascade(pyramid, block, _guess_all(pyramid.fine, block), settings)
+
+    done, parts = 0, []
+    for part in _in_threads(verify_turned, [turned[rows] for rows in _slices(len(turned))]):
+        parts.append(part)
+        done = min(done + _BLOCK, len(turned))
         if report is not None:
-            report(start + len(block), total)
+            report(done, total)
     found = _best_of(parts)
     n = len(pyramid.fingerprints.luma)
     near = near[~np.isin(near @ [n, 1], found.pairs @ [n, 1])]
     done = total - len(near)
-    for start in range(0, len(near), _BLOCK):
-        block = near[start : start + _BLOCK]
-        parts.append(_cascade(pyramid, block, _guess_all(pyramid.fine, block), settings))
+    for part in _in_threads(verify_near, [near[rows] for rows in _slices(len(near))]):
+        parts.append(part)
+        done = min(done + _BLOCK, total)
         if report is not None:
-            report(done + start + len(block), total)
+            report(done, total)
     return _best_of(parts)
+
+
+def _slices(count: int) -> list[slice]:
+    return [slice(start, start + _BLOCK) for start in range(0, count, _BLOCK)]
+
+
+def _in_threads(work: Callable[[_Item], _Result], items: Sequence[_Item]) -> Iterator[_Result]:
+    """Yield the results in the order of the items: nothing depends on the number of threads."""
+    with single_threaded_products():
+        pool = ThreadPoolExecutor(count_threads(len(items)))
+        try:
+            yield from pool.map(work, items)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _guess_all(pictures: NDArray[np.float32], pairs: NDArray[np.int64]) -> Placements:
@@ -273,16 +311,15 @@ def _follow_chains(pyramid: _Pyramid, found: _Checked, settings: NearSettings) -
         if not len(pairs):
             break
         tried.update((pairs[:, 0] * n + pairs[:, 1]).tolist())
-        parts = [
-            _finish_chain(
-                pyramid,
-                pairs[start : start + _BLOCK],
-                placed.take(slice(start, start + _BLOCK)),
-                settings.bridged_threshold,
+
+        def verify(
+            rows: slice, pairs: NDArray[np.int64] = pairs, placed: Placements = placed
+        ) -> _Checked:
+            return _finish_chain(
+                pyramid, pairs[rows], placed.take(rows), settings.bridged_threshold
             )
-            for start in range(0, len(pairs), _BLOCK)
-        ]
-        more = _best_of(parts)
+
+        more = _best_of(list(_in_threads(verify, _slices(len(pairs)))))
         if not len(more.pairs):
             break
         found = _best_of([found, more])

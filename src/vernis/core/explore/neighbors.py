@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import eigh
 
 from vernis.domain.errors import InvalidValue
 
@@ -355,8 +356,10 @@ def _without_self(found: Neighbors, n_neighbors: int) -> Neighbors:
 def _leading_directions(rows: NDArray[np.float32], count: int) -> NDArray[np.float32]:
     """Return orthonormal directions of the largest second moments, shape (dim, count)."""
     moments = rows.T.astype(np.float32) @ rows
-    _, directions = np.linalg.eigh(moments.astype(np.float64))
-    return np.ascontiguousarray(directions[:, ::-1][:, :count], dtype=np.float32)
+    dim = len(moments)
+    wanted = (max(0, dim - count), dim - 1)
+    _, directions = eigh(moments.astype(np.float64), subset_by_index=wanted)
+    return np.ascontiguousarray(directions[:, ::-1], dtype=np.float32)
 
 
 def _project(
