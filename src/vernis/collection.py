@@ -294,15 +294,15 @@ class Collection:
         ).flagged
 
     def label_issue_rows(
-        self, taxonomy: str, *, everything: bool = False, scorer: str | None = None
+        self, taxonomy: str, *, everything: bool = False, **settings: Any
     ) -> list[dict[str, Any]]:
         """Return the label issues of a taxonomy, worst first; see docs/json.md.
 
-        Judges the labels first when that was not done yet or another ``scorer`` is asked for.
+        Judges the labels first when that was not done yet or ``settings`` are given.
         """
         self.catalog.labels.taxonomy(taxonomy)
-        if scorer or self.catalog.runs.summary(f"label_issues:{taxonomy}") is None:
-            self.find_label_issues(taxonomy, scorer=scorer)
+        if settings or self.catalog.runs.summary(f"label_issues:{taxonomy}") is None:
+            self.find_label_issues(taxonomy, **settings)
         found = self.catalog.issues.select(("label",), taxonomy, flagged_only=not everything)
         return listing.label_issue_rows(found, listing.uris_by_id(self.catalog))
 

@@ -52,6 +52,14 @@ def test_issues_are_worst_first_and_all_holds_every_labelled_image(finished):
     assert rows[0]["kind"] == "replaced"
 
 
+def test_labels_can_be_held_against_the_head(workplace):
+    name = workplace.json("status")["taxonomies"][0]["name"]
+    rows = workplace.json("issues", name, "--all", "--predictions", "out-of-bag", "--scorer", "mse")
+    assert "stripes/wrong.jpg" in [row["image"] for row in rows[:3]]
+    again = workplace.json("issues", name, "--all")
+    assert [row["score"] for row in again] == [row["score"] for row in rows]
+
+
 def test_duplicates_tell_bytes_from_pixels(finished):
     groups = finished.json("duplicates")["groups"]
     group = next(g for g in groups if "disc/disc_00.jpg" in g["images"])

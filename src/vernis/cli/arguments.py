@@ -148,7 +148,16 @@ def _add_review_verbs(verbs: Any) -> None:
     issues.add_argument("taxonomy", metavar="TAXONOMY")
     issues.add_argument("--all", action="store_true", help="every labelled image, flagged or not")
     issues.add_argument("--limit", type=int, default=20, help="rows of the table (default 20)")
-    issues.add_argument("--scorer", metavar="NAME", help="rank by another scorer")
+    issues.add_argument(
+        "--scorer",
+        choices=["mse", "self_confidence", "normalized_margin", "softmin", "balanced", "mean"],
+        help="rank by another scorer (mse is the thesis's); default: the best of each kind",
+    )
+    issues.add_argument(
+        "--predictions",
+        choices=["kernel", "out-of-bag", "ensemble"],
+        help="hold the labels against the head's predictions instead of the kernel's",
+    )
     for name, command, what in (
         ("accept", review_commands.accept, "a label issue is right: change the label"),
         ("dismiss", review_commands.dismiss, "an issue is wrong: keep things as they are"),

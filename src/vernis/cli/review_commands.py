@@ -11,11 +11,11 @@ from vernis.cli.progress import choose_progress
 
 def issues(options: Namespace) -> int:
     """``vernis issues TAXONOMY``."""
+    asked = {"scorer": options.scorer, "predictions": options.predictions}
+    settings = {name: value for name, value in asked.items() if value is not None}
     with open_collection(options) as collection, choose_progress(options.quiet) as progress:
         collection.progress = progress
-        rows = collection.label_issue_rows(
-            options.taxonomy, everything=options.all, scorer=options.scorer
-        )
+        rows = collection.label_issue_rows(options.taxonomy, everything=options.all, **settings)
         summary = collection.label_issue_summary(options.taxonomy)
     if options.json:
         print_json(rows)

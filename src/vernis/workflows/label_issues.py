@@ -6,12 +6,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.domain.errors import InvalidValue, NothingToLearn
+from vernis.domain.errors import InvalidValue, NothingToLearn, UsageError
 from vernis.domain.ports import Catalog, Progress, silent
 from vernis.domain.types import Issue, Space
 from vernis.workflows.training_data import (
@@ -30,6 +30,8 @@ _METHOD = 1
 _FEWEST = 10
 """Labelled images below which nothing is judged."""
 
+PREDICTIONS = ("kernel", "out-of-bag", "ensemble")
+
 
 @dataclass(frozen=True, slots=True)
 class LabelIssueSettings:
@@ -39,6 +41,9 @@ class LabelIssueSettings:
     ----------
     scorer : str or None
         One of ``vernis.core.clean.label_scores.LABEL_SCORERS``; None takes the default.
+    predictions : {"kernel", "out-of-bag", "ensemble"}
+        What the labels are held against: leave-one-out kernel predictions, or those of the head
+        (``learn``), averaged over the estimators that did not train on the image, or over all.
     worth : float
         Reading the ranking pays while this share of the images is wrong, in (0, 1).
     n_neighbors : int
@@ -47,11 +52,14 @@ class LabelIssueSettings:
     """
 
     scorer: str | None = None
+    predictions: Literal["kernel", "out-of-bag", "ensemble"] = "kernel"
     worth: float = 0.25
     n_neighbors: int = 5
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.predictions not in PREDICTIONS:
+            raise InvalidValue(f"expected predictions of {PREDICTIONS}, got {self.predictions!r}")
         if not 0 < self.worth < 1:
             raise InvalidValue(f"expected worth between 0 and 1, got {self.worth}")
         if self.n_neighbors < 0:
@@ -135,6 +143,8 @@ def judge_labels(
         If there is no such taxonomy.
     NothingToLearn
         If fewer than 10 images have labels and vectors, or all the same one.
+    UsageError
+        If the head's predictions are asked for and it is not learned, or of an older state.
     """
     settings = settings or LabelIssueSettings()
     workflow = f"label_issues:{taxonomy}"
@@ -143,12 +153,15 @@ def judge_labels(
         _require_labels(data)
         judged = _judged_entries(catalog, data)
         conflicts = _conflicts(catalog, data)
-        mark = _fingerprint(data, judged, conflicts, space, settings)
+        head = None
+        if settings.predictions != "kernel":
+            head = _head_predictions(catalog, data, settings.predictions)
+        mark = _fingerprint(data, judged, conflicts, space, settings, head)
         kept = catalog.runs.summary(workflow)
         if kept is not None and catalog.runs.is_done(workflow, mark):
             return LabelIssueSummary(**{**kept, "notes": tuple(kept["notes"])})
         progress(f"label issues of {taxonomy}", 0, 3)
-        found = _judge(data, judged, conflicts, space, settings)
+        found = _judge(data, judged, conflicts, space, settings, head)
         progress(f"label issues of {taxonomy}", 2, 3)
         summary = _summarize(found)
         with catalog.transaction():
@@ -156,6 +169,19 @@ def judge_labels(
             catalog.runs.finish(workflow, mark, asdict(summary))
         progress(f"label issues of {taxonomy}", 3, 3)
     return summary
+
+
+def _head_predictions(catalog: Catalog, data: TrainingData, which: str) -> NDArray[np.float32]:
+    """Return what the latest head predicts for the images, shape (n_images, n_classes)."""
+    name = data.taxonomy.name
+    record = catalog.models.latest(name)
+    if record is None:
+        raise UsageError(f"'{name}' has not been learned yet; run 'vernis learn {name}' first")
+    stored = catalog.models.predictions(record)
+    probs = stored["oob" if which == "out-of-bag" else "ensemble"]
+    if not np.array_equal(stored["image_ids"], data.image_ids) or probs.shape != data.Y.shape:
+        raise UsageError(f"images or classes came since; run 'vernis learn {name}' again")
+    return np.asarray(probs, np.float32)
 
 
 def _require_labels(data: TrainingData) -> None:
@@ -201,6 +227,7 @@ def _fingerprint(
     conflicts: list[NDArray[np.int64]],
     space: Space,
     settings: LabelIssueSettings,
+    head: NDArray[np.float32] | None,
 ) -> str:
     about = {
         "method": _METHOD,
@@ -211,7 +238,8 @@ def _fingerprint(
     }
     digest = hashlib.sha256(json.dumps(about, sort_keys=True, default=list).encode())
     digest.update("\n".join(data.hashes).encode())
-    for array in (data.image_ids, data.Y, data.groups, judged):
+    arrays = (data.image_ids, data.Y, data.groups, judged)
+    for array in arrays if head is None else (*arrays, head):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 
@@ -222,6 +250,7 @@ def _judge(
     conflicts: list[NDArray[np.int64]],
     space: Space,
     settings: LabelIssueSettings,
+    head: NDArray[np.float32] | None,
 ) -> _Judged:
     from vernis.core.clean.label_issues import find_label_issues
     from vernis.core.clean.label_relearn import combine_blocks, kernel_basis, relearn
@@ -233,11 +262,13 @@ def _judge(
     labels: NDArray[Any] = targets
     if data.taxonomy.kind == "single":
         labels = np.where(labelled, np.nan_to_num(data.Y).argmax(axis=1), -1).astype(np.int64)
-    basis = kernel_basis(features, labelled, seed=settings.seed)
-    learned = relearn(basis, targets, kind=data.taxonomy.kind, groups=data.groups)
+    probs = head
+    if probs is None:
+        basis = kernel_basis(features, labelled, seed=settings.seed)
+        probs = relearn(basis, targets, kind=data.taxonomy.kind, groups=data.groups).probs
     issues = find_label_issues(
         labels,
-        learned.probs,
+        probs,
         scorer=settings.scorer,  # type: ignore[arg-type]
         judged=judged,
         groups=conflicts,
