@@ -196,6 +196,25 @@ def test_planning_changes_nothing(place):
     assert not place.trash.folder.exists()
 
 
+def test_of_a_group_of_many_copies_all_but_the_keeper_can_go(place):
+    for number in range(70):
+        shutil.copy(place.root / "p05.jpg", place.root / f"a{number:02}_with_a_longer_name.jpg")
+    place.index()
+    place.dedupe()
+    plan = [file for file in plan_trash(place.catalog, "bytes") if file.keeper == "p05.jpg"]
+    assert len(plan) == 70
+
+
+def test_pictures_without_content_are_no_near_duplicates(place):
+    rng = np.random.default_rng(0)
+    for number in range(3):
+        black = rng.integers(0, 6, (240, 320, 3)).astype(np.uint8)
+        Image.fromarray(black).save(place.root / f"black{number}.png")
+    place.index()
+    place.dedupe()
+    assert not any("black0.png" in pair for pair in place.pairs())
+
+
 def test_near_duplicates_go_only_when_asked_for(place):
     place.dedupe()
     assert len(plan_trash(place.catalog, "bytes")) == 1

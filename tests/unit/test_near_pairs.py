@@ -13,7 +13,7 @@ from vernis.adapters.fingerprints import compute_fingerprint
 from vernis.adapters.pixels import decode
 from vernis.core.clean import near_pairs
 from vernis.core.clean.near_alignment import Placements
-from vernis.core.clean.near_fingerprints import FINGERPRINT_SIZE, unpack_fingerprints
+from vernis.core.clean.near_fingerprints import FINGERPRINT_SIZE, is_plain, unpack_fingerprints
 from vernis.core.clean.near_pairs import NearSettings, find_near_pairs
 from vernis.domain.errors import InvalidValue
 
@@ -101,6 +101,21 @@ def test_the_same_picture_in_another_colour_is_another_product():
 def test_plain_pictures_of_different_colour_are_told_apart():
     plain = [Image.new("RGB", (64, 64), colour) for colour in ("red", "blue", "white", "black")]
     assert len(find_near_pairs(fingerprints_of(plain)).pairs) == 0
+
+
+def test_pictures_with_little_content_are_no_duplicates_of_one_another():
+    rng = np.random.default_rng(0)
+    ramp = np.linspace(0, 60, 240)[:, None, None]
+    pictures = [Image.fromarray(np.uint8(level + ramp + [0, 0, 9])) for level in (60, 100, 140)]
+    for level in (4, 12, 20, 228, 236, 244):
+        noisy = level + rng.normal(0, 2, (240, 320, 3))
+        pictures.append(Image.fromarray(noisy.clip(0, 255).astype(np.uint8)))
+    blurred = [scene(seed).resize((2, 2)).resize((320, 240)) for seed in (30, 31)]
+    prints = fingerprints_of(pictures)
+    assert is_plain(prints.luma).all()
+    assert len(find_near_pairs(prints).pairs) == 0
+    assert len(find_near_pairs(fingerprints_of(blurred)).pairs) == 0
+    assert not is_plain(fingerprints_of([scene(seed) for seed in range(20)]).luma).any()
 
 
 @pytest.mark.parametrize("count", [0, 1])

@@ -17,8 +17,15 @@ from vernis.core.clean.duplicate_groups import (
     find_label_conflicts,
     order_by_worth,
 )
-from vernis.core.clean.duplicates import FoundPair, ImageGroup, group_images
-from vernis.core.clean.near_fingerprints import Fingerprints, unpack_fingerprints
+from vernis.core.clean.duplicates import (
+    ALL_PAIRS_LIMIT,
+    FoundPair,
+    ImageGroup,
+    group_images,
+    index_pairs,
+    pairs_with,
+)
+from vernis.core.clean.near_fingerprints import Fingerprints, is_plain, unpack_fingerprints
 from vernis.core.clean.near_pairs import NearSettings, find_near_pairs
 from vernis.domain.errors import UnreadableImage
 from vernis.domain.ports import Catalog, Pixels, Progress, silent
@@ -28,7 +35,7 @@ from vernis.workflows.training_data import search_columns
 ReadPicture = Callable[[ImageRecord], Pixels]
 """Decodes the picture of an image at full size; raises UnreadableImage or OSError."""
 
-_VERSION = 2
+_VERSION = 3
 # Format twins: fingerprints differ by rounding alone (grey levels, mean over the picture).
 _TWIN_DIFFERENCE = 2.0
 
@@ -142,13 +149,15 @@ def _search(
     )
     pairs = near.pairs.tolist()
     twins = _find_twins(distinct, fingerprints, pairs, read_full, progress)
+    # Pictures without content count by their bytes or pixels alone.
+    plain = is_plain(fingerprints.luma)
     found = []
     for (a, b), similarity, transform in zip(
         pairs, near.similarity.tolist(), near.transforms, strict=True
     ):
         if (a, b) in twins:
             found.append(FoundPair(hashes[a], hashes[b], "pixels", 1.0, "identity"))
-        else:
+        elif not (plain[a] or plain[b]):
             name = _name_with_scale(transform, distinct[a], distinct[b])
             found.append(FoundPair(hashes[a], hashes[b], "near", round(similarity, 4), name))
     catalog.runs.finish(
@@ -225,18 +234,17 @@ def _describe_groups(
     )
     members = {i for group in grouped for i in group.images}
     labels = _labels_of(catalog, members)
-    return [_describe_group(group, by_id, labels) for group in grouped]
+    known = index_pairs(found)
+    return [_describe_group(group, by_id, labels, known) for group in grouped]
 
 
 def _describe_group(
     group: ImageGroup,
     by_id: Mapping[int, ImageRecord],
     labels: Mapping[str, Mapping[int, frozenset[str]]],
+    known: Mapping[tuple[str, str], FoundPair],
 ) -> DuplicateGroup:
-    pairs = tuple(
-        DuplicatePair(a, b, pair.kind, pair.similarity, pair.transform)
-        for a, b, pair in group.pairs
-    )
+    pairs = _as_duplicate_pairs(group.pairs)
     altered = _altered_images(pairs, by_id)
     copies = [
         Copy(
@@ -252,6 +260,10 @@ def _describe_group(
         for image in (by_id[i] for i in group.images)
     ]
     ordered = order_by_worth(copies)
+    if len(group.images) > ALL_PAIRS_LIMIT:
+        # What is listed must say of each image how it relates to the one that stays.
+        content = {i: by_id[i].content_hash for i in group.images}
+        pairs = _as_duplicate_pairs(pairs_with(ordered[0].id, group.images, content, known))
     merged, conflicts = find_label_conflicts(group.images, labels)
     kinds = {pair.kind for pair in pairs}
     return DuplicateGroup(
@@ -262,6 +274,14 @@ def _describe_group(
         pairs=pairs,
         merged_labels=merged,
         conflicts=conflicts,
+    )
+
+
+def _as_duplicate_pairs(
+    pairs: Sequence[tuple[int, int, FoundPair]],
+) -> tuple[DuplicatePair, ...]:
+    return tuple(
+        DuplicatePair(a, b, pair.kind, pair.similarity, pair.transform) for a, b, pair in pairs
     )
 
 

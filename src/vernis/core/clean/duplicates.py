@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -11,9 +11,9 @@ import numpy as np
 from vernis.core.clean.duplicate_groups import group_complete_link
 from vernis.domain.types import DuplicateKind
 
-# Above this many images a group lists the pairs with its first image alone: thousands of copies
+# Above this many images a group lists the pairs with its keeper alone: thousands of copies
 # of one placeholder would else make millions of rows that say the same.
-_ALL_PAIRS_LIMIT = 64
+ALL_PAIRS_LIMIT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +80,7 @@ def group_images(
         for members in _split(ids, apart):
             units_of.setdefault(content, []).append(len(units))
             units.append((content, members))
-    known = {(pair.a, pair.b): pair for pair in found} | {
-        (pair.b, pair.a): _reverse(pair) for pair in found
-    }
+    known = index_pairs(found)
     links = [
         (u, v, pair.similarity + (pair.kind == "pixels"))
         for pair in found
@@ -104,18 +102,43 @@ def _as_group(
 ) -> ImageGroup:
     content = {image: unit_hash for unit_hash, members in units for image in members}
     images = sorted(content)
-    listed = list(combinations(images, 2)) if len(images) <= _ALL_PAIRS_LIMIT else []
-    listed = listed or [(images[0], image) for image in images[1:]]
-    pairs = []
-    for a, b in listed:
-        left, right = content[a], content[b]
-        pair = (
-            known[left, right]
-            if left != right
-            else FoundPair(left, right, "bytes", 1.0, "identity")
-        )
-        pairs.append((a, b, pair))
-    return ImageGroup(tuple(images), tuple(pairs))
+    listed = list(combinations(images, 2)) if len(images) <= ALL_PAIRS_LIMIT else []
+    if not listed:
+        return ImageGroup(tuple(images), pairs_with(images[0], images, content, known))
+    pairs = tuple((a, b, _pair_of(content[a], content[b], known)) for a, b in listed)
+    return ImageGroup(tuple(images), pairs)
+
+
+def index_pairs(found: Sequence[FoundPair]) -> dict[tuple[str, str], FoundPair]:
+    """Return the pairs by their contents, each as seen from either."""
+    forward = {(pair.a, pair.b): pair for pair in found}
+    return forward | {(pair.b, pair.a): _reverse(pair) for pair in found}
+
+
+def pairs_with(
+    hub: int,
+    images: Sequence[int],
+    content: Mapping[int, str],
+    known: Mapping[tuple[str, str], FoundPair],
+) -> tuple[tuple[int, int, FoundPair], ...]:
+    """Return the pairs of one image of a group with each other one.
+
+    Parameters
+    ----------
+    hub : int
+    images : sequence of int
+        The members of a complete-link group.
+    content : mapping of int to str
+        Image id → content hash.
+    known : mapping
+        From ``index_pairs``.
+    """
+    listed = [(min(hub, image), max(hub, image)) for image in images if image != hub]
+    return tuple((a, b, _pair_of(content[a], content[b], known)) for a, b in listed)
+
+
+def _pair_of(left: str, right: str, known: Mapping[tuple[str, str], FoundPair]) -> FoundPair:
+    return known[left, right] if left != right else FoundPair(left, right, "bytes", 1.0, "identity")
 
 
 def _split(ids: Sequence[int], apart: dict[int, set[int]]) -> list[list[int]]:

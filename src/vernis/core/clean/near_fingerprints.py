@@ -53,6 +53,9 @@ _TURNS = np.array(
     dtype=np.float32,
 )
 
+# Grey levels; see is_plain.
+_LEAST_DETAIL = 1.5
+
 # log2 of an aspect ratio in 1/2048 steps around the middle of 16 bits: 1:65536 at the most.
 _ASPECT_STEPS = 2048.0
 _ASPECT_ZERO = 32768
@@ -150,3 +153,23 @@ def standardize(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     # Grey levels of a flat picture are noise: one level of spread is added.
     centered /= np.sqrt(energy + rows.shape[-1])[..., None]
     return np.asarray(centered)
+
+
+def is_plain(luma: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Tell pictures with too little content to be recognized by it, shape (n_images,).
+
+    Near black, near white, a flat sky, blurred to nothing: such a picture fits any other of its
+    kind. What counts is the root mean square of the second differences of the picture at 16 × 16
+    points, in grey levels: an even gradient has none.
+
+    Parameters
+    ----------
+    luma : ndarray of uint8, shape (n_images, LUMA_SIDE, LUMA_SIDE)
+    """
+    plain = np.zeros(len(luma), dtype=bool)
+    for start in range(0, len(luma), 4096):
+        small = shrink(luma[start : start + 4096], 16)
+        across = np.square(np.diff(small, 2, axis=2)).mean(axis=(1, 2))
+        down = np.square(np.diff(small, 2, axis=1)).mean(axis=(1, 2))
+        plain[start : start + 4096] = np.sqrt((across + down) / 2) < _LEAST_DETAIL
+    return plain

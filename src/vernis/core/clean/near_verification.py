@@ -20,6 +20,7 @@ from vernis.core.clean.near_fingerprints import (
     LUMA_SIZE,
     ORIENTATIONS,
     Fingerprints,
+    is_plain,
 )
 
 _STRIDE = 2
@@ -42,7 +43,7 @@ _BLOCK_POINTS = 262_144
 
 # Beyond these a placement is no copy but a flat part of a picture that fits anything.
 _LEAST_SCALE, _MOST_STRETCH, _MOST_GAIN = 0.42, 1.3, 2.5
-_PLAIN_SPREAD = 3.0
+_SAME_LEVELS = 2.0
 # Distance of colours (levels of Cb and Cr) that does not count, and that counts in full.
 _COLOR_TOLERANCE, _COLOR_LIMIT = 8.0, 20.0
 
@@ -165,16 +166,15 @@ def name_transforms(
 
 
 def _agree_if_plain(luma: NDArray[np.uint8], pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Tell pictures without any contrast, which fit everything, from those of the same grey."""
+    """Let pictures without content, which fit everything, only agree when they are the same."""
     names, local = np.unique(pairs, return_inverse=True)
     local = local.reshape(-1, 2)
     flat = luma[names].reshape(len(names), LUMA_SIZE)
-    spread, level = flat.std(axis=1), flat.mean(axis=1)
-    plain = spread[local].min(axis=1) < _PLAIN_SPREAD
-    apart = np.abs(np.diff(level[local], axis=1)[:, 0]) + np.abs(
-        np.diff(spread[local], axis=1)[:, 0]
-    )
-    return np.asarray(~plain | (apart < _PLAIN_SPREAD))
+    agree = ~is_plain(luma[names])[local].any(axis=1)
+    for row in np.flatnonzero(~agree):
+        first, second = flat[local[row]].astype(np.int16)
+        agree[row] = np.abs(first - second).mean() <= _SAME_LEVELS
+    return np.asarray(agree)
 
 
 def _agree_in_color(
