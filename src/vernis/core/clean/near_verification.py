@@ -170,11 +170,11 @@ def _agree_if_plain(luma: NDArray[np.uint8], pairs: NDArray[np.int64]) -> NDArra
     names, local = np.unique(pairs, return_inverse=True)
     local = local.reshape(-1, 2)
     flat = luma[names].reshape(len(names), LUMA_SIZE)
-    agree = ~is_plain(luma[names])[local].any(axis=1)
+    agree: NDArray[np.bool_] = np.asarray(~is_plain(luma[names])[local].any(axis=1))
     for row in np.flatnonzero(~agree):
         first, second = flat[local[row]].astype(np.int16)
         agree[row] = np.abs(first - second).mean() <= _SAME_LEVELS
-    return np.asarray(agree)
+    return agree
 
 
 def _agree_in_color(
