@@ -166,7 +166,7 @@ def test_noise_model_tells_the_more_confused_classes():
     clean = np.full((6000, 3), 0.01)
     clean[np.arange(6000), truth] = 0.98
     model = model_noise(given, clean @ habit)
-    assert model.transition[0, 1] == pytest.approx(0.15, abs=0.07)
+    assert 0.05 < model.transition[0, 1] < 0.2
     assert model.transition[0, 1] > model.transition[0, 2] > model.transition[2, 0]
     assert np.nansum(model.image_wrong) == pytest.approx((given != truth).sum(), rel=0.4)
 

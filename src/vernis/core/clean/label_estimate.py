@@ -8,10 +8,11 @@ can be weighed against it (Dawid & Skene 1979, with one annotator and a classifi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq, isotonic_regression, minimize_scalar
+from scipy.optimize import brentq, isotonic_regression, minimize
 from scipy.special import expit, logit, softmax
 
 from vernis.core.clean.label_scores import as_matrix
@@ -20,8 +21,11 @@ from vernis.domain.errors import InvalidValue
 FloatArray = NDArray[np.float32]
 DoubleArray = NDArray[np.float64]
 
-_ROUNDS = 12
+_ROUNDS = 24
 _PRIOR_STRENGTH = 20.0
+_JOINT_WEIGHT = 0.7
+_JOINT_HALF = 100.0
+"""Trust in the confident joint: 0.7 with endless images a class, half of it with 100."""
 _ENTRY_SLOPE = 2.0
 """Sharpening of yes/no probabilities. Fitted, it falls until no label is wrong at all."""
 
@@ -44,8 +48,8 @@ class NoiseModel:
         Row = true class, column = given class. Shape (n_classes, n_classes) for single-label,
         (2, 2) (no, yes) for multi-label.
     spread : tuple of float
-        By which factors the count of wrong labels may be lower and higher: the two estimates
-        that it is the mean of.
+        By which factors the count of wrong labels may be lower and higher, by the two estimates
+        that it is a mean of.
     """
 
     truth: FloatArray
@@ -93,14 +97,20 @@ def model_noise(labels: NDArray[np.generic], probs: NDArray[np.floating]) -> Noi
 
     Notes
     -----
-    Expectation-maximization alternates between the transition matrix (drawn towards one common
-    error rate with the weight of 20 images a class) and, for single-label, a sharpening exponent
-    of the probabilities: errors of the annotators flatten the probabilities, and the transition
-    matrix explains that flattening. For multi-label the entries are pooled, the two classes are
-    "no" and "yes", and the exponent is fixed. The posteriors are then shifted (in log-odds) so
-    that they add up to the mean of their own sum, which was too low on most development sets, and
-    of the off-diagonal of the confident joint (Northcutt et al., *Confident Learning*, JAIR 2021),
-    which was too high.
+    Single-label: a label is a random one (drawn by class frequency) at one common rate, else the
+    true class, whose probabilities are the given ones raised to an exponent; rate and exponent have
+    the greatest likelihood together. The rate is what even the surest predictions do not
+    explain, so a taxonomy that is merely hard to predict is not called wrong. But people err on
+    hard pictures, which that rate misses; the confident joint (Northcutt et al., *Confident
+    Learning*, JAIR 2021) counts those errors, and all pictures besides that the model cannot
+    predict. The count is a mean of both in which the joint weighs more the more images a class
+    has: ``0.7 m / (m + 100)``.
+
+    Multi-label: the entries are pooled, the classes are "no" and "yes", the exponent is fixed and
+    expectation-maximization finds the two error rates (drawn towards one common rate with the
+    weight of 20 images); the count is the plain mean of both.
+
+    The posteriors are then shifted (in log-odds) so that they add up to the count.
     """
     p = np.clip(np.asarray(probs, dtype=np.float64), 1e-7, 1.0)
     y = as_matrix(labels, p.shape[1])
@@ -115,13 +125,15 @@ def _model_single(y: FloatArray, p: DoubleArray) -> NoiseModel:
     rows: NDArray[np.bool_] = np.asarray(np.isfinite(y).any(axis=1))
     given = np.where(np.isfinite(y), y, 0.0).argmax(axis=1)
     p = p / p.sum(axis=1, keepdims=True)
-    slope, transition = _fit(np.log(p[rows]), given[rows])
+    slope, transition = _fit_common(np.log(p[rows]), given[rows])
     prior = softmax(slope * np.log(p), axis=1)
     posterior = _posterior(prior, transition, given)
     index = np.arange(len(y))
     chance = 1.0 - posterior[index, given]
     joint = _confident_errors(p[rows], given[rows])
-    shifted, spread = _shift(chance[rows], joint)
+    images_a_class = float(rows.sum()) / len(np.unique(given[rows]))
+    weight = _JOINT_WEIGHT * images_a_class / (images_a_class + _JOINT_HALF)
+    shifted, spread = _shift(chance[rows], joint, weight)
     image_wrong = np.full(len(y), np.nan)
     image_wrong[rows] = shifted
     others = posterior.copy()
@@ -130,7 +142,8 @@ def _model_single(y: FloatArray, p: DoubleArray) -> NoiseModel:
     truth = np.where(rows[:, None], others * image_wrong[:, None], prior)
     truth[rows, given[rows]] = 1.0 - shifted
     wrong = np.where(np.isfinite(y), np.where(y == 1, 1.0 - truth, truth), np.nan)
-    return NoiseModel(_f32(truth), _f32(wrong), _f32(image_wrong), transition, spread)
+    habits = _count_habits(truth[rows], given[rows])
+    return NoiseModel(_f32(truth), _f32(wrong), _f32(image_wrong), habits, spread)
 
 
 def _model_multi(y: FloatArray, p: DoubleArray) -> NoiseModel:
@@ -138,8 +151,8 @@ def _model_multi(y: FloatArray, p: DoubleArray) -> NoiseModel:
     pairs = np.stack([np.clip(1.0 - p, 1e-3, 1.0), np.clip(p, 1e-3, 1.0)], axis=-1)
     pairs /= pairs.sum(axis=-1, keepdims=True)
     given = np.where(known, y, 0.0).astype(np.intp)
-    slope, transition = _fit(np.log(pairs[known]), given[known], slope=_ENTRY_SLOPE)
-    prior = softmax(slope * np.log(pairs), axis=-1)
+    transition = _fit_habits(_ENTRY_SLOPE * np.log(pairs[known]), given[known])
+    prior = softmax(_ENTRY_SLOPE * np.log(pairs), axis=-1)
     chance = 1.0 - np.take_along_axis(
         _posterior(prior[known], transition, given[known]), given[known][:, None], axis=1
     )
@@ -148,7 +161,7 @@ def _model_multi(y: FloatArray, p: DoubleArray) -> NoiseModel:
         for k, rows in enumerate(known.T)
         if rows.any()
     )
-    shifted, spread = _shift(chance[:, 0], joint)
+    shifted, spread = _shift(chance[:, 0], joint, 0.5)
     wrong = np.full(y.shape, np.nan)
     wrong[known] = shifted
     truth = np.where(known, np.where(y == 1, 1.0 - wrong, wrong), prior[..., 1])
@@ -179,10 +192,16 @@ def _confident_errors(p: DoubleArray, given: NDArray[np.intp]) -> float:
     return float((np.where(counted > 0, errors, 0.0) * totals).sum())
 
 
-def _shift(chance: DoubleArray, other: float) -> tuple[DoubleArray, tuple[float, float]]:
-    """Shift the log-odds so that the sum is the mean of itself and of another estimate."""
+def _shift(
+    chance: DoubleArray, other: float, weight: float
+) -> tuple[DoubleArray, tuple[float, float]]:
+    """Shift the log-odds so that the sum is a weighted mean of itself and of another estimate.
+
+    The other one bounds the sum only as far as it is trusted: wholly from a weight of one half.
+    """
     own = float(chance.sum())
-    target = float(np.clip((own + other) / 2.0, 1e-9, len(chance) - 1e-9))
+    target = float(np.clip(own + weight * (other - own), 1e-9, len(chance) - 1e-9))
+    bound = own + min(2.0 * weight, 1.0) * (other - own)
     odds = logit(np.clip(chance, 1e-6, 1.0 - 1e-6))
 
     def excess(offset: float) -> float:
@@ -190,7 +209,7 @@ def _shift(chance: DoubleArray, other: float) -> tuple[DoubleArray, tuple[float,
 
     low, high = -40.0, 40.0
     offset = float(brentq(excess, low, high)) if excess(low) < 0 < excess(high) else 0.0
-    bounds = sorted((own / target, other / target))
+    bounds = sorted((own / target, bound / target))
     return np.asarray(expit(odds + offset)), (min(bounds[0], 1.0), max(bounds[1], 1.0))
 
 
@@ -198,39 +217,56 @@ def _f32(values: NDArray[np.floating]) -> FloatArray:
     return np.asarray(values, dtype=np.float32)
 
 
-def _fit(
-    log_probs: DoubleArray, given: NDArray[np.intp], slope: float | None = None
-) -> tuple[float, DoubleArray]:
-    """Return the sharpening exponent (fitted unless given) and the transition matrix.
+def _fit_common(log_probs: DoubleArray, given: NDArray[np.intp]) -> tuple[float, DoubleArray]:
+    """Return the exponent and the transition matrix (K, K) of one common error rate.
 
     ``log_probs`` has shape (m, K), ``given`` (m,).
     """
     index = np.arange(len(given))
     n_classes = log_probs.shape[1]
+    share = np.bincount(given, minlength=n_classes) / len(given)
+
+    def loss(parameters: DoubleArray) -> float:
+        own = softmax(np.exp(parameters[0]) * log_probs, axis=1)[index, given]
+        rate = expit(parameters[1])
+        outside = float((np.abs(parameters - (0.35, -2.0)) - (1.05, 5.0)).clip(0.0).sum())
+        likelihood = (1.0 - rate) * own + rate * share[given]
+        return outside - float(np.log(np.maximum(likelihood, 1e-12)).mean())
+
+    # Two hills are common: few errors and flat probabilities, or many and sharp ones.
+    starts = ((0.3, -3.0), (0.3, -1.0))
+    options: Any = {"xatol": 0.01, "fatol": 1e-6, "maxiter": 200}
+    found = [
+        minimize(loss, np.asarray(start), method="Nelder-Mead", options=options) for start in starts
+    ]
+    best = min(found, key=lambda result: float(result.fun)).x
+    rate = float(expit(best[1]))
+    transition = rate * np.tile(share, (n_classes, 1))
+    transition[np.diag_indices(n_classes)] += 1.0 - rate
+    return float(np.exp(best[0])), transition
+
+
+def _fit_habits(log_probs: DoubleArray, given: NDArray[np.intp]) -> DoubleArray:
+    """Return the transition matrix (K, K) by expectation-maximization.
+
+    ``log_probs`` has shape (m, K), ``given`` (m,).
+    """
     rate = float(np.clip((log_probs.argmax(axis=1) != given).mean(), 0.01, 0.5))
-    transition = _common_rate(rate, n_classes)
-    exponent = slope or 1.0
-
-    def loss(log_exponent: float) -> float:
-        prior = softmax(np.exp(log_exponent) * log_probs, axis=1)
-        likelihood = np.einsum("ik,ki->i", prior, transition[:, given])
-        return -float(np.log(np.maximum(likelihood, 1e-12)).mean())
-
+    transition = _common_rate(rate, log_probs.shape[1])
+    prior = softmax(log_probs, axis=1)
     for _ in range(_ROUNDS):
-        if slope is None:
-            found = minimize_scalar(
-                loss, bounds=(-0.7, 1.4), method="bounded", options={"xatol": 0.02}
-            )
-            exponent = float(np.exp(found.x))
-        prior = softmax(exponent * log_probs, axis=1)
-        for _ in range(2):
-            posterior = _posterior(prior, transition, given)
-            counts = np.zeros((n_classes, n_classes))
-            np.add.at(counts.T, given, posterior)
-            rate = float(np.clip(1.0 - posterior[index, given].mean(), 1e-3, 0.9))
-            counts += _PRIOR_STRENGTH * _common_rate(rate, n_classes)
-            transition = counts / counts.sum(axis=1, keepdims=True)
-    return exponent, transition
+        transition = _count_habits(_posterior(prior, transition, given), given)
+    return transition
+
+
+def _count_habits(truth: DoubleArray, given: NDArray[np.intp]) -> DoubleArray:
+    """Count what is given (m,) where a class is true (m, K), drawn towards a common rate."""
+    n_classes = truth.shape[1]
+    counts = np.zeros((n_classes, n_classes))
+    np.add.at(counts.T, given, truth)
+    rate = float(np.clip(1.0 - truth[np.arange(len(given)), given].mean(), 1e-3, 0.9))
+    counts += _PRIOR_STRENGTH * _common_rate(rate, n_classes)
+    return np.asarray(counts / counts.sum(axis=1, keepdims=True))
 
 
 def _common_rate(rate: float, n_classes: int) -> DoubleArray:
