@@ -5,10 +5,10 @@
         [--first-seed 0] [--sets random1 aggre worse aquarium grocery] [--spaces layers pooled]
 
 Prints the average precision of finding the images with a wrong label. cleanlab gets out-of-fold
-probabilities of a logistic regression on the same embedding (standardized, for speed cut to its
-first 300 principal components: ``--peer-components``; 5 folds) whose strength of regularization is
-the best of a grid by cross-validated log loss, and the best of its scorers by the truth, which is
-more than a user could have. A seed moves folds, landmarks and planted noise.
+probabilities (5 folds) of a logistic regression on the same embedding, standardized and, for speed,
+cut to its first 300 principal components (``--peer-components``). Its strength of regularization is
+the best of a grid by cross-validated log loss, its scorer the best by the truth, which is more than
+a user could have. A seed moves folds, landmarks and planted noise.
 Vectors are computed by the shipped backbone once and kept in ``--vectors``.
 
 `random1`, `aggre`, `worse`: the human labels of cifar10n_a. `aquarium` (closed, multi-label):
