@@ -16,6 +16,35 @@ if TYPE_CHECKING:
     from vernis.workflows.index import FileSource
 
 
+SUFFIX = ".vernis"
+
+
+def find_collection(start: Path | str = ".") -> Path:
+    """Return the only ``*.vernis`` folder in ``start`` or the nearest folder above that has one.
+
+    Raises
+    ------
+    UsageError
+        There is none, or more than one beside each other.
+    """
+    here = Path(start).resolve()
+    for folder in (here, *here.parents):
+        if folder.suffix == SUFFIX:
+            return folder
+        try:
+            found = sorted(path for path in folder.glob(f"*{SUFFIX}") if path.is_dir())
+        except OSError:
+            continue
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = ", ".join(path.name for path in found)
+            raise UsageError(
+                f"{folder} holds several collections ({names}); name one: --collection"
+            )
+    raise UsageError(f"no collection in {here} or above; make one: vernis run PATH")
+
+
 def image_root(catalog: Catalog) -> Path:
     """Return the indexed folder; raises UsageError before the first indexing."""
     root = catalog.images.root()

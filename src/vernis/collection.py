@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from vernis import assembly
-from vernis.domain.errors import UsageError
+from vernis.assembly import find_collection
 from vernis.domain.ports import Progress, silent
 from vernis.domain.types import IMAGE_STATES, QUALITY_KINDS
 from vernis.workflows import listing
@@ -23,34 +23,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from vernis.adapters.catalog.catalog import SqliteCatalog
+    from vernis.explorer import Explorer
+    from vernis.lab import Lab
 
-SUFFIX = ".vernis"
-
-
-def find_collection(start: Path | str = ".") -> Path:
-    """Return the only ``*.vernis`` folder in ``start`` or the nearest folder above that has one.
-
-    Raises
-    ------
-    UsageError
-        There is none, or more than one beside each other.
-    """
-    here = Path(start).resolve()
-    for folder in (here, *here.parents):
-        if folder.suffix == SUFFIX:
-            return folder
-        try:
-            found = sorted(path for path in folder.glob(f"*{SUFFIX}") if path.is_dir())
-        except OSError:
-            continue
-        if len(found) == 1:
-            return found[0]
-        if found:
-            names = ", ".join(path.name for path in found)
-            raise UsageError(
-                f"{folder} holds several collections ({names}); name one: --collection"
-            )
-    raise UsageError(f"no collection in {here} or above; make one: vernis run PATH")
+__all__ = ["Collection", "find_collection"]
 
 
 class Collection:
@@ -365,6 +341,22 @@ class Collection:
         document = listing.fill_document(summary, rows)
         document["summary"]["batch"] = apply_fill(self.catalog, taxonomy) if apply else None
         return document
+
+    # ------------------------------------------------------------------ further verbs
+
+    @property
+    def explore(self) -> Explorer:
+        """The verbs that show what is in the collection: map, search, clusters, profiles…"""
+        from vernis.explorer import Explorer
+
+        return Explorer(self.catalog, self.progress)
+
+    @property
+    def lab(self) -> Lab:
+        """The verbs that try methods on the collection: models, components, noise, errors…"""
+        from vernis.lab import Lab
+
+        return Lab(self.catalog, self.progress)
 
     # ------------------------------------------------------------------ the record
 

@@ -11,7 +11,19 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "vernis"
 MODULES = sorted(SOURCE.rglob("*.py"))
-HEAVY = {"sklearn", "scipy", "pandas", "PIL", "onnxruntime", "onnx", "torch", "rich"}
+HEAVY = {
+    "sklearn",
+    "scipy",
+    "pandas",
+    "PIL",
+    "onnxruntime",
+    "onnx",
+    "torch",
+    "rich",
+    "matplotlib",
+    "openTSNE",
+    "rapidfuzz",
+}
 
 
 def body_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:

@@ -3,23 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from typing import Any
 
 from vernis.cli import commands, review_commands
-
-Command = Callable[[argparse.Namespace], int]
-
-
-def precision(text: str) -> float:
-    """Parse a precision, above 0 and below 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0.0 < value < 1.0:
-        raise argparse.ArgumentTypeError(f"expected a number between 0 and 1, got {text!r}")
-    return value
+from vernis.cli.verbs import add_verb, fraction
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -52,22 +39,6 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _verb(
-    verbs: Any, name: str, command: Command, help: str, *, table: bool = False
-) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = verbs.add_parser(name, help=help, description=help)
-    parser.set_defaults(command=command)
-    parser.add_argument(
-        "--collection",
-        metavar="DIR",
-        help="the NAME.vernis folder (default: the only one beside or above the working folder)",
-    )
-    parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
-    if table:
-        parser.add_argument("--json", action="store_true", help="print JSON on standard output")
-    return parser
-
-
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--labels", metavar="CSV", help="image column, one column a taxonomy")
     parser.add_argument(
@@ -88,43 +59,47 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_main_verbs(verbs: Any) -> None:
-    run = _verb(verbs, "run", commands.run, "do the whole job on a folder, and write the report")
+    run = add_verb(verbs, "run", commands.run, "do the whole job on a folder, and write the report")
     run.add_argument("path", metavar="PATH", help="a folder of images")
     _add_run_options(run)
     run.add_argument("--precision", choices=["fp32", "int8"], help="arithmetic of the backbone")
     run.add_argument(
-        "--fill-precision", type=precision, default=0.95, metavar="P", help="default 0.95"
+        "--fill-precision", type=fraction, default=0.95, metavar="P", help="default 0.95"
     )
     run.add_argument("--report", metavar="DIR", default="report", help="default: report")
-    demo = _verb(verbs, "demo", commands.demo, "draw a small collection and do the job on it")
+    demo = add_verb(verbs, "demo", commands.demo, "draw a small collection and do the job on it")
     demo.add_argument(
         "folder", nargs="?", default="vernis-demo", help="where to draw (default: vernis-demo)"
     )
     demo.add_argument("--seed", type=int, default=0)
     demo.add_argument("--workers", type=int, metavar="N", help="default: one a core")
-    _verb(verbs, "status", commands.status, "say what the collection holds", table=True)
-    report = _verb(verbs, "report", commands.report, "write the static HTML report")
+    add_verb(verbs, "status", commands.status, "say what the collection holds", table=True)
+    report = add_verb(verbs, "report", commands.report, "write the static HTML report")
     report.add_argument("--out", metavar="DIR", default="report", help="default: report")
 
 
 def _add_step_verbs(verbs: Any) -> None:
-    index = _verb(verbs, "index", commands.index, "list the images: new, changed, moved, vanished")
+    index = add_verb(
+        verbs, "index", commands.index, "list the images: new, changed, moved, vanished"
+    )
     index.add_argument(
         "paths", metavar="PATH", nargs="*", help="a folder, or files (default: the indexed folder)"
     )
-    labels = _verb(verbs, "labels", commands.labels, "import the labels of a CSV file")
+    labels = add_verb(verbs, "labels", commands.labels, "import the labels of a CSV file")
     labels.add_argument("csv", metavar="CSV")
     labels.add_argument("--taxonomy", action="append", metavar="COLUMN")
     labels.add_argument("--closed", action="append", default=[], metavar="TAXONOMY")
-    embed = _verb(verbs, "embed", commands.embed, "compute the vectors that are missing")
+    embed = add_verb(verbs, "embed", commands.embed, "compute the vectors that are missing")
     embed.add_argument("--precision", choices=["fp32", "int8"], help="arithmetic of the backbone")
     embed.add_argument("--layer", metavar="NAME", help="a named layer (default: the shipped space)")
     embed.add_argument("--workers", type=int, metavar="N", help="default: one a core")
-    quality = _verb(verbs, "quality", commands.quality, "find pictures of poor quality", table=True)
+    quality = add_verb(
+        verbs, "quality", commands.quality, "find pictures of poor quality", table=True
+    )
     quality.add_argument("--all", action="store_true", help="every image with its scores")
-    duplicates = _verb(verbs, "duplicates", commands.duplicates, "find duplicates", table=True)
+    duplicates = add_verb(verbs, "duplicates", commands.duplicates, "find duplicates", table=True)
     duplicates.add_argument("--limit", type=int, default=20, help="groups to print (default 20)")
-    learn = _verb(verbs, "learn", commands.learn, "train a head on a taxonomy", table=True)
+    learn = add_verb(verbs, "learn", commands.learn, "train a head on a taxonomy", table=True)
     learn.add_argument("taxonomy", metavar="TAXONOMY")
     learn.add_argument("--estimators", type=int, metavar="N")
     learn.add_argument("--epochs", type=int, metavar="N")
@@ -132,19 +107,21 @@ def _add_step_verbs(verbs: Any) -> None:
     learn.add_argument(
         "--objective", choices=["f1", "f2", "precision"], default="f1", help="of the thresholds"
     )
-    learn.add_argument("--floor", type=precision, default=0.9, help="for --objective precision")
+    learn.add_argument("--floor", type=fraction, default=0.9, help="for --objective precision")
     learn.add_argument("--seed", type=int, default=0)
-    predict = _verb(verbs, "predict", commands.predict, "label pictures by a model", table=True)
+    predict = add_verb(verbs, "predict", commands.predict, "label pictures by a model", table=True)
     predict.add_argument("model", metavar="MODEL", help="taxonomy, NAME@VERSION or a folder")
     predict.add_argument("images", metavar="IMAGE", nargs="+")
-    audit = _verb(verbs, "audit", commands.audit, "the state of every taxonomy", table=True)
+    audit = add_verb(verbs, "audit", commands.audit, "the state of every taxonomy", table=True)
     audit.add_argument("taxonomy", metavar="TAXONOMY", nargs="?")
-    models = _verb(verbs, "models", commands.models, "list the saved models", table=True)
+    models = add_verb(verbs, "models", commands.models, "list the saved models", table=True)
     models.add_argument("taxonomy", metavar="TAXONOMY", nargs="?")
 
 
 def _add_review_verbs(verbs: Any) -> None:
-    issues = _verb(verbs, "issues", review_commands.issues, "label issues, worst first", table=True)
+    issues = add_verb(
+        verbs, "issues", review_commands.issues, "label issues, worst first", table=True
+    )
     issues.add_argument("taxonomy", metavar="TAXONOMY")
     issues.add_argument("--all", action="store_true", help="every labelled image, flagged or not")
     issues.add_argument("--limit", type=int, default=20, help="rows of the table (default 20)")
@@ -162,28 +139,28 @@ def _add_review_verbs(verbs: Any) -> None:
         ("accept", review_commands.accept, "a label issue is right: change the label"),
         ("dismiss", review_commands.dismiss, "an issue is wrong: keep things as they are"),
     ):
-        verb = _verb(verbs, name, command, what)
+        verb = add_verb(verbs, name, command, what)
         verb.add_argument("what", metavar="WHAT", help="a taxonomy or a kind such as duplicate")
         verb.add_argument("images", metavar="IMAGE", nargs="*", help="uri or id of the images")
         verb.add_argument("--worst", type=int, metavar="N", help="the N worst open issues")
         verb.add_argument("--who", default="", help="your name (default: the login name)")
-    fill = _verb(verbs, "fill", review_commands.fill, "suggest the labels that miss", table=True)
+    fill = add_verb(verbs, "fill", review_commands.fill, "suggest the labels that miss", table=True)
     fill.add_argument("taxonomy", metavar="TAXONOMY")
-    fill.add_argument("--precision", type=precision, default=0.95, help="promise (default 0.95)")
+    fill.add_argument("--precision", type=fraction, default=0.95, help="promise (default 0.95)")
     fill.add_argument("--apply", action="store_true", help="write the labels, as one batch")
     fill.add_argument("--limit", type=int, default=20, help="rows of the table (default 20)")
 
 
 def _add_record_verbs(verbs: Any) -> None:
-    history = _verb(
+    history = add_verb(
         verbs, "history", review_commands.history, "every change of an image", table=True
     )
     history.add_argument("image", metavar="IMAGE", help="uri or id")
-    undo = _verb(verbs, "undo", review_commands.undo, "take a batch back (default: the latest)")
+    undo = add_verb(verbs, "undo", review_commands.undo, "take a batch back (default: the latest)")
     undo.add_argument("batch", type=int, nargs="?", metavar="BATCH")
-    batches = _verb(verbs, "batches", review_commands.batches, "the latest batches", table=True)
+    batches = add_verb(verbs, "batches", review_commands.batches, "the latest batches", table=True)
     batches.add_argument("--limit", type=int, default=20)
-    trash = _verb(verbs, "trash", review_commands.trash, "move duplicates to a trash folder")
+    trash = add_verb(verbs, "trash", review_commands.trash, "move duplicates to a trash folder")
     trash.add_argument("--duplicates", action="store_true", required=True)
     trash.add_argument(
         "--kind",
@@ -192,5 +169,5 @@ def _add_record_verbs(verbs: Any) -> None:
         help="the weakest kind to move (default pixels; near also moves near duplicates)",
     )
     trash.add_argument("--dry-run", action="store_true", help="only say what would be moved")
-    restore = _verb(verbs, "restore", review_commands.restore, "move trashed images back")
+    restore = add_verb(verbs, "restore", review_commands.restore, "move trashed images back")
     restore.add_argument("images", metavar="IMAGE", nargs="*", help="default: all")

@@ -4,24 +4,12 @@ from __future__ import annotations
 
 from argparse import Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vernis.cli.output import print_facts, print_json, print_table, say
 from vernis.cli.progress import choose_progress
+from vernis.cli.verbs import open_collection, print_rows, say_more, working
 from vernis.domain.errors import UsageError
-
-if TYPE_CHECKING:
-    from vernis.collection import Collection
-
-
-def open_collection(options: Namespace, *, create_for: Path | None = None) -> Collection:
-    """Open the collection that the options name, or the only one beside or above."""
-    from vernis.collection import Collection, find_collection
-
-    if create_for is None:
-        return Collection.open(options.collection or find_collection())
-    folder = Path(options.collection or f"{create_for.resolve().name}.vernis")
-    return Collection.open(folder) if folder.exists() else Collection.create(folder)
 
 
 def run(options: Namespace) -> int:
@@ -30,11 +18,7 @@ def run(options: Namespace) -> int:
 
     # Before a collection is made for it.
     check_inputs(Path(options.path), options.labels)
-    with (
-        open_collection(options, create_for=Path(options.path)) as collection,
-        choose_progress(options.quiet) as progress,
-    ):
-        collection.progress = progress
+    with working(options, create_for=Path(options.path)) as collection:
         summary = collection.run(
             options.path,
             labels=options.labels,
@@ -117,8 +101,7 @@ def status(options: Namespace) -> int:
 
 def report(options: Namespace) -> int:
     """``vernis report``."""
-    with open_collection(options) as collection, choose_progress(options.quiet) as progress:
-        collection.progress = progress
+    with working(options) as collection:
         page = collection.report(options.out)
     print(page)
     return 0
@@ -133,11 +116,7 @@ def index(options: Namespace) -> int:
         raise UsageError(f"{missing[0]}: no such file or folder")
     # A list of files has no name to give: its collection is made where --collection says.
     named = Path(options.collection) if options.collection and paths else None
-    with (
-        open_collection(options, create_for=folder or named) as collection,
-        choose_progress(options.quiet) as progress,
-    ):
-        collection.progress = progress
+    with working(options, create_for=folder or named) as collection:
         summary = collection.index(folder, files=None if folder else paths or None)
         by_folder = collection.label_by_folders()
     facts = {name.replace("_", " "): count for name, count in summary.items()}
@@ -159,8 +138,7 @@ def labels(options: Namespace) -> int:
 
 def embed(options: Namespace) -> int:
     """``vernis embed``."""
-    with open_collection(options) as collection, choose_progress(options.quiet) as progress:
-        collection.progress = progress
+    with working(options) as collection:
         summary = collection.embed(
             precision=options.precision, layer=options.layer, workers=options.workers
         )
@@ -170,20 +148,15 @@ def embed(options: Namespace) -> int:
 
 def quality(options: Namespace) -> int:
     """``vernis quality``."""
-    with open_collection(options) as collection, choose_progress(options.quiet) as progress:
-        collection.progress = progress
+    with working(options) as collection:
         rows = collection.quality_rows(everything=options.all)
-    if options.json:
-        print_json(rows)
-    else:
-        print_table(rows, ["image", "kind", "score", "verdict"], title="Quality issues")
+    print_rows(options, rows, ["image", "kind", "score", "verdict"], title="Quality issues")
     return 0
 
 
 def duplicates(options: Namespace) -> int:
     """``vernis duplicates``."""
-    with open_collection(options) as collection, choose_progress(options.quiet) as progress:
-        collection.progress = progress
+    with working(options) as collection:
         document = collection.duplicate_groups()
     if options.json:
         print_json(document)
@@ -206,7 +179,7 @@ def duplicates(options: Namespace) -> int:
         title=f"{len(groups):,} duplicate groups",
     )
     if len(groups) > options.limit:
-        say(f"{len(groups) - options.limit:,} more; --limit or --json shows them.")
+        say_more(len(groups) - options.limit)
     return 0
 
 
@@ -220,8 +193,7 @@ def learn(options: Namespace) -> int:
         "floor": options.floor,
         "seed": options.seed,
     }
-    with open_collection(options) as collection, choose_progress(options.quiet) as progress:
-        collection.progress = progress
+    with working(options) as collection:
         summary = collection.learn(
             options.taxonomy, **{k: v for k, v in settings.items() if v is not None}
         )
@@ -284,8 +256,5 @@ def models(options: Namespace) -> int:
     """``vernis models [TAXONOMY]``."""
     with open_collection(options) as collection:
         rows = collection.models(options.taxonomy)
-    if options.json:
-        print_json(rows)
-    else:
-        print_table(rows, ["name", "version", "taxonomy", "space", "created", "folder"])
+    print_rows(options, rows, ["name", "version", "taxonomy", "space", "created", "folder"])
     return 0

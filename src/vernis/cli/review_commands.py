@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from vernis.cli.commands import open_collection
 from vernis.cli.output import print_facts, print_json, print_table, say
-from vernis.cli.progress import choose_progress
+from vernis.cli.verbs import open_collection, print_rows, say_more, working
 
 
 def issues(options: Namespace) -> int:
     """``vernis issues TAXONOMY``."""
     asked = {"scorer": options.scorer, "predictions": options.predictions}
     settings = {name: value for name, value in asked.items() if value is not None}
-    with open_collection(options) as collection, choose_progress(options.quiet) as progress:
-        collection.progress = progress
+    with working(options) as collection:
         rows = collection.label_issue_rows(options.taxonomy, everything=options.all, **settings)
         summary = collection.label_issue_summary(options.taxonomy)
     if options.json:
@@ -23,7 +21,7 @@ def issues(options: Namespace) -> int:
     columns = ["image", "score", "kind", "given", "suggested", "probability", "verdict"]
     print_table(rows[: options.limit], columns, title=f"Label issues of {options.taxonomy}")
     if len(rows) > options.limit:
-        say(f"{len(rows) - options.limit:,} more; --limit or --json shows them.")
+        say_more(len(rows) - options.limit)
     wrong = summary["wrong"]
     print(
         f"About {wrong['value']:,.0f} ({wrong['low']:,.0f}-{wrong['high']:,.0f}) of "
@@ -59,8 +57,7 @@ def dismiss(options: Namespace) -> int:
 
 def fill(options: Namespace) -> int:
     """``vernis fill TAXONOMY --precision P [--apply]``."""
-    with open_collection(options) as collection, choose_progress(options.quiet) as progress:
-        collection.progress = progress
+    with working(options) as collection:
         document = collection.fill(
             options.taxonomy, precision=options.precision, apply=options.apply
         )
@@ -88,11 +85,8 @@ def history(options: Namespace) -> int:
     """``vernis history IMAGE``."""
     with open_collection(options) as collection:
         rows = collection.history_rows(options.image)
-    if options.json:
-        print_json(rows)
-    else:
-        columns = ["time", "batch", "verb", "source", "taxonomy", "label", "before", "after"]
-        print_table(rows, columns, title=f"History of {options.image}")
+    columns = ["time", "batch", "verb", "source", "taxonomy", "label", "before", "after"]
+    print_rows(options, rows, columns, title=f"History of {options.image}")
     return 0
 
 
@@ -113,10 +107,7 @@ def batches(options: Namespace) -> int:
     """``vernis batches``."""
     with open_collection(options) as collection:
         rows = collection.batches(options.limit)
-    if options.json:
-        print_json(rows)
-    else:
-        print_table(rows, ["id", "time", "verb", "source", "note", "events", "undone"])
+    print_rows(options, rows, ["id", "time", "verb", "source", "note", "events", "undone"])
     return 0
 
 
