@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vernis.domain.errors import UsageError
+from vernis.domain.errors import NotFound, UsageError
 from vernis.domain.ports import Catalog, PictureReader, Progress
 from vernis.domain.types import Issue, Space
 from vernis.version import VERSION
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 
 SUFFIX = ".vernis"
+# Vectors that are no embeddings.
+_MEASURES = ("fingerprint", "quality")
 
 
 def find_collection(start: Path | str = ".") -> Path:
@@ -126,12 +128,33 @@ def embed(
     }
 
 
-def embedding_space(catalog: Catalog) -> Space:
-    """Return the embedding space that heads and searches read; UsageError before embedding."""
+def embedding_space(catalog: Catalog, name: str | None = None) -> Space:
+    """Return an embedding space of the collection.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    name : str, optional
+        Of a space that was embedded. None: the one that was chosen last, which heads and searches
+        read unless told otherwise.
+
+    Raises
+    ------
+    UsageError
+        Nothing was embedded yet.
+    NotFound
+        There is no space of that name.
+    """
     summary = catalog.runs.summary("embed")
     if summary is None:
         raise UsageError("no embeddings yet; make them: vernis embed")
-    return Space(**summary["space"])
+    if name is None or name == summary["space"]["name"]:
+        return Space(**summary["space"])
+    known = [space for space, _ in catalog.vectors.spaces() if space.name not in _MEASURES]
+    for space in reversed(known):
+        if space.name == name:
+            return space
+    raise NotFound(f"no space {name!r}; there are: {', '.join(space.name for space in known)}")
 
 
 def find_quality_issues(catalog: Catalog, progress: Progress) -> int:

@@ -8,7 +8,15 @@ from numpy.typing import NDArray
 from vernis.domain.errors import InvalidValue
 from vernis.domain.types import TaxonomyKind
 
-_RANKS = {"human": 5, "accepted": 4, "given": 3, "reader": 2, "api": 2, "model": 0}
+_RANKS = {
+    "human": 5,
+    "accepted": 4,
+    "given": 3,
+    "reader": 2,
+    "api": 2,
+    "proposal": 2,
+    "model": 0,
+}
 COUNTED = 1
 """Sources below this rank are kept but are no labels."""
 CONFIRMED = 4
@@ -21,7 +29,7 @@ def rank_of(source: str) -> int:
     Raises
     ------
     InvalidValue
-        The word is none of human, accepted, given, reader, api, model.
+        The word is none of human, accepted, given, reader, api, proposal, model.
     """
     rank = _RANKS.get(source.partition(":")[0])
     if rank is None:
