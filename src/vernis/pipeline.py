@@ -136,10 +136,9 @@ def _work_on_labels(
 
 def _next(collection: Collection) -> str:
     status = collection.status()
-    root = f" --collection {status['collection']}" if len(status["taxonomies"]) == 0 else ""
     for taxonomy in status["taxonomies"]:
         if status["issues"].get(f"label:{taxonomy['name']}"):
             return f"vernis issues {taxonomy['name']}"
     if status["duplicate_groups"]:
         return "vernis duplicates"
-    return f"vernis status{root}"
+    return "vernis status"

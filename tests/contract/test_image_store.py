@@ -197,3 +197,17 @@ def test_other_files_are_counted(catalog: Catalog) -> None:
     catalog.images.set_other_files({".mp4": 3, ".pptx": 5})
     catalog.images.set_other_files({".mp4": 4, "": 1, ".gone": 0})
     assert catalog.images.other_files() == {".mp4": 4, "": 1}
+
+
+def test_an_image_is_found_by_its_path_on_disk(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "pictures"
+    (root / "dir").mkdir(parents=True)
+    catalog.images.set_root(root)
+    catalog.images.apply_index([FoundFile("dir/cat.jpg", "1", 10, 1)], complete=True)
+    assert catalog.images.find(str(root / "dir" / "cat.jpg")).uri == "dir/cat.jpg"
+    monkeypatch.chdir(tmp_path)
+    assert catalog.images.find("pictures/dir/cat.jpg").uri == "dir/cat.jpg"
+    with pytest.raises(NotFound, match="did you mean dir/cat"):
+        catalog.images.find(str(tmp_path / "elsewhere" / "cat.jpg"))

@@ -87,9 +87,19 @@ def test_the_highest_ranking_source_is_believed(labelled: Catalog) -> None:
     for source, state in [*zip(order, states, strict=True)][::-1]:
         assert_row(labelled, "thing", 1, [float(state == "yes"), NAN, NAN])
         confirmed = labelled.labels.matrix("thing").confirmed[0]
-        assert list(confirmed) == [source.startswith(("human", "accepted")), False, False]
+        assert list(confirmed) == [source.startswith("human"), False, False]
         say(labelled, "thing", source, (1, "cup", "unknown"))
     assert_row(labelled, "thing", 1, [NAN, NAN, NAN])
+
+
+def test_the_images_of_a_source_are_told_by_the_start_of_its_name(labelled: Catalog) -> None:
+    say(labelled, "thing", "human:ann", (1, "cup", "yes"))
+    say(labelled, "thing", "human:bob", (2, "cup", "no"))
+    say(labelled, "colour", "human:ann", (2, "red", "yes"))
+    say(labelled, "thing", "accepted:fill@m", (2, "cup", "yes"))
+    assert labelled.labels.images_said_by("thing", "human") == {1}
+    assert labelled.labels.images_said_by("thing", "accepted:fill") == {2}
+    assert labelled.labels.images_said_by("thing", "reader") == set()
 
 
 def test_of_two_people_the_later_one_is_believed(labelled: Catalog) -> None:

@@ -176,14 +176,14 @@ def test_effective_labels_agree_with_the_rules_read_aloud(
         winners = [c for c, (_, _, yes) in believed.items() if yes]
         if kind == "single" and winners:
             winners = [max(winners, key=lambda c: believed[c][:2])]
-            by_person = [believed[winners[0]][0] >= 4] * 3
+            by_person = [believed[winners[0]][0] >= 5] * 3
         if winners and (kind == "single" or closed):
             expected = [0.0] * 3
         for c, (rank, _, yes) in believed.items():
             if not yes:
                 expected[c] = 0.0
             if not yes or c in winners:
-                by_person[c] = by_person[c] or rank >= 4
+                by_person[c] = by_person[c] or rank >= 5
         for c in winners:
             expected[c] = 1.0
         np.testing.assert_array_equal(values[image], expected)

@@ -169,7 +169,7 @@ class LabelMatrix:
         1 for yes, 0 for no, NaN for unknown. In a ``single`` taxonomy an image with a yes has 0
         in the rest; in a ``closed`` one likewise.
     confirmed : ndarray of bool, shape (n_images, n_classes)
-        True where a person said it (source ``human:…`` or an accepted suggestion).
+        True where a person said it (source ``human:…``).
     """
 
     taxonomy: Taxonomy

@@ -26,6 +26,7 @@ __all__ = ["FillSummary", "apply_fill", "fill_taxonomy"]
 _METHOD = 1
 """Part of the fingerprint: raise it when the method changes, and suggestions are made anew."""
 
+_OTHER_SOURCES = ("human", "given", "reader", "api", "proposal")
 _CONFIRMED_IMAGES, _CONFIRMED_SHARE = 200, 0.5
 """From so many confirmed images, and such a share of the labelled ones, on the promise rests on
 them alone. Fewer are mostly those that a person looked at because they were suspicious."""
@@ -143,23 +144,14 @@ def _evidence_rows(
 
     Labels that an earlier fill wrote are neither: a head's own answers prove nothing.
     """
-    usable, confirmed = np.ones(len(data.image_ids), bool), np.zeros(len(data.image_ids), bool)
-    matrix = catalog.labels.matrix(data.taxonomy.name)
-    said = {int(i) for i in matrix.image_ids[(matrix.confirmed & (matrix.values == 1)).any(axis=1)]}
-    for row, image in enumerate(data.image_ids):
-        if int(image) not in said:
-            continue
-        sources = [
-            source
-            for source, statement in catalog.labels.statements(data.taxonomy.name, int(image))
-            if statement.state == "yes" and not source.startswith("model")
-        ]
-        filled = [source.startswith("accepted:fill") for source in sources]
-        usable[row] = not all(filled)
-        confirmed[row] = any(source.startswith(("human", "accepted")) for source in sources) and (
-            not any(filled)
-        )
-    return usable, confirmed
+    labels, name = catalog.labels, data.taxonomy.name
+    filled = labels.images_said_by(name, "accepted:fill")
+    by_others: set[int] = set().union(
+        *(labels.images_said_by(name, word) for word in _OTHER_SOURCES)
+    )
+    own = np.asarray(sorted(filled - by_others), np.int64)
+    sure = np.asarray(sorted(labels.images_said_by(name, "human") - filled), np.int64)
+    return ~np.isin(data.image_ids, own), np.isin(data.image_ids, sure)
 
 
 def _fingerprint(

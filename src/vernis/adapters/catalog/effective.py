@@ -19,8 +19,9 @@ _RANKS = {
 }
 COUNTED = 1
 """Sources below this rank are kept but are no labels."""
-CONFIRMED = 4
-"""From this rank on a person said it."""
+CONFIRMED = 5
+"""From this rank on a person looked at the image. Suggestions that were applied as a batch rank
+below: nobody looked at each, so they are no evidence and may themselves be wrong."""
 
 
 def rank_of(source: str) -> int:

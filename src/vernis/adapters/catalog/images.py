@@ -94,18 +94,21 @@ class SqliteImageStore:
         return [_record(row) for row in rows]
 
     def find(self, text: str) -> ImageRecord:
-        """Return the image whose uri or id is ``text``; raises NotFound with the nearest names.
+        """Return the image whose uri, id or path is ``text``; raises NotFound with near names.
 
         Of several images that lay at one place the one that is there now is returned.
         """
         text = _plain_name(text)
         uri = text.replace(os.sep, "/").removeprefix("./")
         number = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
+        # A path as the shell completes it counts too, when it lies in the indexed folder.
+        path, root = Path(text).absolute(), self.root()
+        below = path.relative_to(root).as_posix() if root and path.is_relative_to(root) else uri
         row = self._ledger.row(
-            f"SELECT {_COLUMNS} FROM image WHERE uri IN (?, ?) OR id = ? "
-            "ORDER BY uri = ? DESC, uri = ? DESC, "
+            f"SELECT {_COLUMNS} FROM image WHERE uri IN (?1, ?2, ?4) OR id = ?3 "
+            "ORDER BY uri = ?1 DESC, uri = ?2 DESC, id = ?3 DESC, "
             "state IN ('present', 'unreadable') DESC, id DESC LIMIT 1",
-            (text, uri, number, text, uri),
+            (text, uri, number, below),
         )
         if row is None:
             raise NotFound(f"no image is named {text!r}{self._nearest(uri)}")

@@ -171,6 +171,16 @@ class SqliteLabelStore:
             for source, image, label, state, p in rows
         ]
 
+    def images_said_by(self, name: str, source: str) -> set[int]:
+        """Return the images that carry a label by a source whose name begins so; see the port."""
+        rows = self._ledger.rows(
+            "SELECT DISTINCT s.image_id FROM source CROSS JOIN statement AS s "
+            "ON s.taxonomy_id = ? AND s.source_id = source.id "
+            "WHERE s.state = 'yes' AND substr(source.name, 1, ?) = ?",
+            (self._find(name)[0], len(source), source),
+        )
+        return {int(row[0]) for row in rows}
+
     def counts_by_source(self) -> dict[str, int]:
         """Return how many labels (yes or no) of present images each source states."""
         rows = self._ledger.rows(
