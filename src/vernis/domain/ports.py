@@ -16,6 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from vernis.domain.encoders import TextEncoder as TextEncoder
 from vernis.domain.types import (
     DuplicateGroup,
     Event,
