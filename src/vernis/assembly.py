@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from base64 import b64encode
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vernis.domain.errors import NotFound, UsageError
-from vernis.domain.ports import Catalog, PictureReader, Progress
-from vernis.domain.types import Issue, Space
+from vernis.domain.errors import NotFound, UnreadableImage, UsageError
+from vernis.domain.ports import Catalog, PictureReader, Pixels, Progress
+from vernis.domain.types import ImageRecord, Issue, Space
 from vernis.version import VERSION
 
 if TYPE_CHECKING:
@@ -255,3 +256,49 @@ def decide(
     act = accept_issues if verdict == "accepted" else dismiss_issues
     summary = act(catalog, select_issues(catalog, what, images, worst=worst), who=who)
     return {"issues": summary.issues, "changes": summary.changes, "batch": summary.batch}
+
+
+def draw_sample_folder(
+    catalog: Catalog, taxonomy: str, size: int, folder: Path, seed: int, progress: Progress
+) -> dict[str, Any]:
+    """Draw a random sample and write the folder in which a person judges it."""
+    from vernis.adapters.files import picture_reader
+    from vernis.adapters.interchange import truth_folder
+    from vernis.report.judge_page import JudgedImage, render_judge_page
+    from vernis.workflows.lab import sample as sampling
+
+    sample = sampling.draw_truth_sample(catalog, taxonomy, size=size, seed=seed)
+    read = picture_reader(image_root(catalog))
+    rows = []
+    for number, row in enumerate(sample.images, 1):
+        thumb = _thumbnail_address(read, catalog.images.find(row.image))
+        rows.append(JudgedImage(row.image, sampling.candidates_of(row), thumb))
+        progress("Sample", number, len(sample.images))
+    document = sampling.sample_document(sample)
+    page = render_judge_page(
+        taxonomy=taxonomy,
+        kind=sample.kind,
+        classes=sample.classes,
+        images=rows,
+        key=sampling.sample_key(sample),
+        nothing=sampling.NOTHING,
+    )
+    names = [row.image for row in sample.images]
+    written = truth_folder.write_sample_folder(folder, document, names, page)
+    return {
+        "images": len(names),
+        "folder": str(folder),
+        "page": str(written),
+        "sheet": str(folder / truth_folder.SHEET),
+    }
+
+
+def _thumbnail_address(read: Callable[[ImageRecord], Pixels], image: ImageRecord) -> str:
+    """Return a picture as a ``data:`` address; empty when its file cannot be read."""
+    from vernis.adapters.pixels import thumbnail_jpeg
+
+    try:
+        jpeg = thumbnail_jpeg(read(image), 480)
+    except (UnreadableImage, OSError):
+        return ""
+    return "data:image/jpeg;base64," + b64encode(jpeg).decode("ascii")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vernis.domain.errors import InvalidValue, NothingToLearn, UsageError
 from vernis.domain.ports import Catalog, Progress, silent
 from vernis.domain.types import Space, Statement, Suggestion
-from vernis.workflows.fill_summary import FillSummary, summarize_fill
+from vernis.workflows.fill_summary import Basis, FillSummary, summarize_fill
 from vernis.workflows.training_data import TrainingData, read_training_data
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FillSummary", "apply_fill", "fill_taxonomy"]
 
-_METHOD = 1
+_METHOD = 2
 """Part of the fingerprint: raise it when the method changes, and suggestions are made anew."""
 
 _OTHER_SOURCES = ("human", "given", "reader", "api", "proposal")
@@ -83,19 +83,21 @@ def fill_taxonomy(
             )
         _, saved = catalog.models.load(record)
         data = read_training_data(catalog, taxonomy, Space(**saved["space"]))
-        usable, confirmed = _evidence_rows(catalog, data)
-        mark = _fingerprint(data, usable, saved["head"], precision, confidence, seed)
+        rows = _sort_rows(catalog, data)
+        mark = _fingerprint(data, rows, saved["head"], precision, confidence, seed)
         kept = _kept_summary(catalog, taxonomy, mark)
         if kept is not None:
             return kept
-        evidence = _gather(data, usable, saved["head"], seed, progress)
-        plan = None
+        evidence = _gather(data, rows.usable, saved["head"], seed, progress)
+        plan: FillPlan | None = None
+        basis: Basis = "given"
         if evidence is not None:
-            basis = _confirmed_basis(evidence, confirmed[usable])
-            plan = evidence.plan(precision, confidence=confidence, seed=seed, confirmed=basis)
-        summary = summarize_fill(catalog, data, record, plan, precision, confidence)
+            basis, own = _choose_basis(evidence, rows)
+            plan = evidence.plan(precision, confidence=confidence, seed=seed, confirmed=own)
+        summary = summarize_fill(catalog, data, record, plan, basis, precision, confidence)
+        suggestions = _suggestions(data, rows.usable, evidence, plan)
         with catalog.transaction():
-            catalog.issues.replace_suggestions(taxonomy, _suggestions(data, usable, evidence, plan))
+            catalog.issues.replace_suggestions(taxonomy, suggestions)
             catalog.runs.finish(f"fill:{taxonomy}", mark, asdict(summary))
     return summary
 
@@ -137,26 +139,38 @@ def apply_fill(catalog: Catalog, taxonomy: str) -> int:
     return batch
 
 
-def _evidence_rows(
-    catalog: Catalog, data: TrainingData
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which images may be evidence or be filled, and which a person confirmed.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """What each image may be used for, ndarrays of bool of shape (n_images,).
 
-    Labels that an earlier fill wrote are neither: a head's own answers prove nothing.
+    ``usable``: as evidence, or to be filled; labels that an earlier fill wrote are neither, as a
+    head's own answers prove nothing. ``confirmed``: a person looked at it. ``sampled``: a person
+    looked at it because it was drawn at random (``vernis lab truth``).
     """
+
+    usable: NDArray[np.bool_]
+    confirmed: NDArray[np.bool_]
+    sampled: NDArray[np.bool_]
+
+
+def _sort_rows(catalog: Catalog, data: TrainingData) -> _Rows:
     labels, name = catalog.labels, data.taxonomy.name
     filled = labels.images_said_by(name, "accepted:fill")
     by_others: set[int] = set().union(
         *(labels.images_said_by(name, word) for word in _OTHER_SOURCES)
     )
-    own = np.asarray(sorted(filled - by_others), np.int64)
-    sure = np.asarray(sorted(labels.images_said_by(name, "human") - filled), np.int64)
-    return ~np.isin(data.image_ids, own), np.isin(data.image_ids, sure)
+    judged = (catalog.runs.summary(f"truth:{name}") or {}).get("image_ids", [])
+    confirmed = labels.images_said_by(name, "human") - filled
+
+    def among(images: Iterable[int]) -> NDArray[np.bool_]:
+        return np.isin(data.image_ids, np.asarray(sorted(images), np.int64))
+
+    return _Rows(~among(filled - by_others), among(confirmed), among(confirmed & set(judged)))
 
 
 def _fingerprint(
     data: TrainingData,
-    usable: NDArray[np.bool_],
+    rows: _Rows,
     head: Mapping[str, Any],
     precision: float,
     confidence: float,
@@ -166,7 +180,8 @@ def _fingerprint(
     about += [head.get("parameters"), head.get("slices"), precision, confidence, seed]
     digest = hashlib.sha256(json.dumps(about, default=list, sort_keys=True).encode())
     digest.update("\n".join(data.hashes).encode())
-    for array in (data.image_ids, data.Y, data.groups, usable):
+    used = (rows.usable, rows.confirmed, rows.sampled)
+    for array in (data.image_ids, data.Y, data.groups, *used):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 
@@ -214,13 +229,19 @@ def _gather(
     )
 
 
-def _confirmed_basis(
-    evidence: FillEvidence, confirmed: NDArray[np.bool_]
-) -> NDArray[np.bool_] | None:
-    """Return the confirmed labelled images when they are enough for a promise of their own."""
-    own = confirmed[evidence.labelled]
-    enough = own.sum() >= _CONFIRMED_IMAGES and own.mean() >= _CONFIRMED_SHARE
-    return own if enough else None
+def _choose_basis(evidence: FillEvidence, rows: _Rows) -> tuple[Basis, NDArray[np.bool_] | None]:
+    """Return what the promise rests on, and the mask of those labelled images (None: all).
+
+    A judged random sample speaks for all, however small its share is; other confirmed images only
+    when they are many.
+    """
+    labelled = np.flatnonzero(rows.usable)[evidence.labelled]
+    sampled, confirmed = rows.sampled[labelled], rows.confirmed[labelled]
+    if sampled.sum() >= _CONFIRMED_IMAGES:
+        return "sampled", sampled
+    if confirmed.sum() >= _CONFIRMED_IMAGES and confirmed.mean() >= _CONFIRMED_SHARE:
+        return "confirmed", confirmed
+    return "given", None
 
 
 def _suggestions(

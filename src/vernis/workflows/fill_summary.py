@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -16,6 +16,25 @@ from vernis.workflows.training_data import TrainingData
 
 if TYPE_CHECKING:
     from vernis.core.enrich.fill import FillPlan
+
+Basis = Literal["given", "confirmed", "sampled"]
+"""Which labels the promised precision is checked against."""
+
+_BASES: dict[Basis, tuple[str, str]] = {
+    "given": (
+        "out-of-bag predictions against the given labels, similar images held out together",
+        "wrong given labels make the precision look too low; labels that are wrong always in the "
+        "same way, and unlabelled images that belong to no class, make it look too high",
+    ),
+    "confirmed": (
+        "out-of-bag predictions against labels that a person confirmed",
+        "confirmed images may be harder or easier than the unlabelled ones",
+    ),
+    "sampled": (
+        "out-of-bag predictions against a random sample that a person judged",
+        "none but chance, unless many images were added since the sample was drawn",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +97,7 @@ def summarize_fill(
     data: TrainingData,
     record: ModelRecord,
     plan: FillPlan | None,
+    basis: Basis,
     precision: float,
     confidence: float,
 ) -> FillSummary:
@@ -85,7 +105,7 @@ def summarize_fill(
     matrix = catalog.labels.matrix(data.taxonomy.name)
     n_images, n_labelled = len(matrix.image_ids), int(matrix.labelled.sum())
     filled = len(np.unique(plan.image)) if plan is not None else 0
-    basis, bias = _describe_basis(plan)
+    on, bias = _BASES[basis] if plan is not None else ("nothing to fill", "")
     return FillSummary(
         taxonomy=data.taxonomy.name,
         model=f"{record.name}@{record.version}",
@@ -104,7 +124,7 @@ def summarize_fill(
         label_noise=0.0 if plan is None else round(plan.noise, 4),
         held_out=0 if plan is None else plan.n_held_out,
         groups=0 if plan is None else plan.n_groups,
-        basis=basis,
+        basis=on,
         bias=bias,
         classes={} if plan is None else _by_class(data, plan),
         notes=_notes(data, plan, precision),
@@ -125,21 +145,6 @@ def _by_class(data: TrainingData, plan: FillPlan) -> dict[str, dict[str, float |
         }
         for column, name in enumerate(data.taxonomy.classes)
     }
-
-
-def _describe_basis(plan: FillPlan | None) -> tuple[str, str]:
-    if plan is None:
-        return "nothing to fill", ""
-    if plan.on_confirmed:
-        return (
-            "out-of-bag predictions against labels that a person confirmed",
-            "confirmed images may be harder or easier than the unlabelled ones",
-        )
-    return (
-        "out-of-bag predictions against the given labels, similar images held out together",
-        "wrong given labels make the precision look too low; labels that are wrong always in the "
-        "same way, and unlabelled images that belong to no class, make it look too high",
-    )
 
 
 def _notes(data: TrainingData, plan: FillPlan | None, precision: float) -> tuple[str, ...]:

@@ -1,0 +1,123 @@
+"""The folder of a random sample that a person judges: ``sample.json``, ``sample.csv``, a page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from vernis.adapters.interchange.csv_labels import read_label_table
+from vernis.core.enrich.label_columns import split_cell
+from vernis.domain.errors import InvalidLabels, StorageError, UsageError
+
+SAMPLE, SHEET, JUDGED, PAGE, RESULT = (
+    "sample.json",
+    "sample.csv",
+    "truth.csv",
+    "index.html",
+    "comparison.json",
+)
+_FORMAT = 1
+
+
+def write_sample_folder(
+    folder: Path, sample: Mapping[str, Any], images: list[str], page: bytes
+) -> Path:
+    """Write a new sample; returns its page.
+
+    Parameters
+    ----------
+    folder : Path
+        New or empty: judgements of an earlier sample are never overwritten.
+    sample : mapping
+        JSON-able; what ``read_sample`` returns.
+    images : list of str
+        The rows of the sheet.
+    page : bytes
+
+    Raises
+    ------
+    UsageError
+        The folder holds something.
+    StorageError
+        It cannot be written.
+    """
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise UsageError(f"{folder}: is there already; name a new folder: --out DIR")
+        folder.mkdir(parents=True, exist_ok=True)
+        sheet = io.StringIO()
+        writer = csv.writer(sheet, lineterminator="\n")
+        writer.writerow(["image", "truth"])
+        writer.writerows([image, ""] for image in images)
+        _write(folder / SHEET, sheet.getvalue().encode("utf-8"))
+        _write(folder / PAGE, page)
+        # Last: a folder without it is no sample.
+        write_json(folder / SAMPLE, {"format": _FORMAT, **sample})
+    except OSError as error:
+        raise StorageError(f"{folder}: cannot write the sample ({error.strerror})") from error
+    return folder / PAGE
+
+
+def write_json(path: Path, document: Mapping[str, Any]) -> None:
+    """Write a JSON file, all of it or nothing."""
+    text = json.dumps(document, ensure_ascii=False, indent=1, default=asdict)
+    _write(path, text.encode("utf-8"))
+
+
+def read_sample(folder: Path) -> dict[str, Any]:
+    """Return what ``write_sample_folder`` stored.
+
+    Raises
+    ------
+    UsageError
+        The folder holds no sample, or one of another version.
+    """
+    try:
+        document = json.loads((folder / SAMPLE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{folder}: holds no sample; draw one: vernis lab sample") from error
+    if not isinstance(document, dict) or document.pop("format", None) != _FORMAT:
+        raise UsageError(f"{folder / SAMPLE}: was written by another version; draw a new sample")
+    return document
+
+
+def read_judgement(folder: Path, file: Path | None, nothing: str) -> dict[str, tuple[str, ...]]:
+    """Return image → true classes of the judged rows.
+
+    Parameters
+    ----------
+    folder : Path
+    file : Path or None
+        The CSV file; default ``truth.csv`` of the folder, as the page saves it, else the sheet.
+    nothing : str
+        The cell of an image that carries no class; a blank cell is not judged.
+
+    Raises
+    ------
+    InvalidLabels
+        The file cannot be read, has no column ``truth``, or says two things of one image.
+    """
+    if file is None:
+        file = folder / JUDGED if (folder / JUDGED).exists() else folder / SHEET
+    table = read_label_table(file)
+    if "truth" not in table.columns:
+        raise InvalidLabels(f"{file}: has no column 'truth'; its header is: image,truth")
+    judged: dict[str, tuple[str, ...]] = {}
+    for image, row, cell in zip(table.images, table.rows, table.columns["truth"], strict=True):
+        if not cell:
+            continue
+        labels = () if cell == nothing else split_cell(cell)
+        if judged.setdefault(image, labels) != labels:
+            raise InvalidLabels(f"{file}: row {row} contradicts an earlier row on '{image}'")
+    return judged
+
+
+def _write(path: Path, content: bytes) -> None:
+    partial = path.with_name(f".{path.name}.part")
+    partial.write_bytes(content)
+    partial.replace(path)

@@ -1,0 +1,89 @@
+"""``vernis lab sample`` and ``vernis lab truth``: a random sample that a person judges."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import Any
+
+from vernis.cli.output import print_facts, print_json, print_table
+from vernis.cli.verbs import add_verb, open_collection, working
+
+
+def add_lab_verbs(verbs: Any) -> None:
+    """Add the verbs to those of the lab."""
+    draw = add_verb(
+        verbs, "sample", sample, "draw a random sample for a person to judge", table=True
+    )
+    draw.add_argument("taxonomy", metavar="TAXONOMY")
+    draw.add_argument("--n", type=int, default=300, metavar="N", help="images (default 300)")
+    draw.add_argument("--out", metavar="DIR", help="a new folder (default: sample-TAXONOMY)")
+    draw.add_argument("--seed", type=int, default=0)
+    found = add_verb(
+        verbs,
+        "truth",
+        truth,
+        "record a judged sample; compare given, cleaned and predicted labels with it",
+        table=True,
+    )
+    found.add_argument("folder", metavar="DIR", help="the folder of the sample")
+    found.add_argument(
+        "--file", metavar="CSV", help="default: truth.csv in the folder, else its sample.csv"
+    )
+    found.add_argument("--who", default="", help="your name (default: the login name)")
+
+
+def sample(options: Namespace) -> int:
+    """``vernis lab sample TAXONOMY``."""
+    with working(options) as collection:
+        result = collection.lab.sample(
+            options.taxonomy, size=options.n, out=options.out, seed=options.seed
+        )
+    if options.json:
+        print_json(result)
+        return 0
+    print(f"{result['images']:,} images to judge, on the page {result['page']}")
+    print(f"or in the column 'truth' of {result['sheet']}.")
+    print(f"Next:   vernis lab truth {result['folder']}")
+    return 0
+
+
+def truth(options: Namespace) -> int:
+    """``vernis lab truth DIR``."""
+    with open_collection(options) as collection:
+        result = collection.lab.truth(options.folder, file=options.file, who=options.who)
+    if options.json:
+        print_json(result)
+        return 0
+    print_facts(
+        {
+            "taxonomy": result["taxonomy"],
+            "judged": f"{result['judged']:,} of {result['sample']:,}",
+            "collection": f"{result['population']:,} images",
+        }
+    )
+    rows = [{"labels": name, **_shown(found)} for name, found in result["measures"].items()]
+    columns = list(rows[0])
+    print_table(rows, columns, title="Against the truth (interval of 95 %)")
+    changes = [{"what": name.replace("_", " "), **row} for name, row in result["changes"].items()]
+    print_table(
+        changes,
+        ["what", "sample", "value", "low", "high"],
+        title="What cleaning does, in images of the sample and of the collection",
+    )
+    if result["batch"]:
+        print(f"Recorded as your labels (vernis undo {result['batch']} takes it back).")
+    return 0
+
+
+def _shown(found: dict[str, Any]) -> dict[str, str]:
+    cells = {"coverage": found["coverage"], "accuracy": found["accuracy"]}
+    cells |= {f"micro {name}": value for name, value in found["micro"].items()}
+    cells |= {"macro f1": found["macro"]["f1"]}
+    return {name: _interval(value) for name, value in cells.items()}
+
+
+def _interval(share: dict[str, float | None]) -> str:
+    value, low, high = (share[key] for key in ("value", "low", "high"))
+    if value is None or value != value or low is None or high is None:
+        return "–"
+    return f"{value:.3f} ({low:.3f}–{high:.3f})"

@@ -1,0 +1,1 @@
+"""Workflows that try methods on a collection."""

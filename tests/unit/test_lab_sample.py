@@ -1,0 +1,150 @@
+"""A sample is drawn, judged, recorded and held against the labels; the fill rests on it."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from vernis.adapters.catalog.catalog import SqliteCatalog
+from vernis.adapters.interchange import truth_folder
+from vernis.domain.errors import InvalidLabels, UsageError
+from vernis.domain.types import FoundFile, Issue, Statement, Suggestion, Taxonomy
+from vernis.report.judge_page import JudgedImage, render_judge_page
+from vernis.workflows.lab.sample import (
+    NOTHING,
+    draw_truth_sample,
+    record_truth,
+    sample_document,
+    sample_from,
+)
+
+COLOURS = ("blue", "green", "red")
+
+
+@pytest.fixture
+def catalog(tmp_path):
+    with SqliteCatalog.create(tmp_path / "c.vernis") as made:
+        found = [FoundFile(f"{n:02}.jpg", f"hash{n}", 10, 1) for n in range(12)]
+        made.images.apply_index(found, complete=True)
+        made.labels.define(Taxonomy("colour", "single", COLOURS))
+        made.labels.define(Taxonomy("tags", "multi", ("big", "old")))
+        given = [Statement(n + 1, COLOURS[n % 3], "yes") for n in range(9)]
+        made.labels.record("colour", given, source="given", verb="import")
+        made.labels.record("tags", [Statement(1, "big", "yes")], source="given", verb="import")
+        evidence = {"given": ["blue"], "suggested": ["red"], "probability": 0.9}
+        issue = Issue("label", 1, 0.1, flagged=True, taxonomy="colour", evidence=evidence)
+        made.issues.replace(("label",), [issue], "colour")
+        filled = Suggestion(10, "colour", "green", 0.99, promised=True)
+        made.issues.replace_suggestions("colour", [filled])
+        yield made
+
+
+def test_a_sample_holds_what_was_given_and_what_cleaning_makes_of_it(catalog):
+    # What a person or a fill said meanwhile is not what was given.
+    catalog.labels.record("colour", [Statement(2, "red", "yes")], source="human:a", verb="edit")
+    sample = draw_truth_sample(catalog, "colour", size=100)
+    rows = {row.image: row for row in sample.images}
+    assert len(rows) == sample.population == 12
+    assert (rows["00.jpg"].given, rows["00.jpg"].cleaned) == (("blue",), ("red",))
+    assert rows["01.jpg"].given == ("green",)
+    assert (rows["09.jpg"].given, rows["09.jpg"].cleaned) == ((), ("green",))
+    assert sample_from(json.loads(json.dumps(sample_document(sample)))) == sample
+
+
+def test_the_truth_is_recorded_and_compared(catalog):
+    sample = draw_truth_sample(catalog, "colour", size=100)
+    judged = {row.image: row.given or ("green",) for row in sample.images}
+    judged["00.jpg"] = ("red",)
+    judged["11.jpg"] = ()
+    result = record_truth(catalog, sample, judged, who="ada")
+    assert {name: row["sample"] for name, row in result["changes"].items()} == {
+        "mended": 1,
+        "broken": 0,
+        "missed": 0,
+        "filled_right": 1,
+        "filled_wrong": 0,
+    }
+    assert result["measures"]["given"]["accuracy"]["value"] == pytest.approx(8 / 9)
+    assert result["measures"]["cleaned"]["accuracy"]["value"] == 1.0
+    assert catalog.labels.images_said_by("colour", "human:ada") == set(range(1, 12))
+    assert catalog.runs.summary("truth:colour")["image_ids"] == list(range(1, 13))
+    matrix = catalog.labels.matrix("colour")
+    assert matrix.values[0].tolist() == [0, 0, 1]
+    catalog.labels.undo()
+    assert catalog.labels.matrix("colour").values[0].tolist() == [1, 0, 0]
+
+
+def test_every_class_of_a_judged_image_is_known(catalog):
+    sample = draw_truth_sample(catalog, "tags", size=100)
+    record_truth(catalog, sample, {"00.jpg": ("old",), "01.jpg": ()}, who="ada")
+    assert catalog.labels.matrix("tags").values[:2].tolist() == [[0, 1], [0, 0]]
+
+
+def test_judgements_that_do_not_fit_are_refused_and_nothing_is_recorded(catalog):
+    sample = draw_truth_sample(catalog, "colour", size=100)
+    for judged, what in (
+        ({"nothere.jpg": ("red",)}, "not an image of this sample"),
+        ({"00.jpg": ("pink",)}, "'pink' is no class of colour"),
+        ({"00.jpg": ("red", "blue")}, "one class an image"),
+    ):
+        with pytest.raises(InvalidLabels, match=what):
+            record_truth(catalog, sample, judged, who="ada")
+    with pytest.raises(UsageError, match="no image is judged"):
+        record_truth(catalog, sample, {}, who="ada")
+    catalog.images.apply_index([FoundFile("00.jpg", "other", 10, 1)], complete=False)
+    with pytest.raises(UsageError, match="has changed since"):
+        record_truth(catalog, sample, {"00.jpg": ("red",)}, who="ada")
+    assert catalog.labels.images_said_by("colour", "human") == set()
+    with pytest.raises(UsageError, match="at least 1"):
+        draw_truth_sample(catalog, "colour", size=0)
+
+
+def test_the_folder_round_trips_and_is_never_overwritten(tmp_path):
+    folder = tmp_path / "sample"
+    page = truth_folder.write_sample_folder(folder, {"a": 1}, ["x,1.jpg", "y.jpg", "z.jpg"], b"<p>")
+    assert page.read_bytes() == b"<p>"
+    assert truth_folder.read_sample(folder) == {"a": 1}
+    assert truth_folder.read_judgement(folder, None, NOTHING) == {}
+    rows = [["image", "truth"], ["x,1.jpg", "red | blue"], ["y.jpg", NOTHING], ["z.jpg", ""]]
+    with open(folder / truth_folder.JUDGED, "w", newline="") as stream:
+        csv.writer(stream).writerows(rows)
+    found = truth_folder.read_judgement(folder, None, NOTHING)
+    assert found == {"x,1.jpg": ("red", "blue"), "y.jpg": ()}
+    with pytest.raises(UsageError, match="is there already"):
+        truth_folder.write_sample_folder(folder, {}, [], b"")
+    (folder / truth_folder.SAMPLE).write_text("{")
+    with pytest.raises(UsageError, match="holds no sample"):
+        truth_folder.read_sample(folder)
+    (folder / "bad.csv").write_text("image,label\na.jpg,red\n")
+    with pytest.raises(InvalidLabels, match="no column 'truth'"):
+        truth_folder.read_judgement(folder, folder / "bad.csv", NOTHING)
+
+
+def test_the_page_does_not_tell_which_label_is_given_and_survives_hostile_names():
+    page = render_judge_page(
+        taxonomy="<b>",
+        kind="single",
+        classes=("a", "</script><i>"),
+        images=[JudgedImage("$x</script>.jpg", ("a", "b"), "")],
+        key="k",
+        nothing=NOTHING,
+    ).decode()
+    assert page.count("</script>") == 1
+    assert "<b>" not in page
+    assert "given" not in page.split("const sample = ")[1].split("\n")[0]
+
+
+def test_a_judged_random_sample_carries_the_promise_of_a_fill():
+    from vernis.workflows.fill import _choose_basis, _Rows
+
+    class Evidence:
+        labelled = np.arange(3000)
+
+    usable = np.ones(4000, bool)
+    confirmed = np.arange(4000) < 300
+    nobody = np.zeros(4000, bool)
+    assert _choose_basis(Evidence, _Rows(usable, confirmed, nobody))[0] == "given"
+    basis, mask = _choose_basis(Evidence, _Rows(usable, confirmed, confirmed))
+    assert (basis, mask.sum()) == ("sampled", 300)
+    assert _choose_basis(Evidence, _Rows(usable, usable, nobody))[0] == "confirmed"
