@@ -24,11 +24,21 @@ def reference() -> str:
     """Return the whole page."""
     os.environ["COLUMNS"] = "96"
     parser = build_parser()
-    verbs = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
     parts = [INTRODUCTION, f"```text\n{parser.format_help().rstrip()}\n```\n"]
-    for name, verb in verbs.choices.items():
-        parts.append(f"## vernis {name}\n\n```text\n{verb.format_help().rstrip()}\n```\n")
+    parts += sections(parser, "vernis", "##")
     return "\n".join(parts)
+
+
+def sections(parser: argparse.ArgumentParser, path: str, level: str) -> list[str]:
+    """Return a section for each verb of the parser, each followed by those of its own verbs."""
+    found = []
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, verb in action.choices.items():
+                text = f"```text\n{verb.format_help().rstrip()}\n```\n"
+                found.append(f"{level} {path} {name}\n\n{text}")
+                found += sections(verb, f"{path} {name}", f"{level}#")
+    return found
 
 
 def main() -> int:

@@ -1,4 +1,7 @@
-"""``Lab``: the verbs that try methods on a collection (``Collection.lab``)."""
+"""``Lab``: the verbs that try methods on a collection (``Collection.lab``).
+
+Every study writes one folder (``vernis.report.lab.run_folder``) and can be run again from it.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,21 @@ import getpass
 from pathlib import Path
 from typing import Any
 
+from vernis.domain.errors import UsageError
 from vernis.domain.ports import Catalog, Progress, silent
+
+STUDIES: tuple[str, ...] = ()
+"""Methods of ``Lab`` that write a run folder."""
+
+WITHOUT_COLLECTION = ("toy",)
+"""Studies that draw their own data."""
 
 
 class Lab:
     """Compares models, settings, noise and scorers on the user's own labels.
+
+    A method named as a study takes that study's settings as keywords, and ``out`` (the folder of
+    the run); it returns ``folder``, ``rows`` and ``notes``. ``rerun`` relies on it.
 
     Parameters
     ----------
@@ -22,6 +35,34 @@ class Lab:
     def __init__(self, catalog: Catalog, progress: Progress = silent) -> None:
         self.catalog = catalog
         self.progress = progress
+
+    def rerun(
+        self, folder: Path | str, *, out: Path | str | None = None, other_data: bool = False
+    ) -> dict[str, Any]:
+        """Run the study of a folder again, with its settings, into another folder.
+
+        Parameters
+        ----------
+        folder : Path or str
+            Of a run. One that was stopped is finished in place.
+        out : Path or str, optional
+            Default: ``FOLDER-again``.
+        other_data : bool
+            Run even though the collection's data are not those of the run.
+
+        Raises
+        ------
+        UsageError
+            The folder holds no run, or its data differ from the collection's.
+        """
+        from vernis.report.lab.run_folder import read_run
+
+        run = read_run(folder)
+        if run["study"] not in STUDIES:
+            raise UsageError(f"{folder}: this version of Vernis has no study '{run['study']}'")
+        study = getattr(self, run["study"])
+        expected = "" if other_data else str(run["data"].get("fingerprint", ""))
+        return dict(study(**run["arguments"], out=_place(folder, run, out), expected_data=expected))
 
     # ------------------------------------------------------------------ a judged sample
 
@@ -68,3 +109,31 @@ class Lab:
         result = record_truth(self.catalog, sample, judged, who=who or getpass.getuser())
         truth_folder.write_json(place / truth_folder.RESULT, result)
         return result
+
+
+def _place(folder: Path | str, run: dict[str, Any], out: Path | str | None) -> Path:
+    """Return where a run is repeated: a stopped one in place, a finished one beside itself."""
+    if out is not None:
+        return Path(out)
+    folder = Path(folder)
+    return folder.with_name(f"{folder.name}-again") if run["finished"] else folder
+
+
+def rerun_without_collection(
+    folder: Path | str,
+    *,
+    out: Path | str | None = None,
+    other_data: bool = False,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Run a study that draws its own data again from its folder; see ``Lab.rerun``."""
+    from vernis.report.lab.run_folder import read_run
+
+    raise UsageError(f"{folder}: this version of Vernis has no study '{read_run(folder)['study']}'")
+
+
+def compare_runs(first: Path | str, second: Path | str) -> dict[str, Any]:
+    """Return the differences between two runs; see ``workflows.lab.compare``."""
+    from vernis.workflows.lab import compare
+
+    return compare.compare_runs(first, second)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from vernis.cli import commands, review_commands
+from vernis.cli import commands, lab_verbs, review_commands
 from vernis.cli.verbs import add_verb, fraction
 
 
@@ -23,6 +23,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_step_verbs(verbs)
     _add_review_verbs(verbs)
     _add_record_verbs(verbs)
+    lab_verbs.add_verbs(verbs)
     return parser
 
 

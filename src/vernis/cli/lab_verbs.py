@@ -1,0 +1,103 @@
+"""``vernis lab``: studies of methods on a collection.
+
+A module with a study of its own has ``add_lab_verbs(subverbs)``, called from ``add_verbs``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from argparse import Namespace
+from collections.abc import Sequence
+from typing import Any
+
+from vernis.cli import lab_sample_verbs
+from vernis.cli.output import print_json, print_table, say
+from vernis.cli.progress import choose_progress
+from vernis.cli.verbs import add_verb, working
+
+DESCRIPTION = (
+    "Try methods on the collection: every study writes one folder with its settings, a table, "
+    "figures and what is needed to run it again."
+)
+
+
+def add_verbs(verbs: Any) -> None:
+    """Add ``lab`` and its sub-verbs."""
+    lab = verbs.add_parser("lab", help="try methods on the collection", description=DESCRIPTION)
+    studies = lab.add_subparsers(dest="study", metavar="STUDY", required=True)
+    lab_sample_verbs.add_lab_verbs(studies)
+    rerun_verb = add_verb(studies, "rerun", rerun, "run a study again from its folder", table=True)
+    rerun_verb.add_argument("folder", metavar="FOLDER", help="of a lab run")
+    rerun_verb.add_argument(
+        "--other-data", action="store_true", help="even though the collection's data differ"
+    )
+    add_out(rerun_verb, "FOLDER-again; in place when the run was stopped")
+    diff_verb = add_verb(studies, "diff", diff, "compare the tables of two runs", table=True)
+    diff_verb.add_argument("a", metavar="A", help="folder of a lab run")
+    diff_verb.add_argument("b", metavar="B", help="folder of another run of the same study")
+    diff_verb.add_argument("--all", action="store_true", help="also what does not differ")
+
+
+def add_out(parser: argparse.ArgumentParser, default: str = "lab/STUDY-TAXONOMY-…") -> None:
+    """Add the option that names the run's folder."""
+    parser.add_argument("--out", metavar="DIR", help=f"folder of the run (default: {default})")
+
+
+def print_study(
+    options: Namespace, outcome: dict[str, Any], columns: Sequence[str] | None = None
+) -> int:
+    """Print the table of a study, its notes and its folder; returns the exit code.
+
+    Parameters
+    ----------
+    options : Namespace
+    outcome : dict
+        ``rows``, ``notes`` and ``folder``, as the methods of ``Lab`` return them.
+    columns : sequence of str, optional
+        Of the table; default all.
+    """
+    if options.json:
+        print_json(outcome)
+        return 0
+    rows = outcome["rows"]
+    print_table(rows, columns or list(dict.fromkeys(name for row in rows for name in row)))
+    for note in outcome["notes"]:
+        say(f"note: {note}")
+    print(f"Run: {outcome['folder']}")
+    return 0
+
+
+def rerun(options: Namespace) -> int:
+    """``vernis lab rerun FOLDER``."""
+    from vernis import lab
+    from vernis.report.lab.run_folder import read_run
+
+    how = {"out": options.out, "other_data": options.other_data}
+    if read_run(options.folder)["study"] in lab.WITHOUT_COLLECTION:
+        with choose_progress(options.quiet) as progress:
+            outcome = lab.rerun_without_collection(options.folder, progress=progress, **how)
+    else:
+        with working(options) as collection:
+            outcome = collection.lab.rerun(options.folder, **how)
+    return print_study(options, outcome)
+
+
+def diff(options: Namespace) -> int:
+    """``vernis lab diff A B``."""
+    from vernis.lab import compare_runs
+
+    document = compare_runs(options.a, options.b)
+    if options.json:
+        print_json(document)
+        return 0
+    for name, (a, b) in document["settings"].items():
+        print(f"{name}: {a} → {b}")
+    rows = [row for row in document["rows"] if options.all or row["difference"]]
+    print_table(rows, [*document["keys"], "measure", "a", "b", "difference", "spread", "exceeds"])
+    for side in ("a", "b"):
+        for key in document[f"only_{side}"]:
+            print(f"only in {side.upper()}: {key}")
+    judged = [row for row in document["rows"] if row["exceeds"] is not None]
+    beyond = sum(row["exceeds"] for row in judged)
+    print(f"{beyond} of {len(judged)} measures with a spread differ by more than it.")
+    return 0

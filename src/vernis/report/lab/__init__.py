@@ -1,0 +1,1 @@
+"""What a lab run leaves behind: its folder, its table and its figures."""

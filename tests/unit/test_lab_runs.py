@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from vernis.domain.errors import UsageError
+from vernis.report.lab.run_folder import RunFolder, StudyRun, read_run, read_table
+from vernis.workflows.lab.compare import compare_runs
+
+
+def a_run(seed=0, fingerprint="abc"):
+    return StudyRun(
+        "models", {"taxonomy": "a b/c", "seed": seed}, {"fingerprint": fingerprint}, ("model",)
+    )
+
+
+def rows(shift=0.0, sd=0.1):
+    return [
+        {"model": "x", "f1": 0.5 + shift, "f1_sd": sd, "seconds": 1.0 + shift},
+        {"model": "y", "f1": np.float32(0.25), "f1_sd": sd, "seconds": math.nan},
+    ]
+
+
+def test_a_finished_run_holds_all_that_is_needed(tmp_path):
+    folder = RunFolder.start(a_run(), tmp_path / "r")
+    written = folder.finish(rows(), ["a note"])
+    run = read_run(tmp_path / "r")
+    assert run["arguments"] == {"taxonomy": "a b/c", "seed": 0}
+    assert run["seed"] == 0
+    assert run["data"] == {"fingerprint": "abc"}
+    assert run["versions"]["numpy"] == np.__version__
+    assert run["finished"]
+    assert read_table(tmp_path / "r") == {"keys": ["model"], "notes": ["a note"], "rows": written}
+    assert written[1]["seconds"] is None
+    lines = (tmp_path / "r" / "table.csv").read_text().splitlines()
+    assert lines[0] == "model,f1,f1_sd,seconds"
+    assert lines[2] == "y,0.25,0.1,"
+
+
+def test_finished_cells_are_kept_and_no_half_table_is_left(tmp_path):
+    folder = RunFolder.start(a_run(), tmp_path / "r")
+    folder.cell({"model": "x"}, lambda: [{"f1": 1.0}])
+
+    def stopped():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        folder.cell({"model": "y"}, stopped)
+    assert not (tmp_path / "r" / "table.json").exists()
+    with pytest.raises(UsageError, match="not finished"):
+        read_table(tmp_path / "r")
+    taken_up = RunFolder.start(a_run(), tmp_path / "r")
+    assert taken_up.cell({"model": "x"}, stopped) == [{"f1": 1.0}]
+    assert taken_up.cell({"model": "y"}, lambda: [{"f1": np.float64(0.5)}]) == [{"f1": 0.5}]
+    assert (taken_up.reused, taken_up.computed) == (1, 1)
+
+
+def test_a_damaged_cell_is_computed_anew(tmp_path):
+    folder = RunFolder.start(a_run(), tmp_path / "r")
+    folder.cell({"model": "x"}, lambda: [{"f1": 1.0}])
+    (path,) = (tmp_path / "r" / "cells").iterdir()
+    path.write_text(path.read_text()[:10])
+    assert folder.cell({"model": "x"}, lambda: [{"f1": 2.0}]) == [{"f1": 2.0}]
+
+
+def test_another_run_is_not_written_over(tmp_path):
+    RunFolder.start(a_run(), tmp_path / "r")
+    with pytest.raises(UsageError, match="holds another run"):
+        RunFolder.start(a_run(seed=1), tmp_path / "r")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "x.txt").write_text("x")
+    with pytest.raises(UsageError, match="no lab run"):
+        RunFolder.start(a_run(), tmp_path / "mine")
+
+
+def test_other_data_are_refused(tmp_path):
+    with pytest.raises(UsageError, match="not those of the run"):
+        RunFolder.start(a_run(), tmp_path / "r", expected_data="abd")
+    assert not (tmp_path / "r").exists()
+    RunFolder.start(a_run(), tmp_path / "r", expected_data="abc")
+
+
+def test_the_default_folder_follows_settings_and_data():
+    assert a_run().default_folder() == a_run().default_folder()
+    names = {str(a_run(seed, mark).default_folder()) for seed in (0, 1) for mark in "ab"}
+    assert len(names) == 4
+    assert all(name.startswith("lab/models-a_b_c-") for name in names)
+
+
+def test_diff_tells_what_exceeds_the_spread(tmp_path):
+    RunFolder.start(a_run(), tmp_path / "a").finish(rows())
+    RunFolder.start(a_run(seed=1), tmp_path / "b").finish(rows(shift=0.2, sd=0.1))
+    RunFolder.start(a_run(seed=2), tmp_path / "c").finish(rows(shift=0.1, sd=0.1)[:1])
+    document = compare_runs(tmp_path / "a", tmp_path / "b")
+    assert document["settings"] == {"arguments.seed": [0, 1]}
+    by = {(row["model"], row["measure"]): row for row in document["rows"]}
+    assert by["x", "f1"]["exceeds"] is True
+    assert by["x", "f1"]["spread"] == pytest.approx(math.sqrt(0.02))
+    assert by["y", "f1"]["exceeds"] is False
+    assert by["x", "seconds"]["exceeds"] is None
+    assert ("y", "seconds") not in by
+    document = compare_runs(tmp_path / "a", tmp_path / "c")
+    assert document["only_a"] == [{"model": "y"}]
+    assert [row["exceeds"] for row in document["rows"] if row["measure"] == "f1"] == [False]
+
+
+def test_diff_refuses_what_it_cannot_compare(tmp_path):
+    RunFolder.start(a_run(), tmp_path / "a").finish(rows())
+    other = StudyRun("noise", {}, {}, ("kind",))
+    RunFolder.start(other, tmp_path / "b").finish([])
+    with pytest.raises(UsageError, match="one study"):
+        compare_runs(tmp_path / "a", tmp_path / "b")
+    with pytest.raises(UsageError, match="no lab run here"):
+        compare_runs(tmp_path / "a", tmp_path / "none")
+    (tmp_path / "a" / "run.json").write_text(json.dumps({"format": 99}))
+    with pytest.raises(UsageError, match="format 1"):
+        read_run(tmp_path / "a")
