@@ -30,7 +30,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, label_ranking_average_precision_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from vernis.adapters.backbones.onnx_backbone import FITS, Fit, OnnxBackbone
+from vernis.adapters.backbones.inputs import FITS, Fit
+from vernis.adapters.backbones.onnx_backbone import OnnxBackbone
 from vernis.adapters.backbones.zoo import PRECISIONS, Precision, open_backbone
 from vernis.adapters.engine import ThreadEngine
 from vernis.adapters.pixels import decode

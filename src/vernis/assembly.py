@@ -13,13 +13,14 @@ from vernis.domain.types import ImageRecord, Issue, Space
 from vernis.version import VERSION
 
 if TYPE_CHECKING:
+    from vernis.adapters.backbones.choice import SpaceChoice
     from vernis.adapters.trash import FolderTrash
     from vernis.workflows.index import FileSource
 
 
 SUFFIX = ".vernis"
 # Vectors that are no embeddings.
-_MEASURES = ("fingerprint", "quality")
+MEASURES = ("fingerprint", "quality")
 
 
 def find_collection(start: Path | str = ".") -> Path:
@@ -86,30 +87,34 @@ def index(
     return index_document(summary)
 
 
-def picture_readers(precision: str | None, layer: str | None) -> list[PictureReader]:
+def picture_readers(choice: SpaceChoice | None = None) -> list[PictureReader]:
     """Return what is read from each picture, the embedding first."""
-    from vernis.adapters.backbones.zoo import open_backbone
+    from vernis.adapters.backbones.choice import SpaceChoice
     from vernis.adapters.fingerprints import FingerprintReader
     from vernis.workflows.quality import QualityReader
 
-    backbone = open_backbone(precision=precision)  # type: ignore[arg-type]
-    return [backbone.reader(layer), FingerprintReader(), QualityReader()]
+    return [(choice or SpaceChoice()).open_reader(), FingerprintReader(), QualityReader()]
 
 
 def embed(
     catalog: Catalog,
-    precision: str | None,
-    layer: str | None,
+    choice: SpaceChoice,
     workers: int | None,
     progress: Progress,
+    keep_current: bool = False,
 ) -> dict[str, Any]:
-    """Compute the vectors that are missing."""
+    """Compute the vectors that are missing in a space, and make it the current one.
+
+    With ``keep_current`` the space that was current stays so, if there was one.
+    """
     from vernis.adapters.engine import ThreadEngine
     from vernis.adapters.files import picture_reader
     from vernis.workflows.embed import embed_images
-    from vernis.workflows.training_data import space_document
+    from vernis.workflows.explore.spaces import refuse_taken_name
 
-    readers = picture_readers(precision, layer)
+    readers = picture_readers(choice)
+    space = readers[0].space
+    refuse_taken_name(catalog, space, MEASURES)
     with catalog.lock("embed"):
         summary = embed_images(
             catalog,
@@ -118,15 +123,29 @@ def embed(
             engine=ThreadEngine(workers),
             progress=progress,
         )
-        # Later steps read the space that was chosen last.
-        space = space_document(readers[0].space)
-        catalog.runs.finish("embed", readers[0].space.name, {"space": space})
+        if not keep_current or catalog.runs.summary("embed") is None:
+            _make_current(catalog, space)
     return {
+        "space": space.name,
+        "dimensions": space.dim,
         "pictures": summary.images,
         "computed": summary.computed,
         "unreadable": len(summary.failed),
         "seconds": round(summary.seconds, 1),
+        "current space": embedding_space(catalog).name,
     }
+
+
+def use_space(catalog: Catalog, name: str) -> None:
+    """Make a space of the collection the one that later steps read."""
+    with catalog.lock("spaces"):
+        _make_current(catalog, embedding_space(catalog, name))
+
+
+def _make_current(catalog: Catalog, space: Space) -> None:
+    from vernis.workflows.training_data import space_document
+
+    catalog.runs.finish("embed", space.name, {"space": space_document(space)})
 
 
 def embedding_space(catalog: Catalog, name: str | None = None) -> Space:
@@ -146,12 +165,14 @@ def embedding_space(catalog: Catalog, name: str | None = None) -> Space:
     NotFound
         There is no space of that name.
     """
+    from vernis.workflows.explore.spaces import is_embedding
+
     summary = catalog.runs.summary("embed")
     if summary is None:
         raise UsageError("no embeddings yet; make them: vernis embed")
     if name is None or name == summary["space"]["name"]:
         return Space(**summary["space"])
-    known = [space for space, _ in catalog.vectors.spaces() if space.name not in _MEASURES]
+    known = [space for space, _ in catalog.vectors.spaces() if is_embedding(space, MEASURES)]
     for space in reversed(known):
         if space.name == name:
             return space

@@ -148,14 +148,17 @@ class Collection:
         }
 
     def embed(
-        self,
-        *,
-        precision: str | None = None,
-        layer: str | None = None,
-        workers: int | None = None,
+        self, *, workers: int | None = None, keep_current: bool = False, **choice: Any
     ) -> dict[str, Any]:
-        """Compute the vectors that are missing: embeddings, fingerprints, quality measures."""
-        return assembly.embed(self.catalog, precision, layer, workers, self.progress)
+        """Compute the vectors that are missing: embeddings, fingerprints, quality measures.
+
+        ``choice`` are fields of ``adapters.backbones.choice.SpaceChoice``: backbone, layer,
+        pooling, name… The space becomes the current one unless ``keep_current``.
+        """
+        from vernis.adapters.backbones.choice import SpaceChoice
+
+        wanted = SpaceChoice(**choice)
+        return assembly.embed(self.catalog, wanted, workers, self.progress, keep_current)
 
     def learn(self, taxonomy: str, **settings: Any) -> dict[str, Any]:
         """Train a head on a taxonomy; see ``workflows.learn.LearnSettings`` for the settings.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vernis.domain.errors import ModelError, NotFound
+from vernis.domain.errors import ModelError, NotFound, UsageError
 from vernis.domain.ports import Catalog, PictureReader, Progress, silent
 from vernis.domain.types import ModelRecord, Space
 
@@ -28,21 +29,19 @@ def open_space(space: Space) -> PictureReader:
     Raises
     ------
     ModelError
-        No shipped backbone makes them.
+        Its backbone is not on this machine, or another version of it.
     """
-    from vernis.adapters.backbones.zoo import open_backbone
+    from vernis.adapters.backbones.zoo import open_by_settings
 
-    # A space is named BACKBONE@PRECISION, and :LAYERS:POOLING unless those are the default.
-    name, _, layer = space.name.partition(":")
-    layers, _, pooling = layer.rpartition(":")
-    backbone, _, precision = name.partition("@")
     try:
-        opened = open_backbone(backbone, precision=precision or None)  # type: ignore[arg-type]
-        reader = opened.reader(layers, pooling) if layer else opened.reader()
-        if reader.space == space:
-            return reader
-    except NotFound as error:
+        backbone = open_by_settings(space.settings)
+        layers = "+".join(str(name) for name, _ in space.settings["layers"])
+        reader = backbone.reader(layers, str(space.settings["pooling"]))
+    except (NotFound, ModelError, UsageError, KeyError) as error:
         raise ModelError(f"the vectors of {space.name!r} cannot be made here: {error}") from error
+    reader = replace(reader, space=replace(reader.space, name=space.name))
+    if reader.space == space:
+        return reader
     raise ModelError(
         f"the vectors of {space.name!r} were made by another version of the backbone; run "
         "vernis embed and learn again"

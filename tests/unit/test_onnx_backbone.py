@@ -18,13 +18,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from vernis.adapters.backbones import zoo
-from vernis.adapters.backbones.onnx_backbone import (
-    FITS,
-    InputSpec,
-    OnnxBackbone,
-    fit_picture,
-    open_session,
-)
+from vernis.adapters.backbones.inputs import FITS, InputSpec, fit_picture
+from vernis.adapters.backbones.onnx_backbone import OnnxBackbone, open_session
 from vernis.adapters.backbones.onnx_graph import cut_graph, list_layers, load_graph
 from vernis.adapters.engine import ThreadEngine
 from vernis.adapters.pixels import decode
@@ -177,7 +172,7 @@ def test_unknown_layers_and_poolings_are_refused(fp32: OnnxBackbone) -> None:
 
 def test_the_zoo_refuses_what_it_does_not_have(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="efficientnet_lite0"):
-        zoo.open_backbone("resnet50")
+        zoo.open_backbone("efficientnet")
     with pytest.raises(UsageError, match="multiple of 32"):
         zoo.open_backbone(side=200)
     with pytest.raises(UsageError, match="fp32"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from vernis.cli import commands, lab_verbs, review_commands
+from vernis.cli import backbone_verbs, commands, lab_verbs, review_commands
 from vernis.cli.verbs import add_verb, fraction
 
 
@@ -21,6 +21,7 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     _add_main_verbs(verbs)
     _add_step_verbs(verbs)
+    backbone_verbs.add_verbs(verbs)
     _add_review_verbs(verbs)
     _add_record_verbs(verbs)
     lab_verbs.add_verbs(verbs)
@@ -90,10 +91,6 @@ def _add_step_verbs(verbs: Any) -> None:
     labels.add_argument("csv", metavar="CSV")
     labels.add_argument("--taxonomy", action="append", metavar="COLUMN")
     labels.add_argument("--closed", action="append", default=[], metavar="TAXONOMY")
-    embed = add_verb(verbs, "embed", commands.embed, "compute the vectors that are missing")
-    embed.add_argument("--precision", choices=["fp32", "int8"], help="arithmetic of the backbone")
-    embed.add_argument("--layer", metavar="NAME", help="a named layer (default: the shipped space)")
-    embed.add_argument("--workers", type=int, metavar="N", help="default: one a core")
     quality = add_verb(
         verbs, "quality", commands.quality, "find pictures of poor quality", table=True
     )

@@ -1,4 +1,4 @@
-"""The verbs that do the job: run, demo, index, embed, quality, duplicates, learn, predict, …"""
+"""The verbs that do the job: run, demo, index, quality, duplicates, learn, predict, …"""
 
 from __future__ import annotations
 
@@ -132,16 +132,6 @@ def labels(options: Namespace) -> int:
         )
     for note in summary.pop("notes"):
         say(f"note: {note}")
-    print_facts(summary)
-    return 0
-
-
-def embed(options: Namespace) -> int:
-    """``vernis embed``."""
-    with working(options) as collection:
-        summary = collection.embed(
-            precision=options.precision, layer=options.layer, workers=options.workers
-        )
     print_facts(summary)
     return 0
 

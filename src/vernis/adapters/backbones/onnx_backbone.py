@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Protocol
 
 import numpy as np
 import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
+from vernis.adapters.backbones.inputs import InputSpec, fit_picture, scale_picture
 from vernis.adapters.backbones.onnx_graph import (
     cut_graph,
     fixed_side,
@@ -22,83 +23,23 @@ from vernis.adapters.backbones.onnx_graph import (
     list_layers,
     load_graph,
 )
-from vernis.adapters.pixels import fit as fit_whole
-from vernis.adapters.pixels import resize
-from vernis.domain.errors import InvalidValue, ModelError, NotFound, UsageError
+from vernis.domain.errors import ModelError, NotFound, UsageError
 from vernis.domain.ports import Pixels
 from vernis.domain.types import Space
-
-Fit = Literal["soft", "squash", "pad", "extend", "crop"]
-"""How a picture is made square: stretched half-way (to the square root of its aspect ratio) with
-grey bars, stretched, whole with grey bars or with bars that repeat its edge, cut at the centre."""
-
-FITS: tuple[Fit, ...] = get_args(Fit)
 
 _FLOAT16_MAX = float(np.finfo(np.float16).max)
 
 
-@dataclass(frozen=True, slots=True)
-class InputSpec:
-    """How a picture becomes the input of a network.
+class Session(Protocol):
+    """A graph that is ready to run; ONNX Runtime's own session is one."""
 
-    Attributes
-    ----------
-    side : int
-        Height and width in pixels.
-    fit : Fit
-    mean, std : three floats
-        Of the channels in 0..1; only used by graphs whose input is not uint8.
-    multiple : int
-        What sides must be a multiple of.
-    """
-
-    side: int = 224
-    fit: Fit = "soft"
-    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
-    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
-    multiple: int = 1
-
-    def __post_init__(self) -> None:
-        if self.side < 1:
-            raise InvalidValue(f"expected a side of 1 pixel or more, got {self.side}")
-        if self.side % self.multiple:
-            raise InvalidValue(
-                f"expected a side that is a multiple of {self.multiple}, got {self.side}"
-            )
-        if self.fit not in FITS:
-            raise InvalidValue(f"expected a fit of {', '.join(FITS)}, got {self.fit!r}")
-        if min(self.std) <= 0:
-            raise InvalidValue(f"expected positive standard deviations, got {self.std}")
+    def run(self, outputs: Sequence[str], feeds: Mapping[str, NDArray[Any]]) -> Sequence[Any]:
+        """Return the values of the outputs, in their order."""
+        ...
 
 
-def fit_picture(pixels: Pixels, side: int, fit: Fit) -> Pixels:
-    """Return the picture as a square.
-
-    Parameters
-    ----------
-    pixels : ndarray of uint8, shape (height, width, 3)
-    side : int
-    fit : Fit
-
-    Returns
-    -------
-    ndarray of uint8, shape (side, side, 3)
-    """
-    height, width = pixels.shape[:2]
-    if fit == "soft":
-        aspect = math.sqrt(width / height)
-        inner = (side * min(1, aspect), side / max(1, aspect))
-        pixels = resize(pixels, (max(1, round(inner[0])), max(1, round(inner[1]))))
-    if fit in ("soft", "pad"):
-        # Grey is 0 once the network has scaled it to -1..1, like the padding inside it.
-        return fit_whole(pixels, (side, side), fill=(128, 128, 128))
-    if fit == "extend":
-        return fit_whole(pixels, (side, side), fill=None)
-    if fit == "crop":
-        cut = min(height, width)
-        top, left = (height - cut) // 2, (width - cut) // 2
-        pixels = np.ascontiguousarray(pixels[top : top + cut, left : left + cut])
-    return resize(pixels, (side, side))
+OpenSession = Callable[[bytes, object], Session]
+"""Makes a session that works on the calling thread alone, from a model and what names it."""
 
 
 def open_session(model: bytes, source: object) -> onnxruntime.InferenceSession:
@@ -133,6 +74,7 @@ class OnnxReader:
     """Outputs by the side in pixels at which the picture is shown to the network."""
     prepare: Callable[[Pixels, int], NDArray[Any]]
     input_name: str
+    start: OpenSession = open_session
 
     def open(self) -> Callable[[Pixels], NDArray[Any]]:
         """Return the function from a picture to its vector."""
@@ -144,7 +86,7 @@ class OnnxReader:
 
         On one thread a batch is no faster than one picture at a time; it serves graphs that are.
         """
-        session = open_session(self.model, self.space.name)
+        session = self.start(self.model, self.space.name)
         dtype, dim = np.dtype(self.space.dtype), self.space.dim
 
         def embed(pictures: Sequence[Pixels]) -> NDArray[Any]:
@@ -180,6 +122,10 @@ class OnnxBackbone:
         The layers of the default space, joined by ``+``.
     sha256 : str
         Expected checksum of the file; empty accepts any.
+    default_pooling : str
+        Of the default space.
+    runtime : tuple of str and OpenSession
+        The name and the start of what runs the graph, where it is not ONNX Runtime.
 
     Raises
     ------
@@ -188,18 +134,30 @@ class OnnxBackbone:
     """
 
     def __init__(
-        self, path: Path, *, name: str, spec: InputSpec, default_layer: str, sha256: str = ""
+        self,
+        path: Path,
+        *,
+        name: str,
+        spec: InputSpec,
+        default_layer: str,
+        sha256: str = "",
+        default_pooling: str = "avg",
+        runtime: tuple[str, OpenSession] | None = None,
     ) -> None:
         self.name = name
         self.spec = spec
         self.default_layer = default_layer
+        self.default_pooling = default_pooling
+        self._runtime = runtime
         self._path = path
         try:
             self.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         except OSError as error:
             raise ModelError(f"{path}: cannot read the model file ({error.strerror})") from error
         if sha256 and self.sha256 != sha256:
-            raise ModelError(f"{path}: checksum differs, the file is damaged; reinstall vernis")
+            raise ModelError(
+                f"{path}: checksum differs, the file is damaged; get or install it anew"
+            )
 
     @cached_property
     def _model(self) -> onnx.ModelProto:
@@ -210,7 +168,7 @@ class OnnxBackbone:
         """Shape of each tensor that can be read, without the batch axis; () when unknown."""
         return list_layers(self._model, self.spec.side)
 
-    def reader(self, layer: str | None = None, pooling: str = "avg") -> OnnxReader:
+    def reader(self, layer: str | None = None, pooling: str | None = None) -> OnnxReader:
         """Return a reader for an embedding space.
 
         Parameters
@@ -219,8 +177,8 @@ class OnnxBackbone:
             One tensor of the graph or several joined by ``+``, whose vectors are concatenated.
             ``NAME@SIDE`` reads it at another side of the input (``pooled+pooled@128``). The
             space's settings name the layers in their order and width. None: the default layers.
-        pooling : {"avg", "max", "first", "none"}
-            Applied to layers that are maps or tokens.
+        pooling : {"avg", "max", "gem", "first", "flatten", "none"}, optional
+            Applied to layers that are maps or tokens. None: the backbone's own.
 
         Raises
         ------
@@ -230,6 +188,8 @@ class OnnxBackbone:
             When the layer cannot be pooled so.
         """
         chosen = self.default_layer if layer is None else layer
+        own = layer is None and pooling in (None, self.default_pooling)
+        pooling = self.default_pooling if pooling is None else pooling
         by_side = self._parse(chosen)
         names = list(dict.fromkeys(name for group in by_side.values() for name in group))
         shapes = [self._shape(name) for name in names]
@@ -242,18 +202,23 @@ class OnnxBackbone:
             for side, group in by_side.items()
             for name in group
         ]
-        settings = {
+        settings: dict[str, Any] = {
             "layers": layers,
             "pooling": pooling,
             "side": self.spec.side,
             "fit": self.spec.fit,
             "sha256": self.sha256,
         }
-        suffix = "" if layer is None and pooling == "avg" else f":{chosen}:{pooling}"
+        if self._scales_outside:
+            settings["input"] = self.spec.document()
+        if self._runtime is not None:
+            settings["runtime"] = self._runtime[0]
+        suffix = "" if own else f":{chosen}:{pooling}"
         dim = sum(width_of[name] for group in by_side.values() for name in group)
         space = Space(f"{self.name}{suffix}", dim, "float16", settings)
         views = {side: [output_of[name] for name in group] for side, group in by_side.items()}
-        return OnnxReader(space, model, views, self._prepare, self._input.name)
+        start = open_session if self._runtime is None else self._runtime[1]
+        return OnnxReader(space, model, views, self._prepare, self._input.name, start)
 
     def _parse(self, layers: str) -> dict[int, list[str]]:
         """Return the layers' names by side, from ``NAME+NAME@SIDE``."""
@@ -301,26 +266,34 @@ class OnnxBackbone:
     @cached_property
     def _channels_first(self) -> bool:
         dims = [dim.dim_value for dim in self._input.type.tensor_type.shape.dim]
-        if len(dims) != 4 or 3 not in (dims[1], dims[3]):
+        said = self.spec.layout
+        if len(dims) != 4 or (not said and 3 not in (dims[1], dims[3])):
             raise ModelError(
                 f"{self._path}: expected an input of shape (n, 3, height, width) or "
                 f"(n, height, width, 3), got {tuple(dims)}"
             )
-        return bool(dims[1] == 3)
+        first = said == "NCHW" if said else dims[1] == 3
+        if dims[1 if first else 3] not in (0, 3):
+            raise ModelError(f"{self._path}: its input of shape {tuple(dims)} is not {said}")
+        return first
+
+    @property
+    def _scales_outside(self) -> bool:
+        return bool(self._input.type.tensor_type.elem_type != onnx.TensorProto.UINT8)
 
     def _prepare(self, pixels: Pixels, side: int) -> NDArray[Any]:
         square: NDArray[Any] = fit_picture(pixels, side, self.spec.fit)
-        if self._input.type.tensor_type.elem_type != onnx.TensorProto.UINT8:
-            mean, std = (np.array(v, np.float32) for v in (self.spec.mean, self.spec.std))
-            square = (square.astype(np.float32) / np.float32(255) - mean) / std
+        if self._scales_outside:
+            square = scale_picture(square, self.spec)
         return square.transpose(2, 0, 1) if self._channels_first else square
 
     def _shape(self, layer: str) -> tuple[int, ...]:
         if layer not in self.layers:
-            known = [name for name, shape in self.layers.items() if len(shape) == 1]
+            near = difflib.get_close_matches(layer, self.layers, n=5, cutoff=0.4)
+            vectors = [name for name, shape in self.layers.items() if len(shape) == 1]
             raise NotFound(
-                f"{self.name} has no layer {layer!r}; its vectors are {', '.join(known[-12:])} "
-                f"({len(self.layers)} layers in all)"
+                f"{self.name} has no layer {layer!r}; near are {', '.join(near or vectors[-5:])} "
+                f"(vernis layers shows all {len(self.layers)})"
             )
         shape = self.layers[layer]
         if not shape:
@@ -339,6 +312,6 @@ class OnnxBackbone:
 
 
 def _pooled_width(shape: tuple[int, ...], pooling: str) -> int:
-    if len(shape) == 1 or pooling == "none":
+    if len(shape) == 1 or pooling in ("flatten", "none"):
         return int(np.prod(shape))
     return shape[0] if len(shape) == 3 else shape[-1]

@@ -6,6 +6,7 @@ to what the wanted tensors need before a session is made of it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,8 +15,15 @@ from onnx import helper, shape_inference
 
 from vernis.domain.errors import ModelError, NotFound, UsageError
 
-POOLINGS = ("avg", "max", "first", "none")
-"""How a layer becomes a vector: mean or maximum over places, the first token, or as it is."""
+POOLINGS = ("avg", "max", "gem", "first", "flatten", "none")
+"""How a layer becomes a vector: mean, maximum or generalized mean over places, the first token,
+every value of every place, or as it is (which is the same; for layers that are vectors)."""
+
+GEM_POWER = 3.0
+"""The exponent of the generalized mean (Radenovic, Tolias & Chum 2018, eq. 3)."""
+_GEM_FLOOR = 1e-6
+# Shapes are inferred from small weights only (targets of Reshape and the like).
+_SMALL_WEIGHT = 256
 
 
 def load_graph(path: Path) -> onnx.ModelProto:
@@ -78,11 +86,13 @@ def list_layers(model: onnx.ModelProto, side: int) -> dict[str, tuple[int, ...]]
 
 
 def _infer_shapes(model: onnx.ModelProto, side: int) -> dict[str, tuple[int, ...]]:
-    sized = onnx.ModelProto()
-    sized.CopyFrom(model)
+    sized = _without_weights(model)
     # The batch of 2 tells the batch axis from dimensions that happen to be 1.
     batch = 2
-    for value in image_inputs(sized):
+    pictures = {value.name for value in image_inputs(model)}
+    for value in sized.graph.input:
+        if value.name not in pictures:
+            continue
         dims = value.type.tensor_type.shape.dim
         for axis, dim in enumerate(dims):
             if axis == 0:
@@ -104,6 +114,30 @@ def _infer_shapes(model: onnx.ModelProto, side: int) -> dict[str, tuple[int, ...
     return shapes
 
 
+def _without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the graph with large weights as inputs of their shape: nothing more is inferred from.
+
+    Copies of the weights of a large network would not fit into a protobuf message.
+    """
+    bare = onnx.ModelProto(ir_version=model.ir_version)
+    bare.opset_import.extend(model.opset_import)
+    bare.functions.extend(model.functions)
+    graph = bare.graph
+    graph.name = model.graph.name
+    graph.node.extend(model.graph.node)
+    graph.output.extend(model.graph.output)
+    named = {value.name for value in model.graph.input}
+    # The picture stays first.
+    graph.input.extend(model.graph.input)
+    for weight in model.graph.initializer:
+        if math.prod(weight.dims) <= _SMALL_WEIGHT:
+            graph.initializer.append(weight)
+        elif weight.name not in named:
+            kind, dims = weight.data_type, list(weight.dims)
+            graph.input.append(helper.make_tensor_value_info(weight.name, kind, dims))
+    return bare
+
+
 def cut_graph(
     model: onnx.ModelProto, layers: Sequence[str], pooling: str, ranks: Sequence[int]
 ) -> tuple[bytes, list[str]]:
@@ -114,7 +148,7 @@ def cut_graph(
     model : ModelProto
     layers : sequence of str
         Names of tensors.
-    pooling : {"avg", "max", "first", "none"}
+    pooling : {"avg", "max", "gem", "first", "flatten", "none"}
     ranks : sequence of int
         Number of axes of each layer, batch included: 4 for ``(n, channels, height, width)``,
         3 for ``(n, tokens, channels)``, 2 for vectors, which are not pooled.
@@ -126,16 +160,17 @@ def cut_graph(
     list of str
         Names of its outputs, one a layer.
     """
-    cut = onnx.ModelProto()
-    cut.CopyFrom(model)
-    graph = cut.graph
+    # Built anew, not copied and thinned: the weights of a large network are copied once only.
     nodes, needed = _needed_nodes(model, layers)
-    del graph.node[:]
+    cut = onnx.ModelProto(ir_version=model.ir_version, producer_name=model.producer_name)
+    cut.opset_import.extend(model.opset_import)
+    cut.functions.extend(model.functions)
+    graph = cut.graph
+    graph.name = model.graph.name
+    graph.input.extend(model.graph.input)
     graph.node.extend(nodes)
-    weights = [w for w in model.graph.initializer if w.name in needed]
-    del graph.initializer[:]
-    graph.initializer.extend(weights)
-    del graph.value_info[:]
+    graph.initializer.extend(w for w in model.graph.initializer if w.name in needed)
+    graph.sparse_initializer.extend(model.graph.sparse_initializer)
     outputs = []
     for layer, rank in zip(layers, ranks, strict=True):
         added = _pooling_nodes(layer, pooling, rank)
@@ -178,22 +213,15 @@ def _outer_names(node: onnx.NodeProto) -> set[str]:
 def _pooling_nodes(layer: str, pooling: str, rank: int) -> list[onnx.NodeProto]:
     if pooling not in POOLINGS:
         raise UsageError(f"expected a pooling of {', '.join(POOLINGS)}, got {pooling!r}")
-    if rank == 2 or pooling == "none":
+    if rank == 2 or pooling in ("flatten", "none"):
         return []
     name = f"{layer}.{pooling}"
-    if rank == 4 and pooling in ("avg", "max"):
-        operator = "GlobalAveragePool" if pooling == "avg" else "GlobalMaxPool"
-        return [
-            helper.make_node(operator, [layer], [f"{name}.nchw"]),
-            helper.make_node("Flatten", [f"{name}.nchw"], [name], axis=1),
-        ]
-    if rank == 3 and pooling in ("avg", "max"):
-        operator = "GlobalAveragePool" if pooling == "avg" else "GlobalMaxPool"
-        return [
-            helper.make_node("Transpose", [layer], [f"{name}.nct"], perm=[0, 2, 1]),
-            helper.make_node(operator, [f"{name}.nct"], [f"{name}.pool"]),
-            helper.make_node("Flatten", [f"{name}.pool"], [name], axis=1),
-        ]
+    if rank in (3, 4) and pooling in _OPERATORS:
+        maps, before = layer, []
+        if rank == 3:
+            maps = f"{name}.nct"
+            before = [helper.make_node("Transpose", [layer], [maps], perm=[0, 2, 1])]
+        return before + _global_pool(maps, pooling, name)
     if rank == 3 and pooling == "first":
         index = helper.make_tensor(f"{name}.index", onnx.TensorProto.INT64, [], [0])
         return [
@@ -201,3 +229,33 @@ def _pooling_nodes(layer: str, pooling: str, rank: int) -> list[onnx.NodeProto]:
             helper.make_node("Gather", [layer, f"{name}.index"], [name], axis=1),
         ]
     raise UsageError(f"layer {layer!r} with {rank} axes cannot be pooled by {pooling!r}")
+
+
+_OPERATORS = {"avg": "GlobalAveragePool", "max": "GlobalMaxPool", "gem": "GlobalAveragePool"}
+
+
+def _global_pool(maps: str, pooling: str, name: str) -> list[onnx.NodeProto]:
+    """Pool (n, channels, …places) to vectors (n, channels)."""
+    before: list[onnx.NodeProto] = []
+    after: list[onnx.NodeProto] = []
+    pooled = f"{name}.flat" if pooling == "gem" else name
+    if pooling == "gem":
+        for constant, value in (
+            ("floor", _GEM_FLOOR),
+            ("power", GEM_POWER),
+            ("root", 1 / GEM_POWER),
+        ):
+            tensor = helper.make_tensor(f"{name}.{constant}", onnx.TensorProto.FLOAT, [], [value])
+            before.append(helper.make_node("Constant", [], [f"{name}.{constant}"], value=tensor))
+        before.append(helper.make_node("Max", [maps, f"{name}.floor"], [f"{name}.positive"]))
+        before.append(
+            helper.make_node("Pow", [f"{name}.positive", f"{name}.power"], [f"{name}.raised"])
+        )
+        maps = f"{name}.raised"
+        after = [helper.make_node("Pow", [pooled, f"{name}.root"], [name])]
+    return [
+        *before,
+        helper.make_node(_OPERATORS[pooling], [maps], [f"{name}.places"]),
+        helper.make_node("Flatten", [f"{name}.places"], [pooled], axis=1),
+        *after,
+    ]

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import difflib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from vernis.domain.errors import NotFound, UsageError
+from vernis.domain.errors import InvalidValue, ModelError, NotFound, StorageError, UsageError
 
 if TYPE_CHECKING:
-    from vernis.adapters.backbones.onnx_backbone import Fit, InputSpec, OnnxBackbone
+    from vernis.adapters.backbones.inputs import Fit
+    from vernis.adapters.backbones.onnx_backbone import OnnxBackbone, OpenSession
 
 Precision = Literal["fp32", "int8"]
 
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+RUNTIMES = ("onnxruntime", "openvino")
 DEFAULT_BACKBONE = "efficientnet_lite0"
 DEFAULT_PRECISION: Precision = "int8"
 DEFAULT_FIT: Fit = "soft"
 DEFAULT_SIDE = 224
+TIMM = "timm:"
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -30,6 +36,38 @@ _SHIPPED: dict[tuple[str, Precision], str] = {
 _DEFAULT_LAYER = "stage4.pooled+stage5.pooled+stage6.pooled+pooled"
 
 
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A name for a timm model and the layer of it to read."""
+
+    model: str
+    layer: str
+    pooling: str
+    what: str
+    side: int | None = None
+
+
+PRESETS: dict[str, Preset] = {
+    "vgg16": Preset(
+        "timm:vgg16.tv_in1k", "features", "max", "VGG-16, last convolution 512 x 7 x 7, max-pooled"
+    ),
+    "resnet50": Preset(
+        "timm:resnet50.tv_in1k", "pooled", "avg", "ResNet50, pooled last layer, 2048"
+    ),
+    "dinov2-small": Preset(
+        "timm:vit_small_patch14_dinov2.lvd142m",
+        "pooled",
+        "avg",
+        "DINOv2 ViT-S/14, no labels seen",
+        224,
+    ),
+    "siglip-base": Preset(
+        "timm:vit_base_patch16_siglip_224", "pooled", "avg", "SigLIP ViT-B/16, trained with texts"
+    ),
+}
+"""Models of the timm collection under a name of their own (extra ``torch``)."""
+
+
 def list_backbones() -> list[str]:
     """Return the names of the shipped backbones."""
     return sorted({name for name, _ in _SHIPPED})
@@ -39,54 +77,92 @@ def open_backbone(
     name: str = DEFAULT_BACKBONE,
     *,
     precision: Precision | None = None,
-    side: int = DEFAULT_SIDE,
-    fit: Fit = DEFAULT_FIT,
+    side: int | None = None,
+    fit: Fit | None = None,
     layer: str | None = None,
+    preprocessing: Mapping[str, Any] | None = None,
+    runtime: str = "onnxruntime",
+    download: bool = False,
 ) -> OnnxBackbone:
-    """Return a backbone by name, or one of the user's own from an ``.onnx`` file.
+    """Return a backbone by name.
 
     Parameters
     ----------
     name : str
-        A shipped backbone, or the path of an ONNX file. A file's input is scaled with mean 0.5
-        and std 0.5 unless it takes uint8; its default layer is its first output.
+        A shipped backbone, a preset, ``timm:MODEL``, the path of an ONNX file or the name of one
+        that was used before. What a file does not say about its input stands in the JSON beside it
+        (see ``inputs.Sidecar``); without one, values are scaled to -1..1 and the default layer is
+        the first output.
     precision : {"fp32", "int8"}, optional
         Of the shipped backbone's arithmetic. None: the default.
-    side : int
+    side : int, optional
         Height and width of the network's input, pixels; a multiple of 32 for the shipped one.
         A graph whose input has a fixed side keeps that.
-    fit : {"soft", "squash", "pad", "extend", "crop"}
+    fit : {"soft", "squash", "pad", "extend", "crop"}, optional
         How a picture becomes square.
     layer : str, optional
         The layers of the default space, joined by ``+``. None: the backbone's own.
+    preprocessing : mapping, optional
+        Fields of ``InputSpec`` that go before those of the JSON: mean, std, scale…
+    runtime : {"onnxruntime", "openvino"}
+        What runs the graph.
+    download : bool
+        The weights of a timm model may be fetched from its hub.
 
     Raises
     ------
     NotFound
         When there is no backbone of that name.
     UsageError
-        When the precision or the side does not suit it.
+        When the precision, the side or the preprocessing does not suit it.
     ModelError
         When its file is missing or damaged.
+    MissingExtra
+        When it needs a package that is not installed.
     """
-    from vernis.adapters.backbones.onnx_backbone import InputSpec, OnnxBackbone
-
+    given = {**(preprocessing or {}), **({"side": side} if side else {})}
+    given |= {"fit": fit} if fit else {}
+    start = _open_runtime(runtime)
+    if name in list_backbones():
+        return _open_shipped(name, precision, given, layer, start)
+    if precision is not None:
+        raise UsageError(f"--precision is for {', '.join(list_backbones())}, not for {name}")
     if name.endswith(".onnx"):
-        return _open_file(Path(name), InputSpec(side=side, fit=fit), layer)
-    if name not in list_backbones():
-        raise NotFound(
-            f"no backbone {name!r}; choose of {', '.join(list_backbones())} or an .onnx file"
-        )
-    chosen = DEFAULT_PRECISION if precision is None else precision
-    if chosen not in PRECISIONS:
-        raise UsageError(f"expected a precision of {', '.join(PRECISIONS)}, got {chosen!r}")
-    file = _SHIPPED[name, chosen]
-    return OnnxBackbone(
-        WEIGHTS / file,
-        name=f"{name}@{chosen}",
-        spec=InputSpec(side=side, fit=fit, multiple=32),
-        default_layer=layer or _DEFAULT_LAYER,
-        sha256=read_checksums()[file],
+        return _open_file(Path(name), given, layer, start)
+    if name in PRESETS:
+        preset = PRESETS[name]
+        path = _prepare_timm(preset.model, side or preset.side, download)
+        opened = _open_file(path, given, layer or preset.layer, start, name=name)
+        opened.default_pooling = preset.pooling
+        return opened
+    if name.startswith(TIMM):
+        return _open_file(_prepare_timm(name, side, download), given, layer, start, name=name)
+    return _open_known(name, given, layer, start)
+
+
+def open_by_settings(settings: Mapping[str, Any]) -> OnnxBackbone:
+    """Return the backbone that made the vectors of a space, by the space's settings.
+
+    Raises
+    ------
+    ModelError
+        The model file is not on this machine, or not where it was.
+    """
+    from vernis.adapters.backbones.registry import known_models
+
+    sha256 = str(settings.get("sha256", ""))
+    more: dict[str, Any] = {"side": settings.get("side"), "fit": settings.get("fit")}
+    more["runtime"] = settings.get("runtime", "onnxruntime")
+    sums = read_checksums()
+    for (name, precision), file in _SHIPPED.items():
+        if sums[file] == sha256:
+            return open_backbone(name, precision=precision, **more)
+    for model in known_models():
+        if model.sha256 == sha256:
+            more["preprocessing"] = settings.get("input")
+            return open_backbone(str(model.path), **more)
+    raise ModelError(
+        "its backbone's file is not known here; name it once: vernis layers MODEL.onnx"
     )
 
 
@@ -96,12 +172,100 @@ def read_checksums() -> dict[str, str]:
     return {name: digest for digest, name in (line.split() for line in lines)}
 
 
-def _open_file(path: Path, spec: InputSpec, layer: str | None) -> OnnxBackbone:
+_Start = tuple[str, "OpenSession"] | None
+
+
+def _open_runtime(runtime: str) -> _Start:
+    if runtime not in RUNTIMES:
+        raise UsageError(f"expected a runtime of {', '.join(RUNTIMES)}, got {runtime!r}")
+    if runtime == "onnxruntime":
+        return None
+    from vernis.adapters.backbones.openvino_session import open_openvino
+
+    return runtime, open_openvino
+
+
+def _open_shipped(
+    name: str,
+    precision: Precision | None,
+    given: Mapping[str, Any],
+    layer: str | None,
+    start: _Start,
+) -> OnnxBackbone:
+    from vernis.adapters.backbones.inputs import InputSpec, override_spec
     from vernis.adapters.backbones.onnx_backbone import OnnxBackbone
-    from vernis.adapters.backbones.onnx_graph import fixed_side, load_graph
+
+    chosen = DEFAULT_PRECISION if precision is None else precision
+    if chosen not in PRECISIONS:
+        raise UsageError(f"expected a precision of {', '.join(PRECISIONS)}, got {chosen!r}")
+    if fixed := [key for key in given if key not in ("side", "fit")]:
+        raise UsageError(f"{name} scales its input itself: --{fixed[0]} is for other models")
+    file = _SHIPPED[name, chosen]
+    return OnnxBackbone(
+        WEIGHTS / file,
+        name=f"{name}@{chosen}",
+        spec=override_spec(InputSpec(side=DEFAULT_SIDE, fit=DEFAULT_FIT, multiple=32), given),
+        default_layer=layer or _DEFAULT_LAYER,
+        sha256=read_checksums()[file],
+        runtime=start,
+    )
+
+
+def _open_file(
+    path: Path, given: Mapping[str, Any], layer: str | None, start: _Start, name: str = ""
+) -> OnnxBackbone:
+    from vernis.adapters.backbones.inputs import override_spec, read_sidecar
+    from vernis.adapters.backbones.onnx_backbone import OnnxBackbone
+    from vernis.adapters.backbones.onnx_graph import POOLINGS, fixed_side, load_graph
+    from vernis.adapters.backbones.registry import remember_model
 
     model = load_graph(path)
+    sidecar = read_sidecar(path.with_suffix(".json"))
+    if sidecar.pooling not in POOLINGS:
+        raise ModelError(
+            f"{path.with_suffix('.json')}: expected a pooling of {', '.join(POOLINGS)}, "
+            f"got {sidecar.pooling!r}"
+        )
+    try:
+        spec = override_spec(sidecar.spec, given)
+    except InvalidValue as error:
+        raise UsageError(f"{path}: {error}") from error
     if side := fixed_side(model):
+        if given.get("side", side) != side:
+            raise UsageError(f"{path} works at {side} pixels only, not at {given['side']}")
         spec = replace(spec, side=side)
-    first = model.graph.output[0].name
-    return OnnxBackbone(path, name=path.stem, spec=spec, default_layer=layer or first)
+    backbone = OnnxBackbone(
+        path,
+        name=name or path.stem,
+        spec=spec,
+        default_layer=layer or sidecar.layer or model.graph.output[0].name,
+        sha256=str(sidecar.origin.get("sha256", "")),
+        default_pooling=sidecar.pooling,
+        runtime=start,
+    )
+    with suppress(StorageError):  # a cache that cannot be written costs only the way back
+        remember_model(path, backbone.sha256)
+    return backbone
+
+
+def _prepare_timm(name: str, side: int | None, download: bool) -> Path:
+    from vernis.adapters.backbones.timm_models import prepare_timm
+
+    return prepare_timm(name.removeprefix(TIMM), side=side, download=download)
+
+
+def _open_known(
+    name: str, given: Mapping[str, Any], layer: str | None, start: _Start
+) -> OnnxBackbone:
+    from vernis.adapters.backbones.registry import known_models
+
+    known = known_models()
+    for model in known:
+        if model.name == name:
+            return _open_file(model.path, given, layer, start)
+    names = [*list_backbones(), *PRESETS, *dict.fromkeys(model.name for model in known)]
+    near = difflib.get_close_matches(name, names, n=3) or names
+    raise NotFound(
+        f"no backbone {name!r}; there are {', '.join(near)}, timm:MODEL and any .onnx file "
+        "(vernis backbones)"
+    )

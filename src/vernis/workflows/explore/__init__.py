@@ -1,0 +1,1 @@
+"""Workflows that show what is in a collection."""
