@@ -6,7 +6,7 @@ import argparse
 from argparse import Namespace
 from typing import Any
 
-from vernis.cli.output import print_facts, say
+from vernis.cli.output import print_facts, print_json, say
 from vernis.cli.verbs import add_verb, open_collection, print_rows, working
 from vernis.domain.errors import UsageError
 
@@ -101,7 +101,11 @@ def backbones(options: Namespace) -> int:
         record = get_backbone(
             options.get, side=options.side, weights=options.weights, download=options.download
         )
-        print_rows(options, [record], list(record), title="Converted")
+        if options.json:
+            print_json(record)
+        else:
+            difference = f"{record['max_abs_difference_to_torch']:.1e}"
+            print_facts({**record, "max_abs_difference_to_torch": difference}, title="Converted")
         return 0
     if options.weights:
         raise UsageError("--weights is for --get timm:MODEL")

@@ -13,7 +13,6 @@ from vernis.adapters.backbones.zoo import (
     PRECISIONS,
     PRESETS,
     TIMM,
-    WEIGHTS,
     list_backbones,
 )
 
@@ -32,13 +31,11 @@ def backbone_rows() -> list[dict[str, Any]]:
             )
     for name, preset in PRESETS.items():
         rows.append(_row(name, preset.model, preset.what, _timm_status(preset.model)))
-    timm_folder = timm_path("x").parent
+    converted = timm_path("x").parent.resolve()
+    for path in sorted(converted.glob("*.onnx")):
+        rows.append(_row(TIMM + path.stem.partition("@")[0], "converted", str(path), "ready"))
     for model in known_models():
-        if model.path.is_relative_to(WEIGHTS):
-            continue
-        if model.path.parent == timm_folder.resolve():
-            rows.append(_row(TIMM + model.name, "timm", f"converted: {model.path}", "ready"))
-        else:
+        if not model.path.is_relative_to(converted):
             rows.append(_row(model.name, "file", str(model.path), "ready"))
     return rows
 

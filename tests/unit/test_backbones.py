@@ -1,0 +1,297 @@
+"""Backbones of the user's own: preprocessing, names, poolings, conversion, runtimes."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from vernis.adapters.backbones import timm_models, zoo
+from vernis.adapters.backbones.choice import SpaceChoice, parse_choice
+from vernis.adapters.backbones.inputs import InputSpec, read_sidecar, scale_picture
+from vernis.adapters.backbones.listing import backbone_rows, layer_rows
+from vernis.domain.errors import (
+    InvalidValue,
+    MissingExtra,
+    ModelError,
+    NotFound,
+    UsageError,
+    VernisError,
+)
+from vernis.domain.ports import Pixels
+from vernis.prediction import open_space
+
+
+def has(*packages: str) -> bool:
+    return all(importlib.util.find_spec(name) is not None for name in packages)
+
+
+needs_torch = pytest.mark.skipif(not has("torch", "timm"), reason="needs the torch extra")
+needs_openvino = pytest.mark.skipif(not has("openvino"), reason="needs the openvino extra")
+
+
+def picture(seed: int = 0) -> Pixels:
+    return np.random.default_rng(seed).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+
+
+def write_model(path: Path, side: int = 8) -> Path:
+    """A float network of one convolution by 1 x 1: the layer ``map``, (4, side, side)."""
+    weights = np.random.default_rng(1).normal(size=(4, 3, 1, 1)).astype(np.float32)
+    nodes = [
+        helper.make_node("Conv", ["images", "weights"], ["conv"]),
+        helper.make_node("Relu", ["conv"], ["map"]),
+    ]
+    shape = ["n", 3, side, side]
+    graph = helper.make_graph(
+        nodes,
+        "own",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("map", TensorProto.FLOAT, ["n", 4, side, side])],
+        [numpy_helper.from_array(weights, "weights")],
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    opset = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=9), str(path))
+    return path
+
+
+def test_the_json_beside_a_model_scales_its_input(tmp_path: Path) -> None:
+    path = write_model(tmp_path / "own.onnx")
+    caffe = {"mean": [103.9, 116.8, 123.7], "std": [1, 1, 1], "scale": 1, "channels": "BGR"}
+    path.with_suffix(".json").write_text(json.dumps({**caffe, "fit": "squash", "pooling": "max"}))
+    own = zoo.open_backbone(str(path))
+    square = np.full((8, 8, 3), (10, 20, 30), np.uint8)
+    expected = np.array([30 - 103.9, 20 - 116.8, 10 - 123.7], np.float32)
+    np.testing.assert_allclose(scale_picture(square, own.spec)[0, 0], expected, atol=1e-4)
+    weights = numpy_helper.to_array(own._model.graph.initializer[0])[:, :, 0, 0]
+    vector = own.reader().open()(square)
+    np.testing.assert_allclose(vector, np.maximum(weights @ expected, 0), rtol=2e-3, atol=0.05)
+    assert (own.reader().space.name, own.default_pooling) == ("own", "max")
+
+
+def test_flags_go_before_the_json_and_make_another_space(tmp_path: Path) -> None:
+    path = write_model(tmp_path / "own.onnx")
+    path.with_suffix(".json").write_text('{"scale": 1, "fit": "crop"}')
+    plain = zoo.open_backbone(str(path))
+    flagged = zoo.open_backbone(str(path), fit="pad", preprocessing={"scale": 0.5})
+    assert (plain.spec.scale, plain.spec.fit) == (1.0, "crop")
+    assert (flagged.spec.scale, flagged.spec.fit) == (0.5, "pad")
+    assert plain.reader().space != flagged.reader().space
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "cannot be read as JSON"),
+        ("3", "expected a JSON object with the keys mean, std"),
+        ('{"means": [1, 2, 3]}', "unknown key 'means'; known are mean, std"),
+        ('{"mean": [1, 2]}', "expected three numbers for 'mean'"),
+        ('{"mean": ["a", 1, 2]}', "expected three numbers for 'mean'"),
+        ('{"std": [0, 1, 1]}', "three positive numbers"),
+        ('{"scale": true}', "expected a number for 'scale'"),
+        ('{"scale": -1}', "positive scale"),
+        ('{"side": 7.5}', "expected a whole number of pixels for 'side', got 7.5"),
+        ('{"fit": "stretch"}', "expected a fit of soft"),
+        ('{"channels": "GRB"}', "expected channels of RGB or BGR"),
+        ('{"layout": "CHW"}', "expected a layout of NCHW or NHWC"),
+        ('{"layout": "NHWC"}', "is not NHWC"),
+        ('{"pooling": "mean"}', "expected a pooling of avg"),
+        ('{"layer": 3}', "expected text for 'layer'"),
+        ('{"layer": "mop"}', "no layer 'mop'; near are map"),
+        ('{"side": 16}', None),
+    ],
+)
+def test_wrong_json_gets_one_line(tmp_path: Path, text: str, reason: str | None) -> None:
+    path = write_model(tmp_path / "own.onnx")
+    path.with_suffix(".json").write_text(text)
+    if reason is None:  # the graph's own side goes before that of the JSON
+        assert zoo.open_backbone(str(path)).spec.side == 8
+        return
+    with pytest.raises(VernisError) as caught:
+        zoo.open_backbone(str(path)).reader().open()(picture())
+    assert reason in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_is_found_again_by_its_checksum_and_by_its_name(tmp_path: Path) -> None:
+    path = write_model(tmp_path / "deep" / "seen_before.onnx")
+    reader = SpaceChoice(str(path), "map", "max", fit="pad", name="mine").open_reader()
+    again = open_space(reader.space)
+    assert again.space == reader.space
+    np.testing.assert_array_equal(again.open()(picture()), reader.open()(picture()))
+    assert zoo.open_backbone("seen_before").sha256 == reader.space.settings["sha256"]
+    assert "seen_before" in {row["backbone"] for row in backbone_rows()}
+    path.unlink()
+    with pytest.raises(ModelError, match="vernis layers MODEL"):
+        open_space(reader.space)
+    with pytest.raises(NotFound, match="seen_before"):
+        zoo.open_backbone("seen_before")
+
+
+def test_shipped_spaces_are_found_again() -> None:
+    for choice in (SpaceChoice(), SpaceChoice(precision="fp32", layer="stage5@128", pooling="gem")):
+        assert open_space(choice.open_reader().space).space == choice.open_reader().space
+
+
+@pytest.mark.parametrize("pooling", ["avg", "max", "gem", "flatten", "none"])
+def test_poolings_are_those_of_numpy(tmp_path: Path, pooling: str) -> None:
+    own = zoo.open_backbone(str(write_model(tmp_path / "own.onnx")))
+    places = own.feature_map(picture(), "map").reshape(4, -1)
+    expected = {
+        "avg": places.mean(1),
+        "max": places.max(1),
+        "gem": np.cbrt((np.maximum(places, 1e-6) ** 3).mean(1)),
+        "flatten": places.ravel(),
+        "none": places.ravel(),
+    }[pooling]
+    reader = own.reader("map", pooling)
+    assert reader.space.dim == len(expected)
+    np.testing.assert_allclose(reader.open()(picture()), expected, rtol=2e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("stage5.pooled", SpaceChoice(layer="stage5.pooled")),
+        ("stage5.pooled+pooled@128", SpaceChoice(layer="stage5.pooled+pooled@128")),
+        ("efficientnet_lite0@fp32", SpaceChoice(precision="fp32")),
+        ("efficientnet_lite0:stage5:max", SpaceChoice(layer="stage5", pooling="max")),
+        ("a:b/m.onnx:map:gem", SpaceChoice("a:b/m.onnx", "map", "gem")),
+        ("timm:vgg16.tv_in1k:features:max", SpaceChoice("timm:vgg16.tv_in1k", "features", "max")),
+        ("vgg16", SpaceChoice("vgg16")),
+    ],
+)
+def test_expressions_name_backbone_layer_and_pooling(text: str, expected: SpaceChoice) -> None:
+    assert parse_choice(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "a:", "a:b:c:d", "efficientnet_lite0:pooled:mean"])
+def test_wrong_expressions_are_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="expected"):
+        parse_choice(text)
+
+
+def test_layers_are_listed_with_their_shapes(tmp_path: Path) -> None:
+    rows = layer_rows(zoo.open_backbone(str(write_model(tmp_path / "own.onnx"))))
+    assert rows[-1] == {"layer": "map", "kind": "map", "shape": [4, 8, 8], "pooled": 4, "flat": 256}
+
+
+def test_what_does_not_suit_is_refused(tmp_path: Path) -> None:
+    path = str(write_model(tmp_path / "own.onnx"))
+    with pytest.raises(UsageError, match="works at 8 pixels only, not at 16"):
+        zoo.open_backbone(path, side=16)
+    with pytest.raises(UsageError, match="--precision is for efficientnet_lite0"):
+        zoo.open_backbone(path, precision="int8")
+    with pytest.raises(UsageError, match="scales its input itself: --mean"):
+        zoo.open_backbone(preprocessing={"mean": [0, 0, 0]})
+    with pytest.raises(UsageError, match="expected a runtime"):
+        zoo.open_backbone(runtime="cuda")
+    with pytest.raises(InvalidValue, match="positive scale"):
+        InputSpec(scale=0)
+    with pytest.raises(UsageError, match="name of a timm model"):
+        timm_models.timm_path("../x")
+
+
+def test_missing_extras_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "timm", None)
+    with pytest.raises(MissingExtra, match=r"vernis\[torch\]"):
+        zoo.open_backbone("timm:resnet10t.c3_in1k")
+    monkeypatch.setitem(__import__("sys").modules, "openvino", None)
+    reader = zoo.open_backbone(runtime="openvino").reader("pooled")
+    with pytest.raises(MissingExtra, match=r"vernis\[openvino\]"):
+        reader.open()
+
+
+# ---------------------------------------------------------------- timm
+
+
+def random_weights(name: str, folder: Path) -> Path:
+    import timm
+    import torch
+
+    torch.manual_seed(0)
+    path = folder / f"{name}.pth"
+    torch.save(timm.create_model(name, pretrained=False).state_dict(), path)
+    return path
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(hub_id: str) -> Any:
+        raise AssertionError(f"the network was used for {hub_id}")
+
+    monkeypatch.setattr(timm_models, "fetch_weights", refuse)
+
+
+@pytest.mark.torch
+@pytest.mark.usefixtures("no_network")
+@needs_torch
+def test_a_timm_model_is_converted_once_and_gives_what_torch_gives(tmp_path: Path) -> None:
+    import timm
+    import torch
+
+    name = "resnet10t.c3_in1k"
+
+    weights = random_weights(name, tmp_path)
+    path = timm_models.prepare_timm(name, side=64, weights=weights)
+    record = timm_models.conversion_record(path)
+    assert record["max_abs_difference_to_torch"] < 1e-4
+    assert timm_models.prepare_timm(name, side=64) == path  # no weights are asked for again
+    own = zoo.open_backbone(f"timm:{name}", side=64)
+    assert own.sha256 == record["sha256"]
+    assert {f"block{i}" for i in range(5)} < set(own.layers)
+    cfg = {"file": str(weights), "custom_load": False}
+    network = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=cfg).eval()
+    batch = torch.from_numpy(own._prepare(picture(), 64)[None].copy())
+    with torch.no_grad():
+        expected = network.forward_head(network.forward_features(batch), pre_logits=True)[0]
+    vector = own.reader().open()(picture())
+    np.testing.assert_allclose(vector, expected.numpy(), rtol=2e-3, atol=2e-3)
+    path.write_bytes(path.read_bytes()[:-10] + b"0123456789")
+    with pytest.raises(ModelError, match="checksum differs|not a readable ONNX"):
+        zoo.open_backbone(f"timm:{name}", side=64)
+
+
+@pytest.mark.torch
+@pytest.mark.usefixtures("no_network")
+@needs_torch
+def test_weights_are_never_fetched_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VERNIS_CACHE", str(tmp_path))
+    with pytest.raises(UsageError, match=r"22 MB from huggingface\.co/timm/resnet10t\.c3_in1k"):
+        zoo.open_backbone("timm:resnet10t.c3_in1k")
+    with pytest.raises(UsageError, match="add --download"):
+        zoo.open_backbone("resnet50")
+    with pytest.raises(NotFound, match="no pretrained model 'resnet1000'; near are"):
+        zoo.open_backbone("timm:resnet1000")
+    with pytest.raises(AssertionError, match=r"used for timm/resnet10t\.c3_in1k"):
+        zoo.open_backbone("timm:resnet10t.c3_in1k", download=True)
+    (tmp_path / "weights.pth").write_bytes(b"nonsense")
+    with pytest.raises(ModelError, match="not the weights of timm"):
+        timm_models.prepare_timm("resnet10t.c3_in1k", weights=tmp_path / "weights.pth")
+    assert not list(tmp_path.rglob("*.onnx"))
+
+
+# ---------------------------------------------------------------- OpenVINO
+
+
+@pytest.mark.openvino
+@needs_openvino
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_openvino_gives_the_vectors_of_onnx_runtime(precision: str) -> None:
+    choice = {"precision": precision, "layer": "stage5.pooled+pooled"}
+    ours = SpaceChoice(**choice, runtime="openvino").open_reader()  # type: ignore[arg-type]
+    theirs = SpaceChoice(**choice).open_reader()  # type: ignore[arg-type]
+    assert ours.space != theirs.space
+    a = ours.open()(picture()).astype(float)
+    b = theirs.open()(picture()).astype(float)
+    assert a @ b / np.linalg.norm(a) / np.linalg.norm(b) > 0.99
+
+
+def test_sidecar_defaults_without_a_file(tmp_path: Path) -> None:
+    assert read_sidecar(tmp_path / "none.json").spec == InputSpec()
