@@ -20,6 +20,26 @@ class InvalidValue(UsageError, ValueError):
     """A value object was given bad data; the message holds what was expected and what came."""
 
 
+class FilterError(UsageError):
+    """A filter cannot be read, or names what the collection does not have.
+
+    Parameters
+    ----------
+    reason : str
+        What is wrong.
+    text : str
+        The whole filter.
+    position : int
+        Where, in characters from its start; the message shows a caret below.
+    """
+
+    def __init__(self, reason: str, text: str, position: int) -> None:
+        shown = "".join(" " if letter.isspace() else letter for letter in text)
+        super().__init__(f"filter: {reason}\n  {shown}\n  {' ' * position}^")
+        self.reason = reason
+        self.position = position
+
+
 class InvalidLabels(UsageError):
     """A label file cannot be used; the message names the file, the row and the remedy."""
 

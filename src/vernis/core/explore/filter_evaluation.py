@@ -1,0 +1,286 @@
+"""Find the images that a filter holds for, on arrays.
+
+What is not known makes a comparison false: ``width>1000`` does not hold for an image whose width is
+unknown, and so ``not width>1000`` does.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vernis.core.explore.filter_language import And, Condition, Filter, Not, Or
+from vernis.core.explore.spelling import did_you_mean
+from vernis.domain.errors import FilterError
+
+Mask = NDArray[np.bool_]
+
+ANY_TAXONOMY = "label"
+"""The field that means every taxonomy."""
+
+_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    ":": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+_UNITS = {"": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+_NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([a-z]*)", re.IGNORECASE)
+_RATIO = re.compile(r"(\d+(?:\.\d+)?)/(\d+(?:\.\d+)?)")
+_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2}([T ]\d{2}(:\d{2}(:\d{2})?)?)?)?)?")
+_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelColumns:
+    """The labels of one taxonomy: ``yes`` has shape (n_images, n_classes), as ``classes``."""
+
+    classes: tuple[str, ...]
+    yes: Mask
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FilterTable:
+    """What filters ask about, one entry an image in every array.
+
+    Attributes
+    ----------
+    size : int
+        Number of images.
+    numbers : mapping of str to ndarray of float64, shape (size,)
+        NaN where unknown.
+    dates : mapping of str to sequence of str
+        ISO 8601, empty where unknown.
+    texts : mapping of str to sequence of str
+        Compared whole by ``:``, in part by ``~``.
+    folders : mapping of str to sequence of str
+        Paths with ``/``; ``:`` also finds what lies below.
+    marks : mapping of str to (mapping of str to ndarray of bool, shape (size,))
+        Fields with a fixed set of values, such as ``issue`` with its kinds.
+    taxonomies : mapping of str to LabelColumns
+        Read when a filter names them, so this may be a mapping that loads.
+    """
+
+    size: int
+    numbers: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    dates: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    texts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    folders: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    marks: Mapping[str, Mapping[str, Mask]] = field(default_factory=dict)
+    taxonomies: Mapping[str, LabelColumns] = field(default_factory=dict)
+
+
+def evaluate_filter(tree: Filter, table: FilterTable, text: str = "") -> Mask:
+    """Return for which images a filter holds, shape (table.size,).
+
+    Parameters
+    ----------
+    tree : Filter
+    table : FilterTable
+    text : str
+        What the tree was read from, for the caret of an error.
+
+    Raises
+    ------
+    FilterError
+        A field, label or value that the table does not have, with the nearest names, or a
+        comparison that the field does not allow.
+    """
+    match tree:
+        case Condition():
+            return _Comparison(tree, table, text).holds()
+        case Not():
+            return ~evaluate_filter(tree.part, table, text)
+        case And():
+            return _all_of([evaluate_filter(part, table, text) for part in tree.parts])
+        case Or():
+            return _any_of([evaluate_filter(part, table, text) for part in tree.parts])
+
+
+class _Comparison:
+    """One condition against a table."""
+
+    def __init__(self, condition: Condition, table: FilterTable, text: str) -> None:
+        self._condition = condition
+        self._table = table
+        self._text = text
+
+    def holds(self) -> Mask:
+        named, table = self._condition.field.lower(), self._table
+        if not self._condition.quoted:
+            if named in table.numbers:
+                return self._number(np.asarray(table.numbers[named]))
+            if named in table.dates:
+                return self._date(table.dates[named])
+            if named in table.texts:
+                return self._words(table.texts[named])
+            if named in table.folders:
+                return self._folder(table.folders[named])
+            if named in table.marks:
+                return self._mark(table.marks[named])
+            if named == ANY_TAXONOMY:
+                return self._label(list(table.taxonomies))
+        return self._label([self._taxonomy()])
+
+    # ------------------------------------------------------------------ kinds of fields
+
+    def _number(self, values: NDArray[np.float64]) -> Mask:
+        self._allow(*_COMPARE)
+        value = _read_number(self._condition.value)
+        if value is None:
+            raise self._wrong_value(f"expected a number, got {self._condition.value!r}")
+        known = ~np.isnan(values)
+        return np.asarray(_COMPARE[self._condition.operator](values, value) & known)
+
+    def _date(self, values: Sequence[str]) -> Mask:
+        self._allow(*_COMPARE)
+        value = self._condition.value.replace(" ", "T")
+        if not _DATE.fullmatch(self._condition.value):
+            raise self._wrong_value(
+                f"expected a date such as 2024, 2024-05 or 2024-05-17, got {value!r}"
+            )
+        # ISO dates compare as text; cut to the precision of the asked one, 2024 means the year.
+        compare, length = _COMPARE[self._condition.operator], len(value)
+        return self._each(values, lambda v: bool(v) and compare(v[:length], value))
+
+    def _words(self, values: Sequence[str]) -> Mask:
+        self._allow(":", "~", "!=")
+        value = self._condition.value.casefold()
+        if self._condition.operator == "~":
+            return self._each(values, lambda v: value in v.casefold())
+        same = self._each(values, lambda v: v.casefold() == value)
+        return ~same if self._condition.operator == "!=" else same
+
+    def _folder(self, values: Sequence[str]) -> Mask:
+        self._allow(":", "~")
+        value = self._condition.value.casefold()
+        if self._condition.operator == "~":
+            return self._each(values, lambda v: value in v.casefold())
+        value = value.strip("/")
+        return self._each(
+            values, lambda v: v.casefold() == value or f"{v.casefold()}/".startswith(f"{value}/")
+        )
+
+    def _mark(self, values: Mapping[str, Mask]) -> Mask:
+        self._allow(":")
+        found = _same_name(self._condition.value, values)
+        if not found:
+            raise self._wrong_value(
+                f"no {self._condition.field} {self._condition.value!r}"
+                + _choice(self._condition.value, values)
+            )
+        return _any_of([values[name] for name in found])
+
+    def _label(self, names: Sequence[str]) -> Mask:
+        self._allow(":", "~")
+        part = self._condition.value.casefold()
+        holds = np.zeros(self._table.size, dtype=np.bool_)
+        classes: list[str] = []
+        known = False
+        for name in names:
+            columns = self._table.taxonomies[name]
+            classes += columns.classes
+            if self._condition.operator == "~":
+                hits = [i for i, label in enumerate(columns.classes) if part in label.casefold()]
+            else:
+                same = _same_name(self._condition.value, columns.classes)
+                hits = [i for i, label in enumerate(columns.classes) if label in same]
+            known |= bool(hits)
+            if hits:
+                holds |= columns.yes[:, hits].any(axis=1)
+        if not known and self._condition.operator == ":":
+            where = names[0] if len(names) == 1 else "any taxonomy"
+            raise self._wrong_value(
+                f"no label {self._condition.value!r} in {where}"
+                + _choice(self._condition.value, classes)
+            )
+        return holds
+
+    def _taxonomy(self) -> str:
+        """Return the taxonomy that the field names."""
+        asked, table = self._condition.field, self._table
+        found = _same_name(asked, table.taxonomies)
+        if len(found) == 1:
+            return found[0]
+        if asked in found:  # of Brand and brand the one that is spelt so
+            return asked
+        if self._condition.quoted:
+            fields: Iterable[str] = table.taxonomies
+            reason = f"no taxonomy {asked!r}"
+        else:
+            fields = [
+                *table.numbers,
+                *table.dates,
+                *table.texts,
+                *table.folders,
+                *table.marks,
+                ANY_TAXONOMY,
+                *table.taxonomies,
+            ]
+            reason = f"no field or taxonomy {asked!r}"
+        raise FilterError(reason + _choice(asked, fields), self._text, self._condition.position)
+
+    # ------------------------------------------------------------------ common parts
+
+    def _each(self, values: Sequence[str], test: Callable[[str], bool]) -> Mask:
+        # Few distinct values (formats, splits, folders) are the rule.
+        answers = {value: test(value) for value in set(values)}
+        return np.fromiter((answers[value] for value in values), np.bool_, len(values))
+
+    def _allow(self, *operators: str) -> None:
+        if self._condition.operator not in operators:
+            hint = "; write not …:…" if self._condition.operator == "!=" else ""
+            raise FilterError(
+                f"{self._condition.field} cannot be compared by {self._condition.operator!r}, "
+                f"only by {' '.join(operators)}{hint}",
+                self._text,
+                self._condition.position,
+            )
+
+    def _wrong_value(self, reason: str) -> FilterError:
+        return FilterError(reason, self._text, self._condition.value_position)
+
+
+def _all_of(masks: Sequence[Mask]) -> Mask:
+    return np.asarray(np.logical_and.reduce(masks))
+
+
+def _any_of(masks: Sequence[Mask]) -> Mask:
+    return np.asarray(np.logical_or.reduce(masks))
+
+
+def _same_name(text: str, names: Iterable[str]) -> list[str]:
+    """Return the names that are ``text`` but for their case."""
+    folded = text.casefold()
+    return [name for name in names if name.casefold() == folded]
+
+
+def _choice(text: str, names: Iterable[str]) -> str:
+    """Return the nearest names, or all where they are few."""
+    known = sorted(set(names))
+    near = did_you_mean(text, known)
+    if near or not known:
+        return near or "; there is none"
+    more = ", …" if len(known) > _SHOWN else ""
+    return f"; there are: {', '.join(known[:_SHOWN])}{more}"
+
+
+def _read_number(text: str) -> float | None:
+    """Read 1000, 1e3, 16/9 or 2.5MB; None when it is no number."""
+    ratio = _RATIO.fullmatch(text)
+    if ratio is not None:
+        return float(ratio[1]) / float(ratio[2]) if float(ratio[2]) else None
+    found = _NUMBER.fullmatch(text)
+    if found is None or found[2].lower() not in _UNITS:
+        return None
+    value = float(found[1]) * _UNITS[found[2].lower()]
+    return value if math.isfinite(value) else None

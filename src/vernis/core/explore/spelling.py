@@ -1,0 +1,43 @@
+"""The nearest known names to one that is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+_CLOSE = 70.0  # per cent of equal letters (Indel distance) from which a name is offered
+
+
+def nearest_names(text: str, names: Iterable[str], *, limit: int = 3) -> list[str]:
+    """Return the names that resemble ``text``, most similar first, whatever their case.
+
+    Parameters
+    ----------
+    text : str
+    names : iterable of str
+    limit : int
+        At most so many.
+
+    Returns
+    -------
+    list of str
+        Names whose normalized Indel similarity (twice the longest common subsequence by the sum
+        of the lengths) is 0.7 or more; of equal ones the alphabetically first.
+    """
+    from rapidfuzz import fuzz, process
+
+    # Names that differ only by case are told apart again by their own spelling.
+    found = process.extract(
+        text,
+        sorted(set(names)),
+        scorer=fuzz.ratio,
+        processor=str.casefold,
+        limit=limit,
+        score_cutoff=_CLOSE,
+    )
+    return [str(name) for name, _, _ in found]
+
+
+def did_you_mean(text: str, names: Iterable[str]) -> str:
+    """Return ``"; did you mean a, b?"``, empty when nothing is near."""
+    near = nearest_names(text, names)
+    return f"; did you mean {', '.join(near)}?" if near else ""

@@ -1,0 +1,232 @@
+"""The filter language: printing and parsing are inverse, evaluation is that of a plain reading."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vernis.core.explore.filter_evaluation import FilterTable, LabelColumns, evaluate_filter
+from vernis.core.explore.filter_language import (
+    And,
+    Condition,
+    Not,
+    Or,
+    format_filter,
+    parse_filter,
+)
+from vernis.domain.errors import FilterError
+
+WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=0, max_size=12)
+FIELDS = st.from_regex(r"[A-Za-z_ß][\w.\-]{0,8}", fullmatch=True).filter(
+    lambda name: name.lower() not in {"and", "or", "not"}
+)
+OPERATORS = st.sampled_from([":", "!=", "~", "<", "<=", ">", ">="])
+ANY_CONDITION = st.builds(Condition, FIELDS, OPERATORS, WORDS) | st.builds(
+    Condition, WORDS, OPERATORS, WORDS, st.just(True)
+)
+
+
+def trees(leaves):
+    def grow(parts):
+        several = st.lists(parts, min_size=2, max_size=4).map(tuple)
+        return st.builds(Not, parts) | st.builds(And, several) | st.builds(Or, several)
+
+    return st.recursive(leaves, grow, max_leaves=12)
+
+
+@given(trees(ANY_CONDITION))
+def test_a_printed_filter_is_read_as_the_same_tree(tree):
+    assert parse_filter(format_filter(tree)) == tree
+
+
+@given(st.text(max_size=60) | st.text("ab:()'\"<>=!~ \\", max_size=30))
+def test_any_text_is_read_or_refused_with_a_place(text):
+    refusal = None
+    try:
+        tree = parse_filter(text)
+        assert parse_filter(format_filter(tree)) == tree
+    except FilterError as error:
+        refusal = error
+    if refusal is not None:
+        assert 0 <= refusal.position <= len(text)
+        assert len(str(refusal).split("\n")) == 3
+
+
+# --------------------------------------------------------------------------- evaluation
+
+IMAGES = [
+    {"width": 100.0, "name": "a b.jpg", "taken": "2024-05-17T10:00:00", "brand": {"Absolut"}},
+    {"width": 2000.0, "name": "B.jpg", "taken": "", "brand": {"Skyy", "Absolut"}},
+    {"width": math.nan, "name": "c.png", "taken": "2023-01-02T00:00:00", "brand": set()},
+    {"width": 1000.0, "name": "C.PNG", "taken": "2024-12-31T23:59:59", "brand": {"skyy blue"}},
+]
+BRANDS = ("Absolut", "Skyy", "skyy blue")
+TABLE = FilterTable(
+    len(IMAGES),
+    numbers={"width": np.array([image["width"] for image in IMAGES])},
+    dates={"taken": [image["taken"] for image in IMAGES]},
+    texts={"name": [image["name"] for image in IMAGES]},
+    folders={"folder": ["", "x", "x/y", "xy"]},
+    marks={"issue": {"blurry": np.array([True, False, False, True])}},
+    taxonomies={
+        "brand": LabelColumns(
+            BRANDS, np.array([[brand in image["brand"] for brand in BRANDS] for image in IMAGES])
+        )
+    },
+)
+KNOWN = st.one_of(
+    st.builds(
+        Condition,
+        st.just("width"),
+        st.sampled_from([":", "!=", "<", "<=", ">", ">="]),
+        st.sampled_from(["100", "1000", "1e3", "2000.5"]),
+    ),
+    st.builds(
+        Condition,
+        st.just("taken"),
+        st.sampled_from([":", "!=", "<", "<=", ">", ">="]),
+        st.sampled_from(["2024", "2024-05", "2023-01-02"]),
+    ),
+    st.builds(
+        Condition,
+        st.just("name"),
+        st.sampled_from([":", "!=", "~"]),
+        st.sampled_from(["a b.jpg", "c.png", "J", ""]),
+    ),
+    st.builds(
+        Condition,
+        st.sampled_from(["brand", "BRAND", "label"]),
+        st.just(":"),
+        st.sampled_from(["absolut", "SKYY", "Skyy Blue"]),
+    ),
+    st.builds(Condition, st.just("brand"), st.just("~"), st.sampled_from(["SK", "lut", "no such"])),
+    st.just(Condition("issue", ":", "Blurry")),
+    st.builds(Condition, st.just("folder"), st.just(":"), st.sampled_from(["x", "X/", "x/y"])),
+)
+
+
+def compare(left, sign, right):
+    return {
+        ":": left == right,
+        "!=": left != right,
+        "<": left < right,
+        "<=": left <= right,
+        ">": left > right,
+        ">=": left >= right,
+    }[sign]
+
+
+def reading(tree, image, number):
+    """Say whether a filter holds for one image, by its plain meaning."""
+    match tree:
+        case Not():
+            return not reading(tree.part, image, number)
+        case And():
+            return all(reading(part, image, number) for part in tree.parts)
+        case Or():
+            return any(reading(part, image, number) for part in tree.parts)
+    value = tree.value.lower()
+    match tree.field.lower():
+        case "width":
+            known = not math.isnan(image["width"])
+            return known and compare(image["width"], tree.operator, float(value))
+        case "taken":
+            date = image["taken"]
+            return bool(date) and compare(date[: len(value)], tree.operator, value)
+        case "name":
+            name = image["name"].lower()
+            return value in name if tree.operator == "~" else compare(name, tree.operator, value)
+        case "brand" | "label":
+            brands = {brand.lower() for brand in image["brand"]}
+            if tree.operator == "~":
+                return any(value in brand for brand in brands)
+            return value in brands
+        case "issue":
+            return number in (0, 3)
+        case "folder":
+            path = ["", "x", "x/y", "xy"][number].split("/")
+            asked = value.strip("/").split("/")
+            return path[: len(asked)] == asked
+    raise AssertionError(tree)
+
+
+@given(trees(KNOWN))
+def test_evaluation_is_that_of_a_plain_reading(tree):
+    expected = [reading(tree, image, number) for number, image in enumerate(IMAGES)]
+    assert evaluate_filter(tree, TABLE).tolist() == expected
+    text = format_filter(tree)
+    assert evaluate_filter(parse_filter(text), TABLE, text).tolist() == expected
+
+
+# --------------------------------------------------------------------------- precedence and errors
+
+
+def test_not_binds_closest_and_before_or():
+    a, b, c = (Condition(name, ":", "1") for name in "abc")
+    assert parse_filter("a:1 or not b:1 and c:1") == Or((a, And((Not(b), c))))
+    assert parse_filter("(a:1 OR b:1) AND c:1") == And((Or((a, b)), c))
+    assert parse_filter("not (a:1 and b:1)") == Not(And((a, b)))
+
+
+def test_blanks_quotes_and_spellings():
+    assert parse_filter("width = 3") == Condition("width", ":", "3")
+    assert parse_filter("brand : 'Grey \\'Goose\\''") == Condition("brand", ":", "Grey 'Goose'")
+    assert parse_filter('"asset type":people') == Condition("asset type", ":", "people", True)
+    assert parse_filter("source:human:ann").value == "human:ann"
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "reason"),
+    [
+        ("", 0, "the filter is empty"),
+        ("brand:absolut and and width>3", 18, "expected a condition such as"),
+        ("brand:red bottle", 10, "expected 'and', 'or' or the end, got 'bottle'"),
+        ("brand", 0, "without a comparison"),
+        ("(brand:a or brand:b", 0, "this bracket is not closed"),
+        ("brand:a)", 7, "closes nothing"),
+        ("brand:", 6, "expected a value after brand:"),
+        ('brand:"a', 6, "quotation mark is not closed"),
+        ("width>>3", 6, "two comparisons"),
+        ("not", 3, "got the end"),
+        ("(" * 100, 60, "more than 60 brackets"),
+        # Against what the collection holds:
+        ("brnd:absolut", 0, "no field or taxonomy 'brnd'; did you mean brand?"),
+        ("width>3 and brand:absolute", 18, "in brand; did you mean Absolut?"),
+        ("label:zzz", 6, "there are: Absolut, Skyy, skyy blue"),
+        ("issue:blury", 6, "no issue 'blury'; did you mean blurry?"),
+        ("width>wide", 6, "expected a number, got 'wide'"),
+        ("taken:may", 6, "expected a date such as"),
+        ("brand>3", 0, "brand cannot be compared by '>', only by : ~"),
+        ("brand!=Skyy", 0, "write not"),
+        ('"width">3', 0, "no taxonomy 'width'"),
+    ],
+)
+def test_errors_show_the_place(text, column, reason):
+    with pytest.raises(FilterError) as caught:
+        evaluate_filter(parse_filter(text), TABLE, text)
+    message, shown, caret = str(caught.value).split("\n")
+    assert reason in message
+    assert shown == f"  {text}"
+    assert caret.index("^") - 2 == column
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("2kB", 2000), ("1.5MiB", 1572864), ("16/9", 16 / 9), ("-1e3", -1000)]
+)
+def test_numbers_with_units_and_ratios(text, value):
+    table = FilterTable(2, numbers={"size": np.array([value, value + 1], dtype=float)})
+    assert evaluate_filter(parse_filter(f"size:{text}"), table).tolist() == [True, False]
+
+
+def test_a_taxonomy_that_is_named_like_a_field_is_reached_by_quotes():
+    table = FilterTable(
+        1,
+        texts={"name": ["x.jpg"]},
+        taxonomies={"name": LabelColumns(("ann",), np.array([[True]]))},
+    )
+    assert not evaluate_filter(parse_filter("name:ann"), table)[0]
+    assert evaluate_filter(parse_filter('"name":ann'), table)[0]
