@@ -165,18 +165,30 @@ def embedding_space(catalog: Catalog, name: str | None = None) -> Space:
     NotFound
         There is no space of that name.
     """
-    from vernis.workflows.explore.spaces import is_embedding
-
     summary = catalog.runs.summary("embed")
     if summary is None:
         raise UsageError("no embeddings yet; make them: vernis embed")
     if name is None or name == summary["space"]["name"]:
         return Space(**summary["space"])
-    known = [space for space, _ in catalog.vectors.spaces() if is_embedding(space, MEASURES)]
+    known = embedding_spaces(catalog)
     for space in reversed(known):
         if space.name == name:
             return space
     raise NotFound(f"no space {name!r}; there are: {', '.join(space.name for space in known)}")
+
+
+def embedding_spaces(catalog: Catalog) -> list[Space]:
+    """Return the embedding spaces of the collection, the oldest first."""
+    from vernis.workflows.explore.spaces import is_embedding
+
+    return [space for space, _ in catalog.vectors.spaces() if is_embedding(space, MEASURES)]
+
+
+def image_path(catalog: Catalog, image: ImageRecord) -> Path:
+    """Return where the file of an image lies."""
+    from vernis.adapters.files import path_of
+
+    return path_of(image_root(catalog), image.uri)
 
 
 def find_quality_issues(catalog: Catalog, progress: Progress) -> int:

@@ -197,7 +197,7 @@ def test_blanks_quotes_and_spellings():
         ("brnd:absolut", 0, "no field or taxonomy 'brnd'; did you mean brand?"),
         ("width>3 and brand:absolute", 18, "in brand; did you mean Absolut?"),
         ("label:zzz", 6, "there are: Absolut, Skyy, skyy blue"),
-        ("issue:blury", 6, "no issue 'blury'; did you mean blurry?"),
+        ("issue:blury", 6, "'blury' is no value of issue; did you mean blurry?"),
         ("width>wide", 6, "expected a number, got 'wide'"),
         ("taken:may", 6, "expected a date such as"),
         ("brand>3", 0, "brand cannot be compared by '>', only by : ~"),

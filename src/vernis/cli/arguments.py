@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from vernis.cli import backbone_verbs, commands, lab_verbs, review_commands
+from vernis.cli import backbone_verbs, commands, lab_verbs, review_commands, search_verbs
 from vernis.cli.verbs import add_verb, fraction
 
 
@@ -25,6 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_review_verbs(verbs)
     _add_record_verbs(verbs)
     lab_verbs.add_verbs(verbs)
+    search_verbs.add_verbs(verbs)
     return parser
 
 

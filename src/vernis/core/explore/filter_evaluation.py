@@ -166,16 +166,20 @@ class _Comparison:
         if self._condition.operator == "~":
             return self._each(values, lambda v: value in v.casefold())
         value = value.strip("/")
-        return self._each(
-            values, lambda v: v.casefold() == value or f"{v.casefold()}/".startswith(f"{value}/")
-        )
+        holds = self._each(values, lambda v: f"{v.casefold()}/".startswith(f"{value}/"))
+        if not holds.any():
+            raise self._wrong_value(
+                f"no image lies in the folder {self._condition.value!r}"
+                + _choice(self._condition.value, set(values) - {""})
+            )
+        return holds
 
     def _mark(self, values: Mapping[str, Mask]) -> Mask:
         self._allow(":")
         found = _same_name(self._condition.value, values)
         if not found:
             raise self._wrong_value(
-                f"no {self._condition.field} {self._condition.value!r}"
+                f"{self._condition.value!r} is no value of {self._condition.field}"
                 + _choice(self._condition.value, values)
             )
         return _any_of([values[name] for name in found])

@@ -1,0 +1,129 @@
+"""The words of a collection, full-text indexed (SQLite FTS5) in a file of their own.
+
+``words.sqlite`` is derived data like the vectors: it holds the fingerprint of what it was made from
+and is made anew when that changes. Where it cannot be written (a read-only folder) the index is
+made in memory.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from vernis.adapters.catalog.storage import translating
+from vernis.core.explore.words import WordDocument, WordMatch
+
+FILE_NAME = "words.sqlite"
+FIELDS = WordDocument._fields[1:]
+_WEIGHTS = (4.0, 2.0, 1.0)  # of the fields; a label says more than a folder's name
+_MARK = "\x02"
+
+
+class WordIndex:
+    """Finds images by their words.
+
+    Parameters
+    ----------
+    folder : Path
+        The collection's folder.
+    fingerprint : str
+        Of what the documents are made from.
+    documents : callable
+        Gives the documents; called only when the stored index is missing or stale.
+    """
+
+    def __init__(
+        self, folder: Path, fingerprint: str, documents: Callable[[], Iterable[WordDocument]]
+    ) -> None:
+        self._path = folder / FILE_NAME
+        with translating(self._path):
+            opened = _open_stored(self._path, fingerprint)
+            if opened is None:
+                opened = _make(self._path, fingerprint, documents())
+        self._connection = opened
+
+    def vocabulary(self) -> list[str]:
+        """Return every word, in ascending order."""
+        with translating(self._path):
+            rows = self._connection.execute("SELECT term FROM vocabulary").fetchall()
+        return [str(row[0]) for row in rows]
+
+    def find(self, words: Sequence[str], *, every: bool) -> list[WordMatch]:
+        """Return the images that hold the words, or words that begin so, best first.
+
+        Parameters
+        ----------
+        words : sequence of str
+        every : bool
+            The image must hold all of them, otherwise any.
+        """
+        if not words:
+            return []
+        # A whole word is found by both parts and so ranks before one that only begins so.
+        terms = [f'("{word}" OR "{word}"*)' for word in (w.replace('"', "") for w in words)]
+        marks = ", ".join(
+            f"instr(highlight(words, {column}, '{_MARK}', ''), '{_MARK}') > 0"
+            for column in range(len(FIELDS))
+        )
+        with translating(self._path):
+            rows = self._connection.execute(
+                f"SELECT rowid, -bm25(words, {', '.join(map(str, _WEIGHTS))}), {marks} "
+                "FROM words WHERE words MATCH ? ORDER BY 2 DESC, rowid",
+                ((" AND " if every else " OR ").join(terms),),
+            ).fetchall()
+        return [
+            WordMatch(
+                int(row[0]),
+                float(row[1]),
+                tuple(field for field, hit in zip(FIELDS, row[2:], strict=True) if hit),
+            )
+            for row in rows
+        ]
+
+    def close(self) -> None:
+        """Release the file."""
+        self._connection.close()
+
+
+def _open_stored(path: Path, fingerprint: str) -> sqlite3.Connection | None:
+    """Open the stored index, read-only; None when it is missing, stale or damaged."""
+    if not path.is_file():
+        return None
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
+    )
+    try:
+        row = connection.execute("SELECT value FROM made_from").fetchone()
+        if row is not None and row[0] == fingerprint:
+            return connection
+    except sqlite3.DatabaseError:  # damaged: it is made anew
+        pass
+    connection.close()
+    return None
+
+
+def _make(path: Path, fingerprint: str, documents: Iterable[WordDocument]) -> sqlite3.Connection:
+    """Make the index and store it whole; keep it in memory where it cannot be stored."""
+    memory = sqlite3.connect(":memory:", check_same_thread=False)
+    columns = ", ".join(FIELDS)
+    memory.executescript(
+        f"CREATE VIRTUAL TABLE words USING fts5({columns}, prefix='2 3', "
+        "tokenize='unicode61 remove_diacritics 2');"
+        "CREATE VIRTUAL TABLE vocabulary USING fts5vocab(words, 'row');"
+        "CREATE TABLE made_from (value TEXT NOT NULL) STRICT;"
+    )
+    memory.executemany(f"INSERT INTO words (rowid, {columns}) VALUES (?, ?, ?, ?)", documents)
+    memory.execute("INSERT INTO words (words) VALUES ('optimize')")
+    memory.execute("INSERT INTO made_from VALUES (?)", (fingerprint,))
+    memory.commit()
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        partial.write_bytes(memory.serialize())
+        partial.replace(path)
+    except OSError:
+        with suppress(OSError):
+            partial.unlink()
+    return memory
