@@ -105,19 +105,23 @@ def scan(
     allowed : ndarray of bool, shape (n,), optional
         The rows that may be found; default all.
     """
-    rows = np.arange(len(vectors)) if allowed is None else np.flatnonzero(allowed)
+    if allowed is None:
+        return best_rows(np.arange(len(vectors)), compare(queries, vectors), count)
+    rows = np.flatnonzero(allowed)
     return best_rows(rows, compare(queries, vectors, rows), count)
 
 
 def compare(
-    queries: NDArray[np.float32], vectors: NDArray[np.generic], rows: NDArray[np.int64]
+    queries: NDArray[np.float32],
+    vectors: NDArray[np.generic],
+    rows: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float32]:
-    """Return the largest product of each of those rows, at length 1, with the queries."""
-    scores = np.empty(len(rows), dtype=np.float32)
-    whole = len(rows) == len(vectors)
-    for start in range(0, len(rows), _BLOCK):
+    """Return the largest product of those rows (default all), at length 1, with the queries."""
+    count = len(vectors) if rows is None else len(rows)
+    scores = np.empty(count, dtype=np.float32)
+    for start in range(0, count, _BLOCK):
         part = slice(start, start + _BLOCK)
-        unit = normalize_rows(vectors[part] if whole else vectors[rows[part]])
+        unit = normalize_rows(vectors[part] if rows is None else vectors[rows[part]])
         scores[part] = (unit @ queries.T).max(axis=1)
     return scores
 
