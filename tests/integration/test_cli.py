@@ -208,3 +208,24 @@ def test_every_verb_explains_itself_and_tables_have_json(finished):
     assert isinstance(json.loads(finished("audit", "--json").stdout), list)
     assert isinstance(json.loads(finished("batches", "--json").stdout), list)
     assert isinstance(json.loads(finished("quality", "--json").stdout), list)
+
+
+def test_a_sample_is_drawn_judged_and_compared(workplace):
+    workplace("lab", "sample", "class", "--n", "20", "--out", "drawn")
+    again = workplace("lab", "sample", "class", "--n", "20", "--out", "drawn", code=2)
+    assert "is there already" in again.stderr
+    blank = workplace("lab", "truth", "drawn", code=2)
+    assert "no image is judged yet" in blank.stderr
+    sheet = workplace.cwd / "drawn" / "sample.csv"
+    names = [line.split(",")[0] for line in sheet.read_text().splitlines()[1:]]
+    # The name of a picture says what was drawn; its folder is its label.
+    truth = [(name, name.split("/")[1].split("_")[0]) for name in names]
+    rows = [f"{name},{label}" for name, label in truth if label in ("disc", "square", "stripes")]
+    sheet.write_text("\n".join(["image,truth", *rows]) + "\n")
+    result = workplace.json("lab", "truth", "drawn", "--who", "ada")
+    assert result["judged"] == len(rows)
+    assert result["measures"]["given"]["accuracy"]["value"] == 1.0
+    assert (workplace.cwd / "drawn" / "comparison.json").exists()
+    shown = workplace("lab", "truth", "drawn", "--who", "ada")
+    assert "cleaned" in shown.stdout
+    assert "mended" in shown.stdout
