@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from vernis.core.clean.near_fingerprints import ORIENTATIONS, turn_matrix
 
 CENTER = np.array([0.5, 0.5], dtype=np.float32)
+_COFACTOR_SIGNS = np.array([[1, -1], [-1, 1]], dtype=np.float32)
 # Points that are worked on at a time, so that they stay in the processor's cache.
 _BLOCK_POINTS = 65_536
 # A step of one round is cut to this size (in picture widths), so that a bad start cannot jump.
@@ -48,7 +49,10 @@ class Placements:
 
     def inverse(self) -> Placements:
         """Return the placements of a on b."""
-        matrix = np.linalg.inv(self.matrix).astype(np.float32)
+        determinant = np.linalg.det(self.matrix)[:, None, None]
+        # Swap the diagonal, change the sign of the rest.
+        swapped = self.matrix[:, ::-1, ::-1].swapaxes(1, 2) * _COFACTOR_SIGNS
+        matrix = (swapped / determinant).astype(np.float32)
         return Placements(matrix, -np.einsum("pij,pj->pi", matrix, self.offset))
 
     def after(self, first: Placements) -> Placements:
@@ -115,76 +119,73 @@ def sample(
     rows: NDArray[np.int64],
     placements: Placements,
     side: int,
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Read pictures where the points of a grid of ``side`` × ``side`` fall (bilinear).
+
+    Placements scale along the axes and turn by 90° at the most. Rows and columns are hence
+    interpolated one after the other, each by a product with a matrix that has two weights a line.
 
     Returns
     -------
     values : ndarray of float32, shape (n_pairs, side²)
-    inside : ndarray of bool, shape (n_pairs, side²)
-        Points that fall on the picture.
+    inside : ndarray of float32, shape (n_pairs, side²)
+        1 where a point falls on the picture, else 0.
     """
-    x, y = (_coordinate(placements, row, side) for row in (0, 1))
-    inside = (x >= 0) & (x <= 1) & (y >= 0) & (y <= 1)
-    size = pictures.shape[1]
-    column, fx = _split(x, size)
-    row, fy = _split(y, size)
-    first = row * size + column + (rows * (size * size))[:, None]
-    flat = pictures.reshape(-1)
-    upper = flat.take(first).astype(np.float32)
-    upper += fx * (flat.take(first + 1) - upper)
-    first += size
-    lower = flat.take(first).astype(np.float32)
-    lower += fx * (flat.take(first + 1) - lower)
-    lower -= upper
-    upper += fy * lower
-    return upper, inside
-
-
-def _coordinate(placements: Placements, row: int, side: int) -> NDArray[np.float32]:
-    """Return x (row 0) or y (row 1) of where the points of a grid fall, (n_pairs, side²)."""
+    matrix, offset = placements.matrix, placements.offset
+    turned = np.flatnonzero(np.abs(matrix[:, 0, 1]) > np.abs(matrix[:, 0, 0]))
+    # One of the two entries is 0: the sum is the scale, with its sign, of that axis.
+    slope = matrix.sum(axis=2)[:, :, None]
     axis = (np.arange(side, dtype=np.float32) + 0.5) / np.float32(side)
-    along_x = placements.matrix[:, row, :1] * axis
-    along_y = placements.matrix[:, row, 1:] * axis + placements.offset[:, row, None]
-    return (along_y[:, :, None] + along_x[:, None, :]).reshape(len(along_x), -1)
+    places = slope * axis + offset[:, :, None]
+    within = np.asarray((places >= 0) & (places <= 1), dtype=np.float32)
+    weights = _interpolation_weights(places, pictures.shape[1])
+    picked = pictures[rows].astype(np.float32, copy=False)
+    lines = weights[:, 1] @ picked
+    values = np.asarray(lines @ weights[:, 0].swapaxes(1, 2), dtype=np.float32)
+    inside = within[:, 1, :, None] * within[:, 0, None, :]
+    for planes in (values, inside):
+        planes[turned] = planes[turned].swapaxes(1, 2)
+    return values.reshape(len(rows), -1), inside.reshape(len(rows), -1)
 
 
-def _split(place: NDArray[np.float32], size: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return the pixel before each point and the distance from it, kept within the picture."""
-    place *= np.float32(size)
-    place -= np.float32(0.5)
-    np.clip(place, 0, size - 1, out=place)
-    before = np.minimum(place.astype(np.int64), size - 2)
-    place -= before.astype(np.float32)
-    return before, place
+def _interpolation_weights(places: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """Return the share of each pixel of a line in each place (0..1, beyond: the last pixel)."""
+    pixel = np.clip(places * np.float32(size) - np.float32(0.5), 0, size - 1)
+    weights = pixel[..., None] - np.arange(size, dtype=np.float32)
+    np.abs(weights, out=weights)
+    np.subtract(1.0, weights, out=weights)
+    return np.asarray(np.maximum(weights, 0.0, out=weights))
 
 
 def _gauss_newton_step(
     warped: NDArray[np.float32],
     target: NDArray[np.float32],
-    inside: NDArray[np.bool_],
+    inside: NDArray[np.float32],
     grid: NDArray[np.float32],
 ) -> NDArray[np.float32]:
     """Return the change of scale x, y and shift x, y of each pair, shape (n_pairs, 4)."""
     n, points = warped.shape
     side = round(points**0.5)
-    gain, bias, weight = fit_brightness(warped, target, inside.astype(np.float32))
-    model = gain[:, None] * warped + bias[:, None]
-    residual = target - model
-    slope_y, slope_x = np.gradient(model.reshape(n, side, side), 1.0 / side, axis=(1, 2))
-    gx, gy = slope_x.reshape(n, -1), slope_y.reshape(n, -1)
-    spread = grid - CENTER
-    columns = np.stack(
-        [gx * spread[:, 0], gy * spread[:, 1], gx, gy, model, np.ones_like(model)], axis=1
-    )
-    weighted = columns * weight[:, None]
-    normal = weighted @ columns.transpose(0, 2, 1)
-    right = np.einsum("pkn,pn->pk", weighted, residual)
+    gain, bias, weight = fit_brightness(warped, target, inside)
+    # Six unknowns a pair: scale x and y, shift x and y, gain, bias; then what is left to explain.
+    columns = np.empty((n, 7, points), dtype=np.float32)
+    model = columns[:, 4]
+    np.multiply(gain[:, None], warped, out=model)
+    model += bias[:, None]
+    for column, axis in ((2, 2), (3, 1)):
+        slope = np.gradient(model.reshape(n, side, side), 1.0 / side, axis=axis)
+        columns[:, column] = np.asarray(slope).reshape(n, -1)
+    np.multiply(columns[:, 2:4], (grid - CENTER).T, out=columns[:, :2])
+    columns[:, 5] = 1.0
+    np.subtract(target, model, out=columns[:, 6])
+    weighted = columns[:, :6] * weight[:, None]
+    moments = weighted @ columns.swapaxes(1, 2)
+    normal, right = moments[:, :, :6].astype(np.float64), moments[:, :, 6:]
     diagonal = np.einsum("pkk->pk", normal)
     # Levenberg's damping keeps flat pictures solvable.
     diagonal += 1e-3 * diagonal + 1e-3
-    step = np.linalg.solve(normal.astype(np.float64), right[..., None])[..., 0]
-    return np.clip(step[:, :4], -_MAX_STEP, _MAX_STEP).astype(np.float32)
+    step = np.linalg.solve(normal, right)[..., 0]
+    return np.asarray(np.clip(step[:, :4], -_MAX_STEP, _MAX_STEP), dtype=np.float32)
 
 
 def fit_brightness(

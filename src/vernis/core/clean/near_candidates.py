@@ -19,6 +19,7 @@ from vernis.core.explore.neighbors import (
     normalize_rows,
     project_rows,
     search_cells,
+    top_columns,
 )
 
 _SIDE = 8
@@ -134,9 +135,7 @@ def _search_turns_exactly(descriptors: NDArray[np.float32], n_neighbors: int) ->
             np.maximum(best, turned[start : start + step] @ base, out=best)
         rows = np.arange(len(best))
         best[rows, rows + start] = -2.0
-        top = np.argpartition(best, n - k, axis=1)[:, n - k :] if k else indices[: len(best)]
-        indices[start : start + step] = top
-        similarities[start : start + step] = np.take_along_axis(best, top, axis=1)
+        indices[start : start + step], similarities[start : start + step] = top_columns(best, k)
     return Neighbors(indices, similarities)
 
 

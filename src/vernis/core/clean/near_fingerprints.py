@@ -139,11 +139,19 @@ def turn(planes: NDArray[Scalar], orientation: int) -> NDArray[Scalar]:
 
 
 def shrink(planes: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
-    """Average pictures of shape (n, size, size) down to (n, side, side); size a multiple."""
-    n, size, _ = planes.shape
-    step = size // side
-    blocks = planes.reshape(n, side, step, side, step)
-    return np.asarray(blocks.mean(axis=(2, 4), dtype=np.float32))
+    """Average pictures of shape (n, size, size) down to (n, side, side).
+
+    ``size`` is a multiple of ``side``, at most 16 times as large.
+    """
+    step = planes.shape[1] // side
+    # Sums of slices: a reduction over axes as short as these costs several times as much.
+    rows = planes[:, ::step].astype(np.uint16)
+    for k in range(1, step):
+        rows += planes[:, k::step]
+    sums = rows[:, :, ::step].copy()
+    for k in range(1, step):
+        sums += rows[:, :, k::step]
+    return sums.astype(np.float32) * np.float32(1.0 / step**2)
 
 
 def standardize(rows: NDArray[np.float32]) -> NDArray[np.float32]:

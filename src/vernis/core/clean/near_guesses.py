@@ -5,7 +5,7 @@ The pictures are compared at 8 × 8 points; ``near_alignment`` refines the guess
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +56,7 @@ def guess_orientations(
     for start in range(0, len(pairs), _BLOCK):
         part = slice(start, start + _BLOCK)
         names, back = np.unique(pairs[part], return_inverse=True)
-        small = _small(pictures[names])[back.reshape(-1, 2)]
+        small = describe_small(pictures[names])[back.reshape(-1, 2)]
         first, second = small[:, 0].reshape(-1, COARSE_SIDE**2), small[:, 1]
         columns = [
             np.einsum("pn,pn->p", first, turn(second, k).reshape(len(first), -1))
@@ -69,29 +69,54 @@ def guess_orientations(
     return _place(choice.ravel(), np.broadcast_to(window, (choice.size, 3))), best
 
 
-def guess_crops(
-    pictures: NDArray[np.float32], pairs: NDArray[np.int64]
-) -> tuple[Placements, NDArray[np.float32]]:
-    """Guess of which crop of the one picture the other is made, in any orientation.
+def choose_crops(
+    pictures: NDArray[np.float32],
+    small: NDArray[np.float32],
+    whole: NDArray[np.int64],
+    part: NDArray[np.int64],
+) -> NDArray[np.int16]:
+    """Choose of which crop of the one picture the other is made, in any orientation.
 
     Parameters
     ----------
-    pictures : ndarray of float32, shape (n_images, side, side)
-    pairs : ndarray of int64, shape (n_pairs, 2)
+    pictures : ndarray of float32, shape (n_wholes, side, side)
+    small : ndarray of float32, shape (n_parts, COARSE_SIDE, COARSE_SIDE)
+        From ``describe_small``.
+    whole : ndarray of int64, shape (n_pairs,)
+        Ascending rows of ``pictures``.
+    part : ndarray of int64, shape (n_pairs,)
+        Rows of ``small``.
 
     Returns
     -------
-    placements : Placements
-        Two in a row for each pair: the second as a crop of the first, the first of the second.
-    correlation : ndarray of float32, shape (n_pairs, 2)
-        -1..1.
+    ndarray of int16, shape (n_pairs,)
+        For ``place_crops``.
     """
-    forward, gain = _best_crops(pictures, pairs[:, 0], pairs[:, 1])
-    backward, loss = _best_crops(pictures, pairs[:, 1], pairs[:, 0])
-    inverse = backward.inverse()
-    matrix = np.stack([forward.matrix, inverse.matrix], axis=1).reshape(-1, 2, 2)
-    offset = np.stack([forward.offset, inverse.offset], axis=1).reshape(-1, 2)
-    return Placements(matrix, offset), np.stack([gain, loss], axis=1)
+    turned = np.stack(
+        [turn(small, k).reshape(len(small), -1) for k in range(len(ORIENTATIONS))], axis=1
+    )
+    crops = _crop_descriptors(pictures).transpose(0, 2, 1)
+    bounds = np.searchsorted(whole, np.arange(len(pictures) + 1))
+    choice = np.empty(len(whole), dtype=np.int16)
+    for row, (start, stop) in enumerate(pairwise(bounds.tolist())):
+        match = turned[part[start:stop]].reshape(-1, COARSE_SIDE**2) @ crops[row]
+        choice[start:stop] = match.reshape(stop - start, -1).argmax(axis=1)
+    return choice
+
+
+def place_crops(choice: NDArray[np.int16]) -> Placements:
+    """Return the placements of parts on wholes that ``choose_crops`` has chosen."""
+    windows = crop_windows()
+    orientation, crop = np.divmod(choice.astype(np.int64), len(windows))
+    return _place(orientation, windows[crop])
+
+
+def describe_small(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return pictures averaged to COARSE_SIDE and standardized, to correlate them."""
+    n, side, _ = pictures.shape
+    step = side // COARSE_SIDE
+    small = pictures.reshape(n, COARSE_SIDE, step, COARSE_SIDE, step).mean(axis=(2, 4))
+    return standardize(small.reshape(n, -1)).reshape(n, COARSE_SIDE, COARSE_SIDE)
 
 
 def _window_offsets(scale: float) -> NDArray[np.float64]:
@@ -122,41 +147,6 @@ def _crop_descriptors(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
         crops = (weights @ rows).reshape(n, count, COARSE_SIDE, count, COARSE_SIDE)
         columns.append(crops.transpose(0, 1, 3, 2, 4).reshape(n, count * count, -1))
     return standardize(np.concatenate(columns, axis=1))
-
-
-def _best_crops(
-    pictures: NDArray[np.float32], whole: NDArray[np.int64], part: NDArray[np.int64]
-) -> tuple[Placements, NDArray[np.float32]]:
-    """Find the crop of ``whole`` and the orientation at which ``part`` looks most like it."""
-    windows = crop_windows()
-    choice = np.zeros(len(whole), dtype=np.int64)
-    best = np.full(len(whole), -2.0, dtype=np.float32)
-    order = np.argsort(whole, kind="stable")
-    names, firsts = np.unique(whole[order], return_index=True)
-    firsts = np.append(firsts, len(order))
-    for begin in range(0, len(names), _BLOCK):
-        end = min(begin + _BLOCK, len(names))
-        rows = order[firsts[begin] : firsts[end]]
-        parts, back = np.unique(part[rows], return_inverse=True)
-        small = _small(pictures[parts])
-        turned = np.stack([turn(small, k).reshape(len(parts), -1) for k in range(8)], axis=1)
-        crops = _crop_descriptors(pictures[names[begin:end]]).transpose(0, 2, 1)
-        bounds = firsts[begin : end + 1] - firsts[begin]
-        for k in range(end - begin):
-            mine = slice(bounds[k], bounds[k + 1])
-            match = turned[back[mine]].reshape(-1, COARSE_SIDE**2) @ crops[k]
-            match = match.reshape(bounds[k + 1] - bounds[k], -1)
-            choice[rows[mine]] = match.argmax(axis=1)
-            best[rows[mine]] = match.max(axis=1)
-    orientation, crop = np.divmod(choice, len(windows))
-    return _place(orientation, windows[crop]), best
-
-
-def _small(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
-    n, side, _ = pictures.shape
-    step = side // COARSE_SIDE
-    small = pictures.reshape(n, COARSE_SIDE, step, COARSE_SIDE, step).mean(axis=(2, 4))
-    return standardize(small.reshape(n, -1)).reshape(n, COARSE_SIDE, COARSE_SIDE)
 
 
 def _place(orientation: NDArray[np.int64], window: NDArray[np.float32]) -> Placements:

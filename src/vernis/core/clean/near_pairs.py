@@ -11,18 +11,27 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.clean.near_alignment import (
-    Placements,
-    refine_placements,
-)
+from vernis.core.clean.near_alignment import Placements
 from vernis.core.clean.near_candidates import (
     describe_turns,
     propose_by_embedding,
     propose_by_turns,
 )
+from vernis.core.clean.near_cascade import (
+    Checked,
+    Pyramid,
+    best_of,
+    verify_chain,
+    verify_guesses,
+)
 from vernis.core.clean.near_fingerprints import Fingerprints, shrink
-from vernis.core.clean.near_guesses import guess_crops, guess_orientations
-from vernis.core.clean.near_verification import compare, name_transforms, robust_agreement
+from vernis.core.clean.near_guesses import (
+    choose_crops,
+    describe_small,
+    guess_orientations,
+    place_crops,
+)
+from vernis.core.clean.near_verification import name_transforms
 from vernis.core.learn.threads import count_threads, single_threaded_products
 from vernis.domain.errors import InvalidValue
 
@@ -91,28 +100,10 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Checked:
-    """Pairs that were compared, a < b, with b's placement on a."""
-
-    pairs: NDArray[np.int64]
-    placements: Placements
-    similarity: NDArray[np.float32]
-
-    def take(self, rows: NDArray[np.int64] | slice) -> _Checked:
-        return _Checked(self.pairs[rows], self.placements.take(rows), self.similarity[rows])
-
-
-# Gates of the cascade, each far below what true copies reach (docs/decisions/duplicates.md).
-_COARSE_GATE = 0.18
-_FINE_GATE = 0.3
-_FULL_GATE = 0.35
-_GUESSES_KEPT = 2
 _CHAIN_ROUNDS = 3
 # Of each image the chains over so many of its most similar copies are followed, so that thousands
 # of copies of one placeholder do not cost millions of comparisons.
 _CHAIN_DEGREE = 16
-_COARSE_ROUNDS, _FINE_ROUNDS, _FULL_ROUNDS = 4, 3, 2
 # Candidates of one piece of work; pieces run on threads and share nothing but what they read.
 _BLOCK = 2048
 
@@ -151,7 +142,7 @@ def find_near_pairs(
         raise InvalidValue(f"expected {n} embeddings, one a fingerprint, got {len(embeddings)}")
     if n < 2:
         return NearPairs(np.zeros((0, 2), np.int64), np.zeros(0, np.float32), ())
-    pyramid = _Pyramid.build(fingerprints)
+    pyramid = Pyramid.build(fingerprints)
     found = _verify_candidates(pyramid, embeddings, chosen, report)
     found = _follow_chains(pyramid, found, chosen)
     order = np.lexsort((found.pairs[:, 1], found.pairs[:, 0]))
@@ -159,7 +150,7 @@ def find_near_pairs(
     return NearPairs(found.pairs, found.similarity, _name(fingerprints, found))
 
 
-def _name(fingerprints: Fingerprints, found: _Checked) -> tuple[str, ...]:
+def _name(fingerprints: Fingerprints, found: Checked) -> tuple[str, ...]:
     def name(rows: slice) -> tuple[str, ...]:
         return name_transforms(fingerprints, found.pairs[rows], found.placements.take(rows))
 
@@ -167,33 +158,12 @@ def _name(fingerprints: Fingerprints, found: _Checked) -> tuple[str, ...]:
     return tuple(chain.from_iterable(parts))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Pyramid:
-    """The fingerprints and their grey pictures at two smaller sizes."""
-
-    fingerprints: Fingerprints
-    fine: NDArray[np.float32]
-    coarse: NDArray[np.float32]
-
-    @classmethod
-    def build(cls, fingerprints: Fingerprints) -> _Pyramid:
-        fine = np.concatenate(
-            [
-                shrink(fingerprints.luma[start : start + _BLOCK], 32)
-                for start in range(0, len(fingerprints), _BLOCK)
-            ]
-        )
-        n = len(fine)
-        coarse = np.asarray(fine.reshape(n, 16, 2, 16, 2).mean(axis=(2, 4)))
-        return cls(fingerprints, fine, coarse)
-
-
 def _verify_candidates(
-    pyramid: _Pyramid,
+    pyramid: Pyramid,
     embeddings: NDArray[np.generic] | None,
     settings: NearSettings,
     report: Report | None,
-) -> _Checked:
+) -> Checked:
     descriptors = describe_turns(pyramid.fingerprints.luma, seed=settings.seed)
     turned, _ = propose_by_turns(descriptors, settings.turn_neighbors, seed=settings.seed)
     del descriptors
@@ -202,12 +172,9 @@ def _verify_candidates(
         near, _ = propose_by_embedding(embeddings, settings.embedding_neighbors, seed=settings.seed)
     total = len(turned) + len(near)
 
-    def verify_turned(block: NDArray[np.int64]) -> _Checked:
-        guesses = guess_orientations(pyramid.fine, block)[0]
-        return _cascade(pyramid, block, guesses, settings)
-
-    def verify_near(block: NDArray[np.int64]) -> _Checked:
-        return _cascade(pyramid, block, _guess_all(pyramid.fine, block), settings)
+    def verify_turned(block: NDArray[np.int64]) -> Checked:
+        guesses = guess_orientations(pyramid.coarse, block)[0]
+        return verify_guesses(pyramid, block, guesses, settings.threshold)
 
     done, parts = 0, []
     for part in _in_threads(verify_turned, [turned[rows] for rows in _slices(len(turned))]):
@@ -215,16 +182,22 @@ def _verify_candidates(
         done = min(done + _BLOCK, len(turned))
         if report is not None:
             report(done, total)
-    found = _best_of(parts)
+    found = best_of(parts)
     n = len(pyramid.fingerprints.luma)
     near = near[~np.isin(near @ [n, 1], found.pairs @ [n, 1])]
     done = total - len(near)
-    for part in _in_threads(verify_near, [near[rows] for rows in _slices(len(near))]):
+    crops = _choose_crops(pyramid, near)
+
+    def verify_near(rows: slice) -> Checked:
+        guesses = _guess_all(pyramid, near[rows], crops[rows])
+        return verify_guesses(pyramid, near[rows], guesses, settings.threshold)
+
+    for part in _in_threads(verify_near, _slices(len(near))):
         parts.append(part)
         done = min(done + _BLOCK, total)
         if report is not None:
             report(done, total)
-    return _best_of(parts)
+    return best_of(parts)
 
 
 def _slices(count: int) -> list[slice]:
@@ -241,67 +214,37 @@ def _in_threads(work: Callable[[_Item], _Result], items: Sequence[_Item]) -> Ite
             pool.shutdown(cancel_futures=True)
 
 
-def _guess_all(pictures: NDArray[np.float32], pairs: NDArray[np.int64]) -> Placements:
-    whole, crops = guess_orientations(pictures, pairs, 2)[0], guess_crops(pictures, pairs)[0]
-    both = [whole.matrix.reshape(-1, 2, 2, 2), crops.matrix.reshape(-1, 2, 2, 2)]
-    offsets = [whole.offset.reshape(-1, 2, 2), crops.offset.reshape(-1, 2, 2)]
+def _choose_crops(pyramid: Pyramid, pairs: NDArray[np.int64]) -> NDArray[np.int16]:
+    """Choose crops for both directions, shape (n_pairs, 2): b as a crop of a, a as one of b."""
+    whole = np.concatenate([pairs[:, 0], pairs[:, 1]])
+    order = np.argsort(whole, kind="stable")
+
+    def choose(rows: slice) -> NDArray[np.int16]:
+        # All of a picture's partners at a time, so that its crops are cut once.
+        wholes, local = np.unique(whole[order[rows]], return_inverse=True)
+        flipped, pair = np.divmod(order[rows], len(pairs))
+        parts, back = np.unique(pairs[pair, 1 - flipped], return_inverse=True)
+        pictures = shrink(pyramid.fingerprints.luma[wholes], 32)
+        return choose_crops(pictures, describe_small(pyramid.coarse[parts]), local, back)
+
+    chosen = np.empty(len(order), dtype=np.int16)
+    if len(order):
+        chosen[order] = np.concatenate(list(_in_threads(choose, _slices(len(order)))))
+    return chosen.reshape(2, -1).T
+
+
+def _guess_all(pyramid: Pyramid, pairs: NDArray[np.int64], crops: NDArray[np.int16]) -> Placements:
+    whole = guess_orientations(pyramid.coarse, pairs, 2)[0]
+    forward, backward = place_crops(crops[:, 0]), place_crops(crops[:, 1]).inverse()
+    matrix = [forward.matrix[:, None], backward.matrix[:, None]]
+    offset = [forward.offset[:, None], backward.offset[:, None]]
     return Placements(
-        np.concatenate(both, axis=1).reshape(-1, 2, 2),
-        np.concatenate(offsets, axis=1).reshape(-1, 2),
+        np.concatenate([whole.matrix.reshape(-1, 2, 2, 2), *matrix], axis=1).reshape(-1, 2, 2),
+        np.concatenate([whole.offset.reshape(-1, 2, 2), *offset], axis=1).reshape(-1, 2),
     )
 
 
-def _cascade(
-    pyramid: _Pyramid, pairs: NDArray[np.int64], guesses: Placements, settings: NearSettings
-) -> _Checked:
-    """Verify pairs from coarse to fine; ``guesses`` holds the same number of each pair in a row."""
-    n = len(pairs)
-    count = len(guesses.matrix) // max(1, n)
-    repeated = np.repeat(pairs, count, axis=0)
-    agreement = robust_agreement(pyramid.coarse, *_inward(repeated, guesses))
-    kept = min(count, _GUESSES_KEPT)
-    best = np.argsort(-agreement.reshape(n, count), axis=1, kind="stable")[:, :kept]
-    rows = (best + np.arange(n)[:, None] * count).ravel()
-    rows = rows[agreement[rows] >= _COARSE_GATE]
-    some, placed = repeated[rows], guesses.take(rows)
-    placed = _refine(pyramid.coarse, some, placed, _COARSE_ROUNDS)
-    agreement = robust_agreement(pyramid.coarse, *_inward(some, placed))
-    # The better of the guesses of each pair.
-    owner = rows // count
-    order = np.lexsort((-agreement, owner))
-    first = np.ones(len(order), dtype=bool)
-    first[1:] = owner[order][1:] != owner[order][:-1]
-    rows = order[first]
-    rows = rows[agreement[rows] >= _FINE_GATE]
-    return _finish(pyramid, some[rows], placed.take(rows), settings.threshold)
-
-
-def _finish(
-    pyramid: _Pyramid, pairs: NDArray[np.int64], placed: Placements, threshold: float
-) -> _Checked:
-    placed = _refine(pyramid.fine, pairs, placed, _FINE_ROUNDS)
-    agreement = robust_agreement(pyramid.fine, *_inward(pairs, placed))
-    rows = np.flatnonzero(agreement >= _FULL_GATE)
-    pairs, placed = pairs[rows], placed.take(rows)
-    names, local = np.unique(pairs, return_inverse=True)
-    full = pyramid.fingerprints.luma[names].astype(np.float32)
-    placed = _refine(full, local.reshape(-1, 2), placed, _FULL_ROUNDS)
-    similarity = compare(pyramid.fingerprints, *_inward(pairs, placed))
-    keep = np.flatnonzero(similarity >= threshold)
-    return _Checked(pairs[keep], placed.take(keep), similarity[keep])
-
-
-def _finish_chain(
-    pyramid: _Pyramid, pairs: NDArray[np.int64], placed: Placements, threshold: float
-) -> _Checked:
-    """Like ``_finish``, where a chain tells the placement: it counts as it is and refined."""
-    similarity = compare(pyramid.fingerprints, *_inward(pairs, placed))
-    keep = np.flatnonzero(similarity >= threshold)
-    implied = _Checked(pairs[keep], placed.take(keep), similarity[keep])
-    return _best_of([implied, _finish(pyramid, pairs, placed, threshold)])
-
-
-def _follow_chains(pyramid: _Pyramid, found: _Checked, settings: NearSettings) -> _Checked:
+def _follow_chains(pyramid: Pyramid, found: Checked, settings: NearSettings) -> Checked:
     """Verify a and c where a-b and b-c are verified, at the placement that they imply."""
     n = len(pyramid.fingerprints.luma)
     tried = set((found.pairs[:, 0] * n + found.pairs[:, 1]).tolist())
@@ -314,19 +257,17 @@ def _follow_chains(pyramid: _Pyramid, found: _Checked, settings: NearSettings) -
 
         def verify(
             rows: slice, pairs: NDArray[np.int64] = pairs, placed: Placements = placed
-        ) -> _Checked:
-            return _finish_chain(
-                pyramid, pairs[rows], placed.take(rows), settings.bridged_threshold
-            )
+        ) -> Checked:
+            return verify_chain(pyramid, pairs[rows], placed.take(rows), settings.bridged_threshold)
 
-        more = _best_of(list(_in_threads(verify, _slices(len(pairs)))))
+        more = best_of(list(_in_threads(verify, _slices(len(pairs)))))
         if not len(more.pairs):
             break
-        found = _best_of([found, more])
+        found = best_of([found, more])
     return found
 
 
-def _chains(found: _Checked, n: int, tried: set[int]) -> tuple[NDArray[np.int64], Placements]:
+def _chains(found: Checked, n: int, tried: set[int]) -> tuple[NDArray[np.int64], Placements]:
     """Return the untried pairs two steps apart, each by its most similar middle."""
     inverse = found.placements.inverse()
     count = len(found.pairs)
@@ -356,43 +297,3 @@ def _chains(found: _Checked, n: int, tried: set[int]) -> tuple[NDArray[np.int64]
     # Step i leads from the middle m to a: it places a on m; step j places c on m.
     placed = steps.take(left).inverse().after(steps.take(right)) if len(codes) else steps
     return np.column_stack([codes // n, codes % n]), placed
-
-
-def _inward(pairs: NDArray[np.int64], placed: Placements) -> tuple[NDArray[np.int64], Placements]:
-    """Swap pairs in which b is larger than a, so that the sampled picture is the larger one."""
-    swap = placed.scale() > 1.0
-    inverse = placed.inverse()
-    return (
-        np.where(swap[:, None], pairs[:, ::-1], pairs),
-        Placements(
-            np.where(swap[:, None, None], inverse.matrix, placed.matrix),
-            np.where(swap[:, None], inverse.offset, placed.offset),
-        ),
-    )
-
-
-def _refine(
-    pictures: NDArray[np.float32], pairs: NDArray[np.int64], placed: Placements, rounds: int
-) -> Placements:
-    swap = placed.scale() > 1.0
-    refined = refine_placements(pictures, *_inward(pairs, placed), rounds)
-    inverse = refined.inverse()
-    return Placements(
-        np.where(swap[:, None, None], inverse.matrix, refined.matrix),
-        np.where(swap[:, None], inverse.offset, refined.offset),
-    )
-
-
-def _best_of(parts: list[_Checked]) -> _Checked:
-    """Join results; of a pair that occurs twice the more similar one stays."""
-    pairs = np.concatenate([part.pairs for part in parts])
-    similarity = np.concatenate([part.similarity for part in parts])
-    placed = Placements(
-        np.concatenate([part.placements.matrix for part in parts]),
-        np.concatenate([part.placements.offset for part in parts]),
-    )
-    order = np.lexsort((-similarity, pairs[:, 1], pairs[:, 0]))
-    distinct = np.ones(len(order), dtype=bool)
-    distinct[1:] = (pairs[order][1:] != pairs[order][:-1]).any(axis=1)
-    keep = order[distinct]
-    return _Checked(pairs[keep], placed.take(keep), similarity[keep])

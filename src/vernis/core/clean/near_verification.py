@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,6 @@ from vernis.core.clean.near_alignment import (
 )
 from vernis.core.clean.near_fingerprints import (
     CHROMA_SIDE,
-    LUMA_SIDE,
     LUMA_SIZE,
     ORIENTATIONS,
     Fingerprints,
@@ -25,7 +25,6 @@ from vernis.core.clean.near_fingerprints import (
 
 _STRIDE = 2
 _MEDIAN_STRIDE = 3
-_WINDOWS = LUMA_SIDE // _STRIDE - 1
 _SOFTNESS = 0.12
 # Variance (grey levels squared) below which a window's structure is noise, and the difference in
 # level at which two windows no longer agree.
@@ -79,14 +78,33 @@ def robust_agreement(
     step = max(1, _BLOCK_POINTS // side**2)
     for start in range(0, len(pairs), step):
         part = slice(start, start + step)
-        warped, inside = sample(pictures, pairs[part, 0], placements.take(part), side)
+        warped, mask = sample(pictures, pairs[part, 0], placements.take(part), side)
         target = pictures[pairs[part, 1]].reshape(-1, side * side)
-        mask = inside.astype(np.float32)
         gain, bias, _ = fit_brightness(warped, target, mask)
         loss = _loss(target - gain[:, None] * warped - bias[:, None], mask)
         plain = _loss(target - np.median(target[:, ::_MEDIAN_STRIDE], axis=1)[:, None], mask)
         out[part] = 1.0 - loss / np.maximum(plain, 0.01 * side * side)
     return out
+
+
+def compare_structure(
+    pictures: NDArray[np.float32], pairs: NDArray[np.int64], placements: Placements
+) -> NDArray[np.float32]:
+    """Return the part of ``compare`` that looks at grey pictures alone, at any size.
+
+    Parameters
+    ----------
+    pictures : ndarray of float32, shape (n_images, side, side)
+    pairs : ndarray of int64, shape (n_pairs, 2)
+    placements : Placements
+        Of the second on the first; its scale at most 1.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_pairs,)
+        0..1.
+    """
+    return _compare(pictures, pairs, placements)[0]
 
 
 def compare(
@@ -111,7 +129,8 @@ def compare(
     ndarray of float32, shape (n_pairs,)
         0..1.
     """
-    similarity, _, _, gain, _ = _compare(fingerprints.luma, pairs, placements)
+    names, local = np.unique(pairs, return_inverse=True)
+    similarity, _, _, gain, _ = _compare(fingerprints.luma[names], local.reshape(-1, 2), placements)
     similarity = similarity * _agree_in_color(fingerprints.chroma, pairs, placements, gain)
     widths = np.abs(placements.matrix).max(axis=1)
     plausible = (
@@ -149,7 +168,9 @@ def name_transforms(
         np.where(swap[:, None], inverse.offset, placements.offset),
     )
     ordered = np.where(swap[:, None], pairs[:, ::-1], pairs)
-    _, plain, best, gain, bias = _compare(fingerprints.luma, ordered, inward)
+    rows, local = np.unique(ordered, return_inverse=True)
+    luma = fingerprints.luma[rows]
+    _, plain, best, gain, bias = _compare(luma, local.reshape(-1, 2), inward)
     crop = inward.scale() < _CROP_SCALE
     spread = _color_spread(fingerprints.chroma)
     first, second = spread[pairs[:, 0]], spread[pairs[:, 1]]
@@ -220,35 +241,38 @@ def _loss(difference: NDArray[np.float32], mask: NDArray[np.float32]) -> NDArray
 
 
 def _compare(
-    pictures: NDArray[np.uint8], pairs: NDArray[np.int64], placements: Placements
+    pictures: NDArray[np.floating[Any]] | NDArray[np.uint8],
+    pairs: NDArray[np.int64],
+    placements: Placements,
 ) -> tuple[NDArray[np.float32], ...]:
+    """Return the columns of ``_compare_windows``; pictures of shape (n_images, side, side)."""
     columns: list[tuple[NDArray[np.float32], ...]] = []
-    step = max(1, _BLOCK_POINTS // LUMA_SIZE)
+    side = pictures.shape[1]
+    step = max(1, _BLOCK_POINTS // side**2)
     for start in range(0, len(pairs), step):
         part = slice(start, start + step)
-        warped, inside = sample(pictures, pairs[part, 0], placements.take(part), LUMA_SIDE)
-        target = pictures[pairs[part, 1]].reshape(-1, LUMA_SIZE).astype(np.float32)
-        target = _soften(target, placements.take(part).scale())
-        columns.append(_compare_windows(warped, target, inside.astype(np.float32)))
+        warped, inside = sample(pictures, pairs[part, 0], placements.take(part), side)
+        target = pictures[pairs[part, 1]].astype(np.float32)
+        target = _soften(target, placements.take(part).scale()).reshape(len(target), -1)
+        columns.append(_compare_windows(warped, target, inside))
     if not columns:
         return tuple(np.zeros(0, dtype=np.float32) for _ in range(5))
     return tuple(np.concatenate(column) for column in zip(*columns, strict=True))
 
 
-def _soften(flat: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np.float32]:
+def _soften(planes: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np.float32]:
     """Blur the crops as much as the pictures, of which they show a part, are blurred."""
     blurred = np.flatnonzero(scale < _CROP_SCALE)
-    planes = flat[blurred].reshape(-1, LUMA_SIDE, LUMA_SIDE)
+    crops, side = planes[blurred], planes.shape[1]
     # A kernel (k, 1 - 2k, k) has the variance 2k; a box of 1/scale points against one of one.
     k = np.minimum(_SOFTNESS * (1.0 / np.square(scale[blurred]) - 1.0), 0.25)[:, None, None]
     for axis in (1, 2):
-        padded = np.pad(planes, [(0, 0), *((int(axis == a),) * 2 for a in (1, 2))], mode="edge")
-        before = np.take(padded, range(LUMA_SIDE), axis=axis)
-        after = np.take(padded, range(2, LUMA_SIDE + 2), axis=axis)
-        planes = planes * (1 - 2 * k) + k * (before + after)
-    out = flat.copy()
-    out[blurred] = planes.reshape(len(blurred), LUMA_SIDE * LUMA_SIDE)
-    return out
+        padded = np.pad(crops, [(0, 0), *((int(axis == a),) * 2 for a in (1, 2))], mode="edge")
+        before = np.take(padded, range(side), axis=axis)
+        after = np.take(padded, range(2, side + 2), axis=axis)
+        crops = crops * (1 - 2 * k) + k * (before + after)
+    planes[blurred] = crops
+    return planes
 
 
 def _compare_windows(
@@ -271,7 +295,7 @@ def _compare_windows(
     texture_b = np.sqrt(np.minimum(var_b, _TEXTURE_LIMIT) + _TEXTURE_FLOOR) * valid
     weight = np.maximum(texture_a, texture_b)
     lost = weight * (1.0 - structure)
-    holes = _holes().T
+    holes = _holes(round(valid.shape[1] ** 0.5)).T
     outside = np.maximum(_share_outside(texture_a, holes), _share_outside(texture_b, holes))
     rest = np.maximum(weight.sum(axis=1, keepdims=True) - weight @ holes, 1e-6)
     score = 1.0 - (lost.sum(axis=1, keepdims=True) - lost @ holes) / rest
@@ -315,9 +339,9 @@ def _match_brightness(
 
 
 def _window_sums(flat: NDArray[np.float32]) -> NDArray[np.float32]:
-    cells = LUMA_SIDE // _STRIDE
+    side = round(flat.shape[1] ** 0.5)
     # Slices: a reduction over axes as short as these costs six times as much.
-    rows = flat.reshape(len(flat), cells, _STRIDE, LUMA_SIDE)
+    rows = flat.reshape(len(flat), side // _STRIDE, _STRIDE, side)
     columns = rows[:, :, 0] + rows[:, :, 1]
     sums = columns[:, :, ::_STRIDE] + columns[:, :, 1::_STRIDE]
     pairs = sums[:, 1:] + sums[:, :-1]
@@ -330,9 +354,11 @@ def _share_outside(texture: NDArray[np.float32], holes: NDArray[np.float32]) -> 
 
 
 @cache
-def _holes() -> NDArray[np.float32]:
-    """Return the rectangles that may be left out, 0/1, shape (n_holes, n_windows); 0 is none."""
-    n = _WINDOWS
+def _holes(n: int) -> NDArray[np.float32]:
+    """Return the rectangles of n × n windows that may be left out; the first is none.
+
+    Entries are 0 or 1; shape (n_holes, n²).
+    """
     bands = [
         (start, start + thick)
         for thick in range(2, n // 3 + 1, 2)

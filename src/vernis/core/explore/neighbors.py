@@ -153,7 +153,7 @@ def nearest_neighbors(
         if exclude_self:
             rows = np.arange(len(block))
             block[rows, rows + start] = -np.inf
-        chosen, values = _top(block, k)
+        chosen, values = top_columns(block, k)
         indices[start : start + step] = chosen
         similarities[start : start + step] = values
     return Neighbors(indices, np.clip(similarities, -1.0, 1.0))
@@ -298,11 +298,11 @@ def search_cells(
         if inside.start == inside.stop or not len(asking):
             continue
         block = queries[asking] @ cells.vectors[inside].T
-        chosen, values = _top(block, min(n_neighbors, block.shape[1]))
+        chosen, values = top_columns(block, min(n_neighbors, block.shape[1]))
         # Merge with what the cells before have given.
         both = np.concatenate([similarities[asking], values], axis=1)
         names = np.concatenate([indices[asking], cells.members[inside][chosen]], axis=1)
-        best, similarities[asking] = _top(both, n_neighbors)
+        best, similarities[asking] = top_columns(both, n_neighbors)
         indices[asking] = np.take_along_axis(names, best, axis=1)
     return Neighbors(indices, similarities)
 
@@ -317,12 +317,21 @@ def _nearest_cells(
         if count == 1:
             out[start : start + step, 0] = block.argmax(axis=1)
         else:
-            out[start : start + step] = _top(block, count)[0]
+            out[start : start + step] = top_columns(block, count)[0]
     return out
 
 
-def _top(block: NDArray[np.float32], count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return the columns and values of the largest entries of each row, largest first."""
+def top_columns(
+    block: NDArray[np.float32], count: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the columns and values of the largest entries of each row, largest first.
+
+    Parameters
+    ----------
+    block : ndarray of float32, shape (n_rows, n_columns)
+    count : int
+        At most ``n_columns``. Ties are in the order of the columns.
+    """
     width = block.shape[1]
     if width > 4 * _GROUP * count > 0:
         # The largest entries lie in the groups with the largest maxima: one cheap pass.
@@ -333,7 +342,7 @@ def _top(block: NDArray[np.float32], count: int) -> tuple[NDArray[np.int64], NDA
         inside = (groups[:, :, None] * _GROUP + np.arange(_GROUP)).reshape(len(block), -1)
         tail = np.broadcast_to(np.arange(whole, width), (len(block), width - whole))
         columns = np.concatenate([inside, tail], axis=1)
-        best, values = _top(np.take_along_axis(block, columns, axis=1), count)
+        best, values = top_columns(np.take_along_axis(block, columns, axis=1), count)
         return np.take_along_axis(columns, best, axis=1), values
     if count < width:
         chosen = np.argpartition(block, -count, axis=1)[:, width - count :]
