@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageEnhance
 
 from vernis.adapters.fingerprints import compute_fingerprint
 from vernis.adapters.pixels import decode
-from vernis.core.clean import near_pairs
+from vernis.core.clean import near_blocks
 from vernis.core.clean.near_alignment import Placements
 from vernis.core.clean.near_fingerprints import FINGERPRINT_SIZE, is_plain, unpack_fingerprints
 from vernis.core.clean.near_pairs import NearSettings, find_near_pairs
@@ -147,8 +147,8 @@ def test_neither_threads_nor_blocks_change_the_result(monkeypatch):
     vectors = np.random.default_rng(0).normal(size=(len(pictures), 16)).astype(np.float32)
     results = []
     for threads, block in ((1, 2048), (3, 7)):
-        monkeypatch.setattr(near_pairs, "count_threads", lambda most, n=threads: min(n, most))
-        monkeypatch.setattr(near_pairs, "_BLOCK", block)
+        monkeypatch.setattr(near_blocks, "count_threads", lambda most, n=threads: min(n, most))
+        monkeypatch.setattr(near_blocks, "BLOCK", block)
         results.append(find_near_pairs(fingerprints_of(pictures), vectors))
     first, second = results
     assert len(first.pairs) == 4

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vernis.core.clean.near_alignment import Placements, refine_placements
+from vernis.core.clean.near_blocks import slices
 from vernis.core.clean.near_fingerprints import Fingerprints, shrink
 from vernis.core.clean.near_verification import compare, compare_structure, robust_agreement
 
@@ -20,8 +21,6 @@ _COARSE_SHARE = 0.6
 _FINE_SHARE = 0.65
 _GUESSES_KEPT = 2
 _COARSE_ROUNDS, _FINE_ROUNDS, _FULL_ROUNDS = 4, 3, 2
-# Pictures that are shrunk at a time.
-_BLOCK = 2048
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,8 +47,7 @@ class Pyramid:
     def build(cls, fingerprints: Fingerprints) -> Pyramid:
         """Shrink all pictures, in blocks."""
         coarse = np.empty((len(fingerprints), 16, 16), dtype=np.float32)
-        for start in range(0, len(coarse), _BLOCK):
-            rows = slice(start, start + _BLOCK)
+        for rows in slices(len(coarse)):
             coarse[rows] = shrink(fingerprints.luma[rows], 16)
         return cls(fingerprints, coarse)
 

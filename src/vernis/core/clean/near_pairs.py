@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vernis.core.clean.near_alignment import Placements
+from vernis.core.clean.near_blocks import BLOCK, in_threads, slices
 from vernis.core.clean.near_candidates import (
     describe_turns,
     propose_by_embedding,
@@ -32,7 +31,6 @@ from vernis.core.clean.near_guesses import (
     place_crops,
 )
 from vernis.core.clean.near_verification import name_transforms
-from vernis.core.learn.threads import count_threads, single_threaded_products
 from vernis.domain.errors import InvalidValue
 
 Report = Callable[[int, int], None]
@@ -96,16 +94,10 @@ class NearPairs:
     transforms: tuple[str, ...]
 
 
-_Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
-
-
 _CHAIN_ROUNDS = 3
 # Of each image the chains over so many of its most similar copies are followed, so that thousands
 # of copies of one placeholder do not cost millions of comparisons.
 _CHAIN_DEGREE = 16
-# Candidates of one piece of work; pieces run on threads and share nothing but what they read.
-_BLOCK = 2048
 
 
 def find_near_pairs(
@@ -154,7 +146,7 @@ def _name(fingerprints: Fingerprints, found: Checked) -> tuple[str, ...]:
     def name(rows: slice) -> tuple[str, ...]:
         return name_transforms(fingerprints, found.pairs[rows], found.placements.take(rows))
 
-    parts = _in_threads(name, _slices(len(found.pairs)))
+    parts = in_threads(name, slices(len(found.pairs)))
     return tuple(chain.from_iterable(parts))
 
 
@@ -177,9 +169,9 @@ def _verify_candidates(
         return verify_guesses(pyramid, block, guesses, settings.threshold)
 
     done, parts = 0, []
-    for part in _in_threads(verify_turned, [turned[rows] for rows in _slices(len(turned))]):
+    for part in in_threads(verify_turned, [turned[rows] for rows in slices(len(turned))]):
         parts.append(part)
-        done = min(done + _BLOCK, len(turned))
+        done = min(done + BLOCK, len(turned))
         if report is not None:
             report(done, total)
     found = best_of(parts)
@@ -192,26 +184,12 @@ def _verify_candidates(
         guesses = _guess_all(pyramid, near[rows], crops[rows])
         return verify_guesses(pyramid, near[rows], guesses, settings.threshold)
 
-    for part in _in_threads(verify_near, _slices(len(near))):
+    for part in in_threads(verify_near, slices(len(near))):
         parts.append(part)
-        done = min(done + _BLOCK, total)
+        done = min(done + BLOCK, total)
         if report is not None:
             report(done, total)
     return best_of(parts)
-
-
-def _slices(count: int) -> list[slice]:
-    return [slice(start, start + _BLOCK) for start in range(0, count, _BLOCK)]
-
-
-def _in_threads(work: Callable[[_Item], _Result], items: Sequence[_Item]) -> Iterator[_Result]:
-    """Yield the results in the order of the items: nothing depends on the number of threads."""
-    with single_threaded_products():
-        pool = ThreadPoolExecutor(count_threads(len(items)))
-        try:
-            yield from pool.map(work, items)
-        finally:
-            pool.shutdown(cancel_futures=True)
 
 
 def _choose_crops(pyramid: Pyramid, pairs: NDArray[np.int64]) -> NDArray[np.int16]:
@@ -229,7 +207,7 @@ def _choose_crops(pyramid: Pyramid, pairs: NDArray[np.int64]) -> NDArray[np.int1
 
     chosen = np.empty(len(order), dtype=np.int16)
     if len(order):
-        chosen[order] = np.concatenate(list(_in_threads(choose, _slices(len(order)))))
+        chosen[order] = np.concatenate(list(in_threads(choose, slices(len(order)))))
     return chosen.reshape(2, -1).T
 
 
@@ -260,7 +238,7 @@ def _follow_chains(pyramid: Pyramid, found: Checked, settings: NearSettings) -> 
         ) -> Checked:
             return verify_chain(pyramid, pairs[rows], placed.take(rows), settings.bridged_threshold)
 
-        more = best_of(list(_in_threads(verify, _slices(len(pairs)))))
+        more = best_of(list(in_threads(verify, slices(len(pairs)))))
         if not len(more.pairs):
             break
         found = best_of([found, more])
