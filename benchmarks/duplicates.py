@@ -1,65 +1,114 @@
-"""Duplicates: recall and precision on copies and on judged pairs, time at scale, and the peers.
+"""Duplicates: recall and precision on copies and on judged pairs, and time at scale.
 
     python benchmarks/duplicates.py copies     # copies_a with clothing_a as hard negatives
     python benchmarks/duplicates.py cifar      # neardup_cifar_a against its judged pairs
-    python benchmarks/duplicates.py grocery    # time and what is reported on photos with bursts
-    python benchmarks/duplicates.py scale      # 57,000 images from fingerprints; synthetic vectors
-    python benchmarks/duplicates.py peers      # imagededup, cleanvision, fastdup where installed
+    python benchmarks/duplicates.py grocery    # what is reported on photos with bursts, and time
+    python benchmarks/duplicates.py mixture    # all development sets in one search: time
+    python benchmarks/duplicates.py scale      # 57,000 pictures; --counts 1000000: synthetic ones
 
-Times are processor seconds and wall-clock seconds of the duplicates step after embedding.
+Times are processor seconds and wall-clock seconds of the search after embedding; fingerprints and
+embeddings are made before, once, and kept in ``--cache``. benchmarks/duplicate_peers.py runs the
+peers.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
 import resource
 import tempfile
 import time
-import zipfile
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Pair = tuple[str, str]
+from duplicate_truth import (
+    DATA,
+    Pair,
+    copies_and_clothing,
+    copies_truth,
+    ordered,
+    paths_of,
+    read_rows,
+    score_copies,
+)
+
+SETS = (
+    "grocery",
+    "cifar10n_a",
+    "neardup_cifar_a",
+    "copies_a",
+    "aquarium",
+    "coco128_a",
+    "clothing_a",
+)
+TILES = 3
 
 
-def read_rows(path: Path) -> list[dict[str, str]]:
-    with open(path, newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
+def describe(
+    paths: Sequence[Path], cache: Path, tiles: int = 1
+) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
+    """Return fingerprints and embeddings as the product makes and searches them.
 
-
-def paths_of(data: Path, name: str, folder: Path) -> dict[str, Path]:
-    """Return name → path of a set's pictures; zips are unpacked below ``folder``."""
-    table = "truth.csv" if name == "copies_a" else "images.csv"
-    root = data / name
-    if (root / "images.zip").exists():
-        root = folder / name
-        with zipfile.ZipFile(data / name / "images.zip") as archive:
-            archive.extractall(root)
-    return {row["image"]: root / row["image"] for row in read_rows(data / name / table)}
-
-
-def describe(paths: Sequence[Path], cache: Path) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
-    """Return fingerprints and embeddings (shipped backbone), computed once."""
+    Made on threads, once, and kept. Of each picture ``tiles`` × ``tiles`` disjoint parts.
+    """
     from vernis.adapters.backbones.zoo import open_backbone
-    from vernis.adapters.fingerprints import FingerprintReader
+    from vernis.adapters.fingerprints import compute_fingerprint
     from vernis.adapters.pixels import decode
+    from vernis.workflows.training_data import search_columns
 
-    names = "\n".join(f"{path} {path.stat().st_size}" for path in paths)
-    stored = cache / f"duplicates-{hashlib.sha256(names.encode()).hexdigest()[:16]}.npz"
+    reader = open_backbone().reader()
+    names = "\n".join(f"{'/'.join(path.parts[-3:])} {path.stat().st_size}" for path in paths)
+    digest = hashlib.sha256(f"{names} {tiles} {reader.space}".encode()).hexdigest()[:16]
+    stored = cache / f"duplicates-{digest}.npz"
     if not stored.exists():
-        backbone = open_backbone()
-        readers = [FingerprintReader().open(), backbone.reader().open()]
-        both = [[read(pixels) for read in readers] for pixels in map(decode, paths)]
+
+        def describe_block(block: Sequence[Path]) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+            embed = reader.open()
+            return [
+                (compute_fingerprint(part), embed(part)[search_columns(reader.space)])
+                for pixels in map(decode, block)
+                for part in cut_tiles(pixels, tiles)
+            ]
+
+        blocks = [paths[start : start + 256] for start in range(0, len(paths), 256)]
+        with (
+            spent(f"preparation of {len(paths) * tiles**2:,} pictures"),
+            ThreadPoolExecutor() as pool,
+        ):
+            rows = [row for block in pool.map(describe_block, blocks) for row in block]
         cache.mkdir(parents=True, exist_ok=True)
-        np.savez(stored, prints=[b[0] for b in both], vectors=[b[1] for b in both])
+        part = stored.with_suffix(".part.npz")
+        np.savez(part, prints=[print_ for print_, _ in rows], vectors=[v for _, v in rows])
+        part.replace(stored)
     loaded = np.load(stored)
     return loaded["prints"], loaded["vectors"]
+
+
+def cut_tiles(pixels: NDArray[np.uint8], tiles: int) -> list[NDArray[np.uint8]]:
+    height, width = pixels.shape[0] // tiles, pixels.shape[1] // tiles
+    return [
+        np.ascontiguousarray(pixels[y * height : (y + 1) * height, x * width : (x + 1) * width])
+        for y in range(tiles)
+        for x in range(tiles)
+    ]
+
+
+@contextmanager
+def spent(title: str) -> Iterator[None]:
+    """Print the processor and wall-clock seconds of a block."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    yield
+    print(
+        f"{title}: {time.process_time() - cpu:.1f} s processor, "
+        f"{time.perf_counter() - wall:.1f} s wall",
+        flush=True,
+    )
 
 
 def search(
@@ -72,12 +121,9 @@ def search(
     settings = NearSettings()
     if threshold is not None:
         settings = NearSettings(threshold, min(threshold, settings.bridged_threshold))
-    wall, cpu = time.perf_counter(), time.process_time()
-    found = find_near_pairs(unpack_fingerprints(prints), vectors, settings)
-    print(
-        f"{len(prints):,} images, {len(found.pairs):,} pairs >= {settings.threshold}: "
-        f"{time.process_time() - cpu:.1f} s processor, {time.perf_counter() - wall:.1f} s wall"
-    )
+    with spent(f"search among {len(prints):,} images"):
+        found = find_near_pairs(unpack_fingerprints(prints), vectors, settings)
+    print(f"    {len(found.pairs):,} pairs >= {settings.threshold}")
     return found
 
 
@@ -94,43 +140,8 @@ def grouped_pairs(names: Sequence[str], found) -> set[Pair]:
     }
 
 
-def ordered(a: str, b: str) -> Pair:
-    return (a, b) if a < b else (b, a)
-
-
-def copies_truth(data: Path) -> dict[Pair, tuple[str, str]]:
-    """Return the true pairs of copies_a with the transforms of their two images."""
-    groups: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for row in read_rows(data / "copies_a" / "truth.csv"):
-        groups[row["group"]].append((row["image"], row["transform"] or "original"))
-    return {
-        ordered(a, b): (s, t)
-        for members in groups.values()
-        for i, (a, s) in enumerate(members)
-        for b, t in members[i + 1 :]
-    }
-
-
-def score_copies(truth: dict[Pair, tuple[str, str]], found: Iterable[Pair], title: str) -> None:
-    """Print recall, precision, and recall over the pairs that involve each transform."""
-    reported = set(found)
-    right = reported & truth.keys()
-    recall, precision = len(right) / len(truth), len(right) / max(1, len(reported))
-    print(f"{title}: pair recall {recall:.4f}, precision {precision:.4f} ({len(reported)} pairs)")
-    for name in sorted({t for pair in truth.values() for t in pair}):
-        having = [pair for pair, transforms in truth.items() if name in transforms]
-        print(f"    {name:12} {sum(pair in right for pair in having) / len(having):.4f}")
-
-
-def copies_and_clothing(args: argparse.Namespace, folder: Path) -> dict[str, Path]:
-    paths = paths_of(args.data, "copies_a", folder)
-    return paths | {
-        f"clothing/{name}": path for name, path in paths_of(args.data, "clothing_a", folder).items()
-    }
-
-
 def run_copies(args: argparse.Namespace, folder: Path) -> None:
-    paths = copies_and_clothing(args, folder)
+    paths = copies_and_clothing(args.data, folder)
     names = list(paths)
     prints, vectors = describe(list(paths.values()), args.cache)
     truth = copies_truth(args.data)
@@ -187,23 +198,6 @@ def run_grocery(args: argparse.Namespace, folder: Path) -> None:
         print(f"    pairs >= {threshold}: {int((found.similarity >= threshold).sum())}")
 
 
-def tile_photos(paths: Sequence[Path], count: int) -> NDArray[np.uint8]:
-    """Return fingerprints of the nine disjoint tiles of photos: real, different pictures."""
-    from vernis.adapters.fingerprints import compute_fingerprint
-    from vernis.adapters.pixels import decode
-
-    rows: list[NDArray[np.uint8]] = []
-    for path in paths:
-        pixels = decode(path)
-        height, width = pixels.shape[0] // 3, pixels.shape[1] // 3
-        for y in range(0, 3 * height, height):
-            for x in range(0, 3 * width, width):
-                rows.append(compute_fingerprint(pixels[y : y + height, x : x + width]))
-        if len(rows) >= count:
-            break
-    return np.stack(rows[:count])
-
-
 def plant_copies(
     prints: NDArray[np.uint8], count: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -221,138 +215,149 @@ def plant_copies(
     return copies, source
 
 
-def stand_in_vectors(prints: NDArray[np.uint8]) -> NDArray[np.float16]:
-    """Return small colour pictures as vectors: of the cost of embeddings, without a network."""
-    from vernis.core.clean.near_fingerprints import shrink, unpack_fingerprints
-
-    known = unpack_fingerprints(prints)
-    grey = shrink(known.luma, 8).reshape(len(prints), -1)
-    color = known.chroma.reshape(-1, 2, 4, 4, 4, 4).mean(axis=(3, 5)).reshape(len(prints), -1)
-    both = np.concatenate([grey, 2 * color, np.zeros((len(prints), 1184))], axis=1)
-    return both.astype(np.float16)
+def run_mixture(args: argparse.Namespace, folder: Path) -> None:
+    prints, vectors = [], []
+    for name in SETS:
+        both = describe(list(paths_of(args.data, name, folder).values()), args.cache)
+        prints.append(both[0])
+        vectors.append(both[1])
+    search(np.concatenate(prints), np.concatenate(vectors), args.threshold)
 
 
 def run_scale(args: argparse.Namespace, folder: Path) -> None:
-    from vernis.core.explore.neighbors import build_cells, normalize_rows, search_cells
-
-    rng = np.random.default_rng(0)
     for count in args.counts:
         if count > 100_000:
-            centers = rng.normal(size=(2_000, 64)).astype(np.float32)
-            some = centers[rng.integers(0, len(centers), count)]
-            some += rng.normal(size=some.shape).astype(np.float32)
-            unit = normalize_rows(some)
-            wall, cpu = time.perf_counter(), time.process_time()
-            search_cells(build_cells(unit), unit, 8)
-            print(
-                f"{count:,} synthetic vectors × 64, 8 neighbours by cells: "
-                f"{time.process_time() - cpu:.0f} s processor, "
-                f"{time.perf_counter() - wall:.0f} s wall, peak memory {peak_gigabytes():.1f} GB"
-            )
-            continue
-        planted = count // 20
-        photos = list(paths_of(args.data, "grocery", folder).values())
-        photos += list(paths_of(args.data, "aquarium", folder).values())
-        tiles = tile_photos(photos, count - planted)
-        copies, source = plant_copies(tiles, planted, rng)
-        prints = np.concatenate([tiles, copies])
-        found = search(prints, stand_in_vectors(prints), args.threshold)
-        wanted = set(zip(source.tolist(), range(len(tiles), len(prints)), strict=True))
-        hit = len(wanted & {(a, b) for a, b in found.pairs.tolist()})
-        print(
-            f"    {planted:,} planted copies, {hit / planted:.4f} found; "
-            f"peak memory {peak_gigabytes():.1f} GB"
+            time_synthetic(args, folder, count)
+        else:
+            time_tiles(args, folder, count)
+
+
+def time_tiles(args: argparse.Namespace, folder: Path, count: int) -> None:
+    """Search disjoint tiles of photos, 5 % of them planted as copies, with real embeddings.
+
+    A planted copy has its original's embedding, disturbed.
+    """
+    photos = [path for name in SETS[:1] for path in paths_of(args.data, name, folder).values()]
+    photos += list(paths_of(args.data, "aquarium", folder).values())
+    planted = count // 20
+    needed = -(-(count - planted) // TILES**2)
+    prints, vectors = describe(photos[:needed], args.cache, TILES)
+    prints, vectors = prints[: count - planted], vectors[: count - planted]
+    rng = np.random.default_rng(0)
+    copies, source = plant_copies(prints, planted, rng)
+    near = vectors[source].astype(np.float32)
+    near += rng.normal(0, 0.3, near.shape) * near.std(axis=1, keepdims=True)
+    everything = np.concatenate([prints, copies])
+    found = search(everything, np.concatenate([vectors, near.astype(np.float16)]), args.threshold)
+    report_planted(found.pairs, source, len(prints))
+
+
+def report_planted(
+    pairs: NDArray[np.int64], source: NDArray[np.int64], first: int, every: int = 1
+) -> None:
+    """Print how many of the planted copies are found, of each ``every``-th original."""
+    planted = zip(source.tolist(), range(first, first + len(source)), strict=True)
+    wanted = {(a, b) for a, b in planted if a % every == 0}
+    hit = len(wanted & {(a, b) for a, b in pairs.tolist()})
+    print(
+        f"    {len(wanted):,} planted copies, {hit / len(wanted):.4f} found; "
+        f"peak memory {peak_gigabytes():.1f} GB"
+    )
+
+
+def time_synthetic(args: argparse.Namespace, folder: Path, count: int) -> None:
+    """Search drawn fingerprints with drawn vectors; verify a share of the candidates.
+
+    A drawn fingerprint is the mean of two turned photos' fingerprints, so that each picture shares
+    half of its content with hundreds of others; a drawn vector has 128 dimensions around one of
+    2,000 centres. One in a hundred is a planted copy. Both searches for candidates run in full;
+    the candidates of a share of the images are verified, chains are not followed.
+    """
+    from vernis.core.clean import near_pairs
+    from vernis.core.clean.near_candidates import (
+        describe_turns,
+        propose_by_embedding,
+        propose_by_turns,
+    )
+    from vernis.core.clean.near_cascade import Pyramid
+    from vernis.core.clean.near_fingerprints import unpack_fingerprints
+
+    base, _ = describe(list(paths_of(args.data, "grocery", folder).values()), args.cache)
+    rng = np.random.default_rng(0)
+    planted = count // 100
+    with spent(f"drawing {count:,} fingerprints and vectors"):
+        prints = mix_fingerprints(base, count - planted, rng)
+        copies, source = plant_copies(prints, planted, rng)
+        vectors = draw_vectors(count - planted, rng)
+        near = vectors[source] + rng.normal(0, 0.02, (planted, 128)).astype(np.float16)
+        vectors = np.concatenate([vectors, near.astype(np.float16)])
+        prints = np.concatenate([prints, copies])
+    fingerprints = unpack_fingerprints(prints)
+    settings = near_pairs.NearSettings()
+    with spent("candidates by turns, in full"):
+        turned, _ = propose_by_turns(
+            describe_turns(fingerprints.luma, seed=settings.seed), settings.turn_neighbors
         )
+    with spent("candidates by embedding, in full"):
+        near, _ = propose_by_embedding(vectors, settings.embedding_neighbors)
+    with spent("pyramid of small pictures, in full"):
+        pyramid = Pyramid.build(fingerprints)
+    every = len(turned) + len(near)
+    turned, near = (pairs[pairs[:, 0] % args.every == 0] for pairs in (turned, near))
+    some = len(turned) + len(near)
+    with spent(f"verification of {some:,} of {every:,} candidates"):
+        found = near_pairs.verify_candidates(pyramid, turned, near, settings)
+    report_planted(found.pairs, source, count - planted, args.every)
+
+
+def mix_fingerprints(
+    base: NDArray[np.uint8], count: int, rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Return means of two fingerprints, the second one mirrored for every other picture."""
+    from vernis.core.clean.near_fingerprints import LUMA_SIDE, LUMA_SIZE
+
+    mirrored = base.copy()
+    luma = mirrored[:, :LUMA_SIZE].reshape(-1, LUMA_SIDE, LUMA_SIDE)
+    mirrored[:, :LUMA_SIZE] = luma[:, :, ::-1].reshape(-1, LUMA_SIZE)
+    both = np.concatenate([base, mirrored])
+    first, second = rng.integers(0, len(base), count), rng.integers(0, len(both), count)
+    mixed = np.empty((count, base.shape[1]), dtype=np.uint8)
+    for start in range(0, count, 8192):
+        part = slice(start, start + 8192)
+        mixed[part] = (base[first[part]] >> 1) + (both[second[part]] >> 1)
+        mixed[part, -2:] = base[first[part], -2:]
+    return mixed
+
+
+def draw_vectors(count: int, rng: np.random.Generator) -> NDArray[np.float16]:
+    centers = rng.normal(size=(2_000, 128)).astype(np.float32)
+    vectors = np.empty((count, 128), dtype=np.float16)
+    for start in range(0, count, 65_536):
+        part = vectors[start : start + 65_536]
+        drawn = centers[rng.integers(0, len(centers), len(part))]
+        part[:] = drawn + rng.standard_normal(drawn.shape, dtype=np.float32)
+    return vectors
 
 
 def peak_gigabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def peer_imagededup(folder: Path) -> dict[str, Sequence[Pair]]:
-    from imagededup.methods import PHash
-
-    result = {}
-    for distance in (4, 8, 12):
-        found = PHash().find_duplicates(
-            image_dir=str(folder), max_distance_threshold=distance, recursive=True
-        )
-        result[f"imagededup PHash <= {distance}"] = [
-            ordered(a, b) for a, others in found.items() for b in others
-        ]
-    return result
-
-
-def peer_cleanvision(folder: Path) -> dict[str, Sequence[Pair]]:
-    from cleanvision import Imagelab
-
-    lab = Imagelab(data_path=str(folder))
-    lab.find_issues({"exact_duplicates": {}, "near_duplicates": {}})
-    pairs = []
-    for kind in ("exact_duplicates", "near_duplicates"):
-        for group in lab.info[kind].get("sets", []):
-            names = [str(Path(path).relative_to(folder)) for path in group]
-            pairs += [ordered(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
-    return {"cleanvision": pairs}
-
-
-def peer_fastdup(folder: Path) -> dict[str, Sequence[Pair]]:
-    import fastdup
-
-    result = {}
-    with tempfile.TemporaryDirectory() as work:
-        lab = fastdup.create(work_dir=work, input_dir=str(folder))
-        lab.run(threshold=0.7, overwrite=True, verbose=False)
-        table = lab.similarity()
-        for threshold in (0.8, 0.85, 0.9, 0.95):
-            rows = table[table["distance"] >= threshold]
-            pairs = zip(rows["filename_from"], rows["filename_to"], strict=True)
-            result[f"fastdup >= {threshold}"] = [
-                ordered(*(str(Path(p).relative_to(folder)) for p in pair)) for pair in pairs
-            ]
-    return result
-
-
-def run_peers(args: argparse.Namespace, folder: Path) -> None:
-    paths = copies_and_clothing(args, folder)
-    flat = folder / "flat"
-    for name, path in paths.items():
-        link = flat / name
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.write_bytes(path.read_bytes())
-    truth = copies_truth(args.data)
-    peers: list[Callable[[Path], dict[str, Sequence[Pair]]]] = [
-        peer_imagededup,
-        peer_cleanvision,
-        peer_fastdup,
-    ]
-    for peer in peers:
-        wall = time.perf_counter()
-        try:
-            found = peer(flat)
-        except Exception as error:  # a peer that does not install or run must not stop the rest
-            print(f"{peer.__name__}: {type(error).__name__}: {error}")
-            continue
-        print(f"{peer.__name__}: {time.perf_counter() - wall:.1f} s wall")
-        for title, pairs in found.items():
-            score_copies(truth, pairs, title)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    what = {
+    what: dict[str, Callable[[argparse.Namespace, Path], None]] = {
         "copies": run_copies,
         "cifar": run_cifar,
         "grocery": run_grocery,
+        "mixture": run_mixture,
         "scale": run_scale,
-        "peers": run_peers,
     }
     parser.add_argument("what", choices=what)
-    data = Path(__file__).resolve().parents[2] / "shared" / "data"
-    parser.add_argument("--data", type=Path, default=data)
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "vernis-bench")
     parser.add_argument("--threshold", type=float, default=None, help="default: Vernis's own")
-    parser.add_argument("--counts", type=int, nargs="+", default=[57_000, 1_000_000])
+    parser.add_argument("--counts", type=int, nargs="+", default=[57_000])
+    parser.add_argument("--every", type=int, default=50, help="past 100,000: verify one in so many")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         what[args.what](args, Path(folder))

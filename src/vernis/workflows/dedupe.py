@@ -35,7 +35,7 @@ from vernis.workflows.training_data import search_columns
 ReadPicture = Callable[[ImageRecord], Pixels]
 """Decodes the picture of an image at full size; raises UnreadableImage or OSError."""
 
-_VERSION = 3
+_VERSION = 4
 # Format twins: fingerprints differ by rounding alone (grey levels, mean over the picture).
 _TWIN_DIFFERENCE = 2.0
 

@@ -64,6 +64,11 @@ def select_issues(
     chosen: dict[int, Issue] = {}
     for image in named:
         own = [issue for issue in found if image.id in (issue.image_id, issue.other_id)]
+        if not own and kind == "duplicate" and len(named) > 1:
+            raise NotFound(
+                f"{image.uri} has no duplicate issue with another one of the images named; name "
+                "one image alone to mean all its pairs, or list them: vernis duplicates"
+            )
         if not own:
             raise NotFound(f"{image.uri} has no {what} issue; list them: vernis issues {what}")
         chosen |= {issue.id: issue for issue in own}

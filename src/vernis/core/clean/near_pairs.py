@@ -135,7 +135,8 @@ def find_near_pairs(
     if n < 2:
         return NearPairs(np.zeros((0, 2), np.int64), np.zeros(0, np.float32), ())
     pyramid = Pyramid.build(fingerprints)
-    found = _verify_candidates(pyramid, embeddings, chosen, report)
+    turned, near = _propose(fingerprints, embeddings, chosen)
+    found = verify_candidates(pyramid, turned, near, chosen, report)
     found = _follow_chains(pyramid, found, chosen)
     order = np.lexsort((found.pairs[:, 1], found.pairs[:, 0]))
     found = found.take(order)
@@ -150,18 +151,40 @@ def _name(fingerprints: Fingerprints, found: Checked) -> tuple[str, ...]:
     return tuple(chain.from_iterable(parts))
 
 
-def _verify_candidates(
-    pyramid: Pyramid,
-    embeddings: NDArray[np.generic] | None,
-    settings: NearSettings,
-    report: Report | None,
-) -> Checked:
-    descriptors = describe_turns(pyramid.fingerprints.luma, seed=settings.seed)
+def _propose(
+    fingerprints: Fingerprints, embeddings: NDArray[np.generic] | None, settings: NearSettings
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    descriptors = describe_turns(fingerprints.luma, seed=settings.seed)
     turned, _ = propose_by_turns(descriptors, settings.turn_neighbors, seed=settings.seed)
-    del descriptors
-    near = np.zeros((0, 2), dtype=np.int64)
-    if embeddings is not None:
-        near, _ = propose_by_embedding(embeddings, settings.embedding_neighbors, seed=settings.seed)
+    if embeddings is None:
+        return turned, np.zeros((0, 2), dtype=np.int64)
+    near, _ = propose_by_embedding(embeddings, settings.embedding_neighbors, seed=settings.seed)
+    return turned, near
+
+
+def verify_candidates(
+    pyramid: Pyramid,
+    turned: NDArray[np.int64],
+    near: NDArray[np.int64],
+    settings: NearSettings,
+    report: Report | None = None,
+) -> Checked:
+    """Verify proposed pairs, chains aside.
+
+    Parameters
+    ----------
+    pyramid : Pyramid
+    turned, near : ndarray of int64, shape (n_pairs, 2)
+        Proposed by turns, and by embedding. Of the latter those that were found by the former are
+        not compared again; crops are tried on the rest.
+    settings : NearSettings
+    report : callable, optional
+
+    Returns
+    -------
+    Checked
+        The pairs that reach the threshold.
+    """
     total = len(turned) + len(near)
 
     def verify_turned(block: NDArray[np.int64]) -> Checked:
