@@ -108,3 +108,72 @@ class Explorer:
         from vernis.search_sheet import write_sheet
 
         return write_sheet(self.catalog, document, path, theme=theme)
+
+    # ------------------------------------------------------------------ clusters
+
+    def clusters(
+        self,
+        *,
+        space: str | None = None,
+        taxonomies: Sequence[str] = (),
+        fresh: bool = False,
+        **settings: Any,
+    ) -> dict[str, Any]:
+        """Find clusters, or read those of the same images and settings; see docs/json.md.
+
+        Parameters
+        ----------
+        space : str, optional
+            The embedding space; default the one that was embedded last.
+        taxonomies : sequence of str
+            Whose labels name the clusters; default all.
+        fresh : bool
+            Start anew, and forget the numbers and names that are stored.
+        **settings
+            Of ``workflows.explore.clusters.ClusterSettings``.
+        """
+        from vernis.assembly import embedding_space
+        from vernis.workflows.explore.cluster_store import clustering_document
+        from vernis.workflows.explore.clusters import ClusterSettings, find_clusters
+        from vernis.workflows.listing import uris_by_id
+
+        found = find_clusters(
+            self.catalog,
+            embedding_space(self.catalog, space),
+            ClusterSettings(**settings),
+            taxonomies=taxonomies,
+            fresh=fresh,
+            progress=self.progress,
+        )
+        return clustering_document(found, uris_by_id(self.catalog))
+
+    def draw_clusters(
+        self, *, sheet: Path | str | None = None, figure: Path | str | None = None
+    ) -> list[Path]:
+        """Draw the stored clusters as a contact sheet, and the silhouette over k as a figure."""
+        from vernis.cluster_sheet import write_cluster_sheet, write_silhouette_figure
+        from vernis.workflows.explore.clusters import stored_clusters
+
+        stored = stored_clusters(self.catalog)
+        written = []
+        if sheet is not None:
+            written.append(write_cluster_sheet(self.catalog, stored, sheet, progress=self.progress))
+        if figure is not None:
+            written.append(write_silhouette_figure(stored, figure))
+        return written
+
+    def name_clusters(self, names: Mapping[int, str]) -> None:
+        """Give stored clusters names, which they keep when images are added."""
+        from vernis.workflows.explore.clusters import name_clusters
+
+        name_clusters(self.catalog, names)
+
+    def accept_clusters(
+        self, classes: Mapping[str, Sequence[int]], *, into: str = "clusters"
+    ) -> dict[str, Any]:
+        """Make classes of stored clusters, as one batch that ``undo`` takes back."""
+        from dataclasses import asdict
+
+        from vernis.workflows.explore.clusters import accept_clusters
+
+        return asdict(accept_clusters(self.catalog, classes, into=into))

@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from vernis.cli import backbone_verbs, commands, lab_verbs, review_commands, search_verbs
+from vernis.cli import (
+    backbone_verbs,
+    cluster_verbs,
+    commands,
+    lab_verbs,
+    review_commands,
+    search_verbs,
+)
 from vernis.cli.verbs import add_verb, fraction
 
 
@@ -26,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_record_verbs(verbs)
     lab_verbs.add_verbs(verbs)
     search_verbs.add_verbs(verbs)
+    cluster_verbs.add_verbs(verbs)
     return parser
 
 

@@ -1,0 +1,133 @@
+"""The pictures of ``vernis clusters``: a contact sheet and the silhouette over k."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vernis.assembly import image_root
+from vernis.domain.errors import InvalidValue, UnreadableImage
+from vernis.domain.ports import Catalog, Pixels, Progress, silent
+from vernis.domain.types import ImageRecord
+from vernis.workflows.explore.cluster_store import Cluster, Clustering
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vernis.adapters.contact_sheet import Theme
+
+_PER_CLUSTER = 9
+_SIDE = 116
+_MOST_CLUSTERS = 60
+
+
+def write_cluster_sheet(
+    catalog: Catalog,
+    clustering: Clustering,
+    path: Path | str,
+    *,
+    theme: Theme = "light",
+    progress: Progress = silent,
+) -> Path:
+    """Draw a row of medoid pictures for each cluster, its name and its words above.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    clustering : Clustering
+    path : Path or str
+        Ends in ``.png``.
+    theme : {"light", "dark"}
+    progress : Progress
+
+    Raises
+    ------
+    InvalidValue
+        There is no cluster.
+    StorageError
+        The file cannot be written.
+    """
+    from vernis.adapters.contact_sheet import Tile, draw_sheet, save_sheet
+    from vernis.adapters.files import picture_reader
+
+    if not clustering.clusters:
+        raise InvalidValue("expected at least one cluster for the sheet, got none")
+    shown = clustering.clusters[:_MOST_CLUSTERS]
+    read = picture_reader(image_root(catalog))
+    here = {image.id: image for image in catalog.images.all()}
+    strips = []
+    for done, cluster in enumerate(shown):
+        progress("Sheet", done, len(shown))
+        members = [here[image] for image in cluster.central if image in here][:_PER_CLUSTER]
+        tiles: list[Tile | None] = [
+            Tile(_decode(read, image), (image.uri.rsplit("/", 1)[-1],)) for image in members
+        ]
+        # Equal widths, so that the strips can be stacked.
+        tiles += [None] * (_PER_CLUSTER - len(tiles))
+        title = f"{cluster.number} · {cluster.name} · {len(cluster.images):,} images"
+        strips.append(
+            draw_sheet([tiles], title=title, headings=_words(cluster), side=_SIDE, theme=theme)
+        )
+    progress("Sheet", len(shown), len(shown))
+    return save_sheet(np.concatenate(strips), path)
+
+
+def _decode(read: Callable[[ImageRecord], Pixels], image: ImageRecord) -> Pixels | None:
+    try:
+        return read(image)
+    except (UnreadableImage, OSError):
+        return None
+
+
+def _words(cluster: Cluster) -> list[str]:
+    """Return what sets a cluster apart, each with its share of the images."""
+    kinds = [cluster.words[kind] for kind in ("labels", "texts", "names") if cluster.words[kind]]
+    return [f"{term.word} {term.share:.0%}" for term in (kinds[0] if kinds else ())]
+
+
+def write_silhouette_figure(clustering: Clustering, path: Path | str) -> Path:
+    """Draw the mean silhouette over k, with two standard errors around it.
+
+    Raises
+    ------
+    InvalidValue
+        Only one k was tried, so there is nothing to compare.
+    """
+    from vernis.report.plots import GREY, PALETTE, draw_line, new_figure, save_figure
+
+    if len(clustering.scan) < 2:
+        raise InvalidValue("expected a range of k to draw, such as --k 5..40; one k was tried")
+    ks = [row["k"] for row in clustering.scan]
+    means = np.array([row["silhouette"] for row in clustering.scan])
+    errors = np.array([row["error"] for row in clustering.scan])
+    figure, axes = new_figure("Silhouette over the number of clusters", height=4.5)
+    draw_line(
+        axes,
+        ks,
+        means,
+        name="mean silhouette",
+        style={"color": PALETTE[0], "marker": "o", "linestyle": "-", "markersize": 4},
+        spread=2 * errors,
+    )
+    best = int(np.argmax(means))
+    axes.axvline(ks[best], color=GREY, linestyle="--", linewidth=1)
+    axes.annotate(
+        f"k = {ks[best]:.0f}: {means[best]:.3f}",
+        (ks[best], means[best]),
+        xytext=(8, 8),
+        textcoords="offset points",
+        color=GREY,
+    )
+    axes.margins(y=0.15)
+    axes.set_xlabel("k, number of clusters")
+    axes.set_ylabel("mean silhouette (-1 to 1)")
+    band = "; band: two standard errors of the sample" if errors.any() else ""
+    axes.set_title(
+        f"{clustering.space}, {clustering.n_images:,} images{band}",
+        fontsize=10,
+        loc="left",
+        fontweight="normal",
+    )
+    return save_figure(figure, path)
