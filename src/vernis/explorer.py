@@ -152,7 +152,7 @@ class Explorer:
     ) -> list[Path]:
         """Draw the stored clusters as a contact sheet, and the silhouette over k as a figure."""
         from vernis.cluster_sheet import write_cluster_sheet, write_silhouette_figure
-        from vernis.workflows.explore.clusters import stored_clusters
+        from vernis.workflows.explore.cluster_decisions import stored_clusters
 
         stored = stored_clusters(self.catalog)
         written = []
@@ -164,7 +164,7 @@ class Explorer:
 
     def name_clusters(self, names: Mapping[int, str]) -> None:
         """Give stored clusters names, which they keep when images are added."""
-        from vernis.workflows.explore.clusters import name_clusters
+        from vernis.workflows.explore.cluster_decisions import name_clusters
 
         name_clusters(self.catalog, names)
 
@@ -174,6 +174,6 @@ class Explorer:
         """Make classes of stored clusters, as one batch that ``undo`` takes back."""
         from dataclasses import asdict
 
-        from vernis.workflows.explore.clusters import accept_clusters
+        from vernis.workflows.explore.cluster_decisions import accept_clusters
 
         return asdict(accept_clusters(self.catalog, classes, into=into))

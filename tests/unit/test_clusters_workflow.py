@@ -10,13 +10,9 @@ import pytest
 from vernis.adapters.catalog.catalog import SqliteCatalog
 from vernis.domain.errors import InvalidValue, NotFound, UsageError
 from vernis.domain.types import FoundFile, Space, Statement, Taxonomy
+from vernis.workflows.explore.cluster_decisions import accept_clusters, name_clusters
 from vernis.workflows.explore.cluster_store import clustering_document, read_clustering
-from vernis.workflows.explore.clusters import (
-    ClusterSettings,
-    accept_clusters,
-    find_clusters,
-    name_clusters,
-)
+from vernis.workflows.explore.clusters import ClusterSettings, find_clusters
 from vernis.workflows.explore.image_words import words_of
 from vernis.workflows.explore.proposals import parse_classes, parse_names
 
