@@ -10,6 +10,7 @@ from vernis.domain.ports import Catalog, Progress, silent
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
 
     from vernis.adapters.contact_sheet import Theme
@@ -177,3 +178,82 @@ class Explorer:
         from vernis.workflows.explore.cluster_decisions import accept_clusters
 
         return asdict(accept_clusters(self.catalog, classes, into=into))
+
+    # ------------------------------------------------------------------ maps
+
+    def map(
+        self,
+        *,
+        name: str = "",
+        space: str | None = None,
+        color: str | None = None,
+        out: Path | str = "map",
+        fresh: bool = False,
+        workers: int | None = None,
+        **settings: Any,
+    ) -> dict[str, Any]:
+        """Make a map, or place new pictures into the one that is there, and draw it.
+
+        See ``workflows.explore.map.MapSettings`` for the settings, docs/json.md for what returns.
+        """
+        from vernis import map_assembly
+
+        record, document = map_assembly.make_map(
+            self.catalog, space, name, fresh, settings, self.progress
+        )
+        drawn = map_assembly.draw_map(
+            self.catalog, record, Path(out), color, workers, self.progress
+        )
+        return {**document, **drawn}
+
+    def map_grid(
+        self,
+        grid: Sequence[str],
+        *,
+        space: str | None = None,
+        color: str | None = None,
+        out: Path | str = "map",
+        fresh: bool = False,
+        **settings: Any,
+    ) -> dict[str, Any]:
+        """Make a map for each combination of parameters, and draw them side by side.
+
+        Parameters
+        ----------
+        grid : sequence of str
+            ``perplexity=10,30``, ``iterations=200,500``; of UMAP ``neighbors`` and ``min_dist``.
+        """
+        from vernis import map_assembly
+
+        records, axes = map_assembly.make_grid(
+            self.catalog, space, grid, fresh, settings, self.progress
+        )
+        drawn = map_assembly.draw_grid(self.catalog, records, axes, Path(out), color)
+        rows = [map_assembly.map_row(record) for record in records]
+        return {"parameters": list(axes), "maps": rows, **drawn}
+
+    def maps(self) -> list[dict[str, Any]]:
+        """Return the maps of the collection, the newest first."""
+        from vernis import map_assembly
+
+        return [map_assembly.map_row(record) for record in self.catalog.maps.records()]
+
+    def map_points(self, name: str) -> pd.DataFrame:
+        """Return one row an image: ``x``, ``y`` and whether it was ``placed`` later."""
+        from vernis.adapters.frames import rows_frame
+
+        points = self.catalog.maps.points(name)
+        row_of = {content: row for row, content in enumerate(points.hashes)}
+        rows = []
+        for image in self.catalog.images.all():
+            row = row_of.get(image.content_hash)
+            if row is not None:
+                x, y = points.places[row].tolist()
+                placed = bool(points.placed[row])
+                rows.append({"image": image.uri, "x": x, "y": y, "placed": placed})
+        return rows_frame(rows)
+
+    def remove_map(self, name: str) -> None:
+        """Remove a map; raises NotFound."""
+        with self.catalog.lock("maps"):
+            self.catalog.maps.remove(name)

@@ -10,6 +10,7 @@ from vernis.cli import (
     cluster_verbs,
     commands,
     lab_verbs,
+    map_verbs,
     review_commands,
     search_verbs,
 )
@@ -34,6 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
     lab_verbs.add_verbs(verbs)
     search_verbs.add_verbs(verbs)
     cluster_verbs.add_verbs(verbs)
+    map_verbs.add_verbs(verbs)
     return parser
 
 

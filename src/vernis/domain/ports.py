@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vernis.domain.encoders import TextEncoder as TextEncoder
+from vernis.domain.maps import MapStore
 from vernis.domain.types import (
     DuplicateGroup,
     Event,
@@ -382,6 +383,9 @@ class Catalog(Protocol):
 
     @property
     def models(self) -> ModelStore: ...
+
+    @property
+    def maps(self) -> MapStore: ...
 
     @property
     def runs(self) -> RunLog: ...

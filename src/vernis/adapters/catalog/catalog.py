@@ -13,6 +13,7 @@ from vernis.adapters.catalog.images import SqliteImageStore
 from vernis.adapters.catalog.issues import SqliteIssueStore
 from vernis.adapters.catalog.labels import SqliteLabelStore
 from vernis.adapters.catalog.ledger import FILE_NAME, LOCK_NAME, Ledger, connect, is_begun
+from vernis.adapters.catalog.maps import SqliteMapStore
 from vernis.adapters.catalog.runs import SqliteRunLog
 from vernis.adapters.catalog.storage import translating
 from vernis.adapters.catalog.vectors import ShardVectorStore
@@ -45,6 +46,7 @@ class SqliteCatalog:
         self._labels = SqliteLabelStore(ledger, history)
         self._vectors = ShardVectorStore(ledger)
         self._runs = SqliteRunLog(ledger)
+        self._maps = SqliteMapStore(ledger)
 
     @classmethod
     def create(cls, folder: Path | str, *, patience: float = _PATIENCE) -> Self:
@@ -124,6 +126,11 @@ class SqliteCatalog:
 
         store: ModelStore = SqliteModelStore(self._ledger, self._ledger.folder)
         return store
+
+    @property
+    def maps(self) -> SqliteMapStore:
+        """Maps of the pictures."""
+        return self._maps
 
     @property
     def runs(self) -> SqliteRunLog:
