@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def write_sheet(
     drawer = _Drawer(catalog)
     keys = max(len(drawer.asked(search["query"])) for search in document["searches"])
     most = max(len(search["results"]) for search in document["searches"])
-    columns = min(_COLUMNS, most)
+    columns = math.ceil(most / math.ceil(most / _COLUMNS))  # rows of about the same length
     rows: list[list[Tile | None]] = []
     for search in document["searches"]:
         asked = drawer.asked(search["query"])
@@ -68,7 +69,8 @@ def _title(document: Mapping[str, Any], total: int) -> str:
     words = document["searches"][0]["query"]["words"]
     where = f" where {document['where']}" if document["where"] else ""
     if document["method"] == "filter":
-        return f"{total:,} images{where}"
+        part = f"{total:,} of " if total < document["searched"] else ""
+        return f"{part}{document['searched']:,} images{where}"
     if words:
         return f"“{words}”{where}"
     return f"Most similar images{where}"

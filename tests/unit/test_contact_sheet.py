@@ -16,7 +16,9 @@ def test_rows_and_columns_make_the_size():
     one = draw_sheet([[Tile(RED)]], side=100)
     two = draw_sheet([[Tile(RED), Tile(RED)], [Tile(RED)]], side=100)
     assert two.shape[1] - one.shape[1] == 100 + 8 + 12
-    assert two.shape[0] - one.shape[0] == 100 + 8 + 4 + 12
+    assert two.shape[0] - one.shape[0] == 50 + 8 + 4 + 12  # as high as its highest picture
+    high = draw_sheet([[Tile(RED), Tile(None)]], side=100)
+    assert high.shape[0] - one.shape[0] == 50
 
 
 def test_pictures_keep_their_proportions_and_stand_on_one_line():
@@ -42,6 +44,12 @@ def test_a_region_is_outlined_inside_the_picture():
     marked = np.nonzero((sheet == (0xD5, 0x5E, 0)).all(axis=2))[1]
     red = np.nonzero((sheet == (200, 0, 0)).all(axis=2))[1]
     assert marked.min() == red.min() + 50
+
+
+def test_a_region_leaves_the_caption_below_the_picture():
+    boxed = Tile(RED, ("caption",), boxes=((0.0, 0.0, 0.5, 0.5),))
+    plain, marked = (draw_sheet([[tile]], side=100) for tile in (Tile(RED, ("caption",)), boxed))
+    assert np.array_equal(plain[-30:], marked[-30:])
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -100,7 +100,9 @@ def draw_sheet(
         raise InvalidValue("expected at least one picture for the sheet, got none")
     colors = _THEMES[theme]
     lines = [max((len(tile.caption) for tile in row if tile), default=0) for row in rows]
-    heights = [side + 2 * _FRAME + 4 + _LINE * n for n in lines]
+    # A row is as high as its highest picture, so that landscapes leave no empty bands.
+    talls = [max((_fitted(tile, side)[1] for tile in row if tile), default=0) for row in rows]
+    heights = [tall + 2 * _FRAME + 4 + _LINE * n for tall, n in zip(talls, lines, strict=True)]
     top = _MARGIN + (_TITLE + 14 if title else 0) + (_LINE + 4 if headings else 0)
     lefts = [_left(column, side, key_columns) for column in range(width)]
     size = (
@@ -130,10 +132,10 @@ def draw_sheet(
         x = lefts[key_columns] - _GAP
         pen.line((x, top, x, size[1] - _MARGIN), colors["line"], 1)
     y = top
-    for row, height in zip(rows, heights, strict=True):
+    for row, tall, height in zip(rows, talls, heights, strict=True):
         for left, tile in zip(lefts, row, strict=False):
             if tile is not None:
-                _draw_tile(sheet, pen, tile, (left, y), side, colors)
+                _draw_tile(sheet, pen, tile, (left, y), (side, tall), colors)
         y += height + _GAP
     return np.array(sheet, dtype=np.uint8)
 
@@ -191,33 +193,41 @@ def _left(column: int, side: int, key_columns: int) -> int:
     return _MARGIN + column * (side + 2 * _FRAME + _GAP) + apart
 
 
+def _fitted(tile: Tile, side: int) -> tuple[int, int]:
+    """Return width and height at which a tile is drawn."""
+    if tile.pixels is None:
+        return side, side
+    height, width = tile.pixels.shape[:2]
+    scale = min(side / width, side / height)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
 def _draw_tile(
     sheet: Image.Image,
     pen: ImageDraw.ImageDraw,
     tile: Tile,
     corner: tuple[int, int],
-    side: int,
+    room: tuple[int, int],
     colors: dict[str, str],
 ) -> None:
     x, y = corner
+    side, tall = room
     if tile.pixels is None:
-        place = (x + _FRAME, y + _FRAME, x + _FRAME + side - 1, y + _FRAME + side - 1)
+        place = (x + _FRAME, y + _FRAME, x + _FRAME + side - 1, y + _FRAME + tall - 1)
         pen.rectangle(place, outline=colors["line"])
         pen.line((*place[:2], *place[2:]), colors["line"])
     else:
-        height, width = tile.pixels.shape[:2]
-        scale = min(side / width, side / height)
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        size = _fitted(tile, side)
         picture = Image.fromarray(tile.pixels).resize(size, Image.Resampling.LANCZOS)
         # Captions hang below a common line, so pictures stand on it.
-        at = (x + _FRAME + (side - size[0]) // 2, y + _FRAME + (side - size[1]))
+        at = (x + _FRAME + (side - size[0]) // 2, y + _FRAME + (tall - size[1]))
         sheet.paste(picture, at)
-        for left, top, wide, tall in tile.boxes:
+        for left, top, across, down in tile.boxes:
             box = (
                 at[0] + round(left * size[0]),
                 at[1] + round(top * size[1]),
-                at[0] + max(0, round((left + wide) * size[0]) - 1),
-                at[1] + max(0, round((top + tall) * size[1]) - 1),
+                at[0] + max(0, round((left + across) * size[0]) - 1),
+                at[1] + max(0, round((top + down) * size[1]) - 1),
             )
             pen.rectangle(box, outline="#FFFFFF", width=5)
             pen.rectangle(box, outline=_MARK, width=3)
@@ -229,7 +239,7 @@ def _draw_tile(
     for number, line in enumerate(tile.caption):
         text = shorten(line, font, side + 2 * _FRAME)
         ink = colors["ink"] if number == 0 else colors["faint"]
-        pen.text((x + _FRAME, y + side + 2 * _FRAME + 4 + number * _LINE), text, ink, font)
+        pen.text((x + _FRAME, y + tall + 2 * _FRAME + 4 + number * _LINE), text, ink, font)
 
 
 def _font(size: int, name: str = "DejaVuSans.ttf") -> FreeTypeFont:
