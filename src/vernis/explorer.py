@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from vernis.adapters.contact_sheet import Theme
     from vernis.core.explore.search import Rule
+    from vernis.vocabularies import Vocabularies
     from vernis.workflows.explore.search import Searcher
 
 
@@ -257,3 +258,12 @@ class Explorer:
         """Remove a map; raises NotFound."""
         with self.catalog.lock("maps"):
             self.catalog.maps.remove(name)
+
+    # ------------------------------------------------------------------ vocabularies
+
+    @property
+    def vocabularies(self) -> Vocabularies:
+        """Long-tailed taxonomies: what to keep of them, what to merge, what they tell."""
+        from vernis.vocabularies import Vocabularies
+
+        return Vocabularies(self.catalog, self.progress)

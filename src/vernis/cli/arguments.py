@@ -13,6 +13,7 @@ from vernis.cli import (
     map_verbs,
     review_commands,
     search_verbs,
+    vocabulary_verbs,
 )
 from vernis.cli.verbs import add_verb, fraction
 
@@ -36,6 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
     search_verbs.add_verbs(verbs)
     cluster_verbs.add_verbs(verbs)
     map_verbs.add_verbs(verbs)
+    vocabulary_verbs.add_verbs(verbs)
     return parser
 
 

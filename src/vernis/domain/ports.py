@@ -7,7 +7,7 @@ catalog, calls pure functions of ``vernis.core`` and writes the result in one tr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -227,6 +227,10 @@ class LabelStore(Protocol):
 
     def statements(self, name: str, image_id: int) -> list[tuple[str, Statement]]:
         """Return ``(source, statement)`` of every source for one image."""
+        ...
+
+    def statements_about(self, name: str, labels: Collection[str]) -> dict[str, list[Statement]]:
+        """Return what each source says of these labels, the most believed first; or NotFound."""
         ...
 
     def images_said_by(self, name: str, source: str) -> set[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import chain
 from typing import Any
 
@@ -170,6 +170,26 @@ class SqliteLabelStore:
             (source, Statement(image, label, state, math.nan if p is None else p))
             for source, image, label, state, p in rows
         ]
+
+    def statements_about(self, name: str, labels: Collection[str]) -> dict[str, list[Statement]]:
+        """Return what each source says of these labels, the most believed source first."""
+        taxonomy_id = self._find(name)[0]
+        self._class_ids(name, taxonomy_id, set(labels))
+        found: dict[str, list[Statement]] = {}
+        with self._ledger.listed(sorted(labels)):
+            rows = self._ledger.rows(
+                "SELECT source.name, s.image_id, class.name, s.state, s.probability "
+                "FROM source CROSS JOIN statement AS s "
+                "ON s.taxonomy_id = ?1 AND s.source_id = source.id "
+                "JOIN class ON class.id = s.class_id "
+                "WHERE class.name IN (SELECT value FROM temp.listed) "
+                "ORDER BY source.rank DESC, source.name, s.image_id, class.name",
+                (taxonomy_id,),
+            )
+        for source, image, label, state, p in rows:
+            said = Statement(image, label, state, math.nan if p is None else p)
+            found.setdefault(source, []).append(said)
+        return found
 
     def images_said_by(self, name: str, source: str) -> set[int]:
         """Return the images that carry a label by a source whose name begins so; see the port."""
