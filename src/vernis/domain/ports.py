@@ -120,7 +120,6 @@ class Backbone(Protocol):
 
     def feature_map(self, pixels: Pixels, layer: str) -> NDArray[np.float32]:
         """Return the tensor of a layer for one picture, shape (channels, height, width)."""
-        ...
 
 
 class TrashFolder(Protocol):
@@ -131,15 +130,12 @@ class TrashFolder(Protocol):
 
     def contents(self) -> list[TrashedFile]:
         """Return the files that lie in the trash, oldest first (from the manifest and the disk)."""
-        ...
 
     def put(self, file: TrashedFile) -> None:
         """Move a file into the trash; raises StorageError, and UsageError when it has changed."""
-        ...
 
     def restore(self, file: TrashedFile) -> None:
         """Move a file back; raises StorageError when another file has taken its place."""
-        ...
 
 
 # --------------------------------------------------------------------------- the catalog
@@ -150,21 +146,17 @@ class ImageStore(Protocol):
 
     def root(self) -> Path | None:
         """Return the indexed root folder, None before the first indexing."""
-        ...
 
     def set_root(self, root: Path) -> None: ...
 
     def all(self, states: Sequence[ImageState] = ("present",)) -> list[ImageRecord]:
         """Return the images in those states, ordered by id."""
-        ...
 
     def get(self, ids: Sequence[int]) -> list[ImageRecord]:
         """Return the images with those ids, in that order; raises NotFound."""
-        ...
 
     def find(self, text: str) -> ImageRecord:
         """Return the image whose uri or id is ``text``; raises NotFound with the nearest names."""
-        ...
 
     def apply_index(self, found: Sequence[FoundFile], *, complete: bool) -> IndexChanges:
         """Merge what an indexing found, in one transaction.
@@ -270,7 +262,6 @@ class IssueStore(Protocol):
         verdicts: Sequence[Verdict] | None = None,
     ) -> list[Issue]:
         """Return the issues of present (or, for ``broken``, unreadable) images, worst first."""
-        ...
 
     def set_verdict(self, issue_ids: Sequence[int], verdict: Verdict, *, who: str) -> int:
         """Set a verdict on issues, as one batch with events; returns the batch id."""
