@@ -6,13 +6,14 @@ Every study writes one folder (``vernis.report.lab.run_folder``) and can be run 
 from __future__ import annotations
 
 import getpass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from vernis.domain.errors import UsageError
 from vernis.domain.ports import Catalog, Progress, silent
 
-STUDIES: tuple[str, ...] = ()
+STUDIES: tuple[str, ...] = ("models",)
 """Methods of ``Lab`` that write a run folder."""
 
 WITHOUT_COLLECTION = ("toy",)
@@ -35,6 +36,72 @@ class Lab:
     def __init__(self, catalog: Catalog, progress: Progress = silent) -> None:
         self.catalog = catalog
         self.progress = progress
+
+    # ------------------------------------------------------------------ models and settings
+
+    def models(
+        self,
+        taxonomy: str,
+        *,
+        models: Sequence[str] | None = None,
+        folds: int = 5,
+        sample: int = 2000,
+        components: int = 100,
+        features: str = "embedding",
+        one_label: bool = False,
+        seed: int = 0,
+        out: Path | str | None = None,
+        expected_data: str = "",
+    ) -> dict[str, Any]:
+        """Hold the models against one another on the same vectors, folds and threshold rule.
+
+        Parameters
+        ----------
+        taxonomy : str
+        models : sequence of str, optional
+            Names; default all that are installed, and their stacking.
+        folds : int
+        sample : int
+            Labelled images at most, 0 for all.
+        components : int
+            Principal components, 0 for all columns.
+        features : {'embedding', 'tfidf', 'both'}
+            What the models see: the vectors, the words known of each image, or both.
+        one_label : bool
+            Train a multi-label taxonomy on one label an image; test on all.
+        seed : int
+        out : path, optional
+            The run's folder.
+        expected_data : str
+            The data's fingerprint, when they must be those of an earlier run.
+
+        Returns
+        -------
+        dict
+            ``folder``, ``rows``, ``notes``, ``winner``.
+        """
+        from vernis.assembly import embedding_space
+        from vernis.workflows.lab.models import compare_models
+
+        return compare_models(
+            self.catalog,
+            taxonomy,
+            embedding_space(self.catalog),
+            {
+                "models": list(models) if models else None,
+                "folds": folds,
+                "sample": sample,
+                "components": components,
+                "features": features,
+                "one_label": one_label,
+                "seed": seed,
+            },
+            out=out,
+            expected_data=expected_data,
+            progress=self.progress,
+        )
+
+    # ------------------------------------------------------------------ runs
 
     def rerun(
         self, folder: Path | str, *, out: Path | str | None = None, other_data: bool = False

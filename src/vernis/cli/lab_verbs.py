@@ -25,6 +25,7 @@ def add_verbs(verbs: Any) -> None:
     """Add ``lab`` and its sub-verbs."""
     lab = verbs.add_parser("lab", help="try methods on the collection", description=DESCRIPTION)
     studies = lab.add_subparsers(dest="study", metavar="STUDY", required=True)
+    _add_models(studies)
     lab_sample_verbs.add_lab_verbs(studies)
     rerun_verb = add_verb(studies, "rerun", rerun, "run a study again from its folder", table=True)
     rerun_verb.add_argument("folder", metavar="FOLDER", help="of a lab run")
@@ -36,6 +37,46 @@ def add_verbs(verbs: Any) -> None:
     diff_verb.add_argument("a", metavar="A", help="folder of a lab run")
     diff_verb.add_argument("b", metavar="B", help="folder of another run of the same study")
     diff_verb.add_argument("--all", action="store_true", help="also what does not differ")
+
+
+def _add_models(studies: Any) -> None:
+    verb = add_verb(studies, "models", models, "compare the models on a taxonomy", table=True)
+    _add_common(verb)
+    verb.add_argument("--folds", type=int, default=5, metavar="K", help="default 5")
+    verb.add_argument(
+        "--components", type=int, default=100, metavar="N", help="PCA components (0 = all columns)"
+    )
+    verb.add_argument(
+        "--features",
+        choices=["embedding", "tfidf", "both"],
+        default="embedding",
+        help="what the models see: vectors, words (file names, titles, keywords), or both",
+    )
+    verb.add_argument(
+        "--one-label", action="store_true", help="train multi-label on one label an image"
+    )
+
+
+def _add_common(parser: argparse.ArgumentParser, sample: int = 2000) -> None:
+    """Add what the studies of a taxonomy share."""
+    parser.add_argument("taxonomy", metavar="TAXONOMY")
+    parser.add_argument(
+        "--models", type=names, metavar="A,B,…", help="default: all that are installed"
+    )
+    parser.add_argument(
+        "--sample",
+        type=int,
+        default=sample,
+        metavar="N",
+        help=f"labelled images at most (default {sample:,}; 0 = all)",
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    add_out(parser)
+
+
+def names(text: str) -> list[str]:
+    """Parse names between commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def add_out(parser: argparse.ArgumentParser, default: str = "lab/STUDY-TAXONOMY-…") -> None:
@@ -65,6 +106,36 @@ def print_study(
         say(f"note: {note}")
     print(f"Run: {outcome['folder']}")
     return 0
+
+
+MODEL_COLUMNS = (
+    "model",
+    "micro_f1",
+    "micro_f1_sd",
+    "macro_f1",
+    "macro_f1_sd",
+    "micro_f2",
+    "macro_average_precision",
+    "train_s",
+    "predict_s",
+)
+
+
+def models(options: Namespace) -> int:
+    """``vernis lab models TAXONOMY``."""
+    with working(options) as collection:
+        outcome = collection.lab.models(
+            options.taxonomy,
+            models=options.models,
+            folds=options.folds,
+            sample=options.sample,
+            components=options.components,
+            features=options.features,
+            one_label=options.one_label,
+            seed=options.seed,
+            out=options.out,
+        )
+    return print_study(options, outcome, MODEL_COLUMNS)
 
 
 def rerun(options: Namespace) -> int:

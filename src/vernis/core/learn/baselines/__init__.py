@@ -1,0 +1,1 @@
+"""The classifiers that the lab holds against the bagged MLP, behind one interface."""

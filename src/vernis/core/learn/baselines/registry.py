@@ -1,0 +1,109 @@
+"""The models by name: made, predicted out of sample, taken apart for storage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vernis.core.learn.baselines.interface import Floats, Groups, Kind, LabelModel
+from vernis.core.learn.baselines.kernel import KernelRidge
+from vernis.core.learn.baselines.linear import LinearModel
+from vernis.core.learn.baselines.mlknn import MLKNN
+from vernis.core.learn.baselines.networks import BaggedNetworks, PlainNetwork
+from vernis.core.learn.baselines.svm import BaggedSVM, GaussianSVM
+from vernis.core.learn.baselines.trees import BoostedTrees, Forest
+from vernis.core.learn.folds import stratified_folds
+from vernis.domain.errors import NotFound, UsageError
+
+Make = Callable[[Kind, int], LabelModel]
+
+STACKING = "stacking"
+"""Made of the others' predictions, so not in `MODELS`."""
+
+MODELS: Mapping[str, Make] = {
+    "bagged_mlp": lambda kind, seed: BaggedNetworks(kind, seed),
+    "mlp": lambda kind, seed: PlainNetwork(kind, seed=seed),
+    "logistic": lambda kind, seed: LinearModel(kind, "logistic", seed),
+    "kernel": lambda kind, seed: KernelRidge(kind, seed=seed),
+    "svm": lambda kind, seed: GaussianSVM(kind, seed),
+    "svm_linear": lambda kind, seed: LinearModel(kind, "svm", seed),
+    "bagged_svm": lambda kind, seed: BaggedSVM(kind, seed=seed),
+    "mlknn": lambda kind, seed: MLKNN(kind),
+    "forest": lambda kind, seed: Forest(kind, seed=seed),
+    "xgboost": lambda kind, seed: BoostedTrees(kind, seed=seed),
+}
+
+STORED = ("logistic", "svm_linear", "mlknn", "kernel", "mlp", "forest", "xgboost")
+"""Models that are saved as plain arrays and can stand in the bagged MLP's place."""
+
+
+def make_model(name: str, kind: Kind, seed: int = 0) -> LabelModel:
+    """Return an unfitted model.
+
+    Raises
+    ------
+    NotFound
+        There is no model of that name.
+    MissingExtra
+        It needs a package that is not installed.
+    """
+    if name not in MODELS:
+        raise NotFound(f"no model {name!r}; there are: {', '.join((*MODELS, STACKING))}")
+    return MODELS[name](kind, seed)
+
+
+def held_out_predictions(
+    name: str,
+    kind: Kind,
+    X: Floats,
+    Y: Floats,
+    groups: Groups | None,
+    *,
+    fitted: LabelModel | None = None,
+    n_folds: int = 3,
+    seed: int = 0,
+) -> Floats:
+    """Return each image's probabilities by a model that saw neither it nor its duplicates.
+
+    A bagged model's out-of-bag predictions, or a kernel's leave-out ones, are taken from the model
+    that was ``fitted`` on the same images; other models are trained again on stratified folds.
+    """
+    own = getattr(fitted, "oob_proba_", None)
+    if own is not None:
+        return np.asarray(own, np.float32)
+    fold = stratified_folds(Y, n_folds, groups=groups, seed=seed)
+    found = np.empty(Y.shape, np.float32)
+    for number in range(n_folds):
+        held = fold == number
+        if held.any():
+            part = None if groups is None else groups[~held]
+            found[held] = (
+                make_model(name, kind, seed).fit(X[~held], Y[~held], part).predict_proba(X[held])
+            )
+    return found
+
+
+def to_arrays(name: str, model: LabelModel) -> dict[str, NDArray[Any]]:
+    """Take a fitted model apart into plain arrays.
+
+    Raises
+    ------
+    UsageError
+        It cannot be stored without pickle.
+    """
+    if name not in STORED:
+        raise UsageError(
+            f"the model {name!r} cannot be stored without pickle; use one of: "
+            f"bagged_mlp, {', '.join(STORED)}"
+        )
+    taken: dict[str, NDArray[Any]] = model.to_arrays()  # type: ignore[attr-defined]
+    return taken
+
+
+def from_arrays(name: str, kind: Kind, arrays: Mapping[str, NDArray[Any]]) -> LabelModel:
+    """Put a stored model together again."""
+    restored: LabelModel = make_model(name, kind).restore(arrays)  # type: ignore[attr-defined]
+    return restored
