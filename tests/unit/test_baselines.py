@@ -149,7 +149,7 @@ def test_mlknn_does_not_ask_duplicates():
     assert alone.likelihood_[0][:, 0].tolist() == [0.75, 0.25]
 
 
-@pytest.mark.parametrize("name", ["logistic", "bagged_mlp", "kernel"])
+@pytest.mark.parametrize("name", ["logistic", "bagged_svm", "kernel"])
 def test_held_out_predictions_know_less_than_fitted_ones(name):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(90, 40)).astype(np.float32)

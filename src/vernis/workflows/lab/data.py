@@ -115,7 +115,7 @@ def read_lab_data(
         fingerprint=fingerprint_of(data, space, words),
         n_labelled=int(labelled.sum()),
         notes=(),
-    ).rows(labelled)
+    ).rows(np.asarray(labelled))
     return _cut_down(_without_lone_classes(whole), sample, seed)
 
 

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from vernis.cli.main import main
+
+QUICK = ("--models", "logistic,mlknn,stacking", "--sample", "60", "--quiet")
+
+
+def test_models_run_again_and_compared(workplace):
+    outcome = workplace.json(
+        "lab", "models", "class", "--folds", "3", *QUICK[:-1], "--out", "lab/one"
+    )
+    assert {row["model"] for row in outcome["rows"]} == {"logistic", "mlknn", "stacking"}
+    assert outcome["winner"] in {"logistic", "mlknn", "stacking"}
+    assert any("drawn by stratification" in note for note in outcome["notes"])
+    run = workplace.cwd / "lab" / "one"
+    assert {p.name for p in run.iterdir()} >= {"run.json", "table.csv", "table.json", "models.png"}
+    again = workplace("lab", "rerun", "lab/one", "--quiet")
+    assert "lab/one-again" in again.stdout
+    compared = workplace.json("lab", "diff", "lab/one", "lab/one-again")
+    differing = {row["measure"] for row in compared["rows"] if row["difference"]}
+    assert differing <= {"train_s", "predict_s"}
+    assert "0 of" in workplace("lab", "diff", "lab/one", "lab/one-again").stdout
+    before = json.loads((run / "run.json").read_text())["data"]["fingerprint"]
+    damaged = json.loads((run / "run.json").read_text())
+    damaged["data"]["fingerprint"] = "0" * 64
+    (run / "run.json").write_text(json.dumps(damaged))
+    refused = workplace("lab", "rerun", "lab/one", "--out", "lab/two", code=2)
+    assert "not those of the run" in refused.stderr
+    assert before[:12] in refused.stderr
+    assert not (workplace.cwd / "lab" / "two").exists()
+    workplace("lab", "rerun", "lab/one", "--out", "lab/two", "--other-data", "--quiet")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (("models", "class", "--models", "tree"), "no model 'tree'"),
+        (("models", "nothing", *QUICK), "nothing"),
+        (("models", "class", "--one-label", *QUICK), "one label an image already"),
+        (("models", "class", "--models", "stacking"), "name them too"),
+        (("diff", "nowhere", "nowhere"), "no lab run here"),
+        (("rerun", "nowhere"), "no lab run here"),
+    ],
+)
+def test_one_clear_line(finished, arguments, what, monkeypatch, capsys):
+    monkeypatch.chdir(finished.cwd)
+    assert main(["lab", *arguments]) == 2
+    assert what in capsys.readouterr().err.strip().splitlines()[-1]
+    assert not (finished.cwd / "lab").exists()
