@@ -45,7 +45,7 @@ function resize() {
   view.left += (view.width - before[0]) / 2;
   view.top += (view.height - before[1]) / 2;
   kept = null;
-  changed();
+  draw(); // at once: the new size has wiped the stage
 }
 
 function zoomAt(x, y, factor) {
@@ -84,6 +84,7 @@ function changed(whole) {
 }
 
 function draw() {
+  cancelAnimationFrame(pending);
   pending = 0;
   clearTimeout(settled);
   const away = kept && (kept.scale !== view.scale || kept.left !== view.left || kept.top !== view.top);

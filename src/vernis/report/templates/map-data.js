@@ -28,16 +28,32 @@ const baseName = (uri) => uri.slice(uri.lastIndexOf("/") + 1);
 const folderName = (uri) => uri.slice(0, uri.lastIndexOf("/") + 1);
 const asCount = (value) => value.toLocaleString("en-US");
 
+// The frequent classes have colours of their own; a further one gets one while it is chosen.
+function mix(facet) {
+  const own = facet.classes.slice(0, data.colors.length).map((name, code) => code);
+  const chosen = [...facet.chosen].filter((code) => code >= 0);
+  if (!chosen.length) {
+    facet.palette = new Map(own.map((code) => [code, data.colors[code]]));
+    return;
+  }
+  facet.palette = new Map(chosen.filter((code) => code < data.colors.length).map((code) => [code, data.colors[code]]));
+  const left = data.colors.filter((color, code) => !facet.palette.has(code));
+  for (const code of chosen) {
+    if (!facet.palette.has(code)) facet.palette.set(code, left.shift() || data.other);
+  }
+}
+
 // The rarest of the coloured classes says most of a picture that has several.
 function colorOf(facet, row) {
   const values = facet.values[row];
   if (!values.length) return data.none;
   let best = -1;
-  for (const code of values) if (code < data.colors.length) best = Math.max(best, code);
-  return best < 0 ? data.other : data.colors[best];
+  for (const code of values) if (facet.palette.has(code)) best = Math.max(best, code);
+  return best < 0 ? data.other : facet.palette.get(best);
 }
 
 function paint() {
+  if (shown.facet) mix(shown.facet);
   for (let i = 0; i < count; i += 1) {
     shown.colors[i] = shown.facet ? colorOf(shown.facet, i) : data.other;
   }

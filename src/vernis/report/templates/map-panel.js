@@ -71,6 +71,7 @@ function reach(i, quietly) {
 // ---------------------------------------------------------------- the panel
 
 function refresh() {
+  paint();
   filter();
   fillLegend();
   fillFilters();
@@ -86,7 +87,7 @@ function fillLegend() {
   const list = one("[data-legend]");
   list.replaceChildren();
   if (!facet) return;
-  const entries = facet.classes.map((name, code) => [code, name, facet.counts[code], data.colors[code] || data.other]);
+  const entries = facet.classes.map((name, code) => [code, name, facet.counts[code], facet.palette.get(code) || data.other]);
   const blank = facet.values.filter((row) => !row.length).length;
   if (blank) entries.push([-1, "none", blank, data.none]);
   for (const [code, name, number, color] of entries) {
@@ -145,7 +146,6 @@ colorChoice.append(node("option", { value: "" }, "nothing"));
 colorChoice.value = shown.facet ? shown.facet.name : "";
 colorChoice.addEventListener("change", () => {
   shown.facet = data.facets.find((facet) => facet.name === colorChoice.value) || null;
-  paint();
   refresh();
 });
 one("#layout").addEventListener("change", (event) => {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,8 @@ class MapFolder:
                 old.unlink(missing_ok=True)
         stamp = {"generator": GENERATOR, "fingerprint": fingerprint, "files": sorted(pages)}
         self.write(STAMP, json.dumps(stamp, indent=1).encode())
+        with suppress(OSError):  # it holds something
+            (self.path / "sheets").rmdir()
         return self.path / PAGE
 
     def _is_map(self) -> bool:
@@ -89,12 +92,13 @@ class MapFolder:
 
 def method_text(settings: Mapping[str, Any]) -> str:
     """Return a map's method and parameters as people read them."""
-    names = {"min_dist": "smallest distance"}
-    parts = [
-        f"{names.get(key, key)} {value:g}"
-        for key, value in sorted(settings.items(), reverse=True)
-        if key not in ("method", "components", "seed")
-    ]
+    wording = {
+        "perplexity": "perplexity {:g}",
+        "iterations": "{:g} iterations",
+        "neighbors": "{:g} neighbours",
+        "min_dist": "smallest distance {:g}",
+    }
+    parts = [text.format(settings[key]) for key, text in wording.items() if key in settings]
     return ", ".join([_METHODS[settings["method"]], *parts])
 
 
