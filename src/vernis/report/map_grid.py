@@ -87,6 +87,7 @@ def _draw_cell(axes: Any, cell: GridCell, facet: Facet | None) -> None:
     axes.set(xticks=[], yticks=[])
     axes.set_box_aspect(1)
     axes.margins(0.03)
+    axes.set_aspect("equal", adjustable="datalim")
     for side in axes.spines.values():
         side.set(visible=True, color="#0072B2" if cell.best else "#D0D0D0", linewidth=1.0)
 
