@@ -90,3 +90,36 @@ class Vocabularies:
         from vernis.workflows.explore.merges import dismiss_merges
 
         return dismiss_merges(self.catalog, taxonomy, pairs, reopen=reopen)
+
+    # ------------------------------------------------------------------ profiles
+
+    def profile(
+        self,
+        taxonomy: str,
+        *,
+        by: Sequence[str] = (),
+        only: str = "",
+        out: Path | str | None = None,
+    ) -> dict[str, Any]:
+        """Return what is special to each class; see ``workflows.explore.profile``."""
+        from vernis.workflows.explore.profile import profile_taxonomy
+
+        folder = None if out is None else Path(out)
+        return profile_taxonomy(self.catalog, taxonomy, by=by, only=only, out=folder)
+
+    def flows(
+        self,
+        taxonomy: str,
+        to: str,
+        *,
+        min_flow: int = 5,
+        max_nodes: int = 30,
+        out: Path | str | None = None,
+    ) -> dict[str, Any]:
+        """Return the flows between two taxonomies; see ``workflows.explore.flows``."""
+        from vernis.workflows.explore.flows import trace_flows
+
+        folder = None if out is None else Path(out)
+        return trace_flows(
+            self.catalog, taxonomy, to, min_flow=min_flow, max_nodes=max_nodes, out=folder
+        )

@@ -11,6 +11,7 @@ from vernis.cli import (
     commands,
     lab_verbs,
     map_verbs,
+    profile_verbs,
     review_commands,
     search_verbs,
     vocabulary_verbs,
@@ -38,6 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     cluster_verbs.add_verbs(verbs)
     map_verbs.add_verbs(verbs)
     vocabulary_verbs.add_verbs(verbs)
+    profile_verbs.add_verbs(verbs)
     return parser
 
 

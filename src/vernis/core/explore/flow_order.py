@@ -1,0 +1,131 @@
+"""The order of the nodes of a two-layer flow diagram in which few flows cross."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+_SWEEPS = 24
+
+
+def weigh_crossings(flows: ArrayLike) -> float:
+    """Return the sum over crossing pairs of flows of the product of their sizes.
+
+    Flows ``i → k`` and ``j → l`` cross when i < j and k > l (Eades & Wormald 1994, weighted).
+
+    Parameters
+    ----------
+    flows : array_like, shape (n_left, n_right)
+        In the order of drawing.
+    """
+    F = np.asarray(flows, np.float64)
+    if F.size == 0:
+        return 0.0
+    # below[i, k]: all flows from rows under i to columns before k.
+    columns = np.cumsum(F, axis=1) - F
+    below = np.cumsum(columns[::-1], axis=0)[::-1] - columns
+    return float((F * below).sum())
+
+
+def order_layers(flows: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return orders of the left and the right nodes with few crossings.
+
+    The barycentre heuristic (Sugiyama, Tagawa & Toda 1981): each layer in turn is sorted by the
+    weighted mean position of its neighbours, from three starts; then neighbours are exchanged as
+    long as that lowers ``weigh_crossings``.
+
+    Parameters
+    ----------
+    flows : array_like, shape (n_left, n_right)
+        Not negative.
+
+    Returns
+    -------
+    left : ndarray of int64, shape (n_left,)
+    right : ndarray of int64, shape (n_right,)
+    """
+    F = np.asarray(flows, np.float64)
+    by_size = (_descending(F.sum(axis=1)), _descending(F.sum(axis=0)))
+    starts = [by_size, (by_size[0], np.arange(F.shape[1])), _spectral(F)]
+    best = by_size
+    lowest = np.inf
+    for left, right in starts:
+        left, right = _exchange(F, *_sweep(F, left, right))
+        weight = weigh_crossings(F[np.ix_(left, right)])
+        if weight < lowest - 1e-9:
+            best, lowest = (left, right), weight
+    return _larger_first(F, *best)
+
+
+def _descending(sizes: NDArray[np.float64]) -> NDArray[np.int64]:
+    return np.argsort(-sizes, kind="stable").astype(np.int64)
+
+
+def _spectral(F: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Order both layers by correspondence analysis' first axis (Hill 1974)."""
+    rows, columns = (np.sqrt(np.maximum(F.sum(axis=axis), 1e-12)) for axis in (1, 0))
+    if min(F.shape) < 2:
+        return _descending(F.sum(axis=1)), _descending(F.sum(axis=0))
+    U, _, V = np.linalg.svd(F / rows[:, None] / columns)
+    left, right = U[:, 1] / rows, V[1] / columns
+    return (
+        np.argsort(left, kind="stable").astype(np.int64),
+        np.argsort(right, kind="stable").astype(np.int64),
+    )
+
+
+def _sweep(
+    F: NDArray[np.float64], left: NDArray[np.int64], right: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    best, lowest = (left, right), weigh_crossings(F[np.ix_(left, right)])
+    for _ in range(_SWEEPS):
+        right = right[_by_barycentre(F[np.ix_(left, right)].T)]
+        left = left[_by_barycentre(F[np.ix_(left, right)])]
+        weight = weigh_crossings(F[np.ix_(left, right)])
+        if weight >= lowest - 1e-9:
+            break
+        best, lowest = (left, right), weight
+    return best
+
+
+def _by_barycentre(F: NDArray[np.float64]) -> NDArray[np.int64]:
+    totals = F.sum(axis=1)
+    centres = F @ np.arange(F.shape[1]) / np.maximum(totals, 1e-12)
+    centres[totals == 0] = F.shape[1]
+    return np.argsort(centres, kind="stable").astype(np.int64)
+
+
+def _exchange(
+    F: NDArray[np.float64], left: NDArray[np.int64], right: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Exchange neighbours of either layer while that helps."""
+    for _ in range(len(left) + len(right)):
+        before = weigh_crossings(F[np.ix_(left, right)])
+        left = _exchange_rows(F[:, right], left)
+        right = _exchange_rows(F[left].T, right)
+        if weigh_crossings(F[np.ix_(left, right)]) >= before - 1e-9:
+            break
+    return left, right
+
+
+def _exchange_rows(F: NDArray[np.float64], order: NDArray[np.int64]) -> NDArray[np.int64]:
+    order = order.copy()
+    for i in range(len(order) - 1):
+        upper, lower = F[order[i]], F[order[i + 1]]
+        # Crossings of these two rows as they are, and exchanged.
+        now = float((upper * (np.cumsum(lower) - lower)).sum())
+        then = float((lower * (np.cumsum(upper) - upper)).sum())
+        if then < now - 1e-12:
+            order[i], order[i + 1] = order[i + 1], order[i]
+    return order
+
+
+def _larger_first(
+    F: NDArray[np.float64], left: NDArray[np.int64], right: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Turn the diagram upside down when the larger left nodes are below (crossings stay)."""
+    sizes = F.sum(axis=1)[left]
+    centre = (sizes * np.arange(len(sizes))).sum() / max(sizes.sum(), 1e-12)
+    if centre > (len(sizes) - 1) / 2 + 1e-9:
+        return left[::-1].copy(), right[::-1].copy()
+    return left, right
