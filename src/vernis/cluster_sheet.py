@@ -1,9 +1,10 @@
-"""The pictures of ``vernis clusters``: a contact sheet and the silhouette over k."""
+"""Contact sheets of clusters, outliers and leaked pairs, and the silhouette over k."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -72,6 +73,72 @@ def write_cluster_sheet(
         )
     progress("Sheet", len(shown), len(shown))
     return save_sheet(np.concatenate(strips), path)
+
+
+def write_outlier_sheet(
+    catalog: Catalog, rows: Sequence[Mapping[str, Any]], path: Path | str
+) -> Path:
+    """Draw outliers, the worst first, in rows of eight; at most 64.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    rows : sequence of mappings
+        ``image``, ``score``, ``label``.
+    path : Path or str
+        Ends in ``.png``.
+
+    Raises
+    ------
+    InvalidValue
+        There is none.
+    """
+    from vernis.adapters.contact_sheet import Tile, draw_sheet, save_sheet
+    from vernis.adapters.files import picture_reader
+
+    read = picture_reader(image_root(catalog))
+    tiles = [
+        Tile(
+            _decode(read, catalog.images.find(row["image"])),
+            (row["label"] or row["image"].rsplit("/", 1)[-1], f"score {row['score']:.2f}"),
+        )
+        for row in rows[:64]
+    ]
+    lines = [tiles[start : start + 8] for start in range(0, len(tiles), 8)]
+    return save_sheet(draw_sheet(lines, title="Outliers, worst first", side=130), path)
+
+
+def write_pair_sheet(catalog: Catalog, rows: Sequence[Mapping[str, Any]], path: Path | str) -> Path:
+    """Draw pairs across splits side by side, three to a line; at most 36.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    rows : sequence of mappings
+        ``first``, ``first_split``, ``second``, ``second_split``, ``kind``, ``similarity``.
+    path : Path or str
+        Ends in ``.png``.
+
+    Raises
+    ------
+    InvalidValue
+        There is none.
+    """
+    from vernis.adapters.contact_sheet import Tile, draw_sheet, save_sheet
+    from vernis.adapters.files import picture_reader
+
+    read = picture_reader(image_root(catalog))
+    tiles: list[Tile] = []
+    for row in rows[:36]:
+        alike = f"{row['kind']} {row['similarity']:.2f}"
+        for side, note in (("first", alike), ("second", "")):
+            image = catalog.images.find(row[side])
+            caption = (f"{row[f'{side}_split']}: {row[side].rsplit('/', 1)[-1]}", note)
+            tiles.append(Tile(_decode(read, image), caption))
+    lines = [tiles[start : start + 6] for start in range(0, len(tiles), 6)]
+    return save_sheet(
+        draw_sheet(lines, title="Pairs across splits, the surest first", side=150), path
+    )
 
 
 def _decode(read: Callable[[ImageRecord], Pixels], image: ImageRecord) -> Pixels | None:

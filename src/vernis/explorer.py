@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vernis.domain.ports import Catalog, Progress, silent
+from vernis.domain.types import Verdict
 
 if TYPE_CHECKING:
     import numpy as np
@@ -267,3 +268,120 @@ class Explorer:
         from vernis.vocabularies import Vocabularies
 
         return Vocabularies(self.catalog, self.progress)
+
+    # ------------------------------------------------------------------ outliers and leakage
+
+    def outliers(
+        self, taxonomy: str = "", *, space: str | None = None, everything: bool = False
+    ) -> dict[str, Any]:
+        """Find images far from everything, or with a taxonomy far from their class.
+
+        Parameters
+        ----------
+        taxonomy : str
+        space : str, optional
+            The embedding space; default the one that was embedded last.
+        everything : bool
+            All scores; else the flagged images that nobody dismissed.
+
+        Returns
+        -------
+        dict
+            See docs/json.md.
+        """
+        from dataclasses import asdict
+
+        from vernis.assembly import embedding_space
+        from vernis.workflows.explore.outliers import KIND, find_outliers
+        from vernis.workflows.listing import uris_by_id
+
+        space_ = embedding_space(self.catalog, space)
+        summary = find_outliers(self.catalog, space_, taxonomy, progress=self.progress)
+        verdicts: tuple[Verdict, ...] | None = None if everything else ("open", "accepted")
+        found = self.catalog.issues.select(
+            (KIND,), taxonomy, flagged_only=not everything, verdicts=verdicts
+        )
+        uris = uris_by_id(self.catalog)
+        rows = [
+            {
+                "image": uris[issue.image_id],
+                "score": issue.score,
+                "label": issue.label,
+                "distance": issue.evidence.get("distance"),
+                "verdict": issue.verdict,
+                "flagged": issue.flagged,
+            }
+            for issue in found
+        ]
+        return {"summary": asdict(summary), "outliers": rows}
+
+    def draw_outliers(self, document: Mapping[str, Any], path: Path | str) -> Path:
+        """Draw the worst rows of ``outliers`` as a contact sheet."""
+        from vernis.cluster_sheet import write_outlier_sheet
+
+        return write_outlier_sheet(self.catalog, document["outliers"], path)
+
+    def leakage(
+        self, *, similarity: float | None = None, space: str | None = None
+    ) -> dict[str, Any]:
+        """List what is repeated across splits; see docs/json.md.
+
+        Parameters
+        ----------
+        similarity : float, optional
+            Also pairs of at least this cosine, which need not be duplicates.
+        space : str, optional
+            In which it is measured; default the one that was embedded last.
+        """
+        from vernis.assembly import embedding_space, find_duplicates
+        from vernis.workflows.explore.leakage import find_leakage, leakage_document
+
+        if self.catalog.runs.summary("duplicate-search") is None:
+            find_duplicates(self.catalog, self.progress)
+        space_ = embedding_space(self.catalog, space) if similarity is not None else None
+        return leakage_document(find_leakage(self.catalog, space=space_, similarity=similarity))
+
+    def draw_leakage(self, document: Mapping[str, Any], path: Path | str) -> Path:
+        """Draw the pairs of ``leakage`` as a contact sheet, side by side."""
+        from vernis.cluster_sheet import write_pair_sheet
+
+        return write_pair_sheet(self.catalog, document["pairs"], path)
+
+    # ------------------------------------------------------------------ topics
+
+    def topics(self, taxonomy: str, *, fresh: bool = False, **settings: Any) -> dict[str, Any]:
+        """Find topics in the label lists of a taxonomy; see docs/json.md.
+
+        Parameters
+        ----------
+        taxonomy : str
+        fresh : bool
+            Forget the stored numbers and names.
+        **settings
+            Of ``workflows.explore.topics.TopicSettings``.
+        """
+        from vernis.workflows.explore.topics import TopicSettings, find_topics
+        from vernis.workflows.listing import uris_by_id
+
+        asked = TopicSettings(**settings)
+        document = find_topics(self.catalog, taxonomy, asked, fresh=fresh, progress=self.progress)
+        uris = uris_by_id(self.catalog)
+        for topic in document["topics"]:
+            topic["members"] = [uris[image] for image in topic["members"]]
+        return document
+
+    def name_topics(self, taxonomy: str, names: Mapping[int, str]) -> None:
+        """Give stored topics names, which they keep."""
+        from vernis.workflows.explore.topics import name_topics
+
+        name_topics(self.catalog, taxonomy, names)
+
+    def accept_topics(
+        self, taxonomy: str, numbers: Sequence[int] = (), *, into: str = ""
+    ) -> dict[str, Any]:
+        """Make classes of stored topics (default: all), as one batch that ``undo`` takes back."""
+        from dataclasses import asdict
+
+        from vernis.workflows.explore.topics import accept_topics
+
+        return asdict(accept_topics(self.catalog, taxonomy, numbers, into=into))

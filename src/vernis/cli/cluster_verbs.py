@@ -7,13 +7,15 @@ from argparse import Namespace
 from typing import Any
 
 from vernis.cli.output import print_json, print_table, say
-from vernis.cli.verbs import add_verb, open_collection, working
+from vernis.cli.verbs import add_verb, fraction, open_collection, say_more, working
 from vernis.domain.errors import UsageError
 
 
 def add_verbs(verbs: Any) -> None:
     """Add the verbs to the command line."""
     _add_clusters(verbs)
+    _add_topics(verbs)
+    _add_outliers(verbs)
 
 
 def whole_range(text: str) -> tuple[int, ...]:
@@ -150,4 +152,175 @@ def _print_accepted(options: Namespace, result: dict[str, Any]) -> int:
         print(f"recorded as batch {batch} (vernis undo {batch} takes it back)")
     else:
         print("all of it was recorded before; nothing changed")
+    return 0
+
+
+def _add_topics(verbs: Any) -> None:
+    verb = add_verb(
+        verbs, "topics", topics, "find the super-labels of a taxonomy's label lists", table=True
+    )
+    verb.add_argument("taxonomy", metavar="TAXONOMY")
+    verb.add_argument(
+        "--k",
+        type=topic_range,
+        default=(),
+        metavar="K",
+        help="topics: a number, a range, or auto (the most coherent; default 30, or what the "
+        "data can carry)",
+    )
+    verb.add_argument("--words", type=int, default=20, help="labels of each topic (default 20)")
+    verb.add_argument(
+        "--threshold",
+        type=fraction,
+        default=0.4,
+        metavar="S",
+        help="an image is of a topic from this share on (default 0.4)",
+    )
+    verb.add_argument("--fresh", action="store_true", help="forget stored numbers and names")
+    verb.add_argument("--seed", type=int, default=0)
+    verb.add_argument(
+        "--name", action="append", default=[], metavar="N=NAME", help="rename topic N"
+    )
+    verb.add_argument(
+        "--accept",
+        nargs="?",
+        const="all",
+        metavar="N,N",
+        help="make a taxonomy of the stored topics, or of these alone",
+    )
+    verb.add_argument(
+        "--into", default="", metavar="TAXONOMY", help="of --accept (default: TAXONOMY_topics)"
+    )
+
+
+def topic_range(text: str) -> tuple[int, ...]:
+    """Parse ``auto``, ``12`` or ``5..40`` (every fifth) into numbers of topics."""
+    if text == "auto":
+        from vernis.workflows.explore.topics import coherence_range
+
+        return coherence_range()
+    numbers = whole_range(text)
+    return tuple(sorted({*numbers[::5], numbers[-1]}))
+
+
+def topics(options: Namespace) -> int:
+    """``vernis topics TAXONOMY``."""
+    from vernis.workflows.explore.proposals import parse_names, parse_numbers
+
+    names = parse_names(options.name)
+    asked = {"words": options.words, "threshold": options.threshold, "seed": options.seed}
+    if options.k:
+        asked["ks"] = options.k
+    with working(options) as collection:
+        if names:
+            collection.explore.name_topics(options.taxonomy, names)
+        if options.accept:
+            numbers = [] if options.accept == "all" else parse_numbers(options.accept)
+            result = collection.explore.accept_topics(options.taxonomy, numbers, into=options.into)
+            return _print_accepted(options, result)
+        document = collection.explore.topics(options.taxonomy, fresh=options.fresh, **asked)
+    if options.json:
+        print_json(document)
+        return 0
+    rows = [
+        {**topic, "words": [word["word"] for word in topic["words"]]}
+        for topic in document["topics"]
+    ]
+    title = (
+        f"{document['k']} topics of {document['labels']} labels on {document['images']:,} images"
+    )
+    print_table(rows, ["number", "name", "images", "npmi", "words"], title=title)
+    for note in document["notes"]:
+        say(f"note: {note}")
+    return 0
+
+
+def _add_outliers(verbs: Any) -> None:
+    far = add_verb(
+        verbs,
+        "outliers",
+        outliers,
+        "find images that resemble nothing, or not their class",
+        table=True,
+    )
+    far.add_argument(
+        "taxonomy", nargs="?", default="", metavar="TAXONOMY", help="far from their class in it"
+    )
+    far.add_argument("--space", metavar="NAME", help="default: the one that was embedded last")
+    far.add_argument("--all", action="store_true", help="every image with its score")
+    far.add_argument("--limit", type=int, default=20, help="rows of the table (default 20)")
+    far.add_argument("--sheet", metavar="PNG", help="draw the worst ones")
+    leaked = add_verb(
+        verbs, "leakage", leakage, "find near-duplicates across train, val and test", table=True
+    )
+    leaked.add_argument(
+        "--similarity",
+        type=fraction,
+        metavar="S",
+        help="also pairs of at least this cosine, 0 to 1 (default: stored duplicates only)",
+    )
+    leaked.add_argument("--space", metavar="NAME", help="in which it is measured")
+    leaked.add_argument("--limit", type=int, default=20, help="rows of the table (default 20)")
+    leaked.add_argument("--sheet", metavar="PNG", help="draw the pairs side by side")
+
+
+def outliers(options: Namespace) -> int:
+    """``vernis outliers [TAXONOMY]``."""
+    with working(options) as collection:
+        document = collection.explore.outliers(
+            options.taxonomy, space=options.space, everything=options.all
+        )
+        rows = document["outliers"]
+        drawn = (
+            collection.explore.draw_outliers(document, options.sheet)
+            if (options.sheet and rows)
+            else None
+        )
+    if options.json:
+        print_json(document)
+        return 0
+    columns = ["image", "score", "label", "distance", "verdict"]
+    if not options.taxonomy:
+        columns.remove("label")
+    summary = document["summary"]
+    title = f"{summary['flagged']:,} of {summary['images']:,} images are outliers"
+    print_table(rows[: options.limit], columns, title=title)
+    if len(rows) > options.limit:
+        say_more(len(rows) - options.limit)
+    if summary["unjudged"]:
+        some = ", ".join(summary["unjudged"][:5])
+        say(f"note: {len(summary['unjudged'])} classes have too few images to judge: {some}")
+    if drawn:
+        print(drawn)
+    elif options.sheet:
+        say("note: no sheet is drawn: there is no outlier")
+    return 0
+
+
+def leakage(options: Namespace) -> int:
+    """``vernis leakage``."""
+    with working(options) as collection:
+        document = collection.explore.leakage(similarity=options.similarity, space=options.space)
+        pairs = document["pairs"]
+        drawn = (
+            collection.explore.draw_leakage(document, options.sheet)
+            if (options.sheet and pairs)
+            else None
+        )
+    if options.json:
+        print_json(document)
+        return 0
+    columns = ["first", "second", "kind", "similarity"]
+    splits = ", ".join(f"{name} {count:,}" for name, count in document["splits"].items())
+    print_table(pairs[: options.limit], columns, title=f"{len(pairs):,} pairs across {splits}")
+    if len(pairs) > options.limit:
+        say_more(len(pairs) - options.limit)
+    if document["affected"]:
+        print_table(document["affected"], ["split", "with", "images", "share"], title="Affected")
+    else:
+        print("No image is repeated across the splits.")
+    if drawn:
+        print(drawn)
+    elif options.sheet:
+        say("note: no sheet is drawn: there is no pair")
     return 0

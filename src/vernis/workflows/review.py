@@ -79,11 +79,11 @@ def _resolve(catalog: Catalog, what: str) -> tuple[str, str | None]:
     names = [taxonomy.name for taxonomy in catalog.labels.taxonomies()]
     if what in names:
         return "label", what
-    if what in (*QUALITY_KINDS, "duplicate", "broken"):
+    if what in (*QUALITY_KINDS, "duplicate", "outlier", "broken"):
         return what, None
     raise NotFound(
         f"'{what}' is neither a taxonomy ({', '.join(sorted(names)) or 'there is none'}) nor a "
-        f"kind of issue (duplicate, {', '.join(QUALITY_KINDS)})"
+        f"kind of issue (duplicate, outlier, {', '.join(QUALITY_KINDS)})"
     )
 
 

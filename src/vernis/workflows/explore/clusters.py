@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vernis.core.explore import clusters as core
 from vernis.core.explore.naming import propose_names
-from vernis.core.explore.neighbors import normalize_rows, project_rows
+from vernis.core.explore.neighbors import project_rows
 from vernis.core.explore.silhouettes import measure_silhouettes
 from vernis.core.explore.tfidf import telling_terms
 from vernis.domain.errors import InvalidValue, UsageError
@@ -25,7 +25,8 @@ from vernis.workflows.explore.cluster_store import (
     write_clustering,
 )
 from vernis.workflows.explore.image_words import ImageWords, read_image_words
-from vernis.workflows.training_data import search_columns, space_document
+from vernis.workflows.explore.vectors import read_unit_vectors
+from vernis.workflows.training_data import space_document
 
 _VERSION = 1
 _COMPONENTS = {"kmeans": 50, "density": 20}
@@ -106,7 +107,7 @@ def find_clusters(
         There is no such taxonomy.
     """
     chosen = settings or ClusterSettings()
-    images, vectors = _read_vectors(catalog, space)
+    images, vectors = read_unit_vectors(catalog, space)
     if len(images) < 3:
         raise UsageError(
             f"{len(images)} images have a vector in the space '{space.name}': too few for clusters"
@@ -129,18 +130,6 @@ def find_clusters(
         write_clustering(catalog, clustering)
     progress("Clusters", len(images), len(images))
     return clustering
-
-
-def _read_vectors(catalog: Catalog, space: Space) -> tuple[list[ImageRecord], NDArray[np.float32]]:
-    """Return the present images with a sound vector, and their unit vectors."""
-    images = catalog.images.all()
-    missing = set(catalog.vectors.missing(space, [image.content_hash for image in images]))
-    images = [image for image in images if image.content_hash not in missing]
-    stored = catalog.vectors.read(space, [image.content_hash for image in images])
-    vectors = np.asarray(stored[:, search_columns(space)], dtype=np.float32)
-    sound = np.asarray(np.isfinite(vectors).all(axis=1))
-    images = [image for image, fine in zip(images, sound.tolist(), strict=True) if fine]
-    return images, normalize_rows(vectors[sound])
 
 
 def _fingerprint(images: Sequence[ImageRecord], space: Space, settings: ClusterSettings) -> str:

@@ -39,6 +39,14 @@ def parse_names(texts: Sequence[str]) -> dict[int, str]:
     return names
 
 
+def parse_numbers(text: str) -> list[int]:
+    """Read ``3,7`` into ``[3, 7]``; raises UsageError."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdigit() for part in parts):
+        raise UsageError(f"expected numbers such as 3,7, got {text!r}")
+    return [int(part) for part in parts]
+
+
 def parse_classes(texts: Sequence[str]) -> dict[str, list[int]]:
     """Read ``fruit=3,7`` into ``{"fruit": [3, 7]}``.
 

@@ -1,0 +1,132 @@
+"""Find images that are far from everything, or from their class, and write the issues."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vernis.core.explore.outliers import FEWEST, OutlierScores, score_class_outliers, score_outliers
+from vernis.domain.errors import UsageError
+from vernis.domain.ports import Catalog, Progress, silent
+from vernis.domain.types import ImageRecord, Issue, Space
+from vernis.workflows.explore.vectors import read_unit_vectors
+
+KIND = "outlier"
+
+
+@dataclass(frozen=True, slots=True)
+class OutlierSummary:
+    """What a judgement found.
+
+    Attributes
+    ----------
+    images : int
+        Images judged.
+    flagged : int
+        Of them, images past the threshold.
+    n_neighbors : int
+        Others that each was held against.
+    unjudged : tuple of str
+        Classes with too few images to have a spread.
+    """
+
+    images: int
+    flagged: int
+    n_neighbors: int
+    unjudged: tuple[str, ...] = ()
+
+
+def find_outliers(
+    catalog: Catalog, space: Space, taxonomy: str = "", *, progress: Progress = silent
+) -> OutlierSummary:
+    """Score every image and replace the outlier issues.
+
+    Without a taxonomy images are held against all others; with one, each against the images that
+    carry the same class. The two kinds of issues stand beside each other.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    space : Space
+        Whose search columns are compared.
+    taxonomy : str
+        Empty: against everything.
+    progress : Progress
+
+    Raises
+    ------
+    NotFound
+        There is no such taxonomy.
+    UsageError
+        There are too few images with a vector.
+    """
+    images, vectors = read_unit_vectors(catalog, space)
+    if len(images) < FEWEST:
+        raise UsageError(
+            f"{len(images)} images have a vector in the space '{space.name}': too few to tell "
+            "which is far from the rest"
+        )
+    progress("Outliers", 0, len(images))
+    if taxonomy:
+        summary, issues = _against_classes(catalog, images, vectors, taxonomy)
+    else:
+        summary, issues = _against_all(images, vectors)
+    with catalog.lock("outliers"), catalog.transaction():
+        catalog.issues.replace((KIND,), issues, taxonomy)
+    progress("Outliers", len(images), len(images))
+    return summary
+
+
+def _against_all(
+    images: Sequence[ImageRecord], vectors: NDArray[np.float32]
+) -> tuple[OutlierSummary, list[Issue]]:
+    scored = score_outliers(vectors)
+    issues = [_issue(image.id, scored, row) for row, image in enumerate(images)]
+    return OutlierSummary(len(images), int(scored.flagged.sum()), scored.n_neighbors), issues
+
+
+def _against_classes(
+    catalog: Catalog, images: Sequence[ImageRecord], vectors: NDArray[np.float32], taxonomy: str
+) -> tuple[OutlierSummary, list[Issue]]:
+    matrix = catalog.labels.matrix(taxonomy)
+    place = {int(image): row for row, image in enumerate(matrix.image_ids)}
+    carried = matrix.values[[place[image.id] for image in images]] == 1
+    issues: list[Issue] = []
+    unjudged = []
+    widest = 0
+    for column, label in enumerate(matrix.taxonomy.classes):
+        members = np.asarray(carried[:, column])
+        if members.sum() < FEWEST:
+            unjudged += [label] if members.any() else []
+            continue
+        scored = score_class_outliers(vectors, members)
+        widest = max(widest, scored.n_neighbors)
+        issues += [
+            _issue(images[row].id, scored, row, taxonomy, label)
+            for row in np.flatnonzero(members).tolist()
+        ]
+    judged = {issue.image_id for issue in issues}
+    flagged = {issue.image_id for issue in issues if issue.flagged}
+    return OutlierSummary(len(judged), len(flagged), widest, tuple(unjudged)), issues
+
+
+def _issue(
+    image: int, scored: OutlierScores, row: int, taxonomy: str = "", label: str = ""
+) -> Issue:
+    evidence: dict[str, Any] = {
+        "distance": round(float(scored.distances[row]), 4),
+        "neighbors": scored.n_neighbors,
+    }
+    return Issue(
+        KIND,
+        image,
+        float(scored.scores[row]),
+        flagged=bool(scored.flagged[row]),
+        taxonomy=taxonomy,
+        label=label,
+        evidence=evidence,
+    )
