@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 from argparse import Namespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vernis.cli.output import print_facts, print_json, say
 from vernis.cli.verbs import add_verb, open_collection, print_rows, working
 from vernis.domain.errors import UsageError
+
+if TYPE_CHECKING:
+    from vernis.collection import Collection
 
 _POOLINGS = ["avg", "max", "gem", "first", "flatten", "none"]
 _FITS = ["soft", "squash", "pad", "extend", "crop"]
@@ -16,7 +19,7 @@ _RUNTIMES = ["onnxruntime", "openvino"]
 
 
 def add_verbs(verbs: Any) -> None:
-    """Add backbones, layers, embed and spaces."""
+    """Add backbones, layers, embed, spaces, compare-spaces and feature-maps."""
     listing = add_verb(verbs, "backbones", backbones, "list the backbones there are", table=True)
     listing.add_argument(
         "--get", metavar="timm:MODEL", help="convert a model of the timm collection for use"
@@ -44,6 +47,46 @@ def add_verbs(verbs: Any) -> None:
     _add_backbone_options(embedding)
     side_by_side = add_verb(verbs, "spaces", spaces, "list the embedding spaces", table=True)
     side_by_side.add_argument("--use", metavar="NAME", help="make it the one that is read")
+    compare = add_verb(
+        verbs,
+        "compare-spaces",
+        compare_spaces,
+        "which embedding space suits a taxonomy",
+        table=True,
+    )
+    compare.add_argument(
+        "spaces",
+        metavar="SPACE",
+        nargs="+",
+        help="a space of the collection, or BACKBONE[:LAYER[:POOLING]] or a layer of the shipped "
+        "backbone, embedded on the sample",
+    )
+    compare.add_argument("--taxonomy", metavar="T", help="default: the only one")
+    compare.add_argument(
+        "--sample", type=int, default=2000, metavar="N", help="images to compare on (default 2000)"
+    )
+    compare.add_argument("--seed", type=int, default=0)
+    compare.add_argument("--out", metavar="PNG", default="spaces.png", help="default: spaces.png")
+    maps = add_verb(
+        verbs, "feature-maps", feature_maps, "what the channels of a network look for", table=True
+    )
+    maps.add_argument("image", metavar="IMAGE", help="of the collection, or a picture file")
+    maps.add_argument(
+        "--layer", metavar="L", default="all", help="a map (default: all, one row a stage)"
+    )
+    maps.add_argument("--channel", type=int, metavar="C", help="one channel, with whole pictures")
+    maps.add_argument(
+        "--strongest", type=int, default=6, metavar="N", help="channels to show (default 6)"
+    )
+    maps.add_argument(
+        "--sample", type=int, default=1000, metavar="N", help="images to look at (0: all)"
+    )
+    maps.add_argument("--seed", type=int, default=0)
+    maps.add_argument(
+        "--out", metavar="PNG", default="feature-maps.png", help="default: feature-maps.png"
+    )
+    maps.add_argument("--backbone", metavar="B", default="efficientnet_lite0@fp32", help=_WHICH)
+    _add_backbone_options(maps)
 
 
 _WHICH = "a shipped one, a preset, timm:MODEL or a file MODEL.onnx (see: vernis backbones)"
@@ -158,3 +201,65 @@ def spaces(options: Namespace) -> int:
         say("No embeddings yet; make them: vernis embed")
     print_rows(options, rows, ["space", "vectors", "dim", "layers", "pooling", "side", "current"])
     return 0
+
+
+def compare_spaces(options: Namespace) -> int:
+    """``vernis compare-spaces A B…``."""
+    if options.sample < 20:
+        raise UsageError(f"expected a sample of 20 images or more, got {options.sample}")
+    with working(options) as collection:
+        taxonomy = options.taxonomy or _only_taxonomy(collection)
+        found = collection.explore.compare_spaces(
+            options.spaces, taxonomy, sample=options.sample, seed=options.seed, out=options.out
+        )
+    if options.json:
+        print_json(found)
+        return 0
+    rows = found["spaces"]
+    columns = [name for name in rows[0] if name not in ("stored", "note") and "error" not in name]
+    left_out = found["left_out_as_copies"]
+    title = f"{found['images']:,} images of {taxonomy!r}; {left_out} copies left out"
+    print_rows(options, rows, columns, title=title)
+    for row in rows:
+        if "note" in row:
+            print(f"{row['space']}: {row['note']}")
+    print(f"Recommended: {found['recommendation']['space']}")
+    print(f"  {found['recommendation']['reason']}")
+    print(f"Figure: {found['figure']}")
+    return 0
+
+
+def feature_maps(options: Namespace) -> int:
+    """``vernis feature-maps IMAGE``."""
+    if options.strongest < 1 or options.sample < 0:
+        raise UsageError("expected 1 channel or more, and a sample of 0 (all) or more")
+    with working(options) as collection:
+        found = collection.explore.feature_maps(
+            options.image,
+            options.layer,
+            channel=options.channel,
+            sample=options.sample,
+            channels=options.strongest,
+            seed=options.seed,
+            out=options.out,
+            **_choice(options),
+        )
+    if options.json:
+        print_json(found)
+        return 0
+    rows = [
+        {**row, "excited_by": [item["image"] for item in row["excited_by"][:2]]}
+        for row in found["channels"]
+    ]
+    title = f"{found['backbone']}, {found['looked_at']:,} of {found['images']:,} images looked at"
+    print_rows(options, rows, ["layer", "channel", "peak", "deviation", "excited_by"], title=title)
+    print(f"Figure: {found['figure']}")
+    return 0
+
+
+def _only_taxonomy(collection: Collection) -> str:
+    names = [taxonomy.name for taxonomy in collection.catalog.labels.taxonomies()]
+    if len(names) != 1:
+        there_are = f"there are {', '.join(names)}" if names else "there is none"
+        raise UsageError(f"name the taxonomy to compare on: --taxonomy ({there_are})")
+    return names[0]

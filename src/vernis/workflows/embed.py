@@ -81,6 +81,7 @@ def embed_images(
     read_picture: ReadPicture,
     engine: Engine,
     progress: Progress = silent,
+    images: Sequence[ImageRecord] | None = None,
 ) -> EmbedSummary:
     """Store the missing vectors of every present image, in the space of each reader.
 
@@ -97,6 +98,8 @@ def embed_images(
         From an ImageRecord to its pixels.
     engine : Engine
     progress : Progress
+    images : sequence of ImageRecord, optional
+        Some of the images; None: all that are present.
 
     Returns
     -------
@@ -108,7 +111,7 @@ def embed_images(
         When a reader cannot work at all.
     """
     started = time.monotonic()
-    images = catalog.images.all()
+    images = catalog.images.all() if images is None else images
     twins: dict[str, list[ImageRecord]] = {}
     for image in images:
         twins.setdefault(image.content_hash, []).append(image)

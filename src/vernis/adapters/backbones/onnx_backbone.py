@@ -220,6 +220,16 @@ class OnnxBackbone:
         start = open_session if self._runtime is None else self._runtime[1]
         return OnnxReader(space, model, views, self._prepare, self._input.name, start)
 
+    @property
+    def input_name(self) -> str:
+        """Name of the tensor that is the picture."""
+        return str(self._input.name)
+
+    @property
+    def graph_nodes(self) -> Sequence[onnx.NodeProto]:
+        """The nodes of the graph, in their order."""
+        return list(self._model.graph.node)
+
     def _parse(self, layers: str) -> dict[int, list[str]]:
         """Return the layers' names by side, from ``NAME+NAME@SIDE``."""
         by_side: dict[int, list[str]] = {}

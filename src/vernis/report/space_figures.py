@@ -1,0 +1,93 @@
+"""The figure of ``vernis compare-spaces``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vernis.report.plots import GREY, new_figure, save_figure, series_styles
+
+
+def draw_comparison(
+    document: Mapping[str, Any], curves: Mapping[str, NDArray[np.float64]], path: Path
+) -> Path:
+    """Draw explained variance, neighbours' precision and cost of every space side by side.
+
+    Parameters
+    ----------
+    document : mapping
+        Of ``workflows.explore.compare_spaces``.
+    curves : mapping
+        Name of the space → cumulative explained variance, shape (n_components,).
+    path : Path
+        ``.png`` or ``.svg``.
+    """
+    rows: Sequence[Mapping[str, Any]] = document["spaces"]
+    advice = document["recommendation"]
+    height = 4.6 + 0.26 * len(rows)
+    title = f"Embedding spaces on {document['taxonomy']!r}, {document['images']:,} images"
+    figure, (left, middle, right) = new_figure(title, columns=3, width=13, height=height)
+    ks = [int(key.partition("@")[2]) for key in rows[0] if key.startswith("precision@")]
+    styles = series_styles()
+    drawn = []
+    for place, row in enumerate(rows):
+        style = next(styles)
+        curve = curves[row["space"]]
+        steps = np.arange(1, len(curve) + 1)
+        sparse = np.unique(np.geomspace(1, len(curve), 12).astype(int)) - 1
+        (line,) = left.plot(steps, curve, markevery=sparse.tolist(), **style)
+        drawn.append(line)
+        # Side by side at each k, so that the bars of error do not cover one another.
+        shift = (place - (len(rows) - 1) / 2) * 0.6 / max(1, len(rows))
+        middle.errorbar(
+            np.arange(len(ks)) + shift,
+            [row[f"precision@{k}"] for k in ks],
+            yerr=[2 * row[f"error@{k}"] for k in ks],
+            color=style["color"],
+            marker=style["marker"],
+            linestyle="none",
+            capsize=3,
+        )
+        ms = row["ms_per_image"]
+        right.barh(place, ms or 0, color=style["color"], height=0.6)
+        label = f"{ms:.1f} ms · {row['dim']:,} dim" if ms else f"not known · {row['dim']:,} dim"
+        right.annotate(
+            label, (ms or 0, place), xytext=(4, 0), textcoords="offset points", va="center"
+        )
+    left.set(
+        title="Variance explained by PCA",
+        xlabel="principal components (log scale)",
+        ylabel="share of the variance, cumulative",
+        xscale="log",
+        ylim=(0, 1.02),
+    )
+    left.xaxis.set_major_formatter("{x:,.0f}")
+    middle.set(
+        title="Neighbours' labels (± 2 standard errors)",
+        xlabel="k nearest neighbours (cosine)",
+        ylabel="precision@k",
+        xticks=range(len(ks)),
+        xticklabels=[str(k) for k in ks],
+    )
+    middle.margins(x=0.15)
+    right.set(title="Cost", xlabel="processor time an image, ms (without decoding)", yticks=[])
+    right.invert_yaxis()
+    right.set_xlim(0, 1.6 * max([row["ms_per_image"] or 0 for row in rows] + [1e-3]))
+    right.grid(visible=False, axis="y")
+    names = [row["space"] for row in rows]
+    names = [f"{name}  (recommended)" if name == advice["space"] else name for name in names]
+    figure.legend(drawn, names, loc="outside lower left", ncols=1, fontsize=9, frameon=False)
+    figure.text(
+        0.995, 0.012, _wrap(advice["reason"]), ha="right", va="bottom", color=GREY, fontsize=9
+    )
+    return save_figure(figure, path)
+
+
+def _wrap(text: str) -> str:
+    import textwrap
+
+    return "\n".join(textwrap.wrap("Recommended: " + text, 70))
