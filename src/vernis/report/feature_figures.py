@@ -72,13 +72,13 @@ def draw_one_channel(picture: Pixels, view: ChannelView, title: str, note: str, 
     """
     per_row = 6
     blocks = -(-max(1, len(view.patches)) // per_row)
-    columns = 2 + per_row
+    columns = 1 + per_row
     figure, axes = new_figure(
         title,
         rows=2 * blocks,
         columns=columns,
-        width=1.5 * columns,
-        height=3.3 * blocks + 1.0,
+        width=1.7 * columns,
+        height=3.7 * blocks + 1.0,
         squeeze=False,
     )
     for cell in axes.ravel():
@@ -89,7 +89,7 @@ def draw_one_channel(picture: Pixels, view: ChannelView, title: str, note: str, 
     axes[1][0].set_title(f"peak {view.peak:.1f}, {view.deviation:+.1f} σ", fontsize=9, loc="left")
     for number, patch in enumerate(view.patches):
         block, column = divmod(number, per_row)
-        upper, lower = axes[2 * block][2 + column], axes[2 * block + 1][2 + column]
+        upper, lower = axes[2 * block][1 + column], axes[2 * block + 1][1 + column]
         upper.imshow(patch.patch)
         upper.set_title(f"{number + 1}: {patch.peak:.1f}", fontsize=9, loc="left")
         _draw_heat(lower, patch.picture, patch.heat)

@@ -11,7 +11,7 @@ from vernis.adapters.backbones.onnx_backbone import OnnxBackbone
 from vernis.core.explore.feature_maps import Window, receptive_fields
 
 _MAIN = re.compile(r"(stage|block|layer)s?[._]?\d+|features")
-_LEAST_SHARE, _MOST_SHARE = 0.14, 0.5
+_LEAST_SHARE, _MOST_SHARE = 0.1, 0.5
 
 
 def main_maps(backbone: OnnxBackbone) -> list[str]:
@@ -34,7 +34,7 @@ def main_maps(backbone: OnnxBackbone) -> list[str]:
 def patch_shares(backbone: OnnxBackbone, layers: Sequence[str]) -> dict[str, float]:
     """Return the side of each layer's patches as a share of the input's side.
 
-    It is the receptive field of one cell, held between a seventh and a half: deep layers could see
+    It is the receptive field of one cell, held between a tenth and a half: deep layers could see
     the whole picture, but weigh the middle of their field most (Luo et al. 2016).
     """
     fields = receptive_fields(_windows(backbone), backbone.input_name)
