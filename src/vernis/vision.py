@@ -14,8 +14,9 @@ from vernis.domain.ports import Catalog, Pixels, Progress
 from vernis.domain.types import ImageRecord
 
 if TYPE_CHECKING:
+    from vernis.core.explore.feature_maps import ChannelView
     from vernis.workflows.explore.compare_spaces import Candidate
-    from vernis.workflows.explore.feature_maps import ChannelView, FeatureLooker
+    from vernis.workflows.explore.feature_maps import FeatureLooker
 
 
 def backbone_rows() -> list[dict[str, Any]]:

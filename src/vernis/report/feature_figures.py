@@ -20,7 +20,7 @@ from vernis.report.plots import GREY, new_figure, save_figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from vernis.workflows.explore.feature_maps import ChannelView, Patch
+    from vernis.core.explore.feature_maps import ChannelView, Patch
 
 HEAT = "inferno"
 """Rises in lightness all the way, so that it reads in grey and for the colour-blind."""

@@ -4,12 +4,67 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vernis.domain.ports import Pixels
+from vernis.domain.types import ImageRecord
+
 _SPREAD_FLOOR = 0.25
 """Of the median spread of all channels: less would make nearly dead channels stand out."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Patch:
+    """A place of the collection that excites a channel.
+
+    ``picture`` is the whole fitted square, ``patch`` the part around the peak, ``place`` the peak
+    as shares (x, y) of the square, ``heat`` the channel's map of the whole square.
+    """
+
+    image: ImageRecord
+    peak: float
+    place: tuple[float, float]
+    picture: Pixels
+    patch: Pixels
+    heat: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChannelView:
+    """A channel in the picture that was asked about, and the patches that excite it most.
+
+    ``deviation``: how far its peak in the picture lies above its usual one, standard deviations.
+    """
+
+    layer: str
+    channel: int
+    peak: float
+    deviation: float
+    heat: NDArray[np.float32]
+    side: int
+    patches: tuple[Patch, ...]
+
+    def document(self) -> dict[str, Any]:
+        """Return the view as JSON-able."""
+        return {
+            "layer": self.layer,
+            "channel": self.channel,
+            "peak": self.peak,
+            "deviation": round(self.deviation, 2),
+            "patch_side": self.side,
+            "excited_by": [
+                {
+                    "image": patch.image.uri,
+                    "peak": patch.peak,
+                    "x": round(patch.place[0], 3),
+                    "y": round(patch.place[1], 3),
+                }
+                for patch in self.patches
+            ],
+        }
 
 
 def standing_out(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vernis.core.explore.feature_maps import (
+    ChannelView,
+    Patch,
     crop_around,
     peak_place,
     standing_out,
@@ -31,57 +32,6 @@ from vernis.workflows.training_data import duplicate_codes, layer_slices
 
 Fitted = Callable[[Pixels], Pixels]
 """From a picture to the square that the network is shown, at a higher resolution."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Patch:
-    """A place of the collection that excites a channel.
-
-    ``picture`` is the whole fitted square, ``patch`` the part around the peak, ``place`` the peak
-    as shares (x, y) of the square, ``heat`` the channel's map of the whole square.
-    """
-
-    image: ImageRecord
-    peak: float
-    place: tuple[float, float]
-    picture: Pixels
-    patch: Pixels
-    heat: NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ChannelView:
-    """A channel in the picture that was asked about, and the patches that excite it most.
-
-    ``deviation``: how far its peak in the picture lies above its usual one, standard deviations.
-    """
-
-    layer: str
-    channel: int
-    peak: float
-    deviation: float
-    heat: NDArray[np.float32]
-    side: int
-    patches: tuple[Patch, ...]
-
-    def document(self) -> dict[str, Any]:
-        """Return the view as JSON-able."""
-        return {
-            "layer": self.layer,
-            "channel": self.channel,
-            "peak": self.peak,
-            "deviation": round(self.deviation, 2),
-            "patch_side": self.side,
-            "excited_by": [
-                {
-                    "image": patch.image.uri,
-                    "peak": patch.peak,
-                    "x": round(patch.place[0], 3),
-                    "y": round(patch.place[1], 3),
-                }
-                for patch in self.patches
-            ],
-        }
 
 
 @dataclass(frozen=True, slots=True)
