@@ -188,7 +188,6 @@ def feature_maps(
     if layer == "all" and channel is not None:
         raise UsageError("--channel needs one layer: --layer NAME")
     looker = _looker(choice, layer)
-    layers = list(looker.layers) if layer == "all" else [layer]
     read_picture = picture_reader(image_root(catalog))
     pixels = _any_picture(catalog, image, read_picture)
     with catalog.lock("feature-maps"):
@@ -201,16 +200,11 @@ def feature_maps(
             seed=seed,
             progress=progress,
         )
-    wanted: dict[str, Sequence[int] | int] = dict.fromkeys(layers, channels)
-    if layer == "all":
-        wanted = dict.fromkeys(layers, 1)
-    elif channel is not None:
-        wanted = {layer: [channel]}
     views = view_channels(
         catalog,
         looker,
         pixels,
-        wanted,
+        _wanted(looker, layer, channel, channels),
         images,
         peaks,
         read_picture=read_picture,
@@ -218,11 +212,7 @@ def feature_maps(
         progress=progress,
     )
     total = len(catalog.images.all())
-    note = (
-        f"Patches: of {len(images):,} of the {total:,} images"
-        + (", drawn at random. " if len(images) < total else ". ")
-        + "Numbers are activations; σ says how far the peak lies above the channel's usual one."
-    )
+    note = _reach(len(images), total)
     figure = _draw_views(looker.fitted(pixels), views, image, note, channel, out)
     return {
         "image": image,
@@ -232,6 +222,22 @@ def feature_maps(
         "channels": [view.document() for view in views],
         "figure": str(figure),
     }
+
+
+def _wanted(
+    looker: FeatureLooker, layer: str, channel: int | None, channels: int
+) -> dict[str, Sequence[int] | int]:
+    if layer == "all":
+        return dict.fromkeys(looker.layers, 1)
+    return {layer: channels if channel is None else [channel]}
+
+
+def _reach(looked_at: int, total: int) -> str:
+    drawn = ", drawn at random. " if looked_at < total else ". "
+    return (
+        f"Patches: of {looked_at:,} of the {total:,} images{drawn}Numbers are activations; σ says "
+        "how far the peak lies above the channel's usual one."
+    )
 
 
 def _draw_views(

@@ -20,6 +20,11 @@ _RUNTIMES = ["onnxruntime", "openvino"]
 
 def add_verbs(verbs: Any) -> None:
     """Add backbones, layers, embed, spaces, compare-spaces and feature-maps."""
+    _add_making_verbs(verbs)
+    _add_seeing_verbs(verbs)
+
+
+def _add_making_verbs(verbs: Any) -> None:
     listing = add_verb(verbs, "backbones", backbones, "list the backbones there are", table=True)
     listing.add_argument(
         "--get", metavar="timm:MODEL", help="convert a model of the timm collection for use"
@@ -47,6 +52,9 @@ def add_verbs(verbs: Any) -> None:
     _add_backbone_options(embedding)
     side_by_side = add_verb(verbs, "spaces", spaces, "list the embedding spaces", table=True)
     side_by_side.add_argument("--use", metavar="NAME", help="make it the one that is read")
+
+
+def _add_seeing_verbs(verbs: Any) -> None:
     compare = add_verb(
         verbs,
         "compare-spaces",
