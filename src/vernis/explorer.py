@@ -51,58 +51,17 @@ class Explorer:
 
         use_space(self.catalog, name)
 
-    def compare_spaces(
-        self,
-        names: Sequence[str],
-        taxonomy: str,
-        *,
-        sample: int = 2000,
-        seed: int = 0,
-        out: Path | str = "spaces.png",
-    ) -> dict[str, Any]:
-        """Compare embedding spaces on the labels of a taxonomy; see docs/json.md."""
+    def compare_spaces(self, names: Sequence[str], taxonomy: str, **options: Any) -> dict[str, Any]:
+        """Compare spaces on the labels of a taxonomy; see ``vision.compare_spaces``."""
         from vernis.vision import compare_spaces
 
-        return compare_spaces(
-            self.catalog,
-            names,
-            taxonomy,
-            sample=sample,
-            seed=seed,
-            out=Path(out),
-            progress=self.progress,
-        )
+        return compare_spaces(self.catalog, names, taxonomy, progress=self.progress, **options)
 
-    def feature_maps(
-        self,
-        image: str,
-        layer: str = "all",
-        *,
-        channel: int | None = None,
-        sample: int = 1000,
-        channels: int = 6,
-        seed: int = 0,
-        out: Path | str = "feature-maps.png",
-        **choice: Any,
-    ) -> dict[str, Any]:
-        """Show what channels of a network see in a picture and what excites them most.
-
-        ``choice`` names the backbone; see ``adapters.backbones.choice.SpaceChoice``.
-        """
+    def feature_maps(self, image: str, layer: str = "all", **options: Any) -> dict[str, Any]:
+        """Show what the channels of a network see in a picture; see ``vision.feature_maps``."""
         from vernis.vision import feature_maps
 
-        return feature_maps(
-            self.catalog,
-            image,
-            layer=layer,
-            channel=channel,
-            choice=choice,
-            sample=sample,
-            channels=channels,
-            seed=seed,
-            out=Path(out),
-            progress=self.progress,
-        )
+        return feature_maps(self.catalog, image, layer=layer, progress=self.progress, **options)
 
     # ------------------------------------------------------------------ search
 

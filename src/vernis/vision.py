@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vernis.domain.errors import ModelError, NotFound, UsageError
-from vernis.domain.ports import Catalog, Pixels, Progress
+from vernis.domain.ports import Catalog, Pixels, Progress, silent
 from vernis.domain.types import ImageRecord
 
 if TYPE_CHECKING:
@@ -85,10 +85,10 @@ def compare_spaces(
     names: Sequence[str],
     taxonomy: str,
     *,
-    sample: int,
-    seed: int,
-    out: Path,
-    progress: Progress,
+    sample: int = 2000,
+    seed: int = 0,
+    out: Path | str = "spaces.png",
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Compare spaces of the collection, or ones embedded for it on a sample; draws a figure.
 
@@ -121,7 +121,7 @@ def compare_spaces(
         seed=seed,
         progress=progress,
     )
-    figure = draw_comparison(found.document, found.curves, out)
+    figure = draw_comparison(found.document, found.curves, Path(out))
     return {**found.document, "figure": str(figure)}
 
 
@@ -149,14 +149,14 @@ def feature_maps(
     catalog: Catalog,
     image: str,
     *,
-    layer: str,
-    channel: int | None,
-    choice: Mapping[str, Any],
-    sample: int,
-    channels: int,
-    seed: int,
-    out: Path,
-    progress: Progress,
+    layer: str = "all",
+    channel: int | None = None,
+    sample: int = 1000,
+    channels: int = 6,
+    seed: int = 0,
+    out: Path | str = "feature-maps.png",
+    progress: Progress = silent,
+    **choice: Any,
 ) -> dict[str, Any]:
     """Show what channels of a network see in a picture and in the collection; draws a figure.
 
@@ -169,8 +169,6 @@ def feature_maps(
         A map of the network; "all": one row for each of its stages.
     channel : int, optional
         None: those that stand out most in the picture.
-    choice : mapping
-        Fields of ``SpaceChoice`` that name the backbone.
     sample : int
         Images of the collection to look at; 0: all.
     channels : int
@@ -179,6 +177,8 @@ def feature_maps(
     out : Path
         The figure.
     progress : Progress
+    **choice
+        Fields of ``SpaceChoice`` that name the backbone.
     """
     from vernis.adapters.engine import ThreadEngine
     from vernis.adapters.files import picture_reader
@@ -213,7 +213,7 @@ def feature_maps(
     )
     total = len(catalog.images.all())
     note = _reach(len(images), total)
-    figure = _draw_views(looker.fitted(pixels), views, image, note, channel, out)
+    figure = _draw_views(looker.fitted(pixels), views, image, note, channel, Path(out))
     return {
         "image": image,
         "backbone": looker.backbone.name,
