@@ -1,7 +1,8 @@
 """Search: time, memory and recall against faiss and scikit-learn; precision@k; how to combine.
 
     python benchmarks/search.py speed NAME.vernis…      # 57,000 vectors grown from theirs
-    python benchmarks/search.py million NAME.vernis…    # 1,000,000 vectors (8 GB of memory)
+    python benchmarks/search.py million NAME.vernis…    # 1,000,000 vectors (14 GB of memory)
+    python benchmarks/search.py million NAME.vernis… --n 100000
     python benchmarks/search.py precision NAME.vernis…  # precision@k of every taxonomy
     python benchmarks/search.py combine NAME.vernis     # rules for several examples
 
@@ -245,15 +246,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=["speed", "million", "precision", "combine"])
     parser.add_argument("collections", nargs="+", metavar="NAME.vernis")
-    parser.add_argument("--n", type=int, default=57_000)
+    parser.add_argument("--n", type=int, help="default 57,000, of million 1,000,000")
     parser.add_argument("--queries", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     sys.stdout.reconfigure(line_buffering=True)
     if options.what == "speed":
-        speed(options.collections, options.n, options.queries, options.seed, peers=True)
+        speed(options.collections, options.n or 57_000, options.queries, options.seed, peers=True)
     elif options.what == "million":
-        speed(options.collections, 1_000_000, options.queries, options.seed, peers=False)
+        speed(
+            options.collections, options.n or 1_000_000, options.queries, options.seed, peers=False
+        )
     elif options.what == "precision":
         precision(options.collections)
     else:

@@ -286,8 +286,11 @@ def _choose_index(
     from vernis.adapters import ann
 
     many = len(searcher if among is None else among) >= APPROXIMATE_FROM
+    # An inverted file finds few of what a narrow filter leaves; comparing all that is quick.
+    narrow = among is not None and not many
     notes: list[str] = []
-    if exactness == "approximate" or (exactness == "auto" and many and ann.is_installed()):
+    wanted = exactness == "approximate" and not narrow
+    if wanted or (exactness == "auto" and many and ann.is_installed()):
         index = ann.ApproximateIndex.open(
             catalog.folder / "ann",
             searcher.space.name.replace("/", "_").replace(":", "_"),
@@ -305,6 +308,8 @@ def _choose_index(
             f'all {len(searcher):,} vectors compared; pip install "vernis[ann]" searches them '
             "approximately in a fraction of the time"
         )
+    if exactness == "approximate":
+        notes.append("all images that the filter holds for were compared, so the answer is exact")
     worth = queries > 1 and len(searcher) >= _WORTH_AN_INDEX
     return searcher.exact if worth else None, {"exact": True, "recall": 1.0, "notes": notes}
 

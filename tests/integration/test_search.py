@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 
@@ -77,6 +78,30 @@ def test_several_searches_by_the_index_are_those_by_comparing_all(collection):
         indexed = searcher.find(example, without=[image.id], count=5, index=searcher.exact)
         np.testing.assert_allclose(indexed.similarities, plain.similarities, atol=1e-6)
         assert image.id not in indexed.image_ids
+
+
+def test_many_vectors_are_searched_approximately_only_with_a_word_about_it(collection, monkeypatch):
+    from vernis import retrieval
+    from vernis.adapters import ann
+
+    monkeypatch.setattr(retrieval, "APPROXIMATE_FROM", 10)
+    monkeypatch.setattr(ann, "is_installed", lambda: False)
+    document = collection.explore.search(images=["1"])
+    assert document["exact"]
+    assert any("vernis[ann]" in note for note in document["notes"])
+    assert collection.explore.search(images=["1"], exactness="exact")["notes"] == []
+
+
+@pytest.mark.ann
+@pytest.mark.skipif(importlib.util.find_spec("faiss") is None, reason="faiss is not installed")
+def test_an_approximate_search_states_its_recall(workplace):
+    document = workplace.json("search", "--image", "disc/disc_00.jpg", "--approximate", "--k", "2")
+    assert not document["exact"]
+    assert document["recall"] >= 0.99
+    assert set(names(document)) == {"disc/copy.jpg", "disc/twin.png"}
+    assert (workplace.cwd / "pictures.vernis" / "ann").is_dir()
+    narrow = ("search", "--image", "1", "--approximate", "--where", "folder:square")
+    assert workplace.json(*narrow)["exact"]
 
 
 def test_words_fall_back_to_labels_and_names_and_say_so(finished):
