@@ -169,25 +169,28 @@ def run_cifar(args: argparse.Namespace, folder: Path) -> None:
     found = search(prints, vectors, 0.5)
     order = np.argsort(-found.similarity, kind="stable")
     rows = [ordered(names[a], names[b]) for a, b in found.pairs[order].tolist()]
-    values = found.similarity[order]
     # Pairs of two training pictures were never judged: the lists name, for each test picture, the
     # nearest training picture. They say nothing for or against.
-    judgeable = [i for i, (a, b) in enumerate(rows) if a.startswith("test") or b.startswith("test")]
-    for title, kept in (("all pairs", range(len(rows))), ("pairs with a test picture", judgeable)):
-        marks = np.array([judged.get(rows[i], "") for i in kept])
-        print(f"{title}: {len(marks)} at 0.5, of them judged {np.sum(marks != '')}")
-        precision = np.cumsum(marks != "") / np.arange(1, len(marks) + 1)
-        for least in (0.95, 0.9, 0.8):
-            good = np.flatnonzero(precision >= least)
-            count = int(good[-1]) + 1 if len(good) else 0
-            recalls = [
-                np.sum(marks[:count] == j) / sum(v == j for v in judged.values()) for j in "12"
-            ]
-            limit = values[list(kept)[count - 1]] if count else 1.0
-            print(
-                f"    precision {least}: threshold {limit:.3f}, recall of judgement 1 "
-                f"{recalls[0]:.3f}, of judgement 2 {recalls[1]:.3f}"
-            )
+    kept = [i for i, (a, b) in enumerate(rows) if a.startswith("test") or b.startswith("test")]
+    marks = np.array([judged.get(rows[i], "") for i in kept])
+    values = found.similarity[order][kept]
+    totals = [sum(mark == j for mark in judged.values()) for j in "12"]
+    print(f"{len(rows)} pairs, {len(kept)} with a test picture, {np.sum(marks != '')} listed")
+
+    def tell(title: str, count: int) -> None:
+        first, second = (np.sum(marks[:count] == j) / n for j, n in zip("12", totals, strict=True))
+        limit = values[count - 1] if count else 1.0
+        print(
+            f"    {title:15} similarity >= {limit:.3f}: recall of judgement 1 {first:.3f}, of "
+            f"judgement 2 {second:.3f}, unlisted pairs {np.sum(marks[:count] == '')}"
+        )
+
+    precision = np.cumsum(marks != "") / np.arange(1, len(marks) + 1)
+    for least in (0.95, 0.9, 0.8):
+        good = np.flatnonzero(precision >= least)
+        tell(f"precision {least}", int(good[-1]) + 1 if len(good) else 0)
+    for threshold in (0.95, 0.9, 0.85, 0.8, 0.7, 0.6):
+        tell(f"threshold {threshold}", int(np.sum(values >= threshold)))
 
 
 def run_grocery(args: argparse.Namespace, folder: Path) -> None:

@@ -163,6 +163,9 @@ def _refine(
 
 def best_of(parts: list[Checked]) -> Checked:
     """Join the parts; of a pair that occurs twice the more similar one stays."""
+    nothing = Placements(np.zeros((0, 2, 2), np.float32), np.zeros((0, 2), np.float32))
+    empty = Checked(np.zeros((0, 2), np.int64), nothing, np.zeros(0, np.float32))
+    parts = [empty, *parts]
     pairs = np.concatenate([part.pairs for part in parts])
     similarity = np.concatenate([part.similarity for part in parts])
     placed = Placements(
