@@ -287,14 +287,13 @@ def time_synthetic(args: argparse.Namespace, folder: Path, count: int) -> None:
 
     base, _ = describe(list(paths_of(args.data, "grocery", folder).values()), args.cache)
     rng = np.random.default_rng(0)
-    planted = count // 100
+    first = count - count // 100
     with spent(f"drawing {count:,} fingerprints and vectors"):
-        prints = mix_fingerprints(base, count - planted, rng)
-        copies, source = plant_copies(prints, planted, rng)
-        vectors = draw_vectors(count - planted, rng)
-        near = vectors[source] + rng.normal(0, 0.02, (planted, 128)).astype(np.float16)
-        vectors = np.concatenate([vectors, near.astype(np.float16)])
-        prints = np.concatenate([prints, copies])
+        prints, vectors = mix_fingerprints(base, count, rng), draw_vectors(count, rng)
+        # In place: a second array of all fingerprints would double the peak.
+        prints[first:], source = plant_copies(prints[:first], count - first, rng)
+        noise = rng.normal(0, 0.02, (count - first, vectors.shape[1]))
+        vectors[first:] = vectors[source] + noise
     fingerprints = unpack_fingerprints(prints)
     settings = near_pairs.NearSettings()
     with spent("candidates by turns, in full"):
@@ -310,7 +309,7 @@ def time_synthetic(args: argparse.Namespace, folder: Path, count: int) -> None:
     some = len(turned) + len(near)
     with spent(f"verification of {some:,} of {every:,} candidates"):
         found = near_pairs.verify_candidates(pyramid, turned, near, settings)
-    report_planted(found.pairs, source, count - planted, args.every)
+    report_planted(found.pairs, source, first, args.every)
 
 
 def mix_fingerprints(

@@ -13,12 +13,11 @@ from vernis.core.clean.near_fingerprints import Fingerprints, shrink
 from vernis.core.clean.near_verification import compare, compare_structure, robust_agreement
 
 # Gates of the cascade, each below what true copies reach (docs/decisions/duplicates.md). The
-# first two are agreements of guesses and of refined placements at 16 × 16 points. The others are
-# structures at 16 × 16 and at 32 × 32 points, as shares of the least similarity.
+# first two are agreements of guesses and of refined placements at 16 × 16 points. The last is a
+# structure at 16 × 16 and at 32 × 32 points, as a share of the least similarity.
 _GUESS_GATE = 0.18
 _COARSE_GATE = 0.3
-_COARSE_SHARE = 0.6
-_FINE_SHARE = 0.65
+_STRUCTURE_SHARE = 0.6
 _GUESSES_KEPT = 2
 _COARSE_ROUNDS, _FINE_ROUNDS, _FULL_ROUNDS = 4, 3, 2
 
@@ -98,7 +97,7 @@ def verify_guesses(
     rows = rows[agreement[rows] >= _COARSE_GATE]
     some, placed = some[rows], placed.take(rows)
     structure = compare_structure(pyramid.coarse, *_inward(some, placed))
-    rows = np.flatnonzero(structure >= _COARSE_SHARE * threshold)
+    rows = np.flatnonzero(structure >= _STRUCTURE_SHARE * threshold)
     return _finish(pyramid, some[rows], placed.take(rows), threshold)
 
 
@@ -108,7 +107,7 @@ def _finish(
     fine, local = pyramid.zoom(pairs, 32)
     placed = _refine(fine, local, placed, _FINE_ROUNDS)
     structure = compare_structure(fine, *_inward(local, placed))
-    rows = np.flatnonzero(structure >= _FINE_SHARE * threshold)
+    rows = np.flatnonzero(structure >= _STRUCTURE_SHARE * threshold)
     pairs, placed = pairs[rows], placed.take(rows)
     full, local = pyramid.zoom(pairs, 64)
     placed = _refine(full, local, placed, _FULL_ROUNDS)
