@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from vernis.core.explore.spelling import nearest_names
 
 _WORD = re.compile(r"[^\W_]+")
-_PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_A-Za-z]+")
+_PART = re.compile("U+(?=UL)|U?L+|U+|D+|O+")  # over the kinds of letters, see _kind
 _SHORTEST_CORRECTED = 3
 
 
@@ -42,16 +43,25 @@ def split_words(text: str) -> list[str]:
     """
     words: list[str] = []
     for whole in _WORD.findall(text):
-        parts = _PART.findall(whole)
+        kinds = "".join(map(_kind, whole))
+        parts = [whole[part.start() : part.end()] for part in _PART.finditer(kinds)]
         words.append(whole.casefold())
-        if len(parts) > 1 and "".join(parts) == whole:
+        if len(parts) > 1:
             words += [part.casefold() for part in parts]
     return words
 
 
+def _kind(letter: str) -> str:
+    """Return U for a capital, L for a small letter, D for a digit, O for other scripts."""
+    if letter.isdigit():
+        return "D"
+    return "U" if letter.isupper() else "L" if letter.islower() else "O"
+
+
 def asked_words(text: str) -> list[str]:
-    """Return the distinct words that a person asks for, in order, none of them in parts."""
-    return list(dict.fromkeys(word.casefold() for word in _WORD.findall(text)))
+    """Return the distinct words that a person asks for, in order, without accents or parts."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return list(dict.fromkeys(word.casefold() for word in _WORD.findall(plain)))
 
 
 def correct_words(asked: Iterable[str], known: Iterable[str]) -> dict[str, str]:

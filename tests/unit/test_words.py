@@ -1,0 +1,86 @@
+"""Words of names and labels, their corrections, and the full-text index."""
+
+from __future__ import annotations
+
+import pytest
+
+from vernis.adapters.catalog.words import FILE_NAME, WordIndex
+from vernis.core.explore.spelling import did_you_mean, nearest_names
+from vernis.core.explore.words import WordDocument, asked_words, correct_words, split_words
+
+DOCUMENTS = [
+    WordDocument(1, "apple green", "", "shelf 001"),
+    WordDocument(2, "pear", "apple", "shelf 002"),
+    WordDocument(3, "pear", "", "apple 003"),
+    WordDocument(4, "café", "", "x"),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("GreenApple_001.final", ["greenapple", "green", "apple", "001", "final"]),
+        ("IMG2289", ["img2289", "img", "2289"]),
+        ("HTMLPage", ["htmlpage", "html", "page"]),
+        ("grey goose", ["grey", "goose"]),
+        ("ÄpfelÖl", ["äpfelöl", "äpfel", "öl"]),
+        ("東京2020", ["東京2020", "東京", "2020"]),
+        ("--", []),
+    ],
+)
+def test_names_fall_into_words(text, words):
+    assert split_words(text) == words
+
+
+def test_asked_words_are_plain_and_distinct():
+    assert asked_words("Red, red CAFÉ!") == ["red", "cafe"]
+
+
+def test_only_words_that_nothing_begins_with_are_corrected():
+    known = ["yoghurt", "apple", "applesauce"]
+    asked = ["yogurt", "appl", "zzzzzz", "ap"]
+    assert correct_words(asked, known) == {
+        "yogurt": "yoghurt",
+        "appl": "appl",
+        "zzzzzz": "zzzzzz",
+        "ap": "ap",
+    }
+
+
+def test_near_names_ignore_case_and_come_nearest_first():
+    assert nearest_names("ABSOLUT", ["Absolute", "absolut", "Skyy"]) == ["absolut", "Absolute"]
+    assert did_you_mean("qqq", ["absolut"]) == ""
+
+
+def test_labels_weigh_more_than_read_words_and_these_more_than_names(tmp_path):
+    index = WordIndex(tmp_path, "f", lambda: DOCUMENTS)
+    found = index.find(["apple"], every=True)
+    assert [(m.image_id, m.fields) for m in found] == [
+        (1, ("labels",)),
+        (2, ("read",)),
+        (3, ("name",)),
+    ]
+    assert [m.image_id for m in index.find(["shel"], every=True)] == [1, 2]
+    assert {m.image_id for m in index.find(["apple", "pear"], every=True)} == {2, 3}
+    assert {m.image_id for m in index.find(["green", "cafe"], every=False)} == {1, 4}
+    assert index.find([], every=True) == []
+    index.close()
+
+
+def test_the_stored_index_is_used_until_its_fingerprint_changes(tmp_path):
+    WordIndex(tmp_path, "f", lambda: DOCUMENTS).close()
+    again = WordIndex(tmp_path, "f", lambda: pytest.fail("made anew"))
+    assert "green" in again.vocabulary()
+    again.close()
+    WordIndex(tmp_path, "g", lambda: DOCUMENTS[:1]).close()
+    (tmp_path / FILE_NAME).write_bytes(b"damaged")
+    index = WordIndex(tmp_path, "g", lambda: DOCUMENTS[1:])
+    assert "green" not in index.vocabulary()
+    index.close()
+    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
+
+
+def test_where_nothing_can_be_written_the_index_is_made_in_memory(tmp_path):
+    index = WordIndex(tmp_path / "not there", "f", lambda: DOCUMENTS)
+    assert {m.image_id for m in index.find(["pear"], every=True)} == {2, 3}
+    index.close()
