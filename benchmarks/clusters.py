@@ -89,7 +89,7 @@ def join_order(unit: np.ndarray) -> np.ndarray:
     for height in heights[::-1]:
         codes = fcluster(tree, height, "distance")
         largest = np.bincount(codes).argmax()
-        order[codes == largest] = -height
+        order[codes == largest] = height
     return order
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _PER_CLUSTER = 9
 _SIDE = 116
 _MOST_CLUSTERS = 60
+_MOST_WORDS = 2
 
 
 def write_cluster_sheet(
@@ -67,10 +68,7 @@ def write_cluster_sheet(
         ]
         # Equal widths, so that the strips can be stacked.
         tiles += [None] * (_PER_CLUSTER - len(tiles))
-        title = f"{cluster.number} · {cluster.name} · {len(cluster.images):,} images"
-        strips.append(
-            draw_sheet([tiles], title=title, headings=_words(cluster), side=_SIDE, theme=theme)
-        )
+        strips.append(draw_sheet([tiles], title=_title(cluster), side=_SIDE, theme=theme))
     progress("Sheet", len(shown), len(shown))
     return save_sheet(np.concatenate(strips), path)
 
@@ -148,10 +146,16 @@ def _decode(read: Callable[[ImageRecord], Pixels], image: ImageRecord) -> Pixels
         return None
 
 
-def _words(cluster: Cluster) -> list[str]:
-    """Return what sets a cluster apart, each with its share of the images."""
+def _title(cluster: Cluster) -> str:
+    """Return number, name, size and the first words that the name does not hold."""
     kinds = [cluster.words[kind] for kind in ("labels", "texts", "names") if cluster.words[kind]]
-    return [f"{term.word} {term.share:.0%}" for term in (kinds[0] if kinds else ())]
+    words = [
+        f"{term.word} {term.share:.0%}"
+        for term in (kinds[0] if kinds else ())
+        if term.word not in cluster.name
+    ][:_MOST_WORDS]
+    said = f"{cluster.number} · {cluster.name} · {len(cluster.images):,} images"
+    return f"{said} · {', '.join(words)}" if words else said
 
 
 def write_silhouette_figure(clustering: Clustering, path: Path | str) -> Path:
