@@ -13,11 +13,8 @@ from typing import Any
 from vernis.domain.errors import UsageError
 from vernis.domain.ports import Catalog, Progress, silent
 
-STUDIES: tuple[str, ...] = ("models",)
+STUDIES: tuple[str, ...] = ("models", "components", "thresholds", "spaces", "noise")
 """Methods of ``Lab`` that write a run folder."""
-
-WITHOUT_COLLECTION = ("toy",)
-"""Studies that draw their own data."""
 
 
 class Lab:
@@ -101,6 +98,158 @@ class Lab:
             progress=self.progress,
         )
 
+    def components(
+        self,
+        taxonomy: str,
+        *,
+        components: Sequence[int] | None = None,
+        models: Sequence[str] | None = None,
+        folds: int = 3,
+        sample: int = 1500,
+        seed: int = 0,
+        out: Path | str | None = None,
+        expected_data: str = "",
+    ) -> dict[str, Any]:
+        """Measure models on a growing number of principal components (0 = all columns)."""
+        from vernis.assembly import embedding_space
+        from vernis.workflows.lab import sweeps
+
+        return sweeps.sweep_components(
+            self.catalog,
+            taxonomy,
+            embedding_space(self.catalog),
+            {
+                "components": list(components or sweeps.COMPONENTS),
+                "models": list(models or sweeps.SWEEP_MODELS),
+                "folds": folds,
+                "sample": sample,
+                "seed": seed,
+            },
+            out=out,
+            expected_data=expected_data,
+            progress=self.progress,
+        )
+
+    def thresholds(
+        self,
+        taxonomy: str,
+        *,
+        model: str = "bagged_mlp",
+        components: int = 100,
+        folds: int = 5,
+        sample: int = 5000,
+        seed: int = 0,
+        out: Path | str | None = None,
+        expected_data: str = "",
+    ) -> dict[str, Any]:
+        """Measure F1, F2, precision and recall at every threshold, by class and overall."""
+        from vernis.assembly import embedding_space
+        from vernis.workflows.lab.thresholds import sweep_thresholds
+
+        return sweep_thresholds(
+            self.catalog,
+            taxonomy,
+            embedding_space(self.catalog),
+            {
+                "model": model,
+                "components": components,
+                "folds": folds,
+                "sample": sample,
+                "seed": seed,
+            },
+            out=out,
+            expected_data=expected_data,
+            progress=self.progress,
+        )
+
+    def spaces(
+        self,
+        taxonomy: str,
+        *,
+        spaces: Sequence[str] | None = None,
+        models: Sequence[str] | None = None,
+        components: int = 100,
+        folds: int = 3,
+        sample: int = 1500,
+        seed: int = 0,
+        out: Path | str | None = None,
+        expected_data: str = "",
+    ) -> dict[str, Any]:
+        """Measure models on embedding spaces (default: the current one) and on each layer."""
+        from vernis.assembly import embedding_space
+        from vernis.workflows.lab import sweeps
+
+        named: Sequence[str | None] = spaces or [None]
+        chosen = [embedding_space(self.catalog, name) for name in named]
+        return sweeps.sweep_spaces(
+            self.catalog,
+            taxonomy,
+            chosen,
+            {
+                "spaces": [space.name for space in chosen],
+                "models": list(models or sweeps.SWEEP_MODELS),
+                "components": components,
+                "folds": folds,
+                "sample": sample,
+                "seed": seed,
+            },
+            out=out,
+            expected_data=expected_data,
+            progress=self.progress,
+        )
+
+    def noise(
+        self,
+        taxonomy: str,
+        *,
+        kinds: Sequence[str] | None = None,
+        rates: Sequence[float] | None = None,
+        models: Sequence[str] | None = None,
+        seeds: int = 3,
+        components: int = 100,
+        sample: int = 2000,
+        seed: int = 0,
+        out: Path | str | None = None,
+        expected_data: str = "",
+    ) -> dict[str, Any]:
+        """Train models on labels made wrong, score them on labels left alone.
+
+        Parameters
+        ----------
+        taxonomy : str
+            Taken as clean.
+        kinds : sequence of str, optional
+            ``uniform``, ``pairs``, ``confusion``, ``features``, ``missing``; of a multi-label
+            taxonomy ``uniform``, ``missing``, ``added``, ``unknown``. Default all.
+        rates : sequence of float, optional
+            Default 0 to 0.5 in steps of 0.1.
+        models, components, sample, out, expected_data
+            As in ``models``.
+        seeds : int
+            How many, counted from ``seed``.
+        seed : int
+        """
+        from vernis.assembly import embedding_space
+        from vernis.workflows.lab.noise import RATES, study_noise
+
+        return study_noise(
+            self.catalog,
+            taxonomy,
+            embedding_space(self.catalog),
+            {
+                "kinds": list(kinds) if kinds else None,
+                "rates": list(rates or RATES),
+                "models": list(models) if models else None,
+                "seeds": seeds,
+                "components": components,
+                "sample": sample,
+                "seed": seed,
+            },
+            out=out,
+            expected_data=expected_data,
+            progress=self.progress,
+        )
+
     # ------------------------------------------------------------------ runs
 
     def rerun(
@@ -123,13 +272,16 @@ class Lab:
             The folder holds no run, or its data differ from the collection's.
         """
         from vernis.report.lab.run_folder import read_run
+        from vernis.workflows.lab.standalone import place_of_rerun
 
         run = read_run(folder)
         if run["study"] not in STUDIES:
             raise UsageError(f"{folder}: this version of Vernis has no study '{run['study']}'")
         study = getattr(self, run["study"])
         expected = "" if other_data else str(run["data"].get("fingerprint", ""))
-        return dict(study(**run["arguments"], out=_place(folder, run, out), expected_data=expected))
+        return dict(
+            study(**run["arguments"], out=place_of_rerun(folder, run, out), expected_data=expected)
+        )
 
     # ------------------------------------------------------------------ a judged sample
 
@@ -176,31 +328,3 @@ class Lab:
         result = record_truth(self.catalog, sample, judged, who=who or getpass.getuser())
         truth_folder.write_json(place / truth_folder.RESULT, result)
         return result
-
-
-def _place(folder: Path | str, run: dict[str, Any], out: Path | str | None) -> Path:
-    """Return where a run is repeated: a stopped one in place, a finished one beside itself."""
-    if out is not None:
-        return Path(out)
-    folder = Path(folder)
-    return folder.with_name(f"{folder.name}-again") if run["finished"] else folder
-
-
-def rerun_without_collection(
-    folder: Path | str,
-    *,
-    out: Path | str | None = None,
-    other_data: bool = False,
-    progress: Progress = silent,
-) -> dict[str, Any]:
-    """Run a study that draws its own data again from its folder; see ``Lab.rerun``."""
-    from vernis.report.lab.run_folder import read_run
-
-    raise UsageError(f"{folder}: this version of Vernis has no study '{read_run(folder)['study']}'")
-
-
-def compare_runs(first: Path | str, second: Path | str) -> dict[str, Any]:
-    """Return the differences between two runs; see ``workflows.lab.compare``."""
-    from vernis.workflows.lab import compare
-
-    return compare.compare_runs(first, second)

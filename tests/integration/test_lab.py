@@ -43,6 +43,10 @@ def test_models_run_again_and_compared(workplace):
         (("models", "class", "--one-label", *QUICK), "one label an image already"),
         (("models", "class", "--models", "stacking"), "name them too"),
         (("diff", "nowhere", "nowhere"), "no lab run here"),
+        (("noise", "class", "--rates", "1.5", *QUICK), "rates"),
+        (("noise", "class", "--rates", "x", *QUICK), "numbers between commas"),
+        (("noise", "class", "--kinds", "added", *QUICK), "single-label"),
+        (("spaces", "class", "--spaces", "vgg", *QUICK), "no space 'vgg'"),
         (("rerun", "nowhere"), "no lab run here"),
     ],
 )
@@ -51,3 +55,33 @@ def test_one_clear_line(finished, arguments, what, monkeypatch, capsys):
     assert main(["lab", *arguments]) == 2
     assert what in capsys.readouterr().err.strip().splitlines()[-1]
     assert not (finished.cwd / "lab").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "figure", "keys"),
+    [
+        (("components", "class", "--components", "5,0", "--folds", "2"), "components", 2),
+        (("thresholds", "class", "--model", "logistic", "--folds", "2"), "thresholds", 2),
+        (("spaces", "class", "--folds", "2"), "spaces", 3),
+        (("noise", "class", "--seeds", "1", "--rates", "0.3"), "noise", 3),
+        (("models", "class", "--folds", "2", "--features", "both"), "models", 1),
+        (("toy", "--seeds", "1", "--points", "60"), "toy", 2),
+    ],
+)
+def test_every_study_writes_a_run(finished, arguments, figure, keys, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(finished.cwd)
+    out = tmp_path / "run"
+    quick = [] if arguments[0] == "thresholds" else ["--models", "logistic,mlknn"]
+    command = ["lab", *arguments, *quick, "--out", str(out), "--json", "--quiet"]
+    assert main(command) == 0
+    outcome = json.loads(capsys.readouterr().out)
+    table = json.loads((out / "table.json").read_text())
+    assert len(table["keys"]) == keys
+    assert len({tuple(row[k] for k in table["keys"]) for row in table["rows"]}) == len(
+        table["rows"]
+    )
+    assert outcome["rows"]
+    assert (out / f"{figure}.png").stat().st_size > 5000
+    before = {path: path.stat().st_mtime_ns for path in (out / "cells").iterdir()}
+    assert main(command) == 0  # the finished cells are kept
+    assert {path: path.stat().st_mtime_ns for path in (out / "cells").iterdir()} == before

@@ -13,7 +13,8 @@ from typing import Any
 from vernis.cli import lab_sample_verbs
 from vernis.cli.output import print_json, print_table, say
 from vernis.cli.progress import choose_progress
-from vernis.cli.verbs import add_verb, working
+from vernis.cli.verbs import add_verb, fraction, working
+from vernis.domain.errors import UsageError
 
 DESCRIPTION = (
     "Try methods on the collection: every study writes one folder with its settings, a table, "
@@ -26,6 +27,8 @@ def add_verbs(verbs: Any) -> None:
     lab = verbs.add_parser("lab", help="try methods on the collection", description=DESCRIPTION)
     studies = lab.add_subparsers(dest="study", metavar="STUDY", required=True)
     _add_models(studies)
+    _add_sweeps(studies)
+    _add_noise(studies)
     lab_sample_verbs.add_lab_verbs(studies)
     rerun_verb = add_verb(studies, "rerun", rerun, "run a study again from its folder", table=True)
     rerun_verb.add_argument("folder", metavar="FOLDER", help="of a lab run")
@@ -57,12 +60,60 @@ def _add_models(studies: Any) -> None:
     )
 
 
-def _add_common(parser: argparse.ArgumentParser, sample: int = 2000) -> None:
-    """Add what the studies of a taxonomy share."""
-    parser.add_argument("taxonomy", metavar="TAXONOMY")
-    parser.add_argument(
-        "--models", type=names, metavar="A,B,…", help="default: all that are installed"
+def _add_sweeps(studies: Any) -> None:
+    verb = add_verb(
+        studies, "components", components, "F1 and time over the principal components", table=True
     )
+    _add_common(verb, sample=1500, models="the head and three quick peers")
+    verb.add_argument("--components", type=names, metavar="N,N,…", help="default: 5 … 400, 0 = all")
+    verb.add_argument("--folds", type=int, default=3, metavar="K", help="default 3")
+    verb = add_verb(
+        studies, "thresholds", thresholds, "F1, F2, precision, recall by threshold", table=True
+    )
+    _add_common(verb, sample=5000, models=None)
+    verb.add_argument("--model", default="bagged_mlp", help="default bagged_mlp")
+    verb.add_argument("--folds", type=int, default=5, metavar="K", help="default 5")
+    verb = add_verb(studies, "spaces", spaces, "F1 by embedding space and layer", table=True)
+    _add_common(verb, sample=1500, models="the head and three quick peers")
+    verb.add_argument(
+        "--spaces", type=names, metavar="NAME,…", help="embedded ones (default: the current one)"
+    )
+    verb.add_argument("--folds", type=int, default=3, metavar="K", help="default 3")
+
+
+def _add_noise(studies: Any) -> None:
+    verb = add_verb(studies, "noise", noise, "what label noise does to each model", table=True)
+    _add_common(verb)
+    verb.add_argument("--kinds", type=names, metavar="KIND,…", help="default: all that fit")
+    verb.add_argument("--rates", type=names, metavar="R,R,…", help="default 0,0.1,…,0.5")
+    verb.add_argument("--seeds", type=int, default=3, metavar="N", help="default 3")
+    verb = studies.add_parser(
+        "toy",
+        help="decision areas on three shapes with permuted labels",
+        description="decision areas on three shapes with permuted labels; needs no collection",
+    )
+    verb.set_defaults(command=toy)
+    verb.add_argument("--models", type=names, metavar="A,B,…", help="default: all")
+    verb.add_argument("--seeds", type=int, default=5, metavar="N", help="default 5")
+    verb.add_argument("--points", type=int, default=300, metavar="N", help="default 300")
+    verb.add_argument(
+        "--permuted", type=fraction, default=0.3, metavar="P", help="share of labels (default 0.3)"
+    )
+    verb.add_argument("--seed", type=int, default=0)
+    verb.add_argument("--quiet", action="store_true", help="no progress on standard error")
+    verb.add_argument("--json", action="store_true", help="print JSON on standard output")
+    add_out(verb)
+
+
+def _add_common(
+    parser: argparse.ArgumentParser,
+    sample: int = 2000,
+    models: str | None = "all that are installed",
+) -> None:
+    """Add what the studies of a taxonomy share; ``models`` says which are the default."""
+    parser.add_argument("taxonomy", metavar="TAXONOMY")
+    if models is not None:
+        parser.add_argument("--models", type=names, metavar="A,B,…", help=f"default: {models}")
     parser.add_argument(
         "--sample",
         type=int,
@@ -72,6 +123,14 @@ def _add_common(parser: argparse.ArgumentParser, sample: int = 2000) -> None:
     )
     parser.add_argument("--seed", type=int, default=0)
     add_out(parser)
+
+
+def numbers(texts: Sequence[str] | None, kind: type[int] | type[float]) -> list[Any] | None:
+    """Return texts as numbers; raises UsageError."""
+    try:
+        return [kind(text) for text in texts] if texts else None
+    except ValueError as error:
+        raise UsageError(f"expected numbers between commas, got {','.join(texts or ())}") from error
 
 
 def names(text: str) -> list[str]:
@@ -138,15 +197,96 @@ def models(options: Namespace) -> int:
     return print_study(options, outcome, MODEL_COLUMNS)
 
 
+SWEEP_COLUMNS = ("model", "micro_f1", "micro_f1_sd", "macro_f1", "macro_f1_sd", "train_s")
+
+
+def components(options: Namespace) -> int:
+    """``vernis lab components TAXONOMY``."""
+    with working(options) as collection:
+        outcome = collection.lab.components(
+            options.taxonomy,
+            components=numbers(options.components, int),
+            models=options.models,
+            folds=options.folds,
+            sample=options.sample,
+            seed=options.seed,
+            out=options.out,
+        )
+    return print_study(options, outcome, ("components", *SWEEP_COLUMNS))
+
+
+def thresholds(options: Namespace) -> int:
+    """``vernis lab thresholds TAXONOMY``."""
+    with working(options) as collection:
+        outcome = collection.lab.thresholds(
+            options.taxonomy,
+            model=options.model,
+            folds=options.folds,
+            sample=options.sample,
+            seed=options.seed,
+            out=options.out,
+        )
+    columns = ("class", "threshold", "f1", "f2", "precision", "recall", "images")
+    return print_study(options, outcome, columns)
+
+
+def spaces(options: Namespace) -> int:
+    """``vernis lab spaces TAXONOMY``."""
+    with working(options) as collection:
+        outcome = collection.lab.spaces(
+            options.taxonomy,
+            spaces=options.spaces,
+            models=options.models,
+            folds=options.folds,
+            sample=options.sample,
+            seed=options.seed,
+            out=options.out,
+        )
+    return print_study(options, outcome, ("space", "layer", *SWEEP_COLUMNS))
+
+
+def noise(options: Namespace) -> int:
+    """``vernis lab noise TAXONOMY``."""
+    with working(options) as collection:
+        outcome = collection.lab.noise(
+            options.taxonomy,
+            kinds=options.kinds,
+            rates=numbers(options.rates, float),
+            models=options.models,
+            seeds=options.seeds,
+            sample=options.sample,
+            seed=options.seed,
+            out=options.out,
+        )
+    return print_study(options, outcome, ("noise", "rate", *SWEEP_COLUMNS[:5]))
+
+
+def toy(options: Namespace) -> int:
+    """``vernis lab toy``."""
+    from vernis.workflows.lab import standalone
+
+    with choose_progress(options.quiet) as progress:
+        outcome = standalone.toy(
+            models=options.models,
+            seeds=options.seeds,
+            points=options.points,
+            permuted=options.permuted,
+            seed=options.seed,
+            out=options.out,
+            progress=progress,
+        )
+    return print_study(options, outcome)
+
+
 def rerun(options: Namespace) -> int:
     """``vernis lab rerun FOLDER``."""
-    from vernis import lab
     from vernis.report.lab.run_folder import read_run
+    from vernis.workflows.lab import standalone
 
     how = {"out": options.out, "other_data": options.other_data}
-    if read_run(options.folder)["study"] in lab.WITHOUT_COLLECTION:
+    if read_run(options.folder)["study"] in standalone.WITHOUT_COLLECTION:
         with choose_progress(options.quiet) as progress:
-            outcome = lab.rerun_without_collection(options.folder, progress=progress, **how)
+            outcome = standalone.rerun_without_collection(options.folder, progress=progress, **how)
     else:
         with working(options) as collection:
             outcome = collection.lab.rerun(options.folder, **how)
@@ -155,7 +295,7 @@ def rerun(options: Namespace) -> int:
 
 def diff(options: Namespace) -> int:
     """``vernis lab diff A B``."""
-    from vernis.lab import compare_runs
+    from vernis.workflows.lab.compare import compare_runs
 
     document = compare_runs(options.a, options.b)
     if options.json:

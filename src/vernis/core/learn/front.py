@@ -92,11 +92,12 @@ class TextFront:
         )
 
 
-def keep_components(X: Floats, n_components: int | None) -> Floats:
+def keep_components(train: Floats, test: Floats, n_components: int) -> tuple[Floats, Floats]:
     """Return the first columns of projected vectors, brought back to an overall variance of 1.
 
-    Principal components are nested, so one projection serves every number of them.
+    Principal components are nested, so one projection serves every number of them. The variance is
+    that of the training images.
     """
-    kept = X if n_components is None else X[:, :n_components]
-    variance = float(kept.var(axis=0).mean())
-    return np.asarray(kept / np.sqrt(variance) if variance > 1e-24 else kept, np.float32)
+    variance = float(train[:, :n_components].var(axis=0).mean())
+    scale = np.float32(1 / np.sqrt(variance) if variance > 1e-24 else 1)
+    return train[:, :n_components] * scale, test[:, :n_components] * scale

@@ -166,3 +166,90 @@ def forget_labels(Y: ArrayLike, rate: float, seed: int = 0) -> NDArray[np.float3
     Y = _matrix(Y)
     Y[_pick(len(Y), rate, np.random.default_rng([seed, 7]))] = np.nan
     return Y
+
+
+def flip_by_features(
+    labels: ArrayLike, X: ArrayLike, rate: float, seed: int = 0
+) -> NDArray[np.generic]:
+    """Replace a share of the labels by the class whose centre is the nearest wrong one.
+
+    Images near another class are confused more: an image's chance grows with how much closer it
+    lies to the wrong centre (cosine, standardized over the images), by drawing without replacement
+    with Gumbel noise. A plain form of instance-dependent noise (Xia et al., *Part-dependent label
+    noise*, NeurIPS 2020).
+
+    Parameters
+    ----------
+    labels : array_like, shape (n_images,)
+    X : array_like, shape (n_images, n_features)
+    rate : float
+        Share replaced, in 0..1.
+    seed : int
+
+    Returns
+    -------
+    ndarray, shape (n_images,)
+    """
+    _require_rate("rate", rate)
+    classes, codes = _coded(labels)
+    vectors = np.asarray(X, np.float64)
+    if len(vectors) != len(codes):
+        raise InvalidValue(f"expected {len(codes)} vectors, got {len(vectors)}")
+    vectors = vectors - vectors.mean(axis=0)
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    centres = np.stack([vectors[codes == code].mean(axis=0) for code in range(len(classes))])
+    centres /= np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
+    similarity = vectors @ centres.T
+    rows = np.arange(len(codes))
+    own = similarity[rows, codes]
+    similarity[rows, codes] = -np.inf
+    nearest = similarity.argmax(axis=1)
+    closeness = similarity[rows, nearest] - own
+    closeness = (closeness - closeness.mean()) / max(float(closeness.std()), 1e-12)
+    urge = closeness + np.random.default_rng([seed, 8]).gumbel(size=len(codes)) / 2
+    chosen = np.argsort(-urge, kind="stable")[: round(rate * len(codes))]
+    codes[chosen] = nearest[chosen]
+    return classes[codes]
+
+
+def confusion_transition(
+    labels: ArrayLike, probabilities: ArrayLike, rate: float
+) -> NDArray[np.float64]:
+    """Return a transition matrix of a mean noise rate that follows a model's confusions.
+
+    Off the diagonal, a row is proportional to the mean probability that held-out predictions give
+    the wrong classes; classes that are confused more get more of the noise.
+
+    Parameters
+    ----------
+    labels : array_like of int, shape (n_images,)
+        Class numbers below n_classes.
+    probabilities : array_like, shape (n_images, n_classes)
+    rate : float
+        Share of all images whose label changes on average, in 0..1; a class's own share is at most
+        0.9.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_classes, n_classes)
+    """
+    _require_rate("rate", rate)
+    codes, p = np.asarray(labels, np.intp), np.asarray(probabilities, np.float64)
+    n_classes = p.shape[1]
+    mass = np.full((n_classes, n_classes), 1e-6)
+    for code in np.unique(codes):
+        mass[code] += p[codes == code].mean(axis=0)
+    np.fill_diagonal(mass, 0.0)
+    away = mass.sum(axis=1)
+    share = np.bincount(codes, minlength=n_classes) / max(len(codes), 1)
+    low, high = 0.0, 1e9
+    for _ in range(80):  # the factor that gives the mean rate, the cap of 0.9 considered
+        middle = (low + high) / 2 if high < 1e8 else max(2 * low, 1.0)
+        if (share * np.minimum(middle * away, 0.9)).sum() < rate:
+            low = middle
+        else:
+            high = middle
+    moved = np.minimum(high * away, 0.9) if rate else np.zeros(n_classes)
+    transition: NDArray[np.float64] = mass / away[:, None] * moved[:, None]
+    np.fill_diagonal(transition, 1 - moved)
+    return transition

@@ -8,7 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from vernis.report.plots import GREY, PALETTE, legend_outside, new_figure, save_figure
+from vernis.report.plots import (
+    GREY,
+    PALETTE,
+    draw_line,
+    legend_outside,
+    new_figure,
+    save_figure,
+    series_styles,
+)
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -59,3 +67,151 @@ def draw_models(rows: Rows, path: Path, about: str) -> Path:
 
 def _number(value: Any) -> float:
     return float("nan") if value is None else float(value)
+
+
+def draw_components(rows: Rows, path: Path, about: str) -> Path:
+    """Draw F1 and training time over the number of components, a line a model."""
+    figure, axes = new_figure("Principal components", columns=2, width=10.5, height=4.4)
+    values = list(dict.fromkeys(row["components"] for row in rows))
+    ordered = sorted(values, key=lambda n: n or float("inf"))
+    styles = series_styles()
+    for model in dict.fromkeys(str(row["model"]) for row in rows):
+        own = {row["components"]: row for row in rows if row["model"] == model}
+        style = next(styles)
+        place = np.arange(len(ordered))
+        name = model.replace("_", " ")
+        value = [_number(own[n]["micro_f1"]) for n in ordered]
+        spread = np.nan_to_num([_number(own[n]["micro_f1_sd"]) for n in ordered])
+        draw_line(axes[0], place, value, name=name, style=style, spread=spread)
+        seconds = [max(_number(own[n]["train_s"]), 1e-4) for n in ordered]
+        draw_line(axes[1], place, seconds, name=name, style=style)
+    for one in axes:
+        one.set_xticks(np.arange(len(ordered)), ["all" if not n else str(n) for n in ordered])
+        one.set_xlabel("principal components")
+    axes[0].set_ylabel("micro-F1, band: deviation over folds")
+    axes[0].set_title(about, fontsize=9, fontweight="normal", color=GREY)
+    axes[1].set_yscale("log")
+    axes[1].set_ylabel("processor seconds to train a fold")
+    legend_outside(axes[1])
+    return save_figure(figure, path)
+
+
+def draw_spaces(rows: Rows, path: Path, about: str) -> Path:
+    """Draw the F1 of each model on each space and layer."""
+    places = list(dict.fromkeys((str(row["space"]), str(row["layer"])) for row in rows))
+    figure, axes = new_figure(
+        "Embedding spaces and layers", width=9, height=1.8 + 0.5 * len(places)
+    )
+    models = list(dict.fromkeys(str(row["model"]) for row in rows))
+    styles = series_styles()
+    for number, model in enumerate(models):
+        style = next(styles)
+        own = {(row["space"], row["layer"]): row for row in rows if row["model"] == model}
+        value = [_number(own[place]["micro_f1"]) for place in places]
+        spread = np.nan_to_num([_number(own[place]["micro_f1_sd"]) for place in places])
+        offset = 0.5 * ((number + 0.5) / len(models) - 0.5)
+        axes.errorbar(
+            value,
+            np.arange(len(places)) - offset,
+            xerr=spread,
+            fmt=style["marker"],
+            color=style["color"],
+            markersize=5,
+            capsize=2,
+            label=model.replace("_", " "),
+        )
+    axes.set_yticks(
+        np.arange(len(places)), [f"{space}\n{layer}" for space, layer in places], fontsize=8
+    )
+    axes.invert_yaxis()
+    axes.set_xlabel("micro-F1, bars: deviation over folds")
+    axes.set_title(about, fontsize=9, fontweight="normal", color=GREY)
+    legend_outside(axes)
+    return save_figure(figure, path)
+
+
+_SHOWN_CLASSES = 11
+
+
+def draw_thresholds(rows: Rows, path: Path, about: str) -> Path:
+    """Draw the measures over the threshold: overall, then the most frequent classes."""
+    classes = list(dict.fromkeys(str(row["class"]) for row in rows))
+    count = {name: next(row["images"] for row in rows if row["class"] == name) for name in classes}
+    shown = sorted(classes, key=lambda name: -count[name])[: _SHOWN_CLASSES + 1]
+    columns = min(4, len(shown))
+    lines = -(-len(shown) // columns)
+    figure, grid = new_figure(
+        f"Thresholds: {about}",
+        rows=lines,
+        columns=columns,
+        width=2.6 * columns + 1.6,
+        height=2.3 * lines + 0.7,
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+    )
+    for place, axes in enumerate(grid.ravel()):
+        if place >= len(shown):
+            axes.set_visible(False)
+            continue
+        own = [row for row in rows if row["class"] == shown[place]]
+        styles = series_styles()
+        for measure in ("f1", "f2", "precision", "recall"):
+            style = {**next(styles), "marker": ""}
+            value = [_number(row[measure]) for row in own]
+            name = {"f1": "F1", "f2": "F2"}.get(measure, measure)
+            draw_line(axes, [row["threshold"] for row in own], value, name=name, style=style)
+        for mark, color, name in (
+            ("chosen_f1", PALETTE[0], "chosen for F1"),
+            ("chosen_f2", PALETTE[1], "chosen for F2"),
+        ):
+            for row in own:
+                if row[mark]:
+                    axes.axvline(
+                        row["threshold"], color=color, linewidth=1, linestyle=":", label=name
+                    )
+        axes.set_title(f"{shown[place]} ({count[shown[place]]:,})", fontsize=9)
+        axes.set_ylim(0, 1.02)
+        axes.set_xlim(0, 1)
+    figure.supxlabel("threshold", fontsize=10)
+    legend_outside(grid[0][columns - 1])
+    return save_figure(figure, path)
+
+
+def draw_noise(rows: Rows, path: Path, about: str) -> Path:
+    """Draw the score on untouched labels over the noise, a panel a kind, a line a model."""
+    kinds = list(dict.fromkeys(str(row["noise"]) for row in rows))
+    columns = min(3, len(kinds))
+    lines = -(-len(kinds) // columns)
+    figure, grid = new_figure(
+        f"Noise: {about}",
+        rows=lines,
+        columns=columns,
+        width=3.4 * columns + 1.8,
+        height=3.0 * lines + 0.6,
+        sharey=True,
+        squeeze=False,
+    )
+    models = list(dict.fromkeys(str(row["model"]) for row in rows))
+    for place, axes in enumerate(grid.ravel()):
+        if place >= len(kinds):
+            axes.set_visible(False)
+            continue
+        styles = series_styles()
+        for model in models:
+            own = [r for r in rows if r["noise"] == kinds[place] and r["model"] == model]
+            own = sorted(own, key=lambda row: row["rate"])
+            draw_line(
+                axes,
+                [100 * row["rate"] for row in own],
+                [_number(row["micro_f1"]) for row in own],
+                name=model.replace("_", " "),
+                style=next(styles),
+                spread=np.nan_to_num([_number(row["micro_f1_sd"]) for row in own]),
+            )
+        axes.set_title(kinds[place], fontsize=10)
+        axes.set_xlabel("noise, %")
+    for line in grid:
+        line[0].set_ylabel("micro-F1, untouched labels")
+    legend_outside(grid[0][columns - 1])
+    return save_figure(figure, path)

@@ -1,0 +1,94 @@
+"""The figure of the toy study: a row a shape, a column a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vernis.report.plots import PALETTE, new_figure, save_figure
+
+
+def draw_toys(
+    rows: Sequence[Mapping[str, Any]],
+    points: Mapping[str, Any],
+    areas: Mapping[tuple[str, str], Sequence[float]],
+    path: Path,
+    permuted: float,
+) -> Path:
+    """Draw the decision areas of every model with the points as they were given.
+
+    Parameters
+    ----------
+    rows : sequence of mappings
+        ``shape``, ``model``, ``accuracy``, ``accuracy_sd``.
+    points : mapping of str to (X, true, given)
+        By shape; X of shape (n, 2).
+    areas : mapping of (shape, model) to sequence of float
+        The probability of the second class on a square grid over the plane.
+    path : Path
+    permuted : float
+        Share of the points whose labels were permuted.
+    """
+    from matplotlib.colors import LinearSegmentedColormap
+
+    shapes = list(points)
+    models = list(dict.fromkeys(str(row["model"]) for row in rows))
+    shades = LinearSegmentedColormap.from_list("two", [PALETTE[0], "#FFFFFF", PALETTE[1]])
+    figure, grid = new_figure(
+        f"Decision areas, {permuted:.0%} of the training labels permuted",
+        rows=len(shapes),
+        columns=len(models),
+        width=max(1.45 * len(models) + 0.6, 6.5),
+        height=1.75 * len(shapes) + 0.6,
+        squeeze=False,
+    )
+    accuracy = {(row["shape"], row["model"]): row for row in rows}
+    for line, shape in enumerate(shapes):
+        X, _, given = points[shape]
+        low, high = X.min(axis=0) - 0.4, X.max(axis=0) + 0.4
+        best = max(accuracy[shape, model]["accuracy"] for model in models)
+        for column, model in enumerate(models):
+            axes = grid[line][column]
+            area = np.asarray(areas[shape, model], float)
+            side = round(len(area) ** 0.5)
+            axes.imshow(
+                area.reshape(side, side),
+                origin="lower",
+                extent=(low[0], high[0], low[1], high[1]),
+                cmap=shades,
+                vmin=0,
+                vmax=1,
+                alpha=0.75,
+                aspect="auto",
+                interpolation="nearest",
+            )
+            for code, marker in ((0, "o"), (1, "s")):
+                own = given == code
+                axes.scatter(
+                    X[own, 0],
+                    X[own, 1],
+                    s=4,
+                    marker=marker,
+                    color=PALETTE[code],
+                    edgecolors="white",
+                    linewidths=0.2,
+                )
+            axes.set_xticks([])
+            axes.set_yticks([])
+            row = accuracy[shape, model]
+            spread = "" if row["accuracy_sd"] is None else f" ± {100 * row['accuracy_sd']:.1f}"
+            weight = "bold" if row["accuracy"] == best else "normal"
+            axes.set_xlabel(f"{100 * row['accuracy']:.1f}{spread}", fontsize=8, fontweight=weight)
+            if line == 0:
+                axes.set_title(model.replace("_", " "), fontsize=9, loc="center")
+            if column == 0:
+                axes.set_ylabel(shape, fontsize=9)
+    figure.supxlabel(
+        "Below each: accuracy in % on new points with true labels, mean ± deviation over seeds;\n"
+        "circles and squares are the labels given",
+        fontsize=8,
+    )
+    return save_figure(figure, path)

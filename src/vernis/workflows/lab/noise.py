@@ -1,0 +1,205 @@
+"""The noise study: models trained on labels made wrong, scored on labels left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vernis.core.learn import noise
+from vernis.core.learn.baselines.interface import class_codes
+from vernis.core.learn.baselines.registry import held_out_predictions
+from vernis.core.learn.folds import stratified_parts
+from vernis.core.learn.front import Front
+from vernis.domain.errors import UsageError
+from vernis.domain.ports import Catalog, Progress, silent
+from vernis.domain.types import Space
+from vernis.report.lab.run_folder import Row, RunFolder, StudyRun
+from vernis.workflows.lab.data import LabData, read_lab_data
+from vernis.workflows.lab.trial import SCORES, Split, choose_models, members_of
+
+Floats = NDArray[np.float32]
+
+SINGLE_KINDS = ("uniform", "pairs", "confusion", "features", "missing")
+MULTI_KINDS = ("uniform", "missing", "added", "unknown")
+RATES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
+TEST_SHARE = 0.3
+
+
+def study_noise(
+    catalog: Catalog,
+    taxonomy: str,
+    space: Space,
+    arguments: Mapping[str, Any],
+    *,
+    out: Path | str | None,
+    expected_data: str = "",
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Train every model under growing noise of every kind; see ``Lab.noise``.
+
+    The labels are taken as clean. A seed draws the split, the noise and the models' own
+    randomness; the test images keep their labels.
+
+    Returns
+    -------
+    dict
+        ``folder``, ``rows`` (a kind, rate and model each), ``notes``, ``slowest`` (by kind, the
+        model that loses least).
+    """
+    from vernis.report.lab.figures import draw_noise
+
+    names, notes = choose_models(arguments["models"])
+    rates = sorted({0.0, *(float(rate) for rate in arguments["rates"])})
+    if not 0 <= rates[0] <= rates[-1] < 1:
+        raise UsageError(f"expected rates of 0 or more below 1, got {rates}")
+    data = read_lab_data(
+        catalog, taxonomy, space, sample=arguments["sample"], seed=arguments["seed"]
+    )
+    known = SINGLE_KINDS if data.kind == "single" else MULTI_KINDS
+    kinds = tuple(arguments["kinds"] or known)
+    if set(kinds) - set(known):
+        raise UsageError(f"'{taxonomy}' is {data.kind}-label: expected kinds of {known}")
+    run = StudyRun(
+        "noise", {"taxonomy": taxonomy, **arguments}, data.document, ("noise", "rate", "model")
+    )
+    folder = RunFolder.start(run, out, expected_data)
+    found: dict[tuple[str, float, str], list[Row]] = {}
+    cells = len(kinds) * len(rates) * len(names) * int(arguments["seeds"])
+    for seed in range(int(arguments["seed"]), int(arguments["seed"]) + int(arguments["seeds"])):
+        trial = _SeedTrial(data, int(arguments["components"]) or None, seed, members_of(names))
+        for kind, rate in [(kind, rate) for kind in kinds for rate in rates]:
+            for name in names:
+                # without noise all kinds are the same
+                key = {"noise": kind if rate else "", "rate": rate, "model": name, "seed": seed}
+                rows = folder.cell(key, partial(trial.measure, kind, rate, name))
+                found.setdefault((kind, rate, name), []).extend(rows)
+                progress(f"lab noise {taxonomy}", sum(map(len, found.values())), cells)
+    rows = [
+        {"noise": kind, "rate": rate, "model": name, **_over_seeds(values)}
+        for (kind, rate, name), values in found.items()
+    ]
+    slowest, verdicts = _verdicts(rows, kinds, rates)
+    notes = (*data.notes, *notes, *verdicts)
+    table = folder.finish(rows, notes)
+    about = f"{taxonomy}, {len(data.Y):,} images, seeds: {arguments['seeds']}"
+    draw_noise(table, folder.folder / "noise.png", about)
+    shown = [row for row in table if row["rate"] in (rates[0], rates[-1])]
+    return {
+        "folder": str(folder.folder),
+        "rows": shown,
+        "notes": list(notes),
+        "slowest": slowest,
+    }
+
+
+class _SeedTrial:
+    """One split; its noisy versions are made when a cell of them is missing."""
+
+    def __init__(
+        self, data: LabData, n_components: int | None, seed: int, members: tuple[str, ...]
+    ) -> None:
+        self.seed, self.members = seed, members
+        shares = [1 - TEST_SHARE, TEST_SHARE]
+        train = stratified_parts(data.Y, shares, groups=data.groups, seed=seed) == 0
+        self.data, self.Y_test = data, data.Y[~train]
+        self.Y, self.groups = data.Y[train], data.groups[train]
+        self._train, self._n_components = train, n_components
+        self._vectors: tuple[Floats, Floats] | None = None
+        self._confusions: Floats | None = None
+        self._current: tuple[tuple[str, float], Split] | None = None
+
+    def measure(self, kind: str, rate: float, name: str) -> list[Row]:
+        """Return the measures of a model that was trained under the noise."""
+        mark = (kind if rate else "", rate)
+        if self._current is None or self._current[0] != mark:
+            seen, unseen = self.vectors()
+            Y = self.spoil(kind, rate) if rate else self.Y
+            data = self.data
+            split = Split(data.kind, seen, Y, self.groups, unseen, self.members, self.seed)
+            self._current = (mark, split)
+        return [dict(self._current[1].measure(name, self.Y_test))]
+
+    def vectors(self) -> tuple[Floats, Floats]:
+        """Return the projected training and test images."""
+        if self._vectors is None:
+            X, train = self.data.X, self._train
+            front = Front(self.data.slices, self._n_components, self.seed).fit(X[train])
+            self._vectors = (front.apply(X[train]), front.apply(X[~train]))
+        return self._vectors
+
+    def spoil(self, kind: str, rate: float) -> Floats:
+        """Return the training labels with noise."""
+        if self.data.kind == "multi":
+            change: Mapping[str, Callable[..., Floats]] = {
+                "uniform": noise.flip_labels,
+                "missing": noise.drop_labels,
+                "added": noise.add_labels,
+                "unknown": noise.forget_labels,
+            }
+            return change[kind](self.Y, rate, self.seed)
+        if kind == "missing":
+            return noise.forget_labels(self.Y, rate, self.seed)
+        codes = class_codes(self.Y)
+        if kind == "uniform":
+            given: Any = noise.flip_uniform(codes, rate, self.seed)
+        elif kind == "pairs":
+            given = noise.flip_pairs(codes, rate, self.seed)
+        elif kind == "features":
+            given = noise.flip_by_features(codes, self.vectors()[0], rate, self.seed)
+        else:
+            given = self._confuse(codes, rate)
+        return np.eye(self.Y.shape[1], dtype=np.float32)[np.asarray(given, np.intp)]
+
+    def _confuse(self, codes: NDArray[np.intp], rate: float) -> Any:
+        """Return labels drawn from the confusions of a logistic regression on clean labels."""
+        if self._confusions is None:
+            self._confusions = held_out_predictions(
+                "logistic", "single", self.vectors()[0], self.Y, self.groups, seed=self.seed
+            )
+        transition = noise.confusion_transition(codes, self._confusions, rate)
+        present = np.unique(codes)
+        own = transition[np.ix_(present, present)]
+        return noise.flip_by_matrix(codes, own / own.sum(axis=1, keepdims=True), self.seed)
+
+
+def _over_seeds(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    summary: dict[str, Any] = {}
+    for name in SCORES:
+        values = np.asarray([row[name] for row in rows if row[name] is not None], float)
+        summary[name] = float(values.mean()) if len(values) else None
+        summary[f"{name}_sd"] = float(values.std(ddof=1)) if len(values) > 1 else None
+    summary["train_s"] = float(np.mean([row["train_s"] for row in rows]))
+    return summary
+
+
+def _verdicts(
+    rows: Sequence[Mapping[str, Any]], kinds: Sequence[str], rates: Sequence[float]
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return by kind the model that loses least to the noise, and a sentence on each.
+
+    The loss is the micro-F1 without noise minus the mean over the noisy rates.
+    """
+    score = {(r["noise"], r["rate"], r["model"]): r["micro_f1"] or 0.0 for r in rows}
+    models = list(dict.fromkeys(str(row["model"]) for row in rows))
+    slowest, notes = {}, []
+    for kind in kinds:
+        noisy = [rate for rate in rates if rate]
+        if not noisy:
+            continue
+        loss = {
+            m: score[kind, 0.0, m] - float(np.mean([score[kind, r, m] for r in noisy]))
+            for m in models
+        }
+        order = sorted(loss, key=lambda name: loss[name])
+        slowest[kind] = order[0]
+        text = f"{kind}: {order[0]} loses least ({100 * loss[order[0]]:.1f} points on average)"
+        if "bagged_mlp" in loss and order[0] != "bagged_mlp":
+            place = order.index("bagged_mlp") + 1
+            text += f"; bagged_mlp is number {place} ({100 * loss['bagged_mlp']:.1f})"
+        notes.append(text)
+    return slowest, tuple(notes)
