@@ -48,36 +48,10 @@ def draw_toys(
     accuracy = {(row["shape"], row["model"]): row for row in rows}
     for line, shape in enumerate(shapes):
         X, _, given = points[shape]
-        low, high = X.min(axis=0) - 0.4, X.max(axis=0) + 0.4
         best = max(accuracy[shape, model]["accuracy"] for model in models)
         for column, model in enumerate(models):
             axes = grid[line][column]
-            area = np.asarray(areas[shape, model], float)
-            side = round(len(area) ** 0.5)
-            axes.imshow(
-                area.reshape(side, side),
-                origin="lower",
-                extent=(low[0], high[0], low[1], high[1]),
-                cmap=shades,
-                vmin=0,
-                vmax=1,
-                alpha=0.75,
-                aspect="auto",
-                interpolation="nearest",
-            )
-            for code, marker in ((0, "o"), (1, "s")):
-                own = given == code
-                axes.scatter(
-                    X[own, 0],
-                    X[own, 1],
-                    s=4,
-                    marker=marker,
-                    color=PALETTE[code],
-                    edgecolors="white",
-                    linewidths=0.2,
-                )
-            axes.set_xticks([])
-            axes.set_yticks([])
+            _draw_area(axes, X, given, np.asarray(areas[shape, model], float), shades)
             row = accuracy[shape, model]
             spread = "" if row["accuracy_sd"] is None else f" ± {100 * row['accuracy_sd']:.1f}"
             weight = "bold" if row["accuracy"] == best else "normal"
@@ -92,3 +66,33 @@ def draw_toys(
         fontsize=8,
     )
     return save_figure(figure, path)
+
+
+def _draw_area(axes: Any, X: Any, given: Any, area: Any, shades: Any) -> None:
+    """Draw the probabilities on the grid and the points over them."""
+    side = round(len(area) ** 0.5)
+    low, high = X.min(axis=0) - 0.4, X.max(axis=0) + 0.4
+    axes.imshow(
+        area.reshape(side, side),
+        origin="lower",
+        extent=(low[0], high[0], low[1], high[1]),
+        cmap=shades,
+        vmin=0,
+        vmax=1,
+        alpha=0.75,
+        aspect="auto",
+        interpolation="nearest",
+    )
+    for code, marker in ((0, "o"), (1, "s")):
+        own = given == code
+        axes.scatter(
+            X[own, 0],
+            X[own, 1],
+            s=4,
+            marker=marker,
+            color=PALETTE[code],
+            edgecolors="white",
+            linewidths=0.2,
+        )
+    axes.set_xticks([])
+    axes.set_yticks([])

@@ -104,21 +104,7 @@ def sweep_spaces(
     rows: list[Row] = []
     for space, data in zip(spaces, read, strict=True):
         layers = _layers(space, data)
-
-        def split(
-            train: NDArray[np.bool_],
-            layer: str,
-            data: LabData = data,
-            layers: Mapping[str, list[tuple[int, int]]] = layers,
-        ) -> Split:
-            columns = np.concatenate([np.arange(*pair) for pair in layers[layer]])
-            widths = [stop - start for start, stop in layers[layer]]
-            ends = np.cumsum(widths).tolist()
-            slices = list(zip([0, *ends[:-1]], ends, strict=True))
-            front = Front(slices, components, seed).fit(data.X[train][:, columns])
-            seen, unseen = (front.apply(data.X[part][:, columns]) for part in (train, ~train))
-            return _split(data, train, seen, unseen, members_of(names), seed)
-
+        split = partial(_layer_split, data, layers, components, members_of(names), seed)
         found = _measure(
             folder,
             data,
@@ -135,6 +121,24 @@ def sweep_spaces(
     table = folder.finish(rows, notes)
     draw_spaces(table, folder.folder / "spaces.png", _about(read[0], arguments))
     return {"folder": str(folder.folder), "rows": table, "notes": list(notes)}
+
+
+def _layer_split(
+    data: LabData,
+    layers: Mapping[str, list[tuple[int, int]]],
+    components: int | None,
+    members: tuple[str, ...],
+    seed: int,
+    train: NDArray[np.bool_],
+    layer: str,
+) -> Split:
+    """Return the split in the columns of some layers."""
+    columns = np.concatenate([np.arange(*pair) for pair in layers[layer]])
+    ends = np.cumsum([stop - start for start, stop in layers[layer]]).tolist()
+    slices = list(zip([0, *ends[:-1]], ends, strict=True))
+    front = Front(slices, components, seed).fit(data.X[train][:, columns])
+    seen, unseen = (front.apply(data.X[part][:, columns]) for part in (train, ~train))
+    return _split(data, train, seen, unseen, members, seed)
 
 
 def _layers(space: Space, data: LabData) -> dict[str, list[tuple[int, int]]]:
