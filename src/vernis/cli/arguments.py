@@ -140,7 +140,15 @@ def _add_review_verbs(verbs: Any) -> None:
     issues.add_argument("--limit", type=int, default=20, help="rows of the table (default 20)")
     issues.add_argument(
         "--scorer",
-        choices=["mse", "self_confidence", "normalized_margin", "softmin", "balanced", "mean"],
+        choices=[
+            "mse",
+            "self_confidence",
+            "normalized_margin",
+            "softmin",
+            "balanced",
+            "posterior",
+            "mean",
+        ],
         help="rank by another scorer (mse is the thesis's); default: the best of each kind",
     )
     issues.add_argument(

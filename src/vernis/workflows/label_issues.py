@@ -24,7 +24,7 @@ from vernis.workflows.training_data import (
 if TYPE_CHECKING:
     from vernis.core.clean.label_issues import LabelIssues, Witnesses
 
-_METHOD = 2
+_METHOD = 3
 """Part of the fingerprint: raise it when the judgement changes, and all is judged anew."""
 
 _FEWEST = 10

@@ -15,19 +15,17 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq, isotonic_regression, minimize
 from scipy.special import expit, logit, softmax
 
+from vernis.core.clean.label_entry_noise import model_entries
 from vernis.core.clean.label_scores import as_matrix
 from vernis.domain.errors import InvalidValue
 
 FloatArray = NDArray[np.float32]
 DoubleArray = NDArray[np.float64]
 
-_ROUNDS = 24
 _PRIOR_STRENGTH = 20.0
 _JOINT_WEIGHT = 0.7
 _JOINT_HALF = 100.0
 """Trust in the confident joint: 0.7 with endless images a class, half of it with 100."""
-_ENTRY_SLOPE = 2.0
-"""Sharpening of yes/no probabilities. Fitted, it falls until no label is wrong at all."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,8 +46,8 @@ class NoiseModel:
         Row = true class, column = given class. Shape (n_classes, n_classes) for single-label,
         (2, 2) (no, yes) for multi-label.
     spread : tuple of float
-        By which factors the count of wrong labels may be lower and higher, by the two estimates
-        that it is a mean of.
+        By which factors the count of wrong labels may be lower and higher: by the two estimates
+        that it is a mean of (single-label), or by the prior of the error rates (multi-label).
     """
 
     truth: FloatArray
@@ -106,11 +104,10 @@ def model_noise(labels: NDArray[np.generic], probs: NDArray[np.floating]) -> Noi
     predict. The count is a mean of both in which the joint weighs more the more images a class
     has: ``0.7 m / (m + 100)``.
 
-    Multi-label: the entries are pooled, the classes are "no" and "yes", the exponent is fixed and
-    expectation-maximization finds the two error rates (drawn towards one common rate with the
-    weight of 20 images); the count is the plain mean of both.
-
     The posteriors are then shifted (in log-odds) so that they add up to the count.
+
+    Multi-label: every class has a rate of false and of missed labels, see
+    `label_entry_noise.model_entries`; the count is the sum of its chances.
     """
     p = np.clip(np.asarray(probs, dtype=np.float64), 1e-7, 1.0)
     y = as_matrix(labels, p.shape[1])
@@ -147,28 +144,17 @@ def _model_single(y: FloatArray, p: DoubleArray) -> NoiseModel:
 
 
 def _model_multi(y: FloatArray, p: DoubleArray) -> NoiseModel:
+    entries = model_entries(y, p)
     known = np.isfinite(y)
-    pairs = np.stack([np.clip(1.0 - p, 1e-3, 1.0), np.clip(p, 1e-3, 1.0)], axis=-1)
-    pairs /= pairs.sum(axis=-1, keepdims=True)
-    given = np.where(known, y, 0.0).astype(np.intp)
-    transition = _fit_habits(_ENTRY_SLOPE * np.log(pairs[known]), given[known])
-    prior = softmax(_ENTRY_SLOPE * np.log(pairs), axis=-1)
-    chance = 1.0 - np.take_along_axis(
-        _posterior(prior[known], transition, given[known]), given[known][:, None], axis=1
+    worst = np.where(known, entries.wrong, 0.0).max(axis=1)
+    image_wrong = np.where(known.any(axis=1), worst, np.nan)
+    return NoiseModel(
+        _f32(entries.truth),
+        _f32(entries.wrong),
+        _f32(image_wrong),
+        entries.transition,
+        entries.spread,
     )
-    joint = sum(
-        _confident_errors(pairs[rows, k], given[rows, k])
-        for k, rows in enumerate(known.T)
-        if rows.any()
-    )
-    shifted, spread = _shift(chance[:, 0], joint, 0.5)
-    wrong = np.full(y.shape, np.nan)
-    wrong[known] = shifted
-    truth = np.where(known, np.where(y == 1, 1.0 - wrong, wrong), prior[..., 1])
-    rows = known.any(axis=1)
-    worst = np.where(known, wrong, 0.0).max(axis=1)
-    image_wrong = np.where(rows, worst, np.nan)
-    return NoiseModel(_f32(truth), _f32(wrong), _f32(image_wrong), transition, spread)
 
 
 def _posterior(prior: DoubleArray, transition: DoubleArray, given: NDArray[np.intp]) -> DoubleArray:
@@ -244,19 +230,6 @@ def _fit_common(log_probs: DoubleArray, given: NDArray[np.intp]) -> tuple[float,
     transition = rate * np.tile(share, (n_classes, 1))
     transition[np.diag_indices(n_classes)] += 1.0 - rate
     return float(np.exp(best[0])), transition
-
-
-def _fit_habits(log_probs: DoubleArray, given: NDArray[np.intp]) -> DoubleArray:
-    """Return the transition matrix (K, K) by expectation-maximization.
-
-    ``log_probs`` has shape (m, K), ``given`` (m,).
-    """
-    rate = float(np.clip((log_probs.argmax(axis=1) != given).mean(), 0.01, 0.5))
-    transition = _common_rate(rate, log_probs.shape[1])
-    prior = softmax(log_probs, axis=1)
-    for _ in range(_ROUNDS):
-        transition = _count_habits(_posterior(prior, transition, given), given)
-    return transition
 
 
 def _count_habits(truth: DoubleArray, given: NDArray[np.intp]) -> DoubleArray:

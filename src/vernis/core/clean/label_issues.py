@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from vernis.core.clean.label_entry_noise import join_chances
 from vernis.core.clean.label_estimate import NoiseModel, WrongCount, count_wrong, model_noise
 from vernis.core.clean.label_scores import (
     LabelScorer,
@@ -126,7 +127,7 @@ def find_label_issues(
         suggested = _suggest_single(matrix, probs)
         suggested = _suggest_shared(suggested, noise, groups)
     else:
-        score = label_quality(np.where(known, matrix, np.nan), probs, scorer=name)
+        score = _score_multi(np.where(known, matrix, np.nan), probs, noise, name)
         suggested = _suggest_multi(matrix, noise, known)
     for members in groups:
         score[members] = np.minimum(score[members], 1.0 - noise.image_wrong[members])
@@ -155,6 +156,17 @@ def find_label_issues(
         wrong=wrong,
         transition=noise.transition,
     )
+
+
+def _score_multi(
+    judged: FloatArray, probs: NDArray[np.floating], noise: NoiseModel, name: LabelScorer
+) -> FloatArray:
+    """Score the judged entries; the noise model has learned from the others too."""
+    if name != "posterior":
+        return label_quality(judged, probs, scorer=name)
+    known = np.isfinite(judged)
+    score = join_chances(np.where(known, noise.wrong, np.nan))
+    return np.where(known.any(axis=1), score, np.nan).astype(np.float32)
 
 
 def share_truth(

@@ -22,6 +22,9 @@ FloatArray = NDArray[np.float32]
 
 RIDGES: tuple[float, ...] = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _IMPUTATIONS = 6
+_CLIP_SHARPNESS = 20.0
+_LEAST_UNIT_WIDTH = 64
+"""Narrower blocks keep the lengths of their rows, which then tell as much as the direction."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +72,8 @@ def combine_blocks(
     Blocks without negative values (outputs of a ReLU) are replaced by their square root, as large
     activations would drown the rest (Arandjelović & Zisserman, *Three things everyone should know
     to improve object retrieval*, CVPR 2012). Every block is standardized by feature and each of
-    its rows scaled to unit length; the joined vectors are centred, reduced by PCA and scaled to a
+    its rows scaled to unit length (on average, where it has fewer than 64 columns); the joined
+    vectors are centred, reduced by PCA and scaled to a
     mean squared length of 1.
 
     Parameters
@@ -92,13 +96,20 @@ def combine_blocks(
     lengths = {len(b) for b in blocks}
     if len(lengths) != 1:
         raise InvalidValue(f"expected blocks of one length, got {sorted(lengths)}")
-    joined = np.concatenate([_unit_rows(_standardize(b)) for b in blocks], axis=1)
+    joined = np.concatenate([_level(b) for b in blocks], axis=1)
     joined -= joined.mean(axis=0)
     rank = min(n_components, *joined.shape)
     if rank < min(joined.shape):
         joined = joined @ _principal_axes(joined, rank, seed)
     scale = float(np.sqrt((joined**2).sum(axis=1).mean()))
     return np.asarray(joined / max(scale, 1e-12), dtype=np.float32)
+
+
+def _level(block: NDArray[np.floating]) -> FloatArray:
+    values = _standardize(block)
+    if values.shape[1] >= _LEAST_UNIT_WIDTH:
+        return _unit_rows(values)
+    return np.asarray(values / np.sqrt(values.shape[1]), dtype=np.float32)
 
 
 def _standardize(block: NDArray[np.floating]) -> FloatArray:
@@ -268,9 +279,9 @@ def relearn(
     -----
     Unknown entries of a multi-label image take part with their own leave-out prediction as target,
     repeated until it settles: the fixed point ignores them. Scores become probabilities by a
-    softmax whose temperature is fitted to the given labels (single), or are clipped to 0..1
-    (multi; a fitted logistic curve saturated and ranked worse), so they speak of the *given*
-    label, noise included.
+    softmax whose temperature is fitted to the given labels (single), or are clipped to 0..1 softly
+    (multi; plain clipping makes ties of the surest), so they speak of the *given* label, noise
+    included.
     """
     if kind not in ("single", "multi"):
         raise InvalidValue(f"expected kind 'single' or 'multi', got {kind!r}")
@@ -316,7 +327,14 @@ def _to_probs(
         given = np.where(known, values, 0.0)[rows].argmax(axis=1)
         slope = fit_temperature(scores[rows], given)
         return np.asarray(softmax(slope * scores, axis=1), dtype=np.float32)
-    return np.clip(scores, 0.0, 1.0)
+    return _soft_clip(scores)
+
+
+def _soft_clip(scores: FloatArray) -> FloatArray:
+    """Bring regression values into 0..1 and keep their order, also beyond the ends."""
+    sharp = _CLIP_SHARPNESS * scores.astype(np.float64)
+    clipped = np.logaddexp(0.0, sharp) - np.logaddexp(0.0, sharp - _CLIP_SHARPNESS)
+    return np.asarray(np.clip(clipped / _CLIP_SHARPNESS, 1e-6, 1.0 - 1e-6), dtype=np.float32)
 
 
 def fit_temperature(scores: NDArray[np.floating], given: NDArray[np.integer]) -> float:

@@ -13,17 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
+from vernis.core.clean.label_entry_noise import join_chances, model_entries
 from vernis.domain.errors import InvalidValue
 
 FloatArray = NDArray[np.float32]
-LabelScorer = Literal["mse", "self_confidence", "normalized_margin", "softmin", "balanced", "mean"]
+LabelScorer = Literal[
+    "mse", "self_confidence", "normalized_margin", "softmin", "balanced", "posterior", "mean"
+]
 
 LABEL_SCORERS: tuple[LabelScorer, ...] = get_args(LabelScorer)
 
 
 def default_scorer(kind: str) -> LabelScorer:
-    """Return the scorer that ranked best: ``self_confidence`` (single), ``balanced`` (multi)."""
-    return "self_confidence" if kind == "single" else "balanced"
+    """Return the scorer that ranked best: ``self_confidence`` (single), ``posterior`` (multi)."""
+    return "self_confidence" if kind == "single" else "posterior"
 
 
 def label_quality(
@@ -49,7 +52,9 @@ def label_quality(
         Learning*, JAIR 2021). ``softmin``: entry scores averaged with weights
         ``exp(-score / temperature)``, so that the worst label decides (Thyagarajan et al.,
         *Identifying Incorrect Annotations in Multi-Label Classification Data*, 2022).
-        ``balanced``: the worst entry after `balance_probs`. ``mean``: the plain mean of the entry
+        ``balanced``: the worst entry after `balance_probs`. ``posterior``: the chances of a noise
+        model for each class, joined (`label_entry_noise`); single-label: the odds of the given
+        class against a label drawn by class frequency. ``mean``: the plain mean of the entry
         scores. Default: see `default_scorer`.
     temperature : float
         Of ``softmin``; greater than 0.
@@ -72,11 +77,14 @@ def label_quality(
     if temperature <= 0:
         raise InvalidValue(f"expected a temperature above 0, got {temperature}")
     known = np.isfinite(y)
+    score: NDArray[np.floating]
     if name == "softmin":
         score = _softmin(_agreement(y, p), temperature)
     elif name == "balanced":
         fair = balance_probs(labels, p)
         score = _given_probability(y, fair) if single else _worst(_agreement(y, fair))
+    elif name == "posterior":
+        score = _against_chance(y, p) if single else join_chances(model_entries(y, p).wrong)
     else:
         chosen = _SINGLE if single else _MULTI
         score = chosen[name](y, p)
@@ -166,6 +174,12 @@ def _checked(
 
 def _agreement(y: FloatArray, p: FloatArray) -> FloatArray:
     return np.asarray(np.where(np.isfinite(y), np.where(y == 1, p, 1.0 - p), np.nan))
+
+
+def _against_chance(y: FloatArray, p: FloatArray) -> FloatArray:
+    share = (y == 1).sum(axis=0) / max(int(np.isfinite(y).any(axis=1).sum()), 1)
+    own, chance = _given_probability(y, p), np.where(y == 1, share, 0.0).sum(axis=1)
+    return np.asarray(own / np.maximum(own + chance, 1e-12))
 
 
 def _softmin(entries: FloatArray, temperature: float) -> FloatArray:

@@ -1,0 +1,236 @@
+"""Which yes and no of a multi-label taxonomy are wrong: a noise model of its own for each class.
+
+A class says yes where it is true, but for a share that was missed, and sometimes where it is not.
+Both shares show where the predictions are surest: even there, not every picture has the label.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit, logit
+
+FloatArray = NDArray[np.float32]
+DoubleArray = NDArray[np.float64]
+
+_PRIOR_RATE = 0.1
+_PRIOR_LABELS = 10.0
+"""The prior of a class: of so many labels of its own, this share is wrong."""
+_POOLED_LABELS = 50.0
+"""The prior of the taxonomy's rates, in labels."""
+_SPREAD_RATES = (0.03, 0.25)
+"""Prior rates that bound the count: where they matter, the data do not tell."""
+_MOST_MISSED = 0.85
+"""Logit of the greatest share missed, halved: 0.35. A class that nothing predicts went to 0.5."""
+_N_BINS = 200
+_LOG_SLOPE = 1.0
+_STARTS = (0.5, 1.5)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EntryNoise:
+    """What is wrong, image × class.
+
+    Attributes
+    ----------
+    truth : ndarray of float64, shape (n_images, n_classes)
+        Probability that the class is true, the given state taken into account where known.
+    wrong : ndarray of float64, shape (n_images, n_classes)
+        Probability that the given state is wrong; NaN where it is unknown.
+    false_yes, missed_yes : ndarray of float64, shape (n_classes,)
+        Share of yes given where the class is not true, and of no given where it is.
+    transition : ndarray of float64, shape (2, 2)
+        Row = true (no, yes), column = given, over all classes.
+    spread : tuple of float
+        By which factors the count of wrong entries moves with the prior.
+    """
+
+    truth: DoubleArray
+    wrong: DoubleArray
+    false_yes: DoubleArray
+    missed_yes: DoubleArray
+    transition: DoubleArray
+    spread: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Binned:
+    """The known entries of a class, pooled in bins of equal size along the predictions."""
+
+    position: DoubleArray
+    total: DoubleArray
+    yes: DoubleArray
+
+
+def model_entries(labels: NDArray[np.floating], probs: NDArray[np.floating]) -> EntryNoise:
+    """Estimate which entries are wrong.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (n_images, n_classes)
+        1 yes, 0 no, NaN unknown.
+    probs : ndarray, shape (n_images, n_classes)
+        Probabilities of the given labels that did not see the image's own label.
+
+    Returns
+    -------
+    EntryNoise
+
+    Notes
+    -----
+    For each class ``P(given yes | x) = a + (1 - a - b) q(x)``: class-conditional noise (Natarajan
+    et al., *Learning with Noisy Labels*, NeurIPS 2013) over a truth ``q`` that is a logistic curve
+    of the log-odds of the prediction. ``a``, ``b`` and the curve have the greatest penalized
+    likelihood together: the share of wrong among the yes, and of missed among the true, is drawn
+    towards that of the whole taxonomy (empirical Bayes) with the weight of 10 labels, so that a
+    class that nothing predicts is not called wrong altogether. Bayes' rule gives the chance of
+    each entry.
+
+    The curve must go on where the labels level off, as a smooth regression's does: probabilities
+    that have learned the noise itself level off with them, and too little is called wrong.
+    """
+    y = np.asarray(labels, dtype=np.float64)
+    known = np.isfinite(y)
+    odds = logit(np.clip(np.asarray(probs, dtype=np.float64), 1e-6, 1.0 - 1e-6))
+    centre, scale = odds.mean(axis=0), odds.std(axis=0) + 1e-9
+    x = (odds - centre) / scale
+    bins = [_bin(x[rows, k], y[rows, k]) for k, rows in enumerate(known.T)]
+    rates = (_PRIOR_RATE, _PRIOR_RATE)
+    fitted = _fit_all(bins, rates)
+    truth = _curve(fitted, x)
+    rates = _pool_rates(y, truth, _chances(fitted, truth, y))
+    fitted = _fit_all(bins, rates, fitted)
+    truth = _curve(fitted, x)
+    wrong = _chances(fitted, truth, y)
+    count = float(np.nansum(wrong))
+    moved = [_count_at(bins, (rate, rate), fitted, x, y) for rate in _SPREAD_RATES]
+    factors = [value / max(count, 1e-9) for value in moved]
+    a, b = fitted[:, 0], fitted[:, 1]
+    false = float((a * (1.0 - truth)).sum() / max((1.0 - truth).sum(), 1e-9))
+    missed = float((b * truth).sum() / max(truth.sum(), 1e-9))
+    return EntryNoise(
+        truth=np.where(known, np.where(y == 1, 1.0 - wrong, wrong), truth),
+        wrong=wrong,
+        false_yes=a,
+        missed_yes=b,
+        transition=np.array([[1.0 - false, false], [missed, 1.0 - missed]]),
+        spread=(min(1.0, *factors), max(1.0, *factors)),
+    )
+
+
+def join_chances(wrong: NDArray[np.floating], sharpness: float = 6.0) -> DoubleArray:
+    """Join the chances of an image's entries into a score of the image.
+
+    ``1 - (1 - Π (1 - wᵖ))^(1/p)``: with one doubtful entry its own chance of being right; several
+    lower it further. ``p = 1`` asks whether any entry is wrong, which adds up the small errors of
+    fifty chances; a great ``p`` sees the worst alone.
+
+    Parameters
+    ----------
+    wrong : ndarray, shape (n_images, n_classes)
+        In 0..1, NaN where unknown.
+    sharpness : float
+        ``p``, 1 or more.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_images,)
+        In 0..1, low = bad; 1 where nothing is known.
+    """
+    chance = np.clip(np.nan_to_num(np.asarray(wrong, dtype=np.float64)), 0.0, 1.0 - 1e-9)
+    total = np.log1p(-(chance**sharpness)).sum(axis=1)
+    # Two forms of one value, each exact where the other one runs out of digits.
+    doubtful = -np.expm1(np.log1p(-np.exp(np.minimum(total, -0.5))) / sharpness)
+    sound = 1.0 - (-np.expm1(total)) ** (1.0 / sharpness)
+    return np.asarray(np.where(total < -0.5, doubtful, sound))
+
+
+def _bin(x: DoubleArray, y: DoubleArray) -> _Binned:
+    if not len(x):
+        return _Binned(np.zeros(1), np.zeros(1), np.zeros(1))
+    order = np.argsort(x, kind="stable")
+    starts = np.linspace(0, len(x), min(_N_BINS, len(x)), endpoint=False).astype(np.intp)
+    total = np.diff(np.append(starts, len(x))).astype(np.float64)
+    return _Binned(
+        np.add.reduceat(x[order], starts) / total, total, np.add.reduceat(y[order], starts)
+    )
+
+
+def _fit_all(
+    bins: list[_Binned], rates: tuple[float, float], near: DoubleArray | None = None
+) -> DoubleArray:
+    """Return a, b, offset and slope of every class, shape (n_classes, 4)."""
+    fits = [_fit(b, rates, None if near is None else near[k]) for k, b in enumerate(bins)]
+    return np.asarray(fits, dtype=np.float64).reshape(-1, 4)
+
+
+def _fit(data: _Binned, rates: tuple[float, float], near: DoubleArray | None) -> DoubleArray:
+    n = max(float(data.total.sum()), 1.0)
+    share = float(np.clip(data.yes.sum() / n, 1e-3, 1.0 - 1e-3))
+
+    def loss(t: DoubleArray) -> float:
+        a, b = 0.5 * expit(t[0]), 0.5 * expit(t[1])
+        q = expit(t[2] + np.exp(t[3]) * data.position)
+        p = np.clip(a + (1.0 - a - b) * q, 1e-9, 1.0 - 1e-9)
+        mean = float(data.total @ q) / n
+        false = a * (1.0 - mean)
+        extra = false / max(false + (1.0 - b) * mean, 1e-12)
+        fit = data.yes @ np.log(p) + (data.total - data.yes) @ np.log1p(-p)
+        prior = _log_beta(extra, rates[0]) + _log_beta(b, rates[1])
+        return float(0.5 * (t[3] - _LOG_SLOPE) ** 2 - fit - _PRIOR_LABELS * prior) / n
+
+    if near is not None:
+        a, b = logit(np.clip(2.0 * near[:2], 1e-5, 0.99))
+        starts = [np.array([a, b, near[2], np.log(near[3])])]
+    else:
+        low = logit(np.clip([2.0 * rates[0] * share, 2.0 * rates[1]], 1e-5, 0.9))
+        starts = [np.array([*low, logit(share), slope]) for slope in _STARTS]
+    bounds: Any = [(-14.0, 6.0), (-14.0, _MOST_MISSED), (-30.0, 30.0), (-4.0, 4.0)]
+    found = [minimize(loss, start, method="L-BFGS-B", bounds=bounds) for start in starts]
+    best = min(found, key=lambda result: float(result.fun)).x
+    return np.array([0.5 * expit(best[0]), 0.5 * expit(best[1]), best[2], np.exp(best[3])])
+
+
+def _log_beta(value: float, mean: float) -> float:
+    value = float(np.clip(value, 1e-9, 1.0 - 1e-9))
+    return float(mean * np.log(value) + (1.0 - mean) * np.log1p(-value))
+
+
+def _curve(fitted: DoubleArray, x: DoubleArray) -> DoubleArray:
+    return np.asarray(expit(fitted[:, 2] + fitted[:, 3] * x))
+
+
+def _chances(fitted: DoubleArray, truth: DoubleArray, y: DoubleArray) -> DoubleArray:
+    """Return the chance that each entry is wrong by Bayes' rule; NaN where unknown."""
+    a, b = fitted[:, 0], fitted[:, 1]
+    false, right = a * (1.0 - truth), (1.0 - b) * truth
+    missed, absent = b * truth, (1.0 - a) * (1.0 - truth)
+    extra = false / np.maximum(false + right, 1e-300)
+    gone = missed / np.maximum(missed + absent, 1e-300)
+    return np.asarray(np.where(np.isfinite(y), np.where(y == 1, extra, gone), np.nan))
+
+
+def _pool_rates(y: DoubleArray, truth: DoubleArray, wrong: DoubleArray) -> tuple[float, float]:
+    """Return the share of wrong among all yes, and of missed among all that is true."""
+    prior = _POOLED_LABELS * _PRIOR_RATE
+    yes = y == 1
+    extra = (wrong[yes].sum() + prior) / (yes.sum() + _POOLED_LABELS)
+    known = np.isfinite(y)
+    missed = (wrong[y == 0].sum() + prior) / (truth[known].sum() + _POOLED_LABELS)
+    low, high = np.clip([extra, missed], 0.005, 0.4)
+    return float(low), float(high)
+
+
+def _count_at(
+    bins: list[_Binned],
+    rates: tuple[float, float],
+    near: DoubleArray,
+    x: DoubleArray,
+    y: DoubleArray,
+) -> float:
+    fitted = _fit_all(bins, rates, near)
+    return float(np.nansum(_chances(fitted, _curve(fitted, x), y)))
