@@ -89,7 +89,7 @@ def make_points(method: str, vectors: np.ndarray, seed: int) -> np.ndarray:
         metric="cosine",
         n_iter=ITERATIONS,
         neighbors="exact" if method == "opentsne-exact" else "auto",
-        n_jobs=-1,
+        n_jobs=projection._threads(len(components)),  # as many as Vernis takes
         random_state=seed,
     )
     return np.asarray(peer.fit(components))
