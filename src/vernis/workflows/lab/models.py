@@ -61,6 +61,11 @@ def compare_models(
     rows.sort(key=lambda row: -(row["micro_f1"] or 0))
     winner = _winner(rows)
     notes = (*data.notes, *notes, winner[1])
+    if arguments["features"] != "embedding":
+        notes += (
+            "the words hold file names and the labels of the other taxonomies: where those name "
+            "the class, the score says nothing of new images",
+        )
     table = folder.finish(rows, notes)
     about = f"{taxonomy}: {len(data.Y):,} images, {len(data.classes)} classes, {n_folds} folds"
     draw_models(table, folder.folder / "models.png", about)

@@ -201,5 +201,8 @@ def _verdicts(
         if "bagged_mlp" in loss and order[0] != "bagged_mlp":
             place = order.index("bagged_mlp") + 1
             text += f"; bagged_mlp is number {place} ({100 * loss['bagged_mlp']:.1f})"
+        last = noisy[-1]
+        best = max(models, key=lambda name: score[kind, last, name])
+        text += f"; best at {last:.0%} noise: {best} ({score[kind, last, best]:.3f})"
         notes.append(text)
     return slowest, tuple(notes)
