@@ -103,8 +103,6 @@ class Sidecar:
         The layers of the default space, joined by ``+``; "": the graph's first output.
     pooling : str
         Of the default space.
-    text : str
-        File of the matching text tower, relative to the folder.
     origin : mapping
         Where the file came from, for the record (written by the conversion, not read).
     """
@@ -112,7 +110,6 @@ class Sidecar:
     spec: InputSpec = field(default_factory=InputSpec)
     layer: str = ""
     pooling: str = "avg"
-    text: str = ""
     origin: Mapping[str, Any] = field(default_factory=dict)
 
 
