@@ -6,8 +6,8 @@
 ``peers``: on the grocery photos, interleaved, each job a process of its own: `vernis run`, its part
 that fastdup does (index, embed, quality, duplicates), fastdup, cleanvision, imagededup (PHash) and
 cleanlab's Datalab on Vernis's embeddings with cross-validated logistic regression. The peers live
-in an environment of their own (`pip install -r benchmarks/requirements-throughput.txt`). Wall and processor time, peak memory of the
-largest process, ratios.
+in an environment of their own (`pip install -r benchmarks/requirements-throughput.txt`). Wall and
+processor time, peak memory of the largest process, ratios.
 
 ``scale``: `vernis run` on 5,000 to 50,000 small pictures cut from photos; cost over n log n.
 """
