@@ -7,7 +7,13 @@ import pytest
 
 from vernis.adapters.catalog.catalog import SqliteCatalog
 from vernis.adapters.engine import ThreadEngine
-from vernis.domain.errors import ModelError, NotFound, NothingToLearn, UnreadableImage
+from vernis.domain.errors import (
+    ModelError,
+    NotFound,
+    NothingToLearn,
+    UnreadableImage,
+    UsageError,
+)
 from vernis.domain.types import (
     DuplicateGroup,
     DuplicatePair,
@@ -215,3 +221,19 @@ def test_reads_several_labels_of_real_pictures(real_data):
     quality = evaluate(Y[~train], found, decided)
     assert quality.micro.measure("f1")[1] > 0.78  # the interval's lower end
     assert quality.macro.measure("average_precision")[0] > 0.88
+
+
+@pytest.mark.parametrize("name", ["kind", "tags"])
+@pytest.mark.parametrize("model", ["logistic", "kernel"])
+def test_another_model_stands_in_the_heads_place(catalog, name, model):
+    settings = LearnSettings(n_draws=20, n_components=8, model=model)
+    summary = learn_taxonomy(catalog, name, SPACE, settings)
+    assert summary.trained
+    assert summary.model.metrics["micro"]["f1"]["value"] > 0.9
+    head = SavedHead.restore(*catalog.models.load(summary.model))
+    found = head.predict_proba(catalog.inputs)
+    expected = catalog.models.predictions(summary.model)["ensemble"]
+    assert np.allclose(found, expected, atol=1e-5)
+    assert not learn_taxonomy(catalog, name, SPACE, settings).trained
+    with pytest.raises(UsageError, match="cannot be saved as a head"):
+        learn_taxonomy(catalog, name, SPACE, LearnSettings(model="svm"))

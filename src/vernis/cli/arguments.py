@@ -114,6 +114,9 @@ def _add_step_verbs(verbs: Any) -> None:
     duplicates.add_argument("--limit", type=int, default=20, help="groups to print (default 20)")
     learn = add_verb(verbs, "learn", commands.learn, "train a head on a taxonomy", table=True)
     learn.add_argument("taxonomy", metavar="TAXONOMY")
+    learn.add_argument(
+        "--model", metavar="NAME", help="in the bagged MLP's place: kernel, logistic…"
+    )
     learn.add_argument("--estimators", type=int, metavar="N")
     learn.add_argument("--epochs", type=int, metavar="N")
     learn.add_argument("--components", type=int, metavar="N", help="PCA components (0 = no PCA)")

@@ -182,6 +182,7 @@ def learn(options: Namespace) -> int:
         "objective": options.objective,
         "floor": options.floor,
         "seed": options.seed,
+        "model": options.model,
     }
     with working(options) as collection:
         summary = collection.learn(

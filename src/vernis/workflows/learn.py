@@ -47,6 +47,8 @@ class LearnSettings:
         Bootstrap samples of the metrics' intervals.
     head : mapping
         Further parameters of ``BaggedMLP``.
+    model : str
+        Another model in its place: see ``core.learn.baselines.registry.STORED``.
     """
 
     n_estimators: int = 5
@@ -58,6 +60,7 @@ class LearnSettings:
     n_draws: int = 200
     seed: int = 0
     head: Mapping[str, Any] = field(default_factory=dict)
+    model: str = "bagged_mlp"
 
     def __post_init__(self) -> None:
         for name in ("n_estimators", "epochs", "min_yes"):
@@ -100,9 +103,12 @@ class LearnSummary:
 
 def fingerprint_of(data: TrainingData, space: Space, settings: LearnSettings) -> str:
     """Return a hash of everything that a model depends on."""
+    chosen = {**asdict(settings), "head": dict(settings.head)}
+    if settings.model == "bagged_mlp":
+        del chosen["model"]  # models that were saved before there was a choice stay current
     about = {
         "method": _METHOD,
-        "settings": {**asdict(settings), "head": dict(settings.head)},
+        "settings": chosen,
         "space": space_document(space),
         "taxonomy": [data.taxonomy.name, data.taxonomy.kind, list(data.taxonomy.classes)],
     }
@@ -238,7 +244,7 @@ class _Fitted:
 
 def _fit(data: TrainingData, space: Space, settings: LearnSettings, progress: Progress) -> _Fitted:
     # scikit-learn takes a second to import: only the verbs that learn pay for it
-    from vernis.core.learn.bagged_mlp import BaggedMLP
+    from vernis.core.learn.baselines.head import OtherHead
     from vernis.core.learn.evaluation import evaluate
     from vernis.core.learn.persistence import to_arrays
     from vernis.core.learn.scaling import BlockScaler
@@ -246,16 +252,7 @@ def _fit(data: TrainingData, space: Space, settings: LearnSettings, progress: Pr
 
     slices = layer_slices(space)
     scaler = BlockScaler(slices).fit(data.X) if len(slices) > 1 else None
-    model = BaggedMLP(
-        **{
-            "n_estimators": settings.n_estimators,
-            "epochs": settings.epochs,
-            "n_components": settings.n_components or None,
-            "loss": "softmax" if data.taxonomy.kind == "single" else "sigmoid",
-            "seed": settings.seed,
-            **settings.head,
-        }
-    )
+    model = _make_head(data, settings)
     task = f"learn {data.taxonomy.name}"
     model.fit(
         data.X if scaler is None else scaler.transform(data.X),
@@ -263,7 +260,7 @@ def _fit(data: TrainingData, space: Space, settings: LearnSettings, progress: Pr
         groups=data.groups,
         on_update=lambda done, total: progress(task, done, total),
     )
-    arrays, head = to_arrays(model)
+    arrays, head = model.to_saved() if isinstance(model, OtherHead) else to_arrays(model)
     if scaler is not None:
         arrays |= {"block_mean": scaler.mean_, "block_scale": scaler.scale_}
         head["slices"] = [list(s) for s in slices]
@@ -294,6 +291,25 @@ def _fit(data: TrainingData, space: Space, settings: LearnSettings, progress: Pr
         ensemble=model.ensemble_proba_,
         oob=oob,
         notes=_notes(data, () if free else tuned.warnings),
+    )
+
+
+def _make_head(data: TrainingData, settings: LearnSettings) -> Any:
+    from vernis.core.learn.bagged_mlp import BaggedMLP
+    from vernis.core.learn.baselines.head import OtherHead
+
+    components = settings.n_components or None
+    if settings.model != "bagged_mlp":
+        return OtherHead(settings.model, data.taxonomy.kind, components, settings.seed)
+    return BaggedMLP(
+        **{
+            "n_estimators": settings.n_estimators,
+            "epochs": settings.epochs,
+            "n_components": components,
+            "loss": "softmax" if data.taxonomy.kind == "single" else "sigmoid",
+            "seed": settings.seed,
+            **settings.head,
+        }
     )
 
 
