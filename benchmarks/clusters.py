@@ -25,7 +25,7 @@ import numpy as np
 from sklearn.metrics import adjusted_rand_score, average_precision_score, v_measure_score
 
 from vernis import Collection
-from vernis.assembly import embedding_space
+from vernis.assembly.job import embedding_space
 from vernis.core.explore.clusters import cluster_by_density, fit_kmeans
 from vernis.core.explore.neighbors import project_rows
 from vernis.core.explore.outliers import choose_neighbors, score_outliers

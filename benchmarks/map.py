@@ -24,7 +24,8 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from vernis import Collection, assembly
+from vernis import Collection
+from vernis.assembly import job
 from vernis.core.explore import overlap, projection
 from vernis.core.explore.map_quality import map_quality
 from vernis.core.explore.neighbors import nearest_within
@@ -41,7 +42,7 @@ def read_vectors(folders: list[Path], points: int, seed: int) -> tuple[np.ndarra
     for folder in folders:
         with Collection.open(folder, read_only=True) as collection:
             catalog = collection.catalog
-            space = assembly.embedding_space(catalog)
+            space = job.embedding_space(catalog)
             parts.append(read_map_data(catalog, space, present_contents(catalog)).vectors)
     real = np.concatenate(parts)
     if len(real) >= points:

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vernis import Collection
-from vernis.assembly import embedding_space
+from vernis.assembly.job import embedding_space
 from vernis.core.explore.neighbors import nearest_neighbors, normalize_rows
 from vernis.core.explore.search import ExactIndex, scan
 

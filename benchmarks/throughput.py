@@ -74,7 +74,7 @@ EXPORT = """
 import sys
 import numpy as np
 import vernis
-from vernis.assembly import embedding_space
+from vernis.assembly.job import embedding_space
 from vernis.workflows.training_data import read_training_data, search_columns
 with vernis.Collection.open(sys.argv[2] + "/whole.vernis", read_only=True) as collection:
     space = embedding_space(collection.catalog)

@@ -13,8 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from vernis import assembly
-from vernis.assembly import find_collection
+from vernis.assembly import job
+from vernis.assembly.job import find_collection
 from vernis.domain.ports import Progress, silent
 from vernis.domain.types import IMAGE_STATES, QUALITY_KINDS
 from vernis.workflows import listing
@@ -108,8 +108,8 @@ class Collection:
         workers: int | None = None,
     ) -> dict[str, Any]:
         """List the images below ``root`` (default: the folder indexed before), or ``files``."""
-        source = assembly.file_source(self.catalog, root, files)
-        return assembly.index(self.catalog, source, workers, self.progress)
+        source = job.file_source(self.catalog, root, files)
+        return job.index(self.catalog, source, workers, self.progress)
 
     def label_by_folders(self) -> dict[str, int]:
         """Take the classes from the folders' names, unless labels were imported from a file.
@@ -158,7 +158,7 @@ class Collection:
         from vernis.adapters.backbones.choice import SpaceChoice
 
         wanted = SpaceChoice(**choice)
-        return assembly.embed(self.catalog, wanted, workers, self.progress, keep_current)
+        return job.embed(self.catalog, wanted, workers, self.progress, keep_current)
 
     def learn(self, taxonomy: str, **settings: Any) -> dict[str, Any]:
         """Train a head on a taxonomy; see ``workflows.learn.LearnSettings`` for the settings.
@@ -173,7 +173,7 @@ class Collection:
         summary = learn_taxonomy(
             self.catalog,
             taxonomy,
-            assembly.embedding_space(self.catalog),
+            job.embedding_space(self.catalog),
             LearnSettings(**settings),
             progress=self.progress,
         )
@@ -181,7 +181,7 @@ class Collection:
 
     def predict(self, model: str, images: Sequence[Path | str]) -> list[dict[str, Any]]:
         """Label pictures by a model of this collection: ``TAXONOMY`` or ``NAME@VERSION``."""
-        from vernis.prediction import find_model, predict_files
+        from vernis.assembly.prediction import find_model, predict_files
 
         arrays, settings = self.catalog.models.load(find_model(self.catalog, model))
         return predict_files(arrays, settings, images, progress=self.progress)
@@ -198,17 +198,17 @@ class Collection:
 
     def report(self, out: Path | str = "report", *, workers: int | None = None) -> Path:
         """Write the static HTML report; returns the path of its page."""
-        return assembly.report(self.catalog, Path(out), workers, self.progress)
+        return job.report(self.catalog, Path(out), workers, self.progress)
 
     # ------------------------------------------------------------------ quality
 
     def find_quality_issues(self) -> int:
         """Judge every picture that was measured; returns the number of flagged images."""
-        return assembly.find_quality_issues(self.catalog, self.progress)
+        return job.find_quality_issues(self.catalog, self.progress)
 
     def quality_rows(self, *, everything: bool = False) -> list[dict[str, Any]]:
         """Return the quality issues, worst first; with ``everything`` all scores of all images."""
-        scored = assembly.quality_issues(self.catalog, self.progress)
+        scored = job.quality_issues(self.catalog, self.progress)
         found = [issue for issue in scored if everything or issue.flagged]
         return listing.quality_rows(found, listing.uris_by_id(self.catalog))
 
@@ -216,14 +216,14 @@ class Collection:
         """Return one row an image: ``is_<kind>_issue`` and ``<kind>_score`` of every kind."""
         from vernis.adapters.frames import quality_frame
 
-        scored = assembly.quality_issues(self.catalog, self.progress)
+        scored = job.quality_issues(self.catalog, self.progress)
         return quality_frame(scored, self.catalog.images.all(), QUALITY_KINDS)
 
     # ------------------------------------------------------------------ duplicates
 
     def find_duplicates(self) -> int:
         """Find the duplicates; returns the number of groups."""
-        return assembly.find_duplicates(self.catalog, self.progress)
+        return job.find_duplicates(self.catalog, self.progress)
 
     def duplicate_groups(self) -> dict[str, Any]:
         """Return ``{groups: [...]}``; see docs/json.md. Searches first if that was not done yet."""
@@ -249,11 +249,11 @@ class Collection:
         dry_run : bool
             Only say what would be moved.
         """
-        return assembly.trash_duplicates(self.catalog, kind, dry_run, self.progress)
+        return job.trash_duplicates(self.catalog, kind, dry_run, self.progress)
 
     def restore(self, images: Sequence[str] = ()) -> dict[str, Any]:
         """Move trashed images back (default: all); returns those restored and those skipped."""
-        return assembly.restore(self.catalog, images, self.progress)
+        return job.restore(self.catalog, images, self.progress)
 
     # ------------------------------------------------------------------ label issues
 
@@ -267,7 +267,7 @@ class Collection:
         return judge_labels(
             self.catalog,
             taxonomy,
-            assembly.embedding_space(self.catalog),
+            job.embedding_space(self.catalog),
             LabelIssueSettings(**settings),
             progress=self.progress,
         ).flagged
@@ -326,7 +326,7 @@ class Collection:
             The person; default the login name.
         """
         who = who or getpass.getuser()
-        return assembly.decide(self.catalog, what, images, verdict, worst, who)
+        return job.decide(self.catalog, what, images, verdict, worst, who)
 
     # ------------------------------------------------------------------ missing labels
 

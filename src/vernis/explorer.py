@@ -38,7 +38,7 @@ class Explorer:
 
     def spaces(self) -> list[dict[str, Any]]:
         """Return the embedding spaces that live side by side; see docs/json.md."""
-        from vernis.assembly import MEASURES, embedding_space
+        from vernis.assembly.job import MEASURES, embedding_space
         from vernis.workflows.explore.spaces import space_rows
 
         if self.catalog.runs.summary("embed") is None:
@@ -47,19 +47,19 @@ class Explorer:
 
     def use_space(self, name: str) -> None:
         """Make a space the one that heads, searches and maps read unless told otherwise."""
-        from vernis.assembly import use_space
+        from vernis.assembly.job import use_space
 
         use_space(self.catalog, name)
 
     def compare_spaces(self, names: Sequence[str], taxonomy: str, **options: Any) -> dict[str, Any]:
         """Compare spaces on the labels of a taxonomy; see ``vision.compare_spaces``."""
-        from vernis.vision import compare_spaces
+        from vernis.assembly.vision import compare_spaces
 
         return compare_spaces(self.catalog, names, taxonomy, progress=self.progress, **options)
 
     def feature_maps(self, image: str, layer: str = "all", **options: Any) -> dict[str, Any]:
         """Show what the channels of a network see in a picture; see ``vision.feature_maps``."""
-        from vernis.vision import feature_maps
+        from vernis.assembly.vision import feature_maps
 
         return feature_maps(self.catalog, image, layer=layer, progress=self.progress, **options)
 
@@ -73,7 +73,7 @@ class Explorer:
 
     def searcher(self, space: str | None = None) -> Searcher:
         """Load the vectors of a space once, to ask often; see ``workflows.explore.search``."""
-        from vernis.assembly import embedding_space
+        from vernis.assembly.job import embedding_space
         from vernis.workflows.explore.search import Searcher
 
         return Searcher(self.catalog, embedding_space(self.catalog, space))
@@ -91,15 +91,15 @@ class Explorer:
         text_model: Path | str | None = None,
         **options: Any,
     ) -> dict[str, Any]:
-        """Search by pictures, regions, words and a filter; see ``retrieval`` for all options.
+        """Search by pictures, regions, words and a filter; see ``assembly.search`` for all options.
 
         Returns
         -------
         dict
             As docs/json.md describes it for ``vernis search``.
         """
+        from vernis.assembly.search import Question, search
         from vernis.core.explore.regions import Region
-        from vernis.retrieval import Question, search
 
         question = Question(
             words,
@@ -120,7 +120,7 @@ class Explorer:
         self, document: Mapping[str, Any], path: Path | str, *, theme: Theme = "light"
     ) -> Path:
         """Draw the answer of ``search`` as a contact sheet."""
-        from vernis.search_sheet import write_sheet
+        from vernis.assembly.search_sheet import write_sheet
 
         return write_sheet(self.catalog, document, path, theme=theme)
 
@@ -147,7 +147,7 @@ class Explorer:
         **settings
             Of ``workflows.explore.clusters.ClusterSettings``.
         """
-        from vernis.assembly import embedding_space
+        from vernis.assembly.job import embedding_space
         from vernis.workflows.explore.cluster_store import clustering_document
         from vernis.workflows.explore.clusters import ClusterSettings, find_clusters
         from vernis.workflows.listing import uris_by_id
@@ -166,7 +166,7 @@ class Explorer:
         self, *, sheet: Path | str | None = None, figure: Path | str | None = None
     ) -> list[Path]:
         """Draw the stored clusters as a contact sheet, and the silhouette over k as a figure."""
-        from vernis.cluster_sheet import write_cluster_sheet, write_silhouette_figure
+        from vernis.assembly.cluster_sheet import write_cluster_sheet, write_silhouette_figure
         from vernis.workflows.explore.cluster_decisions import stored_clusters
 
         stored = stored_clusters(self.catalog)
@@ -210,14 +210,10 @@ class Explorer:
 
         See ``workflows.explore.map.MapSettings`` for the settings, docs/json.md for what returns.
         """
-        from vernis import map_assembly
+        from vernis.assembly import maps
 
-        record, document = map_assembly.make_map(
-            self.catalog, space, name, fresh, settings, self.progress
-        )
-        drawn = map_assembly.draw_map(
-            self.catalog, record, Path(out), color, workers, self.progress
-        )
+        record, document = maps.make_map(self.catalog, space, name, fresh, settings, self.progress)
+        drawn = maps.draw_map(self.catalog, record, Path(out), color, workers, self.progress)
         return {**document, **drawn}
 
     def map_grid(
@@ -237,20 +233,18 @@ class Explorer:
         grid : sequence of str
             ``perplexity=10,30``, ``iterations=200,500``; of UMAP ``neighbors`` and ``min_dist``.
         """
-        from vernis import map_assembly
+        from vernis.assembly import maps
 
-        records, axes = map_assembly.make_grid(
-            self.catalog, space, grid, fresh, settings, self.progress
-        )
-        drawn = map_assembly.draw_grid(self.catalog, records, axes, Path(out), color)
-        rows = [map_assembly.map_row(record) for record in records]
+        records, axes = maps.make_grid(self.catalog, space, grid, fresh, settings, self.progress)
+        drawn = maps.draw_grid(self.catalog, records, axes, Path(out), color)
+        rows = [maps.map_row(record) for record in records]
         return {"parameters": list(axes), "maps": rows, **drawn}
 
     def maps(self) -> list[dict[str, Any]]:
         """Return the maps of the collection, the newest first."""
-        from vernis import map_assembly
+        from vernis.assembly import maps
 
-        return [map_assembly.map_row(record) for record in self.catalog.maps.records()]
+        return [maps.map_row(record) for record in self.catalog.maps.records()]
 
     def map_points(self, name: str) -> pd.DataFrame:
         """Return one row an image: ``x``, ``y`` and whether it was ``placed`` later."""
@@ -303,7 +297,7 @@ class Explorer:
         """
         from dataclasses import asdict
 
-        from vernis.assembly import embedding_space
+        from vernis.assembly.job import embedding_space
         from vernis.workflows.explore.outliers import KIND, find_outliers
         from vernis.workflows.listing import uris_by_id
 
@@ -329,7 +323,7 @@ class Explorer:
 
     def draw_outliers(self, document: Mapping[str, Any], path: Path | str) -> Path:
         """Draw the worst rows of ``outliers`` as a contact sheet."""
-        from vernis.cluster_sheet import write_outlier_sheet
+        from vernis.assembly.cluster_sheet import write_outlier_sheet
 
         return write_outlier_sheet(self.catalog, document["outliers"], path)
 
@@ -345,7 +339,7 @@ class Explorer:
         space : str, optional
             In which it is measured; default the one that was embedded last.
         """
-        from vernis.assembly import embedding_space, find_duplicates
+        from vernis.assembly.job import embedding_space, find_duplicates
         from vernis.workflows.explore.leakage import find_leakage, leakage_document
 
         if self.catalog.runs.summary("duplicate-search") is None:
@@ -355,7 +349,7 @@ class Explorer:
 
     def draw_leakage(self, document: Mapping[str, Any], path: Path | str) -> Path:
         """Draw the pairs of ``leakage`` as a contact sheet, side by side."""
-        from vernis.cluster_sheet import write_pair_sheet
+        from vernis.assembly.cluster_sheet import write_pair_sheet
 
         return write_pair_sheet(self.catalog, document["pairs"], path)
 

@@ -77,7 +77,7 @@ class Lab:
         dict
             ``folder``, ``rows``, ``notes``, ``winner``.
         """
-        from vernis.assembly import embedding_space
+        from vernis.assembly.job import embedding_space
         from vernis.workflows.lab.models import compare_models
 
         return compare_models(
@@ -111,7 +111,7 @@ class Lab:
         expected_data: str = "",
     ) -> dict[str, Any]:
         """Measure models on a growing number of principal components (0 = all columns)."""
-        from vernis.assembly import embedding_space
+        from vernis.assembly.job import embedding_space
         from vernis.workflows.lab import sweeps
 
         return sweeps.sweep_components(
@@ -143,7 +143,7 @@ class Lab:
         expected_data: str = "",
     ) -> dict[str, Any]:
         """Measure F1, F2, precision and recall at every threshold, by class and overall."""
-        from vernis.assembly import embedding_space
+        from vernis.assembly.job import embedding_space
         from vernis.workflows.lab.thresholds import sweep_thresholds
 
         return sweep_thresholds(
@@ -176,7 +176,7 @@ class Lab:
         expected_data: str = "",
     ) -> dict[str, Any]:
         """Measure models on embedding spaces (default: the current one) and on each layer."""
-        from vernis.assembly import embedding_space
+        from vernis.assembly.job import embedding_space
         from vernis.workflows.lab import sweeps
 
         named: Sequence[str | None] = spaces or [None]
@@ -229,7 +229,7 @@ class Lab:
             How many, counted from ``seed``.
         seed : int
         """
-        from vernis.assembly import embedding_space
+        from vernis.assembly.job import embedding_space
         from vernis.workflows.lab.noise import RATES, study_noise
 
         return study_noise(
@@ -295,7 +295,7 @@ class Lab:
         dict
             ``images`` (how many), ``page`` and ``sheet`` (paths), ``folder``.
         """
-        from vernis.assembly import draw_sample_folder
+        from vernis.assembly.job import draw_sample_folder
 
         folder = Path(out) if out is not None else Path(f"sample-{taxonomy}")
         return draw_sample_folder(self.catalog, taxonomy, size, folder, seed, self.progress)

@@ -51,7 +51,7 @@ class Vocabularies:
         self, taxonomy: str, *, min_score: float = 0.5, languages: Sequence[str] = ("en",)
     ) -> dict[str, Any]:
         """Propose labels that mean the same to be merged; see docs/json.md."""
-        from vernis.assembly import embedding_space
+        from vernis.assembly.job import embedding_space
         from vernis.workflows.explore.merges import merge_document
 
         space = embedding_space(self.catalog) if self.catalog.runs.summary("embed") else None

@@ -81,8 +81,8 @@ def test_several_searches_by_the_index_are_those_by_comparing_all(collection):
 
 
 def test_many_vectors_are_searched_approximately_only_with_a_word_about_it(collection, monkeypatch):
-    from vernis import retrieval
     from vernis.adapters import ann
+    from vernis.assembly import search as retrieval
 
     monkeypatch.setattr(retrieval, "APPROXIMATE_FROM", 10)
     monkeypatch.setattr(ann, "is_installed", lambda: False)
@@ -142,8 +142,8 @@ class Colours:
 
 
 def test_with_a_text_model_words_search_the_vectors(collection):
+    from vernis.assembly.search import Question, search
     from vernis.domain.ports import silent
-    from vernis.retrieval import Question, search
 
     searcher = collection.explore.searcher()
     image = searcher.images[40]

@@ -16,6 +16,7 @@ from vernis.adapters.backbones import timm_models, zoo
 from vernis.adapters.backbones.choice import SpaceChoice, parse_choice
 from vernis.adapters.backbones.inputs import InputSpec, read_sidecar, scale_picture
 from vernis.adapters.backbones.listing import backbone_rows, layer_rows
+from vernis.assembly.prediction import open_space
 from vernis.domain.errors import (
     InvalidValue,
     MissingExtra,
@@ -25,7 +26,6 @@ from vernis.domain.errors import (
     VernisError,
 )
 from vernis.domain.ports import Pixels
-from vernis.prediction import open_space
 
 
 def has(*packages: str) -> bool:

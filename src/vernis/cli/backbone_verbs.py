@@ -146,7 +146,7 @@ def _choice(options: Namespace) -> dict[str, Any]:
 
 def backbones(options: Namespace) -> int:
     """``vernis backbones``."""
-    from vernis.vision import backbone_rows, get_backbone
+    from vernis.assembly.vision import backbone_rows, get_backbone
 
     if options.get:
         record = get_backbone(
@@ -166,7 +166,7 @@ def backbones(options: Namespace) -> int:
 
 def layers(options: Namespace) -> int:
     """``vernis layers BACKBONE``."""
-    from vernis.vision import layer_rows
+    from vernis.assembly.vision import layer_rows
 
     rows = layer_rows(_choice(options))
     if options.kind:

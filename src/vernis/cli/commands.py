@@ -204,8 +204,8 @@ def learn(options: Namespace) -> int:
 
 def predict(options: Namespace) -> int:
     """``vernis predict MODEL IMAGE…``."""
+    from vernis.assembly.prediction import predict_with_folder
     from vernis.collection import Collection, find_collection
-    from vernis.prediction import predict_with_folder
 
     with choose_progress(options.quiet) as progress:
         if Path(options.model).is_dir():

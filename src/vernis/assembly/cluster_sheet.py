@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vernis.assembly import image_root
+from vernis.assembly.job import image_root
 from vernis.domain.errors import InvalidValue, UnreadableImage
 from vernis.domain.ports import Catalog, Pixels, Progress, silent
 from vernis.domain.types import ImageRecord

@@ -106,7 +106,7 @@ def compare_spaces(
     """
     from vernis.adapters.engine import ThreadEngine
     from vernis.adapters.files import picture_reader
-    from vernis.assembly import image_root
+    from vernis.assembly.job import image_root
     from vernis.report.space_figures import draw_comparison
     from vernis.workflows.explore.compare_spaces import compare_spaces
 
@@ -127,8 +127,8 @@ def compare_spaces(
 
 def _candidate(catalog: Catalog, name: str) -> Candidate:
     from vernis.adapters.backbones.choice import parse_choice
-    from vernis.assembly import embedding_space
-    from vernis.prediction import open_space
+    from vernis.assembly.job import embedding_space
+    from vernis.assembly.prediction import open_space
     from vernis.workflows.explore.compare_spaces import Candidate
 
     try:
@@ -182,7 +182,7 @@ def feature_maps(
     """
     from vernis.adapters.engine import ThreadEngine
     from vernis.adapters.files import picture_reader
-    from vernis.assembly import image_root
+    from vernis.assembly.job import image_root
     from vernis.workflows.explore.feature_maps import measure_peaks, view_channels
 
     if layer == "all" and channel is not None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis import assembly
+from vernis.assembly import job
 from vernis.core.explore.regions import Region
 from vernis.core.explore.search import Rule
 from vernis.domain.encoders import TextEncoder
@@ -150,7 +150,7 @@ class _Vectors:
         self._among = among
         told: list[Example] = []
         if text_encoder is None:
-            chosen = assembly.embedding_space(catalog, space)
+            chosen = job.embedding_space(catalog, space)
         else:
             chosen, vector = _encode(catalog, question.words, text_encoder, space)
             told = [Example(question.words, vector)]
@@ -229,12 +229,12 @@ class _Examples:
             stored = self._searcher.vector_of(image)
             if stored is not None and region is None:
                 return Example(image.uri, stored, image)
-            path = assembly.image_path(self._catalog, image)
+            path = job.image_path(self._catalog, image)
         return Example(image.uri if image else text, self._embed(path, region), image, region)
 
     def _embed(self, path: Path, region: Region | None) -> NDArray[Any]:
         from vernis.adapters.isolation import PictureDecoder
-        from vernis.prediction import open_space
+        from vernis.assembly.prediction import open_space
 
         decode = PictureDecoder() if region is None else PictureDecoder(min_side=None)
         pixels = decode(path)
@@ -265,11 +265,11 @@ def _encode(
     assert encoder is not None
     vector = encoder.encode([words])[0]
     if space is not None:
-        spaces = [assembly.embedding_space(catalog, space)]
+        spaces = [job.embedding_space(catalog, space)]
         return choose_space(spaces, spaces[0].name, len(vector), lambda: spaces[0]), vector
-    spaces = assembly.embedding_spaces(catalog)
+    spaces = job.embedding_spaces(catalog)
     return (
-        choose_space(spaces, encoder.space, len(vector), lambda: assembly.embedding_space(catalog)),
+        choose_space(spaces, encoder.space, len(vector), lambda: job.embedding_space(catalog)),
         vector,
     )
 

@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vernis import assembly
+from vernis.assembly import job
 from vernis.domain.errors import UsageError
 from vernis.domain.maps import MapRecord
 from vernis.domain.ports import Catalog, Progress
@@ -24,7 +24,7 @@ def choose_space(catalog: Catalog, space: str | None, name: str) -> Space:
     """Return the space that was asked for, else that of the map of that name, else the default."""
     record = catalog.maps.find(name) if name else None
     if record is None or space is not None:
-        return assembly.embedding_space(catalog, space)
+        return job.embedding_space(catalog, space)
     return Space(**record.space)
 
 
@@ -117,7 +117,7 @@ def _fill(
         content.images,
         store,
         engine=ThreadEngine(workers),
-        read_picture=picture_reader(assembly.image_root(catalog)),
+        read_picture=picture_reader(job.image_root(catalog)),
         thumbnail=lambda pixels, edge: thumbnail_jpeg(pixels, edge, 85),
         progress=progress,
     )
@@ -194,7 +194,7 @@ def make_grid(
 
     settings = _grid_base(given)
     axes = read_axes(settings.method, texts)
-    where = assembly.embedding_space(catalog, space)
+    where = job.embedding_space(catalog, space)
     records = make_grid(catalog, where, settings, axes, fresh=fresh, progress=progress)
     return records, axes
 

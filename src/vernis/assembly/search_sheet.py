@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vernis import assembly
 from vernis.adapters.contact_sheet import Theme, Tile, draw_sheet, save_sheet
 from vernis.adapters.isolation import PictureDecoder
+from vernis.assembly import job
 from vernis.core.explore.regions import Region
 from vernis.domain.errors import UnreadableImage, UsageError, VernisError
 from vernis.domain.ports import Catalog
@@ -23,7 +23,7 @@ _MOST = 400
 def write_sheet(
     catalog: Catalog, document: Mapping[str, Any], path: Path | str, *, theme: Theme = "light"
 ) -> Path:
-    """Draw what ``retrieval.search`` found.
+    """Draw what ``assembly.search`` found.
 
     Every search is a row (or several, when it found more than ten images) that begins with its
     examples, framed in blue, and counter-examples, framed in vermillion.
@@ -81,7 +81,7 @@ class _Drawer:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._root = assembly.image_root(catalog)
+        self._root = job.image_root(catalog)
         self._decode = PictureDecoder()
         self._full = PictureDecoder(min_side=None)
 

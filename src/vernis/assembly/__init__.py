@@ -1,0 +1,1 @@
+"""Which adapters each workflow gets: the only place where the two meet."""
