@@ -13,7 +13,7 @@ from typing import Any
 from vernis.domain.errors import UsageError
 from vernis.domain.ports import Catalog, Progress, silent
 
-STUDIES: tuple[str, ...] = ("models", "components", "thresholds", "spaces", "noise")
+STUDIES: tuple[str, ...] = ("models", "components", "thresholds", "spaces", "noise", "errors")
 """Methods of ``Lab`` that write a run folder."""
 
 
@@ -237,6 +237,70 @@ class Lab:
             taxonomy,
             embedding_space(self.catalog),
             {
+                "kinds": list(kinds) if kinds else None,
+                "rates": list(rates or RATES),
+                "models": list(models) if models else None,
+                "seeds": seeds,
+                "components": components,
+                "sample": sample,
+                "seed": seed,
+            },
+            out=out,
+            expected_data=expected_data,
+            progress=self.progress,
+        )
+
+    def errors(
+        self,
+        taxonomy: str,
+        *,
+        against: str | None = None,
+        kinds: Sequence[str] | None = None,
+        rates: Sequence[float] | None = None,
+        models: Sequence[str] | None = None,
+        seeds: int = 3,
+        components: int = 300,
+        sample: int = 2000,
+        seed: int = 0,
+        out: Path | str | None = None,
+        expected_data: str = "",
+    ) -> dict[str, Any]:
+        """Measure how well every model × scorer finds wrong labels that are known.
+
+        Parameters
+        ----------
+        taxonomy : str
+            Taken as the truth.
+        against : str, optional
+            A taxonomy of the same images whose labels are judged; default labels of ``taxonomy``
+            that noise made wrong.
+        kinds : sequence of str, optional
+            As in ``noise``, without those that only make labels unknown; default ``uniform``.
+        rates : sequence of float, optional
+            Default 0.1.
+        models : sequence of str, optional
+            ``kernel`` (as ``vernis issues``), ``bagged_mlp`` (out of bag), ``ensemble`` (the same,
+            all estimators), ``knn``, ``simifeat``, ``selfclean``, and other models by name, which
+            are trained on folds. Default these and ``logistic``.
+        seeds, sample, seed, out, expected_data
+            As in ``noise``.
+        components : int
+            Principal components that all methods get.
+
+        Returns
+        -------
+        dict
+            ``folder``, ``rows`` (the best scorer of each model, and Vernis's default), ``notes``.
+        """
+        from vernis.assembly.job import embedding_space
+        from vernis.workflows.lab.errors import RATES, study_errors
+
+        return study_errors(
+            self.catalog,
+            taxonomy,
+            embedding_space(self.catalog),
+            {
+                "against": against,
                 "kinds": list(kinds) if kinds else None,
                 "rates": list(rates or RATES),
                 "models": list(models) if models else None,

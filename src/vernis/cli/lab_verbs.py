@@ -29,6 +29,7 @@ def add_verbs(verbs: Any) -> None:
     _add_models(studies)
     _add_sweeps(studies)
     _add_noise(studies)
+    _add_errors(studies)
     lab_sample_verbs.add_lab_verbs(studies)
     rerun_verb = add_verb(studies, "rerun", rerun, "run a study again from its folder", table=True)
     rerun_verb.add_argument("folder", metavar="FOLDER", help="of a lab run")
@@ -103,6 +104,24 @@ def _add_noise(studies: Any) -> None:
     verb.add_argument("--quiet", action="store_true", help="no progress on standard error")
     verb.add_argument("--json", action="store_true", help="print JSON on standard output")
     add_out(verb)
+
+
+def _add_errors(studies: Any) -> None:
+    verb = add_verb(
+        studies, "errors", errors, "how well each model and scorer finds wrong labels", table=True
+    )
+    _add_common(verb, models="kernel, bagged_mlp, ensemble, logistic, knn, simifeat, selfclean")
+    verb.add_argument(
+        "--against",
+        metavar="OTHER",
+        help="judge the labels of this taxonomy, TAXONOMY being the truth (default: planted noise)",
+    )
+    verb.add_argument("--kinds", type=names, metavar="KIND,…", help="of noise (default uniform)")
+    verb.add_argument("--rates", type=names, metavar="R,R,…", help="of noise (default 0.1)")
+    verb.add_argument("--seeds", type=int, default=3, metavar="N", help="default 3")
+    verb.add_argument(
+        "--components", type=int, default=300, metavar="N", help="PCA components (default 300)"
+    )
 
 
 def _add_common(
@@ -259,6 +278,37 @@ def noise(options: Namespace) -> int:
             out=options.out,
         )
     return print_study(options, outcome, ("noise", "rate", *SWEEP_COLUMNS[:5]))
+
+
+ERROR_COLUMNS = (
+    "noise",
+    "rate",
+    "model",
+    "scorer",
+    "average_precision",
+    "average_precision_sd",
+    "precision_at_wrong",
+    "wrong_images",
+    "count_ratio",
+)
+
+
+def errors(options: Namespace) -> int:
+    """``vernis lab errors TAXONOMY``."""
+    with working(options) as collection:
+        outcome = collection.lab.errors(
+            options.taxonomy,
+            against=options.against,
+            kinds=options.kinds,
+            rates=numbers(options.rates, float),
+            models=options.models,
+            seeds=options.seeds,
+            components=options.components,
+            sample=options.sample,
+            seed=options.seed,
+            out=options.out,
+        )
+    return print_study(options, outcome, ERROR_COLUMNS)
 
 
 def toy(options: Namespace) -> int:

@@ -155,13 +155,8 @@ class RunFolder:
     def finish(self, rows: Sequence[Mapping[str, Any]], notes: Sequence[str] = ()) -> list[Row]:
         """Write the table and say that the run is finished; returns the rows as written."""
         table = [plain(row) for row in rows]
-        columns = _columns(table, self.run.keys)
-        stream = io.StringIO()
-        writer = csv.DictWriter(stream, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(table)
         document = {"keys": list(self.run.keys), "notes": list(notes), "rows": table}
-        write_whole(self.folder / TABLE_CSV, stream.getvalue())
+        write_whole(self.folder / TABLE_CSV, csv_text(table, self.run.keys))
         write_whole(self.folder / TABLE, json.dumps(document, indent=1) + "\n")
         self._describe(finished=_now(), notes=notes)
         return table
@@ -266,6 +261,16 @@ def plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     return value
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> str:
+    """Return rows as CSV, the key columns first."""
+    table = [plain(row) for row in rows]
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, _columns(table, keys), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table)
+    return stream.getvalue()
 
 
 def _columns(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:

@@ -37,6 +37,7 @@ class LabData:
     X : ndarray of float32, shape (n_images, dim)
     Y : ndarray of float32, shape (n_images, n_classes)
     groups : ndarray of int64, shape (n_images,)
+    image_ids : ndarray of int64, shape (n_images,)
     slices : list of (start, stop)
         The columns of each layer.
     texts : tuple of str
@@ -54,6 +55,7 @@ class LabData:
     X: NDArray[np.float32]
     Y: NDArray[np.float32]
     groups: NDArray[np.int64]
+    image_ids: NDArray[np.int64]
     slices: list[tuple[int, int]]
     texts: tuple[str, ...]
     fingerprint: str
@@ -79,6 +81,7 @@ class LabData:
             X=self.X[index],
             Y=self.Y[index],
             groups=self.groups[index],
+            image_ids=self.image_ids[index],
             texts=tuple(self.texts[i] for i in index) if self.texts else (),
         )
 
@@ -110,13 +113,14 @@ def read_lab_data(
         X=data.X,
         Y=data.Y,
         groups=data.groups,
+        image_ids=data.image_ids,
         slices=layer_slices(space),
         texts=words,
         fingerprint=fingerprint_of(data, space, words),
         n_labelled=int(labelled.sum()),
         notes=(),
     ).rows(np.asarray(labelled))
-    return _cut_down(_without_lone_classes(whole), sample, seed)
+    return cut_down(_without_lone_classes(whole), sample, seed)
 
 
 def _without_lone_classes(data: LabData) -> LabData:
@@ -136,7 +140,8 @@ def _without_lone_classes(data: LabData) -> LabData:
     return replace(data, Y=data.Y[:, kept], classes=names, notes=notes)
 
 
-def _cut_down(data: LabData, sample: int, seed: int) -> LabData:
+def cut_down(data: LabData, sample: int, seed: int) -> LabData:
+    """Return about ``sample`` of the images (0: all), drawn as `read_lab_data` does."""
     from vernis.core.learn.folds import stratified_parts
 
     if sample < 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.learn import noise
-from vernis.core.learn.baselines.interface import class_codes
-from vernis.core.learn.baselines.registry import held_out_predictions
 from vernis.core.learn.folds import stratified_parts
 from vernis.core.learn.front import Front
 from vernis.domain.errors import UsageError
@@ -20,12 +17,11 @@ from vernis.domain.ports import Catalog, Progress, silent
 from vernis.domain.types import Space
 from vernis.report.lab.run_folder import Row, RunFolder, StudyRun
 from vernis.workflows.lab.data import LabData, read_lab_data
+from vernis.workflows.lab.spoil import MULTI_KINDS, SINGLE_KINDS, Spoiler
 from vernis.workflows.lab.trial import SCORES, Split, choose_models, members_of
 
 Floats = NDArray[np.float32]
 
-SINGLE_KINDS = ("uniform", "pairs", "confusion", "features", "missing")
-MULTI_KINDS = ("uniform", "missing", "added", "unknown")
 RATES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 TEST_SHARE = 0.3
 
@@ -110,7 +106,7 @@ class _SeedTrial:
         self.Y, self.groups = data.Y[train], data.groups[train]
         self._train, self._n_components = train, n_components
         self._vectors: tuple[Floats, Floats] | None = None
-        self._confusions: Floats | None = None
+        self._spoiler = Spoiler(data.kind, self.Y, self.groups, lambda: self.vectors()[0], seed)
         self._current: tuple[tuple[str, float], Split] | None = None
 
     def measure(self, kind: str, rate: float, name: str) -> list[Row]:
@@ -118,7 +114,7 @@ class _SeedTrial:
         mark = (kind if rate else "", rate)
         if self._current is None or self._current[0] != mark:
             seen, unseen = self.vectors()
-            Y = self.spoil(kind, rate) if rate else self.Y
+            Y = self._spoiler.spoil(kind, rate) if rate else self.Y
             data = self.data
             split = Split(data.kind, seen, Y, self.groups, unseen, self.members, self.seed)
             self._current = (mark, split)
@@ -131,40 +127,6 @@ class _SeedTrial:
             front = Front(self.data.slices, self._n_components, self.seed).fit(X[train])
             self._vectors = (front.apply(X[train]), front.apply(X[~train]))
         return self._vectors
-
-    def spoil(self, kind: str, rate: float) -> Floats:
-        """Return the training labels with noise."""
-        if self.data.kind == "multi":
-            change: Mapping[str, Callable[..., Floats]] = {
-                "uniform": noise.flip_labels,
-                "missing": noise.drop_labels,
-                "added": noise.add_labels,
-                "unknown": noise.forget_labels,
-            }
-            return change[kind](self.Y, rate, self.seed)
-        if kind == "missing":
-            return noise.forget_labels(self.Y, rate, self.seed)
-        codes = class_codes(self.Y)
-        if kind == "uniform":
-            given: Any = noise.flip_uniform(codes, rate, self.seed)
-        elif kind == "pairs":
-            given = noise.flip_pairs(codes, rate, self.seed)
-        elif kind == "features":
-            given = noise.flip_by_features(codes, self.vectors()[0], rate, self.seed)
-        else:
-            given = self._confuse(codes, rate)
-        return np.eye(self.Y.shape[1], dtype=np.float32)[np.asarray(given, np.intp)]
-
-    def _confuse(self, codes: NDArray[np.intp], rate: float) -> Any:
-        """Return labels drawn from the confusions of a logistic regression on clean labels."""
-        if self._confusions is None:
-            self._confusions = held_out_predictions(
-                "logistic", "single", self.vectors()[0], self.Y, self.groups, seed=self.seed
-            )
-        transition = noise.confusion_transition(codes, self._confusions, rate)
-        present = np.unique(codes)
-        own = transition[np.ix_(present, present)]
-        return noise.flip_by_matrix(codes, own / own.sum(axis=1, keepdims=True), self.seed)
 
 
 def _over_seeds(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -1,0 +1,147 @@
+"""The methods that the label-error study holds against one another, on the same vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vernis.core.clean.label_issues import find_label_issues
+from vernis.core.clean.label_rankings import distance_ratio, neighbor_probabilities, neighbor_votes
+from vernis.core.clean.label_relearn import kernel_basis, relearn
+from vernis.core.clean.label_scores import LABEL_SCORERS, default_scorer, label_quality
+from vernis.core.learn.baselines.interface import LabelModel, class_codes
+from vernis.core.learn.baselines.registry import MODELS as TRAINED
+from vernis.core.learn.baselines.registry import held_out_predictions, make_model
+from vernis.domain.errors import NotFound
+
+Floats = NDArray[np.float32]
+
+MODELS = ("kernel", "bagged_mlp", "ensemble", "logistic", "knn", "simifeat", "selfclean")
+"""Run by default. Every model of the lab can be named besides."""
+
+SINGLE_ONLY = ("simifeat", "selfclean")
+_OWN = ("kernel", "ensemble", "knn", *SINGLE_ONLY)
+FOLDS = 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """One ranking of the images.
+
+    Attributes
+    ----------
+    scorer : str
+    score : ndarray of float32, shape (n_images,)
+        Low = bad; NaN where no label is known.
+    estimated : float or None
+        How many labels the method calls wrong, where it counts them.
+    default : bool
+        What ``vernis issues`` does when nothing is said.
+    """
+
+    scorer: str
+    score: Floats
+    estimated: float | None = None
+    default: bool = False
+
+
+def require_models(names: Iterable[str]) -> None:
+    """Check the names.
+
+    Raises
+    ------
+    NotFound
+        There is no such model.
+    MissingExtra
+        It needs a package that is not installed.
+    """
+    every = (*_OWN, *(name for name in TRAINED if name not in _OWN))
+    for name in names:
+        if name not in every:
+            raise NotFound(f"no model {name!r} here; there are: {', '.join(every)}")
+        if name not in _OWN:
+            make_model(name, "single")
+
+
+class Detectors:
+    """Judges one set of given labels by one method after another.
+
+    Parameters
+    ----------
+    kind : {'single', 'multi'}
+    features : ndarray of float32, shape (n_images, dim)
+        Of ``combine_blocks``.
+    given : ndarray of float32, shape (n_images, n_classes)
+    groups : ndarray of int64, shape (n_images,)
+        Duplicates never speak for one another, in no method.
+    seed : int
+    """
+
+    def __init__(
+        self, kind: Any, features: Floats, given: Floats, groups: NDArray[np.int64], seed: int
+    ) -> None:
+        self.kind, self.features, self.given = kind, features, given
+        self.groups, self.seed = groups, seed
+        self.labels: NDArray[Any] = class_codes(given) if kind == "single" else given
+        # a mean variance of 1 by column, which the networks expect; other models set their own
+        self.vectors = features * np.float32(np.sqrt(features.shape[1]))
+        self._networks: LabelModel | None = None
+
+    def judge(self, model: str) -> list[Judged]:
+        """Return every ranking of a model: one a scorer, or the method's own."""
+        own: Mapping[str, Callable[[], list[Judged]]] = {
+            "simifeat": self._vote,
+            "selfclean": self._ratio,
+        }
+        if model in own:
+            return own[model]()
+        probs = self._sound(self._probabilities(model))
+        found = [
+            Judged(name, label_quality(self.labels, probs, scorer=name)) for name in LABEL_SCORERS
+        ]
+        return self._with_count(found, probs) if model == "kernel" else found
+
+    def _probabilities(self, model: str) -> Floats:
+        if model == "kernel":
+            known = np.asarray(np.isfinite(self.given).any(axis=1))
+            basis = kernel_basis(self.features, known, seed=self.seed)
+            return relearn(basis, self.given, kind=self.kind, groups=self.groups).probs
+        if model == "knn":
+            return neighbor_probabilities(self.features, self.given, self.groups)
+        if model in ("bagged_mlp", "ensemble"):
+            networks: Any = self._bagged()
+            if model == "ensemble":
+                return np.asarray(networks.predict_proba(self.vectors), np.float32)
+            return np.asarray(networks.oob_proba_, np.float32)
+        arguments = (model, self.kind, self.vectors, self.given, self.groups)
+        return held_out_predictions(*arguments, n_folds=FOLDS, seed=self.seed)
+
+    def _bagged(self) -> LabelModel:
+        if self._networks is None:
+            networks = make_model("bagged_mlp", self.kind, self.seed)
+            self._networks = networks.fit(self.vectors, self.given, self.groups)
+        return self._networks
+
+    def _sound(self, probs: Floats) -> Floats:
+        """Put the class's share where a model could not predict (never left out, say)."""
+        share = np.nanmean(self.given, axis=0)
+        return np.asarray(np.where(np.isfinite(probs), probs, share), np.float32)
+
+    def _with_count(self, found: list[Judged], probs: Floats) -> list[Judged]:
+        """Replace the default scorer's ranking by all that ``vernis issues`` does."""
+        issues = find_label_issues(self.labels, probs)
+        name = default_scorer(self.kind)
+        whole = Judged(name, issues.score, issues.wrong.count, default=True)
+        return [whole if judged.scorer == name else judged for judged in found]
+
+    def _vote(self) -> list[Judged]:
+        votes = neighbor_votes(self.features, self.labels, self.groups)
+        outvoted = float(votes.outvoted.sum())
+        return [Judged("vote", votes.margin, outvoted), Judged("rank", votes.score)]
+
+    def _ratio(self) -> list[Judged]:
+        return [Judged("distance_ratio", distance_ratio(self.features, self.labels, self.groups))]

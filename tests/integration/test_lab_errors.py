@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from vernis.collection import Collection
+from vernis.workflows.lab.data import LabData
+from vernis.workflows.lab.detectors import Detectors
+from vernis.workflows.lab.errors import _differ, _one_set_of_classes
+
+MODELS = "kernel,logistic,knn,simifeat,selfclean"
+
+
+def test_planted_noise(workplace):
+    outcome = workplace.json(
+        *("lab", "errors", "class", "--models", MODELS, "--seeds", "2", "--rates", "0.2"),
+        *("--kinds", "uniform,features", "--out", "lab/one"),
+    )
+    run = workplace.cwd / "lab" / "one"
+    table = json.loads((run / "table.json").read_text())
+    assert table["keys"] == ["noise", "rate", "model", "scorer"]
+    assert len(table["rows"]) == 2 * (3 * 7 + 2 + 1)
+    uniform = [row for row in table["rows"] if row["noise"] == "uniform"]
+    default = next(row for row in uniform if row["default"])
+    assert (default["model"], default["scorer"]) == ("kernel", "self_confidence")
+    assert default["average_precision"] > 0.5
+    assert default["average_precision_sd"] is not None
+    assert default["count_ratio"] == pytest.approx(default["estimated"] / default["wrong_labels"])
+    assert {row["scorer"] for row in uniform if row["estimated"]} == {"self_confidence", "vote"}
+    with (run / "seeds.csv").open(newline="", encoding="utf-8") as stream:
+        by_seed = list(csv.DictReader(stream))
+    own = [
+        float(row["average_precision"])
+        for row in by_seed
+        if (row["noise"], row["model"], row["scorer"]) == ("uniform", "kernel", "self_confidence")
+    ]
+    assert len(own) == 2
+    assert np.mean(own) == pytest.approx(default["average_precision"])
+    assert (run / "errors.png").stat().st_size > 5000
+    assert {row["model"] for row in outcome["rows"]} == set(MODELS.split(","))
+    workplace("lab", "rerun", "lab/one", "--quiet")
+    compared = workplace.json("lab", "diff", "lab/one", "lab/one-again")
+    assert not any(row["difference"] for row in compared["rows"])
+
+
+def test_another_taxonomy_is_judged(workplace):
+    """The given labels are those of a second taxonomy, with one wrong in five and a class more."""
+    matrix = workplace.json("lab", "errors", "class", "--models", "knn", "--seeds", "1")
+    assert matrix["rows"][0]["wrong_images"] > 0
+    with Collection.open(next(workplace.cwd.glob("*.vernis"))) as collection:
+        labels = collection.catalog.labels.matrix("class")
+        names = {image.id: image.uri for image in collection.catalog.images.all()}
+    rows = [("file", "guess")]
+    for number, (image, values) in enumerate(zip(labels.image_ids, labels.values, strict=True)):
+        if (values == 1).any():
+            own = labels.taxonomy.classes[int(np.nanargmax(values))]
+            rows.append((names[int(image)], "other" if number % 5 == 0 else own))
+    with (workplace.cwd / "guess.csv").open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows(rows)
+    workplace("labels", "guess.csv", "--quiet")
+    outcome = workplace.json(
+        *("lab", "errors", "class", "--against", "guess", "--models", "kernel", "--seeds", "1"),
+    )
+    row = outcome["rows"][0]
+    assert (row["noise"], row["rate"]) == ("guess", None)
+    assert row["wrong_images"] == sum(name == "other" for _, name in rows[1:])
+
+
+@pytest.mark.parametrize("model", ["kernel", "bagged_mlp", "ensemble", "logistic", "knn"])
+def test_every_model_judges_several_labels(model):
+    rng = np.random.default_rng(0)
+    truth = (rng.random((90, 3)) < 0.4).astype(np.float32)
+    features = truth @ rng.normal(size=(3, 12)) + 0.2 * rng.normal(size=(90, 12))
+    features = (features / np.sqrt((features**2).sum(axis=1).mean())).astype(np.float32)
+    given = truth.copy()
+    given[:8, 0] = 1 - given[:8, 0]
+    given[20, 1] = np.nan
+    found = Detectors("multi", features, given, np.arange(90), seed=0).judge(model)
+    assert len(found) == 7
+    for judged in found:
+        if judged.scorer in ("self_confidence", "posterior") and model != "ensemble":
+            assert judged.score[:8].mean() < judged.score[8:].mean()
+    assert sum(judged.default for judged in found) == (model == "kernel")
+
+
+def test_classes_are_matched_by_name():
+    data = LabData(
+        taxonomy="a",
+        kind="single",
+        classes=("cat", "dog"),
+        X=np.zeros((3, 1), np.float32),
+        Y=np.array([[1, 0], [0, 1], [1, 0]], np.float32),
+        groups=np.arange(3),
+        image_ids=np.arange(3),
+        slices=[(0, 1)],
+        texts=(),
+        fingerprint="",
+        n_labelled=3,
+        notes=(),
+    )
+    values = np.array([[0, 1, 0], [1, 0, 0], [0, 0, 1]], np.float32)
+    joined, given = _one_set_of_classes(data, values, ("ant", "cat", "dog"))
+    assert joined.classes == ("cat", "dog", "ant")
+    assert given.tolist() == [[1, 0, 0], [0, 0, 1], [0, 1, 0]]
+    assert _differ(given, joined.Y).any(axis=1).tolist() == [False, True, True]

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from vernis.core.clean.label_rankings import (
+    distance_ratio,
+    neighbor_probabilities,
+    neighbor_votes,
+    precision_at,
+)
+from vernis.domain.errors import InvalidValue
+
+
+def unit(*degrees: float) -> np.ndarray:
+    angle = np.radians(degrees)
+    return np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
+
+
+def clusters(seed: int = 0, n: int = 40) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    codes = np.repeat([0, 1, 2], n)
+    return (np.eye(8)[codes] + 0.1 * rng.normal(size=(3 * n, 8))).astype(np.float32), codes
+
+
+def test_votes_are_those_of_a_plain_loop():
+    X, codes = clusters()
+    given = codes.copy()
+    given[[3, 50, 90]] = [1, 2, 0]
+    votes = neighbor_votes(X, given, k=6)
+    rows = X / np.linalg.norm(X, axis=1, keepdims=True)
+    for image in range(len(X)):
+        similarity = rows @ rows[image]
+        near = [j for j in np.argsort(-similarity) if j != image][:5]
+        tally = np.zeros(3)
+        for other in near:
+            tally[given[other]] += max(similarity[other], 0)
+        tally[given[image]] += 2 * similarity[near[0]] - similarity[near[1]]
+        own = tally[given[image]]
+        assert votes.score[image] == pytest.approx(own / np.linalg.norm(tally), abs=1e-5)
+        rest = np.delete(tally, given[image]).max()
+        assert votes.margin[image] == pytest.approx((own - rest) / tally.sum(), abs=1e-5)
+    assert np.flatnonzero(votes.outvoted).tolist() == [3, 50, 90]
+
+
+def test_duplicates_do_not_vote():
+    X, codes = clusters()
+    given = codes.copy()
+    given[:6] = 1  # six copies of a picture with one wrong label
+    X[:6] = X[0]
+    groups = np.arange(len(X))
+    assert not neighbor_votes(X, given, groups, k=7).outvoted[:6].any()
+    groups[:6] = 0
+    assert neighbor_votes(X, given, groups, k=7).outvoted[:6].all()
+    assert (distance_ratio(X, given, groups)[:6] < 0.5).all()
+
+
+def test_votes_need_voters():
+    X, codes = clusters(n=2)
+    for k in (2, 7):
+        with pytest.raises(InvalidValue, match="k"):
+            neighbor_votes(X, codes, k=k)
+
+
+def test_distance_ratio_by_hand():
+    X = unit(0, 30, 90, 80)
+    score = distance_ratio(X, np.array([0, 0, 1, 0]))
+    own, other = 1 - np.cos(np.radians(30)), 1.0
+    assert score[0] == pytest.approx(other**2 / (own**2 + other**2), abs=1e-5)
+    alone = 1.0  # image 2 is alone in its class: its own distance is the farthest one
+    other = 1 - np.cos(np.radians(10))
+    assert score[2] == pytest.approx(other**2 / (alone**2 + other**2), abs=1e-5)
+    assert score.argsort()[:2].tolist() in ([2, 3], [3, 2])
+    assert distance_ratio(np.ones((3, 2)), np.zeros(3, int)) == pytest.approx(np.full(3, 0.5))
+
+
+def test_probabilities_of_neighbors():
+    X, codes = clusters()
+    Y = np.eye(3, dtype=np.float32)[codes]
+    Y[5] = np.nan
+    probs = neighbor_probabilities(X, Y, sizes=(5, 30))
+    assert probs[np.arange(len(X)), codes].min() > 0.9
+    assert probs.sum(axis=1) == pytest.approx(np.ones(len(X)), abs=1e-4)
+    rows = X / np.linalg.norm(X, axis=1, keepdims=True)
+    similarity = rows @ rows[0]
+    near = [j for j in np.argsort(-similarity) if j != 0][:5]
+    weight = np.array([similarity[j] if j != 5 else 0 for j in near])
+    expected = (weight[:, None] * np.nan_to_num(Y[near])).sum(axis=0) / weight.sum()
+    assert neighbor_probabilities(X, Y, sizes=(5,))[0] == pytest.approx(expected, abs=1e-5)
+    few = neighbor_probabilities(X[:3], Y[:3], np.zeros(3, int))  # nobody may speak
+    assert few == pytest.approx(np.tile([1, 0, 0], (3, 1)))
+
+
+def test_ties_at_the_border_count_by_their_mean():
+    score = np.array([0.1, 0.5, 0.5, 0.5, 0.9])
+    wrong = np.array([True, True, False, False, True])
+    assert precision_at(score, wrong, 1) == 1
+    assert precision_at(score, wrong, 2) == pytest.approx((1 + 1 / 3) / 2)
+    assert precision_at(score, wrong, 5) == pytest.approx(3 / 5)
+    with pytest.raises(InvalidValue, match="depth"):
+        precision_at(score, wrong, 0)
