@@ -270,7 +270,9 @@ def main() -> None:
     parser.add_argument("--vectors", type=Path, default=store)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--peer-components", type=int, default=300, help="PCA before the peer")
+    parser.add_argument(
+        "--peer-components", type=int, default=300, help="PCA before the peer; 0: all"
+    )
     parser.add_argument("--peer-seeds", type=int, default=3)
     parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS)
     parser.add_argument(
