@@ -6,12 +6,13 @@ Every study writes one folder (``vernis.report.lab.run_folder``) and can be run 
 from __future__ import annotations
 
 import getpass
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from vernis.domain.errors import UsageError
 from vernis.domain.ports import Catalog, Progress, silent
+from vernis.domain.types import Space
 
 STUDIES: tuple[str, ...] = ("models", "components", "thresholds", "spaces", "noise", "errors")
 """Methods of ``Lab`` that write a run folder."""
@@ -77,26 +78,18 @@ class Lab:
         dict
             ``folder``, ``rows``, ``notes``, ``winner``.
         """
-        from vernis.assembly.job import embedding_space
         from vernis.workflows.lab.models import compare_models
 
-        return compare_models(
-            self.catalog,
-            taxonomy,
-            embedding_space(self.catalog),
-            {
-                "models": list(models) if models else None,
-                "folds": folds,
-                "sample": sample,
-                "components": components,
-                "features": features,
-                "one_label": one_label,
-                "seed": seed,
-            },
-            out=out,
-            expected_data=expected_data,
-            progress=self.progress,
-        )
+        settings = {
+            "models": list(models) if models else None,
+            "folds": folds,
+            "sample": sample,
+            "components": components,
+            "features": features,
+            "one_label": one_label,
+            "seed": seed,
+        }
+        return self._study(compare_models, taxonomy, settings, out, expected_data)
 
     def components(
         self,
@@ -111,24 +104,16 @@ class Lab:
         expected_data: str = "",
     ) -> dict[str, Any]:
         """Measure models on a growing number of principal components (0 = all columns)."""
-        from vernis.assembly.job import embedding_space
         from vernis.workflows.lab import sweeps
 
-        return sweeps.sweep_components(
-            self.catalog,
-            taxonomy,
-            embedding_space(self.catalog),
-            {
-                "components": list(components or sweeps.COMPONENTS),
-                "models": list(models or sweeps.SWEEP_MODELS),
-                "folds": folds,
-                "sample": sample,
-                "seed": seed,
-            },
-            out=out,
-            expected_data=expected_data,
-            progress=self.progress,
-        )
+        settings = {
+            "components": list(components or sweeps.COMPONENTS),
+            "models": list(models or sweeps.SWEEP_MODELS),
+            "folds": folds,
+            "sample": sample,
+            "seed": seed,
+        }
+        return self._study(sweeps.sweep_components, taxonomy, settings, out, expected_data)
 
     def thresholds(
         self,
@@ -143,24 +128,16 @@ class Lab:
         expected_data: str = "",
     ) -> dict[str, Any]:
         """Measure F1, F2, precision and recall at every threshold, by class and overall."""
-        from vernis.assembly.job import embedding_space
         from vernis.workflows.lab.thresholds import sweep_thresholds
 
-        return sweep_thresholds(
-            self.catalog,
-            taxonomy,
-            embedding_space(self.catalog),
-            {
-                "model": model,
-                "components": components,
-                "folds": folds,
-                "sample": sample,
-                "seed": seed,
-            },
-            out=out,
-            expected_data=expected_data,
-            progress=self.progress,
-        )
+        settings = {
+            "model": model,
+            "components": components,
+            "folds": folds,
+            "sample": sample,
+            "seed": seed,
+        }
+        return self._study(sweep_thresholds, taxonomy, settings, out, expected_data)
 
     def spaces(
         self,
@@ -181,22 +158,15 @@ class Lab:
 
         named: Sequence[str | None] = spaces or [None]
         chosen = [embedding_space(self.catalog, name) for name in named]
-        return sweeps.sweep_spaces(
-            self.catalog,
-            taxonomy,
-            chosen,
-            {
-                "spaces": [space.name for space in chosen],
-                "models": list(models or sweeps.SWEEP_MODELS),
-                "components": components,
-                "folds": folds,
-                "sample": sample,
-                "seed": seed,
-            },
-            out=out,
-            expected_data=expected_data,
-            progress=self.progress,
-        )
+        settings = {
+            "spaces": [space.name for space in chosen],
+            "models": list(models or sweeps.SWEEP_MODELS),
+            "components": components,
+            "folds": folds,
+            "sample": sample,
+            "seed": seed,
+        }
+        return self._study(sweeps.sweep_spaces, taxonomy, settings, out, expected_data, on=chosen)
 
     def noise(
         self,
@@ -229,26 +199,18 @@ class Lab:
             How many, counted from ``seed``.
         seed : int
         """
-        from vernis.assembly.job import embedding_space
         from vernis.workflows.lab.noise import RATES, study_noise
 
-        return study_noise(
-            self.catalog,
-            taxonomy,
-            embedding_space(self.catalog),
-            {
-                "kinds": list(kinds) if kinds else None,
-                "rates": list(rates or RATES),
-                "models": list(models) if models else None,
-                "seeds": seeds,
-                "components": components,
-                "sample": sample,
-                "seed": seed,
-            },
-            out=out,
-            expected_data=expected_data,
-            progress=self.progress,
-        )
+        settings = {
+            "kinds": list(kinds) if kinds else None,
+            "rates": list(rates or RATES),
+            "models": list(models) if models else None,
+            "seeds": seeds,
+            "components": components,
+            "sample": sample,
+            "seed": seed,
+        }
+        return self._study(study_noise, taxonomy, settings, out, expected_data)
 
     def errors(
         self,
@@ -292,29 +254,44 @@ class Lab:
         dict
             ``folder``, ``rows`` (the best scorer of each model, and Vernis's default), ``notes``.
         """
-        from vernis.assembly.job import embedding_space
         from vernis.workflows.lab.errors import RATES, study_errors
 
-        return study_errors(
+        settings = {
+            "against": against,
+            "kinds": list(kinds) if kinds else None,
+            "rates": list(rates or RATES),
+            "models": list(models) if models else None,
+            "seeds": seeds,
+            "components": components,
+            "sample": sample,
+            "seed": seed,
+        }
+        return self._study(study_errors, taxonomy, settings, out, expected_data)
+
+    # ------------------------------------------------------------------ runs
+
+    def _study(
+        self,
+        study: Callable[..., dict[str, Any]],
+        taxonomy: str,
+        settings: dict[str, Any],
+        out: Path | str | None,
+        expected_data: str,
+        *,
+        on: Space | Sequence[Space] | None = None,
+    ) -> dict[str, Any]:
+        """Run a study on spaces (default: the current one) into its folder."""
+        from vernis.assembly.job import embedding_space
+
+        return study(
             self.catalog,
             taxonomy,
-            embedding_space(self.catalog),
-            {
-                "against": against,
-                "kinds": list(kinds) if kinds else None,
-                "rates": list(rates or RATES),
-                "models": list(models) if models else None,
-                "seeds": seeds,
-                "components": components,
-                "sample": sample,
-                "seed": seed,
-            },
+            embedding_space(self.catalog) if on is None else on,
+            settings,
             out=out,
             expected_data=expected_data,
             progress=self.progress,
         )
-
-    # ------------------------------------------------------------------ runs
 
     def rerun(
         self, folder: Path | str, *, out: Path | str | None = None, other_data: bool = False
