@@ -106,15 +106,28 @@ def _list_images(
     else:
         collection.label_by_folders()
     if not collection.catalog.labels.taxonomies():
-        notes.append(
-            "no labels: the images do not lie in class folders; give --labels FILE.csv to find "
-            "wrong and missing labels"
-        )
+        notes.append(_say_no_labels(path))
     return {
         "images": index["images"],
         "other files": index["other_files"],
         "unreadable": index["unreadable"],
     }
+
+
+def _say_no_labels(path: Path) -> str:
+    """Return what is missing, and the command that mends it where a file of labels lies there."""
+    from vernis.adapters.interchange.csv_labels import find_label_tables
+
+    tables = find_label_tables(path)
+    if tables:
+        return (
+            f"no labels were read, but {tables[0].name} names images of this folder; to find "
+            f"wrong and missing labels: vernis run {path} --labels {tables[0]}"
+        )
+    return (
+        "no labels: the images do not lie in class folders; give --labels FILE.csv to find "
+        "wrong and missing labels"
+    )
 
 
 def _work_on_labels(

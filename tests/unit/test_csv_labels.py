@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vernis.adapters.interchange.csv_labels import read_label_table
+from vernis.adapters.interchange.csv_labels import find_label_tables, read_label_table
 from vernis.domain.errors import InvalidLabels
 
 
@@ -88,3 +88,14 @@ def test_bad_files_are_refused_with_the_row(read, data, words):
 def test_missing_file_is_one_line(tmp_path):
     with pytest.raises(InvalidLabels, match="cannot be read"):
         read_label_table(tmp_path / "no.csv")
+
+
+def test_tables_of_a_folder_are_found_by_the_images_they_name(tmp_path):
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "labels.csv").write_text(PLAIN, encoding="utf-8")
+    (tmp_path / "more.csv").write_text(PLAIN + "c.jpg,dog,\n", encoding="utf-8")
+    (tmp_path / "others.csv").write_text("image,kind\nx.jpg,cat\ny.jpg,dog\n", encoding="utf-8")
+    (tmp_path / "classes.csv").write_text("class,count\ncat,1\n", encoding="utf-8")
+    found = [path.name for path in find_label_tables(tmp_path)]
+    assert found == ["more.csv", "labels.csv"]

@@ -12,6 +12,8 @@ from vernis.domain.errors import InvalidLabels
 
 _DELIMITERS = (",", ";", "\t")
 _MAX_BYTES = 2**30
+_MOST_TABLES, _MAX_BYTES_LOOKED_INTO, _ROWS_LOOKED_UP = 20, 2**26, 50
+"""What is spent on guessing whether a folder of images holds its own labels."""
 _BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
@@ -73,6 +75,25 @@ def read_label_table(path: Path) -> LabelTable:
         columns=columns,
         notes=tuple(notes),
     )
+
+
+def find_label_tables(folder: Path) -> list[Path]:
+    """Return the CSV files lying in a folder of images that name images of it, the longest first.
+
+    Only the folder itself is looked into, and only small files; what cannot be read is no table.
+    """
+    found: list[tuple[int, Path]] = []
+    for path in sorted(folder.glob("*.csv"))[:_MOST_TABLES]:
+        try:
+            if path.stat().st_size > _MAX_BYTES_LOOKED_INTO:
+                continue
+            table = read_label_table(path)
+        except (InvalidLabels, OSError):
+            continue
+        some = table.images[:_ROWS_LOOKED_UP]
+        if 2 * sum((folder / name).is_file() for name in some) > len(some):
+            found.append((-len(table.images), path))
+    return [path for _, path in sorted(found)]
 
 
 def _read_text(path: Path) -> tuple[str, list[str]]:
