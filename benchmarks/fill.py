@@ -1,6 +1,7 @@
 """Does fill keep its promise? Random draws on real sets, against the true labels.
 
     python benchmarks/fill.py [--data ../shared/data] [--draws 20] [--sets grocery aquarium]
+    python benchmarks/fill.py --models kernel bagged_mlp
 
 Each draw labels a random 80 % of grocery's train split (all of its test split is unknown, coarse
 classes), or a random half of aquarium: single photos, or whole bursts of near-identical shots.
@@ -19,8 +20,13 @@ import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 
 from vernis.core.enrich.fill_head import gather_evidence
+from vernis.core.learn.heads import make_head
+from vernis.core.learn.scaling import BlockScaler
+from vernis.workflows.training_data import layer_slices
 
 PRECISIONS = (0.90, 0.95)
+HEADS = {"kernel": (400, {}), "bagged_mlp": (100, {"n_estimators": 8})}
+"""Principal components and parameters, as ``vernis fill`` has them."""
 
 
 def read_set(data: Path, name: str) -> tuple[list[Path], np.ndarray, np.ndarray]:
@@ -36,19 +42,21 @@ def read_set(data: Path, name: str) -> tuple[list[Path], np.ndarray, np.ndarray]
 
 
 def embed(files: list[Path], cache: Path, name: str) -> np.ndarray:
-    """Return the default space's vectors, kept in ``cache`` for the next run."""
+    """Return the default space's vectors, its layers scaled as ``vernis fill`` does.
+
+    The vectors are kept in ``cache`` for the next run.
+    """
     from vernis.adapters.backbones.zoo import open_backbone
     from vernis.adapters.pixels import decode
 
     reader = open_backbone().reader()
     kept = cache / f"{name}_{reader.space.name.replace('/', '_')}.npy"
-    if kept.exists():
-        return np.load(kept).astype(np.float32)
-    measure = reader.open()
-    vectors = np.stack([measure(decode(path)) for path in files])
-    cache.mkdir(parents=True, exist_ok=True)
-    np.save(kept, vectors)
-    return vectors.astype(np.float32)
+    if not kept.exists():
+        measure = reader.open()
+        cache.mkdir(parents=True, exist_ok=True)
+        np.save(kept, np.stack([measure(decode(path)) for path in files]))
+    vectors = np.load(kept).astype(np.float32)
+    return BlockScaler(layer_slices(reader.space)).fit(vectors).transform(vectors)
 
 
 def find_bursts(X: np.ndarray) -> np.ndarray:
@@ -71,14 +79,18 @@ def draw_labelled(setup: str, X: np.ndarray, split: np.ndarray, seed: int) -> tu
     return np.flatnonzero(known), np.flatnonzero(~known)
 
 
-def run_draw(setup: str, X: np.ndarray, Y: np.ndarray, split: np.ndarray, seed: int) -> list[dict]:
+def run_draw(
+    setup: str, X: np.ndarray, Y: np.ndarray, split: np.ndarray, seed: int, model: str
+) -> list[dict]:
     """Fill one draw at every precision."""
     labelled, unknown = draw_labelled(setup, X, split, seed)
     rows = np.concatenate([labelled, unknown])
     given = Y[rows].copy()
     given[len(labelled) :] = np.nan
     kind = "single" if setup == "grocery" else "multi"
-    evidence = gather_evidence(X[rows], given, kind=kind, seed=seed)
+    components, parameters = HEADS[model]
+    head = make_head(model, kind, n_components=components, seed=seed, parameters=parameters)
+    evidence = gather_evidence(X[rows], given, kind=kind, head=head, seed=seed)
     results = []
     for precision in PRECISIONS:
         plan = evidence.plan(precision, seed=seed)
@@ -104,6 +116,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=20)
     setups = ("grocery", "aquarium", "aquarium-bursts")
     parser.add_argument("--sets", nargs="+", choices=setups, default=list(setups))
+    parser.add_argument("--models", nargs="+", choices=tuple(HEADS), default=["kernel"])
     parser.add_argument("--cache", type=Path, default=Path("/tmp/vernis-benchmark"))
     parser.add_argument("--verbose", action="store_true", help="print every draw")
     options = parser.parse_args()
@@ -122,25 +135,33 @@ def main() -> None:
     for setup in options.sets:
         files, Y, split = read_set(options.data, setup.partition("-")[0])
         X = embed(files, options.cache, setup.partition("-")[0])
-        start, rows = time.perf_counter(), []
-        for seed in range(options.draws):
-            rows += run_draw(setup, X, Y, split, seed)
-            if options.verbose:
-                print(seed, *(f"{k}={v:.3f}" for r in rows[-2:] for k, v in r.items()), flush=True)
-        for precision in PRECISIONS:
-            own = [row for row in rows if row["promised"] == precision]
-            achieved = np.array([row["achieved"] for row in own])
-            some = achieved[~np.isnan(achieved)]
-            low, middle, high = np.quantile(some, [0, 0.5, 1]) if len(some) else np.full(3, np.nan)
-            coverage = np.median([row["coverage"] for row in own])
-            recall = np.median([row["recall"] for row in own])
-            kept = sum(row["holds"] for row in own)
+        for model in options.models:
+            start, rows = time.perf_counter(), []
+            for seed in range(options.draws):
+                rows += run_draw(setup, X, Y, split, seed, model)
+                if options.verbose:
+                    found = (f"{k}={v:.3f}" for r in rows[-2:] for k, v in r.items())
+                    print(seed, *found, flush=True)
+            for precision in PRECISIONS:
+                print(summarize(f"{setup}, {model}", precision, rows), flush=True)
             print(
-                f"{setup} | {precision:.2f} | {low:.3f} | {middle:.3f} | {high:.3f} | "
-                f"{kept}/{len(own)} | {len(own) - len(some)} | {coverage:.2f} | {recall:.2f}",
-                flush=True,
+                f"({setup}, {model}: {(time.perf_counter() - start) / options.draws:.1f} s a draw)"
             )
-        print(f"({setup}: {(time.perf_counter() - start) / options.draws:.1f} s a draw)")
+
+
+def summarize(name: str, precision: float, rows: list[dict]) -> str:
+    """Return a line of the table."""
+    own = [row for row in rows if row["promised"] == precision]
+    achieved = np.array([row["achieved"] for row in own])
+    some = achieved[~np.isnan(achieved)]
+    low, middle, high = np.quantile(some, [0, 0.5, 1]) if len(some) else np.full(3, np.nan)
+    coverage = np.median([row["coverage"] for row in own])
+    recall = np.median([row["recall"] for row in own])
+    kept = sum(row["holds"] for row in own)
+    return (
+        f"{name} | {precision:.2f} | {low:.3f} | {middle:.3f} | {high:.3f} | "
+        f"{kept}/{len(own)} | {len(own) - len(some)} | {coverage:.2f} | {recall:.2f}"
+    )
 
 
 if __name__ == "__main__":

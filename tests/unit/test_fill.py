@@ -15,9 +15,15 @@ from vernis.core.enrich.fill_bound import (
 )
 from vernis.core.enrich.fill_head import gather_evidence
 from vernis.core.enrich.fill_holdout import Neighbors, find_neighbors, match_holdout
+from vernis.core.learn.heads import Head, make_head
 from vernis.domain.errors import InvalidValue
 
-FAST = {"hidden": (32,), "min_updates": 150, "learning_rate": 5e-3, "n_components": None}
+PARAMETERS = {"n_estimators": 8, "hidden": (32,), "min_updates": 150, "learning_rate": 5e-3}
+
+
+def fast_head(kind: str = "single", model: str = "bagged_mlp") -> Head:
+    parameters = PARAMETERS if model == "bagged_mlp" else {}
+    return make_head(model, kind, n_components=None, parameters=parameters)
 
 
 def test_bound_is_the_share_at_which_so_many_right_answers_become_unlikely():
@@ -158,15 +164,16 @@ def label_matrix(given, unknown):
     return Y
 
 
+@pytest.mark.parametrize("model", ["kernel", "bagged_mlp"])
 @pytest.mark.parametrize("noise", [0.0, 0.1])
-def test_promise_holds_on_the_true_labels(noise):
+def test_promise_holds_on_the_true_labels(noise, model):
     misses, filled = 0, []
     for seed in range(6):
         X, codes, given = made_up(np.random.default_rng(seed), 900, noise)
         unknown = np.arange(900) >= 500
-        evidence = gather_evidence(
-            X, label_matrix(given, unknown), kind="single", head=FAST, seed=seed
-        )
+        head = fast_head(model=model)
+        Y = label_matrix(given, unknown)
+        evidence = gather_evidence(X, Y, kind="single", head=head, seed=seed)
         plan = evidence.plan(0.9)
         right = codes[evidence.unlabelled[plan.image]] == plan.label
         misses += len(right) > 0 and right.mean() < 0.9
@@ -182,7 +189,7 @@ def test_what_cannot_be_promised_is_left_unknown():
     X = rng.normal(size=(300, 8)).astype(np.float32)
     given = rng.integers(4, size=300)
     Y = label_matrix(given, np.arange(300) >= 200)
-    plan = gather_evidence(X, Y, kind="single", head=FAST).plan(0.9)
+    plan = gather_evidence(X, Y, kind="single", head=fast_head()).plan(0.9)
     assert len(plan.image) == 0
     assert np.isinf(plan.thresholds).all()
     assert np.isnan(plan.bound)
@@ -194,7 +201,7 @@ def test_denied_labels_and_strange_images_are_not_suggested():
     X[690:] = -8 * X[690:]
     Y = label_matrix(given, unknown)
     Y[unknown, 0] = 0
-    plan = gather_evidence(X, Y, kind="single", head=FAST).plan(0.8)
+    plan = gather_evidence(X, Y, kind="single", head=fast_head()).plan(0.8)
     assert len(plan.image) > 50
     assert not (plan.label == 0).any()
     assert plan.n_strange >= 0
@@ -207,7 +214,7 @@ def test_several_labels_an_image():
     Y = np.column_stack([Y, (codes < 2).astype(np.float32)])
     truth, unknown = Y.copy(), np.arange(800) >= 450
     Y[unknown] = np.nan
-    evidence = gather_evidence(X, Y, kind="multi", head=FAST)
+    evidence = gather_evidence(X, Y, kind="multi", head=fast_head("multi"))
     plan = evidence.plan(0.9)
     right = truth[evidence.unlabelled[plan.image], plan.label] == 1
     assert right.mean() >= 0.9
@@ -221,7 +228,7 @@ def test_confirmed_labels_alone_can_carry_the_promise():
     sure = np.arange(900) < 300
     given[sure] = codes[sure]
     unknown = np.arange(900) >= 600
-    evidence = gather_evidence(X, label_matrix(given, unknown), kind="single", head=FAST)
+    evidence = gather_evidence(X, label_matrix(given, unknown), kind="single", head=fast_head())
     plan = evidence.plan(0.85, confirmed=sure[evidence.labelled])
     assert plan.on_confirmed
     assert plan.noise == 0
@@ -236,26 +243,28 @@ def test_a_class_that_falls_short_is_held_back():
     bad = codes == 3
     given[bad] = np.where(rng.random(bad.sum()) < 0.5, 3, 2)
     unknown = np.arange(1200) >= 800
-    plan = gather_evidence(X, label_matrix(given, unknown), kind="single", head=FAST).plan(0.8)
+    plan = gather_evidence(X, label_matrix(given, unknown), kind="single", head=fast_head()).plan(
+        0.8
+    )
     assert plan.thresholds[3] > plan.thresholds[0] or plan.thresholds[2] > plan.thresholds[0]
 
 
 def test_refuses_bad_numbers():
     X, _, given = made_up(np.random.default_rng(1), 100, 0.0)
     evidence = gather_evidence(
-        X, label_matrix(given, np.arange(100) >= 60), kind="single", head=FAST
+        X, label_matrix(given, np.arange(100) >= 60), kind="single", head=fast_head()
     )
     with pytest.raises(InvalidValue, match="precision"):
         evidence.plan(1.0)
     with pytest.raises(InvalidValue, match="shape"):
-        gather_evidence(X, np.ones((3, 2)), kind="single")
+        gather_evidence(X, np.ones((3, 2)), kind="single", head=fast_head())
 
 
 def test_same_seed_same_plan():
     X, _, given = made_up(np.random.default_rng(6), 500, 0.05)
     Y = label_matrix(given, np.arange(500) >= 300)
     first, second = (
-        gather_evidence(X, Y, kind="single", head=FAST, seed=3).plan(0.8) for _ in range(2)
+        gather_evidence(X, Y, kind="single", head=fast_head(), seed=3).plan(0.8) for _ in range(2)
     )
     assert np.array_equal(first.image, second.image)
     assert np.array_equal(first.probability, second.probability)

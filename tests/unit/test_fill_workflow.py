@@ -23,8 +23,11 @@ def digest(number):
     return hashlib.sha256(str(number).encode()).hexdigest()
 
 
-@pytest.fixture
-def catalog(tmp_path):
+KERNEL = LearnSettings(n_draws=0)
+
+
+@pytest.fixture(params=[FAST, KERNEL], ids=["bagged_mlp", "kernel"])
+def catalog(tmp_path, request):
     rng = np.random.default_rng(0)
     codes = np.arange(N) % 3
     centres = rng.normal(size=(3, 12))
@@ -38,7 +41,7 @@ def catalog(tmp_path):
             opened.labels.define(Taxonomy(name, kind, CLASSES))
             said = [Statement(ids[i], CLASSES[codes[i]], "yes") for i in range(LABELLED)]
             opened.labels.record(name, said, source="given", verb="import")
-            learn_taxonomy(opened, name, SPACE, FAST)
+            learn_taxonomy(opened, name, SPACE, request.param)
         opened.truth = {ids[i]: CLASSES[codes[i]] for i in range(N)}
         yield opened
 

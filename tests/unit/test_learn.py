@@ -223,6 +223,41 @@ def test_reads_several_labels_of_real_pictures(real_data):
     assert quality.macro.measure("average_precision")[0] > 0.88
 
 
+def test_the_kernel_is_learned_when_nothing_is_said(catalog):
+    record = learn_taxonomy(catalog, "kind", SPACE, LearnSettings(n_draws=0)).model
+    assert catalog.models.load(record)[1]["head"]["head"] == "kernel"
+    named = LearnSettings(n_draws=0, model="kernel", n_components=400)
+    assert not learn_taxonomy(catalog, "kind", SPACE, named).trained
+
+
+def test_parameters_of_networks_ask_for_networks(catalog):
+    record = learn_taxonomy(catalog, "kind", SPACE, FAST).model
+    saved = catalog.models.load(record)[1]["head"]
+    assert saved["head"] == "bagged_mlp"
+    assert saved["parameters"]["n_components"] == 100
+    with pytest.raises(UsageError, match="'kernel' takes no epochs; bagged_mlp does"):
+        learn_taxonomy(catalog, "kind", SPACE, LearnSettings(model="kernel", head={"epochs": 2}))
+
+
+@pytest.mark.parametrize("name", ["kind", "tags"])
+def test_a_kernel_judges_each_image_without_it(catalog, name):
+    odd = catalog.ids[0]
+    catalog.labels.record(
+        name,
+        [Statement(odd, CLASSES[0], "no"), Statement(odd, CLASSES[1], "yes")],
+        source="human:me",
+        verb="set",
+    )
+    record = learn_taxonomy(catalog, name, SPACE, LearnSettings(n_draws=0)).model
+    found = catalog.models.predictions(record)
+    row = list(found["image_ids"]).index(odd)
+    assert found["oob"][row].argmax() == 0  # what the others say, whatever its own label
+    assert found["oob"][row, 1] < found["ensemble"][row, 1]
+    unlabelled = np.isnan(read_training_data(catalog, name, SPACE).Y).all(axis=1)
+    assert unlabelled.any()
+    assert np.allclose(found["oob"][unlabelled], found["ensemble"][unlabelled], atol=1e-4)
+
+
 @pytest.mark.parametrize("name", ["kind", "tags"])
 @pytest.mark.parametrize("model", ["logistic", "kernel"])
 def test_another_model_stands_in_the_heads_place(catalog, name, model):

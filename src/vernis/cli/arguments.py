@@ -115,11 +115,18 @@ def _add_step_verbs(verbs: Any) -> None:
     learn = add_verb(verbs, "learn", commands.learn, "train a head on a taxonomy", table=True)
     learn.add_argument("taxonomy", metavar="TAXONOMY")
     learn.add_argument(
-        "--model", metavar="NAME", help="in the bagged MLP's place: kernel, logistic…"
+        "--model",
+        metavar="NAME",
+        help="kernel (default), bagged_mlp, logistic, svm_linear, mlknn, mlp, forest, xgboost",
     )
-    learn.add_argument("--estimators", type=int, metavar="N")
-    learn.add_argument("--epochs", type=int, metavar="N")
-    learn.add_argument("--components", type=int, metavar="N", help="PCA components (0 = no PCA)")
+    learn.add_argument("--estimators", type=int, metavar="N", help="of bagged_mlp (default 5)")
+    learn.add_argument("--epochs", type=int, metavar="N", help="of bagged_mlp (default 5)")
+    learn.add_argument(
+        "--components",
+        type=int,
+        metavar="N",
+        help="PCA components (default 400 for kernel, else 100; 0 = no PCA)",
+    )
     learn.add_argument(
         "--objective", choices=["f1", "f2", "precision"], default="f1", help="of the thresholds"
     )

@@ -175,9 +175,9 @@ def duplicates(options: Namespace) -> int:
 
 def learn(options: Namespace) -> int:
     """``vernis learn TAXONOMY``."""
+    networks = {"n_estimators": options.estimators, "epochs": options.epochs}
     settings = {
-        "n_estimators": options.estimators,
-        "epochs": options.epochs,
+        "head": {k: v for k, v in networks.items() if v is not None},
         "n_components": options.components,
         "objective": options.objective,
         "floor": options.floor,

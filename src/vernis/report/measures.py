@@ -218,7 +218,7 @@ def models_section(models: Sequence[Model]) -> Section:
             )
         )
     lead = (
-        "Measured on images that the estimators did not learn from (out of bag), against the "
+        "Measured on each image without its own label (out of bag), against the "
         "labels as given: wrong labels make these figures look worse than the model is."
     )
     name = "Model" if len(models) == 1 else "Models"

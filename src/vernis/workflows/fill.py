@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +20,11 @@ from vernis.workflows.training_data import TrainingData, read_training_data
 if TYPE_CHECKING:
     from vernis.core.enrich.fill import FillPlan
     from vernis.core.enrich.fill_head import FillEvidence
+    from vernis.core.learn.heads import Head
 
 __all__ = ["FillSummary", "apply_fill", "fill_taxonomy"]
 
-_METHOD = 2
+_METHOD = 3
 """Part of the fingerprint: raise it when the method changes, and suggestions are made anew."""
 
 _OTHER_SOURCES = ("human", "given", "reader", "api", "proposal")
@@ -32,6 +33,9 @@ _CONFIRMED_IMAGES, _CONFIRMED_SHARE = 200, 0.5
 them alone. Fewer are mostly those that a person looked at because they were suspicious."""
 
 _WITNESSES = 3
+
+_N_ESTIMATORS, _COMPONENTS = 8, 100
+"""Of the networks: each image is held out from two of them."""
 
 
 def fill_taxonomy(
@@ -177,7 +181,14 @@ def _fingerprint(
     seed: int,
 ) -> str:
     about = [_METHOD, data.taxonomy.name, data.taxonomy.kind, data.taxonomy.classes]
-    about += [head.get("parameters"), head.get("slices"), precision, confidence, seed]
+    about += [
+        head.get("head"),
+        head.get("parameters"),
+        head.get("slices"),
+        precision,
+        confidence,
+        seed,
+    ]
     digest = hashlib.sha256(json.dumps(about, default=list, sort_keys=True).encode())
     digest.update("\n".join(data.hashes).encode())
     used = (rows.usable, rows.confirmed, rows.sampled)
@@ -217,16 +228,30 @@ def _gather(
     slices = [(int(a), int(b)) for a, b in head.get("slices") or []]
     X = BlockScaler(slices).fit(data.X).transform(data.X) if slices else data.X
     task = f"fill {data.taxonomy.name}"
-    parameters = {k: v for k, v in head["parameters"].items() if k not in ("n_estimators", "seed")}
     return gather_evidence(
         X[usable],
         data.Y[usable],
         kind=data.taxonomy.kind,
         groups=data.groups[usable],
-        head=parameters,
+        head=_make_networks(head, data.taxonomy.kind, seed),
         seed=seed,
         on_update=lambda done, total: progress(task, done, total),
     )
+
+
+def _make_networks(saved: Mapping[str, Any], kind: Literal["single", "multi"], seed: int) -> Head:
+    """Return bagged networks, whichever head was learned: those of that head where it is one.
+
+    On images unlike the labelled ones their probabilities are less sure of themselves than a
+    kernel's, so more can be promised: docs/decisions/fill.md.
+    """
+    from vernis.core.learn.heads import make_head
+
+    own = dict(saved["parameters"]) if saved["head"] == "bagged_mlp" else {}
+    own = {"n_components": _COMPONENTS, **own, "n_estimators": _N_ESTIMATORS}
+    n_components = own.pop("n_components")
+    own.pop("seed", None)
+    return make_head("bagged_mlp", kind, n_components=n_components, seed=seed, parameters=own)
 
 
 def _choose_basis(evidence: FillEvidence, rows: _Rows) -> tuple[Basis, NDArray[np.bool_] | None]:

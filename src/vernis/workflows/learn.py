@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -22,11 +22,20 @@ from vernis.workflows.training_data import (
     space_document,
 )
 
-_METHOD = 1
+_METHOD = 2
 """Part of a model's fingerprint: raise it when training changes, and all models are made anew."""
 
 _FEWEST = 4
 """Labelled images below which nothing is trained."""
+
+DEFAULT_MODEL = "kernel"
+"""As good as any other or better on every set measured, with and without wrong labels, at the
+least cost: docs/decisions/learning.md."""
+
+COMPONENTS = {"kernel": 400}
+"""Principal components that a model gets when nothing is said; the others get the thesis's 100."""
+
+_FEWER_COMPONENTS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +44,10 @@ class LearnSettings:
 
     Attributes
     ----------
-    n_estimators, epochs, n_components, seed : int
-        See ``BaggedMLP``; ``n_components`` 0 means no principal components.
+    n_components : int or None
+        Principal components, 0 for all columns; None takes the model's own number
+        (`COMPONENTS`).
+    seed : int
     objective : {'f1', 'f2', 'precision'}
         What the thresholds are tuned for.
     floor : float
@@ -46,33 +57,41 @@ class LearnSettings:
     n_draws : int
         Bootstrap samples of the metrics' intervals.
     head : mapping
-        Further parameters of ``BaggedMLP``.
-    model : str
-        Another model in its place: see ``core.learn.baselines.registry.STORED``.
+        Parameters of ``BaggedMLP``: ``n_estimators``, ``epochs``, ``hidden``…
+    model : str or None
+        ``bagged_mlp`` or one of ``core.learn.baselines.registry.STORED``; None takes
+        `DEFAULT_MODEL`, or ``bagged_mlp`` where parameters of it are given.
     """
 
-    n_estimators: int = 5
-    epochs: int = 5
-    n_components: int = 100
+    n_components: int | None = None
     objective: Literal["f1", "f2", "precision"] = "f1"
     floor: float = 0.9
     min_yes: int = 10
     n_draws: int = 200
     seed: int = 0
     head: Mapping[str, Any] = field(default_factory=dict)
-    model: str = "bagged_mlp"
+    model: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("n_estimators", "epochs", "min_yes"):
-            if getattr(self, name) < 1:
-                raise InvalidValue(f"expected {name} of 1 or more, got {getattr(self, name)!r}")
-        if self.n_components < 0 or self.n_draws < 0:
+        counts = {"min_yes": self.min_yes, **self.head}
+        for name in {"n_estimators", "epochs", "min_yes"} & set(counts):
+            if counts[name] < 1:
+                raise InvalidValue(f"expected {name} of 1 or more, got {counts[name]!r}")
+        if (self.n_components or 0) < 0 or self.n_draws < 0:
             got = (self.n_components, self.n_draws)
             raise InvalidValue(f"expected n_components and n_draws of 0 or more, got {got}")
         if self.objective not in ("f1", "f2", "precision"):
             raise InvalidValue(f"expected objective f1, f2 or precision, got {self.objective!r}")
         if not 0 < self.floor <= 1:
             raise InvalidValue(f"expected a floor in (0, 1], got {self.floor!r}")
+
+    def complete(self) -> LearnSettings:
+        """Return the settings with the model and its number of components said."""
+        model = self.model or ("bagged_mlp" if self.head else DEFAULT_MODEL)
+        n_components = self.n_components
+        if n_components is None:
+            n_components = COMPONENTS.get(model, _FEWER_COMPONENTS)
+        return replace(self, model=model, n_components=n_components)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,12 +122,9 @@ class LearnSummary:
 
 def fingerprint_of(data: TrainingData, space: Space, settings: LearnSettings) -> str:
     """Return a hash of everything that a model depends on."""
-    chosen = {**asdict(settings), "head": dict(settings.head)}
-    if settings.model == "bagged_mlp":
-        del chosen["model"]  # models that were saved before there was a choice stay current
     about = {
         "method": _METHOD,
-        "settings": chosen,
+        "settings": {**asdict(settings), "head": dict(settings.head)},
         "space": space_document(space),
         "taxonomy": [data.taxonomy.name, data.taxonomy.kind, list(data.taxonomy.classes)],
     }
@@ -152,7 +168,7 @@ def learn_taxonomy(
     NothingToLearn
         If there are too few labelled images, or fewer than two classes among them.
     """
-    settings = settings or LearnSettings()
+    settings = (settings or LearnSettings()).complete()
     with catalog.lock(f"learn {taxonomy}"):
         data = read_training_data(catalog, taxonomy, space)
         _require_labels(data)
@@ -244,15 +260,21 @@ class _Fitted:
 
 def _fit(data: TrainingData, space: Space, settings: LearnSettings, progress: Progress) -> _Fitted:
     # scikit-learn takes a second to import: only the verbs that learn pay for it
-    from vernis.core.learn.baselines.head import OtherHead
     from vernis.core.learn.evaluation import evaluate
-    from vernis.core.learn.persistence import to_arrays
+    from vernis.core.learn.heads import make_head, save_head
     from vernis.core.learn.scaling import BlockScaler
     from vernis.core.learn.thresholds import decide_single, tune_thresholds
 
     slices = layer_slices(space)
     scaler = BlockScaler(slices).fit(data.X) if len(slices) > 1 else None
-    model = _make_head(data, settings)
+    assert settings.model is not None  # complete
+    model = make_head(
+        settings.model,
+        data.taxonomy.kind,
+        n_components=settings.n_components or None,
+        seed=settings.seed,
+        parameters=settings.head,
+    )
     task = f"learn {data.taxonomy.name}"
     model.fit(
         data.X if scaler is None else scaler.transform(data.X),
@@ -260,7 +282,7 @@ def _fit(data: TrainingData, space: Space, settings: LearnSettings, progress: Pr
         groups=data.groups,
         on_update=lambda done, total: progress(task, done, total),
     )
-    arrays, head = model.to_saved() if isinstance(model, OtherHead) else to_arrays(model)
+    arrays, head = save_head(model)
     if scaler is not None:
         arrays |= {"block_mean": scaler.mean_, "block_scale": scaler.scale_}
         head["slices"] = [list(s) for s in slices]
@@ -291,25 +313,6 @@ def _fit(data: TrainingData, space: Space, settings: LearnSettings, progress: Pr
         ensemble=model.ensemble_proba_,
         oob=oob,
         notes=_notes(data, () if free else tuned.warnings),
-    )
-
-
-def _make_head(data: TrainingData, settings: LearnSettings) -> Any:
-    from vernis.core.learn.bagged_mlp import BaggedMLP
-    from vernis.core.learn.baselines.head import OtherHead
-
-    components = settings.n_components or None
-    if settings.model != "bagged_mlp":
-        return OtherHead(settings.model, data.taxonomy.kind, components, settings.seed)
-    return BaggedMLP(
-        **{
-            "n_estimators": settings.n_estimators,
-            "epochs": settings.epochs,
-            "n_components": components,
-            "loss": "softmax" if data.taxonomy.kind == "single" else "sigmoid",
-            "seed": settings.seed,
-            **settings.head,
-        }
     )
 
 

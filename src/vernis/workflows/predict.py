@@ -46,8 +46,7 @@ class SavedHead:
     @classmethod
     def restore(cls, arrays: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]) -> SavedHead:
         """Build it from what ``ModelStore.load`` gives; raises ModelError."""
-        from vernis.core.learn.baselines.head import OtherHead
-        from vernis.core.learn.persistence import from_arrays
+        from vernis.core.learn.heads import restore_head
         from vernis.core.learn.scaling import BlockScaler
 
         try:
@@ -64,9 +63,7 @@ class SavedHead:
                 kind=kind,
                 space=Space(**settings["space"]),
                 thresholds=np.asarray([never if v is None else v for v in values], np.float64),
-                model=from_arrays(arrays, head)
-                if head["head"] == "bagged_mlp"
-                else OtherHead.from_saved(arrays, head),
+                model=restore_head(arrays, head),
                 scaler=scaler,
             )
         except (KeyError, TypeError, InvalidValue) as error:

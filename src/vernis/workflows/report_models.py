@@ -83,7 +83,8 @@ def _load(
 def _facts(
     record: ModelRecord, settings: Mapping[str, Any], n_classes: int
 ) -> tuple[tuple[str, str], ...]:
-    head = (settings.get("head") or {}).get("parameters") or {}
+    saved = settings.get("head") or {}
+    head = saved.get("parameters") or {}
     labelled = read_number(settings, "n_labelled")
     objective = str(settings.get("objective", ""))
     facts = [
@@ -91,6 +92,7 @@ def _facts(
         ("Trained", record.created[:16].replace("T", " ")),
         ("Labelled images", count(labelled) if labelled is not None else ""),
         ("Classes", count(n_classes) if n_classes else ""),
+        ("Model", str(saved.get("head", "")).replace("_", " ")),
         ("Estimators", _plain(head, "n_estimators")),
         ("Principal components", _plain(head, "n_components")),
         ("Thresholds tuned for", {"f1": "F1", "f2": "F2"}.get(objective, objective)),

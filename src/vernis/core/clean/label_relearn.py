@@ -327,10 +327,10 @@ def _to_probs(
         given = np.where(known, values, 0.0)[rows].argmax(axis=1)
         slope = fit_temperature(scores[rows], given)
         return np.asarray(softmax(slope * scores, axis=1), dtype=np.float32)
-    return _soft_clip(scores)
+    return soft_clip(scores)
 
 
-def _soft_clip(scores: FloatArray) -> FloatArray:
+def soft_clip(scores: FloatArray) -> FloatArray:
     """Bring regression values into 0..1 and keep their order, also beyond the ends."""
     sharp = _CLIP_SHARPNESS * scores.astype(np.float64)
     clipped = np.logaddexp(0.0, sharp) - np.logaddexp(0.0, sharp - _CLIP_SHARPNESS)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,11 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from vernis.core.enrich.fill import FillPlan, plan_fill
 from vernis.core.enrich.fill_answers import Kind
 from vernis.core.enrich.fill_holdout import HoldOut, match_holdout
-from vernis.core.learn.bagged_mlp import BaggedMLP
+from vernis.core.learn.heads import Head
 from vernis.domain.errors import InvalidValue
-
-N_ESTIMATORS = 8
-"""Each image is held out from two of them, so that held-out answers are means too."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,8 +68,8 @@ def gather_evidence(
     Y: ArrayLike,
     *,
     kind: Kind,
+    head: Head,
     groups: ArrayLike | None = None,
-    head: Mapping[str, Any] | None = None,
     seed: int = 0,
     on_update: Callable[[int, int], None] | None = None,
 ) -> FillEvidence:
@@ -88,9 +84,11 @@ def gather_evidence(
     kind : {'single', 'multi'}
     groups : array_like of int, shape (n_images,), optional
         Duplicates.
-    head : mapping, optional
-        Parameters of ``BaggedMLP``.
+    head : Head
+        Not fitted yet. An ensemble should be large enough that each image is held out from two
+        members or more, so that held-out answers are means too.
     seed : int
+        Of the hold-out.
     on_update : callable, optional
         Called with the updates done and their total.
 
@@ -113,19 +111,13 @@ def gather_evidence(
     together = np.empty(len(X), np.int64)
     together[labelled] = holdout.groups
     together[unlabelled] = holdout.groups.max() + 1 + np.arange(len(unlabelled))
-    parameters = {
-        "loss": "softmax" if kind == "single" else "sigmoid",
-        **(head or {}),
-        "n_estimators": N_ESTIMATORS,
-        "seed": seed,
-    }
-    model = BaggedMLP(**parameters).fit(X, Y, groups=together, on_update=on_update)
+    head.fit(X, Y, groups=together, on_update=on_update)
     return FillEvidence(
         labelled=labelled,
         unlabelled=unlabelled,
         Y=Y[labelled],
-        held_out=model.oob_proba_[labelled],
-        unknown=model.ensemble_proba_[unlabelled],
+        held_out=head.oob_proba_[labelled],
+        unknown=head.ensemble_proba_[unlabelled],
         allowed=np.asarray(Y[unlabelled] != 0),
         holdout=holdout,
         kind=kind,

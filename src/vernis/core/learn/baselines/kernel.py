@@ -9,7 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
-from vernis.core.clean.label_relearn import KernelBasis, leave_out_scores, relearn
+from vernis.core.clean.label_relearn import (
+    KernelBasis,
+    leave_out_scores,
+    relearn,
+    soft_clip,
+)
 from vernis.core.learn.baselines.interface import (
     Floats,
     Groups,
@@ -81,8 +86,8 @@ class KernelRidge:
 
         scores = self._kernel(X) @ self.weights_ + self.mean_
         if self.kind == "single":
-            scores = softmax(self.slope_ * scores, axis=1)
-        return to_distribution(scores, self.kind)
+            return to_distribution(softmax(self.slope_ * scores, axis=1), "single")
+        return soft_clip(np.asarray(scores, np.float32))
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the fitted parts."""

@@ -1,0 +1,192 @@
+"""Heads: any model that can be stored, behind what learning, filling and predicting need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vernis.core.learn import persistence
+from vernis.core.learn.bagged_mlp import BaggedMLP
+from vernis.core.learn.baselines.interface import Floats, Kind
+from vernis.core.learn.baselines.registry import (
+    STORED,
+    from_arrays,
+    held_out_predictions,
+    make_model,
+    to_arrays,
+)
+from vernis.core.learn.scaling import Projection, fit_projection
+from vernis.domain.errors import UsageError
+
+
+class Head(Protocol):
+    """A classifier of images by their vectors that also knows what it says of its own images.
+
+    Attributes
+    ----------
+    ensemble_proba_, oob_proba_ : ndarray of float32, shape (n_images, n_classes)
+        Of the images of ``fit``: by the whole model, and by (parts of) it that saw neither the
+        image nor any of its group.
+    """
+
+    ensemble_proba_: Floats
+    oob_proba_: Floats
+
+    def fit(
+        self,
+        X: Floats,
+        y: Floats,
+        *,
+        groups: NDArray[np.int64],
+        on_update: Callable[[int, int], None] | None = None,
+    ) -> Any:
+        """Train on labels of 1, 0 and NaN, shape (n_images, n_classes), and predict the images."""
+        ...
+
+    def predict_proba(self, X: ArrayLike) -> Floats:
+        """Return probabilities, shape (n_images, n_classes)."""
+        ...
+
+
+def make_head(
+    model: str,
+    kind: Kind,
+    *,
+    n_components: int | None,
+    seed: int = 0,
+    parameters: Mapping[str, Any] | None = None,
+) -> Head:
+    """Return an unfitted head.
+
+    Parameters
+    ----------
+    model : str
+        ``bagged_mlp`` or one of ``registry.STORED``.
+    kind : {'single', 'multi'}
+    n_components : int or None
+        Principal components; None keeps all columns.
+    seed : int
+    parameters : mapping, optional
+        Further ones of ``BaggedMLP``; the other models have none.
+
+    Raises
+    ------
+    UsageError
+        The model cannot be stored, or takes no parameters.
+    """
+    if model != "bagged_mlp":
+        if parameters:
+            raise UsageError(
+                f"the model {model!r} takes no {', '.join(sorted(parameters))}; bagged_mlp does"
+            )
+        return StoredModel(model, kind, n_components, seed)
+    own = {"loss": "softmax" if kind == "single" else "sigmoid", **(parameters or {})}
+    return BaggedMLP(**{**own, "n_components": n_components, "seed": seed})
+
+
+def save_head(head: Head) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Take a fitted head apart: arrays without pickle, and settings that are JSON-able."""
+    return head.to_saved() if isinstance(head, StoredModel) else persistence.to_arrays(head)  # type: ignore[arg-type]
+
+
+def restore_head(arrays: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]) -> Head:
+    """Put together what `save_head` took apart.
+
+    Raises
+    ------
+    ModelError, KeyError
+        A part is missing or does not fit.
+    """
+    if settings["head"] == "bagged_mlp":
+        return persistence.from_arrays(arrays, settings)
+    return StoredModel.from_saved(arrays, settings)
+
+
+class StoredModel:
+    """A model of the registry as a head: it brings its own projection.
+
+    Parameters
+    ----------
+    name : str
+        One of ``registry.STORED``.
+    kind : {'single', 'multi'}
+    n_components : int or None
+    seed : int
+
+    Attributes
+    ----------
+    ensemble_proba_, oob_proba_ : ndarray of float32, shape (n_images, n_classes)
+        See `Head`.
+    projection_ : Projection
+    """
+
+    def __init__(self, name: str, kind: Kind, n_components: int | None, seed: int = 0) -> None:
+        if name not in STORED:
+            raise UsageError(
+                f"the model {name!r} cannot be saved as a head; use one of: bagged_mlp, "
+                f"{', '.join(STORED)}"
+            )
+        self.name, self.kind = name, kind
+        self.n_components, self.seed = n_components, seed
+        self.model = make_model(name, kind, seed)
+
+    def fit(
+        self,
+        X: Floats,
+        y: Floats,
+        *,
+        groups: NDArray[np.int64],
+        on_update: Callable[[int, int], None] | None = None,
+    ) -> Self:
+        """Train, and predict the training images; see `Head`."""
+        self.projection_ = fit_projection(X, self.n_components, seed=self.seed)
+        rows = self.projection_.apply(X)
+        self.model.fit(rows, y, groups)
+        self.ensemble_proba_ = self.model.predict_proba(rows)
+        self.oob_proba_ = self._held_out(rows, y, groups)
+        if on_update is not None:
+            on_update(1, 1)
+        return self
+
+    def _held_out(self, rows: Floats, y: Floats, groups: NDArray[np.int64]) -> Floats:
+        own = getattr(self.model, "oob_proba_", None)
+        if own is not None:
+            return np.asarray(own, np.float32)
+        found = self.ensemble_proba_.copy()
+        known = ~np.isnan(y).all(axis=1)
+        found[known] = held_out_predictions(
+            self.name, self.kind, rows[known], y[known], groups[known], n_folds=4, seed=self.seed
+        )
+        return found
+
+    def predict_proba(self, X: ArrayLike) -> Floats:
+        """Return probabilities, shape (n_images, n_classes)."""
+        return self.model.predict_proba(self.projection_.apply(np.asarray(X, np.float32)))
+
+    def to_saved(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Return arrays and settings, as ``persistence.to_arrays`` does."""
+        arrays = {f"model_{key}": value for key, value in to_arrays(self.name, self.model).items()}
+        arrays["projection_mean"] = self.projection_.mean
+        arrays["projection_matrix"] = self.projection_.matrix
+        return arrays, {
+            "format": 1,
+            "head": self.name,
+            "kind": self.kind,
+            "parameters": {"n_components": self.n_components},
+        }
+
+    @classmethod
+    def from_saved(
+        cls, arrays: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]
+    ) -> StoredModel:
+        """Put a saved head together again."""
+        head = cls(settings["head"], settings["kind"], settings["parameters"]["n_components"])
+        own = {key[6:]: value for key, value in arrays.items() if key.startswith("model_")}
+        head.model = from_arrays(head.name, head.kind, own)
+        head.projection_ = Projection(
+            arrays["projection_mean"], arrays["projection_matrix"], "rows"
+        )
+        return head
