@@ -38,7 +38,8 @@ from sklearn.metrics import average_precision_score
 from sklearn.model_selection import GroupKFold, StratifiedKFold
 
 from vernis.core.clean.label_issues import LabelIssues, find_label_issues
-from vernis.core.clean.label_relearn import combine_blocks, kernel_basis, relearn
+from vernis.core.clean.label_predictions import predict_labels
+from vernis.core.clean.label_relearn import combine_blocks
 from vernis.core.clean.label_scores import LABEL_SCORERS, as_matrix, label_quality
 from vernis.core.learn.noise import drop_labels, flip_labels, flip_uniform, forget_labels
 
@@ -152,11 +153,10 @@ def read_pictures(data: Path, folder: str) -> Iterator[NDArray[np.uint8]]:
 
 def run_vernis(task: Task, blocks: list[NDArray[np.float32]], seed: int) -> LabelIssues:
     features = combine_blocks(blocks, seed=seed)
-    basis = kernel_basis(features, task.rows, seed=seed)
     kind = "single" if task.single else "multi"
-    learned = relearn(basis, task.matrix, kind=kind, groups=task.groups)
-    run_vernis.probs = learned.probs  # type: ignore[attr-defined]
-    return find_label_issues(task.labels, learned.probs)
+    probs = predict_labels(features, task.matrix, kind=kind, groups=task.groups, seed=seed)
+    run_vernis.probs = probs  # type: ignore[attr-defined]
+    return find_label_issues(task.labels, probs)
 
 
 def rotate(blocks: list[NDArray[np.float32]], n_components: int) -> NDArray[np.float32]:

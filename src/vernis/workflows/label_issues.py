@@ -24,7 +24,7 @@ from vernis.workflows.training_data import (
 if TYPE_CHECKING:
     from vernis.core.clean.label_issues import LabelIssues, Witnesses
 
-_METHOD = 3
+_METHOD = 4
 """Part of the fingerprint: raise it when the judgement changes, and all is judged anew."""
 
 _FEWEST = 10
@@ -253,7 +253,8 @@ def _judge(
     head: NDArray[np.float32] | None,
 ) -> _Judged:
     from vernis.core.clean.label_issues import find_label_issues
-    from vernis.core.clean.label_relearn import combine_blocks, kernel_basis, relearn
+    from vernis.core.clean.label_predictions import predict_labels
+    from vernis.core.clean.label_relearn import combine_blocks
 
     blocks = [data.X[:, start:stop] for start, stop in layer_slices(space)]
     features = combine_blocks(blocks, seed=settings.seed)
@@ -264,8 +265,8 @@ def _judge(
         labels = np.where(labelled, np.nan_to_num(data.Y).argmax(axis=1), -1).astype(np.int64)
     probs = head
     if probs is None:
-        basis = kernel_basis(features, labelled, seed=settings.seed)
-        probs = relearn(basis, targets, kind=data.taxonomy.kind, groups=data.groups).probs
+        how = {"kind": data.taxonomy.kind, "groups": data.groups, "seed": settings.seed}
+        probs = predict_labels(features, targets, **how)  # type: ignore[arg-type]
     issues = find_label_issues(
         labels,
         probs,
@@ -306,6 +307,7 @@ def _rows(found: _Judged, settings: LabelIssueSettings) -> list[Issue]:
                 "given": classes[data.Y[row] == 1].tolist(),
                 "suggested": classes[issues.suggested[row]].tolist(),
                 "probability": round(float(issues.probability[row]), 4),
+                "several": round(float(issues.several[row]), 4),
                 **_speakers(found, witnesses, place.get(int(row))),
                 **_disagreeing(found, twins.get(int(row)), int(row)),
             },

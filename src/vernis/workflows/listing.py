@@ -39,6 +39,7 @@ def label_issue_rows(issues: Iterable[Issue], uris: Mapping[int, str]) -> list[d
             "given": list(issue.evidence.get("given", [])),
             "suggested": list(issue.evidence.get("suggested", [])),
             "probability": issue.evidence.get("probability"),
+            "several": issue.evidence.get("several"),
             "verdict": issue.verdict,
             "flagged": issue.flagged,
             "neighbors": [

@@ -149,6 +149,23 @@ def join_chances(wrong: NDArray[np.floating], sharpness: float = 6.0) -> DoubleA
     return np.asarray(np.where(total < -0.5, doubtful, sound))
 
 
+def chance_of_several(wrong: NDArray[np.floating]) -> DoubleArray:
+    """Return the chance that two labels of an image or more are wrong, shape (n_images,).
+
+    The entries count as independent (the Poisson binomial distribution): one minus the chances of
+    none and of exactly one.
+
+    Parameters
+    ----------
+    wrong : ndarray, shape (n_images, n_classes)
+        In 0..1, NaN where unknown.
+    """
+    chance = np.clip(np.nan_to_num(np.asarray(wrong, dtype=np.float64)), 0.0, 1.0 - 1e-9)
+    none = np.exp(np.log1p(-chance).sum(axis=1))
+    one = none * (chance / (1.0 - chance)).sum(axis=1)
+    return np.asarray(np.clip(1.0 - none - one, 0.0, 1.0))
+
+
 def _bin(x: DoubleArray, y: DoubleArray) -> _Binned:
     if not len(x):
         return _Binned(np.zeros(1), np.zeros(1), np.zeros(1))

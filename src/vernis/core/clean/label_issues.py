@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.clean.label_entry_noise import join_chances
+from vernis.core.clean.label_entry_noise import chance_of_several, join_chances
 from vernis.core.clean.label_estimate import NoiseModel, WrongCount, count_wrong, model_noise
 from vernis.core.clean.label_scores import (
     LabelScorer,
@@ -44,6 +44,8 @@ class LabelIssues:
         The same for image × class; NaN where unknown.
     probability : ndarray of float32, shape (n_images,)
         That the image carries a wrong label; NaN where no label is known.
+    several : ndarray of float32, shape (n_images,)
+        That two of its labels or more are wrong; 0 for a single-label taxonomy.
     change : ndarray of str, shape (n_images,)
         ``extra`` (a label too many), ``missing``, ``replaced``, or empty where none is known.
     suggested : ndarray of bool, shape (n_images, n_classes)
@@ -61,6 +63,7 @@ class LabelIssues:
     score: FloatArray
     entry_score: FloatArray
     probability: FloatArray
+    several: FloatArray
     change: NDArray[np.str_]
     suggested: BoolArray
     flagged: BoolArray
@@ -149,6 +152,7 @@ def find_label_issues(
         score=score,
         entry_score=entry_quality(labels, probs),
         probability=noise.image_wrong,
+        several=_several(noise, single=single),
         change=_name_changes(matrix, suggested),
         suggested=suggested,
         flagged=flagged,
@@ -167,6 +171,12 @@ def _score_multi(
     known = np.isfinite(judged)
     score = join_chances(np.where(known, noise.wrong, np.nan))
     return np.where(known.any(axis=1), score, np.nan).astype(np.float32)
+
+
+def _several(noise: NoiseModel, *, single: bool) -> FloatArray:
+    if single:
+        return np.zeros(len(noise.wrong), dtype=np.float32)
+    return np.asarray(chance_of_several(noise.wrong), dtype=np.float32)
 
 
 def share_truth(

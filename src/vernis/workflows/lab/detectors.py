@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vernis.core.clean.label_issues import find_label_issues
+from vernis.core.clean.label_predictions import predict_labels
 from vernis.core.clean.label_rankings import distance_ratio, neighbor_probabilities, neighbor_votes
-from vernis.core.clean.label_relearn import kernel_basis, relearn
 from vernis.core.clean.label_scores import LABEL_SCORERS, default_scorer, label_quality
 from vernis.core.learn.baselines.interface import LabelModel, class_codes
 from vernis.core.learn.baselines.registry import MODELS as TRAINED
@@ -107,9 +107,8 @@ class Detectors:
 
     def _probabilities(self, model: str) -> Floats:
         if model == "kernel":
-            known = np.asarray(np.isfinite(self.given).any(axis=1))
-            basis = kernel_basis(self.features, known, seed=self.seed)
-            return relearn(basis, self.given, kind=self.kind, groups=self.groups).probs
+            how = {"kind": self.kind, "groups": self.groups, "seed": self.seed}
+            return predict_labels(self.features, self.given, **how)
         if model == "knn":
             return neighbor_probabilities(self.features, self.given, self.groups)
         if model in ("bagged_mlp", "ensemble"):

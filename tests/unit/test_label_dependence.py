@@ -1,0 +1,89 @@
+"""An image's other labels speak for each of its labels, and only where that clearly helps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score
+
+from vernis.core.clean.label_dependence import _predict_from_others, listen_to_others
+from vernis.core.clean.label_entry_noise import chance_of_several, model_entries
+from vernis.core.clean.label_predictions import predict_labels
+
+
+def labels_that_go_together(n=600, seed=0):
+    """Return probabilities from the picture alone, and labels of which 1 and 2 come with 0."""
+    rng = np.random.default_rng(seed)
+    probs = np.repeat(rng.uniform(0.2, 0.8, (n, 1)), 4, axis=1)
+    probs[:, 3] = rng.uniform(0.2, 0.8, n)
+    truth = (rng.random((n, 1)) < probs).astype(float)[:, [0, 0, 0, 0]]
+    truth[:, 3] = rng.random(n) < probs[:, 3]
+    return probs.astype(np.float32), truth
+
+
+def test_predictions_from_the_others_are_ridge_regressions_without_the_class_and_image():
+    rng = np.random.default_rng(1)
+    surprise, residual = rng.normal(size=(40, 5)), rng.normal(size=(40, 5))
+    predicted, leverage = _predict_from_others(surprise, residual)
+    ridge = 0.1 * np.trace(surprise.T @ surprise) / 5
+    for k in range(5):
+        others = np.delete(surprise, k, axis=1)
+        inverse = np.linalg.inv(others.T @ others + ridge * np.eye(4))
+        assert np.allclose(predicted[:, k], others @ inverse @ others.T @ residual[:, k])
+        assert np.allclose(leverage[:, k], np.diag(others @ inverse @ others.T))
+
+
+def test_a_missing_label_shows_by_those_that_go_with_it():
+    probs, truth = labels_that_go_together()
+    given = truth.copy()
+    missing = np.flatnonzero(truth[:, 1] == 1)[:20]
+    given[missing, 1] = 0
+    heard = listen_to_others(probs, given)
+    wrong = (given != truth)[:, 1]
+    before = average_precision_score(wrong, model_entries(given, probs).wrong[:, 1])
+    after = average_precision_score(wrong, model_entries(given, heard).wrong[:, 1])
+    assert after > before + 0.3
+    assert np.array_equal(heard[:, 3], probs[:, 3])  # nothing goes with it
+
+
+def test_its_own_label_does_not_speak_for_a_class():
+    probs, truth = labels_that_go_together()
+    heard = listen_to_others(probs, truth)
+    turned = truth.copy()
+    turned[0, 1] = 1 - turned[0, 1]
+    # the one label moves the coefficients a little, not its own image's probability
+    assert abs(listen_to_others(probs, turned)[0, 1] - heard[0, 1]) < 0.03
+
+
+def test_few_images_or_labels_alone_change_nothing():
+    probs, truth = labels_that_go_together(n=39)
+    assert np.array_equal(listen_to_others(probs, truth), probs)
+    assert np.array_equal(listen_to_others(probs[:, :1], truth[:, :1]), probs[:, :1])
+    rng = np.random.default_rng(2)
+    alone = rng.uniform(0.1, 0.9, (500, 3)).astype(np.float32)
+    assert np.array_equal(listen_to_others(alone, rng.random((500, 3)) < alone), alone)
+
+
+def test_unknown_labels_are_predicted_and_say_nothing():
+    probs, truth = labels_that_go_together()
+    truth[:100, 1] = np.nan
+    heard = listen_to_others(probs, truth)
+    assert np.isfinite(heard).all()
+    assert ((heard >= 0) & (heard <= 1)).all()
+    yes = truth[:100, 0] == 1
+    assert heard[:100, 1][yes].mean() > heard[:100, 1][~yes].mean() + 0.3
+
+
+def test_chance_of_several_is_the_poisson_binomial_tail():
+    chances = np.array([[0.2, 0.5, 0.1], [0.9, 0.0, np.nan], [1.0, 1.0, 0.0]])
+    none = 0.8 * 0.5 * 0.9
+    one = 0.2 * 0.5 * 0.9 + 0.8 * 0.5 * 0.9 + 0.8 * 0.5 * 0.1
+    assert chance_of_several(chances) == pytest.approx([1 - none - one, 0.0, 1.0], abs=1e-6)
+
+
+def test_bandwidth_follows_narrow_features():
+    rng = np.random.default_rng(3)
+    x = rng.uniform(-1, 1, (500, 2)).astype(np.float32)
+    y = (np.sin(9 * x[:, 0]) > 0).astype(np.float32)[:, None]
+    found = predict_labels(x, np.concatenate([y, 1 - y], axis=1), kind="multi")
+    assert ((found[:, 0] > 0.5) == (y[:, 0] == 1)).mean() > 0.93
