@@ -45,6 +45,7 @@ from vernis.adapters.engine import ThreadEngine
 from vernis.adapters.pixels import decode
 from vernis.core.learn.bagged_mlp import BaggedMLP
 from vernis.core.learn.bagging import subsample_plan
+from vernis.core.learn.heads import make_head
 from vernis.core.learn.scaling import fit_projection
 from vernis.core.learn.thresholds import tune_thresholds
 from vernis.domain.ports import Pixels
@@ -128,6 +129,14 @@ def vernis_head(**options: Any) -> Callable[[Task, int], tuple[Floats, Floats]]:
     return learn
 
 
+def kernel_head(task: Task, seed: int) -> tuple[Floats, Floats]:
+    """Train the default head of ``vernis learn``."""
+    kind = "single" if task.is_single else "multi"
+    model = make_head("kernel", kind, n_components=400, seed=seed)
+    model.fit(task.X[task.train], task.Y[task.train], groups=np.arange(task.train.sum()))
+    return model.predict_proba(task.X[~task.train]), model.oob_proba_
+
+
 def scikit_mlp(task: Task, seed: int) -> tuple[Floats, Floats]:
     """Train scikit-learn's MLP with the thesis's settings on the same samples and components."""
     X, Y = task.X[task.train], task.Y[task.train]
@@ -186,7 +195,9 @@ THESIS = {"min_updates": 0}
 PEERS = {"scikit-learn MLP ×5": scikit_mlp, "logistic regression, best C": logistic_regression}
 HEADS = {
     "Vernis, thesis settings": vernis_head(**THESIS),
-    "Vernis, default": vernis_head(),
+    "Vernis, networks, default": vernis_head(),
+    "Vernis, networks, 256 components": vernis_head(n_components=256),
+    "Vernis, kernel (default head)": kernel_head,
 }
 ABLATIONS = {
     "batch 256, rate 4e-3": vernis_head(batch_size=256, learning_rate=4e-3),
@@ -194,7 +205,6 @@ ABLATIONS = {
     "floor of 1000 updates": vernis_head(min_updates=1000),
     "cosine schedule": vernis_head(schedule="cosine"),
     "no components": vernis_head(n_components=None),
-    "256 components": vernis_head(n_components=256),
     "columns scaled": vernis_head(scaling="columns"),
     "not scaled": vernis_head(scaling="none"),
     "sigmoid": vernis_head(loss="sigmoid"),

@@ -44,6 +44,24 @@ def test_each_scorer_ranks_a_contradicted_label_last():
             assert ((score >= 0) & (score <= 1)).all()
 
 
+def test_moving_average_ends_with_the_worst_label_and_skips_unknown_ones():
+    probs = np.array([[0.9, 0.4, 0.8], [0.9, 0.4, 0.2]])
+    labels = np.array([[1, 0, 1], [1, np.nan, 0]])
+    # by hand: 0.9, 0.8, 0.6 from the best to the worst; then 0.9, 0.8
+    expected = [0.8 * 0.6 + 0.2 * (0.8 * 0.8 + 0.2 * 0.9), 0.8 * 0.8 + 0.2 * 0.9]
+    assert label_quality(labels, probs, scorer="ema") == pytest.approx(expected)
+
+
+def test_weighted_entropy_is_the_published_formula():
+    probs = np.array([[0.7, 0.2, 0.1], [0.7, 0.2, 0.1]])
+    entropy = -(0.7 * np.log(0.7) + 0.2 * np.log(0.2) + 0.1 * np.log(0.1)) / np.log(3)
+    ratios = np.array([entropy / 0.7, entropy / 0.1])
+    found = label_quality(np.array([0, 2]), probs, scorer="weighted_entropy")
+    assert found == pytest.approx(np.log1p(ratios) / ratios, rel=1e-5)
+    one = label_quality(np.array([[0.0]]), np.array([[0.5]]), scorer="weighted_entropy")
+    assert one == pytest.approx(np.log1p(2) / 2)  # one bit of entropy over one half
+
+
 def test_unknown_labels_have_no_score_and_do_not_count():
     probs = np.full((3, 2), 0.5)
     assert np.isnan(label_quality(np.array([0, -1, 1]), probs)).tolist() == [False, True, False]

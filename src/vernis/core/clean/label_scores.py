@@ -11,15 +11,25 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
+from scipy.special import entr, expit, logit
 
 from vernis.core.clean.label_entry_noise import join_chances, model_entries
 from vernis.domain.errors import InvalidValue
 
 FloatArray = NDArray[np.float32]
 LabelScorer = Literal[
-    "mse", "self_confidence", "normalized_margin", "softmin", "balanced", "posterior", "mean"
+    "mse",
+    "self_confidence",
+    "normalized_margin",
+    "weighted_entropy",
+    "softmin",
+    "ema",
+    "balanced",
+    "posterior",
+    "mean",
 ]
+
+_EMA_WEIGHT = 0.8
 
 LABEL_SCORERS: tuple[LabelScorer, ...] = get_args(LabelScorer)
 
@@ -51,7 +61,11 @@ def label_quality(
         probability minus the highest other one, brought to 0..1 (Northcutt et al., *Confident
         Learning*, JAIR 2021). ``softmin``: entry scores averaged with weights
         ``exp(-score / temperature)``, so that the worst label decides (Thyagarajan et al.,
-        *Identifying Incorrect Annotations in Multi-Label Classification Data*, 2022).
+        *Identifying Incorrect Annotations in Multi-Label Classification Data*, 2022). ``ema``: the
+        exponential moving average (0.8) of the entry scores from the best to the worst (the
+        same). ``weighted_entropy``: ``log(1 + r) / r`` of the normalized entropy over the given
+        class's probability, ``r`` (Kuan & Mueller, *Model-agnostic label quality scoring to detect
+        real-world label errors*, 2022); with several labels of each entry, joined by ``ema``.
         ``balanced``: the worst entry after `balance_probs`. ``posterior``: the chances of a noise
         model for each class, joined (`label_entry_noise`); single-label: the odds of the given
         class against a label drawn by class frequency. ``mean``: the plain mean of the entry
@@ -201,6 +215,37 @@ def _mean(entries: FloatArray) -> FloatArray:
     return np.asarray(total / np.maximum(known.sum(axis=1), 1), dtype=np.float32)
 
 
+def _moving_average(entries: FloatArray) -> FloatArray:
+    """Return the exponential moving average of each row's known entries, the worst one last."""
+    known = np.isfinite(entries)
+    best = np.where(known, entries, -np.inf).max(axis=1, initial=-np.inf, keepdims=True)
+    # unknown entries repeat the best, with which the average starts
+    ordered = -np.sort(-np.where(known, entries, best), axis=1)
+    average = ordered[:, 0].copy()
+    for column in ordered.T[1:]:
+        average = _EMA_WEIGHT * column + (1.0 - _EMA_WEIGHT) * average
+    return np.asarray(average)
+
+
+def _against_entropy(
+    entropy: NDArray[np.floating], confidence: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Return ``log(1 + r) / r`` of the ratio r of a normalized entropy and a probability."""
+    ratio = np.maximum(np.asarray(entropy, np.float64) / np.maximum(confidence, 1e-6), 1e-6)
+    return np.asarray(np.log1p(ratio) / ratio)
+
+
+def _entropy_single(y: FloatArray, p: FloatArray) -> FloatArray:
+    entropy = entr(p.astype(np.float64)).sum(axis=1) / np.log(max(p.shape[1], 2))
+    return np.asarray(_against_entropy(entropy, _given_probability(y, p)), np.float32)
+
+
+def _entropy_multi(y: FloatArray, p: FloatArray) -> FloatArray:
+    wide = p.astype(np.float64)
+    entropy = (entr(wide) + entr(1.0 - wide)) / np.log(2.0)
+    return _moving_average(np.asarray(_against_entropy(entropy, _agreement(y, p)), np.float32))
+
+
 def _mse(y: FloatArray, p: FloatArray) -> FloatArray:
     return np.asarray(1.0 - _mean(np.asarray((y - p) ** 2)))
 
@@ -231,8 +276,12 @@ _COMMON: dict[str, _Scorer] = {"mse": _mse, "mean": lambda y, p: _mean(_agreemen
 _SINGLE: dict[str, _Scorer] = _COMMON | {
     "self_confidence": _given_probability,
     "normalized_margin": _margin_single,
+    "weighted_entropy": _entropy_single,
+    "ema": _given_probability,
 }
 _MULTI: dict[str, _Scorer] = _COMMON | {
     "self_confidence": _geometric,
     "normalized_margin": _margin_multi,
+    "weighted_entropy": _entropy_multi,
+    "ema": lambda y, p: _moving_average(_agreement(y, p)),
 }
