@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from vernis.collection import Collection
+from vernis.core.clean.label_scores import LABEL_SCORERS
 from vernis.workflows.lab.data import LabData
 from vernis.workflows.lab.detectors import Detectors
 from vernis.workflows.lab.errors import _differ, _one_set_of_classes
@@ -22,7 +23,7 @@ def test_planted_noise(workplace):
     run = workplace.cwd / "lab" / "one"
     table = json.loads((run / "table.json").read_text())
     assert table["keys"] == ["noise", "rate", "model", "scorer"]
-    assert len(table["rows"]) == 2 * (3 * 7 + 2 + 1)
+    assert len(table["rows"]) == 2 * (3 * len(LABEL_SCORERS) + 2 + 1)
     uniform = [row for row in table["rows"] if row["noise"] == "uniform"]
     default = next(row for row in uniform if row["default"])
     assert (default["model"], default["scorer"]) == ("kernel", "self_confidence")
@@ -30,6 +31,10 @@ def test_planted_noise(workplace):
     assert default["average_precision_sd"] is not None
     assert default["count_ratio"] == pytest.approx(default["estimated"] / default["wrong_labels"])
     assert {row["scorer"] for row in uniform if row["estimated"]} == {"self_confidence", "vote"}
+    flagging = [row for row in uniform if row["flagged"]]
+    assert {row["model"] for row in flagging} >= {"kernel", "logistic", "simifeat"}
+    assert all(0 <= row["flagged_precision"] <= 1 for row in flagging)
+    assert default["flagged_recall"] > 0.3
     with (run / "seeds.csv").open(newline="", encoding="utf-8") as stream:
         by_seed = list(csv.DictReader(stream))
     own = [
@@ -79,7 +84,10 @@ def test_every_model_judges_several_labels(model):
     given[:8, 0] = 1 - given[:8, 0]
     given[20, 1] = np.nan
     found = Detectors("multi", features, given, np.arange(90), seed=0).judge(model)
-    assert len(found) == 7
+    assert [judged.scorer for judged in found] == list(LABEL_SCORERS)
+    (flags,) = [judged.flagged for judged in found if judged.flagged is not None]
+    if model != "ensemble":
+        assert flags[:8].mean() > flags[8:].mean()
     for judged in found:
         if judged.scorer in ("self_confidence", "posterior") and model != "ensemble":
             assert judged.score[:8].mean() < judged.score[8:].mean()

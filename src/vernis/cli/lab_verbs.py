@@ -290,6 +290,8 @@ ERROR_COLUMNS = (
     "precision_at_wrong",
     "wrong_images",
     "count_ratio",
+    "flagged_precision",
+    "flagged_recall",
 )
 
 

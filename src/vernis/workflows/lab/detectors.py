@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vernis.core.clean.confident_learning import confident_errors
 from vernis.core.clean.label_issues import find_label_issues
 from vernis.core.clean.label_predictions import predict_labels
 from vernis.core.clean.label_rankings import distance_ratio, neighbor_probabilities, neighbor_votes
@@ -41,12 +42,15 @@ class Judged:
         How many labels the method calls wrong, where it counts them.
     default : bool
         What ``vernis issues`` does when nothing is said.
+    flagged : ndarray of bool, shape (n_images,), or None
+        The images that the method calls wrong, where it says so.
     """
 
     scorer: str
     score: Floats
     estimated: float | None = None
     default: bool = False
+    flagged: NDArray[np.bool_] | None = None
 
 
 def require_models(names: Iterable[str]) -> None:
@@ -103,7 +107,7 @@ class Detectors:
         found = [
             Judged(name, label_quality(self.labels, probs, scorer=name)) for name in LABEL_SCORERS
         ]
-        return self._with_count(found, probs) if model == "kernel" else found
+        return self._with_count(found, probs) if model == "kernel" else self._flag(found, probs)
 
     def _probabilities(self, model: str) -> Floats:
         if model == "kernel":
@@ -134,13 +138,27 @@ class Detectors:
         """Replace the default scorer's ranking by all that ``vernis issues`` does."""
         issues = find_label_issues(self.labels, probs)
         name = default_scorer(self.kind)
-        whole = Judged(name, issues.score, issues.wrong.count, default=True)
+        whole = Judged(name, issues.score, issues.wrong.count, True, issues.flagged)
         return [whole if judged.scorer == name else judged for judged in found]
+
+    def _flag(self, found: list[Judged], probs: Floats) -> list[Judged]:
+        """Let confident learning say which images are wrong, as it does beside this ranking."""
+        flagged = confident_errors(self.labels, probs)
+        count = float(flagged.sum()) if self.kind == "single" else None
+        return [
+            replace(judged, estimated=count, flagged=flagged)
+            if judged.scorer == "self_confidence"
+            else judged
+            for judged in found
+        ]
 
     def _vote(self) -> list[Judged]:
         votes = neighbor_votes(self.features, self.labels, self.groups)
         outvoted = float(votes.outvoted.sum())
-        return [Judged("vote", votes.margin, outvoted), Judged("rank", votes.score)]
+        return [
+            Judged("vote", votes.margin, outvoted, flagged=votes.outvoted),
+            Judged("rank", votes.score),
+        ]
 
     def _ratio(self) -> list[Judged]:
         return [Judged("distance_ratio", distance_ratio(self.features, self.labels, self.groups))]

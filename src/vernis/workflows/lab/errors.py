@@ -31,6 +31,9 @@ MEASURES = (
     "wrong_labels",
     "estimated",
     "count_ratio",
+    "flagged",
+    "flagged_precision",
+    "flagged_recall",
 )
 _KEYS = ("noise", "rate", "model", "scorer")
 _UNKNOWN = {"single": ("missing",), "multi": ("unknown",)}
@@ -242,10 +245,25 @@ class _SeedTrial:
                 "wrong_labels": n_labels,
                 "estimated": judged.estimated,
                 "count_ratio": None if judged.estimated is None else judged.estimated / n_labels,
+                **_flag_measures(judged.flagged, wrong),
                 "default": judged.default,
             }
             for judged in detectors.judge(model)
         ]
+
+
+def _flag_measures(
+    flagged: NDArray[np.bool_] | None, wrong: NDArray[np.bool_]
+) -> dict[str, float | None]:
+    """Return how many images a method calls wrong, and the precision and recall of these."""
+    if flagged is None:
+        return {"flagged": None, "flagged_precision": None, "flagged_recall": None}
+    hits, count = int((flagged & wrong).sum()), int(flagged.sum())
+    return {
+        "flagged": count,
+        "flagged_precision": hits / count if count else None,
+        "flagged_recall": hits / int(wrong.sum()),
+    }
 
 
 def _precisions(score: Floats, wrong: NDArray[np.bool_]) -> dict[str, float]:
