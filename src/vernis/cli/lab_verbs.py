@@ -286,7 +286,6 @@ ERROR_COLUMNS = (
     "model",
     "scorer",
     "average_precision",
-    "average_precision_sd",
     "precision_at_wrong",
     "wrong_images",
     "count_ratio",
