@@ -142,6 +142,8 @@ class StoredModel:
         on_update: Callable[[int, int], None] | None = None,
     ) -> Self:
         """Train, and predict the training images; see `Head`."""
+        if on_update is not None:
+            on_update(0, 1)
         self.projection_ = fit_projection(X, self.n_components, seed=self.seed)
         rows = self.projection_.apply(X)
         self.model.fit(rows, y, groups)
