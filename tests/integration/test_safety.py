@@ -69,7 +69,9 @@ def test_kill_at_any_moment_of_a_run_costs_nothing(finished, tmp_path):
 def test_interrupt_leaves_a_resumable_state_and_exit_code_130(finished, tmp_path):
     shutil.copytree(finished.cwd / "pictures", tmp_path / "pictures")
     process = start(tmp_path, "run", "pictures")
-    time.sleep(1.5)
+    assert process.stderr is not None
+    # the first step has ended: the next one, which reads the pictures, is under way
+    assert process.stderr.readline().startswith("index")
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
