@@ -16,8 +16,8 @@ from vernis.core.clean.label_relearn import soft_clip
 FloatArray = NDArray[np.float32]
 
 _IMAGES_A_CLASS = 100
-"""Known images a class below which no correction is tried. With 91 (aquarium) what is won on missing
-and added labels is lost on flipped ones, with 2 (coco128) more is lost than won."""
+"""Known images a class below which no correction is tried. With 91 (aquarium) what is won on
+missing and added labels is lost on flipped ones, with 2 (coco128) more is lost than won."""
 _RIDGE = 0.1
 """Of the mean variance of a predictor."""
 _CLEAR = 3.0
