@@ -95,7 +95,9 @@ def test_tables_of_a_folder_are_found_by_the_images_they_name(tmp_path):
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "labels.csv").write_text(PLAIN, encoding="utf-8")
     (tmp_path / "more.csv").write_text(PLAIN + "c.jpg,dog,\n", encoding="utf-8")
+    boxes = "image,label\na.jpg,cat\n" + "b.jpg,cat\n" * 5
+    (tmp_path / "boxes.csv").write_text(boxes, encoding="utf-8")
     (tmp_path / "others.csv").write_text("image,kind\nx.jpg,cat\ny.jpg,dog\n", encoding="utf-8")
     (tmp_path / "classes.csv").write_text("class,count\ncat,1\n", encoding="utf-8")
     found = [path.name for path in find_label_tables(tmp_path)]
-    assert found == ["more.csv", "labels.csv"]
+    assert found == ["more.csv", "labels.csv", "boxes.csv"]

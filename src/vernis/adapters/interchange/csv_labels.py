@@ -78,11 +78,12 @@ def read_label_table(path: Path) -> LabelTable:
 
 
 def find_label_tables(folder: Path) -> list[Path]:
-    """Return the CSV files lying in a folder of images that name images of it, the longest first.
+    """Return the CSV files lying in a folder of images that name images of it, the likeliest first.
 
+    Tables of one row an image come before others (of one row a box, say), longer before shorter.
     Only the folder itself is looked into, and only small files; what cannot be read is no table.
     """
-    found: list[tuple[int, Path]] = []
+    found: list[tuple[bool, int, Path]] = []
     for path in sorted(folder.glob("*.csv"))[:_MOST_TABLES]:
         try:
             if path.stat().st_size > _MAX_BYTES_LOOKED_INTO:
@@ -92,8 +93,9 @@ def find_label_tables(folder: Path) -> list[Path]:
             continue
         some = table.images[:_ROWS_LOOKED_UP]
         if 2 * sum((folder / name).is_file() for name in some) > len(some):
-            found.append((-len(table.images), path))
-    return [path for _, path in sorted(found)]
+            count = len(set(table.images))
+            found.append((count < len(table.images), -count, path))
+    return [path for *_, path in sorted(found)]
 
 
 def _read_text(path: Path) -> tuple[str, list[str]]:
