@@ -243,7 +243,8 @@ class Lab:
         models : sequence of str, optional
             ``kernel`` (as ``vernis issues``), ``bagged_mlp`` (out of bag), ``ensemble`` (the same,
             all estimators), ``knn``, ``simifeat``, ``selfclean``, and other models by name, which
-            are trained on folds. Default these and ``logistic``.
+            are trained on folds. Several joined by ``+`` are judged as one (cleanlab's ensemble).
+            Default these, ``logistic`` and ``logistic+knn``.
         seeds, sample, seed, out, expected_data
             As in ``noise``.
         components : int

@@ -8,11 +8,12 @@ import pytest
 
 from vernis.collection import Collection
 from vernis.core.clean.label_scores import LABEL_SCORERS
+from vernis.domain.errors import NotFound, UsageError
 from vernis.workflows.lab.data import LabData
-from vernis.workflows.lab.detectors import Detectors
+from vernis.workflows.lab.detectors import Detectors, require_models
 from vernis.workflows.lab.errors import _differ, _one_set_of_classes
 
-MODELS = "kernel,logistic,knn,simifeat,selfclean"
+MODELS = "kernel,logistic,knn,logistic+knn,simifeat,selfclean"
 
 
 def test_planted_noise(workplace):
@@ -23,14 +24,15 @@ def test_planted_noise(workplace):
     run = workplace.cwd / "lab" / "one"
     table = json.loads((run / "table.json").read_text())
     assert table["keys"] == ["noise", "rate", "model", "scorer"]
-    assert len(table["rows"]) == 2 * (3 * len(LABEL_SCORERS) + 2 + 1)
+    assert len(table["rows"]) == 2 * (4 * len(LABEL_SCORERS) + 2 + 1)
     uniform = [row for row in table["rows"] if row["noise"] == "uniform"]
     default = next(row for row in uniform if row["default"])
     assert (default["model"], default["scorer"]) == ("kernel", "self_confidence")
     assert default["average_precision"] > 0.5
     assert default["average_precision_sd"] is not None
     assert default["count_ratio"] == pytest.approx(default["estimated"] / default["wrong_labels"])
-    assert {row["scorer"] for row in uniform if row["estimated"]} == {"self_confidence", "vote"}
+    counting = {row["scorer"] for row in uniform if row["estimated"]}
+    assert counting == {"self_confidence", "normalized_margin", "vote"}
     flagging = [row for row in uniform if row["flagged"]]
     assert {row["model"] for row in flagging} >= {"kernel", "logistic", "simifeat"}
     assert all(0 <= row["flagged_precision"] <= 1 for row in flagging)
@@ -74,7 +76,9 @@ def test_another_taxonomy_is_judged(workplace):
     assert row["wrong_images"] == sum(name == "other" for _, name in rows[1:])
 
 
-@pytest.mark.parametrize("model", ["kernel", "bagged_mlp", "ensemble", "logistic", "knn"])
+@pytest.mark.parametrize(
+    "model", ["kernel", "bagged_mlp", "ensemble", "logistic", "knn", "logistic+knn"]
+)
 def test_every_model_judges_several_labels(model):
     rng = np.random.default_rng(0)
     truth = (rng.random((90, 3)) < 0.4).astype(np.float32)
@@ -85,13 +89,30 @@ def test_every_model_judges_several_labels(model):
     given[20, 1] = np.nan
     found = Detectors("multi", features, given, np.arange(90), seed=0).judge(model)
     assert [judged.scorer for judged in found] == list(LABEL_SCORERS)
-    (flags,) = [judged.flagged for judged in found if judged.flagged is not None]
-    if model != "ensemble":
+    said = [judged.flagged for judged in found if judged.flagged is not None]
+    assert len(said) == (1 if model == "kernel" else 2)
+    for flags in [] if model == "ensemble" else said:
         assert flags[:8].mean() > flags[8:].mean()
     for judged in found:
         if judged.scorer in ("self_confidence", "posterior") and model != "ensemble":
             assert judged.score[:8].mean() < judged.score[8:].mean()
     assert sum(judged.default for judged in found) == (model == "kernel")
+
+
+def test_joined_models_are_weighted_by_their_accuracy():
+    """As cleanlab's ensemble: mean of the scores, weights the agreement with the given class."""
+    given = np.eye(2, dtype=np.float32)[[0, 0, 1, 1]]
+    detectors = Detectors("single", np.ones((4, 2), np.float32), given, np.arange(4), seed=0)
+    sure = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.4, 0.6]], np.float32)
+    torn = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.4, 0.6]], np.float32)
+    detectors._known = {"knn": sure, "logistic": torn}
+    found = {judged.scorer: judged.score for judged in detectors.judge("knn+logistic")}
+    own = (2 * np.array([0.9, 0.8, 0.7, 0.6]) + np.array([0.9, 0.2, 0.3, 0.6])) / 3
+    assert found["self_confidence"] == pytest.approx(own, abs=1e-6)
+    with pytest.raises(UsageError, match="simifeat gives no probabilities"):
+        require_models(["knn+simifeat"])
+    with pytest.raises(NotFound, match="'oak'"):
+        require_models(["knn+oak"])
 
 
 def test_classes_are_matched_by_name():

@@ -110,7 +110,8 @@ def _add_errors(studies: Any) -> None:
     verb = add_verb(
         studies, "errors", errors, "how well each model and scorer finds wrong labels", table=True
     )
-    _add_common(verb, models="kernel, bagged_mlp, ensemble, logistic, knn, simifeat, selfclean")
+    own = "kernel, bagged_mlp, ensemble, logistic, knn, logistic+knn, simifeat, selfclean"
+    _add_common(verb, models=own)
     verb.add_argument(
         "--against",
         metavar="OTHER",

@@ -9,20 +9,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.clean.confident_learning import confident_errors
+from vernis.core.clean.confident_learning import confident_errors, pruned_errors
 from vernis.core.clean.label_issues import find_label_issues
 from vernis.core.clean.label_predictions import predict_labels
 from vernis.core.clean.label_rankings import distance_ratio, neighbor_probabilities, neighbor_votes
-from vernis.core.clean.label_scores import LABEL_SCORERS, default_scorer, label_quality
+from vernis.core.clean.label_scores import (
+    LABEL_SCORERS,
+    LabelScorer,
+    default_scorer,
+    label_quality,
+)
 from vernis.core.learn.baselines.interface import LabelModel, class_codes
 from vernis.core.learn.baselines.registry import MODELS as TRAINED
 from vernis.core.learn.baselines.registry import held_out_predictions, make_model
-from vernis.domain.errors import NotFound
+from vernis.domain.errors import NotFound, UsageError
 
 Floats = NDArray[np.float32]
 
-MODELS = ("kernel", "bagged_mlp", "ensemble", "logistic", "knn", "simifeat", "selfclean")
-"""Run by default. Every model of the lab can be named besides."""
+MODELS = (
+    "kernel",
+    "bagged_mlp",
+    "ensemble",
+    "logistic",
+    "knn",
+    "logistic+knn",
+    "simifeat",
+    "selfclean",
+)
+"""Run by default. Every model of the lab can be named besides, and several joined by ``+``."""
 
 SINGLE_ONLY = ("simifeat", "selfclean")
 _OWN = ("kernel", "ensemble", "knn", *SINGLE_ONLY)
@@ -62,9 +76,16 @@ def require_models(names: Iterable[str]) -> None:
         There is no such model.
     MissingExtra
         It needs a package that is not installed.
+    UsageError
+        A method without probabilities is joined to another by ``+``.
     """
     every = (*_OWN, *(name for name in TRAINED if name not in _OWN))
-    for name in names:
+    names = tuple(names)
+    for joined in names:
+        for name in SINGLE_ONLY:
+            if "+" in joined and name in joined.split("+"):
+                raise UsageError(f"{name} gives no probabilities and cannot be joined: {joined!r}")
+    for name in (part for joined in names for part in joined.split("+")):
         if name not in every:
             raise NotFound(f"no model {name!r} here; there are: {', '.join(every)}")
         if name not in _OWN:
@@ -94,6 +115,7 @@ class Detectors:
         # a mean variance of 1 by column, which the networks expect; other models set their own
         self.vectors = features * np.float32(np.sqrt(features.shape[1]))
         self._networks: LabelModel | None = None
+        self._known: dict[str, Floats] = {}
 
     def judge(self, model: str) -> list[Judged]:
         """Return every ranking of a model: one a scorer, or the method's own."""
@@ -103,13 +125,35 @@ class Detectors:
         }
         if model in own:
             return own[model]()
-        probs = self._sound(self._probabilities(model))
+        parts = [self._probabilities(name) for name in model.split("+")]
+        weights = self._accuracies(parts) if self.kind == "single" else np.ones(len(parts))
+        probs = np.average(parts, axis=0, weights=weights).astype(np.float32)
+        # as cleanlab joins models: the scores of one label an image, the chances of several
+        judged = parts if self.kind == "single" else [probs]
         found = [
-            Judged(name, label_quality(self.labels, probs, scorer=name)) for name in LABEL_SCORERS
+            Judged(name, self._mean_quality(judged, weights[: len(judged)], name))
+            for name in LABEL_SCORERS
         ]
         return self._with_count(found, probs) if model == "kernel" else self._flag(found, probs)
 
+    def _mean_quality(
+        self, parts: list[Floats], weights: NDArray[np.float64], scorer: LabelScorer
+    ) -> Floats:
+        found = [label_quality(self.labels, probs, scorer=scorer) for probs in parts]
+        return np.asarray(np.average(found, axis=0, weights=weights), np.float32)
+
+    def _accuracies(self, parts: list[Floats]) -> NDArray[np.float64]:
+        """Return how often each model agrees with the given class."""
+        known = self.labels >= 0
+        agree = [float((p.argmax(axis=1) == self.labels)[known].mean()) for p in parts]
+        return np.maximum(agree, 1e-6)
+
     def _probabilities(self, model: str) -> Floats:
+        if model not in self._known:
+            self._known[model] = self._sound(self._predict(model))
+        return self._known[model]
+
+    def _predict(self, model: str) -> Floats:
         if model == "kernel":
             how = {"kind": self.kind, "groups": self.groups, "seed": self.seed}
             return predict_labels(self.features, self.given, **how)
@@ -142,12 +186,21 @@ class Detectors:
         return [whole if judged.scorer == name else judged for judged in found]
 
     def _flag(self, found: list[Judged], probs: Floats) -> list[Judged]:
-        """Let confident learning say which images are wrong, as it does beside this ranking."""
-        flagged = confident_errors(self.labels, probs)
-        count = float(flagged.sum()) if self.kind == "single" else None
+        """Let confident learning say which images are wrong, by two rules beside two rankings.
+
+        The confident joint stands beside self-confidence; pruning by noise rate, which removes the
+        largest margins, beside the normalized margin.
+        """
+        rules = {"self_confidence": confident_errors, "normalized_margin": pruned_errors}
+        said = {scorer: rule(self.labels, probs) for scorer, rule in rules.items()}
+        single = self.kind == "single"
         return [
-            replace(judged, estimated=count, flagged=flagged)
-            if judged.scorer == "self_confidence"
+            replace(
+                judged,
+                estimated=float(said[judged.scorer].sum()) if single else None,
+                flagged=said[judged.scorer],
+            )
+            if judged.scorer in said
             else judged
             for judged in found
         ]
