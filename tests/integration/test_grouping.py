@@ -64,5 +64,5 @@ def test_the_splits_of_a_csv_show_what_leaks(workplace):
 
 def test_topics_say_when_labels_carry_none(workplace):
     name = workplace.json("status")["taxonomies"][0]["name"]
-    assert "too few for two topics" in workplace("topics", name, code=1).stderr
+    assert "no image has two labels" in workplace("topics", name, code=1).stderr
     assert "vernis topics" in workplace("topics", name, "--accept", code=2).stderr

@@ -15,7 +15,7 @@ from vernis.domain.types import Space
 from vernis.version import VERSION
 
 if TYPE_CHECKING:
-    from vernis.report.map_model import Facet, SheetLevel
+    from vernis.report.map_model import SheetLevel
     from vernis.workflows.explore.map import MapSettings
     from vernis.workflows.explore.map_view import MapContent, ThumbnailStore
 
@@ -154,15 +154,10 @@ def _draw_picture(
         tiling.rows,
         title=title,
         subtitle=f"{shown} · {method_text(content.record.settings)} · {quality}",
-        legend_title=_legend_title(facet) if facet else "",
+        legend_title=f"{facet.title}:" if facet else "",
         legend=[LegendEntry(*entry) for entry in facet.legend()] if facet else (),
     )
     save_mosaic(picture, path)
-
-
-def _legend_title(facet: Facet) -> str:
-    several = any(len(row) > 1 for row in facet.values)
-    return f"{facet.name} (of several the rarest):" if several else f"{facet.name}:"
 
 
 def _draw_levels(content: MapContent, store: ThumbnailStore) -> list[SheetLevel]:

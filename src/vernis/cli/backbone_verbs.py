@@ -223,7 +223,7 @@ def compare_spaces(options: Namespace) -> int:
     if options.json:
         print_json(found)
         return 0
-    rows = found["spaces"]
+    rows = [_with_short_components(row) for row in found["spaces"]]
     columns = [name for name in rows[0] if name not in ("stored", "note") and "error" not in name]
     left_out = found["left_out_as_copies"]
     title = f"{found['images']:,} images of {taxonomy!r}; {left_out} copies left out"
@@ -235,6 +235,19 @@ def compare_spaces(options: Namespace) -> int:
     print(f"  {found['recommendation']['reason']}")
     print(f"Figure: {found['figure']}")
     return 0
+
+
+def _with_short_components(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row whose counts of principal components are one column: for 90, 95, 99 %."""
+    short: dict[str, Any] = {}
+    counts = {name: value for name, value in row.items() if name.startswith("components_")}
+    shares = "/".join(name.removeprefix("components_") for name in counts)
+    for name, value in row.items():
+        if name not in counts:
+            short[name] = value
+        else:
+            short[f"components_for_{shares}_%"] = " / ".join(f"{n:,}" for n in counts.values())
+    return short
 
 
 def feature_maps(options: Namespace) -> int:

@@ -312,7 +312,8 @@ def leakage(options: Namespace) -> int:
         return 0
     columns = ["first", "second", "kind", "similarity"]
     splits = ", ".join(f"{name} {count:,}" for name, count in document["splits"].items())
-    print_table(pairs[: options.limit], columns, title=f"{len(pairs):,} pairs across {splits}")
+    pair = "pair" if len(pairs) == 1 else "pairs"
+    print_table(pairs[: options.limit], columns, title=f"{len(pairs):,} {pair} across {splits}")
     if len(pairs) > options.limit:
         say_more(len(pairs) - options.limit)
     if document["affected"]:

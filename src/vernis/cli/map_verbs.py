@@ -91,8 +91,16 @@ def _print_map(document: dict[str, Any]) -> None:
 def _print_grid(options: Namespace, document: dict[str, Any]) -> None:
     """Print the table of the grid."""
     columns = [*document["parameters"], "trustworthiness", "preservation", "name"]
-    print_rows(options, document["maps"], columns, title="Maps")
+    rows = [
+        {**row, **{name: _whole(row[name]) for name in document["parameters"]}}
+        for row in document["maps"]
+    ]
+    print_rows(options, rows, columns, title="Maps")
     say(f"{document['picture']}")
+
+
+def _whole(value: float) -> float | int:
+    return int(value) if float(value).is_integer() else value
 
 
 def list_maps(options: Namespace) -> int:

@@ -58,8 +58,11 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title
     columns : sequence of str
         The keys to show, in order; an underscore is shown as a blank.
     title : str
-        A line above the table.
+        A line above the table; all there is where there are no rows.
     """
+    if not rows:
+        print(title or "Nothing to list.")
+        return
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table

@@ -101,7 +101,7 @@ def _draw_legend(figure: Figure, facet: Facet) -> None:
     ]
     figure.legend(
         handles=entries,
-        title=facet.name,
+        title=facet.title,
         loc="outside right upper",
         frameon=False,
         fontsize=9,

@@ -51,6 +51,12 @@ class Facet:
             raise InvalidValue(f"expected classes below {len(self.classes)} in {self.name!r}")
 
     @property
+    def title(self) -> str:
+        """Return the name, with what the colour of a picture of several classes says."""
+        several = any(len(row) > 1 for row in self.values)
+        return f"{self.name} (of several the rarest)" if several else self.name
+
+    @property
     def counts(self) -> tuple[int, ...]:
         """Return the number of pictures of each class."""
         flat = [value for row in self.values for value in row]

@@ -202,12 +202,18 @@ class _Comparison:
             if hits:
                 holds |= columns.yes[:, hits].any(axis=1)
         if not known and self._condition.operator == ":":
-            where = names[0] if len(names) == 1 else "any taxonomy"
-            raise self._wrong_value(
-                f"no label {self._condition.value!r} in {where}"
-                + _choice(self._condition.value, classes)
-            )
+            raise self._wrong_value(self._unknown_label(names, classes))
         return holds
+
+    def _unknown_label(self, names: Sequence[str], classes: Sequence[str]) -> str:
+        """Say that a label is unknown, and where it is or what resembles it."""
+        asked = self._condition.value
+        for name, columns in self._table.taxonomies.items():
+            same = _same_name(asked, columns.classes)
+            if same and name not in names:
+                return f"no label {asked!r} in {names[0]}, but {name} has it: {name}:{same[0]}"
+        where = names[0] if len(names) == 1 else "any taxonomy"
+        return f"no label {asked!r} in {where}{_choice(asked, classes)}"
 
     def _taxonomy(self) -> str:
         """Return the taxonomy that the field names."""

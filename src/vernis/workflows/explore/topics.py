@@ -204,6 +204,11 @@ def _allowed(
     presence: NDArray[np.bool_], taxonomy: str, wanted: Sequence[int]
 ) -> tuple[list[int], list[str]]:
     """Return the numbers of topics that the data can carry, and what is to be said of it."""
+    if len(presence) and presence.sum(axis=1).max() < 2:
+        raise NothingToLearn(
+            f"no image has two labels of '{taxonomy}', so none occur together; topics are made of "
+            "lists of labels, such as keywords"
+        )
     most = core.most_topics(presence)
     if most < 2:
         raise NothingToLearn(
