@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
+from vernis.core.clean import label_predictions as predictions
 from vernis.core.clean.label_dependence import _predict_from_others, listen_to_others
 from vernis.core.clean.label_entry_noise import chance_of_several, model_entries
-from vernis.core.clean.label_predictions import predict_labels
+from vernis.core.clean.label_predictions import MOST_OF_NEIGHBORS, _weight_of, predict_labels
 
 
 def labels_that_go_together(n=600, seed=0):
@@ -87,3 +88,36 @@ def test_bandwidth_follows_narrow_features():
     y = (np.sin(9 * x[:, 0]) > 0).astype(np.float32)[:, None]
     found = predict_labels(x, np.concatenate([y, 1 - y], axis=1), kind="multi")
     assert ((found[:, 0] > 0.5) == (y[:, 0] == 1)).mean() > 0.93
+
+
+def test_neighbors_share_in_the_prediction_as_far_as_they_lower_the_error():
+    truth = np.array([[1, 0], [0, 1], [1, np.nan]], np.float32)
+    torn = np.full((3, 2), 0.5, np.float32)
+    right = np.nan_to_num(truth, nan=0.9)
+    assert _weight_of(right, torn, truth) == MOST_OF_NEIGHBORS
+    assert _weight_of(1 - right, torn, truth) == 0.0
+    assert _weight_of(torn, torn, truth) == 0.0
+    # 0.5 + w · 0.5 = 1 at w = 1, 0.5 - w · 2 = 0 at w = 1/4: between, by the squares of the steps
+    mixed = np.array([[1.0, -1.5], [0.5, 0.5], [0.5, 0.5]], np.float32)
+    assert _weight_of(mixed, torn, truth) == pytest.approx((0.25 + 1.0) / (0.25 + 4.0))
+
+
+def test_several_labels_listen_to_the_nearest_and_one_label_does_not(monkeypatch):
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(120, 80)).astype(np.float32)
+    y = (x[:, :3] > 0).astype(np.float32)
+    asked = []
+
+    def neighbors(features, labels, groups):
+        asked.append(len(features))
+        return labels.astype(np.float32)  # as if they knew all
+
+    monkeypatch.setattr(predictions, "neighbor_probabilities", neighbors)
+    several = predict_labels(x, y, kind="multi")
+    one = predict_labels(
+        x, np.eye(3, dtype=np.float32)[y.sum(axis=1).astype(int) % 3], kind="single"
+    )
+    assert asked == [120]
+    assert several[y == 1].min() >= 0.5 - 1e-6
+    assert several[y == 0].max() <= 0.5 + 1e-6
+    assert one.shape == (120, 3)

@@ -3,12 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from vernis.core.clean import neighbor_probabilities as neighbor_module
 from vernis.core.clean.label_rankings import (
     distance_ratio,
-    neighbor_probabilities,
     neighbor_votes,
     precision_at,
 )
+from vernis.core.clean.neighbor_probabilities import nearest_others, neighbor_probabilities
 from vernis.domain.errors import InvalidValue
 
 
@@ -89,6 +90,24 @@ def test_probabilities_of_neighbors():
     assert neighbor_probabilities(X, Y, sizes=(5,))[0] == pytest.approx(expected, abs=1e-5)
     few = neighbor_probabilities(X[:3], Y[:3], np.zeros(3, int))  # nobody may speak
     assert few == pytest.approx(np.tile([1, 0, 0], (3, 1)))
+
+
+def test_neighbors_of_many_images_are_found_in_cells(monkeypatch):
+    """Nearly the same ones, and never one of the own group."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 6)).astype(np.float32)
+    groups = np.arange(400) // 2
+    exact, weights = nearest_others(X, 8, groups)
+    monkeypatch.setattr(neighbor_module, "_EXACT", 100)
+    found, near = nearest_others(X, 8, groups)
+    assert found.shape == exact.shape
+    assert not (groups[found] == groups[:, None])[near > 0].any()
+    same = [len(set(a) & set(b)) / 8 for a, b in zip(exact.tolist(), found.tolist(), strict=True)]
+    assert np.mean(same) > 0.95
+    assert near.max(axis=1) == pytest.approx(weights.max(axis=1), abs=0.2)
+    alone, none = nearest_others(X[:150], 3, np.zeros(150, int))
+    assert alone.min() >= 0
+    assert not none.any()
 
 
 def test_ties_at_the_border_count_by_their_mean():

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vernis.core.clean.label_dependence import listen_to_others
 from vernis.core.clean.label_relearn import Relearned, kernel_basis, relearn
+from vernis.core.clean.neighbor_probabilities import neighbor_probabilities
 
 FloatArray = NDArray[np.float32]
 
@@ -17,6 +18,9 @@ BANDWIDTH = 0.4
 NARROW_BANDWIDTHS = (0.4, 1.0, 2.0, 4.0)
 """Tried where there are few columns, in which distances differ more."""
 _NARROW = 64
+MOST_OF_NEIGHBORS = 0.5
+"""The neighbours' largest share in the mean of both. By squared error they would have 0.7 of it on
+aquarium and 0.9 on coco128, where an even mean ranks better."""
 
 
 def predict_labels(
@@ -28,6 +32,11 @@ def predict_labels(
     seed: int = 0,
 ) -> FloatArray:
     """Predict every image's labels from the other images, and from its other labels.
+
+    One label an image: kernel ridge regression, leave-out. Several: its weighted mean with the
+    nearest others' labels (`neighbor_probabilities`), corrected by the image's other labels
+    (`listen_to_others`). The weight is that of least squared error against the given labels, at
+    most `MOST_OF_NEIGHBORS`; where the kernel is all that is needed it is 0.
 
     Parameters
     ----------
@@ -56,4 +65,20 @@ def predict_labels(
         if best is None or found.error < best.error:
             best = found
     assert best is not None
-    return best.probs if kind == "single" else listen_to_others(best.probs, labels)
+    if kind == "single":
+        return best.probs
+    near = neighbor_probabilities(features, labels, groups)
+    weight = _weight_of(near, best.probs, labels)
+    mixed = ((1.0 - weight) * best.probs + weight * near).astype(np.float32)
+    return listen_to_others(mixed, labels)
+
+
+def _weight_of(near: FloatArray, probs: FloatArray, labels: NDArray[np.floating]) -> float:
+    """Return the share of ``near`` of least squared error, within its bounds."""
+    known = np.isfinite(labels)
+    step = (near - probs)[known].astype(np.float64)
+    length = float((step**2).sum())
+    if not length:
+        return 0.0
+    best = float(((labels - probs)[known] * step).sum()) / length
+    return float(np.clip(best, 0.0, MOST_OF_NEIGHBORS))

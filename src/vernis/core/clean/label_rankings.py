@@ -6,19 +6,16 @@ never speak for one another, in any of them. All scores: low = bad.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.explore.neighbors import normalize_rows, top_columns
+from vernis.core.clean.neighbor_probabilities import group_codes, nearest_others
+from vernis.core.explore.neighbors import normalize_rows
 from vernis.domain.errors import InvalidValue
 
 FloatArray = NDArray[np.float32]
-
-NEIGHBORS: tuple[int, ...] = (5, 10, 20, 50)
-"""Numbers of neighbours that `neighbor_probabilities` chooses from."""
 
 _BLOCK = 512
 
@@ -40,46 +37,6 @@ class Votes:
     score: FloatArray
     margin: FloatArray
     outvoted: NDArray[np.bool_]
-
-
-def neighbor_probabilities(
-    features: NDArray[np.floating],
-    Y: NDArray[np.floating],
-    groups: NDArray[np.integer] | None = None,
-    sizes: Sequence[int] = NEIGHBORS,
-) -> FloatArray:
-    """Return the share of each class among the nearest other images, weighted by similarity.
-
-    Parameters
-    ----------
-    features : ndarray, shape (n_images, dim)
-        Compared by cosine; a similarity below 0 counts as 0.
-    Y : ndarray, shape (n_images, n_classes)
-        1, 0 or NaN.
-    groups : ndarray of int, shape (n_images,), optional
-    sizes : sequence of int
-        Numbers of neighbours; taken is that of the least squared error against the given labels.
-
-    Returns
-    -------
-    ndarray of float32, shape (n_images, n_classes)
-        In 0..1; the share over all images where no neighbour has a known label.
-    """
-    indices, weights = _nearest(features, max(sizes), groups)
-    known = np.isfinite(Y)
-    values = np.where(known, Y, 0.0).astype(np.float32)
-    share = values.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    best, least = np.broadcast_to(share, Y.shape), np.inf
-    for size in sizes:
-        near, weight = indices[:, :size], weights[:, :size, None]
-        total = (weight * known[near]).sum(axis=1)
-        found = np.where(
-            total > 0, (weight * values[near]).sum(axis=1) / np.maximum(total, 1e-12), share
-        )
-        error = float(((found - Y)[known] ** 2).mean())
-        if error < least:
-            best, least = found, error
-    return np.asarray(np.clip(best, 0.0, 1.0), np.float32)
 
 
 def neighbor_votes(
@@ -112,7 +69,7 @@ def neighbor_votes(
     given = np.asarray(labels)
     if k < 3 or given.ndim != 1 or len(given) < k or int(given.min(initial=0)) < 0:
         raise InvalidValue(f"expected 3 ≤ k ≤ number of known labels, got k = {k}, {given.shape}")
-    indices, weights = _nearest(features, k - 1, groups)
+    indices, weights = nearest_others(features, k - 1, groups)
     rows = np.arange(len(given))
     votes = np.zeros((len(given), int(given.max()) + 1), np.float32)
     for column in range(k - 1):
@@ -154,7 +111,7 @@ def distance_ratio(
         In 0..1; one half where both distances are 0 or there is no other class.
     """
     unit = normalize_rows(features)
-    given, own_group = np.asarray(labels), _codes(groups, len(unit))
+    given, own_group = np.asarray(labels), group_codes(groups, len(unit))
     score = np.empty(len(unit), np.float32)
     for start in range(0, len(unit), _BLOCK):
         part = slice(start, start + _BLOCK)
@@ -191,28 +148,3 @@ def precision_at(score: NDArray[np.floating], wrong: NDArray[np.bool_], depth: i
     below, tied = values < border, values == border
     among_tied = (depth - int(below.sum())) * float(np.mean(wrong[tied]))
     return (int(wrong[below].sum()) + among_tied) / depth
-
-
-def _nearest(
-    features: NDArray[np.floating], count: int, groups: NDArray[np.integer] | None
-) -> tuple[NDArray[np.int64], FloatArray]:
-    """Return the nearest images outside the own group, and similarities cut off at 0."""
-    unit = normalize_rows(features)
-    own = _codes(groups, len(unit))
-    count = min(count, len(unit) - 1)
-    indices = np.empty((len(unit), count), np.int64)
-    weights = np.empty((len(unit), count), np.float32)
-    for start in range(0, len(unit), _BLOCK):
-        part = slice(start, start + _BLOCK)
-        similarity = unit[part] @ unit.T
-        similarity[own[part, None] == own[None]] = -2.0
-        indices[part], values = top_columns(similarity, count)
-        weights[part] = np.maximum(values, 0.0)
-    return indices, weights
-
-
-def _codes(groups: NDArray[np.integer] | None, count: int) -> NDArray[np.integer]:
-    own = np.arange(count) if groups is None else np.asarray(groups)
-    if own.shape != (count,):
-        raise InvalidValue(f"expected groups of shape ({count},), got {own.shape}")
-    return own

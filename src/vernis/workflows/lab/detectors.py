@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from vernis.core.clean.confident_learning import confident_errors, pruned_errors
 from vernis.core.clean.label_issues import find_label_issues
 from vernis.core.clean.label_predictions import predict_labels
-from vernis.core.clean.label_rankings import distance_ratio, neighbor_probabilities, neighbor_votes
+from vernis.core.clean.label_rankings import distance_ratio, neighbor_votes
 from vernis.core.clean.label_scores import (
     LABEL_SCORERS,
     LabelScorer,
     default_scorer,
     label_quality,
 )
+from vernis.core.clean.neighbor_probabilities import neighbor_probabilities
 from vernis.core.learn.baselines.interface import LabelModel, class_codes
 from vernis.core.learn.baselines.registry import MODELS as TRAINED
 from vernis.core.learn.baselines.registry import held_out_predictions, make_model
