@@ -26,7 +26,7 @@ from scipy.optimize import linear_sum_assignment
 
 from vernis import Collection
 from vernis.assembly import job
-from vernis.core.explore import overlap, projection
+from vernis.core.explore import overlap, projection, tsne
 from vernis.core.explore.map_quality import map_quality
 from vernis.core.explore.neighbors import nearest_within
 from vernis.workflows.explore.map import present_contents, read_map_data
@@ -61,9 +61,9 @@ def make_points(method: str, vectors: np.ndarray, seed: int) -> np.ndarray:
     """Return a map by one of the methods."""
     components = projection.principal_components(vectors, 50, seed=seed).project(vectors)
     if method == "vernis":
-        count = projection.count_neighbors(PERPLEXITY, len(components))
+        count = tsne.count_neighbors(PERPLEXITY, len(components))
         neighbors = projection.find_neighbors(components, count, seed=seed)
-        states = projection.tsne_states(
+        states = tsne.tsne_states(
             components, neighbors, perplexity=PERPLEXITY, iterations=[ITERATIONS], seed=seed
         )
         return next(states)[1]
@@ -78,7 +78,7 @@ def make_points(method: str, vectors: np.ndarray, seed: int) -> np.ndarray:
             perplexity=PERPLEXITY,
             metric="cosine",
             init="pca",
-            max_iter=ITERATIONS + projection.EXAGGERATED_ITERATIONS,
+            max_iter=ITERATIONS + tsne.EXAGGERATED_ITERATIONS,
             n_jobs=-1,
             random_state=seed,
         )
@@ -90,7 +90,7 @@ def make_points(method: str, vectors: np.ndarray, seed: int) -> np.ndarray:
         metric="cosine",
         n_iter=ITERATIONS,
         neighbors="exact" if method == "opentsne-exact" else "auto",
-        n_jobs=projection._threads(len(components)),  # as many as Vernis takes
+        n_jobs=tsne._threads(len(components)),  # as many as Vernis takes
         random_state=seed,
     )
     return np.asarray(peer.fit(components))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from vernis.core.explore import projection
+from vernis.core.explore import tsne as tsne_maps
 from vernis.core.explore.map_quality import map_quality
 from vernis.core.explore.neighbors import normalize_rows
 from vernis.domain.errors import InvalidValue
@@ -21,10 +22,10 @@ def groups(seed=0, dim=32):
 
 
 def tsne(components, iterations=(250,), perplexity=12.0, seed=0):
-    count = projection.count_neighbors(perplexity, len(components))
+    count = tsne_maps.count_neighbors(perplexity, len(components))
     neighbors = projection.find_neighbors(components, count)
     return dict(
-        projection.tsne_states(
+        tsne_maps.tsne_states(
             components, neighbors, perplexity=perplexity, iterations=iterations, seed=seed
         )
     )
@@ -84,8 +85,8 @@ def test_same_seed_same_map_and_fewer_iterations_lie_on_the_way(made):
 
 def test_neighbours_found_for_a_larger_perplexity_serve_a_smaller_one(made):
     _, components, _, places = made
-    neighbors = projection.find_neighbors(components, projection.count_neighbors(30, 160))
-    states = projection.tsne_states(components, neighbors, perplexity=12, iterations=[250])
+    neighbors = projection.find_neighbors(components, tsne_maps.count_neighbors(30, 160))
+    states = tsne_maps.tsne_states(components, neighbors, perplexity=12, iterations=[250])
     np.testing.assert_array_equal(dict(states)[250], places)
 
 
@@ -102,7 +103,7 @@ def test_neighbours_of_many_points_are_nearly_all_the_true_ones(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "place", [projection.place_by_tsne, projection.place_by_neighbors], ids=["tsne", "mean"]
+    "place", [tsne_maps.place_by_tsne, projection.place_by_neighbors], ids=["tsne", "mean"]
 )
 def test_new_points_come_to_their_group_and_move_nothing(made, place):
     basis, components, labels, places = made
@@ -118,8 +119,8 @@ def test_new_points_come_to_their_group_and_move_nothing(made, place):
 def test_a_new_point_does_not_depend_on_the_others_that_come_with_it(made):
     basis, components, _, places = made
     new = basis.project(groups(seed=0)[0][::10] + 0.1)
-    together = projection.place_by_tsne(new, components, places)
-    alone = projection.place_by_tsne(new[3:4], components, places)
+    together = tsne_maps.place_by_tsne(new, components, places)
+    alone = tsne_maps.place_by_tsne(new[3:4], components, places)
     np.testing.assert_allclose(alone[0], together[3], atol=1e-6)
 
 
@@ -140,9 +141,7 @@ def test_nonsense_is_refused():
     for perplexity, iterations in ((0.5, [10]), (5, []), (5, [20, 10]), (30, [10])):
         with pytest.raises(InvalidValue):
             next(
-                projection.tsne_states(
-                    rows, neighbors, perplexity=perplexity, iterations=iterations
-                )
+                tsne_maps.tsne_states(rows, neighbors, perplexity=perplexity, iterations=iterations)
             )
 
 
@@ -154,3 +153,17 @@ def test_umap_parts_groups_and_repeats_itself(made):
     places = projection.umap_points(components)
     assert share_of_own_group(places, labels) > 0.97
     np.testing.assert_array_equal(places, projection.umap_points(components))
+
+
+def test_many_points_end_with_a_finer_phase_which_later_states_do_not_see(monkeypatch):
+    rng = np.random.default_rng(5)
+    components = rng.normal(size=(300, 8)).astype(np.float32)
+    plain = tsne(components, perplexity=30, iterations=[200])
+    monkeypatch.setattr(tsne_maps, "_LAST_PHASE_FROM", 300)
+    found = tsne(components, perplexity=30, iterations=[100, 200])
+    alone = tsne(components, perplexity=30, iterations=[200])
+    np.testing.assert_array_equal(found[200], alone[200])
+    assert np.abs(alone[200] - plain[200]).max() > 1e-3
+    few = tsne(components, perplexity=12, iterations=[200])
+    monkeypatch.setattr(tsne_maps, "_LAST_PHASE_FROM", 301)
+    np.testing.assert_array_equal(tsne(components, perplexity=12, iterations=[200])[200], few[200])

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.explore import projection
+from vernis.core.explore import projection, tsne
 from vernis.core.explore.map_quality import map_quality
 from vernis.domain.errors import InvalidValue, UsageError
 from vernis.domain.maps import MapPoints, MapRecord
@@ -261,10 +261,10 @@ def _compute(data: MapData, settings: MapSettings, progress: Progress) -> projec
             seed=settings.seed,
         )
     progress("Neighbours", 0, None)
-    count = projection.count_neighbors(settings.perplexity, len(components))
+    count = tsne.count_neighbors(settings.perplexity, len(components))
     neighbors = projection.find_neighbors(components, count, seed=settings.seed)
-    total = settings.iterations + projection.EXAGGERATED_ITERATIONS
-    states = projection.tsne_states(
+    total = settings.iterations + tsne.EXAGGERATED_ITERATIONS
+    states = tsne.tsne_states(
         components,
         neighbors,
         perplexity=settings.perplexity,
@@ -329,7 +329,7 @@ def _place(
         return np.asarray(ours[:, :2], np.float64)
     if settings["method"] == "umap":
         return projection.place_by_neighbors(ours, theirs, places)
-    return projection.place_by_tsne(ours, theirs, places)
+    return tsne.place_by_tsne(ours, theirs, places)
 
 
 def _quality(vectors: NDArray[np.float32], places: projection.Points) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from vernis.core.explore import projection
+from vernis.core.explore import projection, tsne
 from vernis.domain.errors import UsageError
 from vernis.domain.maps import MapRecord
 from vernis.domain.ports import Catalog, Progress, silent
@@ -108,13 +108,13 @@ def _make_by_tsne(
         basis = projection.principal_components(data.vectors, first.components, seed=first.seed)
         components = basis.project(data.vectors)
         most = max(cell.perplexity for cell in cells)
-        count = projection.count_neighbors(most, len(components))
+        count = tsne.count_neighbors(most, len(components))
         neighbors = projection.find_neighbors(components, count, seed=first.seed)
         for perplexity, group in itertools.groupby(cells, key=lambda cell: cell.perplexity):
             wanted = {cell.iterations: cell for cell in group}
-            total = max(wanted) + projection.EXAGGERATED_ITERATIONS
+            total = max(wanted) + tsne.EXAGGERATED_ITERATIONS
             task = f"t-SNE, perplexity {perplexity:g}"
-            states = projection.tsne_states(
+            states = tsne.tsne_states(
                 components,
                 neighbors,
                 perplexity=perplexity,
