@@ -33,6 +33,7 @@ from vernis.workflows.explore.map import present_contents, read_map_data
 
 METHODS = ("vernis", "opentsne", "opentsne-exact", "sklearn", "umap", "pca")
 PERPLEXITY, ITERATIONS = 30, 500
+JUDGED = 10_000  # points, each against all others, where there are more than 5,000
 
 
 def read_vectors(folders: list[Path], points: int, seed: int) -> tuple[np.ndarray, int]:
@@ -103,7 +104,7 @@ def run_one(method: str, vectors: Path, seed: int) -> None:
     points = make_points(method, rows, seed)
     cost = {"clock": time.perf_counter() - began, "processor": time.process_time() - used}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    quality = map_quality(rows, points, seed=seed)
+    quality = map_quality(rows, points, seed=seed, sample=JUDGED)
     print(
         json.dumps(
             {
