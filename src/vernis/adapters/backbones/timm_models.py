@@ -271,7 +271,7 @@ def _named_outputs(network: Any, example: Any) -> tuple[Any, list[str], list[NDA
         pooled = network.forward_head(features, pre_logits=True)
         return {**named, "features": features, "pooled": pooled}
 
-    class Wrapped(torch.nn.Module):  # type: ignore[misc]
+    class Wrapped(torch.nn.Module):  # type: ignore[misc, unused-ignore]  # torch may be absent
         def __init__(self) -> None:
             super().__init__()
             self.network = network
