@@ -15,6 +15,7 @@ from vernis.core.clean import near_blocks
 from vernis.core.clean.near_alignment import Placements
 from vernis.core.clean.near_fingerprints import FINGERPRINT_SIZE, is_plain, unpack_fingerprints
 from vernis.core.clean.near_pairs import NearSettings, find_near_pairs
+from vernis.core.learn import threads
 from vernis.domain.errors import InvalidValue
 
 
@@ -146,8 +147,8 @@ def test_neither_threads_nor_blocks_change_the_result(monkeypatch):
     pictures += [with_banner(scene(2)), CHANGES["rot90"](scene(2)), CHANGES["gray"](scene(5))]
     vectors = np.random.default_rng(0).normal(size=(len(pictures), 16)).astype(np.float32)
     results = []
-    for threads, block in ((1, 2048), (3, 7)):
-        monkeypatch.setattr(near_blocks, "count_threads", lambda most, n=threads: min(n, most))
+    for n_threads, block in ((1, 2048), (3, 7)):
+        monkeypatch.setattr(threads, "count_threads", lambda most, n=n_threads: min(n, most))
         monkeypatch.setattr(near_blocks, "BLOCK", block)
         results.append(find_near_pairs(fingerprints_of(pictures), vectors))
     first, second = results

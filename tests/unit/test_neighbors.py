@@ -15,6 +15,7 @@ from vernis.core.explore.neighbors import (
     project_rows,
     search_cells,
 )
+from vernis.core.learn import threads
 from vernis.domain.errors import InvalidValue
 
 
@@ -38,6 +39,16 @@ def test_nearest_neighbors_are_those_of_a_full_sort(vectors):
     np.testing.assert_allclose(found.similarities, expected, atol=1e-5)
     rows = np.arange(len(vectors))[:, None]
     np.testing.assert_allclose(cosines[rows, found.indices], expected, atol=1e-5)
+
+
+def test_neither_threads_nor_blocks_change_the_neighbors(vectors, monkeypatch):
+    found = []
+    for n_threads, block_bytes in ((1, 2**26), (3, 4 * 600 * 50)):
+        monkeypatch.setattr(threads, "count_threads", lambda most, n=n_threads: min(n, most))
+        monkeypatch.setattr(neighbors, "_BLOCK_BYTES", block_bytes)
+        found.append(nearest_neighbors(vectors, vectors, 9, exclude_self=True))
+    assert np.array_equal(found[0].indices, found[1].indices)
+    np.testing.assert_allclose(found[0].similarities, found[1].similarities, atol=1e-6)
 
 
 def test_queries_may_differ_from_the_base(vectors):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.clean.near_blocks import in_threads, slices
+from vernis.core.clean.near_blocks import slices
 from vernis.core.clean.near_fingerprints import ORIENTATIONS, shrink, standardize, turn
 from vernis.core.explore.neighbors import (
     EXACT_LIMIT,
@@ -24,6 +24,7 @@ from vernis.core.explore.neighbors import (
     search_cells,
     top_columns,
 )
+from vernis.core.learn.threads import in_threads
 
 _SIDE = 8
 _WHITENING = 0.6

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vernis.core.clean.near_alignment import Placements
-from vernis.core.clean.near_blocks import BLOCK, in_threads, slices
+from vernis.core.clean.near_blocks import BLOCK, slices
 from vernis.core.clean.near_candidates import (
     describe_turns,
     propose_by_embedding,
@@ -31,6 +31,7 @@ from vernis.core.clean.near_guesses import (
     place_crops,
 )
 from vernis.core.clean.near_verification import name_transforms
+from vernis.core.learn.threads import in_threads
 from vernis.domain.errors import InvalidValue
 
 Report = Callable[[int, int], None]

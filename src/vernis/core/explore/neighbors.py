@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
+from vernis.core.learn.threads import in_threads
 from vernis.domain.errors import InvalidValue
 
 EXACT_LIMIT = 20_000
@@ -148,7 +149,8 @@ def nearest_neighbors(
     indices = np.empty((len(queries), k), dtype=np.int64)
     similarities = np.empty((len(queries), k), dtype=np.float32)
     step = max(1, _BLOCK_BYTES // (4 * max(1, len(base))))
-    for start in range(0, len(queries), step):
+
+    def search(start: int) -> None:
         block = unit_queries[start : start + step] @ unit_base.T
         if exclude_self:
             rows = np.arange(len(block))
@@ -156,6 +158,9 @@ def nearest_neighbors(
         chosen, values = top_columns(block, k)
         indices[start : start + step] = chosen
         similarities[start : start + step] = values
+
+    for _ in in_threads(search, range(0, len(queries), step)):
+        pass
     return Neighbors(indices, np.clip(similarities, -1.0, 1.0))
 
 

@@ -1,18 +1,23 @@
-"""How the head uses cores: our own threads over estimators, one thread inside each matrix product.
+"""How cores are used: our own threads over independent work, one thread inside each matrix product.
 
-Threads inside the small products of training gain little, cost a lot on a busy machine (they wait
-by spinning) and may change the last bits with their number. Estimators are independent, so
+Threads inside small products gain little, cost a lot on a busy machine (they wait by spinning) and
+may change the last bits with their number. Estimators and blocks of rows are independent, so
 spreading them over threads leaves every bit as it is.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
+from typing import TypeVar
 
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 @cache
@@ -32,3 +37,13 @@ def count_threads(most: int) -> int:
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
     return max(1, min(cores, most))
+
+
+def in_threads(work: Callable[[_Item], _Result], items: Sequence[_Item]) -> Iterator[_Result]:
+    """Yield the results in the order of the items: nothing depends on the number of threads."""
+    with single_threaded_products():
+        pool = ThreadPoolExecutor(count_threads(len(items)))
+        try:
+            yield from pool.map(work, items)
+        finally:
+            pool.shutdown(cancel_futures=True)
