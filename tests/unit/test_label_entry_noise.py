@@ -54,6 +54,30 @@ def test_a_class_that_nothing_predicts_keeps_the_prior_rate():
     assert noise.spread[0] <= 1 <= noise.spread[1]
 
 
+def test_a_class_that_is_hard_to_predict_is_not_taken_for_one_with_missed_labels():
+    rng = np.random.default_rng(0)
+    looks = rng.normal(size=(2000, 6))
+    chance = 1 / (1 + np.exp(1 - 3 * looks))
+    chance[:, 5] = 0.4 / (1 + np.exp(4.5 - 3 * looks[:, 5]))  # 0.4 at most, whatever is seen
+    given = (rng.random(chance.shape) < chance) & (rng.random(chance.shape) > 0.02)
+    probs = chance.copy()
+    probs[:, 5] = 1 / (1 + np.exp(2.5 - looks[:, 5]))
+    missed = model_entries(given.astype(np.float32), probs).missed_yes
+    assert missed[:5].mean() == pytest.approx(0.02, abs=0.02)
+    assert missed[5] < 0.1
+
+
+def test_the_loss_is_that_of_the_given_labels():
+    _, _, given, probs = noisy()
+    labels = given.astype(np.float32)
+    noise = model_entries(labels, probs)
+    plain = -np.log(np.where(given, probs, 1 - probs)).mean()
+    assert 0 < noise.loss < plain
+    assert noise.loss < model_entries(labels, np.roll(probs, 1, axis=0)).loss
+    labels[::2] = np.nan
+    assert model_entries(labels, probs).loss == pytest.approx(noise.loss, abs=0.03)
+
+
 def test_unknown_entries_get_a_truth_but_no_chance():
     _, _, given, probs = noisy(500)
     labels = given.astype(np.float32)

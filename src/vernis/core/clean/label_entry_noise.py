@@ -20,6 +20,8 @@ DoubleArray = NDArray[np.float64]
 _PRIOR_RATE = 0.1
 _PRIOR_LABELS = 10.0
 """The prior of a class: of so many labels of its own, this share is wrong."""
+_SURE = 0.9
+"""Only what is true with this chance tells missed labels from pictures that are hard to predict."""
 _POOLED_LABELS = 50.0
 """The prior of the taxonomy's rates, in labels."""
 _SPREAD_RATES = (0.03, 0.25)
@@ -47,6 +49,8 @@ class EntryNoise:
         Row = true (no, yes), column = given, over all classes.
     spread : tuple of float
         By which factors the count of wrong entries moves with the prior.
+    loss : float
+        Mean negative log-likelihood of a known given entry, in nats.
     """
 
     truth: DoubleArray
@@ -55,6 +59,7 @@ class EntryNoise:
     missed_yes: DoubleArray
     transition: DoubleArray
     spread: tuple[float, float]
+    loss: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,8 +92,10 @@ def model_entries(labels: NDArray[np.floating], probs: NDArray[np.floating]) -> 
     of the log-odds of the prediction. ``a``, ``b`` and the curve have the greatest penalized
     likelihood together: the share of wrong among the yes, and of missed among the true, is drawn
     towards that of the whole taxonomy (empirical Bayes) with the weight of 10 labels, so that a
-    class that nothing predicts is not called wrong altogether. Bayes' rule gives the chance of
-    each entry.
+    class that nothing predicts is not called wrong altogether. For missed labels that weight is
+    multiplied by how many are true for one that is surely so: a ceiling of the predictions and
+    a share of missed labels look alike where no prediction reaches the ceiling. Bayes' rule gives
+    the chance of each entry.
 
     The curve must go on where the labels level off, as a smooth regression's does: probabilities
     that have learned the noise itself level off with them, and too little is called wrong.
@@ -100,14 +107,15 @@ def model_entries(labels: NDArray[np.floating], probs: NDArray[np.floating]) -> 
     x = (odds - centre) / scale
     bins = [_bin(x[rows, k], y[rows, k]) for k, rows in enumerate(known.T)]
     rates = (_PRIOR_RATE, _PRIOR_RATE)
-    fitted = _fit_all(bins, rates)
+    fitted = _fit_all(bins, rates, np.ones(len(bins)))
     truth = _curve(fitted, x)
     rates = _pool_rates(y, truth, _chances(fitted, truth, y))
-    fitted = _fit_all(bins, rates, fitted)
+    unsure = _unsureness(truth, known)
+    fitted = _fit_all(bins, rates, unsure, fitted)
     truth = _curve(fitted, x)
     wrong = _chances(fitted, truth, y)
     count = float(np.nansum(wrong))
-    moved = [_count_at(bins, (rate, rate), fitted, x, y) for rate in _SPREAD_RATES]
+    moved = [_count_at(bins, (rate, rate), unsure, fitted, x, y) for rate in _SPREAD_RATES]
     factors = [value / max(count, 1e-9) for value in moved]
     a, b = fitted[:, 0], fitted[:, 1]
     false = float((a * (1.0 - truth)).sum() / max((1.0 - truth).sum(), 1e-9))
@@ -119,6 +127,7 @@ def model_entries(labels: NDArray[np.floating], probs: NDArray[np.floating]) -> 
         missed_yes=b,
         transition=np.array([[1.0 - false, false], [missed, 1.0 - missed]]),
         spread=(min(1.0, *factors), max(1.0, *factors)),
+        loss=_loss_of(a + (1.0 - a - b) * truth, y),
     )
 
 
@@ -178,14 +187,21 @@ def _bin(x: DoubleArray, y: DoubleArray) -> _Binned:
 
 
 def _fit_all(
-    bins: list[_Binned], rates: tuple[float, float], near: DoubleArray | None = None
+    bins: list[_Binned],
+    rates: tuple[float, float],
+    unsure: DoubleArray,
+    near: DoubleArray | None = None,
 ) -> DoubleArray:
     """Return a, b, offset and slope of every class, shape (n_classes, 4)."""
-    fits = [_fit(b, rates, None if near is None else near[k]) for k, b in enumerate(bins)]
+    fits = [
+        _fit(b, rates, unsure[k], None if near is None else near[k]) for k, b in enumerate(bins)
+    ]
     return np.asarray(fits, dtype=np.float64).reshape(-1, 4)
 
 
-def _fit(data: _Binned, rates: tuple[float, float], near: DoubleArray | None) -> DoubleArray:
+def _fit(
+    data: _Binned, rates: tuple[float, float], unsure: float, near: DoubleArray | None
+) -> DoubleArray:
     n = max(float(data.total.sum()), 1.0)
     share = float(np.clip(data.yes.sum() / n, 1e-3, 1.0 - 1e-3))
 
@@ -197,7 +213,7 @@ def _fit(data: _Binned, rates: tuple[float, float], near: DoubleArray | None) ->
         false = a * (1.0 - mean)
         extra = false / max(false + (1.0 - b) * mean, 1e-12)
         fit = data.yes @ np.log(p) + (data.total - data.yes) @ np.log1p(-p)
-        prior = _log_beta(extra, rates[0]) + _log_beta(b, rates[1])
+        prior = _log_beta(extra, rates[0]) + unsure * _log_beta(b, rates[1])
         return float(0.5 * (t[3] - _LOG_SLOPE) ** 2 - fit - _PRIOR_LABELS * prior) / n
 
     if near is not None:
@@ -231,6 +247,22 @@ def _chances(fitted: DoubleArray, truth: DoubleArray, y: DoubleArray) -> DoubleA
     return np.asarray(np.where(np.isfinite(y), np.where(y == 1, extra, gone), np.nan))
 
 
+def _unsureness(truth: DoubleArray, known: NDArray[np.bool_]) -> DoubleArray:
+    """Return how many are true for one that is surely so, shape (n_classes,), 1 or more."""
+    true = np.where(known, truth, 0.0)
+    sure = np.where(truth > _SURE, true, 0.0)
+    ratio = (true.sum(axis=0) + _PRIOR_LABELS) / (sure.sum(axis=0) + _PRIOR_LABELS)
+    return np.asarray(ratio, dtype=np.float64)
+
+
+def _loss_of(given_yes: DoubleArray, y: DoubleArray) -> float:
+    known = np.isfinite(y)
+    if not known.any():
+        return 0.0
+    chance = np.clip(np.where(y == 1, given_yes, 1.0 - given_yes)[known], 1e-9, 1.0)
+    return -float(np.log(chance).mean())
+
+
 def _pool_rates(y: DoubleArray, truth: DoubleArray, wrong: DoubleArray) -> tuple[float, float]:
     """Return the share of wrong among all yes, and of missed among all that is true."""
     prior = _POOLED_LABELS * _PRIOR_RATE
@@ -245,9 +277,10 @@ def _pool_rates(y: DoubleArray, truth: DoubleArray, wrong: DoubleArray) -> tuple
 def _count_at(
     bins: list[_Binned],
     rates: tuple[float, float],
+    unsure: DoubleArray,
     near: DoubleArray,
     x: DoubleArray,
     y: DoubleArray,
 ) -> float:
-    fitted = _fit_all(bins, rates, near)
+    fitted = _fit_all(bins, rates, unsure, near)
     return float(np.nansum(_chances(fitted, _curve(fitted, x), y)))

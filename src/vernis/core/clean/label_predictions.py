@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vernis.core.clean.label_dependence import listen_to_others
+from vernis.core.clean.label_entry_noise import model_entries
 from vernis.core.clean.label_relearn import Relearned, kernel_basis, relearn
 from vernis.core.clean.neighbor_probabilities import neighbor_probabilities
 
 FloatArray = NDArray[np.float32]
 
 BANDWIDTH = 0.4
-"""For embeddings, whose vectors are all about equally far from one another."""
-NARROW_BANDWIDTHS = (0.4, 1.0, 2.0, 4.0)
-"""Tried where there are few columns, in which distances differ more."""
+"""For embeddings with one label an image: their vectors are all about equally far from another."""
+BANDWIDTHS = (0.1, 0.2, 0.4, 1.0, 2.0, 4.0)
+"""For several labels an image, and for few columns, in which distances differ more."""
 _NARROW = 64
 MOST_OF_NEIGHBORS = 0.5
 """The neighbours' largest share in the mean of both. By squared error they would have 0.7 of it on
@@ -53,24 +55,51 @@ def predict_labels(
     Returns
     -------
     ndarray of float32, shape (n_images, n_classes)
-        No entry has seen itself. Below 64 columns the kernel's bandwidth is that of least
-        leave-out error.
+        No entry has seen itself.
+
+    Notes
+    -----
+    The kernel's bandwidth: with several labels an image the one under whose predictions the given
+    labels are likeliest, errors and all (`model_entries`), searched from `BANDWIDTH` downhill.
+    The leave-out error would choose narrower ones, which predict the errors of the neighbours
+    too. With one label an image `BANDWIDTH`, or the one of least leave-out error below 64 columns.
     """
     labelled = np.asarray(np.isfinite(labels).any(axis=1))
-    bandwidths = NARROW_BANDWIDTHS if np.shape(features)[1] < _NARROW else (BANDWIDTH,)
-    best: Relearned | None = None
-    for bandwidth in bandwidths:
+
+    def relearned(bandwidth: float) -> Relearned:
         basis = kernel_basis(features, labelled, bandwidth=bandwidth, seed=seed)
-        found = relearn(basis, labels, kind=kind, groups=groups)
-        if best is None or found.error < best.error:
-            best = found
-    assert best is not None
+        return relearn(basis, labels, kind=kind, groups=groups)
+
     if kind == "single":
-        return best.probs
+        narrow = np.shape(features)[1] < _NARROW
+        tried = [relearned(b) for b in (BANDWIDTHS[2:] if narrow else (BANDWIDTH,))]
+        return min(tried, key=lambda found: found.error).probs
     near = neighbor_probabilities(features, labels, groups)
-    weight = _weight_of(near, best.probs, labels)
-    mixed = ((1.0 - weight) * best.probs + weight * near).astype(np.float32)
-    return listen_to_others(mixed, labels)
+
+    def predicted(bandwidth: float) -> tuple[FloatArray, float]:
+        probs = relearned(bandwidth).probs
+        weight = _weight_of(near, probs, labels)
+        mixed = ((1.0 - weight) * probs + weight * near).astype(np.float32)
+        heard = listen_to_others(mixed, labels)
+        return heard, model_entries(labels, heard).loss
+
+    return _likeliest(predicted)
+
+
+def _likeliest(predicted: Callable[[float], tuple[FloatArray, float]]) -> FloatArray:
+    """Return the predictions of the bandwidth of least loss, from `BANDWIDTH` downhill."""
+    at = BANDWIDTHS.index(BANDWIDTH)
+    best, loss = predicted(BANDWIDTH)
+    for step in (-1, 1):
+        moved = False
+        while 0 <= at + step < len(BANDWIDTHS):
+            probs, found = predicted(BANDWIDTHS[at + step])
+            if found >= loss:
+                break
+            best, loss, at, moved = probs, found, at + step, True
+        if moved:
+            break
+    return best
 
 
 def _weight_of(near: FloatArray, probs: FloatArray, labels: NDArray[np.floating]) -> float:
