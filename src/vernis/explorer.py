@@ -177,11 +177,13 @@ class Explorer:
             written.append(write_silhouette_figure(stored, figure))
         return written
 
-    def name_clusters(self, names: Mapping[int, str]) -> None:
-        """Give stored clusters names, which they keep when images are added."""
+    def name_clusters(self, names: Mapping[int, str]) -> dict[str, Any]:
+        """Give stored clusters names, which they keep; returns them as ``clusters`` does."""
         from vernis.workflows.explore.cluster_decisions import name_clusters
+        from vernis.workflows.explore.cluster_store import clustering_document
+        from vernis.workflows.listing import uris_by_id
 
-        name_clusters(self.catalog, names)
+        return clustering_document(name_clusters(self.catalog, names), uris_by_id(self.catalog))
 
     def accept_clusters(
         self, classes: Mapping[str, Sequence[int]], *, into: str = "clusters"
@@ -366,21 +368,20 @@ class Explorer:
         **settings
             Of ``workflows.explore.topics.TopicSettings``.
         """
-        from vernis.workflows.explore.topics import TopicSettings, find_topics
+        from vernis.workflows.explore.topics import TopicSettings, find_topics, topics_document
         from vernis.workflows.listing import uris_by_id
 
         asked = TopicSettings(**settings)
         document = find_topics(self.catalog, taxonomy, asked, fresh=fresh, progress=self.progress)
-        uris = uris_by_id(self.catalog)
-        for topic in document["topics"]:
-            topic["members"] = [uris[image] for image in topic["members"]]
-        return document
+        return topics_document(document, uris_by_id(self.catalog))
 
-    def name_topics(self, taxonomy: str, names: Mapping[int, str]) -> None:
-        """Give stored topics names, which they keep."""
-        from vernis.workflows.explore.topics import name_topics
+    def name_topics(self, taxonomy: str, names: Mapping[int, str]) -> dict[str, Any]:
+        """Give stored topics names, which they keep; returns them as ``topics`` does."""
+        from vernis.workflows.explore.topics import name_topics, topics_document
+        from vernis.workflows.listing import uris_by_id
 
-        name_topics(self.catalog, taxonomy, names)
+        named = name_topics(self.catalog, taxonomy, names)
+        return topics_document(named, uris_by_id(self.catalog))
 
     def accept_topics(
         self, taxonomy: str, numbers: Sequence[int] = (), *, into: str = ""

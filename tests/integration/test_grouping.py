@@ -16,8 +16,16 @@ def test_clusters_are_found_drawn_named_and_accepted(workplace):
         with Image.open(workplace.cwd / name) as drawn:
             assert min(drawn.size) > 300
     assert workplace.json("clusters", "--k", "3..6")["clusters"] == document["clusters"]
-    renamed = workplace.json("clusters", "--k", "3..6", "--name", "2=my own")
+    renamed = workplace.json("clusters", "--name", "2=my own")
     assert renamed["clusters"][1]["name"] == "my own"
+    for before, after in zip(document["clusters"], renamed["clusters"], strict=True):
+        assert after | {"name": "", "named_by": ""} == before | {"name": "", "named_by": ""}
+    assert {row["k"] for row in renamed["scan"]} == {3, 4, 5, 6}
+    fewer = workplace.json("clusters", "--k", "2", "--fresh", "--name", "1=half")
+    assert [cluster["name"] for cluster in fewer["clusters"]].count("half") == 1
+    assert fewer["k"] == 2
+    assert workplace.json("clusters", "--name", "1=half") == fewer
+    workplace("clusters", "--k", "3..6")
     accepted = workplace("clusters", "--accept", "looks=1,2", "--into", "look")
     batch = accepted.stdout.split("vernis undo ")[1].split()[0]
     assert "proposal:clusters" in workplace.json("status")["labels"]

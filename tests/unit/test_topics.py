@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 
 import numpy as np
 import pytest
 
 from vernis.adapters.catalog.catalog import SqliteCatalog
+from vernis.cli.main import main
 from vernis.core.explore import topics as core
 from vernis.domain.errors import InvalidValue, NotFound, NothingToLearn, UsageError
 from vernis.domain.types import FoundFile, Statement, Taxonomy
@@ -147,6 +149,24 @@ def test_numbers_and_names_stay_when_labels_are_added(catalog):
         assert len(old & set(topic["members"])) > 0.85 * len(old)
     assert {t["number"]: t["name"] for t in after["topics"]}[2] == "mine"
     assert stored_topics(catalog, "keywords")["topics"][1]["named_by"] == "person"
+
+
+def test_a_name_leaves_the_stored_topics_as_they_are(catalog, capsys):
+    def topics(*options):
+        place = str(catalog.folder)
+        assert main(["topics", "keywords", "--collection", place, "--json", *options]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    found = topics("--k", "3", "--threshold", "0.5", "--words", "4")
+    named = topics("--name", "2=mine")
+    assert named["topics"][1]["name"] == "mine"
+    assert named["topics"][1] | {"name": "", "named_by": ""} == (
+        found["topics"][1] | {"name": "", "named_by": ""}
+    )
+    assert [named["topics"][place] for place in (0, 2)] == [found["topics"][0], found["topics"][2]]
+    assert (named["k"], named["threshold"]) == (3, 0.5)
+    again = topics("--k", "2", "--fresh", "--name", "1=other")
+    assert (again["k"], again["topics"][0]["name"]) == (2, "other")
 
 
 def test_wrong_numbers_and_settings_are_refused(catalog):

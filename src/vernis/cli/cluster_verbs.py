@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from argparse import Namespace
+from collections.abc import Mapping
 from typing import Any
 
 from vernis.cli.output import print_json, print_table, say
@@ -41,11 +42,10 @@ def _add_clusters(verbs: Any) -> None:
         table=True,
     )
     verb.add_argument("--space", metavar="NAME", help="default: the one that was embedded last")
-    verb.add_argument("--method", choices=["kmeans", "density"], default="kmeans")
+    verb.add_argument("--method", choices=["kmeans", "density"], help="default: kmeans")
     verb.add_argument(
         "--k",
         type=whole_range,
-        default=tuple(range(5, 41)),
         metavar="K",
         help="clusters of k-means: a range to choose from by silhouette, or one (default 5..40)",
     )
@@ -55,16 +55,18 @@ def _add_clusters(verbs: Any) -> None:
     verb.add_argument(
         "--taxonomy",
         action="append",
-        default=[],
         metavar="TAXONOMY",
         help="name the clusters by these labels alone (repeatable; default: all)",
     )
-    verb.add_argument("--fresh", action="store_true", help="forget stored numbers and names")
-    verb.add_argument("--seed", type=int, default=0)
+    _add_finding(verb)
     verb.add_argument("--sheet", metavar="PNG", help="draw the medoid pictures of each cluster")
     verb.add_argument("--figure", metavar="PNG", help="draw the silhouette over k")
     verb.add_argument(
-        "--name", action="append", default=[], metavar="N=NAME", help="rename cluster N"
+        "--name",
+        action="append",
+        default=[],
+        metavar="N=NAME",
+        help="rename cluster N of the stored clusters (repeatable)",
     )
     verb.add_argument(
         "--accept",
@@ -78,6 +80,38 @@ def _add_clusters(verbs: Any) -> None:
     )
 
 
+def _add_finding(verb: argparse.ArgumentParser) -> None:
+    """Add how groups are found anew, of clusters and of topics; None where it is not asked."""
+    verb.add_argument(
+        "--fresh", action="store_const", const=True, help="forget stored numbers and names"
+    )
+    verb.add_argument("--seed", type=int, help="default 0")
+
+
+def _given(options: Namespace, fields: Mapping[str, str]) -> dict[str, Any]:
+    """Return field → value of the options that the command line names."""
+    values = {field: getattr(options, option) for option, field in fields.items()}
+    return {field: value for field, value in values.items() if value is not None}
+
+
+_CLUSTER_FIELDS = {
+    "space": "space",
+    "taxonomy": "taxonomies",
+    "method": "method",
+    "k": "ks",
+    "min_size": "min_size",
+    "fresh": "fresh",
+    "seed": "seed",
+}
+_TOPIC_FIELDS = {
+    "k": "ks",
+    "words": "words",
+    "threshold": "threshold",
+    "fresh": "fresh",
+    "seed": "seed",
+}
+
+
 def clusters(options: Namespace) -> int:
     """``vernis clusters``."""
     if options.accept:
@@ -85,17 +119,13 @@ def clusters(options: Namespace) -> int:
     from vernis.workflows.explore.proposals import parse_names
 
     names = parse_names(options.name)
-    settings = {
-        "method": options.method,
-        "ks": options.k,
-        "min_size": options.min_size,
-        "seed": options.seed,
-    }
-    asked = {"space": options.space, "taxonomies": options.taxonomy, **settings}
+    asked = _given(options, _CLUSTER_FIELDS)
     with working(options) as collection:
+        # Names alone are given to the stored clusters, whichever way those were found.
+        if asked or not names:
+            document = collection.explore.clusters(**asked)
         if names:
-            collection.explore.name_clusters(names)
-        document = collection.explore.clusters(fresh=options.fresh, **asked)
+            document = collection.explore.name_clusters(names)
         drawn = collection.explore.draw_clusters(sheet=options.sheet, figure=options.figure)
     if options.json:
         print_json(document)
@@ -163,23 +193,24 @@ def _add_topics(verbs: Any) -> None:
     verb.add_argument(
         "--k",
         type=topic_range,
-        default=(),
         metavar="K",
         help="topics: a number, a range, or auto (the most coherent; default 30, or what the "
         "data can carry)",
     )
-    verb.add_argument("--words", type=int, default=20, help="labels of each topic (default 20)")
+    verb.add_argument("--words", type=int, help="labels of each topic (default 20)")
     verb.add_argument(
         "--threshold",
         type=fraction,
-        default=0.4,
         metavar="S",
         help="an image is of a topic from this share on (default 0.4)",
     )
-    verb.add_argument("--fresh", action="store_true", help="forget stored numbers and names")
-    verb.add_argument("--seed", type=int, default=0)
+    _add_finding(verb)
     verb.add_argument(
-        "--name", action="append", default=[], metavar="N=NAME", help="rename topic N"
+        "--name",
+        action="append",
+        default=[],
+        metavar="N=NAME",
+        help="rename topic N of the stored topics (repeatable)",
     )
     verb.add_argument(
         "--accept",
@@ -208,17 +239,17 @@ def topics(options: Namespace) -> int:
     from vernis.workflows.explore.proposals import parse_names, parse_numbers
 
     names = parse_names(options.name)
-    asked = {"words": options.words, "threshold": options.threshold, "seed": options.seed}
-    if options.k:
-        asked["ks"] = options.k
+    asked = _given(options, _TOPIC_FIELDS)
     with working(options) as collection:
+        # Names alone are given to the stored topics; so are they where those are accepted.
+        if not options.accept and (asked or not names):
+            document = collection.explore.topics(options.taxonomy, **asked)
         if names:
-            collection.explore.name_topics(options.taxonomy, names)
+            document = collection.explore.name_topics(options.taxonomy, names)
         if options.accept:
             numbers = [] if options.accept == "all" else parse_numbers(options.accept)
             result = collection.explore.accept_topics(options.taxonomy, numbers, into=options.into)
             return _print_accepted(options, result)
-        document = collection.explore.topics(options.taxonomy, fresh=options.fresh, **asked)
     if options.json:
         print_json(document)
         return 0

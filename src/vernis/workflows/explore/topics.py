@@ -81,7 +81,7 @@ def find_topics(
     Returns
     -------
     dict
-        The documented shape; see docs/json.md.
+        The documented shape, with ids for the paths of the members; see docs/json.md.
 
     Raises
     ------
@@ -127,8 +127,13 @@ def find_topics(
     return document
 
 
-def name_topics(catalog: Catalog, taxonomy: str, names: Mapping[int, str]) -> None:
+def name_topics(catalog: Catalog, taxonomy: str, names: Mapping[int, str]) -> dict[str, Any]:
     """Give stored topics names of a person's choice, which they keep.
+
+    Returns
+    -------
+    dict
+        The stored topics with their new names.
 
     Raises
     ------
@@ -147,6 +152,16 @@ def name_topics(catalog: Catalog, taxonomy: str, names: Mapping[int, str]) -> No
         raise UsageError(f"two topics would be named '{twice}'; choose another name")
     with catalog.lock("topics"), catalog.transaction():
         catalog.runs.finish(_run(taxonomy), "", document)
+    return document
+
+
+def topics_document(found: Mapping[str, Any], uris: Mapping[int, str]) -> dict[str, Any]:
+    """Return the documented shape of topics, with paths for the ids of their members."""
+    topics = [
+        {**topic, "members": [uris[image] for image in topic["members"] if image in uris]}
+        for topic in found["topics"]
+    ]
+    return {**found, "topics": topics}
 
 
 def accept_topics(
