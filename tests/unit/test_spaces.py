@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
+from vernis.adapters.catalog.catalog import SqliteCatalog
 from vernis.core.explore.spaces import (
     components_for,
     explained_variance,
@@ -13,6 +14,9 @@ from vernis.core.explore.spaces import (
     neighbour_precision,
     recommend_space,
 )
+from vernis.domain.errors import UsageError
+from vernis.domain.types import Space
+from vernis.workflows.explore.spaces import refuse_taken_name
 
 
 @pytest.mark.parametrize("shape", [(60, 8), (12, 30)])
@@ -69,3 +73,41 @@ def test_of_equals_the_cheapest_is_recommended() -> None:
     assert recommend_space([good, poor], [10.0, 1.0], [1280, 16]).chosen == 0
     assert recommend_space([good, equal], [float("nan"), 9.0], [8, 320]).chosen == 1
     assert recommend_space([good, equal], [float("nan")] * 2, [8, 320]).chosen == 0
+
+
+INPUT = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "scale": 1 / 255, "channels": "RGB"}
+RECIPE = {
+    "layers": [["pooled", 4]],
+    "pooling": "avg",
+    "side": 224,
+    "fit": "soft",
+    "sha256": "ab" * 32,
+    "input": INPUT,
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "known", "asked"),
+    [
+        ({"pooling": "max"}, "pooled (avg, model abababab)", "pooled (max, model abababab)"),
+        ({"sha256": "cd" * 32}, "model abababab", "model cdcdcdcd"),
+        ({"side": 128}, "side 224", "side 128"),
+        ({"fit": "crop"}, "fit soft", "fit crop"),
+        ({"runtime": "openvino"}, "runtime onnxruntime", "runtime openvino"),
+        ({"input": INPUT | {"channels": "BGR"}}, "channels RGB", "channels BGR"),
+        ({"input": INPUT | {"mean": [0.0, 0.25, 0.5]}}, "mean 0.5 0.5 0.5", "mean 0.0 0.25 0.5"),
+        ({"input": INPUT | {"scale": 1.0}}, "scale 0.0039", "scale 1.0"),
+    ],
+)
+def test_a_taken_name_is_refused_with_what_differs(tmp_path, change, known, asked) -> None:
+    with SqliteCatalog.create(tmp_path / "x.vernis") as catalog:
+        held = Space("mine", 4, "float16", RECIPE)
+        catalog.vectors.append(held, ["0" * 64], np.zeros((1, 4), np.float16))
+        refuse_taken_name(catalog, held, ())
+        with pytest.raises(UsageError) as refused:
+            refuse_taken_name(catalog, Space("mine", 4, "float16", RECIPE | change), ())
+    before, _, after = str(refused.value).partition(", not of ")
+    assert known in before
+    assert asked in after
+    differing = [part for part in ("side", "fit", "runtime", "channels", "mean") if part in before]
+    assert len(differing) <= 1
