@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from vernis.adapters.backbones import zoo
 from vernis.adapters.backbones.inputs import FITS, InputSpec, fit_picture
@@ -78,6 +78,46 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
         OnnxBackbone(path, name="x", spec=spec, default_layer="pooled").reader()
     with pytest.raises(ModelError, match="cannot read"):
         OnnxBackbone(tmp_path / "none.onnx", name="x", spec=spec, default_layer="pooled")
+
+
+def test_weights_in_files_of_their_own_belong_to_the_checksum(tmp_path: Path) -> None:
+    def opened(sha256: str = "") -> OnnxBackbone:
+        return OnnxBackbone(
+            path, name="x", spec=InputSpec(side=16), default_layer="map", sha256=sha256
+        )
+
+    path = own_model(tmp_path / "own.onnx")
+    alone = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert opened(alone).sha256 == alone
+
+    model = onnx.load(str(path))
+    (weight,) = model.graph.initializer
+    weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight), weight.name))  # raw
+    beside = {"location": "own.weights", "size_threshold": 0}
+    onnx.save_model(model, str(path), save_as_external_data=True, **beside)
+    own = hashlib.sha256(path.read_bytes()).hexdigest()
+    first = opened(own)  # what is expected is the sum of the .onnx file alone
+    assert first.sha256 not in (own, alone)
+    assert first.reader().space.settings["sha256"] == first.sha256
+    assert opened().sha256 == first.sha256
+    weights = tmp_path / "own.weights"
+    data = weights.read_bytes()
+    weights.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    assert opened(own).sha256 != first.sha256
+    weights.unlink()
+    with pytest.raises(ModelError, match=r"own\.weights: cannot read"):
+        opened()
+
+
+def test_weights_outside_of_the_folder_are_refused(tmp_path: Path) -> None:
+    path = own_model(tmp_path / "own.onnx")
+    model = onnx.load(str(path))
+    (weight,) = model.graph.initializer
+    weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight), weight.name))
+    onnx.external_data_helper.set_external_data(weight, "../elsewhere")
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match="outside of its folder"):
+        OnnxBackbone(path, name="x", spec=InputSpec(), default_layer="map")
 
 
 # ---------------------------------------------------------------- layers

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from vernis.adapters.backbones.inputs import InputSpec, fit_picture, scale_picture
 from vernis.adapters.backbones.onnx_graph import (
     cut_graph,
+    external_files,
     fixed_side,
     image_inputs,
     list_layers,
@@ -121,7 +122,7 @@ class OnnxBackbone:
     default_layer : str
         The layers of the default space, joined by ``+``.
     sha256 : str
-        Expected checksum of the file; empty accepts any.
+        Expected checksum of the file alone; empty accepts any.
     default_pooling : str
         Of the default space.
     runtime : tuple of str and OpenSession
@@ -150,14 +151,12 @@ class OnnxBackbone:
         self.default_pooling = default_pooling
         self._runtime = runtime
         self._path = path
-        try:
-            self.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        except OSError as error:
-            raise ModelError(f"{path}: cannot read the model file ({error.strerror})") from error
-        if sha256 and self.sha256 != sha256:
+        own = _checksum(path)
+        if sha256 and own != sha256:
             raise ModelError(
                 f"{path}: checksum differs, the file is damaged; get or install it anew"
             )
+        self.sha256 = _with_external(own, path)
 
     @cached_property
     def _model(self) -> onnx.ModelProto:
@@ -319,6 +318,22 @@ class OnnxBackbone:
             [layer], {self._input.name: self._prepare(grey, self.spec.side)[None]}
         )[0]
         return tuple(int(n) for n in values.shape[1:])
+
+
+def _checksum(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot read the model file ({error.strerror})") from error
+
+
+def _with_external(own: str, path: Path) -> str:
+    """Return a model's checksum: its file's own, joined with those of its files of weights."""
+    others = [f"{name} {_checksum(path.parent / name)}" for name in external_files(path)]
+    if not others:
+        return own
+    return hashlib.sha256("\n".join([own, *others]).encode()).hexdigest()
 
 
 def _pooled_width(shape: tuple[int, ...], pooling: str) -> int:

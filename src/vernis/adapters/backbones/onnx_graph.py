@@ -7,7 +7,7 @@ to what the wanted tensors need before a session is made of it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import onnx
@@ -44,6 +44,43 @@ def load_graph(path: Path) -> onnx.ModelProto:
     if not model.graph.node or len(image_inputs(model)) != 1:
         raise ModelError(f"{path}: expected a graph with one input, the picture")
     return model
+
+
+def external_files(path: Path) -> list[str]:
+    """Return the files beside an ONNX file that hold weights of it, as the graph names them.
+
+    Raises
+    ------
+    ModelError
+        When the file is not an ONNX model, or names a file outside of its folder.
+    """
+    try:
+        model = onnx.load(str(path), load_external_data=False)
+    except Exception as error:
+        # Protobuf raises its own DecodeError for any foreign bytes.
+        raise ModelError(f"{path}: not a readable ONNX model ({error})") from error
+    found = {
+        entry.value
+        for tensor in _tensors(model)
+        if tensor.data_location == onnx.TensorProto.EXTERNAL
+        for entry in tensor.external_data
+        if entry.key == "location"
+    }
+    for name in found:
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise ModelError(f"{path}: its weights lie outside of its folder, in {name}")
+    return sorted(found)
+
+
+def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    """Yield the weights of a graph and the constants of its nodes, those of inner graphs too."""
+    bodies = [model.graph, *model.functions]
+    while bodies:
+        body = bodies.pop()
+        yield from getattr(body, "initializer", ())
+        for attribute in (a for node in body.node for a in node.attribute):
+            yield from (attribute.t, *attribute.tensors)
+            bodies += [graph for graph in (attribute.g, *attribute.graphs) if graph.node]
 
 
 def image_inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
