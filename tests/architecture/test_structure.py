@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +64,14 @@ def test_importing_and_parsing_load_nothing_heavy(code):
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert set(done.stdout.split()) & HEAVY == set()
+
+
+@pytest.mark.parametrize("path", sorted((SOURCE / "cli").glob("*.py")), ids=lambda p: p.stem)
+def test_a_count_agrees_with_its_noun(path):
+    """``counted`` says "1 image"; a count beside a written noun says "1 images"."""
+    text = path.read_text(encoding="utf-8")
+    assert re.findall(r":,\} (?!of |in |more|x )[a-z]+", text) == []
+    assert re.findall(r"\{len\([^{}]*\)\} [a-z]+", text) == []
 
 
 def test_library_code_never_prints():

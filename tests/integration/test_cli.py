@@ -72,7 +72,8 @@ def test_duplicates_tell_bytes_from_pixels(finished):
 
 def test_accept_changes_the_label_and_undo_brings_it_back(workplace):
     name = workplace.json("status")["taxonomies"][0]["name"]
-    workplace("accept", name, "stripes/wrong.jpg", "--who", "ada")
+    done = workplace("accept", name, "stripes/wrong.jpg", "--who", "ada")
+    assert "accepted 1 issue, 1 label changed" in done.stdout
     rows = {row["image"]: row for row in workplace.json("issues", name, "--all")}
     assert rows["stripes/wrong.jpg"]["verdict"] == "accepted"
     events = workplace.json("history", "stripes/wrong.jpg")
@@ -84,6 +85,11 @@ def test_accept_changes_the_label_and_undo_brings_it_back(workplace):
 
 def test_dismissed_issue_stays_dismissed_after_a_new_run(workplace):
     name = workplace.json("status")["taxonomies"][0]["name"]
+    done = workplace("dismiss", name, "stripes/wrong.jpg")
+    assert "dismissed 1 issue, 0 labels changed" in done.stdout
+    undone = workplace("undo")
+    assert ": 1 change (" in undone.stdout
+    assert "does it again" in undone.stdout
     workplace("dismiss", name, "stripes/wrong.jpg")
     (workplace.cwd / "pictures" / "disc" / "disc_01.jpg").rename(
         workplace.cwd / "pictures" / "disc" / "renamed.jpg"
@@ -110,7 +116,8 @@ def test_trash_and_restore(workplace):
     workplace("trash", "--duplicates")
     assert len(list(folder.iterdir())) == len(before) - 2
     assert workplace.json("status")["images"]["trashed"] == 2
-    workplace("restore")
+    assert "1 image moved back" in workplace("restore", "disc/copy.jpg").stdout
+    assert "1 image moved back" in workplace("restore").stdout
     assert sorted(p.name for p in folder.iterdir()) == before
     assert workplace.json("status")["images"]["trashed"] == 0
 

@@ -124,7 +124,7 @@ def test_images_without_vector_are_left_out(catalog):
     catalog.images.apply_index([more], complete=False)
     summary = learn_taxonomy(catalog, "kind", SPACE, FAST)
     assert (summary.n_images, summary.n_without_vector) == (120, 1)
-    assert any("1 images have no vector" in note for note in summary.notes)
+    assert any("1 image has no vector and was left out" in note for note in summary.notes)
 
 
 def test_precision_floor_holds_out_of_bag(catalog):

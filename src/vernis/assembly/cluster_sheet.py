@@ -12,6 +12,7 @@ from vernis.assembly.job import image_root
 from vernis.domain.errors import InvalidValue, UnreadableImage
 from vernis.domain.ports import Catalog, Pixels, Progress, silent
 from vernis.domain.types import ImageRecord
+from vernis.report.wording import counted
 from vernis.workflows.explore.cluster_store import Cluster, Clustering
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def _title(cluster: Cluster) -> str:
         for term in (kinds[0] if kinds else ())
         if term.word not in cluster.name
     ][:_MOST_WORDS]
-    said = f"{cluster.number} · {cluster.name} · {len(cluster.images):,} images"
+    said = f"{cluster.number} · {cluster.name} · {counted(len(cluster.images), 'image')}"
     return f"{said} · {', '.join(words)}" if words else said
 
 
@@ -196,7 +197,7 @@ def write_silhouette_figure(clustering: Clustering, path: Path | str) -> Path:
     axes.set_ylabel("mean silhouette (-1 to 1)")
     band = "; band: two standard errors of the sample" if errors.any() else ""
     axes.set_title(
-        f"{clustering.space}, {clustering.n_images:,} images{band}",
+        f"{clustering.space}, {counted(clustering.n_images, 'image')}{band}",
         fontsize=10,
         loc="left",
         fontweight="normal",

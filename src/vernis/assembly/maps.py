@@ -12,6 +12,7 @@ from vernis.domain.errors import UsageError
 from vernis.domain.maps import MapRecord
 from vernis.domain.ports import Catalog, Progress
 from vernis.domain.types import Space
+from vernis.report.wording import counted
 from vernis.version import VERSION
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def _draw_picture(
         Tile(int(x), int(y), facet.color(row) if facet else None, jpeg)
         for row, (x, y), jpeg in zip(rows, tiling.cells, store.read(hashes), strict=True)
     )
-    shown = f"{len(content.images):,} pictures"
+    shown = counted(len(content.images), "picture")
     if step > 1:
         shown = f"{len(rows):,} of {shown}"
     quality = figures_text(content.record.quality)

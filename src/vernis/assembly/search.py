@@ -17,6 +17,7 @@ from vernis.domain.encoders import TextEncoder
 from vernis.domain.errors import NotFound, UnreadableImage, UsageError
 from vernis.domain.ports import Catalog, Pixels, Progress
 from vernis.domain.types import ImageRecord, Space
+from vernis.report.wording import counted
 from vernis.workflows.explore.filters import select_images
 from vernis.workflows.explore.search import (
     APPROXIMATE_FROM,
@@ -169,8 +170,8 @@ class _Vectors:
         searches = [self._one(group, count, index) for group in self._groups]
         if searcher.missing:
             facts["notes"].append(
-                f"{searcher.missing:,} images have no vector yet and cannot be found; run "
-                "vernis embed"
+                f"{counted(searcher.missing, 'image has', 'images have')} no vector yet and "
+                "cannot be found; run vernis embed"
             )
         return {
             "method": "vectors",

@@ -13,6 +13,7 @@ from vernis.assembly import job
 from vernis.core.explore.regions import Region
 from vernis.domain.errors import UnreadableImage, UsageError, VernisError
 from vernis.domain.ports import Catalog
+from vernis.report.wording import counted
 
 _EXAMPLE, _COUNTER = "#0072B2", "#D55E00"  # blue and vermillion of Okabe & Ito
 _COLUMNS = 10  # results beside one another
@@ -70,7 +71,7 @@ def _title(document: Mapping[str, Any], total: int) -> str:
     where = f" where {document['where']}" if document["where"] else ""
     if document["method"] == "filter":
         part = f"{total:,} of " if total < document["searched"] else ""
-        return f"{part}{document['searched']:,} images{where}"
+        return f"{part}{counted(document['searched'], 'image')}{where}"
     if words:
         return f"“{words}”{where}"
     return f"Most similar images{where}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vernis.cli.output import print_facts, print_json, say
 from vernis.cli.verbs import add_verb, open_collection, print_rows, working
 from vernis.domain.errors import UsageError
+from vernis.report.wording import counted
 
 if TYPE_CHECKING:
     from vernis.collection import Collection
@@ -225,8 +226,8 @@ def compare_spaces(options: Namespace) -> int:
         return 0
     rows = [_with_short_components(row) for row in found["spaces"]]
     columns = [name for name in rows[0] if name not in ("stored", "note") and "error" not in name]
-    left_out = found["left_out_as_copies"]
-    title = f"{found['images']:,} images of {taxonomy!r}; {left_out} copies left out"
+    left_out = counted(found["left_out_as_copies"], "copy", "copies")
+    title = f"{counted(found['images'], 'image')} of {taxonomy!r}; {left_out} left out"
     print_rows(options, rows, columns, title=title)
     for row in rows:
         if "note" in row:
@@ -272,7 +273,8 @@ def feature_maps(options: Namespace) -> int:
         {**row, "excited_by": [item["image"] for item in row["excited_by"][:2]]}
         for row in found["channels"]
     ]
-    title = f"{found['backbone']}, {found['looked_at']:,} of {found['images']:,} images looked at"
+    of_all = f"{found['looked_at']:,} of {counted(found['images'], 'image')}"
+    title = f"{found['backbone']}, {of_all} looked at"
     print_rows(options, rows, ["layer", "channel", "peak", "deviation", "excited_by"], title=title)
     print(f"Figure: {found['figure']}")
     return 0

@@ -10,6 +10,7 @@ from typing import Any
 from vernis.cli.output import print_json, print_table, say
 from vernis.cli.verbs import add_verb, fraction, open_collection, say_more, working
 from vernis.domain.errors import UsageError
+from vernis.report.wording import counted
 
 
 def add_verbs(verbs: Any) -> None:
@@ -142,11 +143,12 @@ def clusters(options: Namespace) -> int:
         for cluster in document["clusters"]
     ]
     columns = ["number", "name", "images", "silhouette", "set_apart_by", "medoid"]
-    title = f"{document['k']} clusters of {document['images']:,} images ({document['method']})"
+    found, images = counted(document["k"], "cluster"), counted(document["images"], "image")
+    title = f"{found} of {images} ({document['method']})"
     print_table(rows, columns, title=title)
     if document["noise"]:
         share = document["noise"] / document["images"]
-        print(f"{document['noise']:,} images ({share:.0%}) lie in no cluster (noise).")
+        print(f"In no cluster (noise): {counted(document['noise'], 'image')} ({share:.0%}).")
     for note in document["notes"]:
         say(f"note: {note}")
     for path in drawn:
@@ -258,7 +260,8 @@ def topics(options: Namespace) -> int:
         for topic in document["topics"]
     ]
     title = (
-        f"{document['k']} topics of {document['labels']} labels on {document['images']:,} images"
+        f"{counted(document['k'], 'topic')} of {counted(document['labels'], 'label')} "
+        f"on {counted(document['images'], 'image')}"
     )
     print_table(rows, ["number", "name", "images", "npmi", "words"], title=title)
     for note in document["notes"]:
@@ -314,13 +317,15 @@ def outliers(options: Namespace) -> int:
     if not options.taxonomy:
         columns.remove("label")
     summary = document["summary"]
-    title = f"{summary['flagged']:,} of {summary['images']:,} images are outliers"
+    are = "is an outlier" if summary["flagged"] == 1 else "are outliers"
+    title = f"{summary['flagged']:,} of {counted(summary['images'], 'image')} {are}"
     print_table(rows[: options.limit], columns, title=title)
     if len(rows) > options.limit:
         say_more(len(rows) - options.limit)
     if summary["unjudged"]:
         some = ", ".join(summary["unjudged"][:5])
-        say(f"note: {len(summary['unjudged'])} classes have too few images to judge: {some}")
+        few = counted(len(summary["unjudged"]), "class has", "classes have")
+        say(f"note: {few} too few images to judge: {some}")
     if drawn:
         print(drawn)
     elif options.sheet:
@@ -343,8 +348,8 @@ def leakage(options: Namespace) -> int:
         return 0
     columns = ["first", "second", "kind", "similarity"]
     splits = ", ".join(f"{name} {count:,}" for name, count in document["splits"].items())
-    pair = "pair" if len(pairs) == 1 else "pairs"
-    print_table(pairs[: options.limit], columns, title=f"{len(pairs):,} {pair} across {splits}")
+    title = f"{counted(len(pairs), 'pair')} across {splits}"
+    print_table(pairs[: options.limit], columns, title=title)
     if len(pairs) > options.limit:
         say_more(len(pairs) - options.limit)
     if document["affected"]:

@@ -10,6 +10,7 @@ from vernis.cli.output import print_facts, print_json, print_table, say
 from vernis.cli.progress import choose_progress
 from vernis.cli.verbs import open_collection, print_rows, say_more, working
 from vernis.domain.errors import UsageError
+from vernis.report.wording import counted
 
 
 def run(options: Namespace) -> int:
@@ -166,7 +167,7 @@ def duplicates(options: Namespace) -> int:
     print_table(
         rows,
         ["kind", "keep", "because", "duplicates", "how", "labels_disagree"],
-        title=f"{len(groups):,} duplicate groups",
+        title=counted(len(groups), "duplicate group"),
     )
     if len(groups) > options.limit:
         say_more(len(groups) - options.limit)

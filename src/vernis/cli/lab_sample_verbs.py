@@ -7,6 +7,7 @@ from typing import Any
 
 from vernis.cli.output import print_facts, print_json, print_table
 from vernis.cli.verbs import add_verb, open_collection, working
+from vernis.report.wording import counted
 
 
 def add_lab_verbs(verbs: Any) -> None:
@@ -41,7 +42,7 @@ def sample(options: Namespace) -> int:
     if options.json:
         print_json(result)
         return 0
-    print(f"{result['images']:,} images to judge, on the page {result['page']}")
+    print(f"{counted(result['images'], 'image')} to judge, on the page {result['page']}")
     print(f"or in the column 'truth' of {result['sheet']}.")
     print(f"Next:   vernis lab truth {result['folder']}")
     return 0
@@ -58,7 +59,7 @@ def truth(options: Namespace) -> int:
         {
             "taxonomy": result["taxonomy"],
             "judged": f"{result['judged']:,} of {result['sample']:,}",
-            "collection": f"{result['population']:,} images",
+            "collection": counted(result["population"], "image"),
         }
     )
     rows = [{"labels": name, **_shown(found)} for name, found in result["measures"].items()]

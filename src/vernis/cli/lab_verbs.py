@@ -15,6 +15,7 @@ from vernis.cli.output import print_json, print_table, say
 from vernis.cli.progress import choose_progress
 from vernis.cli.verbs import add_verb, fraction, working
 from vernis.domain.errors import UsageError
+from vernis.report.wording import counted
 
 DESCRIPTION = (
     "Try methods on the collection: every study writes one folder with its settings, a table, "
@@ -362,5 +363,5 @@ def diff(options: Namespace) -> int:
             print(f"only in {side.upper()}: {key}")
     judged = [row for row in document["rows"] if row["exceeds"] is not None]
     beyond = sum(row["exceeds"] for row in judged)
-    print(f"{beyond} of {len(judged)} measures with a spread differ by more than it.")
+    print(f"Different by more than the spread: {beyond} of {counted(len(judged), 'measure')}.")
     return 0

@@ -7,6 +7,7 @@ from typing import Any
 
 from vernis.cli.output import print_facts, print_json, say
 from vernis.cli.verbs import add_verb, open_collection, print_rows, working
+from vernis.report.wording import counted
 
 _SETTINGS = ("method", "perplexity", "iterations", "neighbors", "min_dist", "components", "seed")
 
@@ -67,17 +68,17 @@ def make(options: Namespace) -> int:
 
 def _print_map(document: dict[str, Any]) -> None:
     """Print what was done."""
-    k = document["n_neighbors"]
+    kept = f"{counted(document['n_neighbors'], 'neighbour')} kept"
     facts = {
         "map": document["name"],
         "pictures": document["pictures"],
         "trustworthiness": document["trustworthiness"],
-        f"{k} neighbours kept": document["preservation"],
+        kept: document["preservation"],
     }
     if document["placed_now"]:
         facts["placed now"] = document["placed_now"]
     if document["judged"] < document["pictures"]:
-        facts["judged on"] = f"{document['judged']:,} pictures"
+        facts["judged on"] = counted(document["judged"], "picture")
     facts["coloured by"] = document["color"] or "nothing"
     facts["picture"] = document["picture"]
     facts["page"] = document["page"]
@@ -85,7 +86,8 @@ def _print_map(document: dict[str, Any]) -> None:
     if not document["computed"] and not document["placed_now"] and not document["drawn"]:
         say("Nothing had changed.")
     if document["without_vector"]:
-        say(f"{document['without_vector']:,} pictures have no vector yet: vernis embed")
+        without = counted(document["without_vector"], "picture has", "pictures have")
+        say(f"{without} no vector yet: vernis embed")
 
 
 def _print_grid(options: Namespace, document: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from vernis.cli.output import print_json, print_table, say
 from vernis.cli.verbs import add_verb, open_collection, say_more
+from vernis.report.wording import counted
 
 
 def add_verbs(verbs: Any) -> None:
@@ -79,7 +80,7 @@ def _print_profile(options: Namespace, document: dict[str, Any]) -> None:
         print_table(
             rows[: options.limit],
             ["class", "count", "share"],
-            title=f"{options.taxonomy}: {document['labelled']:,} labelled images",
+            title=f"{options.taxonomy}: {counted(document['labelled'], 'labelled image')}",
         )
         if len(rows) > options.limit:
             say_more(len(rows) - options.limit)

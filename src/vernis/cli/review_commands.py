@@ -6,6 +6,7 @@ from argparse import Namespace
 
 from vernis.cli.output import print_facts, print_json, print_table, say
 from vernis.cli.verbs import open_collection, print_rows, say_more, working
+from vernis.report.wording import counted
 
 
 def issues(options: Namespace) -> int:
@@ -23,10 +24,12 @@ def issues(options: Namespace) -> int:
     if len(rows) > options.limit:
         say_more(len(rows) - options.limit)
     wrong = summary["wrong"]
+    carry = "carries" if round(wrong["value"]) == 1 else "carry"
+    worth = counted(summary["depth"], "is worth reading and holds", "are worth reading and hold")
     print(
         f"About {wrong['value']:,.0f} ({wrong['low']:,.0f}-{wrong['high']:,.0f}) of "
-        f"{summary['n_judged']:,} labelled images carry a wrong label; the first "
-        f"{summary['depth']:,} are worth reading and hold about {summary['found']:,.0f} of them."
+        f"{counted(summary['n_judged'], 'labelled image')} {carry} a wrong label; the first "
+        f"{worth} about {summary['found']:,.0f} of them."
     )
     for note in summary["notes"]:
         say(f"note: {note}")
@@ -39,7 +42,8 @@ def _decide(options: Namespace, verdict: str) -> int:
             options.what, options.images, verdict=verdict, worst=options.worst, who=options.who
         )
     print(
-        f"{verdict} {result['issues']:,} issues, {result['changes']:,} labels changed "
+        f"{verdict} {counted(result['issues'], 'issue')}, "
+        f"{counted(result['changes'], 'label')} changed "
         f"(batch {result['batch']}; vernis undo {result['batch']} takes it back)"
     )
     return 0
@@ -68,7 +72,7 @@ def fill(options: Namespace) -> int:
     print_table(
         rows[: options.limit],
         ["image", "label", "probability"],
-        title=f"{len(rows):,} suggestions for {options.taxonomy}",
+        title=f"{counted(len(rows), 'suggestion')} for {options.taxonomy}",
     )
     facts = {
         name.replace("_", " "): value
@@ -95,11 +99,13 @@ def undo(options: Namespace) -> int:
     with open_collection(options) as collection:
         result = collection.undo(options.batch)
     print(
-        f"took back batch {result['undoes']}: {result['events']:,} changes (batch {result['id']}; "
-        f"vernis undo {result['id']} does them again)"
+        f"took back batch {result['undoes']}: {counted(result['events'], 'change')} "
+        f"(batch {result['id']}; vernis undo {result['id']} does it again)"
     )
     if result["skipped"]:
-        say(f"{result['skipped']:,} labels were changed later and stay as they are.")
+        one = "label was changed later and stays as it is"
+        many = "labels were changed later and stay as they are"
+        say(f"{counted(result['skipped'], one, many)}.")
     return 0
 
 
@@ -120,7 +126,7 @@ def trash(options: Namespace) -> int:
     for uri, reason in result["skipped"].items():
         say(f"not moved: {uri}: {reason}")
     verb = "would be moved" if options.dry_run else "moved"
-    print(f"{len(result['moved']):,} images {verb} to {result['trash']}")
+    print(f"{counted(len(result['moved']), 'image')} {verb} to {result['trash']}")
     return 0
 
 
@@ -130,5 +136,5 @@ def restore(options: Namespace) -> int:
         result = collection.restore(options.images)
     for uri, reason in result["skipped"].items():
         say(f"not moved back: {uri}: {reason}")
-    print(f"{len(result['restored']):,} images moved back")
+    print(f"{counted(len(result['restored']), 'image')} moved back")
     return 0

@@ -7,6 +7,7 @@ from typing import Any
 
 from vernis.cli.output import print_json, print_table, say
 from vernis.cli.verbs import add_verb, say_more, working
+from vernis.report.wording import counted
 
 _LISTED = 20  # rows of a table of all images that a filter holds for
 
@@ -112,7 +113,7 @@ def _print_search(document: dict[str, Any], one: dict[str, Any], count: int | No
     where = f" where {document['where']}" if document["where"] else ""
     if document["method"] == "filter":
         shown = rows if count is not None else rows[:_LISTED]
-        title = f"{document['searched']:,} images{where}"
+        title = f"{counted(document['searched'], 'image')}{where}"
         print_table(shown, ["image", "labels"], title=title)
         if len(rows) > len(shown):
             say_more(len(rows) - len(shown))

@@ -10,6 +10,7 @@ from typing import Any
 
 from vernis.cli.output import print_facts, print_json, print_table, say
 from vernis.cli.verbs import add_verb, open_collection, say_more, working
+from vernis.report.wording import counted
 
 _ACCEPTED_FROM = 0.9
 _LISTED_FROM = 0.5
@@ -132,11 +133,11 @@ def _study(options: Namespace) -> int:
     print_table(rows, list(rows[0]), title=f"Vocabulary of {options.taxonomy}")
     kept = document["kept"]
     if any(value for value in asked.values()):
-        dropped = document["labels"] - kept["labels"]
+        dropped = counted(document["labels"] - kept["labels"], "goes", "go")
         print(
-            f"{kept['labels']:,} labels would stay (the rarest on {kept['min_count']:,} images), "
-            f"{dropped:,} go; {kept['lost_images']:,} of {document['images']:,} labelled images "
-            "would carry none of them."
+            f"{counted(kept['labels'], 'label')} would stay (the rarest on "
+            f"{counted(kept['min_count'], 'image')}), {dropped}; {kept['lost_images']:,} of "
+            f"{counted(document['images'], 'labelled image')} would carry none of them."
         )
         print("Next: the same with --apply writes them as a taxonomy of their own.")
     print(f"Figure: {document['plot']}")
@@ -153,11 +154,12 @@ def _print_pruned(options: Namespace, result: dict[str, Any]) -> int:
         print_json(result)
         return 0
     print(
-        f"{result['labels']:,} labels on {result['images']:,} images are the taxonomy "
-        f"'{result['taxonomy']}'; '{options.taxonomy}' is left as it is"
+        f"the taxonomy '{result['taxonomy']}' holds {counted(result['labels'], 'label')} on "
+        f"{counted(result['images'], 'image')}; '{options.taxonomy}' is left as it is"
     )
     if result["without_labels"]:
-        say(f"note: {result['without_labels']:,} classes of an earlier pruning are empty now")
+        one, many = "class of an earlier pruning is", "classes of an earlier pruning are"
+        say(f"note: {counted(result['without_labels'], one, many)} empty now")
     _print_batch(result["batch"])
     return 0
 
@@ -203,7 +205,7 @@ def _list_merges(options: Namespace) -> int:
     print_table(
         shown[: options.limit],
         list(shown[0]),
-        title=f"{len(shown):,} merges for {document['taxonomy']}",
+        title=f"{counted(len(shown), 'merge')} for {document['taxonomy']}",
     )
     if len(shown) > options.limit:
         say_more(len(shown) - options.limit)
@@ -234,7 +236,8 @@ def _accept(options: Namespace) -> int:
         return 0
     for label, into in result["accepted"]:
         print(f"  {label} > {into}")
-    print(f"{result['merges']:,} labels merged on {result['images']:,} images")
+    merged, images = counted(result["merges"], "label"), counted(result["images"], "image")
+    print(f"{merged} merged on {images}")
     _print_batch(result["batch"])
     return 0
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from vernis.report.markup import Markup, join, tag
 from vernis.report.plots import GREY, PALETTE, new_figure, save_figure
 from vernis.report.sankey_layout import NODE_WIDTH, Node, SankeyLayout, lay_out_sankey
+from vernis.report.wording import counted
 
 _NAME_LENGTH = 25
 
@@ -198,7 +199,9 @@ def _svg_ribbon(view: SankeyView, layout: SankeyLayout, number: int) -> Markup:
         f"M{x0:.1f} {a:.1f}C{mid:.1f} {a:.1f} {mid:.1f} {b:.1f} {x1:.1f} {b:.1f}V{b + thick:.1f}"
         f"C{mid:.1f} {b + thick:.1f} {mid:.1f} {a + thick:.1f} {x0:.1f} {a + thick:.1f}Z"
     )
-    said = f"{view.left[ribbon.left]} → {view.right[ribbon.right]}: {ribbon.value:,} images"
+    said = (
+        f"{view.left[ribbon.left]} → {view.right[ribbon.right]}: {counted(ribbon.value, 'image')}"
+    )
     return tag(
         "path",
         tag("title", said),

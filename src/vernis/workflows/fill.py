@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from vernis.domain.errors import InvalidValue, NothingToLearn, UsageError
 from vernis.domain.ports import Catalog, Progress, silent
 from vernis.domain.types import Space, Statement, Suggestion
+from vernis.report.wording import counted
 from vernis.workflows.fill_summary import Basis, FillSummary, summarize_fill
 from vernis.workflows.training_data import TrainingData, read_training_data
 
@@ -137,7 +138,7 @@ def apply_fill(catalog: Catalog, taxonomy: str) -> int:
             [Statement(s.image_id, s.label, "yes", s.probability) for s in chosen],
             source=f"accepted:fill@{summary.get('model', 'unknown')}",
             verb="fill",
-            note=f"{len(chosen)} labels at precision {summary.get('precision', '?')}",
+            note=f"{counted(len(chosen), 'label')} at precision {summary.get('precision', '?')}",
         )
         catalog.issues.replace_suggestions(taxonomy, [])
     return batch

@@ -12,6 +12,7 @@ import numpy as np
 
 from vernis.domain.ports import Catalog
 from vernis.domain.types import ModelRecord
+from vernis.report.wording import counted
 from vernis.workflows.training_data import TrainingData
 
 if TYPE_CHECKING:
@@ -167,5 +168,6 @@ def _notes(data: TrainingData, plan: FillPlan | None, precision: float) -> tuple
             "the promise may not hold for them; label some of them"
         )
     if data.n_without_vector:
-        notes.append(f"{data.n_without_vector:,} images have no vector and were left out")
+        one, many = "image has no vector and was", "images have no vector and were"
+        notes.append(f"{counted(data.n_without_vector, one, many)} left out")
     return tuple(notes)

@@ -21,6 +21,7 @@ from vernis.core.enrich.label_columns import (
 from vernis.domain.errors import InvalidLabels, UsageError
 from vernis.domain.ports import Catalog
 from vernis.domain.types import FoundFile, ImageRecord, Statement, Taxonomy
+from vernis.report.wording import counted
 
 _SHOWN = 3
 
@@ -175,9 +176,10 @@ def _note_unmatched(table: LabelTable, matched: Sequence[str]) -> list[str]:
     if not missing:
         return []
     shown = ", ".join(f"row {table.rows[i]} '{table.images[i]}'" for i in missing[:_SHOWN])
+    rows = f"{len(missing):,} of {counted(len(matched), 'row')}"
     return [
-        f"{table.source}: {len(missing)} of {len(matched)} rows name no image of the collection,"
-        f" or several ({shown}{', …' if len(missing) > _SHOWN else ''}); they are left out"
+        f"{table.source}: {rows} {'names' if len(missing) == 1 else 'name'} no image of the"
+        f" collection, or several; left out: {shown}{', …' if len(missing) > _SHOWN else ''}"
     ]
 
 
@@ -195,7 +197,8 @@ def _check_repetitions(
     if not repeated:
         return []
     first = table.rows[repeated[0]]
-    return [f"{table.source}: {len(repeated)} rows repeat an earlier one (first: row {first})"]
+    rows = counted(len(repeated), "row repeats", "rows repeat")
+    return [f"{table.source}: {rows} an earlier one (first: row {first})"]
 
 
 def _note_twins(name: str, cells: Mapping[int, tuple[str, ...]]) -> list[str]:

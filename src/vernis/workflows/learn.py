@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from vernis.domain.errors import InvalidValue, ModelError, NothingToLearn
 from vernis.domain.ports import Catalog, Progress, silent
 from vernis.domain.types import ModelRecord, Space
+from vernis.report.wording import counted
 from vernis.workflows.training_data import (
     TrainingData,
     layer_slices,
@@ -209,8 +210,8 @@ def _require_labels(data: TrainingData) -> None:
     if data.n_labelled < _FEWEST:
         hint = "run 'vernis embed' first" if data.n_without_vector else "label some images first"
         raise NothingToLearn(
-            f"'{name}' has {data.n_labelled} labelled images with vectors, a head needs {_FEWEST} "
-            f"or more; {hint}"
+            f"'{name}' has {counted(data.n_labelled, 'labelled image')} with vectors, a head needs "
+            f"{_FEWEST} or more; {hint}"
         )
     n_used = int((data.Y == 1).any(axis=0).sum())
     has_no = bool((data.Y == 0).any())
@@ -322,14 +323,16 @@ def _notes(data: TrainingData, rare: Any) -> tuple[str, ...]:
         names = [data.taxonomy.classes[w.column] for w in rare]
         shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
         notes.append(
-            f"{len(names)} classes have fewer than {rare[0].needed} images and share the pooled "
-            f"threshold: {shown}"
+            f"the pooled threshold serves {counted(len(names), 'class', 'classes')} of fewer than "
+            f"{rare[0].needed} images: {shown}"
         )
     if data.n_assumed:
+        one, many = "blank of a labelled image was", "blanks of labelled images were"
         notes.append(
-            f"{data.n_assumed:,} blanks of labelled images were taken for 'no'; the precision is "
-            "a lower bound where labels are missing"
+            f"{counted(data.n_assumed, one, many)} taken for 'no'; the precision is a lower bound "
+            "where labels are missing"
         )
     if data.n_without_vector:
-        notes.append(f"{data.n_without_vector:,} images have no vector and were left out")
+        one, many = "image has no vector and was", "images have no vector and were"
+        notes.append(f"{counted(data.n_without_vector, one, many)} left out")
     return tuple(notes)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from vernis.domain.errors import NotFound, UsageError
 from vernis.domain.ports import Catalog
 from vernis.domain.types import QUALITY_KINDS, Issue, Statement, Verdict
+from vernis.report.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ def accept_issues(catalog: Catalog, issues: Sequence[Issue], *, who: str) -> Rev
     with catalog.transaction():
         for name, said in statements.items():
             recorded = catalog.labels.record(
-                name, said, source=f"human:{who}", verb="accept", note=f"{len(issues)} issues"
+                name, said, source=f"human:{who}", verb="accept", note=counted(len(issues), "issue")
             )
             batch = recorded or batch
             changes += len(said) if recorded else 0

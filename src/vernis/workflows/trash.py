@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from vernis.domain.errors import NotFound, UsageError, VernisError
 from vernis.domain.ports import Catalog, Progress, TrashFolder, silent
 from vernis.domain.types import DuplicateGroup, DuplicateKind, TrashedFile
+from vernis.report.wording import counted
 
 _STRENGTH: dict[DuplicateKind, int] = {"near": 0, "pixels": 1, "bytes": 2}
 
@@ -112,7 +113,9 @@ def restore_images(
     by_name = {name: file for file in contents for name in (file.uri, str(file.image_id))}
     missing = [name for name in names if name not in by_name]
     if missing:
-        raise NotFound(f"{missing[0]}: not in the trash, which holds {len(contents):,} files")
+        raise NotFound(
+            f"{missing[0]}: not in the trash, which holds {counted(len(contents), 'file')}"
+        )
     chosen = [by_name[name] for name in dict.fromkeys(names)] if names else contents
     moved: list[TrashedFile] = []
     skipped: dict[str, str] = {}

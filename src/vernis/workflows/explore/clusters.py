@@ -18,6 +18,7 @@ from vernis.core.explore.tfidf import telling_terms
 from vernis.domain.errors import InvalidValue, UsageError
 from vernis.domain.ports import Catalog, Progress, silent
 from vernis.domain.types import ImageRecord, Space
+from vernis.report.wording import counted
 from vernis.workflows.explore.cluster_store import (
     Cluster,
     Clustering,
@@ -110,7 +111,8 @@ def find_clusters(
     images, vectors = read_unit_vectors(catalog, space)
     if len(images) < 3:
         raise UsageError(
-            f"{len(images)} images have a vector in the space '{space.name}': too few for clusters"
+            f"{counted(len(images), 'image has', 'images have')} a vector in the space "
+            f"'{space.name}': too few for clusters"
         )
     words = read_image_words(catalog, images, taxonomies)
     stored = None if fresh else read_clustering(catalog)
@@ -180,8 +182,8 @@ def _grow(
     codes, _ = core.fit_kmeans(points, n_clusters, start=start, seed=settings.seed)
     new = int((before == core.NOISE).sum())
     note = (
-        f"grown from the clusters that were stored ({new:,} images are new); k and the silhouettes "
-        "over k are theirs, --fresh starts anew"
+        f"grown from the clusters that were stored ({counted(new, 'new image')}); k and the "
+        "silhouettes over k are theirs, --fresh starts anew"
     )
     return _Found(codes, stored.scan, (note,))
 

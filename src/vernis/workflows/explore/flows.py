@@ -13,6 +13,7 @@ from vernis.domain.errors import UsageError
 from vernis.domain.ports import Catalog
 from vernis.report.sankey import SankeyView, draw_sankey, render_sankey_page
 from vernis.report.tables import write_bytes, write_csv, write_json
+from vernis.report.wording import counted
 from vernis.workflows.explore.profile import require_two
 from vernis.workflows.explore.vocabulary import labels_of
 
@@ -74,7 +75,7 @@ def trace_flows(
     )
     if set(flows.left) == {OTHER}:
         raise UsageError(
-            f"no flow of {min_flow:,} images; the largest has {int(together.max()):,}: "
+            f"no flow of {counted(min_flow, 'image')}; the largest has {int(together.max()):,}: "
             "lower --min-flow"
         )
     view = _view(taxonomy, to, flows, int(both.sum()), min_flow)
@@ -114,7 +115,7 @@ def _view(taxonomy: str, to: str, flows: Flows, images: int, min_flow: int) -> S
     left = [*rows.tolist(), *([len(rows)] if left_other else [])]
     right = [*columns.tolist(), *([len(columns)] if right_other else [])]
     pairs = int(flows.values.sum())
-    note = f"{images:,} images carry labels of {taxonomy} and of {to}."
+    note = f"{counted(images, 'image carries', 'images carry')} labels of {taxonomy} and of {to}."
     if pairs > images:
         note += " Counted are pairs of image and label: an image with several counts several times."
     if left_other or right_other:
@@ -124,7 +125,7 @@ def _view(taxonomy: str, to: str, flows: Flows, images: int, min_flow: int) -> S
             if count
         ]
         whole = f", and labels too small or too many to be shown ({', '.join(hidden)})"
-        note += f" Other: flows below {min_flow:,} images{whole if hidden else ''}."
+        note += f" Other: flows below {counted(min_flow, 'image')}{whole if hidden else ''}."
     return SankeyView(
         left_title=taxonomy,
         right_title=to,

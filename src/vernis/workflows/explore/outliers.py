@@ -13,6 +13,7 @@ from vernis.core.explore.outliers import FEWEST, OutlierScores, score_class_outl
 from vernis.domain.errors import UsageError
 from vernis.domain.ports import Catalog, Progress, silent
 from vernis.domain.types import ImageRecord, Issue, Space
+from vernis.report.wording import counted
 from vernis.workflows.explore.vectors import read_unit_vectors
 
 KIND = "outlier"
@@ -67,8 +68,8 @@ def find_outliers(
     images, vectors = read_unit_vectors(catalog, space)
     if len(images) < FEWEST:
         raise UsageError(
-            f"{len(images)} images have a vector in the space '{space.name}': too few to tell "
-            "which is far from the rest"
+            f"{counted(len(images), 'image has', 'images have')} a vector in the space "
+            f"'{space.name}': too few to tell which is far from the rest"
         )
     progress("Outliers", 0, len(images))
     if taxonomy:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from vernis.domain.errors import UsageError
 from vernis.domain.ports import Catalog
 from vernis.domain.types import Statement, Taxonomy, TaxonomyKind
+from vernis.report.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,6 @@ def accept_groups(
             said,
             source=f"proposal:{origin}",
             verb="accept",
-            note=f"{len(images)} classes in {into}",
+            note=f"{counted(len(images), 'class', 'classes')} in {into}",
         )
     return AcceptedProposal(into, {name: len(ids) for name, ids in images.items()}, batch)

@@ -16,6 +16,7 @@ from vernis.domain.errors import NothingToLearn, UsageError
 from vernis.domain.ports import Catalog, Progress, silent
 from vernis.domain.types import Space
 from vernis.report.lab.run_folder import Row, RunFolder, StudyRun, csv_text, write_whole
+from vernis.report.wording import counted
 from vernis.workflows.lab.data import LabData, cut_down, read_lab_data
 from vernis.workflows.lab.detectors import MODELS, SINGLE_ONLY, Detectors, require_models
 from vernis.workflows.lab.spoil import MULTI_KINDS, SINGLE_KINDS, Spoiler
@@ -161,7 +162,8 @@ def _read_task(
             "study needs 10"
         )
     if not labelled.all():
-        notes += (f"{int((~labelled).sum()):,} images without a label in {against} were left out",)
+        without = counted(int((~labelled).sum()), "image")
+        notes += (f"left out: {without} without a label in {against}",)
     document = {
         **whole.document,
         "fingerprint": hashlib.sha256(
