@@ -139,7 +139,7 @@ class Explorer:
         Parameters
         ----------
         space : str, optional
-            The embedding space; default the one that was embedded last.
+            The embedding space; default the current one.
         taxonomies : sequence of str
             Whose labels name the clusters; default all.
         fresh : bool
@@ -288,7 +288,7 @@ class Explorer:
         ----------
         taxonomy : str
         space : str, optional
-            The embedding space; default the one that was embedded last.
+            The embedding space; default the current one.
         everything : bool
             All scores; else the flagged images that nobody dismissed.
 
@@ -339,7 +339,7 @@ class Explorer:
         similarity : float, optional
             Also pairs of at least this cosine, which need not be duplicates.
         space : str, optional
-            In which it is measured; default the one that was embedded last.
+            In which it is measured; default the current one.
         """
         from vernis.assembly.job import embedding_space, find_duplicates
         from vernis.workflows.explore.leakage import find_leakage, leakage_document

@@ -17,10 +17,13 @@ def test_spaces_live_side_by_side_and_are_compared(workplace: Any) -> None:
     rows = {row["space"]: row for row in workplace.json("spaces")}
     assert (rows["shapes"]["dim"], rows["shapes"]["pooling"]) == (192, "gem")
     assert not rows["shapes"]["current"]
+    asked = ("search", "--image", "disc/disc_01.jpg")
+    assert workplace.json(*asked)["space"] == first[0]["space"]  # not the one embedded last
     taken = workplace("embed", "--layer", "stage6", "--pool", "avg", "--space", "shapes", code=2)
     assert "choose another name: --space NAME" in taken.stderr
     used = {row["space"]: row["current"] for row in workplace.json("spaces", "--use", "shapes")}
     assert used["shapes"]
+    assert workplace.json(*asked)["space"] == "shapes"
     assert "no space 'nix'" in workplace("spaces", "--use", "nix", code=2).stderr
 
     found = workplace.json("compare-spaces", "shapes", "stage2.pooled", "--out", "spaces.png")

@@ -217,6 +217,14 @@ def test_every_verb_explains_itself_and_tables_have_json(finished):
     assert isinstance(json.loads(finished("quality", "--json").stdout), list)
 
 
+@pytest.mark.parametrize("verb", ["search", "map", "clusters", "outliers", "leakage"])
+def test_the_default_space_is_the_current_one(verb):
+    verbs = next(a for a in build_parser()._actions if hasattr(a, "choices") and a.choices)
+    (space,) = [a for a in verbs.choices[verb]._actions if a.dest == "space"]
+    assert space.default is None
+    assert "default: the current one" in space.help
+
+
 def test_a_sample_is_drawn_judged_and_compared(workplace):
     workplace("lab", "sample", "class", "--n", "20", "--out", "drawn")
     again = workplace("lab", "sample", "class", "--n", "20", "--out", "drawn", code=2)

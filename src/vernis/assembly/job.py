@@ -155,8 +155,8 @@ def embedding_space(catalog: Catalog, name: str | None = None) -> Space:
     ----------
     catalog : Catalog
     name : str, optional
-        Of a space that was embedded. None: the one that was chosen last, which heads and searches
-        read unless told otherwise.
+        Of a space that was embedded. None: the current one, which heads and searches read unless
+        told otherwise: the one that was embedded or chosen (``use_space``) last.
 
     Raises
     ------

@@ -105,7 +105,7 @@ def search(
     count : int, optional
         Images wanted; default 8, of a filter alone all.
     space : str, optional
-        The embedding space; default the one that was embedded last.
+        The embedding space; default the current one.
     text_encoder : TextEncoder, optional
         Makes vectors of words; without one, words are looked for in labels and names.
     exactness : {"auto", "exact", "approximate"}

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vernis.cli.output import print_json, print_table, say
-from vernis.cli.verbs import add_verb, fraction, open_collection, say_more, working
+from vernis.cli.verbs import add_space, add_verb, fraction, open_collection, say_more, working
 from vernis.domain.errors import UsageError
 from vernis.report.wording import counted
 
@@ -42,7 +42,7 @@ def _add_clusters(verbs: Any) -> None:
         "group images that look alike, as a proposed taxonomy",
         table=True,
     )
-    verb.add_argument("--space", metavar="NAME", help="default: the one that was embedded last")
+    add_space(verb)
     verb.add_argument("--method", choices=["kmeans", "density"], help="default: kmeans")
     verb.add_argument(
         "--k",
@@ -280,7 +280,7 @@ def _add_outliers(verbs: Any) -> None:
     far.add_argument(
         "taxonomy", nargs="?", default="", metavar="TAXONOMY", help="far from their class in it"
     )
-    far.add_argument("--space", metavar="NAME", help="default: the one that was embedded last")
+    add_space(far)
     far.add_argument("--all", action="store_true", help="every image with its score")
     far.add_argument("--limit", type=int, default=20, help="rows of the table (default 20)")
     far.add_argument("--sheet", metavar="PNG", help="draw the worst ones")
@@ -293,7 +293,7 @@ def _add_outliers(verbs: Any) -> None:
         metavar="S",
         help="also pairs of at least this cosine, 0 to 1 (default: stored duplicates only)",
     )
-    leaked.add_argument("--space", metavar="NAME", help="in which it is measured")
+    add_space(leaked)
     leaked.add_argument("--limit", type=int, default=20, help="rows of the table (default 20)")
     leaked.add_argument("--sheet", metavar="PNG", help="draw the pairs side by side")
 

@@ -6,7 +6,7 @@ from argparse import Namespace
 from typing import Any
 
 from vernis.cli.output import print_facts, print_json, say
-from vernis.cli.verbs import add_verb, open_collection, print_rows, working
+from vernis.cli.verbs import add_space, add_verb, open_collection, print_rows, working
 from vernis.report.wording import counted
 
 _SETTINGS = ("method", "perplexity", "iterations", "neighbors", "min_dist", "components", "seed")
@@ -17,7 +17,7 @@ def add_verbs(verbs: Any) -> None:
     parser = add_verb(
         verbs, "map", make, "draw all pictures on a map where the similar lie together", table=True
     )
-    parser.add_argument("--space", metavar="NAME", help="embedding space (default: the last made)")
+    add_space(parser)
     parser.add_argument("--method", choices=["tsne", "umap", "pca"], help="default: tsne")
     parser.add_argument(
         "--perplexity", type=float, metavar="P", help="t-SNE: neighbours that count (default 30)"

@@ -6,7 +6,7 @@ from argparse import Namespace
 from typing import Any
 
 from vernis.cli.output import print_json, print_table, say
-from vernis.cli.verbs import add_verb, say_more, working
+from vernis.cli.verbs import add_space, add_verb, say_more, working
 from vernis.report.wording import counted
 
 _LISTED = 20  # rows of a table of all images that a filter holds for
@@ -52,7 +52,7 @@ def add_verbs(verbs: Any) -> None:
         "--where", metavar="FILTER", default="", help="such as 'brand:absolut and width>1000'"
     )
     parser.add_argument("--k", type=int, metavar="N", help="images to find (default 8)")
-    parser.add_argument("--space", metavar="NAME", help="embedding space (default: the latest)")
+    add_space(parser)
     parser.add_argument(
         "--text-model", metavar="FILE", help="text tower (.onnx) that searches pictures by words"
     )

@@ -46,6 +46,13 @@ def add_verb(
     return parser
 
 
+def add_space(parser: argparse.ArgumentParser) -> None:
+    """Add the option that chooses among the embedding spaces."""
+    parser.add_argument(
+        "--space", metavar="NAME", help="embedding space (default: the current one)"
+    )
+
+
 def fraction(text: str) -> float:
     """Parse a number above 0 and below 1."""
     try:
