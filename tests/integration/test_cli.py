@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 import json
+from typing import get_args
 
 import pytest
 
+from vernis.adapters.backbones import listing, zoo
+from vernis.adapters.backbones.inputs import FITS, Channels, Layout
+from vernis.adapters.backbones.onnx_graph import POOLINGS
 from vernis.cli.main import build_parser
+from vernis.core.clean.label_scores import LABEL_SCORERS
+from vernis.core.enrich.spelling import LANGUAGES
+from vernis.core.explore.search import Rule
+from vernis.core.learn.baselines.registry import STORED
+from vernis.core.learn.thresholds import Objective
+from vernis.domain.types import DuplicateKind
+from vernis.workflows.explore import clusters
+from vernis.workflows.explore import map as maps
+from vernis.workflows.lab import detectors
+from vernis.workflows.lab.data import FEATURES
+from vernis.workflows.label_issues import PREDICTIONS
 
 
 def test_run_writes_a_report_and_says_what_next(finished):
@@ -217,12 +232,56 @@ def test_every_verb_explains_itself_and_tables_have_json(finished):
     assert isinstance(json.loads(finished("quality", "--json").stdout), list)
 
 
+def option(path, name):
+    """Return an option of a verb, or of a verb's own verb (``lab models``)."""
+    parser = build_parser()
+    for verb in path.split():
+        parser = next(a for a in parser._actions if isinstance(a.choices, dict)).choices[verb]
+    (found,) = [a for a in parser._actions if name in a.option_strings]
+    return found
+
+
 @pytest.mark.parametrize("verb", ["search", "map", "clusters", "outliers", "leakage"])
 def test_the_default_space_is_the_current_one(verb):
-    verbs = next(a for a in build_parser()._actions if hasattr(a, "choices") and a.choices)
-    (space,) = [a for a in verbs.choices[verb]._actions if a.dest == "space"]
+    space = option(verb, "--space")
     assert space.default is None
     assert "default: the current one" in space.help
+
+
+@pytest.mark.parametrize(
+    ("verb", "name", "source"),
+    [
+        ("issues", "--scorer", LABEL_SCORERS),
+        ("issues", "--predictions", PREDICTIONS),
+        ("learn", "--objective", get_args(Objective)),
+        ("trash", "--kind", get_args(DuplicateKind)),
+        ("clusters", "--method", clusters.METHODS),
+        ("map", "--method", maps.METHODS),
+        ("search", "--match", get_args(Rule)),
+        ("vocabulary", "--language", LANGUAGES),
+        ("lab models", "--features", FEATURES),
+        ("run", "--precision", zoo.PRECISIONS),
+        ("embed", "--precision", zoo.PRECISIONS),
+        ("embed", "--runtime", zoo.RUNTIMES),
+        ("embed", "--pool", POOLINGS),
+        ("embed", "--fit", FITS),
+        ("embed", "--channels", get_args(Channels)),
+        ("embed", "--layout", [layout for layout in get_args(Layout) if layout]),
+        ("layers", "--kind", listing.KINDS.values()),
+    ],
+)
+def test_the_choices_of_an_option_are_those_of_the_program(verb, name, source):
+    """They are written out in the parser where their source is heavy to import."""
+    assert list(option(verb, name).choices) == list(source)
+
+
+@pytest.mark.parametrize(
+    ("verb", "name", "source"),
+    [("learn", "--model", ("bagged_mlp", *STORED)), ("lab errors", "--models", detectors.MODELS)],
+)
+def test_the_models_that_a_help_names_are_all(verb, name, source):
+    words = option(verb, name).help.replace("(default)", "").removeprefix("default: ").split(",")
+    assert {word.strip() for word in words} == set(source)
 
 
 def test_a_sample_is_drawn_judged_and_compared(workplace):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import Any, get_args
 
 from vernis.cli import (
     backbone_verbs,
@@ -17,6 +17,7 @@ from vernis.cli import (
     vocabulary_verbs,
 )
 from vernis.cli.verbs import add_verb, fraction
+from vernis.domain.types import DuplicateKind
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -197,7 +198,7 @@ def _add_record_verbs(verbs: Any) -> None:
     trash.add_argument("--duplicates", action="store_true", required=True)
     trash.add_argument(
         "--kind",
-        choices=["bytes", "pixels", "near"],
+        choices=get_args(DuplicateKind),
         default="pixels",
         help="the weakest kind to move (default pixels; near also moves near duplicates)",
     )

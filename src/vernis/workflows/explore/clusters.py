@@ -31,6 +31,7 @@ from vernis.workflows.training_data import space_document
 
 _VERSION = 1
 _COMPONENTS = {"kmeans": 50, "density": 20}
+METHODS = tuple(_COMPONENTS)
 _SCANNED = 20_000  # images on which the range of k is tried
 _MUCH_NEW = 0.2  # share of new images past which the range of k is tried anew
 _CENTRAL = 12
@@ -57,8 +58,8 @@ class ClusterSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.method not in _COMPONENTS:
-            raise InvalidValue(f"expected method kmeans or density, got {self.method!r}")
+        if self.method not in METHODS:
+            raise InvalidValue(f"expected method {' or '.join(METHODS)}, got {self.method!r}")
         if not self.ks or min(self.ks) < 2 or list(self.ks) != sorted(set(self.ks)):
             raise InvalidValue(f"expected k of 2 or more, ascending, got {self.ks}")
 
