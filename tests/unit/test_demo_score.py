@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from dataclasses import asdict
 
 import pytest
 
 from vernis.adapters.catalog.catalog import SqliteCatalog
 from vernis.adapters.demo import DemoTruth, PlantedCopy, PlantedLabel
+from vernis.cli.main import main
 from vernis.domain.types import (
     DuplicateGroup,
     DuplicatePair,
@@ -16,7 +19,7 @@ from vernis.domain.types import (
     Suggestion,
     Taxonomy,
 )
-from vernis.workflows.demo import score_demo
+from vernis.workflows.demo import ScoreRow, score_demo
 
 NAMES = [f"{letter}.jpg" for letter in "abcdefgh"]
 TRUTH = DemoTruth(
@@ -113,3 +116,19 @@ def test_pairs_of_one_picture_are_no_false_alarms(catalog):
     assert counts(table["near copies"]) == (2, 1, 1, 1)
     notes = " ".join(score_demo(catalog, TRUTH).notes)
     assert "greyscale 1/1, flipped 0/1" in notes
+
+
+def test_the_demo_prints_one_document_when_told(tmp_path, monkeypatch, capsys):
+    summary = {
+        "facts": {"images": 3},
+        "notes": ["a note"],
+        "report": "report/index.html",
+        "next": "vernis status",
+        "score": [asdict(ScoreRow("dark pictures", 2, 1, 1, 0))],
+        "score_notes": ["all of it"],
+    }
+    monkeypatch.setattr("vernis.demo.run_demo", lambda folder, **how: summary)
+    assert main(["demo", str(tmp_path), "--json", "--quiet"]) == 0
+    assert json.loads(capsys.readouterr().out) == summary
+    assert main(["demo", str(tmp_path), "--quiet"]) == 0
+    assert "false alarms" in capsys.readouterr().out

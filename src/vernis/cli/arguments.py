@@ -85,7 +85,9 @@ def _add_main_verbs(verbs: Any) -> None:
         "--fill-precision", type=fraction, default=0.95, metavar="P", help="default 0.95"
     )
     run.add_argument("--report", metavar="DIR", default="report", help="default: report")
-    demo = add_verb(verbs, "demo", commands.demo, "draw a small collection and do the job on it")
+    demo = add_verb(
+        verbs, "demo", commands.demo, "draw a small collection and do the job on it", table=True
+    )
     demo.add_argument(
         "folder", nargs="?", default="vernis-demo", help="where to draw (default: vernis-demo)"
     )

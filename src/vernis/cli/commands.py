@@ -53,6 +53,9 @@ def demo(options: Namespace) -> int:
         summary = run_demo(
             Path(options.folder), seed=options.seed, workers=options.workers, progress=progress
         )
+    if options.json:
+        print_json(summary)
+        return 0
     print_run(summary)
     print()
     print_table(
