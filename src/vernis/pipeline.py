@@ -79,12 +79,16 @@ def run(collection: Collection, path: Path, options: RunOptions) -> dict[str, An
     Every step skips what was done before on the same input. Raises as ``check_inputs``, which a
     caller asks before it makes a collection.
     """
+    from vernis.workflows.quality import count_open_quality
+
     notes: list[str] = []
     with collection.catalog.lock("run"):
         facts = _list_images(collection, path, options, notes)
         collection.embed(precision=options.precision, workers=options.workers)
         facts["unreadable"] = len(collection.catalog.images.all(("unreadable",)))
-        facts["quality issues"] = collection.find_quality_issues()
+        collection.find_quality_issues()
+        issues, images = count_open_quality(collection.catalog)
+        facts |= {"quality issues": issues, "images with quality issues": images}
         facts["duplicate groups"] = collection.find_duplicates()
         for taxonomy in collection.catalog.labels.taxonomies():
             facts |= _work_on_labels(collection, taxonomy.name, options, notes)

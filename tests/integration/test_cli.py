@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import get_args
 
 import pytest
@@ -16,7 +17,7 @@ from vernis.core.enrich.spelling import LANGUAGES
 from vernis.core.explore.search import Rule
 from vernis.core.learn.baselines.registry import STORED
 from vernis.core.learn.thresholds import Objective
-from vernis.domain.types import DuplicateKind
+from vernis.domain.types import QUALITY_KINDS, DuplicateKind
 from vernis.workflows.explore import clusters
 from vernis.workflows.explore import map as maps
 from vernis.workflows.lab import detectors
@@ -28,6 +29,16 @@ def test_run_writes_a_report_and_says_what_next(finished):
     done = finished("run", "pictures")
     assert (finished.cwd / "report" / "index.html").is_file()
     assert "report/index.html" in done.stdout
+
+
+def test_a_run_and_the_status_count_the_same_quality_issues(finished):
+    said = finished("run", "pictures").stdout
+    rows = finished.json("quality")
+    images = {row["image"] for row in rows}
+    assert re.findall(r"^  quality issues +(\d+)$", said, re.M) == [str(len(rows))]
+    assert re.findall(r"^  images with quality issues +(\d+)$", said, re.M) == [str(len(images))]
+    open_ones = finished.json("status")["issues"]
+    assert sum(open_ones.get(kind, 0) for kind in QUALITY_KINDS) == len(rows)
 
 
 def test_second_run_computes_no_vector_again(finished):

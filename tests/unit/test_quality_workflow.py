@@ -9,10 +9,15 @@ from PIL import Image, ImageFilter
 from vernis.adapters.catalog.catalog import SqliteCatalog
 from vernis.adapters.engine import ThreadEngine
 from vernis.adapters.files import FolderSource, picture_reader
-from vernis.domain.types import QUALITY_KINDS
+from vernis.domain.types import QUALITY_KINDS, Issue
 from vernis.workflows.embed import embed_images
 from vernis.workflows.index import index_files
-from vernis.workflows.quality import QualityReader, judge_quality, list_quality
+from vernis.workflows.quality import (
+    QualityReader,
+    count_open_quality,
+    judge_quality,
+    list_quality,
+)
 
 
 def picture(seed: int) -> Image.Image:
@@ -50,6 +55,18 @@ def test_suspect_pictures_become_issues(catalog):
     assert names(catalog, issues) == {("blurred.jpg", "blurry"), ("dark.jpg", "dark")}
     assert all(issue.score < 0.5 and issue.evidence["note"] for issue in issues)
     assert catalog.runs.summary("quality")["flagged"] == 2
+
+
+def test_issues_are_counted_apart_from_their_images(catalog):
+    judge_quality(catalog)
+    assert count_open_quality(catalog) == (2, 2)
+    (dark,) = catalog.issues.select(["dark"])
+    two = [Issue(kind, dark.image_id, 0.1) for kind in ("dark", "greyscale")]
+    catalog.issues.replace(("dark", "greyscale"), two)
+    assert count_open_quality(catalog) == (3, 2)
+    (blurred,) = catalog.issues.select(["blurry"])
+    catalog.issues.set_verdict([blurred.id], "dismissed", who="ada")
+    assert count_open_quality(catalog) == (2, 1)
 
 
 def test_every_score_is_listed_worst_first_with_verdicts(catalog):

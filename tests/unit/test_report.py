@@ -111,6 +111,7 @@ def data() -> ReportData:
         n_groups=1,
         n_extra_copies=1,
         quality=(QualityIssues("blurry", (QualityItem(5, 0.1, HOSTILE),), 1),),
+        n_poor=1,
         broken=(BrokenFile(HOSTILE, HOSTILE, 12),),
         fills=(
             Fill(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from datetime import datetime
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from vernis.domain.types import (
     Taxonomy,
 )
 from vernis.report.model import ReportData
+from vernis.workflows.quality import count_open_quality
 from vernis.workflows.report import ReportSettings, write_report
 from vernis.workflows.report_data import collect_report
 from vernis.workflows.report_summaries import read_interval, read_number
@@ -153,8 +155,20 @@ def test_decided_issues_are_counted_but_not_shown(catalog):
 def test_long_lists_are_cut_and_counted(catalog):
     ids = [image.id for image in catalog.images.all()]
     catalog.issues.replace(("dark",), [Issue("dark", i, i / 10) for i in ids])
-    (dark,) = collect(catalog, max_items=2).quality
-    assert (len(dark.items), dark.n_flagged) == (2, 6)
+    data = collect(catalog, max_items=2)
+    (dark,) = data.quality
+    assert (len(dark.items), dark.n_flagged, data.n_poor) == (2, 6, 6)
+
+
+def test_quality_issues_are_counted_as_a_run_counts_them(catalog, tmp_path):
+    ids = [image.id for image in catalog.images.all()]
+    issues = [Issue("dark", i, 0.1) for i in ids[:3]] + [Issue("blurry", ids[0], 0.2)]
+    catalog.issues.replace(("dark", "blurry"), issues)
+    page = write(catalog, tmp_path / "report").page.read_text(encoding="utf-8")
+    assert re.search(r"Quality issues</span>\s*<span[^>]*>4<", page)
+    assert "in 3 images, mostly dark" in page
+    assert "3 pictures are poor" in page
+    assert count_open_quality(catalog) == (4, 3)
 
 
 def test_an_empty_catalog_gives_a_report(tmp_path):

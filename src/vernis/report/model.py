@@ -320,6 +320,8 @@ class ReportData:
     n_groups: int = 0
     n_extra_copies: int = 0
     quality: tuple[QualityIssues, ...] = ()
+    n_poor: int = 0
+    """Images with a quality issue or more."""
     broken: tuple[BrokenFile, ...] = ()
     fills: tuple[Fill, ...] = ()
     models: tuple[Model, ...] = ()
@@ -327,6 +329,9 @@ class ReportData:
     def __post_init__(self) -> None:
         missing = sorted(self.shown() - set(self.images))
         _require(not missing, "an ImageRef for every image shown", missing[:5])
+        flagged = [kind.n_flagged for kind in self.quality]
+        least, most = max(flagged, default=0), sum(flagged)
+        _require(least <= self.n_poor <= most, f"n_poor of {least} to {most}", self.n_poor)
 
     def shown(self) -> set[int]:
         """Return the ids of all images that some section shows."""

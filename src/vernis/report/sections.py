@@ -98,9 +98,8 @@ def _headline(data: ReportData) -> Markup:
     if data.n_extra_copies:
         extra = counted(data.n_extra_copies, "picture is a copy", "pictures are copies")
         found.append(join(tag("strong", extra), " of another"))
-    poor = len({item.image for kind in data.quality for item in kind.items})
-    if poor:
-        found.append(tag("strong", counted(poor, "picture is poor", "pictures are poor")))
+    if data.n_poor:
+        found.append(tag("strong", counted(data.n_poor, "picture is poor", "pictures are poor")))
     if data.broken:
         unread = counted(len(data.broken), "file cannot be read", "files cannot be read")
         found.append(tag("strong", unread))
@@ -133,7 +132,8 @@ def _kinds(data: ReportData) -> str:
     if not worst.n_flagged:
         return "none found"
     name = QUALITY_NAMES.get(worst.kind, (worst.kind.replace("_", " "), ""))[0].lower()
-    return f"mostly {name}" if len(data.quality) > 1 else name
+    images = counted(data.n_poor, "image")
+    return f"in {images}, {'mostly ' if len(data.quality) > 1 else ''}{name}"
 
 
 def _actions(actions: Sequence[Action]) -> Markup | None:

@@ -117,6 +117,12 @@ def list_quality(catalog: Catalog) -> list[Issue]:
     return sorted(issues, key=lambda issue: (issue.score, issue.kind, issue.image_id))
 
 
+def count_open_quality(catalog: Catalog) -> tuple[int, int]:
+    """Return how many quality issues are open, and how many images they are about."""
+    found = catalog.issues.select(QUALITY_KINDS, verdicts=("open",))
+    return len(found), len({issue.image_id for issue in found})
+
+
 def _score_images(catalog: Catalog) -> tuple[list[ImageRecord], QualityScores]:
     images = catalog.images.all()
     missing = set(catalog.vectors.missing(QUALITY_SPACE, [i.content_hash for i in images]))

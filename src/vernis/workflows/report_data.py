@@ -33,6 +33,7 @@ from vernis.report.model import (
     mentioned_images,
 )
 from vernis.report.wording import count, counted, size
+from vernis.workflows.quality import count_open_quality
 from vernis.workflows.report_actions import suggest_actions
 from vernis.workflows.report_labels import audit_taxonomy, collect_fill
 from vernis.workflows.report_models import collect_model
@@ -103,6 +104,7 @@ def collect_report(
         n_groups=len(groups),
         n_extra_copies=sum(len(group.images) - 1 for group in groups),
         quality=quality,
+        n_poor=count_open_quality(catalog)[1],
         broken=tuple(BrokenFile(i.uri, i.reason or "unreadable", i.size) for i in unreadable),
         fills=fills,
         models=_some(collect_model(catalog, matrix) for matrix in matrices),
