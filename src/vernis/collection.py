@@ -273,17 +273,18 @@ class Collection:
         ).flagged
 
     def label_issue_rows(
-        self, taxonomy: str, *, everything: bool = False, **settings: Any
+        self, taxonomy: str, *, everything: bool = False, sort: str = "score", **settings: Any
     ) -> list[dict[str, Any]]:
         """Return the label issues of a taxonomy, worst first; see docs/json.md.
 
+        With ``sort="several"`` those come first that most likely have two wrong labels or more.
         Judges the labels first when that was not done yet or ``settings`` are given.
         """
         self.catalog.labels.taxonomy(taxonomy)
         if settings or self.catalog.runs.summary(f"label_issues:{taxonomy}") is None:
             self.find_label_issues(taxonomy, **settings)
         found = self.catalog.issues.select(("label",), taxonomy, flagged_only=not everything)
-        return listing.label_issue_rows(found, listing.uris_by_id(self.catalog))
+        return listing.label_issue_rows(found, listing.uris_by_id(self.catalog), sort)
 
     def label_issue_summary(self, taxonomy: str) -> dict[str, Any]:
         """Return the estimate of how many labels are wrong and how deep reading is worth it."""

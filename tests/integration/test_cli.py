@@ -23,6 +23,7 @@ from vernis.workflows.explore import map as maps
 from vernis.workflows.lab import detectors
 from vernis.workflows.lab.data import FEATURES
 from vernis.workflows.label_issues import PREDICTIONS
+from vernis.workflows.listing import ISSUE_ORDERS
 
 
 def test_run_writes_a_report_and_says_what_next(finished):
@@ -76,6 +77,15 @@ def test_issues_are_worst_first_and_all_holds_every_labelled_image(finished):
     assert rows[0]["given"] == ["stripes"]
     assert rows[0]["suggested"] == ["disc"]
     assert rows[0]["kind"] == "replaced"
+
+
+def test_issues_can_be_sorted_by_several_wrong_labels(finished):
+    name = finished.json("status")["taxonomies"][0]["name"]
+    rows = finished.json("issues", name, "--all", "--sort", "several")
+    chances = [row["several"] or 0.0 for row in rows]
+    assert chances == sorted(chances, reverse=True)
+    assert "several" in finished("issues", name, "--sort", "several").stdout
+    assert "several" not in finished("issues", name).stdout
 
 
 def test_labels_can_be_held_against_the_head(workplace):
@@ -264,6 +274,7 @@ def test_the_default_space_is_the_current_one(verb):
     [
         ("issues", "--scorer", LABEL_SCORERS),
         ("issues", "--predictions", PREDICTIONS),
+        ("issues", "--sort", ISSUE_ORDERS),
         ("learn", "--objective", get_args(Objective)),
         ("trash", "--kind", get_args(DuplicateKind)),
         ("clusters", "--method", clusters.METHODS),

@@ -9,8 +9,17 @@ import pytest
 
 from vernis.adapters.catalog.catalog import SqliteCatalog
 from vernis.domain.errors import NotFound, NothingToLearn, UsageError
-from vernis.domain.types import DuplicateGroup, DuplicatePair, FoundFile, Space, Statement, Taxonomy
+from vernis.domain.types import (
+    DuplicateGroup,
+    DuplicatePair,
+    FoundFile,
+    Issue,
+    Space,
+    Statement,
+    Taxonomy,
+)
 from vernis.workflows.label_issues import LabelIssueSettings, judge_labels
+from vernis.workflows.listing import label_issue_rows
 from vernis.workflows.review import accept_issues, dismiss_issues, select_issues
 
 SPACE = Space("toy", 12, "float32", {"layers": [["a", 8], ["b", 4]]})
@@ -178,3 +187,18 @@ def test_too_few_labels_are_refused_in_one_line(catalog):
     catalog.labels.define(Taxonomy("new", "single", ("a", "b")))
     with pytest.raises(NothingToLearn, match="'new' has 0 labelled images"):
         judge_labels(catalog, "new", SPACE)
+
+
+def test_issues_can_be_listed_by_the_chance_of_several_wrong_labels():
+    chances = {1: (0.1, 0.2), 2: (0.3, 0.9), 3: (0.2, 0.2), 4: (0.4, None)}
+    issues = [
+        Issue("label", image, score, taxonomy="kind", evidence={"several": several})
+        for image, (score, several) in chances.items()
+    ]
+    uris = {image: f"{image}.jpg" for image in chances}
+    by_score = [row["image"] for row in label_issue_rows(issues, uris)]
+    assert by_score == ["1.jpg", "3.jpg", "2.jpg", "4.jpg"]
+    by_several = label_issue_rows(issues, uris, "several")
+    assert [row["image"] for row in by_several] == ["2.jpg", "1.jpg", "3.jpg", "4.jpg"]
+    with pytest.raises(UsageError, match="order of score or several, got 'worst'"):
+        label_issue_rows(issues, uris, "worst")

@@ -152,6 +152,12 @@ def _add_review_verbs(verbs: Any) -> None:
     issues.add_argument("--all", action="store_true", help="every labelled image, flagged or not")
     issues.add_argument("--limit", type=int, default=20, help="rows of the table (default 20)")
     issues.add_argument(
+        "--sort",
+        choices=["score", "several"],
+        default="score",
+        help="first the lowest scores (default), or where most likely two labels or more are wrong",
+    )
+    issues.add_argument(
         "--scorer",
         choices=[
             "mse",

@@ -14,12 +14,16 @@ def issues(options: Namespace) -> int:
     asked = {"scorer": options.scorer, "predictions": options.predictions}
     settings = {name: value for name, value in asked.items() if value is not None}
     with working(options) as collection:
-        rows = collection.label_issue_rows(options.taxonomy, everything=options.all, **settings)
+        rows = collection.label_issue_rows(
+            options.taxonomy, everything=options.all, sort=options.sort, **settings
+        )
         summary = collection.label_issue_summary(options.taxonomy)
     if options.json:
         print_json(rows)
         return 0
     columns = ["image", "score", "kind", "given", "suggested", "probability", "verdict"]
+    if options.sort == "several":
+        columns.insert(2, "several")
     print_table(rows[: options.limit], columns, title=f"Label issues of {options.taxonomy}")
     if len(rows) > options.limit:
         say_more(len(rows) - options.limit)

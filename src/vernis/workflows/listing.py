@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from vernis.domain.errors import UsageError
 from vernis.domain.ports import Catalog
 from vernis.domain.types import IMAGE_STATES, DuplicateGroup, Event, Issue, Suggestion
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from vernis.workflows.fill import FillSummary
     from vernis.workflows.index import IndexSummary
     from vernis.workflows.learn import LearnSummary
+
+ISSUE_ORDERS = ("score", "several")
 
 # As the documents name a measure → as the evaluation does.
 _MEASURES = {
@@ -29,8 +32,27 @@ def uris_by_id(catalog: Catalog) -> dict[int, str]:
     return {image.id: image.uri for image in catalog.images.all(IMAGE_STATES)}
 
 
-def label_issue_rows(issues: Iterable[Issue], uris: Mapping[int, str]) -> list[dict[str, Any]]:
-    """Return ``{image, score, kind, given, suggested, probability, verdict, …}``, worst first."""
+def label_issue_rows(
+    issues: Iterable[Issue], uris: Mapping[int, str], sort: str = "score"
+) -> list[dict[str, Any]]:
+    """Return ``{image, score, kind, given, suggested, probability, verdict, …}``, worst first.
+
+    Parameters
+    ----------
+    issues : iterable of Issue
+    uris : mapping of int to str
+        Path of each image; issues of others are left out.
+    sort : {"score", "several"}
+        What makes an image the worst: its lowest score, or its largest chance of two wrong labels
+        or more (then the score).
+
+    Raises
+    ------
+    UsageError
+        There is no such order.
+    """
+    if sort not in ISSUE_ORDERS:
+        raise UsageError(f"expected an order of {' or '.join(ISSUE_ORDERS)}, got {sort!r}")
     rows = [
         {
             "image": uris[issue.image_id],
@@ -50,7 +72,10 @@ def label_issue_rows(issues: Iterable[Issue], uris: Mapping[int, str]) -> list[d
         for issue in issues
         if issue.image_id in uris
     ]
-    return sorted(rows, key=lambda row: (row["score"], row["image"]))
+    rows.sort(key=lambda row: (row["score"], row["image"]))
+    if sort == "several":
+        rows.sort(key=lambda row: -(row["several"] or 0.0))
+    return rows
 
 
 def quality_rows(issues: Iterable[Issue], uris: Mapping[int, str]) -> list[dict[str, Any]]:
