@@ -366,7 +366,9 @@ class Lab:
 
         place = Path(folder)
         sample = sample_from(truth_folder.read_sample(place))
-        judged = truth_folder.read_judgement(place, Path(file) if file else None, NOTHING)
+        judged = truth_folder.read_judgement(
+            place, Path(file) if file else None, NOTHING, sample.classes
+        )
         result = record_truth(self.catalog, sample, judged, who=who or getpass.getuser())
         truth_folder.write_json(place / truth_folder.RESULT, result)
         return result

@@ -22,6 +22,9 @@ from vernis.workflows.lab.sample import (
 COLOURS = ("blue", "green", "red")
 
 
+CLASSES = ("red", "blue", "Navy", "navy")
+
+
 @pytest.fixture
 def catalog(tmp_path):
     with SqliteCatalog.create(tmp_path / "c.vernis") as made:
@@ -105,11 +108,11 @@ def test_the_folder_round_trips_and_is_never_overwritten(tmp_path):
     page = truth_folder.write_sample_folder(folder, {"a": 1}, ["x,1.jpg", "y.jpg", "z.jpg"], b"<p>")
     assert page.read_bytes() == b"<p>"
     assert truth_folder.read_sample(folder) == {"a": 1}
-    assert truth_folder.read_judgement(folder, None, NOTHING) == {}
+    assert truth_folder.read_judgement(folder, None, NOTHING, CLASSES) == {}
     rows = [["image", "truth"], ["x,1.jpg", "red | blue"], ["y.jpg", NOTHING], ["z.jpg", ""]]
     with open(folder / truth_folder.JUDGED, "w", newline="") as stream:
         csv.writer(stream).writerows(rows)
-    found = truth_folder.read_judgement(folder, None, NOTHING)
+    found = truth_folder.read_judgement(folder, None, NOTHING, CLASSES)
     assert found == {"x,1.jpg": ("red", "blue"), "y.jpg": ()}
     with pytest.raises(UsageError, match="is there already"):
         truth_folder.write_sample_folder(folder, {}, [], b"")
@@ -118,7 +121,31 @@ def test_the_folder_round_trips_and_is_never_overwritten(tmp_path):
         truth_folder.read_sample(folder)
     (folder / "bad.csv").write_text("image,label\na.jpg,red\n")
     with pytest.raises(InvalidLabels, match="no column 'truth'"):
-        truth_folder.read_judgement(folder, folder / "bad.csv", NOTHING)
+        truth_folder.read_judgement(folder, folder / "bad.csv", NOTHING, CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("cell", "what"),
+    [
+        (
+            "pink",
+            r"bad.csv: row 3, 'b.jpg': 'pink' is no class; the classes are red, blue, Navy, n",
+        ),
+        ("red|pink", "'pink' is no class"),
+        (f"red|{NOTHING}", "stands alone"),
+        ("NAVY", "'NAVY' is no class"),
+    ],
+)
+def test_a_cell_that_is_no_class_is_refused_by_file_row_and_image(tmp_path, cell, what):
+    (tmp_path / "bad.csv").write_text(f"image,truth\na.jpg,red\nb.jpg,{cell}\n")
+    with pytest.raises(InvalidLabels, match=what.replace("|", r"\|")):
+        truth_folder.read_judgement(tmp_path, tmp_path / "bad.csv", NOTHING, CLASSES)
+
+
+def test_upper_and_lower_case_matter_only_where_two_classes_need_it(tmp_path):
+    (tmp_path / "t.csv").write_text("image,truth\na.jpg,RED | Blue|red\nb.jpg,navy\nc.jpg,(None)\n")
+    found = truth_folder.read_judgement(tmp_path, tmp_path / "t.csv", NOTHING, CLASSES)
+    assert found == {"a.jpg": ("red", "blue"), "b.jpg": ("navy",), "c.jpg": ()}
 
 
 def test_the_page_does_not_tell_which_label_is_given_and_survives_hostile_names():

@@ -65,14 +65,19 @@ def truth(options: Namespace) -> int:
     rows = [{"labels": name, **_shown(found)} for name, found in result["measures"].items()]
     columns = list(rows[0])
     print_table(rows, columns, title="Against the truth (interval of 95 %)")
-    changes = [{"what": name.replace("_", " "), **row} for name, row in result["changes"].items()]
-    print_table(
-        changes,
-        ["what", "sample", "value", "low", "high"],
-        title="What cleaning does, in images of the sample and of the collection",
-    )
+    changes = [
+        {
+            "cleaning has": name.replace("_", " "),
+            "images of the sample": row["sample"],
+            "of the collection": f"{row['value']:,.0f} ({row['low']:,.0f}–{row['high']:,.0f})",
+        }
+        for name, row in result["changes"].items()
+    ]
+    print_table(changes, list(changes[0]), title="What cleaning does (interval of 95 %)")
     if result["batch"]:
         print(f"Recorded as your labels (vernis undo {result['batch']} takes it back).")
+    else:
+        print("Nothing new to record: these judgements are your labels already.")
     return 0
 
 

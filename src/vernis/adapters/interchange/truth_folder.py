@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,9 @@ def read_sample(folder: Path) -> dict[str, Any]:
     return document
 
 
-def read_judgement(folder: Path, file: Path | None, nothing: str) -> dict[str, tuple[str, ...]]:
+def read_judgement(
+    folder: Path, file: Path | None, nothing: str, classes: Sequence[str]
+) -> dict[str, tuple[str, ...]]:
     """Return image → true classes of the judged rows.
 
     Parameters
@@ -96,11 +98,14 @@ def read_judgement(folder: Path, file: Path | None, nothing: str) -> dict[str, t
         The CSV file; default ``truth.csv`` of the folder, as the page saves it, else the sheet.
     nothing : str
         The cell of an image that carries no class; a blank cell is not judged.
+    classes : sequence of str
+        What a cell may hold; upper and lower case are told apart only where two classes need it.
 
     Raises
     ------
     InvalidLabels
-        The file cannot be read, has no column ``truth``, or says two things of one image.
+        The file cannot be read, has no column ``truth``, names another class, or says two things
+        of one image.
     """
     if file is None:
         file = folder / JUDGED if (folder / JUDGED).exists() else folder / SHEET
@@ -111,10 +116,29 @@ def read_judgement(folder: Path, file: Path | None, nothing: str) -> dict[str, t
     for image, row, cell in zip(table.images, table.rows, table.columns["truth"], strict=True):
         if not cell:
             continue
-        labels = () if cell == nothing else split_cell(cell)
+        try:
+            labels = () if cell.casefold() == nothing else _as_classes(cell, classes, nothing)
+        except InvalidLabels as error:
+            raise InvalidLabels(f"{file}: row {row}, '{image}': {error}") from None
         if judged.setdefault(image, labels) != labels:
             raise InvalidLabels(f"{file}: row {row} contradicts an earlier row on '{image}'")
     return judged
+
+
+def _as_classes(cell: str, classes: Sequence[str], nothing: str) -> tuple[str, ...]:
+    """Return the classes of a cell as the taxonomy spells them."""
+    found = []
+    for label in split_cell(cell):
+        if label.casefold() == nothing:
+            raise InvalidLabels(f"{nothing} stands alone; leave it or the classes beside it out")
+        alike = [name for name in classes if name.casefold() == label.casefold()]
+        if label not in classes and len(alike) != 1:
+            raise InvalidLabels(
+                f"'{label}' is no class; the classes are {', '.join(classes[:20])}"
+                f"{', …' if len(classes) > 20 else ''}"
+            )
+        found.append(label if label in classes else alike[0])
+    return tuple(dict.fromkeys(found))
 
 
 def _write(path: Path, content: bytes) -> None:
