@@ -119,7 +119,7 @@ class Lab:
         self,
         taxonomy: str,
         *,
-        model: str = "bagged_mlp",
+        model: str | None = None,
         components: int = 100,
         folds: int = 5,
         sample: int = 5000,
@@ -127,11 +127,15 @@ class Lab:
         out: Path | str | None = None,
         expected_data: str = "",
     ) -> dict[str, Any]:
-        """Measure F1, F2, precision and recall at every threshold, by class and overall."""
+        """Measure F1, F2, precision and recall at every threshold, by class and overall.
+
+        Of the head that `Collection.learn` trains, unless a model is named.
+        """
         from vernis.workflows.lab.thresholds import sweep_thresholds
+        from vernis.workflows.learn import DEFAULT_MODEL
 
         settings = {
-            "model": model,
+            "model": model or DEFAULT_MODEL,
             "components": components,
             "folds": folds,
             "sample": sample,

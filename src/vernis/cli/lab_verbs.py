@@ -73,7 +73,7 @@ def _add_sweeps(studies: Any) -> None:
         studies, "thresholds", thresholds, "F1, F2, precision, recall by threshold", table=True
     )
     _add_common(verb, sample=5000, models=None)
-    verb.add_argument("--model", default="bagged_mlp", help="default bagged_mlp")
+    verb.add_argument("--model", metavar="NAME", help="default: what vernis learn trains (kernel)")
     verb.add_argument("--folds", type=int, default=5, metavar="K", help="default 5")
     verb = add_verb(studies, "spaces", spaces, "F1 by embedding space and layer", table=True)
     _add_common(verb, sample=1500, models="the head and three quick peers")

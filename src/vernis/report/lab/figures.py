@@ -173,7 +173,8 @@ def draw_thresholds(rows: Rows, path: Path, about: str) -> Path:
         axes.set_title(f"{shown[place]} ({count[shown[place]]:,})", fontsize=9)
         axes.set_ylim(0, 1.02)
         axes.set_xlim(0, 1)
-    figure.supxlabel("threshold", fontsize=10)
+    figure.supxlabel("threshold (a probability, 0 to 1)", fontsize=10)
+    figure.supylabel("measure (0 to 1)", fontsize=10)
     legend_outside(grid[0][columns - 1])
     return save_figure(figure, path)
 
