@@ -68,11 +68,25 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, title=title or None, title_justify="left", title_style="bold")
+    table = Table(
+        box=SIMPLE_HEAD,
+        title=title or None,
+        title_justify="left",
+        title_style="bold",
+        collapse_padding=True,
+        pad_edge=False,
+    )
     for name in columns:
-        numeric = bool(rows) and all(isinstance(r.get(name), int | float | None) for r in rows)
+        values = [row.get(name) for row in rows]
+        numeric = all(isinstance(value, int | float | None) for value in values)
+        heading = name.replace("_", " ")
+        narrowest = max(len(text) for text in (*map(cell, values), *heading.split()))
         table.add_column(
-            name.replace("_", " "), justify="right" if numeric else "left", overflow="fold"
+            heading,
+            justify="right" if numeric else "left",
+            overflow="fold",
+            # Headings of numbers break into words before a name is broken.
+            max_width=narrowest if numeric else None,
         )
     for row in rows:
         table.add_row(*(Text(cell(row.get(name))) for name in columns))

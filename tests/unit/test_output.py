@@ -1,0 +1,22 @@
+"""Tables on the terminal."""
+
+import pytest
+
+from vernis.cli.output import print_table
+
+
+@pytest.mark.parametrize("n_measures", [3, 7])
+def test_headings_of_numbers_break_before_the_names_of_the_rows(capsys, n_measures):
+    measures = {f"precision at the true number {i}": 0.5 for i in range(n_measures)}
+    rows = [
+        {"model": "logistic+knn", "scorer": name, "wrong_images": 12_345, **measures}
+        for name in ("normalized_margin", "weighted_entropy")
+    ]
+    print_table(rows, list(rows[0]))
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 140
+    for row in rows:
+        assert any(
+            {"logistic+knn", row["scorer"], "12,345"} <= set(ln.split()) for ln in out.splitlines()
+        )
+    assert out.count("0.500") == 2 * n_measures
