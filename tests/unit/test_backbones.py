@@ -61,6 +61,22 @@ def write_model(path: Path, side: int = 8) -> Path:
     return path
 
 
+def write_nodes(
+    path: Path, nodes: list[Any], shape: Any, weights: Any = (), kind: int = TensorProto.FLOAT
+) -> Path:
+    """A graph of the given nodes from ``x`` to ``out``."""
+    graph = helper.make_graph(
+        nodes,
+        "own",
+        [helper.make_tensor_value_info("x", kind, shape)],
+        [helper.make_tensor_value_info("out", kind, None)],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in weights],
+    )
+    opset = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=9), str(path))
+    return path
+
+
 def test_the_json_beside_a_model_scales_its_input(tmp_path: Path) -> None:
     path = write_model(tmp_path / "own.onnx")
     caffe = {"mean": [103.9, 116.8, 123.7], "std": [1, 1, 1], "scale": 1, "channels": "BGR"}
@@ -117,6 +133,29 @@ def test_wrong_json_gets_one_line(tmp_path: Path, text: str, reason: str | None)
         zoo.open_backbone(str(path)).reader().open()(picture())
     assert reason in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_network_that_fails_says_so_and_blames_no_picture(tmp_path: Path) -> None:
+    shape = [("shape", np.array([-1, 7]))]
+    nodes = [helper.make_node("Reshape", ["x", "shape"], ["out"])]
+    fails = write_nodes(tmp_path / "fails.onnx", nodes, ["n", 3, "side", "side"], shape)
+    with pytest.raises(ModelError, match="the network fails") as caught:
+        zoo.open_backbone(str(fails), side=8).reader().open()(picture())
+    assert "\n" not in str(caught.value)
+    nodes = [
+        helper.make_node("Log", ["x"], ["log"]),
+        helper.make_node("Identity", ["log"], ["out"]),
+    ]
+    nan = write_nodes(tmp_path / "nan.onnx", nodes, ["n", 3, 8, 8])
+    with pytest.raises(ModelError, match=r"nan: .* no numbers \(NaN\)"):
+        zoo.open_backbone(str(nan)).reader().open()(picture())
+
+
+def test_layers_of_bytes_are_read(tmp_path: Path) -> None:
+    reader = zoo.open_backbone(precision="int8").reader("features.u8", "flatten")
+    vector = reader.open()(picture())
+    assert vector.dtype == np.float16
+    assert 0 < vector.max() <= 255
 
 
 def test_a_model_is_found_again_by_its_checksum_and_by_its_name(tmp_path: Path) -> None:

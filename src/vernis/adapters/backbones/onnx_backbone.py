@@ -54,12 +54,19 @@ def open_session(model: bytes, source: object) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what fails is raised and told once
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         # ONNX Runtime's exceptions have no common base but Exception.
-        raise ModelError(f"{source}: ONNX Runtime cannot load it ({error})") from error
+        raise ModelError(
+            f"{source}: ONNX Runtime cannot load it ({plain_reason(error)})"
+        ) from error
+
+
+def plain_reason(error: Exception) -> str:
+    """Return the message of a runtime's exception on one line."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 @dataclass(frozen=True)
@@ -94,11 +101,18 @@ class OnnxReader:
             parts: list[NDArray[Any]] = []
             for side, outputs in self.views.items():
                 batch = np.stack([self.prepare(pixels, side) for pixels in pictures])
-                parts += session.run(list(outputs), {self.input_name: batch})
-            joined = np.concatenate([part.reshape(len(pictures), -1) for part in parts], axis=1)
+                parts += _run(session, outputs, {self.input_name: batch}, self.space.name)
+            # Layers of bytes and of half precision are clipped as floats below.
+            flat = [np.asarray(part, np.float32).reshape(len(pictures), -1) for part in parts]
+            joined = np.concatenate(flat, axis=1)
             if joined.shape[1] != dim:
                 raise ModelError(
                     f"{self.space.name}: expected {dim} dimensions, got {joined.shape[1]}"
+            if np.isnan(joined).any():
+                raise ModelError(
+                    f"{self.space.name}: the network gives values that are no numbers (NaN); check "
+                    "how its input is scaled, or read another layer"
+                )
                 )
             if dtype == np.float16:
                 np.clip(joined, -_FLOAT16_MAX, _FLOAT16_MAX, out=joined)
@@ -261,7 +275,7 @@ class OnnxBackbone:
             model, _ = cut_graph(self._model, [layer], "none", [rank])
             session = self._map_sessions[layer] = open_session(model, self._path)
         batch = self._prepare(pixels, self.spec.side)[None]
-        values = session.run([layer], {self._input.name: batch})[0]
+        values = _run(session, [layer], {self._input.name: batch}, self._path)[0]
         return np.asarray(values[0], np.float32)
 
     @cached_property
@@ -307,6 +321,17 @@ class OnnxBackbone:
         shape = self.layers[layer]
         if not shape:
             shape = self._measure_shape(layer)
+def _run(
+    session: Session, outputs: Sequence[str], feeds: Mapping[str, NDArray[Any]], source: object
+) -> Sequence[Any]:
+    """Run a graph. All pictures come in one shape, so a failure is the network's, no picture's."""
+    try:
+        return session.run(list(outputs), feeds)
+    except Exception as error:
+        # The runtimes' exceptions have no common base but Exception.
+        raise ModelError(f"{source}: the network fails ({plain_reason(error)})") from error
+
+
         return shape
 
     def _measure_shape(self, layer: str) -> tuple[int, ...]:
@@ -314,9 +339,8 @@ class OnnxBackbone:
         model, _ = cut_graph(self._model, [layer], "none", [2])
         grey = np.full((self.spec.side, self.spec.side, 3), 128, np.uint8)
         session = open_session(model, self._path)
-        values = session.run(
-            [layer], {self._input.name: self._prepare(grey, self.spec.side)[None]}
-        )[0]
+        batch = self._prepare(grey, self.spec.side)[None]
+        values = _run(session, [layer], {self._input.name: batch}, self._path)[0]
         return tuple(int(n) for n in values.shape[1:])
 
 

@@ -18,7 +18,7 @@ from vernis.core.explore.spaces import (
     neighbour_precision,
     recommend_space,
 )
-from vernis.domain.errors import UsageError
+from vernis.domain.errors import MissingExtra, ModelError, UsageError
 from vernis.domain.ports import Catalog, Engine, PictureReader, Progress, silent
 from vernis.domain.types import ImageRecord, Space
 from vernis.workflows.embed import PictureStage, PictureTask, ReadPicture
@@ -160,6 +160,8 @@ def _gather_vectors(
         tasks = [PictureTask(image, tuple(range(len(readers)))) for image in images]
         outcomes = engine.run(PictureStage(read_picture, readers), tasks)
         for done, outcome in enumerate(outcomes, 1):
+            if isinstance(outcome.error, (ModelError, MissingExtra)):
+                raise outcome.error  # no fault of the picture
             if outcome.value is not None:
                 made[place[outcome.item.image.id]] = outcome.value
             progress("embed the sample", done, len(tasks))
