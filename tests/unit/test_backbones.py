@@ -158,6 +158,62 @@ def test_layers_of_bytes_are_read(tmp_path: Path) -> None:
     assert 0 < vector.max() <= 255
 
 
+@pytest.mark.parametrize(
+    ("shape", "kind", "reason"),
+    [
+        (["n", 20], TensorProto.FLOAT, "of shape (n, 20) is no picture"),
+        (["n", 1, 28, 28], TensorProto.FLOAT, "is no RGB picture"),
+        (["n", 3, 8, 16], TensorProto.FLOAT, "8 high and 16 wide; only square"),
+        ([4, 3, 8, 8], TensorProto.FLOAT, "takes 4 pictures at once"),
+        (["n", "c", "h", "w"], TensorProto.FLOAT, "say --layout NCHW or NHWC"),
+        (None, TensorProto.FLOAT, "say --layout NCHW or NHWC"),
+        (["n", 3, 8, 8], TensorProto.INT64, "takes int64; a picture is given as uint8"),
+    ],
+)
+def test_a_graph_that_takes_no_picture_is_refused_at_once(
+    tmp_path: Path, shape: Any, kind: int, reason: str
+) -> None:
+    nodes = [helper.make_node("Identity", ["x"], ["out"])]
+    path = write_nodes(tmp_path / "own.onnx", nodes, shape, kind=kind)
+    with pytest.raises(ModelError) as caught:
+        zoo.open_backbone(str(path))
+    assert reason in str(caught.value)
+
+
+def test_a_graph_of_two_inputs_or_none_is_refused(tmp_path: Path) -> None:
+    path = write_nodes(
+        tmp_path / "two.onnx", [helper.make_node("Identity", ["x"], ["out"])], ["n", 3, 8, 8]
+    )
+    model = onnx.load(str(path))
+    model.graph.input.append(helper.make_tensor_value_info("mask", TensorProto.FLOAT, ["n"]))
+    onnx.save(model, str(path))
+    with pytest.raises(ModelError, match="the graph has 2: x, mask"):
+        zoo.open_backbone(str(path))
+    path.write_bytes(b"")
+    with pytest.raises(ModelError, match="holds no graph"):
+        zoo.open_backbone(str(path))
+
+
+def test_a_network_of_half_precision_gets_its_picture_so(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Relu", ["x"], ["out"])]
+    path = write_nodes(tmp_path / "own.onnx", nodes, ["n", 3, 8, 8], kind=TensorProto.FLOAT16)
+    own = zoo.open_backbone(str(path), fit="squash")
+    white = np.full((8, 8, 3), 255, np.uint8)
+    np.testing.assert_array_equal(own.reader(pooling="max").open()(white), [1, 1, 1])
+
+
+@pytest.mark.parametrize("shape", [["n", "c", "h", "w"], None])
+def test_the_axes_of_a_free_input_can_be_said(tmp_path: Path, shape: Any) -> None:
+    nodes = [helper.make_node("Relu", ["x"], ["out"])]
+    path = write_nodes(tmp_path / "own.onnx", nodes, shape)
+    own = zoo.open_backbone(str(path), side=16, preprocessing={"layout": "NCHW"})
+    assert own.layers == {"out": (3, 16, 16)}
+    reader = own.reader()
+    assert reader.space.dim == 3
+    again = open_space(reader.space)  # the space itself knows what was said
+    np.testing.assert_array_equal(again.open()(picture()), reader.open()(picture()))
+
+
 def test_a_model_is_found_again_by_its_checksum_and_by_its_name(tmp_path: Path) -> None:
     path = write_model(tmp_path / "deep" / "seen_before.onnx")
     reader = SpaceChoice(str(path), "map", "max", fit="pad", name="mine").open_reader()

@@ -15,12 +15,11 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
+from vernis.adapters.backbones.graph_input import GraphInput, read_input
 from vernis.adapters.backbones.inputs import InputSpec, fit_picture, scale_picture
 from vernis.adapters.backbones.onnx_graph import (
     cut_graph,
     external_files,
-    fixed_side,
-    image_inputs,
     list_layers,
     load_graph,
 )
@@ -108,11 +107,11 @@ class OnnxReader:
             if joined.shape[1] != dim:
                 raise ModelError(
                     f"{self.space.name}: expected {dim} dimensions, got {joined.shape[1]}"
+                )
             if np.isnan(joined).any():
                 raise ModelError(
                     f"{self.space.name}: the network gives values that are no numbers (NaN); check "
                     "how its input is scaled, or read another layer"
-                )
                 )
             if dtype == np.float16:
                 np.clip(joined, -_FLOAT16_MAX, _FLOAT16_MAX, out=joined)
@@ -179,7 +178,8 @@ class OnnxBackbone:
     @cached_property
     def layers(self) -> Mapping[str, tuple[int, ...]]:
         """Shape of each tensor that can be read, without the batch axis; () when unknown."""
-        return list_layers(self._model, self.spec.side)
+        axis = 1 if self._input.channels_first else 3
+        return list_layers(self._model, self.spec.side, axis if self._input.said else 0)
 
     def reader(self, layer: str | None = None, pooling: str | None = None) -> OnnxReader:
         """Return a reader for an embedding space.
@@ -224,6 +224,8 @@ class OnnxBackbone:
         }
         if self._scales_outside:
             settings["input"] = self.spec.document()
+        if self._input.said:
+            settings.setdefault("input", {})["layout"] = self.spec.layout
         if self._runtime is not None:
             settings["runtime"] = self._runtime[0]
         suffix = "" if own else f":{chosen}:{pooling}"
@@ -236,7 +238,7 @@ class OnnxBackbone:
     @property
     def input_name(self) -> str:
         """Name of the tensor that is the picture."""
-        return str(self._input.name)
+        return self._input.name
 
     @property
     def graph_nodes(self) -> Sequence[onnx.NodeProto]:
@@ -254,7 +256,7 @@ class OnnxBackbone:
                     raise UsageError(f"expected LAYER or LAYER@SIDE in pixels, got {part!r}")
             side = int(digits) if digits else self.spec.side
             by_side.setdefault(side, []).append(name)
-        fixed = fixed_side(self._model)
+        fixed = self._input.side
         for side in by_side:
             if fixed and side != fixed:
                 raise UsageError(f"{self.name} works at {fixed} pixels only, not at {side}")
@@ -283,32 +285,18 @@ class OnnxBackbone:
         return {}
 
     @cached_property
-    def _input(self) -> onnx.ValueInfoProto:
-        return image_inputs(self._model)[0]
-
-    @cached_property
-    def _channels_first(self) -> bool:
-        dims = [dim.dim_value for dim in self._input.type.tensor_type.shape.dim]
-        said = self.spec.layout
-        if len(dims) != 4 or (not said and 3 not in (dims[1], dims[3])):
-            raise ModelError(
-                f"{self._path}: expected an input of shape (n, 3, height, width) or "
-                f"(n, height, width, 3), got {tuple(dims)}"
-            )
-        first = said == "NCHW" if said else dims[1] == 3
-        if dims[1 if first else 3] not in (0, 3):
-            raise ModelError(f"{self._path}: its input of shape {tuple(dims)} is not {said}")
-        return first
+    def _input(self) -> GraphInput:
+        return read_input(self._model, self.spec.layout, self._path)
 
     @property
     def _scales_outside(self) -> bool:
-        return bool(self._input.type.tensor_type.elem_type != onnx.TensorProto.UINT8)
+        return self._input.numbers != np.uint8
 
     def _prepare(self, pixels: Pixels, side: int) -> NDArray[Any]:
         square: NDArray[Any] = fit_picture(pixels, side, self.spec.fit)
         if self._scales_outside:
-            square = scale_picture(square, self.spec)
-        return square.transpose(2, 0, 1) if self._channels_first else square
+            square = scale_picture(square, self.spec).astype(self._input.numbers, copy=False)
+        return square.transpose(2, 0, 1) if self._input.channels_first else square
 
     def _shape(self, layer: str) -> tuple[int, ...]:
         if layer not in self.layers:
@@ -321,17 +309,6 @@ class OnnxBackbone:
         shape = self.layers[layer]
         if not shape:
             shape = self._measure_shape(layer)
-def _run(
-    session: Session, outputs: Sequence[str], feeds: Mapping[str, NDArray[Any]], source: object
-) -> Sequence[Any]:
-    """Run a graph. All pictures come in one shape, so a failure is the network's, no picture's."""
-    try:
-        return session.run(list(outputs), feeds)
-    except Exception as error:
-        # The runtimes' exceptions have no common base but Exception.
-        raise ModelError(f"{source}: the network fails ({plain_reason(error)})") from error
-
-
         return shape
 
     def _measure_shape(self, layer: str) -> tuple[int, ...]:
@@ -342,6 +319,17 @@ def _run(
         batch = self._prepare(grey, self.spec.side)[None]
         values = _run(session, [layer], {self._input.name: batch}, self._path)[0]
         return tuple(int(n) for n in values.shape[1:])
+
+
+def _run(
+    session: Session, outputs: Sequence[str], feeds: Mapping[str, NDArray[Any]], source: object
+) -> Sequence[Any]:
+    """Run a graph. All pictures come in one shape, so a failure is the network's, no picture's."""
+    try:
+        return session.run(list(outputs), feeds)
+    except Exception as error:
+        # The runtimes' exceptions have no common base but Exception.
+        raise ModelError(f"{source}: the network fails ({plain_reason(error)})") from error
 
 
 def _checksum(path: Path) -> str:

@@ -41,8 +41,12 @@ def load_graph(path: Path) -> onnx.ModelProto:
     except Exception as error:
         # Protobuf raises its own DecodeError for any foreign bytes.
         raise ModelError(f"{path}: not a readable ONNX model ({error})") from error
-    if not model.graph.node or len(image_inputs(model)) != 1:
-        raise ModelError(f"{path}: expected a graph with one input, the picture")
+    if not model.graph.node:
+        raise ModelError(f"{path}: not a readable ONNX model (it holds no graph)")
+    inputs = [value.name for value in image_inputs(model)]
+    if len(inputs) != 1:
+        found = f"{len(inputs)}: {', '.join(inputs)}" if inputs else "none"
+        raise ModelError(f"{path}: expected one input, the picture; the graph has {found}")
     return model
 
 
@@ -89,14 +93,9 @@ def image_inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
     return [value for value in model.graph.input if value.name not in weights]
 
 
-def fixed_side(model: onnx.ModelProto) -> int:
-    """Return the side in pixels that the graph's input is fixed to, 0 when it is free."""
-    dims = [d.dim_value for d in image_inputs(model)[0].type.tensor_type.shape.dim]
-    sides = [size for size in dims[1:] if size > 3]
-    return min(sides, default=0)
-
-
-def list_layers(model: onnx.ModelProto, side: int) -> dict[str, tuple[int, ...]]:
+def list_layers(
+    model: onnx.ModelProto, side: int, channels_axis: int = 0
+) -> dict[str, tuple[int, ...]]:
     """Name every tensor that depends on the picture, in the order of the graph.
 
     Parameters
@@ -104,13 +103,15 @@ def list_layers(model: onnx.ModelProto, side: int) -> dict[str, tuple[int, ...]]
     model : ModelProto
     side : int
         Height and width of the input in pixels, for the shapes.
+    channels_axis : int
+        The axis of the input that holds the three colours, where the graph does not tell.
 
     Returns
     -------
     dict of str to tuple of int
         Shape of each tensor without the batch axis; () where it cannot be inferred.
     """
-    shapes = _infer_shapes(model, side)
+    shapes = _infer_shapes(model, side, channels_axis)
     reached = {value.name for value in image_inputs(model)}
     layers: dict[str, tuple[int, ...]] = {}
     for node in model.graph.node:
@@ -122,20 +123,24 @@ def list_layers(model: onnx.ModelProto, side: int) -> dict[str, tuple[int, ...]]
     return layers
 
 
-def _infer_shapes(model: onnx.ModelProto, side: int) -> dict[str, tuple[int, ...]]:
+def _infer_shapes(
+    model: onnx.ModelProto, side: int, channels_axis: int
+) -> dict[str, tuple[int, ...]]:
     sized = _without_weights(model)
-    # The batch of 2 tells the batch axis from dimensions that happen to be 1.
-    batch = 2
+    batch = 1
     pictures = {value.name for value in image_inputs(model)}
     for value in sized.graph.input:
         if value.name not in pictures:
             continue
         dims = value.type.tensor_type.shape.dim
+        if not value.type.tensor_type.HasField("shape"):
+            dims.extend(onnx.TensorShapeProto.Dimension() for _ in range(4))
+        # A free batch becomes 2, which tells its axis from dimensions that happen to be 1.
+        batch = dims[0].dim_value if dims and dims[0].dim_value > 0 else 2
         for axis, dim in enumerate(dims):
-            if axis == 0:
-                dim.dim_value = batch
-            elif dim.dim_value <= 0:
-                dim.dim_value = side
+            if dim.dim_value <= 0:
+                free = 3 if axis == channels_axis else side
+                dim.dim_value = batch if axis == 0 else free
     for value in sized.graph.output:
         value.type.tensor_type.ClearField("shape")
     try:

@@ -214,9 +214,10 @@ def _open_shipped(
 def _open_file(
     path: Path, given: Mapping[str, Any], layer: str | None, start: _Start, name: str = ""
 ) -> OnnxBackbone:
+    from vernis.adapters.backbones.graph_input import read_input
     from vernis.adapters.backbones.inputs import override_spec, read_sidecar
     from vernis.adapters.backbones.onnx_backbone import OnnxBackbone
-    from vernis.adapters.backbones.onnx_graph import POOLINGS, fixed_side, load_graph
+    from vernis.adapters.backbones.onnx_graph import POOLINGS, load_graph
     from vernis.adapters.backbones.registry import remember_model
 
     model = load_graph(path)
@@ -230,7 +231,7 @@ def _open_file(
         spec = override_spec(sidecar.spec, given)
     except InvalidValue as error:
         raise UsageError(f"{path}: {error}") from error
-    if side := fixed_side(model):
+    if side := read_input(model, spec.layout, path).side:
         if given.get("side", side) != side:
             raise UsageError(f"{path} works at {side} pixels only, not at {given['side']}")
         spec = replace(spec, side=side)
