@@ -152,10 +152,12 @@ def test_a_network_that_fails_says_so_and_blames_no_picture(tmp_path: Path) -> N
 
 
 def test_layers_of_bytes_are_read(tmp_path: Path) -> None:
-    reader = zoo.open_backbone(precision="int8").reader("features.u8", "flatten")
-    vector = reader.open()(picture())
+    own = zoo.open_backbone(precision="int8")
+    vector = own.reader("features.u8", "flatten").open()(picture())
     assert vector.dtype == np.float16
     assert 0 < vector.max() <= 255
+    top = own.reader("features.u8", "max").open()(picture())
+    np.testing.assert_array_equal(top, vector.reshape(1280, 49).max(1))
 
 
 @pytest.mark.parametrize(
@@ -212,6 +214,23 @@ def test_the_axes_of_a_free_input_can_be_said(tmp_path: Path, shape: Any) -> Non
     assert reader.space.dim == 3
     again = open_space(reader.space)  # the space itself knows what was said
     np.testing.assert_array_equal(again.open()(picture()), reader.open()(picture()))
+
+
+def test_shapes_that_cannot_be_inferred_are_measured_and_those_of_no_picture_left_out(
+    tmp_path: Path,
+) -> None:
+    nodes = [
+        helper.make_node("Relu", ["x"], ["map"]),
+        helper.make_node("NonZero", ["map"], ["places"]),  # how many there are, nobody can infer
+        helper.make_node("Shape", ["places"], ["sizes"]),
+        helper.make_node("Sub", ["sizes", "sizes"], ["zeros"]),
+        helper.make_node("Add", ["zeros", "target"], ["shape"]),
+        helper.make_node("Reshape", ["map", "shape"], ["out"]),
+    ]
+    target = [("target", np.array([1, 192]))]
+    path = write_nodes(tmp_path / "own.onnx", nodes, [1, 3, 8, 8], target)
+    own = zoo.open_backbone(str(path))
+    assert own.layers == {"map": (3, 8, 8), "out": (192,)}
 
 
 def test_a_model_is_found_again_by_its_checksum_and_by_its_name(tmp_path: Path) -> None:

@@ -179,7 +179,29 @@ class OnnxBackbone:
     def layers(self) -> Mapping[str, tuple[int, ...]]:
         """Shape of each tensor that can be read, without the batch axis; () when unknown."""
         axis = 1 if self._input.channels_first else 3
-        return list_layers(self._model, self.spec.side, axis if self._input.said else 0)
+        found = list_layers(self._model, self.spec.side, axis if self._input.said else 0)
+        unknown = [name for name, shape in found.items() if not shape]
+        if unknown:
+            try:
+                found |= self._measure(unknown)
+            except ModelError:
+                return found  # why is said when such a layer is read
+        return {name: shape for name, shape in found.items() if shape}
+
+    def _measure(self, layers: Sequence[str]) -> dict[str, tuple[int, ...]]:
+        """Find shapes by running the graph on one grey picture; () of what has no batch axis.
+
+        Such a tensor, often a shape itself, says nothing of the picture.
+        """
+        model, _ = cut_graph(self._model, layers, "none", [2] * len(layers))
+        grey = np.full((self.spec.side, self.spec.side, 3), 128, np.uint8)
+        batch = self._prepare(grey, self.spec.side)[None]
+        session = open_session(model, self._path)
+        values = _run(session, layers, {self._input.name: batch}, self._path)
+        return {
+            name: tuple(value.shape[1:]) if np.shape(value)[:1] == (1,) else ()
+            for name, value in zip(layers, values, strict=True)
+        }
 
     def reader(self, layer: str | None = None, pooling: str | None = None) -> OnnxReader:
         """Return a reader for an embedding space.
@@ -306,19 +328,7 @@ class OnnxBackbone:
                 f"{self.name} has no layer {layer!r}; near are {', '.join(near or vectors[-5:])} "
                 f"(vernis layers shows all {len(self.layers)})"
             )
-        shape = self.layers[layer]
-        if not shape:
-            shape = self._measure_shape(layer)
-        return shape
-
-    def _measure_shape(self, layer: str) -> tuple[int, ...]:
-        """Find the shape of a layer by running the graph on a grey picture."""
-        model, _ = cut_graph(self._model, [layer], "none", [2])
-        grey = np.full((self.spec.side, self.spec.side, 3), 128, np.uint8)
-        session = open_session(model, self._path)
-        batch = self._prepare(grey, self.spec.side)[None]
-        values = _run(session, [layer], {self._input.name: batch}, self._path)[0]
-        return tuple(int(n) for n in values.shape[1:])
+        return self.layers[layer] or self._measure([layer])[layer]
 
 
 def _run(

@@ -259,10 +259,13 @@ def _pooling_nodes(layer: str, pooling: str, rank: int) -> list[onnx.NodeProto]:
         return []
     name = f"{layer}.{pooling}"
     if rank in (3, 4) and pooling in _OPERATORS:
-        maps, before = layer, []
+        # Layers of bytes or of half precision are pooled as floats; of floats nothing is cast.
+        maps = f"{name}.floats"
+        before = [helper.make_node("Cast", [layer], [maps], to=onnx.TensorProto.FLOAT)]
         if rank == 3:
             maps = f"{name}.nct"
-            before = [helper.make_node("Transpose", [layer], [maps], perm=[0, 2, 1])]
+            turned = helper.make_node("Transpose", [f"{name}.floats"], [maps], perm=[0, 2, 1])
+            before.append(turned)
         return before + _global_pool(maps, pooling, name)
     if rank == 3 and pooling == "first":
         index = helper.make_tensor(f"{name}.index", onnx.TensorProto.INT64, [], [0])
@@ -270,7 +273,9 @@ def _pooling_nodes(layer: str, pooling: str, rank: int) -> list[onnx.NodeProto]:
             helper.make_node("Constant", [], [f"{name}.index"], value=index),
             helper.make_node("Gather", [layer, f"{name}.index"], [name], axis=1),
         ]
-    raise UsageError(f"layer {layer!r} with {rank} axes cannot be pooled by {pooling!r}")
+    what = {2: "is a vector", 3: "is tokens", 4: "is a map"}.get(rank, f"has {rank} axes")
+    fit = {3: "avg, max, gem, first, flatten", 4: "avg, max, gem, flatten"}.get(rank, "flatten")
+    raise UsageError(f"layer {layer!r} {what} and cannot be pooled by {pooling!r}; there are {fit}")
 
 
 _OPERATORS = {"avg": "GlobalAveragePool", "max": "GlobalMaxPool", "gem": "GlobalAveragePool"}
