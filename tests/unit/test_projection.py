@@ -167,3 +167,14 @@ def test_many_points_end_with_a_finer_phase_which_later_states_do_not_see(monkey
     few = tsne(components, perplexity=12, iterations=[200])
     monkeypatch.setattr(tsne_maps, "_LAST_PHASE_FROM", 301)
     np.testing.assert_array_equal(tsne(components, perplexity=12, iterations=[200])[200], few[200])
+
+
+def test_long_vectors_are_cut_without_their_covariance() -> None:
+    rng = np.random.default_rng(0)
+    axes = np.linalg.qr(rng.normal(size=(200_000, 3)))[0]  # a covariance of 160 GB
+    X = (rng.normal(size=(60, 3)) * [9, 5, 2]) @ axes.T
+    found = projection.principal_components(X.astype(np.float16), 3)
+    cosines = np.linalg.norm(found.directions.T @ axes, axis=1)
+    np.testing.assert_allclose(cosines, 1, atol=0.01)
+    again = projection.principal_components(X.astype(np.float16), 3)
+    np.testing.assert_array_equal(again.directions, found.directions)

@@ -26,6 +26,9 @@ MIN_POINTS = 5
 """Fewer points make no map."""
 
 _SAMPLE = 20_000  # vectors from which the principal directions are estimated
+_LEAST_SAMPLE = 1000
+_VALUES = 2**28  # numbers of float32 in 1 GB
+_LONGEST_COVARIANCE = 4096
 _EXACT_NEIGHBORS = 80_000  # vectors up to which all are compared with all
 _PROBES = 32
 
@@ -49,7 +52,7 @@ class Components:
 
     def project(self, vectors: NDArray[np.generic]) -> NDArray[np.float32]:
         """Return the components of vectors, shape (n, n_components)."""
-        step = 8192
+        step = min(8192, max(1, _VALUES // (4 * vectors.shape[1])))
         blocks = [
             (vectors[start : start + step].astype(np.float32) - self.mean) @ self.directions
             for start in range(0, len(vectors), step)
@@ -63,6 +66,10 @@ def principal_components(
 ) -> Components:
     """Find the directions of the largest variance (from 20,000 vectors where there are more).
 
+    Vectors of more than 4,096 numbers (a flattened layer) are too long for their covariance: their
+    directions are found by a randomized decomposition (Halko, Martinsson & Tropp 2011), from as
+    many vectors as 1 GB holds.
+
     Parameters
     ----------
     vectors : ndarray, shape (n, dim)
@@ -75,10 +82,12 @@ def principal_components(
 
     n, dim = vectors.shape
     rows = np.arange(n)
-    if n > _SAMPLE:
-        rows = np.sort(np.random.default_rng(seed).choice(n, _SAMPLE, replace=False))
+    sample = min(_SAMPLE, max(_VALUES // dim, _LEAST_SAMPLE))
+    if n > sample:
+        rows = np.sort(np.random.default_rng(seed).choice(n, sample, replace=False))
+    solver = "covariance_eigh" if dim <= _LONGEST_COVARIANCE else "randomized"
     with single_threaded_products():  # the last bits must not hang on the number of cores
-        found = PCA(min(n_components, n, dim), svd_solver="covariance_eigh").fit(
+        found = PCA(min(n_components, len(rows), dim), svd_solver=solver, random_state=seed).fit(
             vectors[rows].astype(np.float32)
         )
     return Components(
