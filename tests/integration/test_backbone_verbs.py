@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from PIL import Image
+
+import vernis
+from vernis.domain.errors import StorageError
 
 
 def test_spaces_live_side_by_side_and_are_compared(workplace: Any) -> None:
@@ -75,3 +80,14 @@ def test_backbones_and_layers_are_listed(finished: Any) -> None:
     assert [(row["layer"], row["pooled"]) for row in layers] == [("stage6.pooled", 320)]
     assert "any .onnx file" in finished("layers", "resnet51", code=2).stderr
     assert "no such model file" in finished("layers", "x.onnx", code=1).stderr
+
+
+def test_vectors_that_the_disk_cannot_hold_are_refused(
+    workplace: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = SimpleNamespace(free=1000)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: full)
+    with vernis.Collection.open(workplace.cwd / "pictures.vernis") as collection:
+        with pytest.raises(StorageError, match=r"vectors of 62,720 numbers .*--pool avg"):
+            collection.embed(layer="features", pooling="flatten")
+        collection.embed()  # nothing is missing

@@ -170,6 +170,14 @@ def test_shards_stay_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sum(catalog.vectors.shards) == 50
 
 
+def test_shards_of_long_vectors_stay_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embed, "_SHARD_BYTES", 5 * 12)  # a vector of three float32 takes 12
+    catalog = make_catalog(50)
+    run(catalog, Reading(), MeanReader("a"))
+    assert max(catalog.vectors.shards) == 5
+    assert sum(catalog.vectors.shards) == 50
+
+
 def test_progress_counts_to_the_total() -> None:
     seen: list[tuple[int, int | None]] = []
 

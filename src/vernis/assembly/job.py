@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vernis.domain.errors import NotFound, UnreadableImage, UsageError
+from vernis.domain.errors import NotFound, StorageError, UnreadableImage, UsageError
 from vernis.domain.ports import Catalog, PictureReader, Pixels, Progress
 from vernis.domain.types import ImageRecord, Issue, Space
 from vernis.version import VERSION
@@ -116,6 +116,7 @@ def embed(
     space = readers[0].space
     refuse_taken_name(catalog, space, MEASURES)
     with catalog.lock("embed"):
+        _require_room(catalog, space)
         summary = embed_images(
             catalog,
             readers,
@@ -134,6 +135,24 @@ def embed(
         "seconds": round(summary.seconds, 1),
         "current space": embedding_space(catalog).name,
     }
+
+
+def _require_room(catalog: Catalog, space: Space) -> None:
+    """Raise StorageError when the vectors that a space misses are more than the disk can hold."""
+    import shutil
+
+    import numpy as np
+
+    hashes = {image.content_hash for image in catalog.images.all()}
+    lacking = len(catalog.vectors.missing(space, sorted(hashes)))
+    needed = lacking * space.dim * np.dtype(space.dtype).itemsize
+    free = shutil.disk_usage(catalog.folder).free
+    if needed > free:
+        raise StorageError(
+            f"{lacking:,} vectors of {space.dim:,} numbers take {needed / 1e9:,.1f} GB, and "
+            f"{catalog.folder} has {free / 1e9:,.1f} GB left; pool the layer (--pool avg), or read "
+            "a smaller one"
+        )
 
 
 def use_space(catalog: Catalog, name: str) -> None:

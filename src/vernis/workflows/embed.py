@@ -17,9 +17,10 @@ from vernis.domain.types import ImageRecord
 ReadPicture = Callable[[ImageRecord], Pixels]
 """Decodes the picture of an image; raises UnreadableImage or OSError."""
 
-# A shard is written when it has this many rows or after this many seconds, so that memory stays
-# bounded and a killed run loses little.
+# A shard is written when it has this many rows or bytes or after this many seconds, so that memory
+# stays bounded and a killed run loses little.
 _SHARD_ROWS = 2048
+_SHARD_BYTES = 64 * 2**20
 _SHARD_SECONDS = 60.0
 
 
@@ -185,6 +186,7 @@ class _ShardWriter:
         self._hashes: list[list[str]] = [[] for _ in readers]
         self._rows: list[list[NDArray[Any]]] = [[] for _ in readers]
         self._unreadable: dict[str, list[int]] = {}
+        self._bytes = 0
         self._written = time.monotonic()
         self.added = {space.name: 0 for space in self._spaces}
 
@@ -193,7 +195,8 @@ class _ShardWriter:
         for i, vector in zip(outcome.item.readers, vectors, strict=True):
             self._hashes[i].append(outcome.item.image.content_hash)
             self._rows[i].append(vector)
-        full = max(map(len, self._rows), default=0) >= _SHARD_ROWS
+            self._bytes += vector.nbytes
+        full = max(map(len, self._rows), default=0) >= _SHARD_ROWS or self._bytes >= _SHARD_BYTES
         if full or time.monotonic() - self._written > _SHARD_SECONDS:
             self.flush()
 
@@ -214,4 +217,5 @@ class _ShardWriter:
         self._hashes = [[] for _ in self._spaces]
         self._rows = [[] for _ in self._spaces]
         self._unreadable = {}
+        self._bytes = 0
         self._written = time.monotonic()
