@@ -119,6 +119,9 @@ def test_flags_go_before_the_json_and_make_another_space(tmp_path: Path) -> None
         ('{"layout": "NHWC"}', "is not NHWC"),
         ('{"pooling": "mean"}', "expected a pooling of avg"),
         ('{"layer": 3}', "expected text for 'layer'"),
+        ('{"origin": "hub"}', "expected an object for 'origin'"),
+        ('{"layer": "map+"}', "expected LAYER or LAYER+LAYER, got 'map+'"),
+        ('{"layer": "zzz"}', "no layer 'zzz'; it has conv, map (vernis layers"),
         ('{"layer": "mop"}', "no layer 'mop'; near are map"),
         ('{"side": 16}', None),
     ],
@@ -231,6 +234,29 @@ def test_shapes_that_cannot_be_inferred_are_measured_and_those_of_no_picture_lef
     path = write_nodes(tmp_path / "own.onnx", nodes, [1, 3, 8, 8], target)
     own = zoo.open_backbone(str(path))
     assert own.layers == {"map": (3, 8, 8), "out": (192,)}
+
+
+def test_json_of_a_windows_editor_is_read(tmp_path: Path) -> None:
+    path = write_model(tmp_path / "own.ONNX")
+    path.with_suffix(".json").write_text('\ufeff{"fit": "crop"}', encoding="utf-8")
+    assert zoo.open_backbone(str(path)).spec.fit == "crop"
+
+
+def test_options_that_would_do_nothing_are_refused(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Identity", ["x"], ["out"])]
+    path = write_nodes(
+        tmp_path / "own.onnx", nodes, ["n", 3, "side", "side"], kind=TensorProto.UINT8
+    )
+    with pytest.raises(UsageError, match="takes bytes and scales them itself: no --mean"):
+        zoo.open_backbone(str(path), preprocessing={"mean": [0, 0, 0]})
+    assert zoo.open_backbone(str(path)).reader().space.dim == 3
+    for side in (0, -1, 5000):
+        with pytest.raises(UsageError, match=f"pixel.*, got {side}"):
+            zoo.open_backbone(str(path), side=side)
+    with pytest.raises(UsageError, match="got 0"):
+        zoo.open_backbone(side=0)
+    with pytest.raises(NotFound, match=r"a file whose name ends in \.onnx"):
+        zoo.open_backbone(str(tmp_path))
 
 
 def test_a_model_is_found_again_by_its_checksum_and_by_its_name(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def _preprocessing(options: Namespace) -> dict[str, Any]:
 def _choice(options: Namespace) -> dict[str, Any]:
     """Return the fields of a SpaceChoice that the options give."""
     name, _, precision = options.backbone.partition("@")
-    if options.backbone.endswith(".onnx") or precision not in ("fp32", "int8"):
+    if options.backbone.lower().endswith(".onnx") or precision not in ("fp32", "int8"):
         name, precision = options.backbone, ""
     if precision and options.precision not in (None, precision):
         raise UsageError(f"{options.backbone} and --precision {options.precision} contradict")

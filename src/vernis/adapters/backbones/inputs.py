@@ -27,6 +27,8 @@ Channels = Literal["RGB", "BGR"]
 Layout = Literal["", "NCHW", "NHWC"]
 
 FITS: tuple[Fit, ...] = get_args(Fit)
+LARGEST_SIDE = 4096
+"""Pixels; pictures shown larger would only fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,8 @@ class InputSpec:
     multiple: int = 1
 
     def __post_init__(self) -> None:
-        if self.side < 1:
-            raise InvalidValue(f"expected a side of 1 pixel or more, got {self.side}")
+        if not 1 <= self.side <= LARGEST_SIDE:
+            raise InvalidValue(f"expected a side of 1 to {LARGEST_SIDE} pixels, got {self.side}")
         if self.side % self.multiple:
             raise InvalidValue(
                 f"expected a side that is a multiple of {self.multiple}, got {self.side}"
@@ -131,7 +133,7 @@ def read_sidecar(path: Path) -> Sidecar:
         The file is no JSON object, has an unknown key or a bad value.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return Sidecar()
     except (OSError, ValueError) as error:
@@ -145,7 +147,8 @@ def read_sidecar(path: Path) -> Sidecar:
         spec = override_spec(InputSpec(), given)
         rest = {key: document[key] for key in _KEYS if key in document and key not in _SPEC_KEYS}
         for key, value in rest.items():
-            _expect(isinstance(value, dict if key == "origin" else str), key, "text", value)
+            kind, what = (dict, "an object") if key == "origin" else (str, "text")
+            _expect(isinstance(value, kind), key, what, value)
         return Sidecar(spec, **rest)
     except InvalidValue as error:
         raise ModelError(f"{path}: {error}") from error

@@ -271,6 +271,8 @@ class OnnxBackbone:
         """Return the layers' names by side, from ``NAME+NAME@SIDE``."""
         by_side: dict[int, list[str]] = {}
         for part in map(str.strip, layers.split("+")):
+            if not part:
+                raise UsageError(f"expected LAYER or LAYER+LAYER, got {layers!r}")
             name, digits = part, ""
             if "@" in part and part not in self.layers:
                 name, _, digits = part.rpartition("@")
@@ -323,9 +325,10 @@ class OnnxBackbone:
     def _shape(self, layer: str) -> tuple[int, ...]:
         if layer not in self.layers:
             near = difflib.get_close_matches(layer, self.layers, n=5, cutoff=0.4)
-            vectors = [name for name, shape in self.layers.items() if len(shape) == 1]
+            others = [n for n, shape in self.layers.items() if len(shape) == 1] or [*self.layers]
+            hint = f"near are {', '.join(near)}" if near else f"it has {', '.join(others[-5:])}"
             raise NotFound(
-                f"{self.name} has no layer {layer!r}; near are {', '.join(near or vectors[-5:])} "
+                f"{self.name} has no layer {layer!r}; {hint} "
                 f"(vernis layers shows all {len(self.layers)})"
             )
         return self.layers[layer] or self._measure([layer])[layer]

@@ -120,6 +120,8 @@ def open_backbone(
     MissingExtra
         When it needs a package that is not installed.
     """
+    if side is not None and side < 1:
+        raise UsageError(f"expected a side of 1 pixel or more, got {side}")
     given = {**(preprocessing or {}), **({"side": side} if side else {})}
     given |= {"fit": fit} if fit else {}
     start = _open_runtime(runtime)
@@ -127,7 +129,7 @@ def open_backbone(
         return _open_shipped(name, precision, given, layer, start)
     if precision is not None:
         raise UsageError(f"--precision is for {', '.join(list_backbones())}, not for {name}")
-    if name.endswith(".onnx"):
+    if name.lower().endswith(".onnx"):
         return _open_file(Path(name), given, layer, start)
     if name in PRESETS:
         preset = PRESETS[name]
@@ -214,6 +216,8 @@ def _open_shipped(
 def _open_file(
     path: Path, given: Mapping[str, Any], layer: str | None, start: _Start, name: str = ""
 ) -> OnnxBackbone:
+    import numpy as np
+
     from vernis.adapters.backbones.graph_input import read_input
     from vernis.adapters.backbones.inputs import override_spec, read_sidecar
     from vernis.adapters.backbones.onnx_backbone import OnnxBackbone
@@ -231,7 +235,11 @@ def _open_file(
         spec = override_spec(sidecar.spec, given)
     except InvalidValue as error:
         raise UsageError(f"{path}: {error}") from error
-    if side := read_input(model, spec.layout, path).side:
+    wanted = read_input(model, spec.layout, path)
+    scaling = [key for key in ("mean", "std", "scale") if key in given]
+    if scaling and wanted.numbers == np.uint8:
+        raise UsageError(f"{path} takes bytes and scales them itself: no --{scaling[0]}")
+    if side := wanted.side:
         if given.get("side", side) != side:
             raise UsageError(f"{path} works at {side} pixels only, not at {given['side']}")
         spec = replace(spec, side=side)
@@ -264,6 +272,8 @@ def _open_known(
     for model in known:
         if model.name == name:
             return _open_file(model.path, given, layer, start)
+    if Path(name).exists() or len(Path(name).parts) > 1:
+        raise NotFound(f"{name}: expected an ONNX model, a file whose name ends in .onnx")
     names = [*list_backbones(), *PRESETS, *dict.fromkeys(model.name for model in known)]
     near = difflib.get_close_matches(name, names, n=3) or names
     raise NotFound(
