@@ -363,7 +363,7 @@ def random_weights(name: str, folder: Path) -> Path:
 
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(hub_id: str) -> Any:
+    def refuse(hub_id: str, megabytes: int) -> Any:
         raise AssertionError(f"the network was used for {hub_id}")
 
     monkeypatch.setattr(timm_models, "fetch_weights", refuse)
@@ -403,10 +403,12 @@ def test_a_timm_model_is_converted_once_and_gives_what_torch_gives(tmp_path: Pat
 @needs_torch
 def test_weights_are_never_fetched_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VERNIS_CACHE", str(tmp_path))
-    with pytest.raises(UsageError, match=r"22 MB from huggingface\.co/timm/resnet10t\.c3_in1k"):
+    with pytest.raises(UsageError, match=r"timm/resnet10t\.c3_in1k/resolve/main/.*, 22 MB"):
         zoo.open_backbone("timm:resnet10t.c3_in1k")
     with pytest.raises(UsageError, match="add --download"):
         zoo.open_backbone("resnet50")
+    with pytest.raises(UsageError, match="--side 224 --weights FILE"):
+        zoo.open_backbone("dinov2-small")  # converted at another side it would not be found
     with pytest.raises(NotFound, match="no pretrained model 'resnet1000'; near are"):
         zoo.open_backbone("timm:resnet1000")
     with pytest.raises(AssertionError, match=r"used for timm/resnet10t\.c3_in1k"):
@@ -414,7 +416,30 @@ def test_weights_are_never_fetched_unasked(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "weights.pth").write_bytes(b"nonsense")
     with pytest.raises(ModelError, match="not the weights of timm"):
         timm_models.prepare_timm("resnet10t.c3_in1k", weights=tmp_path / "weights.pth")
+    other = random_weights("resnet18.tv_in1k", tmp_path)
+    with pytest.raises(ModelError, match=r"resnet10t\.c3_in1k \(.*conv1"):
+        timm_models.prepare_timm("resnet10t.c3_in1k", weights=other)
+    with pytest.raises(UsageError, match="got 0"):
+        timm_models.prepare_timm("resnet10t.c3_in1k", side=0, weights=other)
     assert not list(tmp_path.rglob("*.onnx"))
+
+
+@pytest.mark.torch
+@needs_torch
+def test_what_is_fetched_is_said_before_and_how_to_do_it_by_hand_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    import huggingface_hub
+
+    def unreachable(hub_id: str, name: str) -> str:
+        assert "fetching https://huggingface.co/timm/resnet10t.c3_in1k" in caplog.text
+        assert "(22 MB)" in caplog.text
+        raise OSError("no network\nin detail")
+
+    monkeypatch.setenv("VERNIS_CACHE", str(tmp_path))
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", unreachable)
+    with pytest.raises(ModelError, match=r"no network; fetch it by hand .* --weights FILE"):
+        zoo.open_backbone("timm:resnet10t.c3_in1k", download=True)
 
 
 # ---------------------------------------------------------------- OpenVINO

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import logging
 import re
 import warnings
 from collections.abc import Callable
@@ -88,12 +89,14 @@ def prepare_timm(
     ModelError
         The weights are unsuitable, or the converted network differs from torch's.
     """
+    if side is not None and side < 1:
+        raise UsageError(f"expected a side of 1 pixel or more, got {side}")
     path = timm_path(name, side)
     if path.is_file() and weights is None:
         return path
     _import_timm()
     if weights is None:
-        weights = _find_weights(name, download)
+        weights = _find_weights(name, side, download)
     network = _create_network(name, side, weights)
     return convert_network(network, name, path, origin={"weights": weights.name})
 
@@ -154,10 +157,15 @@ def conversion_record(path: Path) -> dict[str, Any]:
     return dict(read_sidecar(path.with_suffix(".json")).origin)
 
 
-def fetch_weights(hub_id: str) -> Path:
+def weights_address(hub_id: str) -> str:
+    """Return where a model's weights can be had, by hand too."""
+    return f"https://huggingface.co/{hub_id}/resolve/main/{WEIGHTS_FILE}"
+
+
+def fetch_weights(hub_id: str, megabytes: int) -> Path:
     """Fetch a model's weights from the Hugging Face hub into its cache: the only network access.
 
-    Only ever called when the user asked for it, after it was said what will be fetched.
+    Only ever called when the user asked for it; logs before what is fetched and how big it is.
 
     Raises
     ------
@@ -166,26 +174,41 @@ def fetch_weights(hub_id: str) -> Path:
     """
     from huggingface_hub import hf_hub_download
 
+    address = weights_address(hub_id)
+    logging.getLogger(__name__).warning("fetching %s (%d MB)", address, megabytes)
+    retries = logging.getLogger("huggingface_hub")
+    level = retries.level
+    retries.setLevel(logging.ERROR)  # each retry would be a line; the last failure is told below
     try:
         return Path(hf_hub_download(hub_id, WEIGHTS_FILE))
     except Exception as error:
         # The client raises its own errors, those of its transport and OSError.
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        raise ModelError(f"{hub_id}/{WEIGHTS_FILE} cannot be fetched: {reason}") from error
+        raise ModelError(f"{address} cannot be fetched: {_first_line(error)}") from error
+    finally:
+        retries.setLevel(level)
 
 
-def _find_weights(name: str, download: bool) -> Path:
+def _find_weights(name: str, side: int | None, download: bool) -> Path:
     hub_id = _hub_id(name)
     cached = _cached_weights(hub_id)
     if cached is not None:
         return cached
+    at = f" --side {side}" if side else ""
+    by_hand = f"vernis backbones --get timm:{name}{at} --weights FILE"
     if not download:
         raise UsageError(
-            f"timm:{name}: its weights ({_megabytes(name)} MB from huggingface.co/{hub_id}) are "
-            "not on this machine; add --download to fetch them, or name a file: "
-            f"vernis backbones --get timm:{name} --weights FILE"
+            f"timm:{name}: its weights ({weights_address(hub_id)}, {_megabytes(name)} MB) are not "
+            f"on this machine; add --download to fetch them, or name a file: {by_hand}"
         )
-    return fetch_weights(hub_id)
+    try:
+        return fetch_weights(hub_id, _megabytes(name))
+    except ModelError as error:
+        raise ModelError(f"{error}; fetch it by hand and name it: {by_hand}") from error
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0].rstrip(".") if text else repr(error)
 
 
 def _megabytes(name: str) -> int:
@@ -248,8 +271,11 @@ def _create_network(name: str, side: int | None, weights: Path) -> Any:
                 pass  # a convolutional network takes any side
         return timm.create_model(name, **more)
     except Exception as error:
-        # Whatever a foreign file makes torch raise.
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        # Whatever a foreign file makes torch raise; of a mismatch the second line tells the first.
+        lines = str(error).split("\n\t") if isinstance(error, RuntimeError) else []
+        reason = (
+            lines[1][:160].strip() if len(lines) > 1 else "it holds no weights that torch reads"
+        )
         raise ModelError(f"{weights}: not the weights of timm:{name} ({reason})") from error
 
 
