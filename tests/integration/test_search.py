@@ -157,6 +157,16 @@ def test_with_a_text_model_words_search_the_vectors(collection):
     for other in (Colours(np.ones(7)), Colours(np.ones(7), "clip-vit")):
         with pytest.raises(UsageError, match="cannot be compared with the pictures"):
             search(collection.catalog, Question("a"), text_encoder=other, progress=silent)
+    space = searcher.space.name
+    for other, name, reason in (
+        (Colours(np.ones(7), "clip-vit"), None, "embed --backbone clip-vit.onnx"),
+        (Colours(np.ones(7), "clip-vit"), space, "dimensions, the text model 7"),
+    ):
+        with pytest.raises(UsageError, match=reason) as caught:
+            search(
+                collection.catalog, Question("a"), text_encoder=other, space=name, progress=silent
+            )
+        assert "did you mean" not in str(caught.value)
 
 
 def test_a_filter_alone_lists(finished, collection):

@@ -120,6 +120,7 @@ def test_bad_text_and_bad_files_get_one_line(tower: Path) -> None:
         ('{"imge": "a.onnx"}', "unknown key 'imge'"),
         ('{"context": "77"}', "expected int for 'context', got '77'"),
         ('{"context": -1}', "expected a context of 1 token or more, got -1"),
+        ('{"context": 7}', r"a context of 7, but text\.onnx takes 4 tokens"),
     ],
 )
 def test_wrong_settings_are_refused(tower: Path, text: str, reason: str) -> None:
@@ -128,11 +129,39 @@ def test_wrong_settings_are_refused(tower: Path, text: str, reason: str) -> None
         open_text_encoder(tower)
 
 
+@pytest.mark.text
+@needs_tokenizers
+def test_weights_in_a_file_of_their_own_are_read(tower: Path) -> None:
+    together = open_text_encoder(tower).encode(["green apple"])
+    path = tower / "text.onnx"
+    beside = {"location": "text.onnx.data", "size_threshold": 0}
+    onnx.save_model(onnx.load(str(path)), str(path), save_as_external_data=True, **beside)
+    np.testing.assert_array_equal(open_text_encoder(tower).encode(["green apple"]), together)
+    (tower / "text.onnx.data").unlink()
+    with pytest.raises(ModelError, match=r"text\.onnx: not a readable ONNX model .*data"):
+        open_text_encoder(tower)
+
+
+@pytest.mark.text
+@needs_tokenizers
+def test_a_failure_of_the_tower_is_one_line(tower: Path) -> None:
+    (tower / "text.json").write_text('{"pad_id": 9999}')
+    with pytest.raises(ModelError, match="the text tower failed") as caught:
+        open_text_encoder(tower).encode(["red"])
+    assert "\n" not in str(caught.value)
+
+
+def test_another_file_than_a_graph_is_no_text_model(tower: Path) -> None:
+    (tower / "tokenizer.json").write_text("{}")
+    with pytest.raises(ModelError, match=r"tokenizer\.json: no text model; name an \.onnx file"):
+        open_text_encoder(tower / "tokenizer.json")
+
+
 def test_what_is_no_text_tower_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no such text model"):
         open_text_encoder(tmp_path)
     (tmp_path / "text.onnx").write_bytes(b"nonsense")
-    with pytest.raises(ModelError, match=r"cannot load it"):
+    with pytest.raises(ModelError, match=r"not a readable ONNX model"):
         open_text_encoder(tmp_path)
 
 

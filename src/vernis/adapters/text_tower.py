@@ -63,8 +63,12 @@ def open_text_encoder(name: Path | str) -> TextTower:
     path = Path(name)
     if path.is_dir():
         path = path / "text.onnx"
-    if not path.is_file():
-        raise ModelError(f"{path}: no such text model; name an .onnx file with its tokenizer.json")
+    if not path.is_file() or path.suffix.lower() != ".onnx":
+        what = "no text model" if path.is_file() else "no such text model"
+        raise ModelError(
+            f"{path}: {what}; name an .onnx file, or a folder with text.onnx, that has its "
+            "tokenizer.json beside it"
+        )
     return TextTower(path, read_text_settings(path.with_suffix(".json")))
 
 
@@ -77,7 +81,7 @@ def read_text_settings(path: Path) -> TextSettings:
         The file is not a JSON object of known keys and sound values.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return TextSettings()
     except (OSError, ValueError) as error:
@@ -129,7 +133,13 @@ class TextTower:
         self._ids, self._mask = ids[0], masks[0] if masks else None
         self._output = self._choose_output(settings.output)
         fixed = ids[0].shape[1] if len(ids[0].shape) == 2 else 0
-        context = settings.context or (fixed if isinstance(fixed, int) else 0) or DEFAULT_CONTEXT
+        fixed = fixed if isinstance(fixed, int) else 0
+        if fixed and settings.context not in (0, fixed):
+            raise ModelError(
+                f"{path.with_suffix('.json')}: a context of {settings.context}, but {path.name} "
+                f"takes {fixed} tokens"
+            )
+        context = settings.context or fixed or DEFAULT_CONTEXT
         self._tokenizer = _open_tokenizer(path.parent / "tokenizer.json", context, settings.pad_id)
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -160,8 +170,12 @@ class TextTower:
                 for i in range(len(texts))
             ]
         except Exception as error:
+            from vernis.adapters.backbones.onnx_backbone import plain_reason
+
             # ONNX Runtime's exceptions have no common base but Exception.
-            raise ModelError(f"{self._path}: the text tower failed ({error})") from error
+            raise ModelError(
+                f"{self._path}: the text tower failed ({plain_reason(error)})"
+            ) from error
         vectors = np.concatenate(rows).astype(np.float32)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         if vectors.ndim != 2 or not np.isfinite(lengths).all() or not lengths.all():
@@ -188,12 +202,18 @@ def _as_input(value: Any, rows: list[list[int]]) -> NDArray[Any]:
 
 
 def _open_graph(path: Path) -> onnxruntime.InferenceSession:
+    import onnx
+
     from vernis.adapters.backbones.onnx_backbone import open_session
 
     try:
-        return open_session(path.read_bytes(), path)
-    except OSError as error:
-        raise ModelError(f"{path}: cannot read the model file ({error.strerror})") from error
+        # Read as a whole: weights may lie in files of their own beside it.
+        model = onnx.load(str(path)).SerializeToString()
+    except Exception as error:
+        # Protobuf raises its own DecodeError for any foreign bytes.
+        reason = " ".join(str(error).split())
+        raise ModelError(f"{path}: not a readable ONNX model ({reason})") from error
+    return open_session(model, path)
 
 
 def _open_tokenizer(path: Path, context: int, pad_id: int) -> Any:

@@ -27,6 +27,8 @@ from vernis.domain.types import ImageRecord, Space
 APPROXIMATE_FROM = 200_000
 """Vectors from which a search is approximate unless told otherwise: docs/decisions/search.md."""
 
+_APART = "the words of this text model cannot be compared with the pictures"
+
 
 class VectorIndex(Protocol):
     """Finds the rows with the largest product with any of the queries."""
@@ -209,19 +211,22 @@ def choose_space(
         No space fits.
     """
     if name:
-        fitting = [
-            s for s in spaces if s.name == name or s.name.startswith((f"{name}@", f"{name}:"))
-        ]
-        names = [space.name for space in spaces]
-        reason = f"no embeddings of {name!r}{did_you_mean(name, names)}"
+        begins = (f"{name}@", f"{name}:")
+        named = [s for s in spaces if s.name == name or s.name.startswith(begins)]
+        if not named:
+            near = did_you_mean(name, [space.name for space in spaces])
+            raise UsageError(
+                f"{_APART}: no embeddings of {name!r}, its image tower{near}; make them (vernis "
+                f"embed --backbone {name}.onnx), or name the space: --space NAME"
+            )
     else:
-        fitting = [choose()]
-        reason = f"the space {fitting[0].name!r} has {fitting[0].dim} dimensions"
-    fitting = [space for space in fitting if space.dim == dim]
+        named = [choose()]
+    fitting = [space for space in named if space.dim == dim]
     if not fitting:
         raise UsageError(
-            f"the words cannot be compared with the pictures: {reason}, the text model has {dim}; "
-            "embed with its image tower: vernis embed --backbone MODEL.onnx"
+            f"{_APART}: the space {named[-1].name!r} has {named[-1].dim} dimensions, the text "
+            f"model {dim}; embed with its own image tower (vernis embed --backbone MODEL.onnx) or "
+            "name the space of it: --space NAME"
         )
     return fitting[-1]
 
