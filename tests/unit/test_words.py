@@ -6,7 +6,12 @@ import pytest
 
 from vernis.adapters.catalog.words import FILE_NAME, WordIndex
 from vernis.core.explore.spelling import did_you_mean, nearest_names
-from vernis.core.explore.words import WordDocument, asked_words, correct_words, split_words
+from vernis.core.explore.words import (
+    WordDocument,
+    asked_words,
+    correct_words,
+    split_words,
+)
 
 DOCUMENTS = [
     WordDocument(1, "apple green", "", "shelf 001"),
@@ -45,6 +50,27 @@ def test_only_words_that_nothing_begins_with_are_corrected():
         "zzzzzz": "zzzzzz",
         "ap": "ap",
     }
+
+
+def test_words_are_found_in_either_number(tmp_path):
+    named = ["bottle", "bottles", "berries", "box", "glass", "glasses", "bus", "new york"]
+    documents = [WordDocument(i, "", "", name) for i, name in enumerate(named, 1)]
+    index = WordIndex(tmp_path, "f", lambda: documents)
+    known = index.vocabulary()
+    for asked, expected in {
+        "bottle": {1, 2},
+        "bottles": {1, 2},
+        "berry": {3},
+        "boxes": {4},
+        "glass": {5, 6},
+        "glasses": {5, 6},
+        "news": {8},
+        "bus": {7},
+    }.items():
+        assert correct_words([asked], known) == {asked: asked}
+        assert {m.image_id for m in index.find([asked], every=True)} == expected, asked
+    assert index.find(["bottles"], every=True)[0].image_id == 2
+    index.close()
 
 
 def test_near_names_ignore_case_and_come_nearest_first():

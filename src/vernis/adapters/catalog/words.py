@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from vernis.adapters.catalog.storage import translating
-from vernis.core.explore.words import WordDocument, WordMatch
+from vernis.core.explore.words import WordDocument, WordMatch, number_forms
 
 FILE_NAME = "words.sqlite"
 FIELDS = WordDocument._fields[1:]
@@ -52,7 +52,7 @@ class WordIndex:
         return [str(row[0]) for row in rows]
 
     def find(self, words: Sequence[str], *, every: bool) -> list[WordMatch]:
-        """Return the images that hold the words, or words that begin so, best first.
+        """Return the images that hold the words, words that begin so or plurals, best first.
 
         Parameters
         ----------
@@ -63,7 +63,7 @@ class WordIndex:
         if not words:
             return []
         # A whole word is found by both parts and so ranks before one that only begins so.
-        terms = [f'("{word}" OR "{word}"*)' for word in (w.replace('"', "") for w in words)]
+        terms = [_term(word.replace('"', "")) for word in words]
         marks = ", ".join(
             f"instr(highlight(words, {column}, '{_MARK}', ''), '{_MARK}') > 0"
             for column in range(len(FIELDS))
@@ -86,6 +86,11 @@ class WordIndex:
     def close(self) -> None:
         """Release the file."""
         self._connection.close()
+
+
+def _term(word: str) -> str:
+    others = "".join(f' OR "{form}"' for form in number_forms(word))
+    return f'("{word}" OR "{word}"*{others})'
 
 
 def _open_stored(path: Path, fingerprint: str) -> sqlite3.Connection | None:

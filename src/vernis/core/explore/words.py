@@ -64,15 +64,43 @@ def asked_words(text: str) -> list[str]:
     return list(dict.fromkeys(word.casefold() for word in _WORD.findall(plain)))
 
 
+def number_forms(word: str) -> list[str]:
+    """Return what the word may be in the other number, by the rules of English; often no word.
+
+    A plural that only adds letters is not among them: beginnings of words are found anyway.
+
+    >>> number_forms("berries"), number_forms("boxes"), number_forms("bottles")
+    (['berry', 'berrie'], ['box', 'boxe'], ['bottle'])
+    >>> number_forms("berry"), number_forms("glass")
+    (['berries'], [])
+    """
+    if len(word) < _SHORTEST_CORRECTED + 1:
+        return []
+    forms: list[str] = []
+    if word.endswith("ies"):
+        forms.append(word[:-3] + "y")
+    if word.endswith(("ses", "xes", "zes", "ches", "shes")):
+        forms.append(word[:-2])
+    if word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        forms.append(word[:-1])
+    if word.endswith("y") and word[-2] not in "aeiou":
+        forms.append(word[:-1] + "ies")
+    return forms
+
+
 def correct_words(asked: Iterable[str], known: Iterable[str]) -> dict[str, str]:
     """Return asked word → the nearest known one, for words that no known word begins with.
 
-    A word of which nothing is near, or that is shorter than three letters, stays as it is.
+    A word that is known in its other number, of which nothing is near, or that is shorter than
+    three letters, stays as it is.
     """
-    vocabulary = sorted(set(known))
+    there = set(known)
+    vocabulary = sorted(there)
     result: dict[str, str] = {}
     for word in asked:
         result[word] = word
+        if not there.isdisjoint(number_forms(word)):
+            continue
         if len(word) >= _SHORTEST_CORRECTED and not any(k.startswith(word) for k in vocabulary):
             near = nearest_names(word, vocabulary, limit=1)
             result[word] = near[0] if near else word
