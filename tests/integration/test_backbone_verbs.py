@@ -31,6 +31,11 @@ def test_spaces_live_side_by_side_and_are_compared(workplace: Any) -> None:
     assert workplace.json(*asked)["space"] == "shapes"
     assert "no space 'nix'" in workplace("spaces", "--use", "nix", code=2).stderr
 
+    stale = workplace("issues", "class")
+    assert f"note: judged by the vectors of {first[0]['space']!r}" in stale.stderr
+    anew = workplace("issues", "class", "--predictions", "kernel")
+    assert "judged by the vectors" not in anew.stderr + workplace("issues", "class").stderr
+
     found = workplace.json("compare-spaces", "shapes", "stage2.pooled", "--out", "spaces.png")
     assert [row["stored"] for row in found["spaces"]] == [True, False]
     assert found["recommendation"]["space"] in {"shapes", "stage2.pooled"}

@@ -18,6 +18,13 @@ def issues(options: Namespace) -> int:
             options.taxonomy, everything=options.all, sort=options.sort, **settings
         )
         summary = collection.label_issue_summary(options.taxonomy)
+        current = [row["space"] for row in collection.explore.spaces() if row["current"]]
+    judged_by = summary.get("space")
+    if judged_by and judged_by not in current:
+        say(
+            f"note: judged by the vectors of {judged_by!r}; by those of the current space: "
+            f"vernis issues {options.taxonomy} --predictions kernel"
+        )
     if options.json:
         print_json(rows)
         return 0

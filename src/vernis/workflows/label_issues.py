@@ -72,7 +72,7 @@ class LabelIssueSummary:
 
     Attributes
     ----------
-    taxonomy, scorer : str
+    taxonomy, scorer, space : str
     n_labelled, n_judged : int
         Images with a label, and those with a label that no person confirmed.
     flagged : int
@@ -98,6 +98,7 @@ class LabelIssueSummary:
     found: float
     in_duplicates: int
     notes: tuple[str, ...] = ()
+    space: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,7 +164,7 @@ def judge_labels(
         progress(f"label issues of {taxonomy}", 0, 3)
         found = _judge(data, judged, conflicts, space, settings, head)
         progress(f"label issues of {taxonomy}", 2, 3)
-        summary = _summarize(found)
+        summary = _summarize(found, space)
         with catalog.transaction():
             catalog.issues.replace(("label",), _rows(found, settings), taxonomy)
             catalog.runs.finish(workflow, mark, asdict(summary))
@@ -371,7 +372,7 @@ def _disagreeing(
     return {"duplicates": [int(found.data.image_ids[m]) for m in others]}
 
 
-def _summarize(found: _Judged) -> LabelIssueSummary:
+def _summarize(found: _Judged, space: Space) -> LabelIssueSummary:
     wrong = found.issues.wrong
     data = found.data
     flagged = int(found.issues.flagged.sum())
@@ -395,4 +396,5 @@ def _summarize(found: _Judged) -> LabelIssueSummary:
         found=wrong.found,
         in_duplicates=n_twins,
         notes=tuple(notes),
+        space=space.name,
     )
