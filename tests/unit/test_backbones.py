@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -456,6 +458,33 @@ def test_openvino_gives_the_vectors_of_onnx_runtime(precision: str) -> None:
     a = ours.open()(picture()).astype(float)
     b = theirs.open()(picture()).astype(float)
     assert a @ b / np.linalg.norm(a) / np.linalg.norm(b) > 0.99
+
+
+RACE = """
+import sys, threading
+import numpy as np
+from vernis.adapters.backbones import zoo
+
+sys.setswitchinterval(1e-6)
+reader = zoo.open_backbone(precision="fp32", runtime="openvino").reader("stage0.pooled")
+gate = threading.Barrier(4)
+
+def work():
+    read = reader.open()
+    gate.wait()
+    read(np.zeros((32, 32, 3), np.uint8))
+
+threads = [threading.Thread(target=work) for _ in range(4)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+"""
+
+
+@pytest.mark.openvino
+@needs_openvino
+def test_openvino_starts_on_several_threads_at_once() -> None:
+    for _ in range(3):  # without the lock every other run stood still
+        subprocess.run([sys.executable, "-c", RACE], timeout=60, check=True)
 
 
 def test_sidecar_defaults_without_a_file(tmp_path: Path) -> None:

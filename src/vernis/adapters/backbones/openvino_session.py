@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from vernis.domain.errors import MissingExtra, ModelError
+
+# OpenVINO meets NumPy at its first array, and two threads that do so at once wait for one another
+# for ever: the first array is made by one thread alone.
+_FIRST_ARRAY = threading.Lock()
 
 
 class OpenVinoSession:
@@ -44,9 +50,12 @@ def open_openvino(model: bytes, source: object) -> OpenVinoSession:
         raise MissingExtra("openvino", "--runtime openvino") from error
     options = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY"}
     try:
+        with _FIRST_ARRAY:
+            _ = openvino.Tensor(np.zeros(1, np.float32)).data
         core = openvino.Core()
         return OpenVinoSession(core.compile_model(core.read_model(model), "CPU", options))
     except Exception as error:
         # OpenVINO raises bare RuntimeErrors of several lines.
-        reason = str(error).strip().splitlines()[-1]
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        reason = lines[-1]
         raise ModelError(f"{source}: OpenVINO cannot load it ({reason})") from error
