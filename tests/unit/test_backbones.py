@@ -487,5 +487,18 @@ def test_openvino_starts_on_several_threads_at_once() -> None:
         subprocess.run([sys.executable, "-c", RACE], timeout=60, check=True)
 
 
+@pytest.mark.openvino
+@needs_openvino
+def test_openvino_does_not_report_itself_to_a_server() -> None:
+    code = (
+        "import sys\n"
+        "from vernis.adapters.backbones import zoo\n"
+        "zoo.open_backbone(runtime='openvino').reader('stage0.pooled').open()\n"
+        "assert 'openvino' in sys.modules\n"
+        "assert not [name for name in sys.modules if name.startswith('openvino_telemetry')]\n"
+    )
+    subprocess.run([sys.executable, "-c", code], timeout=60, check=True)
+
+
 def test_sidecar_defaults_without_a_file(tmp_path: Path) -> None:
     assert read_sidecar(tmp_path / "none.json").spec == InputSpec()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 from vernis.domain.errors import MissingExtra, ModelError
 
 # OpenVINO meets NumPy at its first array, and two threads that do so at once wait for one another
-# for ever: the first array is made by one thread alone.
-_FIRST_ARRAY = threading.Lock()
+# for ever: the first array is made by one thread alone. So is the import.
+_ONE_AT_A_TIME = threading.Lock()
+_TELEMETRY = "openvino_telemetry"
 
 
 class OpenVinoSession:
@@ -44,13 +46,10 @@ def open_openvino(model: bytes, source: object) -> OpenVinoSession:
     ModelError
         OpenVINO refuses the graph; ``source`` names it.
     """
-    try:
-        import openvino
-    except ImportError as error:
-        raise MissingExtra("openvino", "--runtime openvino") from error
+    openvino = _import_quietly()
     options = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY"}
     try:
-        with _FIRST_ARRAY:
+        with _ONE_AT_A_TIME:
             _ = openvino.Tensor(np.zeros(1, np.float32)).data
         core = openvino.Core()
         return OpenVinoSession(core.compile_model(core.read_model(model), "CPU", options))
@@ -59,3 +58,22 @@ def open_openvino(model: bytes, source: object) -> OpenVinoSession:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         reason = lines[-1]
         raise ModelError(f"{source}: OpenVINO cannot load it ({reason})") from error
+
+
+def _import_quietly() -> Any:
+    """Import OpenVINO without the package by which the import reports itself to a server.
+
+    Where that package cannot be imported, OpenVINO uses a stub in its place.
+    """
+    with _ONE_AT_A_TIME:
+        hidden = "openvino" not in sys.modules and _TELEMETRY not in sys.modules
+        if hidden:
+            sys.modules[_TELEMETRY] = None  # type: ignore[assignment]
+        try:
+            import openvino
+        except ImportError as error:
+            raise MissingExtra("openvino", "--runtime openvino") from error
+        finally:
+            if hidden:
+                del sys.modules[_TELEMETRY]
+    return openvino
