@@ -68,7 +68,12 @@ def test_kill_at_any_moment_of_a_run_costs_nothing(finished, tmp_path):
 
 def test_interrupt_leaves_a_resumable_state_and_exit_code_130(finished, tmp_path):
     shutil.copytree(finished.cwd / "pictures", tmp_path / "pictures")
-    process = start(tmp_path, "run", "pictures")
+
+    def listen() -> None:
+        # A shell's job in the background is started deaf to it.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    process = start(tmp_path, "run", "pictures", preexec_fn=listen)
     assert process.stderr is not None
     # the first step has ended: the next one, which reads the pictures, is under way
     assert process.stderr.readline().startswith("index")

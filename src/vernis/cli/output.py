@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+_WIDTH = 140
+"""Characters of a table that goes into a file or another program."""
 
 
 def to_json(value: Any) -> Any:
@@ -76,21 +80,23 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title
         collapse_padding=True,
         pad_edge=False,
     )
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDTH
+    texts = {name: [cell(row.get(name)) for row in rows] for name in columns}
+    headings = {name: name.replace("_", " ") for name in columns}
+    natural = sum(max(map(len, (headings[name], *texts[name]))) + 2 for name in columns)
     for name in columns:
-        values = [row.get(name) for row in rows]
-        numeric = all(isinstance(value, int | float | None) for value in values)
-        heading = name.replace("_", " ")
-        narrowest = max(len(text) for text in (*map(cell, values), *heading.split()))
+        numeric = all(isinstance(row.get(name), int | float | None) for row in rows)
+        # Where room is short, headings of numbers break into words before a name is broken.
+        breaks = numeric and natural > width
+        words = (*texts[name], *headings[name].split())
         table.add_column(
-            heading,
+            headings[name],
             justify="right" if numeric else "left",
             overflow="fold",
-            # Headings of numbers break into words before a name is broken.
-            max_width=narrowest if numeric else None,
+            max_width=max(map(len, words)) if breaks else None,
         )
     for row in rows:
         table.add_row(*(Text(cell(row.get(name))) for name in columns))
-    width = None if sys.stdout.isatty() else 140
     Console(file=sys.stdout, width=width, highlight=False).print(table)
 
 
