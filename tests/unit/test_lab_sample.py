@@ -175,3 +175,18 @@ def test_a_judged_random_sample_carries_the_promise_of_a_fill():
     basis, mask = _choose_basis(Evidence, _Rows(usable, confirmed, confirmed))
     assert (basis, mask.sum()) == ("sampled", 300)
     assert _choose_basis(Evidence, _Rows(usable, usable, nobody))[0] == "confirmed"
+
+
+def test_the_comparison_fits_a_terminal_of_80_characters(catalog, capsys):
+    from vernis.cli.lab_sample_verbs import measure_rows
+    from vernis.cli.output import print_table
+
+    sample = draw_truth_sample(catalog, "colour", size=8)
+    judged = {row.image: row.given or ("green",) for row in sample.images}
+    rows = measure_rows(record_truth(catalog, sample, judged, who="ada")["measures"])
+    assert [row["measure"] for row in rows[:3]] == ["coverage", "accuracy", "precision"]
+    print_table(rows, list(rows[0]))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(len(line) for line in lines) <= 80
+    # without a head there are no predicted labels to be right or wrong
+    assert rows[1]["predicted"] == "–"

@@ -94,3 +94,44 @@ def test_changes_are_counted_by_hand():
 def test_tables_that_do_not_fit_are_refused():
     with pytest.raises(InvalidValue, match="two"):
         measure_labels(TRUTH, TRUTH[:2])
+
+
+def test_who_has_judged_all_images_knows_the_figures_without_an_interval():
+    before = labels(0, 1, 1, None, 2, 0)
+    after = labels(0, 0, 1, 1, 2, 1)
+    counts = count_changes(TRUTH, before, after, population=6)
+    assert counts["mended"] == {"sample": 1, "value": 1.0, "low": 1.0, "high": 1.0}
+    found = measure_labels(TRUTH, before, population=6, n_draws=50)
+    shares = (found["coverage"], found["accuracy"], found["micro"]["f1"], found["macro"]["recall"])
+    for share in shares:
+        assert share["low"] == share["high"] == pytest.approx(share["value"])
+
+
+def test_a_large_part_of_the_collection_narrows_the_interval():
+    # by hand: 8 of 300 from 638 counts as 8/300 of 300 / (1 - 300/638) = 566.27 images
+    share = wilson_interval(8, 300, drawn=300 / 638)
+    assert (round(638 * share.low, 1), round(638 * share.high, 1)) == (10.4, 27.7)
+    truth = np.ones((300, 1), bool)
+    after = np.ones((300, 1), bool)
+    after[:8] = False
+    broken = count_changes(truth, truth, after, population=638)["broken"]
+    assert (broken["low"], broken["high"]) == (10.4, 27.7)
+    # 30 more images than were judged: no more than those can be broken unseen
+    assert count_changes(truth, truth, after, population=310)["broken"]["low"] >= 8
+    assert count_changes(truth, truth, truth, population=301)["broken"]["high"] <= 1
+
+
+def test_labels_without_an_error_are_not_certain_to_be_right():
+    truth = np.eye(3, dtype=bool)[np.repeat([0, 1, 2], [80, 16, 4])]
+    found = measure_labels(truth, truth, n_draws=50)
+    # Wilson's for 100 of 100, by hand: n / (n + z^2)
+    for share in (found["micro"]["precision"], found["micro"]["f1"], found["accuracy"]):
+        assert share["value"] == share["high"] == 1.0
+        assert share["low"] == pytest.approx(100 / (100 + 1.96**2), abs=1e-4)
+    # K^2 / sum(1 / n_k) = 9 / (1/80 + 1/16 + 1/4) = 27.69
+    assert found["macro"]["f1"]["low"] == pytest.approx(27.69 / (27.69 + 1.96**2), abs=1e-3)
+
+
+def test_what_is_not_known_is_no_number():
+    none = measure_labels(TRUTH, np.zeros_like(TRUTH), n_draws=20)
+    assert none["accuracy"] == {"value": None, "low": 0.0, "high": 1.0}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Mapping
 from typing import Any
 
 from vernis.cli.output import print_facts, print_json, print_table
@@ -62,9 +63,8 @@ def truth(options: Namespace) -> int:
             "collection": counted(result["population"], "image"),
         }
     )
-    rows = [{"labels": name, **_shown(found)} for name, found in result["measures"].items()]
-    columns = list(rows[0])
-    print_table(rows, columns, title="Against the truth (interval of 95 %)")
+    rows = measure_rows(result["measures"])
+    print_table(rows, list(rows[0]), title="Against the truth (micro averages, interval of 95 %)")
     changes = [
         {
             "cleaning has": name.replace("_", " "),
@@ -81,14 +81,21 @@ def truth(options: Namespace) -> int:
     return 0
 
 
-def _shown(found: dict[str, Any]) -> dict[str, str]:
-    cells = {"coverage": found["coverage"], "accuracy": found["accuracy"]}
-    cells |= {f"micro {name}": value for name, value in found["micro"].items()}
-    cells |= {"macro f1": found["macro"]["f1"]}
-    return {name: _interval(value) for name, value in cells.items()}
+def measure_rows(measures: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Return a row a measure and a column for each kind of labels, which fits 80 characters."""
+    shown = {name: _by_measure(found) for name, found in measures.items()}
+    return [
+        {"measure": measure, **{name: _interval(found[measure]) for name, found in shown.items()}}
+        for measure in next(iter(shown.values()))
+    ]
 
 
-def _interval(share: dict[str, float | None]) -> str:
+def _by_measure(found: Mapping[str, Any]) -> dict[str, Mapping[str, float | None]]:
+    shares = {name: found[name] for name in ("coverage", "accuracy")}
+    return {**shares, **found["micro"], "macro f1": found["macro"]["f1"]}
+
+
+def _interval(share: Mapping[str, float | None]) -> str:
     value, low, high = (share[key] for key in ("value", "low", "high"))
     if value is None or value != value or low is None or high is None:
         return "–"

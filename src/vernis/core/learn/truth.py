@@ -22,24 +22,32 @@ class Share:
     low: float
     high: float
 
-    def to_dict(self) -> dict[str, float]:
-        """Return value, low and high."""
-        return {"value": self.value, "low": self.low, "high": self.high}
+    def to_dict(self) -> dict[str, float | None]:
+        """Return value, low and high; a value that is not known is None."""
+        value = None if np.isnan(self.value) else self.value
+        return {"value": value, "low": self.low, "high": self.high}
 
 
-def wilson_interval(hits: int, n: int, *, z: float = _NORMAL_95) -> Share:
+def wilson_interval(hits: float, n: float, *, drawn: float = 0.0, z: float = _NORMAL_95) -> Share:
     """Return a share with Wilson's score interval (Wilson 1927, eq. 3).
 
     Parameters
     ----------
-    hits, n : int
+    hits, n : float
         ``n`` = 0 gives NaN with the interval 0..1.
+    drawn : float
+        Share of the population that was drawn, in 0..1: the variance shrinks by the finite
+        population correction (Cochran 1977, *Sampling Techniques*, ch. 3), and who has seen all
+        of it knows the share.
     z : float
         Quantile of the normal distribution; the default makes an interval of 95 %.
     """
     if n == 0:
         return Share(float("nan"), 0.0, 1.0)
     share = hits / n
+    if drawn >= 1:
+        return Share(share, share, share)
+    n = n / (1 - drawn)
     middle = share + z * z / (2 * n)
     half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n
@@ -48,7 +56,12 @@ def wilson_interval(hits: int, n: int, *, z: float = _NORMAL_95) -> Share:
 
 
 def measure_labels(
-    truth: ArrayLike, labels: ArrayLike, *, n_draws: int = 500, seed: int = 0
+    truth: ArrayLike,
+    labels: ArrayLike,
+    *,
+    population: int | None = None,
+    n_draws: int = 500,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Measure labels against the truth.
 
@@ -58,8 +71,12 @@ def measure_labels(
         Every class of every image is judged.
     labels : array_like of bool, shape (n_images, n_classes)
         False where an image does not carry the class; a row without True has no label.
+    population : int, optional
+        Images that these were drawn from; default many more.
     n_draws : int
-        Bootstrap samples of the intervals of precision, recall and F1.
+        Bootstrap samples of the intervals of precision, recall and F1. Where none of them differs,
+        as when no label is wrong, the interval is Wilson's instead: of as many answers as there are
+        images, and in a macro average of as many as give its variance (`_effective_number`).
     seed : int
 
     Returns
@@ -70,18 +87,55 @@ def measure_labels(
         ``{value, low, high}`` with an interval of 95 %.
     """
     Y, L = _tables(truth, labels)
+    drawn = _share_drawn(len(Y), population)
     found = evaluate(Y.astype(np.float32), L.astype(np.float32), L, n_draws=n_draws, seed=seed)
     document = found.to_dict()
     has = L.any(axis=1)
     right = (Y == L).all(axis=1)
+    judged = {"precision": L, "recall": Y, "f1": Y | L}
     averages = {
-        name: {m: document[name][m] for m in ("precision", "recall", "f1")}
-        for name in ("micro", "macro")
+        name: {m: _of_sample(document[name][m], count(table), drawn) for m, table in judged.items()}
+        for name, count in (("micro", _n_images), ("macro", _effective_number))
     }
     return {
-        "coverage": wilson_interval(int(has.sum()), len(L)).to_dict(),
-        "accuracy": wilson_interval(int((right & has).sum()), int(has.sum())).to_dict(),
+        "coverage": wilson_interval(int(has.sum()), len(L), drawn=drawn).to_dict(),
+        "accuracy": wilson_interval(
+            int((right & has).sum()), int(has.sum()), drawn=drawn
+        ).to_dict(),
         **averages,
+    }
+
+
+def _share_drawn(n: int, population: int | None) -> float:
+    return 0.0 if population is None else min(1.0, n / max(population, n))
+
+
+def _n_images(table: NDArray[np.bool_]) -> float:
+    return float(table.any(axis=1).sum())
+
+
+def _effective_number(table: NDArray[np.bool_]) -> float:
+    """Return n such that a share of n answers varies as the mean of the shares of the classes.
+
+    With ``n_k`` answers in each of K classes: ``K² / sum(1 / n_k)``.
+    """
+    answers = table.sum(axis=0)
+    answers = answers[answers > 0]
+    return float(len(answers) ** 2 / (1 / answers).sum()) if len(answers) else 0.0
+
+
+def _of_sample(found: dict[str, float | None], n: float, drawn: float) -> dict[str, float | None]:
+    """Return a bootstrap interval as one of a finite population; Wilson's where it has no width."""
+    value, low, high = (found[key] for key in ("value", "low", "high"))
+    if value is None or low is None or high is None:
+        return found
+    if low == high and value in (0.0, 1.0):
+        return wilson_interval(value * n, n, drawn=drawn).to_dict()
+    shrink = float(np.sqrt(1 - drawn))
+    return {
+        "value": value,
+        "low": round(value - shrink * (value - low), 6),
+        "high": round(value + shrink * (high - value), 6),
     }
 
 
@@ -102,7 +156,7 @@ def count_changes(
         ``mended``: labelled images whose labels were wrong and are right after cleaning;
         ``broken``: the other way round; ``missed``: wrong before and after; ``filled_right`` and
         ``filled_wrong``: images without a label that got one. Each ``{sample, value, low, high}``
-        with the population's number and its interval of 95 %.
+        with the population's number and its interval of 95 %, never below what the sample holds.
     """
     Y, G = _tables(truth, given)
     _, C = _tables(truth, cleaned)
@@ -117,10 +171,14 @@ def count_changes(
     }
     counts = {}
     for name, where in kinds.items():
-        share = wilson_interval(int(where.sum()), len(Y))
+        seen = int(where.sum())
+        share = wilson_interval(seen, len(Y), drawn=_share_drawn(len(Y), population))
+        least, most = seen, max(population, len(Y)) - (len(Y) - seen)
         counts[name] = {
-            "sample": int(where.sum()),
-            **{key: round(number * population, 1) for key, number in share.to_dict().items()},
+            "sample": seen,
+            "value": round(share.value * population, 1),
+            "low": round(max(share.low * population, least), 1),
+            "high": round(min(share.high * population, most), 1),
         }
     return counts
 

@@ -285,7 +285,8 @@ def compare_with_truth(
     }
     return {
         "measures": {
-            name: measure_labels(truth, table, seed=sample.seed) for name, table in tables.items()
+            name: measure_labels(truth, table, population=sample.population, seed=sample.seed)
+            for name, table in tables.items()
         },
         "changes": count_changes(truth, tables["given"], tables["cleaned"], sample.population),
     }
