@@ -356,7 +356,8 @@ class Lab:
         folder : path
             Of the sample.
         file : path, optional
-            The judgements; default ``truth.csv`` in the folder, else its ``sample.csv``.
+            The judgements; default ``truth.csv`` in the folder, else its ``sample.csv``. A row
+            that does not fit is left out, and ``notes`` says so.
         who : str
             The person; default the login name.
 
@@ -369,10 +370,10 @@ class Lab:
         from vernis.workflows.lab.sample import NOTHING, record_truth, sample_from
 
         place = Path(folder)
-        sample = sample_from(truth_folder.read_sample(place))
-        judged = truth_folder.read_judgement(
-            place, Path(file) if file else None, NOTHING, sample.classes
-        )
-        result = record_truth(self.catalog, sample, judged, who=who or getpass.getuser())
+        document = truth_folder.read_sample(place)
+        sample = sample_from(document)
+        judged = truth_folder.read_judgement(place, Path(file) if file else None, document, NOTHING)
+        result = record_truth(self.catalog, sample, judged.labels, who=who or getpass.getuser())
+        result["notes"] = [*judged.notes, *result["notes"]]
         truth_folder.write_json(place / truth_folder.RESULT, result)
         return result

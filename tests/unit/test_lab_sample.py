@@ -22,7 +22,10 @@ from vernis.workflows.lab.sample import (
 COLOURS = ("blue", "green", "red")
 
 
-CLASSES = ("red", "blue", "Navy", "navy")
+def drawn_of(*images, kind="multi"):
+    """A sample as `truth_folder.read_sample` returns it."""
+    rows = [{"image": name} for name in images]
+    return {"kind": kind, "classes": ["red", "blue", "Navy", "navy"], "images": rows}
 
 
 @pytest.fixture
@@ -78,6 +81,13 @@ def test_the_truth_is_recorded_and_compared(catalog):
     assert catalog.labels.matrix("colour").values[0].tolist() == [1, 0, 0]
 
 
+def test_who_judges_again_that_an_image_carries_no_class_is_believed(catalog):
+    sample = draw_truth_sample(catalog, "colour", size=100)
+    record_truth(catalog, sample, {"00.jpg": ("green",)}, who="ada")
+    record_truth(catalog, sample, {"00.jpg": ()}, who="ada")
+    assert not (catalog.labels.matrix("colour").values[0] == 1).any()
+
+
 def test_every_class_of_a_judged_image_is_known(catalog):
     sample = draw_truth_sample(catalog, "tags", size=100)
     record_truth(catalog, sample, {"00.jpg": ("old",), "01.jpg": ()}, who="ada")
@@ -99,6 +109,16 @@ def test_judgements_that_do_not_fit_are_refused_and_nothing_is_recorded(catalog)
     with pytest.raises(UsageError, match="has changed since"):
         record_truth(catalog, sample, {"00.jpg": ("red",)}, who="ada")
     assert catalog.labels.images_said_by("colour", "human") == set()
+    # it costs no other image
+    both = {"00.jpg": ("red",), "01.jpg": ("red",)}
+    result = record_truth(catalog, sample, both, who="ada")
+    assert result["judged"] == 1
+    assert result["notes"] == [
+        "left out 00.jpg: it has changed since the sample was drawn",
+        "vernis fill colour promises its precision from judged images once 200 of them carry a "
+        "label; 1 so far",
+    ]
+    assert catalog.labels.images_said_by("colour", "human") == {2}
     with pytest.raises(UsageError, match="at least 1"):
         draw_truth_sample(catalog, "colour", size=0)
 
@@ -108,12 +128,13 @@ def test_the_folder_round_trips_and_is_never_overwritten(tmp_path):
     page = truth_folder.write_sample_folder(folder, {"a": 1}, ["x,1.jpg", "y.jpg", "z.jpg"], b"<p>")
     assert page.read_bytes() == b"<p>"
     assert truth_folder.read_sample(folder) == {"a": 1}
-    assert truth_folder.read_judgement(folder, None, NOTHING, CLASSES) == {}
+    drawn = drawn_of("x,1.jpg", "y.jpg", "z.jpg")
+    assert truth_folder.read_judgement(folder, None, drawn, NOTHING).labels == {}
     rows = [["image", "truth"], ["x,1.jpg", "red | blue"], ["y.jpg", NOTHING], ["z.jpg", ""]]
     with open(folder / truth_folder.JUDGED, "w", newline="") as stream:
         csv.writer(stream).writerows(rows)
-    found = truth_folder.read_judgement(folder, None, NOTHING, CLASSES)
-    assert found == {"x,1.jpg": ("red", "blue"), "y.jpg": ()}
+    found = truth_folder.read_judgement(folder, None, drawn, NOTHING)
+    assert found.labels == {"x,1.jpg": ("red", "blue"), "y.jpg": ()}
     with pytest.raises(UsageError, match="is there already"):
         truth_folder.write_sample_folder(folder, {}, [], b"")
     (folder / truth_folder.SAMPLE).write_text("{")
@@ -121,31 +142,70 @@ def test_the_folder_round_trips_and_is_never_overwritten(tmp_path):
         truth_folder.read_sample(folder)
     (folder / "bad.csv").write_text("image,label\na.jpg,red\n")
     with pytest.raises(InvalidLabels, match="no column 'truth'"):
-        truth_folder.read_judgement(folder, folder / "bad.csv", NOTHING, CLASSES)
+        truth_folder.read_judgement(folder, folder / "bad.csv", drawn, NOTHING)
 
 
 @pytest.mark.parametrize(
     ("cell", "what"),
     [
-        (
-            "pink",
-            r"bad.csv: row 3, 'b.jpg': 'pink' is no class; the classes are red, blue, Navy, n",
-        ),
+        ("pink", "'pink' is no class; the classes are red, blue, Navy, navy"),
         ("red|pink", "'pink' is no class"),
         (f"red|{NOTHING}", "stands alone"),
         ("NAVY", "'NAVY' is no class"),
+        ("|", "names no class"),
+        ("nan", "names no class"),
     ],
 )
-def test_a_cell_that_is_no_class_is_refused_by_file_row_and_image(tmp_path, cell, what):
+def test_a_row_that_does_not_fit_is_left_out_and_named(tmp_path, cell, what):
     (tmp_path / "bad.csv").write_text(f"image,truth\na.jpg,red\nb.jpg,{cell}\n")
-    with pytest.raises(InvalidLabels, match=what.replace("|", r"\|")):
-        truth_folder.read_judgement(tmp_path, tmp_path / "bad.csv", NOTHING, CLASSES)
+    drawn = drawn_of("a.jpg", "b.jpg")
+    found = truth_folder.read_judgement(tmp_path, tmp_path / "bad.csv", drawn, NOTHING)
+    assert found.labels == {"a.jpg": ("red",)}
+    (note,) = found.notes
+    assert what in note
+    assert note.startswith(f"{tmp_path / 'bad.csv'}: left out row 3, 'b.jpg': ")
+
+
+def test_a_bad_row_costs_no_other_row(tmp_path):
+    lines = ["image;truth", "a.jpg;red", "nope.jpg;red", "b.jpg;red", "c.jpg;red", "b.jpg;blue"]
+    lines += ["b.jpg;red", "d.jpg;red|blue", "c.jpg;RED", "a.jpg;"]
+    # as a spreadsheet saves it: with a byte order mark and semicolons
+    (tmp_path / "truth.csv").write_text("\r\n".join(lines), encoding="utf-8-sig")
+    drawn = drawn_of("a.jpg", "b.jpg", "c.jpg", "d.jpg", kind="single")
+    found = truth_folder.read_judgement(tmp_path, None, drawn, NOTHING)
+    assert found.labels == {"a.jpg": ("red",), "c.jpg": ("red",)}
+    file = tmp_path / "truth.csv"
+    assert found.notes == (
+        f"{file}: left out row 3, 'nope.jpg': no image of this sample",
+        f"{file}: left out row 6, 'b.jpg': contradicts row 4, which counts no more",
+        f"{file}: left out row 7, 'b.jpg': contradicts row 4, which counts no more",
+        f"{file}: left out row 8, 'd.jpg': takes one class an image, got red | blue",
+    )
+
+
+def test_many_bad_rows_are_counted_and_only_bad_rows_are_refused(tmp_path):
+    bad = "".join(f"{number}.jpg,red\n" for number in range(12))
+    file = tmp_path / "truth.csv"
+    file.write_text(f"image,truth\na.jpg,red\n{bad}")
+    found = truth_folder.read_judgement(tmp_path, None, drawn_of("a.jpg"), NOTHING)
+    assert len(found.notes) == 11
+    assert found.notes[-1] == f"{file}: left out 2 more rows"
+    with pytest.raises(InvalidLabels, match=r"row 2, 'a.jpg': no image .* \(12 more rows as wrong"):
+        truth_folder.read_judgement(tmp_path, None, drawn_of("b.jpg"), NOTHING)
+
+
+def test_the_encoding_of_a_judgement_is_told(tmp_path):
+    (tmp_path / "truth.csv").write_bytes("image,truth\ncafé.jpg,red\n".encode("cp1252"))
+    found = truth_folder.read_judgement(tmp_path, None, drawn_of("café.jpg"), NOTHING)
+    assert found.labels == {"café.jpg": ("red",)}
+    assert "read as Windows-1252" in found.notes[0]
 
 
 def test_upper_and_lower_case_matter_only_where_two_classes_need_it(tmp_path):
     (tmp_path / "t.csv").write_text("image,truth\na.jpg,RED | Blue|red\nb.jpg,navy\nc.jpg,(None)\n")
-    found = truth_folder.read_judgement(tmp_path, tmp_path / "t.csv", NOTHING, CLASSES)
-    assert found == {"a.jpg": ("red", "blue"), "b.jpg": ("navy",), "c.jpg": ()}
+    drawn = drawn_of("a.jpg", "b.jpg", "c.jpg")
+    found = truth_folder.read_judgement(tmp_path, tmp_path / "t.csv", drawn, NOTHING)
+    assert found.labels == {"a.jpg": ("red", "blue"), "b.jpg": ("navy",), "c.jpg": ()}
 
 
 def test_the_page_does_not_tell_which_label_is_given_and_survives_hostile_names():

@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Mapping
 from typing import Any
 
-from vernis.cli.output import print_facts, print_json, print_table
+from vernis.cli.output import print_facts, print_json, print_table, say
 from vernis.cli.verbs import add_verb, open_collection, working
 from vernis.report.wording import counted
 
@@ -74,6 +74,8 @@ def truth(options: Namespace) -> int:
         for name, row in result["changes"].items()
     ]
     print_table(changes, list(changes[0]), title="What cleaning does (interval of 95 %)")
+    for note in result["notes"]:
+        say(f"note: {note}")
     if result["batch"]:
         print(f"Recorded as your labels (vernis undo {result['batch']} takes it back).")
     else:

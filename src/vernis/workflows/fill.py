@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from vernis.core.enrich.fill_head import FillEvidence
     from vernis.core.learn.heads import Head
 
-__all__ = ["FillSummary", "apply_fill", "fill_taxonomy"]
+__all__ = ["FillSummary", "apply_fill", "describe_sampled_basis", "fill_taxonomy"]
 
 _METHOD = 3
 """Part of the fingerprint: raise it when the method changes, and suggestions are made anew."""
@@ -164,13 +164,30 @@ def _sort_rows(catalog: Catalog, data: TrainingData) -> _Rows:
     by_others: set[int] = set().union(
         *(labels.images_said_by(name, word) for word in _OTHER_SOURCES)
     )
-    judged = (catalog.runs.summary(f"truth:{name}") or {}).get("image_ids", [])
     confirmed = labels.images_said_by(name, "human") - filled
 
     def among(images: Iterable[int]) -> NDArray[np.bool_]:
         return np.isin(data.image_ids, np.asarray(sorted(images), np.int64))
 
-    return _Rows(~among(filled - by_others), among(confirmed), among(confirmed & set(judged)))
+    return _Rows(
+        ~among(filled - by_others), among(confirmed), among(confirmed & _judged(catalog, name))
+    )
+
+
+def _judged(catalog: Catalog, taxonomy: str) -> set[int]:
+    """Return the images that a person judged because they were drawn at random."""
+    return set((catalog.runs.summary(f"truth:{taxonomy}") or {}).get("image_ids", []))
+
+
+def describe_sampled_basis(catalog: Catalog, taxonomy: str) -> str:
+    """Say whether the promise of a fill rests on the judged random sample."""
+    carry = catalog.labels.images_said_by(taxonomy, "human") & _judged(catalog, taxonomy)
+    if len(carry) >= _CONFIRMED_IMAGES:
+        return f"vernis fill {taxonomy} promises its precision from {len(carry):,} judged images"
+    return (
+        f"vernis fill {taxonomy} promises its precision from judged images once "
+        f"{_CONFIRMED_IMAGES} of them carry a label; {len(carry):,} so far"
+    )
 
 
 def _fingerprint(

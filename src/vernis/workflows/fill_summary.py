@@ -33,7 +33,8 @@ _BASES: dict[Basis, tuple[str, str]] = {
     ),
     "sampled": (
         "out-of-bag predictions against a random sample that a person judged",
-        "none but chance, unless many images were added since the sample was drawn",
+        "none but chance where every image belongs to a class; images that belong to none, and "
+        "those that were added since the sample was drawn, make it look too high",
     ),
 }
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ SAMPLE, SHEET, JUDGED, PAGE, RESULT = (
     "comparison.json",
 )
 _FORMAT = 1
+_MOST_NOTES = 10
 
 
 def write_sample_folder(
@@ -86,43 +87,93 @@ def read_sample(folder: Path) -> dict[str, Any]:
     return document
 
 
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a person wrote down.
+
+    Attributes
+    ----------
+    labels : mapping of str to tuple of str
+        Image → its true classes, of the judged images.
+    notes : tuple of str
+        A line for each row that was left out and for what else a reader should know.
+    """
+
+    labels: Mapping[str, tuple[str, ...]]
+    notes: tuple[str, ...] = ()
+
+
 def read_judgement(
-    folder: Path, file: Path | None, nothing: str, classes: Sequence[str]
-) -> dict[str, tuple[str, ...]]:
-    """Return image → true classes of the judged rows.
+    folder: Path, file: Path | None, sample: Mapping[str, Any], nothing: str
+) -> Judgement:
+    """Return what was judged; a row that does not fit is left out, with a note.
 
     Parameters
     ----------
     folder : Path
     file : Path or None
         The CSV file; default ``truth.csv`` of the folder, as the page saves it, else the sheet.
+    sample : mapping
+        As ``read_sample`` returns it: ``images``, ``kind`` and ``classes``. In the names of classes
+        upper and lower case are told apart only where two classes need it.
     nothing : str
         The cell of an image that carries no class; a blank cell is not judged.
-    classes : sequence of str
-        What a cell may hold; upper and lower case are told apart only where two classes need it.
 
     Raises
     ------
     InvalidLabels
-        The file cannot be read, has no column ``truth``, names another class, or says two things
-        of one image.
+        The file cannot be read, has no column ``truth``, or every judged row is left out.
     """
     if file is None:
         file = folder / JUDGED if (folder / JUDGED).exists() else folder / SHEET
     table = read_label_table(file)
     if "truth" not in table.columns:
         raise InvalidLabels(f"{file}: has no column 'truth'; its header is: image,truth")
+    drawn = {str(row["image"]) for row in sample["images"]}
     judged: dict[str, tuple[str, ...]] = {}
+    first: dict[str, int] = {}
+    wrong: list[str] = []
     for image, row, cell in zip(table.images, table.rows, table.columns["truth"], strict=True):
         if not cell:
             continue
         try:
-            labels = () if cell.casefold() == nothing else _as_classes(cell, classes, nothing)
+            labels = _read_row(image, cell, drawn, sample, nothing)
         except InvalidLabels as error:
-            raise InvalidLabels(f"{file}: row {row}, '{image}': {error}") from None
-        if judged.setdefault(image, labels) != labels:
-            raise InvalidLabels(f"{file}: row {row} contradicts an earlier row on '{image}'")
-    return judged
+            wrong.append(f"row {row}, '{image}': {error}")
+            continue
+        if image not in first:
+            judged[image], first[image] = labels, row
+        elif judged.get(image) != labels:
+            judged.pop(image, None)
+            wrong.append(
+                f"row {row}, '{image}': contradicts row {first[image]}, which counts no more"
+            )
+    if wrong and not judged:
+        more = f" ({_more(len(wrong) - 1)} as wrong)" if len(wrong) > 1 else ""
+        raise InvalidLabels(f"{file}: {wrong[0]}{more}")
+    left_out = [f"left out {text}" for text in wrong[:_MOST_NOTES]]
+    if len(wrong) > _MOST_NOTES:
+        left_out.append(f"left out {_more(len(wrong) - _MOST_NOTES)}")
+    notes = [f"{file}: {text}" for text in (*table.notes, *left_out)]
+    return Judgement(judged, tuple(notes))
+
+
+def _more(count: int) -> str:
+    return f"{count:,} more {'row' if count == 1 else 'rows'}"
+
+
+def _read_row(
+    image: str, cell: str, drawn: Container[str], sample: Mapping[str, Any], nothing: str
+) -> tuple[str, ...]:
+    """Return the true classes of an image; raises InvalidLabels where the row does not fit."""
+    if image not in drawn:
+        raise InvalidLabels("no image of this sample")
+    if cell.casefold() == nothing:
+        return ()
+    labels = _as_classes(cell, sample["classes"], nothing)
+    if sample["kind"] == "single" and len(labels) > 1:
+        raise InvalidLabels(f"takes one class an image, got {' | '.join(labels)}")
+    return labels
 
 
 def _as_classes(cell: str, classes: Sequence[str], nothing: str) -> tuple[str, ...]:
@@ -138,6 +189,8 @@ def _as_classes(cell: str, classes: Sequence[str], nothing: str) -> tuple[str, .
                 f"{', …' if len(classes) > 20 else ''}"
             )
         found.append(label if label in classes else alike[0])
+    if not found:
+        raise InvalidLabels(f"names no class; write {nothing} where the image carries none")
     return tuple(dict.fromkeys(found))
 
 

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from vernis.core.learn.sampling import draw_sample
 from vernis.core.learn.truth import count_changes, measure_labels
-from vernis.domain.errors import InvalidLabels, UsageError
+from vernis.domain.errors import InvalidLabels, NotFound, UsageError
 from vernis.domain.ports import Catalog
 from vernis.domain.types import ImageRecord, LabelState, Statement, Taxonomy
+from vernis.workflows.fill import describe_sampled_basis
 
 NOTHING = "(none)"
 """What a person writes when an image carries no class of the taxonomy."""
@@ -237,20 +238,22 @@ def record_truth(
     -------
     dict
         ``taxonomy``, ``judged``, ``sample``, ``population``, ``batch``, ``measures`` (given,
-        cleaned and predicted labels against the truth) and ``changes``: see ``core.learn.truth``.
+        cleaned and predicted labels against the truth), ``changes``: see ``core.learn.truth``, and
+        ``notes``: images that changed since the sample was drawn and were left out, and what a fill
+        now rests on.
 
     Raises
     ------
     InvalidLabels
         A judged image is not of the sample, or a class is not of the taxonomy.
     UsageError
-        Nothing was judged, or pictures have changed since the sample was drawn.
+        Nothing was judged, or all that was has changed since the sample was drawn.
     """
-    rows = _check_judgement(sample, judged)
-    ids = [_image_as_sampled(catalog, row) for row in rows]
+    rows, ids, notes = _find_as_sampled(catalog, _check_judgement(sample, judged))
     statements: list[Statement] = []
     for image, row in zip(ids, rows, strict=True):
-        statements += _statements(sample, image, row, judged[row.image])
+        stated = catalog.labels.statements(sample.taxonomy, image)
+        statements += _statements(sample, image, judged[row.image], stated)
     with catalog.lock(f"truth {sample.taxonomy}"), catalog.transaction():
         batch = catalog.labels.record(
             sample.taxonomy,
@@ -270,6 +273,7 @@ def record_truth(
         "population": sample.population,
         "batch": batch,
         **compare_with_truth(sample, rows, judged),
+        "notes": [*notes, describe_sampled_basis(catalog, sample.taxonomy)],
     }
 
 
@@ -298,7 +302,7 @@ def _check_judgement(
     if not judged:
         raise UsageError(
             f"no image is judged yet; write the true {sample.taxonomy} of each image into the "
-            f"column 'truth' ({NOTHING} when it has none), or judge them on the page"
+            f"column 'truth', or {NOTHING} where it has none; or judge them on the page"
         )
     of_sample = {row.image: row for row in sample.images}
     for image, labels in judged.items():
@@ -317,22 +321,41 @@ def _check_judgement(
     return [row for row in sample.images if row.image in judged]
 
 
-def _image_as_sampled(catalog: Catalog, row: SampledImage) -> int:
-    image = catalog.images.find(row.image)
-    if image.content_hash != row.content_hash:
-        raise UsageError(
-            f"{row.image} has changed since the sample was drawn; draw a new one: vernis lab sample"
-        )
-    return image.id
+def _find_as_sampled(
+    catalog: Catalog, rows: Sequence[SampledImage]
+) -> tuple[list[SampledImage], list[int], list[str]]:
+    """Return the images that are as they were drawn, their ids, and a note on each other one."""
+    kept, ids, notes = [], [], []
+    for row in rows:
+        try:
+            image = catalog.images.find(row.image)
+        except NotFound:
+            notes.append(f"left out {row.image}: it is no more in the collection")
+            continue
+        if image.content_hash == row.content_hash:
+            kept.append(row)
+            ids.append(image.id)
+        else:
+            notes.append(f"left out {row.image}: it has changed since the sample was drawn")
+    if not kept:
+        raise UsageError(f"{notes[0]}; draw a new sample: vernis lab sample")
+    return kept, ids, notes
 
 
 def _statements(
-    sample: TruthSample, image: int, row: SampledImage, truth: tuple[str, ...]
+    sample: TruthSample,
+    image: int,
+    truth: tuple[str, ...],
+    stated: Sequence[tuple[str, Statement]],
 ) -> list[Statement]:
-    """Every class is judged: in a multi-label taxonomy all the rest are ``no``."""
+    """Every class is judged: in a multi-label taxonomy all the rest are ``no``.
+
+    Of one label an image, those that anybody has stated are refuted where there is none.
+    """
     if sample.kind == "single" and truth:
         return [Statement(image, truth[0], "yes")]
-    refuted = sample.classes if sample.kind == "multi" else {*row.given, *row.cleaned}
+    claimed = {said.label for _, said in stated if said.state == "yes"}
+    refuted = sample.classes if sample.kind == "multi" else claimed
     states: dict[str, LabelState] = dict.fromkeys(refuted, "no")
     states.update(dict.fromkeys(truth, "yes"))
     return [Statement(image, name, state) for name, state in sorted(states.items())]
