@@ -58,6 +58,19 @@ def test_a_sample_holds_what_was_given_and_what_cleaning_makes_of_it(catalog):
     assert sample_from(json.loads(json.dumps(sample_document(sample)))) == sample
 
 
+def test_the_classes_that_are_offered_tell_nothing_of_the_given_one(catalog):
+    for row in draw_truth_sample(catalog, "colour", size=100).images:
+        assert row.offered == COLOURS
+    many = tuple(f"class{n:02}" for n in range(40))
+    catalog.labels.define(Taxonomy("fine", "single", many))
+    said = [Statement(n + 1, many[3 * n], "yes") for n in range(9)]
+    catalog.labels.record("fine", said, source="given", verb="import")
+    for row in draw_truth_sample(catalog, "fine", size=100).images:
+        assert set(row.given) <= set(row.offered)
+        assert len(row.offered) == 6
+        assert list(row.offered) == sorted(row.offered)
+
+
 def test_the_truth_is_recorded_and_compared(catalog):
     sample = draw_truth_sample(catalog, "colour", size=100)
     judged = {row.image: row.given or ("green",) for row in sample.images}
@@ -85,7 +98,10 @@ def test_who_judges_again_that_an_image_carries_no_class_is_believed(catalog):
     sample = draw_truth_sample(catalog, "colour", size=100)
     record_truth(catalog, sample, {"00.jpg": ("green",)}, who="ada")
     record_truth(catalog, sample, {"00.jpg": ()}, who="ada")
-    assert not (catalog.labels.matrix("colour").values[0] == 1).any()
+    assert catalog.labels.matrix("colour").values[0].tolist() == [0, 0, 0]
+    # nobody had said anything of this one: it is not to be filled
+    record_truth(catalog, sample, {"11.jpg": ()}, who="ada")
+    assert catalog.labels.matrix("colour").values[11].tolist() == [0, 0, 0]
 
 
 def test_every_class_of_a_judged_image_is_known(catalog):

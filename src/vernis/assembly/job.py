@@ -324,7 +324,7 @@ def draw_sample_folder(
     rows = []
     for number, row in enumerate(sample.images, 1):
         thumb = _thumbnail_address(read, catalog.images.find(row.image))
-        rows.append(JudgedImage(row.image, sampling.candidates_of(row), thumb))
+        rows.append(JudgedImage(row.image, row.offered, thumb))
         progress("Sample", number, len(sample.images))
     document = sampling.sample_document(sample)
     page = render_judge_page(

@@ -20,6 +20,9 @@ from vernis.workflows.fill import describe_sampled_basis
 NOTHING = "(none)"
 """What a person writes when an image carries no class of the taxonomy."""
 
+_KEYS, _OFFERED = 9, 6
+"""Classes that the page can offer by key, and those that it offers first of more."""
+
 _SOURCES = ("given", "reader", "api", "proposal")
 
 
@@ -29,7 +32,7 @@ class SampledImage:
 
     ``given`` is what stood before anybody cleaned; ``cleaned`` has the suspected labels replaced
     and the missing ones filled as suggested; ``predicted`` is what the head says of the image
-    without having seen it.
+    without having seen it; ``offered`` are the classes that the page shows first.
     """
 
     image: str
@@ -37,6 +40,7 @@ class SampledImage:
     given: tuple[str, ...]
     cleaned: tuple[str, ...]
     predicted: tuple[str, ...]
+    offered: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,8 @@ def draw_truth_sample(
     chosen = catalog.images.get(matrix.image_ids[rows].tolist())
     given = {image.id: _given(catalog, taxonomy, image) for image in chosen}
     cleaned = _cleaned(catalog, taxonomy, given)
-    predicted = _predicted(catalog, matrix.taxonomy, given)
+    predicted, likely = _predicted(catalog, matrix.taxonomy, given)
+    usual = [matrix.taxonomy.classes[column] for column in np.argsort(-yes.sum(axis=0))]
     return TruthSample(
         taxonomy=taxonomy,
         kind=matrix.taxonomy.kind,
@@ -109,6 +114,11 @@ def draw_truth_sample(
                 given[image.id],
                 cleaned[image.id],
                 predicted[image.id],
+                _offer(
+                    matrix.taxonomy.classes,
+                    {*given[image.id], *cleaned[image.id], *predicted[image.id]},
+                    (*likely.get(image.id, ()), *usual),
+                ),
             )
             for image in chosen
         ),
@@ -145,12 +155,15 @@ def _cleaned(
 
 def _predicted(
     catalog: Catalog, taxonomy: Taxonomy, given: Mapping[int, tuple[str, ...]]
-) -> dict[int, tuple[str, ...]]:
-    """Return what the newest head says, out of bag; nothing when there is no head yet."""
-    nothing: dict[int, tuple[str, ...]] = dict.fromkeys(given, ())
+) -> tuple[dict[int, tuple[str, ...]], dict[int, tuple[str, ...]]]:
+    """Return what the newest head says, out of bag, and its classes by probability.
+
+    Nothing where there is no head yet.
+    """
+    said: dict[int, tuple[str, ...]] = dict.fromkeys(given, ())
     record = catalog.models.latest(taxonomy.name)
     if record is None:
-        return nothing
+        return said, {}
     _, settings = catalog.models.load(record)
     stored = catalog.models.predictions(record)
     place = {int(image): row for row, image in enumerate(stored["image_ids"])}
@@ -161,9 +174,28 @@ def _predicted(
     )
     classes = [str(name) for name in settings["classes"]]
     decided = _decide(probabilities, taxonomy.kind, settings.get("thresholds") or {}, classes)
-    for image, row in zip(known, decided, strict=True):
-        nothing[image] = tuple(np.asarray(classes)[row].tolist())
-    return nothing
+    best = np.argsort(-probabilities, axis=1)[:, :_OFFERED]
+    likely = {}
+    for image, yes, first in zip(known, decided, best, strict=True):
+        said[image] = tuple(np.asarray(classes)[yes].tolist())
+        likely[image] = tuple(np.asarray(classes)[first].tolist())
+    return said, likely
+
+
+def _offer(classes: Sequence[str], claimed: set[str], others: Sequence[str]) -> tuple[str, ...]:
+    """Return the classes to offer first, in alphabetical order: neither order nor number tells.
+
+    All where the keys 1 to 9 reach them, else the claimed ones among others that are likely.
+    """
+    if len(classes) <= _KEYS:
+        return tuple(sorted(classes))
+    offered = {name for name in claimed if name in classes}
+    for name in others:
+        if len(offered) >= _OFFERED:
+            break
+        if name in classes:
+            offered.add(name)
+    return tuple(sorted(offered))
 
 
 def _decide(
@@ -177,11 +209,6 @@ def _decide(
         return np.asarray(np.arange(len(classes))[None, :] == best[:, None])
     cuts = np.asarray([thresholds.get(name) or 0.5 for name in classes])
     return np.asarray(probabilities >= cuts)
-
-
-def candidates_of(row: SampledImage) -> tuple[str, ...]:
-    """Return the classes to offer first, in alphabetical order, which gives nothing away."""
-    return tuple(sorted({*row.given, *row.cleaned, *row.predicted}))
 
 
 def sample_key(sample: TruthSample) -> str:
@@ -201,7 +228,10 @@ def sample_from(document: Mapping[str, Any]) -> TruthSample:
             SampledImage(
                 str(row["image"]),
                 str(row["content_hash"]),
-                *(tuple(map(str, row[name])) for name in ("given", "cleaned", "predicted")),
+                given=tuple(map(str, row["given"])),
+                cleaned=tuple(map(str, row["cleaned"])),
+                predicted=tuple(map(str, row["predicted"])),
+                offered=tuple(map(str, row.get("offered", ()))),
             )
             for row in document["images"]
         )
@@ -252,8 +282,7 @@ def record_truth(
     rows, ids, notes = _find_as_sampled(catalog, _check_judgement(sample, judged))
     statements: list[Statement] = []
     for image, row in zip(ids, rows, strict=True):
-        stated = catalog.labels.statements(sample.taxonomy, image)
-        statements += _statements(sample, image, judged[row.image], stated)
+        statements += _statements(sample, image, judged[row.image])
     with catalog.lock(f"truth {sample.taxonomy}"), catalog.transaction():
         batch = catalog.labels.record(
             sample.taxonomy,
@@ -342,21 +371,14 @@ def _find_as_sampled(
     return kept, ids, notes
 
 
-def _statements(
-    sample: TruthSample,
-    image: int,
-    truth: tuple[str, ...],
-    stated: Sequence[tuple[str, Statement]],
-) -> list[Statement]:
-    """Every class is judged: in a multi-label taxonomy all the rest are ``no``.
+def _statements(sample: TruthSample, image: int, truth: tuple[str, ...]) -> list[Statement]:
+    """Every class is judged: those that the image does not carry are ``no``.
 
-    Of one label an image, those that anybody has stated are refuted where there is none.
+    Where an image carries one label at most, that label says so of the others.
     """
     if sample.kind == "single" and truth:
         return [Statement(image, truth[0], "yes")]
-    claimed = {said.label for _, said in stated if said.state == "yes"}
-    refuted = sample.classes if sample.kind == "multi" else claimed
-    states: dict[str, LabelState] = dict.fromkeys(refuted, "no")
+    states: dict[str, LabelState] = dict.fromkeys(sample.classes, "no")
     states.update(dict.fromkeys(truth, "yes"))
     return [Statement(image, name, state) for name, state in sorted(states.items())]
 
