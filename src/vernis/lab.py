@@ -318,16 +318,19 @@ class Lab:
             The folder holds no run, or its data differ from the collection's.
         """
         from vernis.report.lab.run_folder import read_run
-        from vernis.workflows.lab.standalone import place_of_rerun
+        from vernis.workflows.lab.compare import note_repeat
+        from vernis.workflows.lab.standalone import check_arguments, place_of_rerun
 
         run = read_run(folder)
         if run["study"] not in STUDIES:
             raise UsageError(f"{folder}: this version of Vernis has no study '{run['study']}'")
         study = getattr(self, run["study"])
+        check_arguments(folder, run, study)
         expected = "" if other_data else str(run["data"].get("fingerprint", ""))
-        return dict(
-            study(**run["arguments"], out=place_of_rerun(folder, run, out), expected_data=expected)
-        )
+        place = place_of_rerun(folder, run, out)
+        outcome = dict(study(**run["arguments"], out=place, expected_data=expected))
+        repeated = note_repeat(folder, run, outcome)
+        return {**outcome, "notes": [*outcome["notes"], *filter(None, [repeated])]}
 
     # ------------------------------------------------------------------ a judged sample
 

@@ -20,6 +20,8 @@ def test_models_run_again_and_compared(workplace):
     assert {p.name for p in run.iterdir()} >= {"run.json", "table.csv", "table.json", "models.png"}
     again = workplace("lab", "rerun", "lab/one", "--quiet")
     assert "lab/one-again" in again.stdout
+    assert "macro average precision low" not in " ".join(again.stdout.split())
+    assert "the table is that of lab/one, but for the times" in again.stderr
     compared = workplace.json("lab", "diff", "lab/one", "lab/one-again")
     differing = {row["measure"] for row in compared["rows"] if row["difference"]}
     assert differing <= {"train_s", "predict_s"}

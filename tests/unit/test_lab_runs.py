@@ -8,7 +8,8 @@ import pytest
 
 from vernis.domain.errors import UsageError
 from vernis.report.lab.run_folder import RunFolder, StudyRun, read_run, read_table
-from vernis.workflows.lab.compare import compare_runs
+from vernis.workflows.lab.compare import compare_runs, note_repeat
+from vernis.workflows.lab.standalone import check_arguments, rerun_without_collection
 
 
 def a_run(seed=0, fingerprint="abc"):
@@ -118,3 +119,84 @@ def test_diff_refuses_what_it_cannot_compare(tmp_path):
     (tmp_path / "a" / "run.json").write_text(json.dumps({"format": 99}))
     with pytest.raises(UsageError, match="format 1"):
         read_run(tmp_path / "a")
+
+
+@pytest.mark.parametrize("text", ["{}", '{"format": 1}', "[]", '{"format": 1, "study": "models"}'])
+def test_a_damaged_run_is_told_in_one_line(tmp_path, text):
+    RunFolder.start(a_run(), tmp_path / "a").finish(rows())
+    (tmp_path / "a" / "run.json").write_text(text)
+    for use in (read_run, read_table, lambda folder: RunFolder.start(a_run(), folder)):
+        with pytest.raises(UsageError, match=r"run\.json: (damaged|not of format)"):
+            use(tmp_path / "a")
+
+
+def test_a_damaged_table_is_told_in_one_line(tmp_path):
+    RunFolder.start(a_run(), tmp_path / "a").finish(rows())
+    (tmp_path / "a" / "table.json").write_text("{}")
+    with pytest.raises(UsageError, match=r"table\.json: damaged \('keys' is missing\)"):
+        compare_runs(tmp_path / "a", tmp_path / "a")
+
+
+def test_arguments_that_a_study_does_not_take_are_told_in_one_line(tmp_path):
+    run = StudyRun("toy", {"seed": 0, "sides": 3}, {}, ("model",))
+    RunFolder.start(run, tmp_path / "a").finish(rows())
+    with pytest.raises(UsageError, match=r"cannot repeat it .*'sides'"):
+        rerun_without_collection(tmp_path / "a")
+    check_arguments(tmp_path, {"arguments": {"a": 1}}, lambda *, a: None)
+
+
+def test_a_run_killed_while_its_first_file_was_written_is_started_anew(tmp_path):
+    (tmp_path / "r").mkdir()
+    (tmp_path / "r" / ".run.json.part").write_text('{"form')
+    RunFolder.start(a_run(), tmp_path / "r").finish(rows())
+    assert read_table(tmp_path / "r")["rows"]
+
+
+def test_a_run_whose_figure_is_missing_is_not_finished(tmp_path):
+    folder = RunFolder.start(a_run(), tmp_path / "r")
+
+    def stopped(table, path):
+        assert path == tmp_path / "r" / "models.png"
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        folder.finish(rows(), draw=stopped)
+    assert not read_run(tmp_path / "r")["finished"]
+    folder.finish(rows(), draw=lambda table, path: path.write_bytes(b"png"))
+    assert read_run(tmp_path / "r")["finished"]
+
+
+def test_a_repeated_run_says_whether_its_table_is_the_same(tmp_path):
+    def measured(seconds, f1=0.5):
+        return [{"model": "x", "f1": f1, "train_s": seconds}]
+
+    first = tmp_path / "a"
+    RunFolder.start(a_run(), first).finish(measured(1.0))
+    RunFolder.start(a_run(), tmp_path / "b").finish(measured(2.0))
+    RunFolder.start(a_run(), tmp_path / "c").finish([*measured(1.0, f1=0.4), {"model": "y"}])
+    run = read_run(first)
+    same = note_repeat(first, run, {"folder": str(tmp_path / "b")})
+    assert same == f"the table is that of {first}, but for the times"
+    other = note_repeat(first, run, {"folder": str(tmp_path / "c")})
+    assert other.startswith(f"not the table of {first}: 1 of 1 value changed, 1 row is in one run")
+    assert note_repeat(first, {**run, "finished": ""}, {"folder": str(first)}) == ""
+
+
+def test_diff_shows_measures_and_no_ends_of_intervals(tmp_path, capsys):
+    from vernis.cli.main import main
+
+    def measured(f1):
+        return [{"model": "x", "f1": f1, "f1_low": f1 - 0.1, "f1_high": f1 + 0.1, "f1_sd": 0.1}]
+
+    RunFolder.start(a_run(fingerprint="a" * 64), tmp_path / "a").finish(measured(0.5))
+    RunFolder.start(a_run(fingerprint="b" * 64), tmp_path / "b").finish(
+        [*measured(0.4999), {"model": "y"}]
+    )
+    assert main(["lab", "diff", str(tmp_path / "a"), str(tmp_path / "b")]) == 0
+    shown = capsys.readouterr().out
+    assert f"data.fingerprint: {'a' * 12} → {'b' * 12}\n" in shown
+    assert "f1_low" not in shown
+    assert "-0.000" not in shown
+    assert "only in B: model y\n" in shown
+    assert main(["lab", "diff", str(tmp_path / "a"), str(tmp_path / "b"), "--all"]) == 0
+    assert "f1_low" in capsys.readouterr().out

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vernis.cli import lab_sample_verbs
-from vernis.cli.output import print_json, print_table, say
+from vernis.cli.output import cell, print_json, print_table, say
 from vernis.cli.progress import choose_progress
 from vernis.cli.verbs import add_verb, fraction, working
 from vernis.domain.errors import UsageError
@@ -41,7 +41,9 @@ def add_verbs(verbs: Any) -> None:
     diff_verb = add_verb(studies, "diff", diff, "compare the tables of two runs", table=True)
     diff_verb.add_argument("a", metavar="A", help="folder of a lab run")
     diff_verb.add_argument("b", metavar="B", help="folder of another run of the same study")
-    diff_verb.add_argument("--all", action="store_true", help="also what does not differ")
+    diff_verb.add_argument(
+        "--all", action="store_true", help="also what is equal, and the intervals"
+    )
 
 
 def _add_models(studies: Any) -> None:
@@ -219,6 +221,10 @@ def models(options: Namespace) -> int:
 
 
 SWEEP_COLUMNS = ("model", "micro_f1", "micro_f1_sd", "macro_f1", "macro_f1_sd", "train_s")
+COMPONENT_COLUMNS = ("components", *SWEEP_COLUMNS)
+THRESHOLD_COLUMNS = ("class", "threshold", "f1", "f2", "precision", "recall", "images")
+SPACE_COLUMNS = ("space", "layer", *SWEEP_COLUMNS)
+NOISE_COLUMNS = ("noise", "rate", *SWEEP_COLUMNS[:5])
 
 
 def components(options: Namespace) -> int:
@@ -233,7 +239,7 @@ def components(options: Namespace) -> int:
             seed=options.seed,
             out=options.out,
         )
-    return print_study(options, outcome, ("components", *SWEEP_COLUMNS))
+    return print_study(options, outcome, COMPONENT_COLUMNS)
 
 
 def thresholds(options: Namespace) -> int:
@@ -247,8 +253,7 @@ def thresholds(options: Namespace) -> int:
             seed=options.seed,
             out=options.out,
         )
-    columns = ("class", "threshold", "f1", "f2", "precision", "recall", "images")
-    return print_study(options, outcome, columns)
+    return print_study(options, outcome, THRESHOLD_COLUMNS)
 
 
 def spaces(options: Namespace) -> int:
@@ -263,7 +268,7 @@ def spaces(options: Namespace) -> int:
             seed=options.seed,
             out=options.out,
         )
-    return print_study(options, outcome, ("space", "layer", *SWEEP_COLUMNS))
+    return print_study(options, outcome, SPACE_COLUMNS)
 
 
 def noise(options: Namespace) -> int:
@@ -279,7 +284,7 @@ def noise(options: Namespace) -> int:
             seed=options.seed,
             out=options.out,
         )
-    return print_study(options, outcome, ("noise", "rate", *SWEEP_COLUMNS[:5]))
+    return print_study(options, outcome, NOISE_COLUMNS)
 
 
 ERROR_COLUMNS = (
@@ -331,36 +336,54 @@ def toy(options: Namespace) -> int:
     return print_study(options, outcome)
 
 
+STUDY_COLUMNS = {
+    "models": MODEL_COLUMNS,
+    "components": COMPONENT_COLUMNS,
+    "thresholds": THRESHOLD_COLUMNS,
+    "spaces": SPACE_COLUMNS,
+    "noise": NOISE_COLUMNS,
+    "errors": ERROR_COLUMNS,
+}
+"""What is shown of each study's rows; all of one that is not here."""
+
+
 def rerun(options: Namespace) -> int:
     """``vernis lab rerun FOLDER``."""
     from vernis.report.lab.run_folder import read_run
     from vernis.workflows.lab import standalone
 
     how = {"out": options.out, "other_data": options.other_data}
-    if read_run(options.folder)["study"] in standalone.WITHOUT_COLLECTION:
+    study = read_run(options.folder)["study"]
+    if study in standalone.WITHOUT_COLLECTION:
         with choose_progress(options.quiet) as progress:
             outcome = standalone.rerun_without_collection(options.folder, progress=progress, **how)
     else:
         with working(options) as collection:
             outcome = collection.lab.rerun(options.folder, **how)
-    return print_study(options, outcome)
+    return print_study(options, outcome, STUDY_COLUMNS.get(study))
 
 
 def diff(options: Namespace) -> int:
     """``vernis lab diff A B``."""
-    from vernis.workflows.lab.compare import compare_runs
+    from vernis.workflows.lab.compare import ENDS, compare_runs
 
     document = compare_runs(options.a, options.b)
     if options.json:
         print_json(document)
         return 0
     for name, (a, b) in document["settings"].items():
+        if name == "data.fingerprint":
+            a, b = str(a)[:12], str(b)[:12]
         print(f"{name}: {a} → {b}")
-    rows = [row for row in document["rows"] if options.all or row["difference"]]
+    rows = [
+        row
+        for row in document["rows"]
+        if options.all or (row["difference"] and not row["measure"].endswith(ENDS))
+    ]
     print_table(rows, [*document["keys"], "measure", "a", "b", "difference", "spread", "exceeds"])
     for side in ("a", "b"):
         for key in document[f"only_{side}"]:
-            print(f"only in {side.upper()}: {key}")
+            print(f"only in {side.upper()}: {', '.join(f'{n} {cell(v)}' for n, v in key.items())}")
     judged = [row for row in document["rows"] if row["exceeds"] is not None]
     beyond = sum(row["exceeds"] for row in judged)
     print(f"Different by more than the spread: {beyond} of {counted(len(judged), 'measure')}.")

@@ -45,7 +45,7 @@ def cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.3f}"
+        return "" if math.isnan(value) else f"{value:.3f}".replace("-0.000", "0.000")
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, list | tuple):

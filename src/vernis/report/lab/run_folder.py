@@ -36,6 +36,19 @@ CELLS = "cells"
 
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "xgboost", "xgboost-cpu", "onnxruntime", "cleanlab")
 
+_RUN_PARTS: Mapping[str, type] = {
+    "study": str,
+    "arguments": dict,
+    "data": dict,
+    "keys": list,
+    "versions": dict,
+    "digest": str,
+    "started": str,
+    "finished": str,
+}
+_TABLE_PARTS: Mapping[str, type] = {"keys": list, "rows": list}
+_PARTIAL = ".part"
+
 Row = dict[str, Any]
 
 
@@ -124,7 +137,7 @@ class RunFolder:
                     f"{folder} holds another run (other settings, data or versions); name another "
                     "folder: --out"
                 )
-        elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        elif folder.exists() and (not folder.is_dir() or any(map(_is_content, folder.iterdir()))):
             raise UsageError(f"{folder} is not empty and no lab run; name another: --out")
         started = cls(folder, run)
         if not (folder / RUN).exists():
@@ -152,12 +165,28 @@ class RunFolder:
         self.computed += 1
         return rows
 
-    def finish(self, rows: Sequence[Mapping[str, Any]], notes: Sequence[str] = ()) -> list[Row]:
-        """Write the table and say that the run is finished; returns the rows as written."""
+    def finish(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        notes: Sequence[str] = (),
+        *,
+        draw: Callable[[list[Row], Path], object] | None = None,
+    ) -> list[Row]:
+        """Write table and figure, then say that the run is finished; returns the rows as written.
+
+        Parameters
+        ----------
+        rows : sequence of mapping
+        notes : sequence of str
+        draw : callable, optional
+            Draws the rows into ``STUDY.png`` of the folder.
+        """
         table = [plain(row) for row in rows]
         document = {"keys": list(self.run.keys), "notes": list(notes), "rows": table}
         write_whole(self.folder / TABLE_CSV, csv_text(table, self.run.keys))
         write_whole(self.folder / TABLE, json.dumps(document, indent=1) + "\n")
+        if draw is not None:
+            draw(table, self.folder / f"{self.run.study}.png")
         self._describe(finished=_now(), notes=notes)
         return table
 
@@ -189,7 +218,7 @@ def read_run(folder: Path | str) -> dict[str, Any]:
     UsageError
         The folder holds no lab run, a damaged one, or one of a newer format.
     """
-    return _read_json(Path(folder), RUN)
+    return _read_json(Path(folder), RUN, _RUN_PARTS)
 
 
 def read_table(folder: Path | str) -> dict[str, Any]:
@@ -203,10 +232,16 @@ def read_table(folder: Path | str) -> dict[str, Any]:
     run = read_run(folder)
     if not run["finished"]:
         raise UsageError(f"{folder}: this run is not finished; go on: vernis lab rerun {folder}")
-    return _read_json(Path(folder), TABLE)
+    return _read_json(Path(folder), TABLE, _TABLE_PARTS)
 
 
-def _read_json(folder: Path, name: str) -> dict[str, Any]:
+def _is_content(path: Path) -> bool:
+    """Return whether a file is more than what a write that was stopped leaves behind."""
+    return not (path.name.startswith(".") and path.name.endswith(_PARTIAL))
+
+
+def _read_json(folder: Path, name: str, parts: Mapping[str, type]) -> dict[str, Any]:
+    """Return a document that holds ``parts``, by name and type; raises UsageError."""
     path = folder / name
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
@@ -216,6 +251,9 @@ def _read_json(folder: Path, name: str) -> dict[str, Any]:
         raise UsageError(f"{path}: damaged ({error}); run the study again") from error
     if not isinstance(document, dict) or document.get("format", FORMAT) != FORMAT:
         raise UsageError(f"{path}: not of format {FORMAT}, which this version of Vernis reads")
+    lacking = [part for part, kind in parts.items() if not isinstance(document.get(part), kind)]
+    if lacking:
+        raise UsageError(f"{path}: damaged ('{lacking[0]}' is missing); run the study again")
     return document
 
 
@@ -236,7 +274,7 @@ def write_whole(path: Path, text: str) -> None:
     StorageError
         The disk refuses.
     """
-    partial = path.with_name(f".{path.name}.part")
+    partial = path.with_name(f".{path.name}{_PARTIAL}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(partial, "w", encoding="utf-8") as stream:

@@ -13,9 +13,10 @@ from vernis.report.plots import PALETTE, new_figure, save_figure
 
 def draw_toys(
     rows: Sequence[Mapping[str, Any]],
+    path: Path,
+    *,
     points: Mapping[str, Any],
     areas: Mapping[tuple[str, str], Sequence[float]],
-    path: Path,
     permuted: float,
 ) -> Path:
     """Draw the decision areas of every model with the points as they were given.
@@ -24,11 +25,11 @@ def draw_toys(
     ----------
     rows : sequence of mappings
         ``shape``, ``model``, ``accuracy``, ``accuracy_sd``.
+    path : Path
     points : mapping of str to (X, true, given)
         By shape; X of shape (n, 2).
     areas : mapping of (shape, model) to sequence of float
         The probability of the second class on a square grid over the plane.
-    path : Path
     permuted : float
         Share of the points whose labels were permuted.
     """

@@ -9,9 +9,16 @@ from typing import Any
 
 from vernis.domain.errors import UsageError
 from vernis.report.lab.run_folder import read_run, read_table
+from vernis.report.wording import counted
 
 SPREAD = "_sd"
 """A column ``x_sd`` holds the standard deviation of the column ``x``."""
+
+ENDS = ("_low", "_high")
+"""Columns ``x_low`` and ``x_high`` hold the interval of the column ``x``."""
+
+TIME = "_s"
+"""A column ``x_s`` holds seconds."""
 
 
 def compare_runs(first: Path | str, second: Path | str) -> dict[str, Any]:
@@ -51,6 +58,33 @@ def compare_runs(first: Path | str, second: Path | str) -> dict[str, Any]:
         "only_a": [dict(key) for key in a if key not in b],
         "only_b": [dict(key) for key in b if key not in a],
     }
+
+
+def note_repeat(folder: Path | str, run: Mapping[str, Any], outcome: Mapping[str, Any]) -> str:
+    """Say whether a run that was repeated gave the same table again; "" if it was just finished.
+
+    Parameters
+    ----------
+    folder : Path or str
+    run : mapping
+        ``read_run(folder)`` before the repetition.
+    outcome : mapping
+        ``folder`` of the repetition.
+    """
+    again = outcome["folder"]
+    if not run["finished"] or Path(again).resolve() == Path(folder).resolve():
+        return ""
+    found = compare_runs(folder, again)
+    rows = [row for row in found["rows"] if not row["measure"].endswith(TIME)]
+    other = sum(bool(row["difference"]) for row in rows)
+    lone = len(found["only_a"]) + len(found["only_b"])
+    if not other and not lone:
+        return f"the table is that of {folder}, but for the times"
+    lone_rows = f", {counted(lone, 'row is', 'rows are')} in one run alone" if lone else ""
+    return (
+        f"not the table of {folder}: {other:,} of {counted(len(rows), 'value')} changed"
+        f"{lone_rows}; see vernis lab diff {folder} {again}"
+    )
 
 
 def _by_key(

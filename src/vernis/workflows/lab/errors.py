@@ -104,9 +104,8 @@ def study_errors(
     table = _over_seeds(rows)
     notes += _verdicts(table)
     write_whole(folder.folder / "seeds.csv", csv_text(rows, (*_KEYS, "seed")))
-    written = folder.finish(table, notes)
     about = f"{taxonomy}, {len(data.Y):,} images, seeds: {seeds}"
-    draw_errors(written, folder.folder / "errors.png", about)
+    written = folder.finish(table, notes, draw=partial(draw_errors, about=about))
     return {"folder": str(folder.folder), "rows": _shown(written), "notes": list(notes)}
 
 

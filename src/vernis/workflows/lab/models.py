@@ -66,9 +66,8 @@ def compare_models(
             "the words hold file names and the labels of the other taxonomies: where those name "
             "the class, the score says nothing of new images",
         )
-    table = folder.finish(rows, notes)
-    about = f"{taxonomy}: {len(data.Y):,} images, {len(data.classes)} classes, {n_folds} folds"
-    draw_models(table, folder.folder / "models.png", about)
+    about = f"{taxonomy}, {len(data.Y):,} images, {len(data.classes)} classes, {n_folds} folds"
+    table = folder.finish(rows, notes, draw=partial(draw_models, about=about))
     return {
         "folder": str(folder.folder),
         "rows": table,

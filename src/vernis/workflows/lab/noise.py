@@ -81,9 +81,8 @@ def study_noise(
     ]
     slowest, verdicts = _verdicts(rows, kinds, rates)
     notes = (*data.notes, *notes, *verdicts)
-    table = folder.finish(rows, notes)
     about = f"{taxonomy}, {len(data.Y):,} images, seeds: {arguments['seeds']}"
-    draw_noise(table, folder.folder / "noise.png", about)
+    table = folder.finish(rows, notes, draw=partial(draw_noise, about=about))
     shown = [row for row in table if row["rate"] in (rates[0], rates[-1])]
     return {
         "folder": str(folder.folder),

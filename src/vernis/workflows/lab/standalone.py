@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from vernis.domain.errors import UsageError
 from vernis.domain.ports import Progress, silent
 from vernis.report.lab.run_folder import read_run
+from vernis.workflows.lab.compare import note_repeat
 
 WITHOUT_COLLECTION = ("toy",)
 """Their names."""
@@ -30,7 +33,20 @@ def rerun_without_collection(
 ) -> dict[str, Any]:
     """Run a study that draws its own data again from its folder; see ``Lab.rerun``."""
     run = read_run(folder)
-    return toy(**run["arguments"], out=place_of_rerun(folder, run, out), progress=progress)
+    check_arguments(folder, run, toy)
+    outcome = toy(**run["arguments"], out=place_of_rerun(folder, run, out), progress=progress)
+    return {
+        **outcome,
+        "notes": [*outcome["notes"], *filter(None, [note_repeat(folder, run, outcome)])],
+    }
+
+
+def check_arguments(folder: Path | str, run: dict[str, Any], study: Callable[..., Any]) -> None:
+    """Raise UsageError when a study does not take the arguments of a run."""
+    try:
+        inspect.signature(study).bind(**run["arguments"])
+    except TypeError as error:
+        raise UsageError(f"{folder}: this version of Vernis cannot repeat it ({error})") from error
 
 
 def toy(

@@ -68,8 +68,8 @@ def sweep_components(
 
     rows = _measure(folder, data, "components", values, names, arguments, split, progress)
     notes = (*data.notes, *notes)
-    table = folder.finish(rows, notes)
-    draw_components(table, folder.folder / "components.png", _about(data, arguments))
+    draw = partial(draw_components, about=_about(data, arguments))
+    table = folder.finish(rows, notes, draw=draw)
     return {"folder": str(folder.folder), "rows": table, "notes": list(notes)}
 
 
@@ -118,8 +118,8 @@ def sweep_spaces(
         )
         rows += [{"space": space.name, **row} for row in found]
     notes = (*read[0].notes, *notes)
-    table = folder.finish(rows, notes)
-    draw_spaces(table, folder.folder / "spaces.png", _about(read[0], arguments))
+    draw = partial(draw_spaces, about=_about(read[0], arguments))
+    table = folder.finish(rows, notes, draw=draw)
     return {"folder": str(folder.folder), "rows": table, "notes": list(notes)}
 
 

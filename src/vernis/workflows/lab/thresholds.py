@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +70,8 @@ def sweep_thresholds(
             "one class an image: a head takes the most probable class; thresholds matter where "
             "only sure labels are wanted",
         )
-    table = folder.finish(rows, notes)
-    draw_thresholds(table, folder.folder / "thresholds.png", f"{taxonomy}, {names[0]}")
+    about = f"{taxonomy}, {names[0]}, {len(data.Y):,} images"
+    table = folder.finish(rows, notes, draw=partial(draw_thresholds, about=about))
     shown = [row for row in table if row["chosen_f1"]]
     return {"folder": str(folder.folder), "rows": shown, "notes": list(notes)}
 

@@ -76,12 +76,13 @@ def study_toys(
             sd = float(np.std(values, ddof=1)) if n_seeds > 1 else None
             mean = float(np.mean(values))
             rows.append({"shape": shape, "model": name, "accuracy": mean, "accuracy_sd": sd})
-    table = folder.finish(rows, notes)
     points = {
         shape: draw_points(shape, int(arguments["points"]), float(arguments["permuted"]), first)
         for shape in SHAPES
     }
-    draw_toys(table, points, areas, folder.folder / "toy.png", float(arguments["permuted"]))
+    permuted = float(arguments["permuted"])
+    draw = partial(draw_toys, points=points, areas=areas, permuted=permuted)
+    table = folder.finish(rows, notes, draw=draw)
     return {"folder": str(folder.folder), "rows": table, "notes": list(notes)}
 
 
