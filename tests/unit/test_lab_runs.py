@@ -200,3 +200,12 @@ def test_diff_shows_measures_and_no_ends_of_intervals(tmp_path, capsys):
     assert "only in B: model y\n" in shown
     assert main(["lab", "diff", str(tmp_path / "a"), str(tmp_path / "b"), "--all"]) == 0
     assert "f1_low" in capsys.readouterr().out
+
+
+def test_an_image_of_two_classes_is_counted_once_over_all_classes():
+    from vernis.workflows.lab.thresholds import _counts
+
+    Y = np.asarray([[1, 1], [1, 0], [np.nan, 0]], np.float32)
+    found = _counts(Y, np.full((3, 2), 0.9), 0.5)
+    assert found["images"] == 2
+    assert found["precision"] == pytest.approx(3 / 5)

@@ -4,7 +4,14 @@ import pytest
 from PIL import Image
 
 from vernis.domain.errors import StorageError
-from vernis.report.plots import draw_line, legend_outside, new_figure, save_figure, series_styles
+from vernis.report.plots import (
+    draw_line,
+    label_plainly,
+    legend_outside,
+    new_figure,
+    save_figure,
+    series_styles,
+)
 
 
 def drawn():
@@ -37,3 +44,83 @@ def test_a_figure_that_cannot_be_written_leaves_nothing(tmp_path):
     with pytest.raises(StorageError, match=r"f1\.nope"):
         save_figure(drawn(), tmp_path / "f1.nope")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_logarithmic_axis_is_labelled_with_plain_numbers():
+    for values, shown in (
+        ([0.014, 0.6], {"0.02", "0.05", "0.1", "0.2", "0.5"}),
+        ([0.0001, 0.7], {"0.0001", "0.001", "0.01", "0.1", "1"}),
+    ):
+        figure, axes = new_figure("Time")
+        axes.plot(values, [0, 1])
+        axes.set_xscale("log")
+        label_plainly(axes.xaxis, values)
+        figure.canvas.draw()
+        labels = {text.get_text() for text in axes.xaxis.get_ticklabels(which="both")}
+        assert shown <= labels
+        assert not any("$" in text for text in labels)
+        figure.clear()
+
+
+def recorded(monkeypatch, module):
+    """Keep the figure that a function draws instead of writing it."""
+    kept = []
+    monkeypatch.setattr(module, "save_figure", lambda figure, path: kept.append(figure))
+    return kept
+
+
+def test_figures_of_the_lab_say_what_they_are_of_and_list_models_in_order(monkeypatch, tmp_path):
+    from vernis.report.lab import figures
+
+    kept = recorded(monkeypatch, figures)
+    measured = {"micro_f1": 0.8, "micro_f1_low": 0.7, "micro_f1_high": 0.9, "micro_f1_sd": 0.1}
+    measured |= {"macro_f1": 0.7, "macro_f1_low": 0.6, "macro_f1_high": 0.8}
+    measured |= {"train_s": 0.2, "predict_s": 0.0}
+    rows = [
+        {"model": name, "space": "s", "layer": "all", "components": 5, **measured}
+        for name in ("best", "second")
+    ]
+    for draw in (figures.draw_models, figures.draw_components, figures.draw_spaces):
+        draw(rows, tmp_path / "x.png", "colour, 9 images")
+    assert all("colour, 9 images" in figure.get_suptitle() for figure in kept)
+    models, _, spaces = kept
+    places = {text.get_text(): text.get_position()[1] for text in models.axes[0].get_yticklabels()}
+    low, high = models.axes[0].get_ylim()
+    assert places["best"] < places["second"]
+    assert low > high  # the first row on top
+    first, second = (bar[0].get_ydata()[0] for bar in spaces.axes[0].containers)
+    assert first < second
+    assert spaces.axes[0].get_ylim()[0] > spaces.axes[0].get_ylim()[1]
+
+
+def test_lines_of_the_thresholds_differ_by_dashes_and_titles_count_images(monkeypatch, tmp_path):
+    from vernis.report.lab import figures
+
+    kept = recorded(monkeypatch, figures)
+    rows = [
+        {
+            "class": "(overall)",
+            "threshold": step,
+            **dict.fromkeys(("f1", "f2", "precision", "recall"), 0.5),
+            "images": 9,
+            "chosen_f1": False,
+            "chosen_f2": False,
+        }
+        for step in (0.1, 0.9)
+    ]
+    figures.draw_thresholds(rows, tmp_path / "x.png", "colour, 9 images")
+    axes = kept[0].axes[0]
+    assert axes.get_title() == "overall, 9 images"
+    assert [line.get_linestyle() for line in axes.lines] == ["-", "-", "--", "-."]
+
+
+def test_four_kinds_of_noise_make_a_square(monkeypatch, tmp_path):
+    from vernis.report.lab import figures
+
+    kept = recorded(monkeypatch, figures)
+    rows = [
+        {"noise": kind, "rate": 0.1, "model": "m", "micro_f1": 0.5, "micro_f1_sd": None}
+        for kind in ("uniform", "missing", "added", "unknown")
+    ]
+    figures.draw_noise(rows, tmp_path / "x.png", "colour, 9 images")
+    assert [axes.get_visible() for axes in kept[0].axes] == [True] * 4

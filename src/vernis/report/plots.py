@@ -9,6 +9,7 @@ line style too.
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from vernis.domain.errors import StorageError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 # Okabe & Ito (2008), without the yellow, which is too light for lines on white.
@@ -26,6 +28,9 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", "-.", ":")
 GREY = "#6B6B6B"
+
+_MANY_DECADES = 2
+"""Powers of ten beyond which a logarithmic axis is labelled at them alone."""
 
 _STYLE: Any = {
     "figure.facecolor": "white",
@@ -105,7 +110,18 @@ def draw_line(
 
 def legend_outside(axes: Axes, **options: Any) -> None:
     """Put the legend to the right of the axes, where it covers no data."""
-    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0, **options)
+    place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0.0}
+    axes.legend(**{**place, "frameon": False, **options})
+
+
+def label_plainly(axis: Axis, values: Sequence[float]) -> None:
+    """Label a logarithmic axis over ``values`` with plain numbers: 0.02, not 2 × 10⁻²."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    decades = np.log10(max(values) / min(values)) if len(values) else 0.0
+    axis.set_major_locator(LogLocator(subs=(1.0,) if decades > _MANY_DECADES else (1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def save_figure(figure: Figure, path: Path | str) -> Path:

@@ -51,7 +51,7 @@ def draw_errors(rows: Sequence[Mapping[str, Any]], path: Path, about: str) -> Pa
         share = "as given" if rate is None else f"{rate:.0%}"
         wrong = f"{own[0]['wrong_images']:,.0f} images wrong"
         axes.set_title(f"{noise}, {share}: {wrong}", fontsize=10)
-        axes.set_xlabel("average precision")
+        axes.set_xlabel("average precision (0 to 1)")
     legend_outside(grid[0][columns - 1], title="scorer (ring: Vernis)")
     return save_figure(figure, path)
 

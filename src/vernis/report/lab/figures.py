@@ -9,60 +9,72 @@ from typing import Any
 import numpy as np
 
 from vernis.report.plots import (
-    GREY,
     PALETTE,
     draw_line,
+    label_plainly,
     legend_outside,
     new_figure,
     save_figure,
     series_styles,
 )
+from vernis.report.wording import counted
 
 Rows = Sequence[Mapping[str, Any]]
+
+_LEAST_SECONDS = 1e-4
+"""Shorter times are drawn here: a logarithmic axis has no zero."""
 
 
 def draw_models(rows: Rows, path: Path, about: str) -> Path:
     """Draw micro- and macro-F1 of each model with intervals, and its time."""
-    names = [str(row["model"]).replace("_", " ") for row in rows][::-1]
+    names = [str(row["model"]).replace("_", " ") for row in rows]
     places = np.arange(len(names))
-    figure, axes = new_figure(
-        "Models", columns=2, width=10, height=1.6 + 0.38 * len(names), sharey=True
+    figure, (left, right) = new_figure(
+        f"Models: {about}",
+        columns=2,
+        width=10,
+        height=1.6 + 0.38 * len(names),
+        sharey=True,
+        gridspec_kw={"width_ratios": (3, 2)},
     )
-    left, right = axes
     for offset, measure, name, color, marker in (
-        (0.16, "micro_f1", "micro-F1", PALETTE[0], "o"),
-        (-0.16, "macro_f1", "macro-F1", PALETTE[1], "s"),
+        (-0.16, "micro_f1", "micro-F1", PALETTE[0], "o"),
+        (0.16, "macro_f1", "macro-F1", PALETTE[1], "s"),
     ):
         value, low, high = (
-            np.asarray([_number(row[measure + end]) for row in rows][::-1])
+            np.asarray([_number(row[measure + end]) for row in rows])
             for end in ("", "_low", "_high")
         )
-        spread = np.nan_to_num(np.stack([value - low, high - value]))
-        left.errorbar(
-            value,
-            places + offset,
-            xerr=np.maximum(spread, 0),
-            fmt=marker,
-            color=color,
-            markersize=5,
-            capsize=3,
-            label=name,
-        )
+        spread = np.maximum(np.nan_to_num(np.stack([value - low, high - value])), 0)
+        look = {"fmt": marker, "color": color, "markersize": 5, "capsize": 3, "label": name}
+        left.errorbar(value, places + offset, xerr=spread, **look)
     left.set_yticks(places, names)
     left.set_xlabel("F1 on unseen folds, with 95 % intervals")
-    left.set_title(about, fontsize=9, fontweight="normal", color=GREY)
-    for offset, measure, name, color in (
-        (0.18, "train_s", "train", PALETTE[2]),
-        (-0.18, "predict_s", "predict", PALETTE[4]),
+    all_seconds: list[float] = []
+    for measure, name, color, marker in (
+        ("train_s", "train", PALETTE[2], "^"),
+        ("predict_s", "predict", PALETTE[3], "D"),
     ):
-        seconds = [max(_number(row[measure]), 1e-4) for row in rows][::-1]
-        right.barh(places + offset, seconds, 0.34, color=color, label=name)
+        seconds = [max(_number(row[measure]), _LEAST_SECONDS) for row in rows]
+        right.plot(seconds, places, marker, color=color, markersize=6, label=name)
+        all_seconds += seconds
     right.set_xscale("log")
-    right.set_xlabel("processor seconds a fold (logarithmic)")
+    label_plainly(right.xaxis, all_seconds)
+    right.set_xlabel("processor seconds a fold (log.)")
+    _separate(left, len(names))
+    _separate(right, len(names))
     handles, labels = left.get_legend_handles_labels()
     more = right.get_legend_handles_labels()
     legend_outside(right, handles=handles + more[0], labels=labels + more[1])
     return save_figure(figure, path)
+
+
+def _separate(axes: Any, count: int) -> None:
+    """Draw lines between the rows of a chart whose first row is on top."""
+    axes.set_ylim(count - 0.5, -0.5)
+    axes.grid(axis="y", visible=False)
+    for border in range(1, count):
+        axes.axhline(border - 0.5, color="#E3E3E3", linewidth=0.8)
 
 
 def _number(value: Any) -> float:
@@ -71,10 +83,11 @@ def _number(value: Any) -> float:
 
 def draw_components(rows: Rows, path: Path, about: str) -> Path:
     """Draw F1 and training time over the number of components, a line a model."""
-    figure, axes = new_figure("Principal components", columns=2, width=10.5, height=4.4)
+    figure, axes = new_figure(f"Principal components: {about}", columns=2, width=10.5, height=4.4)
     values = list(dict.fromkeys(row["components"] for row in rows))
     ordered = sorted(values, key=lambda n: n or float("inf"))
     styles = series_styles()
+    all_seconds: list[float] = []
     for model in dict.fromkeys(str(row["model"]) for row in rows):
         own = {row["components"]: row for row in rows if row["model"] == model}
         style = next(styles)
@@ -83,15 +96,16 @@ def draw_components(rows: Rows, path: Path, about: str) -> Path:
         value = [_number(own[n]["micro_f1"]) for n in ordered]
         spread = np.nan_to_num([_number(own[n]["micro_f1_sd"]) for n in ordered])
         draw_line(axes[0], place, value, name=name, style=style, spread=spread)
-        seconds = [max(_number(own[n]["train_s"]), 1e-4) for n in ordered]
+        seconds = [max(_number(own[n]["train_s"]), _LEAST_SECONDS) for n in ordered]
+        all_seconds += seconds
         draw_line(axes[1], place, seconds, name=name, style=style)
     for one in axes:
         one.set_xticks(np.arange(len(ordered)), ["all" if not n else str(n) for n in ordered])
         one.set_xlabel("principal components")
     axes[0].set_ylabel("micro-F1, band: deviation over folds")
-    axes[0].set_title(about, fontsize=9, fontweight="normal", color=GREY)
     axes[1].set_yscale("log")
-    axes[1].set_ylabel("processor seconds to train a fold")
+    label_plainly(axes[1].yaxis, all_seconds)
+    axes[1].set_ylabel("processor seconds to train a fold (log.)")
     legend_outside(axes[1])
     return save_figure(figure, path)
 
@@ -100,7 +114,7 @@ def draw_spaces(rows: Rows, path: Path, about: str) -> Path:
     """Draw the F1 of each model on each space and layer."""
     places = list(dict.fromkeys((str(row["space"]), str(row["layer"])) for row in rows))
     figure, axes = new_figure(
-        "Embedding spaces and layers", width=9, height=1.8 + 0.5 * len(places)
+        f"Embedding spaces and layers: {about}", width=9, height=1.8 + 0.5 * len(places)
     )
     models = list(dict.fromkeys(str(row["model"]) for row in rows))
     styles = series_styles()
@@ -112,7 +126,7 @@ def draw_spaces(rows: Rows, path: Path, about: str) -> Path:
         offset = 0.5 * ((number + 0.5) / len(models) - 0.5)
         axes.errorbar(
             value,
-            np.arange(len(places)) - offset,
+            np.arange(len(places)) + offset,
             xerr=spread,
             fmt=style["marker"],
             color=style["color"],
@@ -123,14 +137,19 @@ def draw_spaces(rows: Rows, path: Path, about: str) -> Path:
     axes.set_yticks(
         np.arange(len(places)), [f"{space}\n{layer}" for space, layer in places], fontsize=8
     )
-    axes.invert_yaxis()
+    _separate(axes, len(places))
     axes.set_xlabel("micro-F1, bars: deviation over folds")
-    axes.set_title(about, fontsize=9, fontweight="normal", color=GREY)
     legend_outside(axes)
     return save_figure(figure, path)
 
 
 _SHOWN_CLASSES = 11
+_THRESHOLD_LINES = (
+    ("f1", PALETTE[0], "-"),
+    ("f2", PALETTE[1], "-"),
+    ("precision", PALETTE[2], "--"),
+    ("recall", PALETTE[3], "-."),
+)
 
 
 def draw_thresholds(rows: Rows, path: Path, about: str) -> Path:
@@ -155,11 +174,10 @@ def draw_thresholds(rows: Rows, path: Path, about: str) -> Path:
             axes.set_visible(False)
             continue
         own = [row for row in rows if row["class"] == shown[place]]
-        styles = series_styles()
-        for measure in ("f1", "f2", "precision", "recall"):
-            style = {**next(styles), "marker": ""}
+        for measure, color, dashes in _THRESHOLD_LINES:
+            style = {"color": color, "linestyle": dashes}
             value = [_number(row[measure]) for row in own]
-            name = {"f1": "F1", "f2": "F2"}.get(measure, measure)
+            name = measure.upper() if len(measure) == 2 else measure
             draw_line(axes, [row["threshold"] for row in own], value, name=name, style=style)
         for mark, color, name in (
             ("chosen_f1", PALETTE[0], "chosen for F1"),
@@ -170,7 +188,8 @@ def draw_thresholds(rows: Rows, path: Path, about: str) -> Path:
                     axes.axvline(
                         row["threshold"], color=color, linewidth=1, linestyle=":", label=name
                     )
-        axes.set_title(f"{shown[place]} ({count[shown[place]]:,})", fontsize=9)
+        images = counted(count[shown[place]], "image")
+        axes.set_title(f"{shown[place].strip('()')}, {images}", fontsize=9)
         axes.set_ylim(0, 1.02)
         axes.set_xlim(0, 1)
     figure.supxlabel("threshold (a probability, 0 to 1)", fontsize=10)
@@ -182,7 +201,7 @@ def draw_thresholds(rows: Rows, path: Path, about: str) -> Path:
 def draw_noise(rows: Rows, path: Path, about: str) -> Path:
     """Draw the score on untouched labels over the noise, a panel a kind, a line a model."""
     kinds = list(dict.fromkeys(str(row["noise"]) for row in rows))
-    columns = min(3, len(kinds))
+    columns = 2 if len(kinds) == 4 else min(3, len(kinds))
     lines = -(-len(kinds) // columns)
     figure, grid = new_figure(
         f"Noise: {about}",
@@ -211,7 +230,7 @@ def draw_noise(rows: Rows, path: Path, about: str) -> Path:
                 spread=np.nan_to_num([_number(row["micro_f1_sd"]) for row in own]),
             )
         axes.set_title(kinds[place], fontsize=10)
-        axes.set_xlabel("noise, %")
+        axes.set_xlabel("noise, % of the labels")
     for line in grid:
         line[0].set_ylabel("micro-F1, untouched labels")
     legend_outside(grid[0][columns - 1])

@@ -102,5 +102,5 @@ def _counts(Y: NDArray[np.float32], p: NDArray[np.float32], threshold: float) ->
         "f2": 5 * both / max(4 * n_yes + n_decided, 1),
         "precision": both / n_decided if n_decided else None,
         "recall": both / n_yes if n_yes else None,
-        "images": n_yes,
+        "images": int(yes.any(axis=1).sum()),
     }
