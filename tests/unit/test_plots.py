@@ -1,5 +1,6 @@
 """The style of the PNG figures, and that they are written whole or not at all."""
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -124,3 +125,20 @@ def test_four_kinds_of_noise_make_a_square(monkeypatch, tmp_path):
     ]
     figures.draw_noise(rows, tmp_path / "x.png", "colour, 9 images")
     assert [axes.get_visible() for axes in kept[0].axes] == [True] * 4
+
+
+def test_the_toy_figure_says_what_shade_and_points_are(monkeypatch, tmp_path):
+    from vernis.report.lab import toy_figure
+
+    kept = recorded(monkeypatch, toy_figure)
+    X, given = np.random.default_rng(0).normal(size=(6, 2)), np.asarray([0, 1, 0, 1, 0, 1])
+    toy_figure.draw_toys(
+        [{"shape": "moons", "model": "svm", "accuracy": 0.9, "accuracy_sd": None}],
+        tmp_path / "x.png",
+        points={"moons": (X, given, given)},
+        areas={("moons", "svm"): [0.1, 0.9, 0.2, 0.8]},
+        permuted=0.3,
+    )
+    explained = kept[0].get_supxlabel()
+    for word in ("white where it is undecided", "blue circles and orange squares", "bold"):
+        assert word in explained

@@ -62,8 +62,10 @@ def draw_toys(
             if column == 0:
                 axes.set_ylabel(shape, fontsize=9)
     figure.supxlabel(
-        "Below each: accuracy in % on new points with true labels, mean ± deviation over seeds;\n"
-        "circles and squares are the labels given",
+        "Shade: the class that the model decides for, white where it is undecided; "
+        "blue circles and orange squares: the labels given.\n"
+        "Below each: accuracy in % on new points with true labels, mean ± deviation over seeds; "
+        "bold: the best of the row.",
         fontsize=8,
     )
     return save_figure(figure, path)
@@ -89,11 +91,11 @@ def _draw_area(axes: Any, X: Any, given: Any, area: Any, shades: Any) -> None:
         axes.scatter(
             X[own, 0],
             X[own, 1],
-            s=4,
+            s=8,
             marker=marker,
             color=PALETTE[code],
             edgecolors="white",
-            linewidths=0.2,
+            linewidths=0.4,
         )
     axes.set_xticks([])
     axes.set_yticks([])
