@@ -209,3 +209,14 @@ def test_an_image_of_two_classes_is_counted_once_over_all_classes():
     found = _counts(Y, np.full((3, 2), 0.9), 0.5)
     assert found["images"] == 2
     assert found["precision"] == pytest.approx(3 / 5)
+
+
+def test_words_that_no_two_images_share_are_told_to_say_nothing():
+    from types import SimpleNamespace
+
+    from vernis.workflows.lab.models import _about_words
+
+    assert "tell the models nothing" in _about_words(SimpleNamespace(texts=("one", "two")))
+    assert "file names" in _about_words(
+        SimpleNamespace(texts=("red apple", "red pear", "green apple", "green pear"))
+    )

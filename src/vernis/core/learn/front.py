@@ -83,6 +83,11 @@ class TextFront:
                 self.svd_ = TruncatedSVD(n_components, random_state=self.seed).fit(table)
         return self
 
+    @property
+    def columns(self) -> int:
+        """Components that the texts gave; 0 where no word is in two of them."""
+        return 0 if self.svd_ is None else len(self.svd_.components_)
+
     def apply(self, texts: Sequence[str]) -> Floats:
         """Return unit vectors, shape (n_images, n_components); zeros for images without words."""
         if self.svd_ is None:

@@ -62,10 +62,7 @@ def compare_models(
     winner = _winner(rows)
     notes = (*data.notes, *notes, winner[1])
     if arguments["features"] != "embedding":
-        notes += (
-            "the words hold file names and the labels of the other taxonomies: where those name "
-            "the class, the score says nothing of new images",
-        )
+        notes += (_about_words(data),)
     about = f"{taxonomy}, {len(data.Y):,} images, {len(data.classes)} classes, {n_folds} folds"
     table = folder.finish(rows, notes, draw=partial(draw_models, about=about))
     return {
@@ -141,6 +138,16 @@ def make_split(
         X_test=np.concatenate([block[1] for block in blocks], axis=1),
         members=members,
         seed=seed,
+    )
+
+
+def _about_words(data: LabData) -> str:
+    """Say what the scores with words are worth."""
+    if not TextFront().fit(data.texts).columns:
+        return "no word is known of two images: the words tell the models nothing"
+    return (
+        "the words hold file names and the labels of the other taxonomies: where those name the "
+        "class, the score says nothing of new images"
     )
 
 
