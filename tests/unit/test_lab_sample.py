@@ -266,3 +266,17 @@ def test_the_comparison_fits_a_terminal_of_80_characters(catalog, capsys):
     assert max(len(line) for line in lines) <= 80
     # without a head there are no predicted labels to be right or wrong
     assert rows[1]["predicted"] == "–"
+
+
+def test_figures_of_a_whole_collection_stand_without_an_interval(catalog):
+    from vernis.cli.lab_sample_verbs import measure_rows
+
+    sample = draw_truth_sample(catalog, "colour", size=100)
+    judged = {row.image: row.given or ("green",) for row in sample.images}
+    rows = measure_rows(record_truth(catalog, sample, judged, who="ada")["measures"])
+    assert rows[0] == {
+        "measure": "coverage",
+        "given": "0.750",
+        "cleaned": "0.833",
+        "predicted": "0.000",
+    }

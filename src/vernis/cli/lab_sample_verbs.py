@@ -68,8 +68,8 @@ def truth(options: Namespace) -> int:
     changes = [
         {
             "cleaning has": name.replace("_", " "),
-            "images of the sample": row["sample"],
-            "of the collection": f"{row['value']:,.0f} ({row['low']:,.0f}–{row['high']:,.0f})",
+            "images in the sample": row["sample"],
+            "in the collection": _interval(row, ",.0f"),
         }
         for name, row in result["changes"].items()
     ]
@@ -97,8 +97,11 @@ def _by_measure(found: Mapping[str, Any]) -> dict[str, Mapping[str, float | None
     return {**shares, **found["micro"], "macro f1": found["macro"]["f1"]}
 
 
-def _interval(share: Mapping[str, float | None]) -> str:
+def _interval(share: Mapping[str, float | None], form: str = ".3f") -> str:
+    """Return a figure with its interval, alone where it is known exactly."""
     value, low, high = (share[key] for key in ("value", "low", "high"))
     if value is None or value != value or low is None or high is None:
         return "–"
-    return f"{value:.3f} ({low:.3f}–{high:.3f})"
+    if low == high:
+        return f"{value:{form}}"
+    return f"{value:{form}} ({low:{form}}–{high:{form}})"
