@@ -280,3 +280,16 @@ def test_figures_of_a_whole_collection_stand_without_an_interval(catalog):
         "cleaned": "0.833",
         "predicted": "0.000",
     }
+
+
+def test_a_folder_that_is_taken_is_refused_before_the_work(catalog, tmp_path):
+    from vernis.assembly.job import draw_sample_folder
+
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "x").write_text("x")
+
+    def unexpected(*_):
+        raise AssertionError
+
+    with pytest.raises(UsageError, match="is there already"):
+        draw_sample_folder(catalog, "colour", 5, tmp_path / "mine", 0, unexpected)

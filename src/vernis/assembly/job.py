@@ -319,6 +319,7 @@ def draw_sample_folder(
     from vernis.report.judge_page import JudgedImage, render_judge_page
     from vernis.workflows.lab import sample as sampling
 
+    truth_folder.require_new(folder)  # before the work, and again when it is written
     sample = sampling.draw_truth_sample(catalog, taxonomy, size=size, seed=seed)
     read = picture_reader(image_root(catalog))
     rows = []

@@ -47,9 +47,8 @@ def write_sample_folder(
     StorageError
         It cannot be written.
     """
+    require_new(folder)
     try:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise UsageError(f"{folder}: is there already; name a new folder: --out DIR")
         folder.mkdir(parents=True, exist_ok=True)
         sheet = io.StringIO()
         writer = csv.writer(sheet, lineterminator="\n")
@@ -62,6 +61,12 @@ def write_sample_folder(
     except OSError as error:
         raise StorageError(f"{folder}: cannot write the sample ({error.strerror})") from error
     return folder / PAGE
+
+
+def require_new(folder: Path) -> None:
+    """Raise UsageError where a folder holds something."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder}: is there already; name a new folder: --out DIR")
 
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
