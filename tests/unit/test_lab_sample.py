@@ -2,6 +2,9 @@
 
 import csv
 import json
+import shutil
+import subprocess
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -293,3 +296,26 @@ def test_a_folder_that_is_taken_is_refused_before_the_work(catalog, tmp_path):
 
     with pytest.raises(UsageError, match="is there already"):
         draw_sample_folder(catalog, "colour", 5, tmp_path / "mine", 0, unexpected)
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+def test_on_the_page_taking_the_last_class_back_is_no_judgement():
+    page = files("vernis.report") / "templates" / "judge.js"
+    before = """
+      const element = () => new Proxy({ value: "", children: [] }, {
+        get: (own, name) => name in own ? own[name] : () => undefined,
+      });
+      globalThis.document = { getElementById: element, createElement: element,
+        addEventListener() {} };
+      globalThis.localStorage = { getItem: () => null, setItem() {} };
+      const sample = { key: "k", kind: "multi", taxonomy: "t", classes: ["a", "b"],
+        images: [{ image: "x", candidates: ["a", "b"], thumb: "" }] };
+    """
+    after = """
+      const seen = [];
+      for (const label of ["a", "b", "a", "b", null]) { choose(label); seen.push(judged.x ?? 0); }
+      console.log(JSON.stringify(seen));
+    """
+    script = before + page.read_text(encoding="utf-8").replace('"use strict";', "") + after
+    done = subprocess.run(["node", "-e", script], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [["a"], ["a", "b"], ["b"], 0, []]

@@ -17,6 +17,8 @@ function choose(label) {
   else if (sample.kind === "single") judged[name] = [label];
   else if (now && now.includes(label)) judged[name] = now.filter((other) => other !== label);
   else judged[name] = [...(now || []), label].sort();
+  // Who takes the last class back has not said that there is none: 0 says so.
+  if (label !== null && !judged[name].length) delete judged[name];
   keep();
   if (sample.kind === "single") move(1); else show();
 }
