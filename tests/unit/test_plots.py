@@ -7,6 +7,8 @@ from PIL import Image
 from vernis.domain.errors import StorageError
 from vernis.report.plots import (
     draw_line,
+    grid_shape,
+    hide_spare_panels,
     label_plainly,
     legend_outside,
     new_figure,
@@ -142,3 +144,19 @@ def test_the_toy_figure_says_what_shade_and_points_are(monkeypatch, tmp_path):
     explained = kept[0].get_supxlabel()
     for word in ("white where it is undecided", "blue circles and orange squares", "bold"):
         assert word in explained
+
+
+@pytest.mark.parametrize(("count", "labelled"), [(5, {2, 3, 4}), (4, {2, 3}), (3, {0, 1, 2})])
+def test_every_column_of_panels_has_numbers_below(count, labelled):
+    lines, columns = grid_shape(count, 3)
+    figure, grid = new_figure("Panels", rows=lines, columns=columns, sharex=True, squeeze=False)
+    hide_spare_panels(grid, count)
+    figure.canvas.draw()
+    shown = [axes for axes in grid.ravel() if axes.get_visible()]
+    assert len(shown) == count
+    with_numbers = {
+        place
+        for place, axes in enumerate(shown)
+        if any(text.get_visible() and text.get_text() for text in axes.get_xticklabels())
+    }
+    assert with_numbers == labelled

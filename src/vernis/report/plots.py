@@ -85,6 +85,24 @@ def new_figure(
     return figure, axes
 
 
+def grid_shape(count: int, most: int) -> tuple[int, int]:
+    """Return lines and columns for so many panels, ``most`` columns at most; four are a square."""
+    columns = 2 if count == 4 and most == 3 else max(1, min(most, count))
+    return -(-count // columns), columns
+
+
+def hide_spare_panels(grid: Any, count: int) -> None:
+    """Hide the panels of a grid beyond the first ``count``.
+
+    The panels above hidden ones get the numbers of the shared axis that those would have carried.
+    """
+    lines, columns = grid.shape
+    for place, axes in enumerate(grid.ravel()):
+        axes.set_visible(place < count)
+        if place < count <= place + columns and place + columns < lines * columns:
+            axes.tick_params(axis="x", labelbottom=True)
+
+
 def series_styles() -> Any:
     """Yield endlessly the keywords (colour, marker, line style) of one series after another."""
     for number in cycle(range(len(PALETTE) * len(DASHES))):

@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 
 from vernis.core.clean.label_scores import LABEL_SCORERS
-from vernis.report.plots import legend_outside, new_figure, save_figure, series_styles
+from vernis.report.plots import (
+    grid_shape,
+    hide_spare_panels,
+    legend_outside,
+    new_figure,
+    save_figure,
+    series_styles,
+)
 
 _SCORERS = (*LABEL_SCORERS, "vote", "rank", "distance_ratio")
 
@@ -23,14 +30,13 @@ def draw_errors(rows: Sequence[Mapping[str, Any]], path: Path, about: str) -> Pa
         best[name] = max(best.get(name, 0.0), row["average_precision"])
     models = sorted(best, key=lambda name: best[name])
     present = {str(row["scorer"]) for row in rows}
-    columns = min(3, len(noises))
-    lines = -(-len(noises) // columns)
+    lines, columns = grid_shape(len(noises), 3)
     figure, grid = new_figure(
         f"Wrong labels found: {about}",
         rows=lines,
         columns=columns,
         width=4.0 * columns + 2.6,
-        height=(0.9 + 0.55 * len(models)) * lines + 0.7,
+        height=(0.9 + max(0.55, 0.09 * len(present)) * len(models)) * lines + 0.7,
         sharex=True,
         sharey=True,
         squeeze=False,
@@ -41,17 +47,17 @@ def draw_errors(rows: Sequence[Mapping[str, Any]], path: Path, about: str) -> Pa
         for name, style in zip(_SCORERS, series_styles(), strict=False)
         if name in present
     }
-    for place, axes in enumerate(grid.ravel()):
-        if place >= len(noises):
-            axes.set_visible(False)
-            continue
-        noise, rate = noises[place]
+    hide_spare_panels(grid, len(noises))
+    bars = any(row["average_precision_sd"] for row in rows)
+    for axes, (noise, rate) in zip(grid.ravel(), noises, strict=False):
         own = [row for row in rows if (row["noise"], row["rate"]) == (noise, rate)]
         _draw_panel(axes, own, models, styles)
         share = "as given" if rate is None else f"{rate:.0%}"
         wrong = f"{own[0]['wrong_images']:,.0f} images wrong"
         axes.set_title(f"{noise}, {share}: {wrong}", fontsize=10)
-        axes.set_xlabel("average precision (0 to 1)")
+        axes.set_xlabel(
+            f"average precision (0 to 1){', bars: deviation over seeds' if bars else ''}"
+        )
     legend_outside(grid[0][columns - 1], title="scorer (ring: Vernis)")
     return save_figure(figure, path)
 

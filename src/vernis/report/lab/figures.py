@@ -11,6 +11,8 @@ import numpy as np
 from vernis.report.plots import (
     PALETTE,
     draw_line,
+    grid_shape,
+    hide_spare_panels,
     label_plainly,
     legend_outside,
     new_figure,
@@ -157,8 +159,7 @@ def draw_thresholds(rows: Rows, path: Path, about: str) -> Path:
     classes = list(dict.fromkeys(str(row["class"]) for row in rows))
     count = {name: next(row["images"] for row in rows if row["class"] == name) for name in classes}
     shown = sorted(classes, key=lambda name: -count[name])[: _SHOWN_CLASSES + 1]
-    columns = min(4, len(shown))
-    lines = -(-len(shown) // columns)
+    lines, columns = grid_shape(len(shown), 4)
     figure, grid = new_figure(
         f"Thresholds: {about}",
         rows=lines,
@@ -169,11 +170,9 @@ def draw_thresholds(rows: Rows, path: Path, about: str) -> Path:
         sharey=True,
         squeeze=False,
     )
-    for place, axes in enumerate(grid.ravel()):
-        if place >= len(shown):
-            axes.set_visible(False)
-            continue
-        own = [row for row in rows if row["class"] == shown[place]]
+    hide_spare_panels(grid, len(shown))
+    for axes, shown_class in zip(grid.ravel(), shown, strict=False):
+        own = [row for row in rows if row["class"] == shown_class]
         for measure, color, dashes in _THRESHOLD_LINES:
             style = {"color": color, "linestyle": dashes}
             value = [_number(row[measure]) for row in own]
@@ -188,8 +187,8 @@ def draw_thresholds(rows: Rows, path: Path, about: str) -> Path:
                     axes.axvline(
                         row["threshold"], color=color, linewidth=1, linestyle=":", label=name
                     )
-        images = counted(count[shown[place]], "image")
-        axes.set_title(f"{shown[place].strip('()')}, {images}", fontsize=9)
+        images = counted(count[shown_class], "image")
+        axes.set_title(f"{shown_class.strip('()')}, {images}", fontsize=9)
         axes.set_ylim(0, 1.02)
         axes.set_xlim(0, 1)
     figure.supxlabel("threshold (a probability, 0 to 1)", fontsize=10)
@@ -201,8 +200,7 @@ def draw_thresholds(rows: Rows, path: Path, about: str) -> Path:
 def draw_noise(rows: Rows, path: Path, about: str) -> Path:
     """Draw the score on untouched labels over the noise, a panel a kind, a line a model."""
     kinds = list(dict.fromkeys(str(row["noise"]) for row in rows))
-    columns = 2 if len(kinds) == 4 else min(3, len(kinds))
-    lines = -(-len(kinds) // columns)
+    lines, columns = grid_shape(len(kinds), 3)
     figure, grid = new_figure(
         f"Noise: {about}",
         rows=lines,
@@ -213,13 +211,11 @@ def draw_noise(rows: Rows, path: Path, about: str) -> Path:
         squeeze=False,
     )
     models = list(dict.fromkeys(str(row["model"]) for row in rows))
-    for place, axes in enumerate(grid.ravel()):
-        if place >= len(kinds):
-            axes.set_visible(False)
-            continue
+    hide_spare_panels(grid, len(kinds))
+    for axes, kind in zip(grid.ravel(), kinds, strict=False):
         styles = series_styles()
         for model in models:
-            own = [r for r in rows if r["noise"] == kinds[place] and r["model"] == model]
+            own = [r for r in rows if r["noise"] == kind and r["model"] == model]
             own = sorted(own, key=lambda row: row["rate"])
             draw_line(
                 axes,
@@ -229,7 +225,7 @@ def draw_noise(rows: Rows, path: Path, about: str) -> Path:
                 style=next(styles),
                 spread=np.nan_to_num([_number(row["micro_f1_sd"]) for row in own]),
             )
-        axes.set_title(kinds[place], fontsize=10)
+        axes.set_title(kind, fontsize=10)
         axes.set_xlabel("noise, % of the labels")
     for line in grid:
         line[0].set_ylabel("micro-F1, untouched labels")
