@@ -220,3 +220,15 @@ def test_words_that_no_two_images_share_are_told_to_say_nothing():
     assert "file names" in _about_words(
         SimpleNamespace(texts=("red apple", "red pear", "green apple", "green pear"))
     )
+
+
+def test_what_noise_costs_is_said_in_a_sentence_that_fits():
+    from vernis.workflows.lab.noise import _describe_loss
+
+    assert _describe_loss(["mlknn"], {"mlknn": 0.067}) == "mlknn loses 6.7 points on average"
+    assert _describe_loss(["mlknn"], {"mlknn": -0.017}) == "mlknn gains 1.7 points on average"
+    loss = {"svm": -0.005, "kernel": 0.01, "bagged_mlp": 0.02}
+    assert _describe_loss(list(loss), loss) == (
+        "svm loses least (it gains 0.5 points on average); kernel is number 2 (1.0); "
+        "bagged_mlp is number 3 (2.0)"
+    )

@@ -55,9 +55,8 @@ def draw_errors(rows: Sequence[Mapping[str, Any]], path: Path, about: str) -> Pa
         share = "as given" if rate is None else f"{rate:.0%}"
         wrong = f"{own[0]['wrong_images']:,.0f} images wrong"
         axes.set_title(f"{noise}, {share}: {wrong}", fontsize=10)
-        axes.set_xlabel(
-            f"average precision (0 to 1){', bars: deviation over seeds' if bars else ''}"
-        )
+        explained = ", bars: deviation over seeds" if bars else ""
+        axes.set_xlabel(f"average precision (0 to 1){explained}", fontsize=9)
     legend_outside(grid[0][columns - 1], title="scorer (ring: Vernis)")
     return save_figure(figure, path)
 

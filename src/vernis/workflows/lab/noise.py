@@ -19,6 +19,7 @@ from vernis.report.lab.run_folder import Row, RunFolder, StudyRun
 from vernis.workflows.lab.data import LabData, read_lab_data
 from vernis.workflows.lab.spoil import MULTI_KINDS, SINGLE_KINDS, Spoiler
 from vernis.workflows.lab.trial import SCORES, Split, choose_models, members_of
+from vernis.workflows.learn import DEFAULT_MODEL
 
 Floats = NDArray[np.float32]
 
@@ -158,12 +159,25 @@ def _verdicts(
         }
         order = sorted(loss, key=lambda name: loss[name])
         slowest[kind] = order[0]
-        text = f"{kind}: {order[0]} loses least ({100 * loss[order[0]]:.1f} points on average)"
-        if "bagged_mlp" in loss and order[0] != "bagged_mlp":
-            place = order.index("bagged_mlp") + 1
-            text += f"; bagged_mlp is number {place} ({100 * loss['bagged_mlp']:.1f})"
+        text = f"{kind}: {_describe_loss(order, loss)}"
         last = noisy[-1]
         best = max(models, key=lambda name: score[kind, last, name])
-        text += f"; best at {last:.0%} noise: {best} ({score[kind, last, best]:.3f})"
+        if len(models) > 1:
+            text += f"; best at {last:.0%} noise: {best} ({score[kind, last, best]:.3f})"
         notes.append(text)
     return slowest, tuple(notes)
+
+
+def _describe_loss(order: Sequence[str], loss: Mapping[str, float]) -> str:
+    """Say which model loses least, and where Vernis's own are."""
+    first = order[0]
+    points = f"{abs(100 * loss[first]):.1f} points on average"
+    if len(order) == 1:
+        return f"{first} {'loses' if loss[first] >= 0 else 'gains'} {points}"
+    if loss[first] < 0:
+        points = f"it gains {points}"
+    text = f"{first} loses least ({points})"
+    for own in (DEFAULT_MODEL, "bagged_mlp"):
+        if own in order[1:]:
+            text += f"; {own} is number {order.index(own) + 1} ({100 * loss[own]:.1f})"
+    return text
