@@ -6,6 +6,7 @@ Both shares show where the predictions are surest: even there, not every picture
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,10 +48,10 @@ class EntryNoise:
         Share of yes given where the class is not true, and of no given where it is.
     transition : ndarray of float64, shape (2, 2)
         Row = true (no, yes), column = given, over all classes.
-    spread : tuple of float
-        By which factors the count of wrong entries moves with the prior.
     loss : float
         Mean negative log-likelihood of a known given entry, in nats.
+    recount : callable
+        Number of wrong entries, were that the prior's rate; the classes are fitted anew for it.
     """
 
     truth: DoubleArray
@@ -58,8 +59,15 @@ class EntryNoise:
     false_yes: DoubleArray
     missed_yes: DoubleArray
     transition: DoubleArray
-    spread: tuple[float, float]
     loss: float
+    recount: Callable[[float], float]
+
+    @property
+    def spread(self) -> tuple[float, float]:
+        """By which factors the count of wrong entries moves with the prior."""
+        count = max(float(np.nansum(self.wrong)), 1e-9)
+        factors = [self.recount(rate) / count for rate in _SPREAD_RATES]
+        return min(1.0, *factors), max(1.0, *factors)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,9 +122,11 @@ def model_entries(labels: NDArray[np.floating], probs: NDArray[np.floating]) -> 
     fitted = _fit_all(bins, rates, unsure, fitted)
     truth = _curve(fitted, x)
     wrong = _chances(fitted, truth, y)
-    count = float(np.nansum(wrong))
-    moved = [_count_at(bins, (rate, rate), unsure, fitted, x, y) for rate in _SPREAD_RATES]
-    factors = [value / max(count, 1e-9) for value in moved]
+
+    def recount(rate: float) -> float:
+        moved = _fit_all(bins, (rate, rate), unsure, fitted)
+        return float(np.nansum(_chances(moved, _curve(moved, x), y)))
+
     a, b = fitted[:, 0], fitted[:, 1]
     false = float((a * (1.0 - truth)).sum() / max((1.0 - truth).sum(), 1e-9))
     missed = float((b * truth).sum() / max(truth.sum(), 1e-9))
@@ -126,8 +136,8 @@ def model_entries(labels: NDArray[np.floating], probs: NDArray[np.floating]) -> 
         false_yes=a,
         missed_yes=b,
         transition=np.array([[1.0 - false, false], [missed, 1.0 - missed]]),
-        spread=(min(1.0, *factors), max(1.0, *factors)),
         loss=_loss_of(a + (1.0 - a - b) * truth, y),
+        recount=recount,
     )
 
 
@@ -272,15 +282,3 @@ def _pool_rates(y: DoubleArray, truth: DoubleArray, wrong: DoubleArray) -> tuple
     missed = (wrong[y == 0].sum() + prior) / (truth[known].sum() + _POOLED_LABELS)
     low, high = np.clip([extra, missed], 0.005, 0.4)
     return float(low), float(high)
-
-
-def _count_at(
-    bins: list[_Binned],
-    rates: tuple[float, float],
-    unsure: DoubleArray,
-    near: DoubleArray,
-    x: DoubleArray,
-    y: DoubleArray,
-) -> float:
-    fitted = _fit_all(bins, rates, unsure, near)
-    return float(np.nansum(_chances(fitted, _curve(fitted, x), y)))
