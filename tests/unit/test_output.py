@@ -20,3 +20,10 @@ def test_headings_of_numbers_break_before_the_names_of_the_rows(capsys, n_measur
             {"logistic+knn", row["scorer"], "12,345"} <= set(ln.split()) for ln in out.splitlines()
         )
     assert out.count("0.500") == 2 * n_measures
+
+
+def test_a_title_that_is_longer_than_its_table_stays_on_one_line(capsys):
+    print_table(
+        [{"class": "fish", "count": 3}], ["class", "count"], title="labels: 637 labelled images"
+    )
+    assert "labels: 637 labelled images" in capsys.readouterr().out.splitlines()

@@ -74,9 +74,6 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title
 
     table = Table(
         box=SIMPLE_HEAD,
-        title=title or None,
-        title_justify="left",
-        title_style="bold",
         collapse_padding=True,
         pad_edge=False,
     )
@@ -97,7 +94,10 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title
         )
     for row in rows:
         table.add_row(*(Text(cell(row.get(name))) for name in columns))
-    Console(file=sys.stdout, width=width, highlight=False).print(table)
+    console = Console(file=sys.stdout, width=width, highlight=False)
+    if title:  # a table's own title breaks where the table ends
+        console.print(Text(title, style="bold"), soft_wrap=True)
+    console.print(table)
 
 
 def print_facts(facts: Mapping[str, Any], title: str = "") -> None:
