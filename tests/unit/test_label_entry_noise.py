@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from vernis.core.clean.label_entry_noise import join_chances, model_entries
+from vernis.core.clean.label_entry_noise import (
+    _bin,
+    _penalized_loss,
+    join_chances,
+    model_entries,
+)
 from vernis.core.clean.label_issues import find_label_issues
 from vernis.core.clean.label_relearn import combine_blocks, kernel_basis, relearn
 from vernis.core.clean.label_scores import label_quality
@@ -112,3 +117,18 @@ def test_only_judged_entries_are_scored_while_all_teach():
     assert issues.scorer == "posterior"
     assert np.isin(issues.order[:20], np.concatenate([extra, missing])).mean() > 0.9
     assert np.isnan(issues.score[~(labels == 1).any(axis=1)]).all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_gradient_of_the_loss_is_that_of_its_differences(seed):
+    rng = np.random.default_rng(seed)
+    position = rng.normal(size=60)
+    yes = rng.random(60) < 1 / (1 + np.exp(-3 * position))
+    data = _bin(position, yes.astype(float))
+    at = rng.uniform([-6, -6, -4, -1], [2, 0.8, 4, 2])
+    prior = ((0.1, 0.2), 1.7)
+    _, gradient = _penalized_loss(at, data, *prior)
+    for axis, slope in enumerate(gradient):
+        step = np.eye(4)[axis] * 1e-5
+        above, below = (_penalized_loss(at + s, data, *prior)[0] for s in (step, -step))
+        assert slope == pytest.approx((above - below) / 2e-5, rel=1e-5, abs=1e-7)

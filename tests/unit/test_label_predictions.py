@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import make_multilabel_classification
 from sklearn.metrics import average_precision_score
+from threadpoolctl import ThreadpoolController
 
 from vernis.core.clean.label_entry_noise import model_entries
 from vernis.core.clean.label_issues import find_label_issues
@@ -56,3 +57,13 @@ def test_one_label_an_image_gives_rows_that_sum_to_one(spoiled):
     probs = predict_labels(features[:400], single, kind="single")
     assert probs.sum(axis=1) == pytest.approx(1.0, abs=1e-4)
     assert (probs.argmax(axis=1) == single.argmax(axis=1)).mean() > 0.4
+
+
+def test_the_widths_tried_side_by_side_change_no_bit(spoiled, monkeypatch):
+    features, given, _ = spoiled
+    few, labels = features[:400], given[:400]
+    together = predict_labels(few, labels, kind="multi")
+    monkeypatch.setattr("vernis.core.clean.label_predictions._SIDE_BY_SIDE", 0)
+    assert np.array_equal(predict_labels(few, labels, kind="multi"), together)
+    with ThreadpoolController().limit(limits=1):
+        assert np.array_equal(predict_labels(few, labels, kind="multi"), together)

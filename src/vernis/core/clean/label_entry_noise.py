@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from math import log, log1p
 
 import numpy as np
 from numpy.typing import NDArray
@@ -214,33 +214,68 @@ def _fit(
 ) -> DoubleArray:
     n = max(float(data.total.sum()), 1.0)
     share = float(np.clip(data.yes.sum() / n, 1e-3, 1.0 - 1e-3))
-
-    def loss(t: DoubleArray) -> float:
-        a, b = 0.5 * expit(t[0]), 0.5 * expit(t[1])
-        q = expit(t[2] + np.exp(t[3]) * data.position)
-        p = np.clip(a + (1.0 - a - b) * q, 1e-9, 1.0 - 1e-9)
-        mean = float(data.total @ q) / n
-        false = a * (1.0 - mean)
-        extra = false / max(false + (1.0 - b) * mean, 1e-12)
-        fit = data.yes @ np.log(p) + (data.total - data.yes) @ np.log1p(-p)
-        prior = _log_beta(extra, rates[0]) + unsure * _log_beta(b, rates[1])
-        return float(0.5 * (t[3] - _LOG_SLOPE) ** 2 - fit - _PRIOR_LABELS * prior) / n
-
     if near is not None:
         a, b = logit(np.clip(2.0 * near[:2], 1e-5, 0.99))
         starts = [np.array([a, b, near[2], np.log(near[3])])]
     else:
         low = logit(np.clip([2.0 * rates[0] * share, 2.0 * rates[1]], 1e-5, 0.9))
         starts = [np.array([*low, logit(share), slope]) for slope in _STARTS]
-    bounds: Any = [(-14.0, 6.0), (-14.0, _MOST_MISSED), (-30.0, 30.0), (-4.0, 4.0)]
-    found = [minimize(loss, start, method="L-BFGS-B", bounds=bounds) for start in starts]
+    found = [
+        minimize(
+            _penalized_loss,
+            start,
+            (data, rates, unsure),
+            method="L-BFGS-B",
+            jac=True,
+            bounds=[(-14.0, 6.0), (-14.0, _MOST_MISSED), (-30.0, 30.0), (-4.0, 4.0)],
+        )
+        for start in starts
+    ]
     best = min(found, key=lambda result: float(result.fun)).x
     return np.array([0.5 * expit(best[0]), 0.5 * expit(best[1]), best[2], np.exp(best[3])])
 
 
-def _log_beta(value: float, mean: float) -> float:
-    value = float(np.clip(value, 1e-9, 1.0 - 1e-9))
-    return float(mean * np.log(value) + (1.0 - mean) * np.log1p(-value))
+def _penalized_loss(
+    t: DoubleArray, data: _Binned, rates: tuple[float, float], unsure: float
+) -> tuple[float, DoubleArray]:
+    """Return the loss of a class and its gradient, at the logits of 2a and 2b, offset, log slope.
+
+    Penalized negative log-likelihood, divided by the number of known entries.
+    """
+    n = max(float(data.total.sum()), 1.0)
+    half_a, half_b = float(expit(t[0])), float(expit(t[1]))
+    a, b, slope = 0.5 * half_a, 0.5 * half_b, float(np.exp(t[3]))
+    q = expit(t[2] + slope * data.position)
+    p = np.clip(a + (1.0 - a - b) * q, 1e-9, 1.0 - 1e-9)
+    no = data.total - data.yes
+    mean = float(data.total @ q) / n
+    # Of all that is given as yes, so much is false.
+    false = a * (1.0 - mean)
+    given = max(false + (1.0 - b) * mean, 1e-12)
+    extra, d_extra = _log_beta(false / given, rates[0])
+    missed, d_missed = _log_beta(b, rates[1])
+    fit = data.yes @ np.log(p) + no @ np.log1p(-p)
+    loss = 0.5 * (t[3] - _LOG_SLOPE) ** 2 - fit - _PRIOR_LABELS * (extra + unsure * missed)
+
+    by_p = no / (1.0 - p) - data.yes / p
+    by_extra = -_PRIOR_LABELS * d_extra / given**2
+    by_a = by_p @ (1.0 - q) + by_extra * (1.0 - mean) * (1.0 - b) * mean
+    by_b = by_extra * false * mean - by_p @ q - _PRIOR_LABELS * unsure * d_missed
+    by_mean = -by_extra * a * (1.0 - b)
+    by_odds = q * (1.0 - q) * ((1.0 - a - b) * by_p + by_mean * data.total / n)
+    gradient = [
+        by_a * a * (1.0 - half_a),
+        by_b * b * (1.0 - half_b),
+        by_odds.sum(),
+        slope * (by_odds @ data.position) + t[3] - _LOG_SLOPE,
+    ]
+    return float(loss) / n, np.array(gradient) / n
+
+
+def _log_beta(value: float, mean: float) -> tuple[float, float]:
+    """Return the log density of a share but for a constant, and its derivative."""
+    v = min(max(value, 1e-9), 1.0 - 1e-9)
+    return mean * log(v) + (1.0 - mean) * log1p(-v), mean / v - (1.0 - mean) / (1.0 - v)
 
 
 def _curve(fitted: DoubleArray, x: DoubleArray) -> DoubleArray:

@@ -12,6 +12,7 @@ from vernis.core.clean.label_dependence import listen_to_others
 from vernis.core.clean.label_entry_noise import model_entries
 from vernis.core.clean.label_relearn import Relearned, kernel_basis, relearn
 from vernis.core.clean.neighbor_probabilities import neighbor_probabilities
+from vernis.core.learn.threads import in_threads, single_threaded_products
 
 FloatArray = NDArray[np.float32]
 
@@ -20,6 +21,8 @@ BANDWIDTH = 0.4
 BANDWIDTHS = (0.1, 0.2, 0.4, 1.0, 2.0, 4.0)
 """For several labels an image, and for few columns, in which distances differ more."""
 _NARROW = 64
+_SIDE_BY_SIDE = 20_000
+"""Up to so many images two widths are tried at once; each takes some 20 kB an image."""
 MOST_OF_NEIGHBORS = 0.5
 """The neighbours' largest share in the mean of both. By squared error they would have 0.7 of it on
 aquarium and 0.9 on coco128, where an even mean ranks better."""
@@ -70,12 +73,6 @@ def predict_labels(
         basis = kernel_basis(features, labelled, bandwidth=bandwidth, seed=seed)
         return relearn(basis, labels, kind=kind, groups=groups)
 
-    if kind == "single":
-        narrow = np.shape(features)[1] < _NARROW
-        tried = [relearned(b) for b in (BANDWIDTHS[2:] if narrow else (BANDWIDTH,))]
-        return min(tried, key=lambda found: found.error).probs
-    near = neighbor_probabilities(features, labels, groups)
-
     def predicted(bandwidth: float) -> tuple[FloatArray, float]:
         probs = relearned(bandwidth).probs
         weight = _weight_of(near, probs, labels)
@@ -83,17 +80,27 @@ def predict_labels(
         heard = listen_to_others(mixed, labels)
         return heard, model_entries(labels, heard).loss
 
-    return _likeliest(predicted)
+    with single_threaded_products():
+        if kind == "single":
+            narrow = np.shape(features)[1] < _NARROW
+            tried = [relearned(b) for b in (BANDWIDTHS[2:] if narrow else (BANDWIDTH,))]
+            return min(tried, key=lambda found: found.error).probs
+        near = neighbor_probabilities(features, labels, groups)
+        return _likeliest(predicted, at_once=2 if len(features) <= _SIDE_BY_SIDE else 1)
 
 
-def _likeliest(predicted: Callable[[float], tuple[FloatArray, float]]) -> FloatArray:
+def _likeliest(predicted: Callable[[float], tuple[FloatArray, float]], at_once: int) -> FloatArray:
     """Return the predictions of the bandwidth of least loss, from `BANDWIDTH` downhill."""
     at = BANDWIDTHS.index(BANDWIDTH)
-    best, loss = predicted(BANDWIDTH)
+    # `BANDWIDTH` and the next narrower one are always needed.
+    needed = (at, at - 1)[:at_once]
+    ready = dict(zip(needed, in_threads(predicted, [BANDWIDTHS[i] for i in needed]), strict=True))
+    best, loss = ready.pop(at)
     for step in (-1, 1):
         moved = False
         while 0 <= at + step < len(BANDWIDTHS):
-            probs, found = predicted(BANDWIDTHS[at + step])
+            tried = at + step
+            probs, found = ready.pop(tried) if tried in ready else predicted(BANDWIDTHS[tried])
             if found >= loss:
                 break
             best, loss, at, moved = probs, found, at + step, True

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
+from vernis.core.learn.threads import single_threaded_products
 from vernis.domain.errors import InvalidValue
 
 FloatArray = NDArray[np.float32]
@@ -64,6 +64,7 @@ class Relearned:
     error: float
 
 
+@single_threaded_products()
 def combine_blocks(
     blocks: Sequence[NDArray[np.floating]], n_components: int = 300, seed: int = 0
 ) -> FloatArray:
@@ -135,9 +136,9 @@ def _principal_axes(values: FloatArray, rank: int, seed: int) -> FloatArray:
         for _ in range(6):
             axes = np.linalg.qr(gram @ axes)[0]
         small = np.asarray(axes.T @ gram @ axes, dtype=np.float64)
-        _, rotation = eigh(small)
+        _, rotation = np.linalg.eigh(small)
         return np.asarray(axes @ rotation[:, ::-1][:, :rank], dtype=np.float32)
-    spectrum, left = eigh(np.asarray(values @ values.T, dtype=np.float64))
+    spectrum, left = np.linalg.eigh(np.asarray(values @ values.T, dtype=np.float64))
     top = left[:, ::-1][:, :rank] / np.sqrt(np.maximum(spectrum[::-1][:rank], 1e-12))
     return np.asarray(values.T @ top, dtype=np.float32)
 
@@ -176,19 +177,26 @@ def kernel_basis(
         rng = np.random.default_rng(seed)
         rows = np.sort(rng.choice(rows, n_landmarks, replace=False))
     cross = _gaussian(x, x[rows], bandwidth)
-    values, vectors = eigh(cross[rows].astype(np.float64))
+    # NumPy's, which lets other threads run meanwhile; SciPy's holds the lock of the interpreter.
+    values, vectors = np.linalg.eigh(cross[rows].astype(np.float64))
     kept = values > 1e-6 * values[-1]
     whiten = vectors[:, kept] / np.sqrt(values[kept])
     trained = cross[known]
     gram = whiten.T @ (trained.T @ trained).astype(np.float64) @ whiten
-    spectrum, rotation = eigh(gram)
+    spectrum, rotation = np.linalg.eigh(gram)
     mapped = cross @ (whiten @ rotation).astype(np.float32)
     return KernelBasis(mapped, np.maximum(spectrum, 0.0), known)
 
 
 def _gaussian(a: FloatArray, b: FloatArray, bandwidth: float) -> FloatArray:
-    squared = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1)[None] - 2.0 * (a @ b.T)
-    return np.asarray(np.exp(-bandwidth * np.maximum(squared, 0.0)), dtype=np.float32)
+    # In place: a copy more of this matrix is a gigabyte at 170,000 images.
+    values = a @ b.T
+    values *= -2.0
+    values += (a * a).sum(axis=1)[:, None]
+    values += (b * b).sum(axis=1)[None]
+    np.maximum(values, 0.0, out=values)
+    values *= -bandwidth
+    return np.asarray(np.exp(values, out=values), dtype=np.float32)
 
 
 def leave_out_scores(

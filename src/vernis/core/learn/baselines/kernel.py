@@ -7,7 +7,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
 
 from vernis.core.clean.label_relearn import (
     KernelBasis,
@@ -22,6 +21,7 @@ from vernis.core.learn.baselines.interface import (
     labelled_rows,
     to_distribution,
 )
+from vernis.core.learn.threads import single_threaded_products
 
 
 class KernelRidge:
@@ -53,6 +53,7 @@ class KernelRidge:
         self.n_landmarks = n_landmarks
         self.seed = seed
 
+    @single_threaded_products()
     def fit(self, X: Floats, Y: Floats, groups: Groups | None = None) -> Self:
         """Solve; see `LabelModel`."""
         rows = labelled_rows(Y, self.kind)
@@ -63,11 +64,11 @@ class KernelRidge:
         self.scale_ = np.float32(1 / np.sqrt(max(length, 1e-12)))
         drawn = np.random.default_rng([self.seed, 0xE1D]).permutation(rows)[: self.n_landmarks]
         self.landmarks_ = (X[np.sort(drawn)] - self.center_) * self.scale_
-        values, vectors = eigh(self._kernel(X[np.sort(drawn)]).astype(np.float64))
+        values, vectors = np.linalg.eigh(self._kernel(X[np.sort(drawn)]).astype(np.float64))
         kept = values > 1e-6 * values[-1]
         whiten = vectors[:, kept] / np.sqrt(values[kept])
         seen = self._kernel(X) @ whiten.astype(np.float32)
-        spectrum, rotation = eigh((seen[rows].T @ seen[rows]).astype(np.float64))
+        spectrum, rotation = np.linalg.eigh((seen[rows].T @ seen[rows]).astype(np.float64))
         features = seen @ rotation.astype(np.float32)
         basis = KernelBasis(features, np.maximum(spectrum, 0.0), train)
         found = relearn(basis, Y, kind=self.kind, groups=groups)
