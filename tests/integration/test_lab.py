@@ -93,3 +93,18 @@ def test_every_study_writes_a_run(finished, arguments, figure, keys, monkeypatch
     before = {path: path.stat().st_mtime_ns for path in (out / "cells").iterdir()}
     assert main(command) == 0  # the finished cells are kept
     assert {path: path.stat().st_mtime_ns for path in (out / "cells").iterdir()} == before
+
+
+def test_components_that_the_images_do_not_carry_are_left_out_once(
+    finished, monkeypatch, capsys, tmp_path
+):
+    monkeypatch.chdir(finished.cwd)
+    command = ["lab", "components", "class", "--components", "5000,5,4000", "--folds", "2"]
+    command += ["--models", "kernel", "--out", str(tmp_path / "run"), "--quiet"]
+    assert main(command) == 0
+    printed = capsys.readouterr()
+    assert [line.split()[0] for line in printed.out.splitlines() if "kernel" in line] == [
+        "5",
+        "all",
+    ]
+    assert "left out: 4000, 5000 components" in printed.err

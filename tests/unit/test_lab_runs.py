@@ -145,6 +145,14 @@ def test_arguments_that_a_study_does_not_take_are_told_in_one_line(tmp_path):
     check_arguments(tmp_path, {"arguments": {"a": 1}}, lambda *, a: None)
 
 
+@pytest.mark.parametrize("seeds", ["two", None, [1], 2.5])
+def test_an_argument_of_another_type_is_told_in_one_line(tmp_path, seeds):
+    run = StudyRun("toy", {"seeds": seeds}, {}, ("model",))
+    RunFolder.start(run, tmp_path / "a").finish(rows())
+    with pytest.raises(UsageError, match=r"run\.json: damaged \(seeds is .*like 5\)"):
+        rerun_without_collection(tmp_path / "a")
+
+
 def test_a_run_killed_while_its_first_file_was_written_is_started_anew(tmp_path):
     (tmp_path / "r").mkdir()
     (tmp_path / "r" / ".run.json.part").write_text('{"form')

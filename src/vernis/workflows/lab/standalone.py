@@ -43,10 +43,19 @@ def rerun_without_collection(
 
 def check_arguments(folder: Path | str, run: dict[str, Any], study: Callable[..., Any]) -> None:
     """Raise UsageError when a study does not take the arguments of a run."""
+    signature = inspect.signature(study)
     try:
-        inspect.signature(study).bind(**run["arguments"])
+        signature.bind(**run["arguments"])
     except TypeError as error:
         raise UsageError(f"{folder}: this version of Vernis cannot repeat it ({error})") from error
+    for name, value in run["arguments"].items():
+        default = signature.parameters[name].default
+        expected = (int, float) if isinstance(default, float) else type(default)
+        if isinstance(default, int | float | str) and not isinstance(value, expected):
+            raise UsageError(
+                f"{folder}/run.json: damaged ({name} is {value!r}, expected one like {default!r}); "
+                "run the study again"
+            )
 
 
 def toy(

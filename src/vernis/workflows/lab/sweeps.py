@@ -51,6 +51,7 @@ def sweep_components(
     run = StudyRun(
         "components", {"taxonomy": taxonomy, **arguments}, data.document, ("components", "model")
     )
+    values, beyond = _split_values(values, _most_components(data, arguments))
     folder = RunFolder.start(run, out, expected_data)
     seed, largest = int(arguments["seed"]), max(values)
     projected: dict[tuple[bytes, bool], Any] = {}
@@ -67,10 +68,29 @@ def sweep_components(
         return _split(data, train, seen, unseen, members_of(names), seed)
 
     rows = _measure(folder, data, "components", values, names, arguments, split, progress)
-    notes = (*data.notes, *notes)
+    notes = (*data.notes, *notes, *beyond)
     draw = partial(draw_components, about=_about(data, arguments))
     table = folder.finish(rows, notes, draw=draw)
     return {"folder": str(folder.folder), "rows": table, "notes": list(notes)}
+
+
+def _most_components(data: LabData, arguments: Mapping[str, Any]) -> int:
+    """Return how many components the smallest training part carries."""
+    largest_fold = int(np.bincount(_folds(data, arguments)).max())
+    return min(int(data.X.shape[1]), len(data.X) - largest_fold - 1)
+
+
+def _split_values(values: Sequence[int], most: int) -> tuple[list[int], tuple[str, ...]]:
+    """Return the values to try, all columns (0) last, and a note on those that there are not."""
+    kept = sorted({n for n in values if 0 < n <= most})
+    beyond = sorted({n for n in values if n > most})
+    if not beyond:
+        return [*kept, *{0} & set(values)], ()
+    note = (
+        f"left out: {', '.join(map(str, beyond))} components; the images and columns of a "
+        f"training part carry {most:,}"
+    )
+    return [*kept, 0], (note,)
 
 
 def sweep_spaces(
@@ -174,7 +194,7 @@ def _measure(
 ) -> list[Row]:
     """Return a row a value and model: the measures over the folds."""
     n_folds = int(arguments["folds"])
-    fold = stratified_folds(data.Y, n_folds, groups=data.groups, seed=int(arguments["seed"]))
+    fold = _folds(data, arguments)
     found: dict[tuple[Any, str], list[Row]] = {(v, m): [] for v in values for m in models}
     total, done = n_folds * len(found), 0
     for number in range(n_folds):
@@ -192,6 +212,11 @@ def _measure(
         {name: value, "model": model, **over_folds(rows, size * (n_folds - 1), size)}
         for (value, model), rows in found.items()
     ]
+
+
+def _folds(data: LabData, arguments: Mapping[str, Any]) -> NDArray[np.int64]:
+    n_folds, seed = int(arguments["folds"]), int(arguments["seed"])
+    return stratified_folds(data.Y, n_folds, groups=data.groups, seed=seed)
 
 
 def _cell(
