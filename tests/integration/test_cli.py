@@ -15,7 +15,7 @@ from vernis.cli.main import build_parser
 from vernis.core.clean.label_scores import LABEL_SCORERS
 from vernis.core.enrich.spelling import LANGUAGES
 from vernis.core.explore.search import Rule
-from vernis.core.learn.baselines.registry import STORED
+from vernis.core.learn.baselines.registry import MODELS, STACKING
 from vernis.core.learn.thresholds import Objective
 from vernis.domain.types import QUALITY_KINDS, DuplicateKind
 from vernis.workflows.explore import clusters
@@ -247,7 +247,9 @@ def test_every_verb_explains_itself_and_tables_have_json(finished):
     assert {"run", "demo", "issues", "fill", "duplicates", "predict"} <= set(verbs.choices)
     for verb in verbs.choices.values():
         assert verb.description
-    assert isinstance(json.loads(finished("models", "--json").stdout), list)
+    trained = json.loads(finished("models", "--json").stdout)
+    assert {row["head"] for row in trained} == {"kernel"}
+    assert all(0 < row["micro_f1"] <= 1 for row in trained)
     assert isinstance(json.loads(finished("audit", "--json").stdout), list)
     assert isinstance(json.loads(finished("batches", "--json").stdout), list)
     assert isinstance(json.loads(finished("quality", "--json").stdout), list)
@@ -299,7 +301,7 @@ def test_the_choices_of_an_option_are_those_of_the_program(verb, name, source):
 
 @pytest.mark.parametrize(
     ("verb", "name", "source"),
-    [("learn", "--model", ("bagged_mlp", *STORED)), ("lab errors", "--models", detectors.MODELS)],
+    [("learn", "--model", (*MODELS, STACKING)), ("lab errors", "--models", detectors.MODELS)],
 )
 def test_the_models_that_a_help_names_are_all(verb, name, source):
     words = option(verb, name).help.replace("(default)", "").removeprefix("default: ").split(",")

@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 
 from vernis.core.learn.baselines.interface import log_loss
+from vernis.core.learn.baselines.machines import fit_machines
 from vernis.core.learn.baselines.mlknn import MLKNN
 from vernis.core.learn.baselines.registry import (
     MODELS,
-    STORED,
-    from_arrays,
     held_out_predictions,
     make_model,
-    to_arrays,
+    predict_out_of_sample,
 )
+from vernis.core.learn.baselines.stacked import Stacked
 from vernis.core.learn.baselines.stacking import fit_pool
-from vernis.domain.errors import MissingExtra, NotFound, UsageError
+from vernis.domain.errors import MissingExtra, NotFound
 
 
 def clouds(kind, n=140, seed=0, n_classes=3):
@@ -72,25 +72,73 @@ def test_a_class_that_training_lacks_does_no_harm(name, kind):
     assert probabilities[keep, 2].mean() < 0.2
 
 
+@pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("kind", ["single", "multi"])
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.lab) if n == "xgboost" else n for n in STORED]
-)
-def test_stored_as_arrays_and_back(name, kind):
-    X, Y = clouds(kind)
-    model = made(name, kind).fit(X, Y)
-    arrays = to_arrays(name, model)
+@pytest.mark.parametrize("name", CASES)
+def test_stored_as_arrays_and_back(name, kind, n_classes):
+    X, Y = clouds(kind, n_classes=n_classes)
+    model = made(name, kind).fit(X, Y, np.arange(len(X)))
+    arrays = model.to_arrays()
     assert not any(array.dtype.hasobject for array in arrays.values())
-    again = from_arrays(name, kind, arrays)
+    again = made(name, kind).restore(arrays)
     assert np.array_equal(again.predict_proba(X), model.predict_proba(X))
 
 
-def test_what_cannot_be_stored_or_found_says_so():
-    X, Y = clouds("single")
-    with pytest.raises(UsageError, match="without pickle"):
-        to_arrays("svm", make_model("svm", "single").fit(X, Y))
+def test_what_there_is_not_is_said_with_what_there_is():
     with pytest.raises(NotFound, match="there are: bagged_mlp"):
         make_model("tree", "single")
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 6])
+def test_machines_of_pairs_score_as_scikit_learn(n_classes):
+    from sklearn.svm import SVC
+
+    X, Y = clouds("single", n_classes=n_classes)
+    codes = Y.argmax(axis=1)
+    wider = np.concatenate([Y, np.zeros((len(Y), 1), np.float32)], axis=1)
+    found = fit_machines(X, wider, 2.0, kind="single")(X)
+    expected = SVC(C=2.0).fit(X, codes).decision_function(X)
+    if n_classes == 2:
+        expected = np.stack([-expected, expected], axis=1)
+    assert np.allclose(found[:, :n_classes], expected, atol=1e-9)
+    assert (found[:, n_classes] < found[:, :n_classes].min(axis=1)).all()
+
+
+def test_machines_of_classes_score_as_scikit_learn():
+    from sklearn.svm import SVC
+
+    X, Y = clouds("multi")
+    Y[:30, 0] = np.nan
+    Y[:, 2] = 1
+    found = fit_machines(X, Y, 1.0, kind="multi")(X)
+    for column in range(2):
+        known = ~np.isnan(Y[:, column])
+        peer = SVC().fit(X[known], Y[known, column] > 0.5)
+        assert np.allclose(found[:, column], peer.decision_function(X), atol=1e-9)
+    assert (found[:, 2] > 4).all()  # a class that every image has
+
+
+@pytest.mark.parametrize("kind", ["single", "multi"])
+def test_the_stacked_model_is_the_pool_of_its_members(kind):
+    X, Y = clouds(kind)
+    holes = Y.copy()
+    holes[:10] = np.nan
+    groups = np.arange(len(X))
+    names = ("logistic", "bagged_svm", "mlknn")
+    model = Stacked(kind, members=names).fit(X, holes, groups)
+    single = [make_model(name, kind).fit(X, holes, groups) for name in names]
+    held = [
+        predict_out_of_sample(name, one, kind, X, holes, groups, n_folds=3, seed=0)
+        for name, one in zip(names, single, strict=True)
+    ]
+    pool = fit_pool(held, holes, kind)
+    assert np.allclose(model.oob_proba_, pool.combine(held))
+    expected = pool.combine([one.predict_proba(X) for one in single])
+    assert np.allclose(model.predict_proba(X), expected, atol=1e-5)
+    arrays = model.to_arrays()
+    assert not any(array.dtype.hasobject for array in arrays.values())
+    again = Stacked(kind).restore(arrays)
+    assert np.array_equal(again.predict_proba(X), model.predict_proba(X))
 
 
 def test_forest_agrees_with_scikit_learn():

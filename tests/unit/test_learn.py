@@ -259,7 +259,7 @@ def test_a_kernel_judges_each_image_without_it(catalog, name):
 
 
 @pytest.mark.parametrize("name", ["kind", "tags"])
-@pytest.mark.parametrize("model", ["logistic", "kernel"])
+@pytest.mark.parametrize("model", ["logistic", "kernel", "svm", "bagged_svm", "stacking"])
 def test_another_model_stands_in_the_heads_place(catalog, name, model):
     settings = LearnSettings(n_draws=20, n_components=8, model=model)
     summary = learn_taxonomy(catalog, name, SPACE, settings)
@@ -270,5 +270,5 @@ def test_another_model_stands_in_the_heads_place(catalog, name, model):
     expected = catalog.models.predictions(summary.model)["ensemble"]
     assert np.allclose(found, expected, atol=1e-5)
     assert not learn_taxonomy(catalog, name, SPACE, settings).trained
-    with pytest.raises(UsageError, match="cannot be saved as a head"):
-        learn_taxonomy(catalog, name, SPACE, LearnSettings(model="svm"))
+    with pytest.raises(NotFound, match=r"no model 'tree'; there are: bagged_mlp, .*stacking"):
+        learn_taxonomy(catalog, name, SPACE, LearnSettings(model="tree"))

@@ -120,7 +120,8 @@ def _add_step_verbs(verbs: Any) -> None:
     learn.add_argument(
         "--model",
         metavar="NAME",
-        help="kernel (default), bagged_mlp, logistic, svm_linear, mlknn, mlp, forest, xgboost",
+        help="kernel (default), bagged_mlp, mlp, logistic, svm, svm_linear, bagged_svm, mlknn, "
+        "forest, xgboost, stacking",
     )
     learn.add_argument("--estimators", type=int, metavar="N", help="of bagged_mlp (default 5)")
     learn.add_argument("--epochs", type=int, metavar="N", help="of bagged_mlp (default 5)")

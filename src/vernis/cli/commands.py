@@ -251,5 +251,7 @@ def models(options: Namespace) -> int:
     """``vernis models [TAXONOMY]``."""
     with open_collection(options) as collection:
         rows = collection.models(options.taxonomy)
-    print_rows(options, rows, ["name", "version", "taxonomy", "space", "created", "folder"])
+    print_rows(
+        options, rows, ["name", "version", "taxonomy", "head", "micro_f1", "space", "created"]
+    )
     return 0

@@ -60,7 +60,7 @@ class LearnSettings:
     head : mapping
         Parameters of ``BaggedMLP``: ``n_estimators``, ``epochs``, ``hidden``…
     model : str or None
-        ``bagged_mlp`` or one of ``core.learn.baselines.registry.STORED``; None takes
+        One of ``core.learn.baselines.registry.MODELS``, or ``stacking``; None takes
         `DEFAULT_MODEL`, or ``bagged_mlp`` where parameters of it are given.
     """
 
@@ -310,7 +310,11 @@ def _fit(data: TrainingData, space: Space, settings: LearnSettings, progress: Pr
             c: float(v) if np.isfinite(v) and not free else None
             for c, v in zip(classes, values, strict=True)
         },
-        metrics={"basis": "out-of-bag", **evaluation.to_dict(list(classes))},
+        metrics={
+            "basis": "out-of-bag",
+            "head": settings.model,
+            **evaluation.to_dict(list(classes)),
+        },
         ensemble=model.ensemble_proba_,
         oob=oob,
         notes=_notes(data, () if free else tuned.warnings),

@@ -213,6 +213,7 @@ def learn_document(summary: LearnSummary) -> dict[str, Any]:
         "model": f"{summary.model.name}@{summary.model.version}",
         "images": summary.n_images,
         "labelled": summary.n_labelled,
+        "head": metrics.get("head", ""),
         "measured": metrics["basis"],
     }
     for name, measures in (("micro", micro), ("macro", macro)):
@@ -273,6 +274,8 @@ def model_rows(catalog: Catalog, taxonomy: str | None = None) -> list[dict[str, 
             "name": model.name,
             "version": model.version,
             "taxonomy": model.taxonomy,
+            "head": model.metrics.get("head", ""),
+            "micro_f1": model.metrics.get("micro", {}).get("f1", {}).get("value"),
             "space": model.space,
             "created": model.created,
             "folder": str(catalog.folder / model.folder),

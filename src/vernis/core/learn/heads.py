@@ -1,4 +1,4 @@
-"""Heads: any model that can be stored, behind what learning, filling and predicting need."""
+"""Heads: any model of the lab, behind what learning, filling and predicting need."""
 
 from __future__ import annotations
 
@@ -10,14 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from vernis.core.learn import persistence
 from vernis.core.learn.bagged_mlp import BaggedMLP
-from vernis.core.learn.baselines.interface import Floats, Kind
-from vernis.core.learn.baselines.registry import (
-    STORED,
-    from_arrays,
-    held_out_predictions,
-    make_model,
-    to_arrays,
-)
+from vernis.core.learn.baselines.interface import Floats, Kind, LabelModel
+from vernis.core.learn.baselines.registry import STACKING, make_model, predict_out_of_sample
+from vernis.core.learn.baselines.stacked import Stacked
 from vernis.core.learn.scaling import Projection, fit_projection
 from vernis.domain.errors import UsageError
 
@@ -64,7 +59,7 @@ def make_head(
     Parameters
     ----------
     model : str
-        ``bagged_mlp`` or one of ``registry.STORED``.
+        One of ``registry.MODELS``, or ``stacking``.
     kind : {'single', 'multi'}
     n_components : int or None
         Principal components; None keeps all columns.
@@ -74,8 +69,10 @@ def make_head(
 
     Raises
     ------
+    NotFound
+        There is no model of that name.
     UsageError
-        The model cannot be stored, or takes no parameters.
+        It takes no parameters.
     """
     if model != "bagged_mlp":
         if parameters:
@@ -111,7 +108,7 @@ class StoredModel:
     Parameters
     ----------
     name : str
-        One of ``registry.STORED``.
+        One of ``registry.MODELS`` but ``bagged_mlp``, which is a head itself; or ``stacking``.
     kind : {'single', 'multi'}
     n_components : int or None
     seed : int
@@ -124,14 +121,9 @@ class StoredModel:
     """
 
     def __init__(self, name: str, kind: Kind, n_components: int | None, seed: int = 0) -> None:
-        if name not in STORED:
-            raise UsageError(
-                f"the model {name!r} cannot be saved as a head; use one of: bagged_mlp, "
-                f"{', '.join(STORED)}"
-            )
         self.name, self.kind = name, kind
         self.n_components, self.seed = n_components, seed
-        self.model = make_model(name, kind, seed)
+        self.model = _make(name, kind, seed)
 
     def fit(
         self,
@@ -148,21 +140,12 @@ class StoredModel:
         rows = self.projection_.apply(X)
         self.model.fit(rows, y, groups)
         self.ensemble_proba_ = self.model.predict_proba(rows)
-        self.oob_proba_ = self._held_out(rows, y, groups)
+        self.oob_proba_ = predict_out_of_sample(
+            self.name, self.model, self.kind, rows, y, groups, n_folds=4, seed=self.seed
+        )
         if on_update is not None:
             on_update(1, 1)
         return self
-
-    def _held_out(self, rows: Floats, y: Floats, groups: NDArray[np.int64]) -> Floats:
-        own = getattr(self.model, "oob_proba_", None)
-        if own is not None:
-            return np.asarray(own, np.float32)
-        found = self.ensemble_proba_.copy()
-        known = ~np.isnan(y).all(axis=1)
-        found[known] = held_out_predictions(
-            self.name, self.kind, rows[known], y[known], groups[known], n_folds=4, seed=self.seed
-        )
-        return found
 
     def predict_proba(self, X: ArrayLike) -> Floats:
         """Return probabilities, shape (n_images, n_classes)."""
@@ -170,7 +153,7 @@ class StoredModel:
 
     def to_saved(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Return arrays and settings, as ``persistence.to_arrays`` does."""
-        arrays = {f"model_{key}": value for key, value in to_arrays(self.name, self.model).items()}
+        arrays = {f"model_{key}": value for key, value in self.model.to_arrays().items()}
         arrays["projection_mean"] = self.projection_.mean
         arrays["projection_matrix"] = self.projection_.matrix
         return arrays, {
@@ -187,8 +170,12 @@ class StoredModel:
         """Put a saved head together again."""
         head = cls(settings["head"], settings["kind"], settings["parameters"]["n_components"])
         own = {key[6:]: value for key, value in arrays.items() if key.startswith("model_")}
-        head.model = from_arrays(head.name, head.kind, own)
+        head.model.restore(own)
         head.projection_ = Projection(
             arrays["projection_mean"], arrays["projection_matrix"], "rows"
         )
         return head
+
+
+def _make(name: str, kind: Kind, seed: int) -> LabelModel:
+    return Stacked(kind, seed) if name == STACKING else make_model(name, kind, seed)

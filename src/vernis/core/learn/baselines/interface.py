@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, Self
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,14 @@ class LabelModel(Protocol):
 
     def predict_proba(self, X: Floats) -> Floats:
         """Return the probability of every class for every image."""
+        ...
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the fitted parts as plain arrays: they are stored without pickle."""
+        ...
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Take over what ``to_arrays`` of a model of the same kind returned."""
         ...
 
 

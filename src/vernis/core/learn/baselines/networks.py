@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Mapping
 from typing import Any, Self
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
+from vernis.core.learn import persistence
 from vernis.core.learn.bagged_mlp import BaggedMLP
 from vernis.core.learn.baselines.interface import (
     Floats,
@@ -58,6 +60,18 @@ class BaggedNetworks:
     def predict_proba(self, X: Floats) -> Floats:
         """Return probabilities; see `LabelModel`."""
         return self.model.predict_proba(X)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the fitted parts; the settings as JSON, in bytes."""
+        arrays, settings = persistence.to_arrays(self.model)
+        return {**arrays, "settings": np.frombuffer(json.dumps(settings).encode(), np.uint8)}
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Take the fitted parts over."""
+        settings = json.loads(arrays["settings"].tobytes())
+        own = {name: part for name, part in arrays.items() if name != "settings"}
+        self.model = persistence.from_arrays(own, settings)
+        return self
 
 
 class PlainNetwork:

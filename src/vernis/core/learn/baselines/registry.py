@@ -1,12 +1,10 @@
-"""The models by name: made, predicted out of sample, taken apart for storage."""
+"""The models by name: made, and predicted out of sample."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vernis.core.learn.baselines.interface import Floats, Groups, Kind, LabelModel
 from vernis.core.learn.baselines.kernel import KernelRidge
@@ -16,12 +14,12 @@ from vernis.core.learn.baselines.networks import BaggedNetworks, PlainNetwork
 from vernis.core.learn.baselines.svm import BaggedSVM, GaussianSVM
 from vernis.core.learn.baselines.trees import BoostedTrees, Forest
 from vernis.core.learn.folds import stratified_folds
-from vernis.domain.errors import NotFound, UsageError
+from vernis.domain.errors import NotFound
 
 Make = Callable[[Kind, int], LabelModel]
 
 STACKING = "stacking"
-"""Made of the others' predictions, so not in `MODELS`."""
+"""Made of the others' predictions, so not in `MODELS`; as one model: ``stacked.Stacked``."""
 
 MODELS: Mapping[str, Make] = {
     "bagged_mlp": lambda kind, seed: BaggedNetworks(kind, seed),
@@ -35,9 +33,6 @@ MODELS: Mapping[str, Make] = {
     "forest": lambda kind, seed: Forest(kind, seed=seed),
     "xgboost": lambda kind, seed: BoostedTrees(kind, seed=seed),
 }
-
-STORED = ("logistic", "svm_linear", "mlknn", "kernel", "mlp", "forest", "xgboost")
-"""Models that are saved as plain arrays and can stand in the bagged MLP's place."""
 
 
 def make_model(name: str, kind: Kind, seed: int = 0) -> LabelModel:
@@ -86,24 +81,30 @@ def held_out_predictions(
     return found
 
 
-def to_arrays(name: str, model: LabelModel) -> dict[str, NDArray[Any]]:
-    """Take a fitted model apart into plain arrays.
+def predict_out_of_sample(
+    name: str,
+    fitted: LabelModel,
+    kind: Kind,
+    X: Floats,
+    Y: Floats,
+    groups: Groups | None,
+    *,
+    n_folds: int,
+    seed: int,
+) -> Floats:
+    """Return what a model says of the images it was fitted on, as far as it did not see them.
 
-    Raises
-    ------
-    UsageError
-        It cannot be stored without pickle.
+    Images with a label by `held_out_predictions`, those without by the model itself.
     """
-    if name not in STORED:
-        raise UsageError(
-            f"the model {name!r} cannot be stored without pickle; use one of: "
-            f"bagged_mlp, {', '.join(STORED)}"
-        )
-    taken: dict[str, NDArray[Any]] = model.to_arrays()  # type: ignore[attr-defined]
-    return taken
-
-
-def from_arrays(name: str, kind: Kind, arrays: Mapping[str, NDArray[Any]]) -> LabelModel:
-    """Put a stored model together again."""
-    restored: LabelModel = make_model(name, kind).restore(arrays)  # type: ignore[attr-defined]
-    return restored
+    own = getattr(fitted, "oob_proba_", None)
+    if own is not None:
+        return np.asarray(own, np.float32)
+    found = np.empty(Y.shape, np.float32)
+    known = ~np.isnan(Y).all(axis=1)
+    if not known.all():
+        found[~known] = fitted.predict_proba(X[~known])
+    part = None if groups is None else groups[known]
+    found[known] = held_out_predictions(
+        name, kind, X[known], Y[known], part, n_folds=n_folds, seed=seed
+    )
+    return found

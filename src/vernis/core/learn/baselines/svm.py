@@ -2,67 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
-from sklearn.svm import SVC
+from numpy.typing import NDArray
 
 from vernis.core.learn.bagging import subsample_plan
 from vernis.core.learn.baselines.interface import (
     Floats,
     Groups,
     Kind,
-    class_codes,
     labelled_rows,
     link,
 )
-from vernis.core.learn.baselines.scores import (
-    Doubles,
-    Score,
-    choose_strength,
-    constant_score,
-    fit_calibration,
-    spread_columns,
-)
+from vernis.core.learn.baselines.machines import Machines, fit_machines, restore_machines
+from vernis.core.learn.baselines.scores import choose_strength, fit_calibration
 
 _STRENGTHS = (1.0, 5.0)
-
-
-def fit_svm(X: Floats, Y: Floats, strength: float, *, kind: Kind) -> Score:
-    """Train Gaussian SVMs (γ = 1 / (n_features · variance)); return their decision function.
-
-    One against one for ``single`` (votes with margins, as scikit-learn adds them), a machine a
-    class for ``multi``.
-    """
-    if kind == "single":
-        codes = class_codes(Y)
-        present = np.unique(codes)
-        if len(present) == 1:
-            constant = np.where(np.arange(Y.shape[1]) == present[0], 1.0, -1.0)
-            return lambda images: np.tile(constant, (len(images), 1))
-        machine = SVC(C=strength, cache_size=200).fit(X, codes)
-
-        def score(images: Floats) -> Doubles:
-            found = machine.decision_function(images)
-            found = np.stack([-found, found], axis=1) if found.ndim == 1 else found
-            return spread_columns(found, present, Y.shape[1])
-
-        return score
-    columns = [_fit_column(X, Y[:, column], strength) for column in range(Y.shape[1])]
-    return lambda images: np.stack([column(images) for column in columns], axis=1)
-
-
-def _fit_column(X: Floats, y: Floats, strength: float) -> Callable[[Floats], Any]:
-    known = ~np.isnan(y)
-    yes = y[known] > 0.5
-    if not yes.any() or yes.all():
-        constant = constant_score(y)
-        return lambda images: np.full(len(images), constant)
-    found: Callable[[Floats], Any] = (
-        SVC(C=strength, cache_size=200).fit(X[known], yes).decision_function
-    )
-    return found
 
 
 class GaussianSVM:
@@ -82,8 +39,8 @@ class GaussianSVM:
         """Train; see `LabelModel`."""
         rows = labelled_rows(Y, self.kind)
 
-        def fit(images: Floats, labels: Floats, strength: float) -> Score:
-            return fit_svm(images, labels, strength, kind=self.kind)
+        def fit(images: Floats, labels: Floats, strength: float) -> Machines:
+            return fit_machines(images, labels, strength, kind=self.kind)
 
         strength, self.slope_, self.shift_ = choose_strength(
             fit,
@@ -95,12 +52,24 @@ class GaussianSVM:
             calibrated=False,
             seed=self.seed,
         )
-        self.score_ = fit(X[rows], Y[rows], strength)
+        self.machines_ = fit(X[rows], Y[rows], strength)
         return self
 
     def predict_proba(self, X: Floats) -> Floats:
         """Return probabilities; see `LabelModel`."""
-        return link(self.slope_ * self.score_(X) + self.shift_, self.kind)
+        return link(self.slope_ * self.machines_(X) + self.shift_, self.kind)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the fitted parts."""
+        calibration = np.asarray([self.slope_, self.shift_])
+        return {"calibration": calibration, **self.machines_.to_arrays()}
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Take the fitted parts over."""
+        self.slope_, self.shift_ = map(float, arrays["calibration"])
+        own = {name: part for name, part in arrays.items() if name != "calibration"}
+        self.machines_ = restore_machines(own, self.kind)
+        return self
 
 
 class BaggedSVM:
@@ -149,12 +118,13 @@ class BaggedSVM:
             Y=Y[rows],
             seed=self.seed,
         )
-        self.scores_ = [
-            fit_svm(X[rows[seen]], Y[rows[seen]], self.strength, kind=self.kind) for seen in plan
+        self.machines_ = [
+            fit_machines(X[rows[seen]], Y[rows[seen]], self.strength, kind=self.kind)
+            for seen in plan
         ]
         total, times = np.zeros(Y.shape), np.zeros(len(Y))
         unlabelled = np.setdiff1d(np.arange(len(Y)), rows)
-        for seen, score in zip(plan, self.scores_, strict=True):
+        for seen, score in zip(plan, self.machines_, strict=True):
             held = np.concatenate([rows[~seen], unlabelled])
             if len(held):
                 total[held] += score(X[held])
@@ -167,5 +137,25 @@ class BaggedSVM:
 
     def predict_proba(self, X: Floats) -> Floats:
         """Return probabilities; see `LabelModel`."""
-        mean = np.mean([score(X) for score in self.scores_], axis=0)
+        mean = np.mean([score(X) for score in self.machines_], axis=0)
         return link(self.slope_ * mean + self.shift_, self.kind)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the fitted parts."""
+        arrays: dict[str, NDArray[Any]] = {"calibration": np.asarray([self.slope_, self.shift_])}
+        for number, machines in enumerate(self.machines_):
+            arrays |= {f"{number}_{name}": part for name, part in machines.to_arrays().items()}
+        return arrays
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Take the fitted parts over."""
+        self.slope_, self.shift_ = map(float, arrays["calibration"])
+        parts: dict[str, dict[str, NDArray[Any]]] = {}
+        for name, part in arrays.items():
+            if name != "calibration":
+                number, own = name.split("_", 1)
+                parts.setdefault(number, {})[own] = part
+        self.machines_ = [
+            restore_machines(parts[number], self.kind) for number in sorted(parts, key=int)
+        ]
+        return self
