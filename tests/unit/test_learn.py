@@ -265,6 +265,7 @@ def test_another_model_stands_in_the_heads_place(catalog, name, model):
     summary = learn_taxonomy(catalog, name, SPACE, settings)
     assert summary.trained
     assert summary.model.metrics["micro"]["f1"]["value"] > 0.9
+    assert any("weights: " in note for note in summary.notes) == (model == "stacking")
     head = SavedHead.restore(*catalog.models.load(summary.model))
     found = head.predict_proba(catalog.inputs)
     expected = catalog.models.predictions(summary.model)["ensemble"]

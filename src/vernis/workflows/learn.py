@@ -262,7 +262,7 @@ class _Fitted:
 def _fit(data: TrainingData, space: Space, settings: LearnSettings, progress: Progress) -> _Fitted:
     # scikit-learn takes a second to import: only the verbs that learn pay for it
     from vernis.core.learn.evaluation import evaluate
-    from vernis.core.learn.heads import make_head, save_head
+    from vernis.core.learn.heads import make_head, notes_of, save_head
     from vernis.core.learn.scaling import BlockScaler
     from vernis.core.learn.thresholds import decide_single, tune_thresholds
 
@@ -317,7 +317,7 @@ def _fit(data: TrainingData, space: Space, settings: LearnSettings, progress: Pr
         },
         ensemble=model.ensemble_proba_,
         oob=oob,
-        notes=_notes(data, () if free else tuned.warnings),
+        notes=(*notes_of(model), *_notes(data, () if free else tuned.warnings)),
     )
 
 

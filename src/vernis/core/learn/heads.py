@@ -84,6 +84,12 @@ def make_head(
     return BaggedMLP(**{**own, "n_components": n_components, "seed": seed})
 
 
+def notes_of(head: Head) -> tuple[str, ...]:
+    """Return what a fit has to tell: members of a stack that were left out, weights."""
+    model = head.model if isinstance(head, StoredModel) else None
+    return model.notes_ if isinstance(model, Stacked) else ()
+
+
 def save_head(head: Head) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Take a fitted head apart: arrays without pickle, and settings that are JSON-able."""
     return head.to_saved() if isinstance(head, StoredModel) else persistence.to_arrays(head)  # type: ignore[arg-type]

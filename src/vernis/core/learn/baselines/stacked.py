@@ -33,6 +33,8 @@ class Stacked:
         Those of the members that have a weight.
     pool_ : Pool
         Its weights in the order of ``models_``.
+    notes_ : tuple of str
+        What is left out for want of a package, and the weights.
     oob_proba_ : ndarray of float32, shape (n_images, n_classes)
         The pool of the members' predictions out of sample. The weights, one a member, have seen
         the image's label.
@@ -47,7 +49,8 @@ class Stacked:
         """Train every member, then the weights on their predictions out of sample."""
         models: dict[str, LabelModel] = {}
         held: dict[str, Floats] = {}
-        for name, model in self._made().items():
+        made, left_out = self._make_members()
+        for name, model in made.items():
             models[name] = model.fit(X, Y, groups)
             held[name] = predict_out_of_sample(
                 name, model, self.kind, X, Y, groups, n_folds=3, seed=self.seed
@@ -57,6 +60,10 @@ class Stacked:
         kept = pool.weights > _LEAST_WEIGHT
         self.models_ = {name: models[name] for name, keep in zip(models, kept, strict=True) if keep}
         self.pool_ = Pool(pool.weights[kept], pool.shift, self.kind)
+        shares = zip(self.models_, self.pool_.weights, strict=True)
+        ranked = sorted(shares, key=lambda share: -share[1])
+        weights = ", ".join(f"{name} {weight:.2f}" for name, weight in ranked)
+        self.notes_ = (*left_out, f"weights: {weights}")
         return self
 
     def predict_proba(self, X: Floats) -> Floats:
@@ -84,12 +91,15 @@ class Stacked:
             self.models_[name] = make_model(name, self.kind).restore(own)
         return self
 
-    def _made(self) -> dict[str, LabelModel]:
+    def _make_members(self) -> tuple[dict[str, LabelModel], list[str]]:
+        """Return the members, and a note on each that needs a missing package."""
         made: dict[str, LabelModel] = {}
+        left_out: list[str] = []
         for name in self.members or MODELS:
             try:
                 made[name] = make_model(name, self.kind, self.seed)
-            except MissingExtra:
+            except MissingExtra as error:
                 if self.members:
                     raise
-        return made
+                left_out.append(f"{name} is left out: {error}")
+        return made, left_out
