@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from vernis.adapters.catalog.catalog import SqliteCatalog
+from vernis.core.enrich.fill import FillPlan
 from vernis.domain.errors import InvalidValue, NotFound, UsageError
 from vernis.domain.types import FoundFile, Space, Statement, Taxonomy
 from vernis.workflows.fill import apply_fill, fill_taxonomy
+from vernis.workflows.fill_summary import summarize_fill
 from vernis.workflows.learn import LearnSettings, learn_taxonomy
+from vernis.workflows.training_data import read_training_data
 
 SPACE = Space("toy", 12, "float32", {"layers": [["a", 8], ["b", 4]]})
 FAST = LearnSettings(n_draws=0, head={"hidden": [24], "min_updates": 120, "learning_rate": 5e-3})
@@ -132,3 +135,33 @@ def test_says_what_is_wrong(catalog):
     catalog.labels.define(Taxonomy("new", "single", ("a", "b")))
     with pytest.raises(UsageError, match="vernis learn new"):
         fill_taxonomy(catalog, "new")
+
+
+@pytest.mark.parametrize(
+    ("bound", "reason"),
+    [
+        (0.91, "could be promised, but no unlabelled image is sure enough: 3 unlabelled images"),
+        (np.nan, "cannot be promised from 90 held-out answers in 30 groups"),
+    ],
+)
+def test_an_empty_fill_says_why(catalog, bound, reason):
+    plan = FillPlan(
+        image=np.empty(0, np.int64),
+        label=np.empty(0, np.int64),
+        probability=np.empty(0),
+        thresholds=np.full(3, 0.99),
+        class_bounds=np.full(3, np.nan),
+        promised=0.9,
+        precision=0.99,
+        bound=bound,
+        noise=0.0,
+        n_held_out=90,
+        n_groups=30,
+        n_strange=3,
+        is_matched=True,
+        on_confirmed=False,
+    )
+    data = read_training_data(catalog, "kind", SPACE)
+    record = catalog.models.latest("kind")
+    summary = summarize_fill(catalog, data, record, plan, "given", 0.9, 0.95)
+    assert reason in summary.notes[0]

@@ -153,7 +153,13 @@ def _notes(data: TrainingData, plan: FillPlan | None, precision: float) -> tuple
     notes = []
     if plan is None:
         return ("every image with a vector has a label",)
-    if not len(plan.image):
+    if not len(plan.image) and math.isfinite(plan.bound):
+        unlike = counted(plan.n_strange, "unlabelled image is", "unlabelled images are")
+        notes.append(
+            f"a precision of {precision:.0%} could be promised, but no unlabelled image is sure "
+            f"enough: {unlike} unlike every labelled one; label some of them"
+        )
+    elif not len(plan.image):
         notes.append(
             f"a precision of {precision:.0%} cannot be promised from {plan.n_held_out:,} held-out "
             f"answers in {plan.n_groups:,} groups; confirm more labels or name a lower precision"
