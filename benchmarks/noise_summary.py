@@ -17,10 +17,6 @@ import numpy as np
 
 from vernis.report.lab.run_folder import read_run, read_table
 
-ORDER = (
-    *("bagged_mlp", "mlp", "kernel", "svm", "bagged_svm", "svm_linear"),
-    *("logistic", "mlknn", "forest", "xgboost", "stacking"),
-)
 Scores = dict[tuple[str, float, str], tuple[float, float]]
 
 
@@ -60,8 +56,8 @@ def cases_of(name: str, scores: Scores) -> Iterator[Case]:
 
 
 def models_of(scores: Scores) -> list[str]:
-    """Return the models of a run in the order of the columns."""
-    return [m for m in ORDER if any(model == m for _, _, model in scores)]
+    """Return the models of a run in its order."""
+    return list(dict.fromkeys(model for _, _, model in scores))
 
 
 def print_standing(cases: list[Case]) -> None:
@@ -69,7 +65,7 @@ def print_standing(cases: list[Case]) -> None:
     print(f"\n{len(cases)} cases\n")
     print("| model | mean place | best of the cases | best at the highest rate |", end="")
     print(" mean place by points lost | points lost |\n|---|---:|---:|---:|---:|---:|")
-    models = [m for m in ORDER if all(m in case.mean for case in cases)]
+    models = [m for m in cases[0].mean if all(m in case.mean for case in cases)]
     place = {m: np.mean([case.place(m, "mean") for case in cases]) for m in models}
     for m in sorted(models, key=place.__getitem__):
         lost = np.mean([case.place(m, "loss") for case in cases])

@@ -219,3 +219,12 @@ def test_the_pool_prefers_the_better_model(kind):
     safe = [np.clip(p, 1e-6, 1 - 1e-6) for p in (pooled, good)]
     loss = [log_loss(np.log(p) if kind == "single" else np.log(p / (1 - p)), Y, kind) for p in safe]
     assert loss[0] <= loss[1] + 1e-3
+
+
+@pytest.mark.parametrize("kind", ["single", "multi"])
+def test_machines_that_lack_a_part_name_it(kind):
+    X, Y = clouds(kind)
+    arrays = make_model("svm", kind).fit(X, Y).to_arrays()
+    del arrays["gamma"]
+    with pytest.raises(KeyError, match="gamma"):
+        make_model("svm", kind).restore(arrays)

@@ -182,10 +182,7 @@ def print_study(
     if options.json:
         print_json(outcome)
         return 0
-    rows = [
-        {**row, "components": row["components"] or "all"} if "components" in row else row
-        for row in outcome["rows"]
-    ]
+    rows = outcome["rows"]
     print_table(rows, columns or list(dict.fromkeys(name for row in rows for name in row)))
     for note in outcome["notes"]:
         say(f"note: {note}")

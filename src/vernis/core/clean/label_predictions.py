@@ -73,20 +73,26 @@ def predict_labels(
         basis = kernel_basis(features, labelled, bandwidth=bandwidth, seed=seed)
         return relearn(basis, labels, kind=kind, groups=groups)
 
-    def predicted(bandwidth: float) -> tuple[FloatArray, float]:
-        probs = relearned(bandwidth).probs
-        weight = _weight_of(near, probs, labels)
-        mixed = ((1.0 - weight) * probs + weight * near).astype(np.float32)
-        heard = listen_to_others(mixed, labels)
-        return heard, model_entries(labels, heard).loss
-
     with single_threaded_products():
         if kind == "single":
             narrow = np.shape(features)[1] < _NARROW
             tried = [relearned(b) for b in (BANDWIDTHS[2:] if narrow else (BANDWIDTH,))]
             return min(tried, key=lambda found: found.error).probs
         near = neighbor_probabilities(features, labels, groups)
-        return _likeliest(predicted, at_once=2 if len(features) <= _SIDE_BY_SIDE else 1)
+        at_once = 2 if len(features) <= _SIDE_BY_SIDE else 1
+        return _likeliest(
+            lambda bandwidth: _join(relearned(bandwidth).probs, near, labels), at_once
+        )
+
+
+def _join(
+    probs: FloatArray, near: FloatArray, labels: NDArray[np.floating]
+) -> tuple[FloatArray, float]:
+    """Return what kernel, neighbours and other labels say together, and its `EntryNoise.loss`."""
+    weight = _weight_of(near, probs, labels)
+    mixed = ((1.0 - weight) * probs + weight * near).astype(np.float32)
+    heard = listen_to_others(mixed, labels)
+    return heard, model_entries(labels, heard).loss
 
 
 def _likeliest(predicted: Callable[[float], tuple[FloatArray, float]], at_once: int) -> FloatArray:

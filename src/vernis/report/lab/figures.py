@@ -86,8 +86,7 @@ def _number(value: Any) -> float:
 def draw_components(rows: Rows, path: Path, about: str) -> Path:
     """Draw F1 and training time over the number of components, a line a model."""
     figure, axes = new_figure(f"Principal components: {about}", columns=2, width=10.5, height=4.4)
-    values = list(dict.fromkeys(row["components"] for row in rows))
-    ordered = sorted(values, key=lambda n: n or float("inf"))
+    ordered = list(dict.fromkeys(row["components"] for row in rows))
     styles = series_styles()
     all_seconds: list[float] = []
     for model in dict.fromkeys(str(row["model"]) for row in rows):
@@ -102,7 +101,7 @@ def draw_components(rows: Rows, path: Path, about: str) -> Path:
         all_seconds += seconds
         draw_line(axes[1], place, seconds, name=name, style=style)
     for one in axes:
-        one.set_xticks(np.arange(len(ordered)), ["all" if not n else str(n) for n in ordered])
+        one.set_xticks(np.arange(len(ordered)), list(map(str, ordered)))
         one.set_xlabel("principal components")
     axes[0].set_ylabel("micro-F1, band: deviation over folds")
     axes[1].set_yscale("log")

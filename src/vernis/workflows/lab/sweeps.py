@@ -67,7 +67,10 @@ def sweep_components(
             seen, unseen = keep_components(seen, unseen, n_components)
         return _split(data, train, seen, unseen, members_of(names), seed)
 
-    rows = _measure(folder, data, "components", values, names, arguments, split, progress)
+    rows = [
+        {**row, "components": row["components"] or "all"}
+        for row in _measure(folder, data, "components", values, names, arguments, split, progress)
+    ]
     notes = (*data.notes, *notes, *beyond)
     draw = partial(draw_components, about=_about(data, arguments))
     table = folder.finish(rows, notes, draw=draw)

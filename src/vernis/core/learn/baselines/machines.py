@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 import numpy as np
@@ -48,8 +48,9 @@ def fit_machines(X: Floats, Y: Floats, strength: float, *, kind: Kind) -> Machin
 
 
 def restore_machines(arrays: Mapping[str, NDArray[Any]], kind: Kind) -> Machines:
-    """Put together what ``to_arrays`` took apart."""
-    return PairMachines(**arrays) if kind == "single" else ColumnMachines(**arrays)
+    """Put together what ``to_arrays`` took apart; raises KeyError where a part is missing."""
+    made = PairMachines if kind == "single" else ColumnMachines
+    return made(*(arrays[part.name] for part in fields(made)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +84,7 @@ class ColumnMachines:
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the fitted parts."""
-        return {name: getattr(self, name) for name in ("vectors", "weights", "gamma", "shift")}
+        return _parts_of(self)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,8 +127,7 @@ class PairMachines:
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the fitted parts."""
-        names = ("vectors", "dual", "counts", "shift", "gamma", "present", "n_classes")
-        return {name: np.asarray(getattr(self, name)) for name in names}
+        return _parts_of(self)
 
     def _votes(self, images: Floats) -> Doubles:
         """Return won pairs and, in less than 1/3, by which margin; of two classes the margin."""
@@ -153,6 +153,10 @@ class PairMachines:
             won[:, i] += margin >= 0
             won[:, j] += margin < 0
         return np.asarray(won + total / (3.0 * (np.abs(total) + 1.0)))
+
+
+def _parts_of(machines: ColumnMachines | PairMachines) -> dict[str, NDArray[Any]]:
+    return {part.name: getattr(machines, part.name) for part in fields(machines)}
 
 
 def _squared_distances(images: Floats, vectors: Floats) -> Doubles:

@@ -66,9 +66,9 @@ def held_out_predictions(
     A bagged model's out-of-bag predictions, or a kernel's leave-out ones, are taken from the model
     that was ``fitted`` on the same images; other models are trained again on stratified folds.
     """
-    own = getattr(fitted, "oob_proba_", None)
+    own = _own_held_out(fitted)
     if own is not None:
-        return np.asarray(own, np.float32)
+        return own
     fold = stratified_folds(Y, n_folds, groups=groups, seed=seed)
     found = np.empty(Y.shape, np.float32)
     for number in range(n_folds):
@@ -96,9 +96,9 @@ def predict_out_of_sample(
 
     Images with a label by `held_out_predictions`, those without by the model itself.
     """
-    own = getattr(fitted, "oob_proba_", None)
+    own = _own_held_out(fitted)
     if own is not None:
-        return np.asarray(own, np.float32)
+        return own
     found = np.empty(Y.shape, np.float32)
     known = ~np.isnan(Y).all(axis=1)
     if not known.all():
@@ -108,3 +108,9 @@ def predict_out_of_sample(
         name, kind, X[known], Y[known], part, n_folds=n_folds, seed=seed
     )
     return found
+
+
+def _own_held_out(fitted: LabelModel | None) -> Floats | None:
+    """Return a bagged model's out-of-bag predictions, or a kernel's leave-out ones."""
+    own = getattr(fitted, "oob_proba_", None)
+    return None if own is None else np.asarray(own, np.float32)
