@@ -115,8 +115,8 @@ def search(
     prints: NDArray[np.uint8], vectors: NDArray[np.float16] | None, threshold: float | None = None
 ):
     """Run the near search and print its time; returns NearPairs."""
-    from vernis.core.clean.near_fingerprints import unpack_fingerprints
-    from vernis.core.clean.near_pairs import NearSettings, find_near_pairs
+    from vernis.core.copies.fingerprints import unpack_fingerprints
+    from vernis.core.copies.pairs import NearSettings, find_near_pairs
 
     settings = NearSettings()
     if threshold is not None:
@@ -129,7 +129,7 @@ def search(
 
 def grouped_pairs(names: Sequence[str], found) -> set[Pair]:
     """Return the pairs within complete-link groups."""
-    from vernis.core.clean.duplicate_groups import group_complete_link
+    from vernis.core.copies.groups import group_complete_link
 
     groups = group_complete_link(len(names), found.pairs, found.similarity)
     where = {item: number for number, group in enumerate(groups) for item in group}
@@ -205,7 +205,7 @@ def plant_copies(
     prints: NDArray[np.uint8], count: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return mirrored, noisy, brighter or darker copies, and of which row each is one."""
-    from vernis.core.clean.near_fingerprints import LUMA_SIDE, LUMA_SIZE
+    from vernis.core.copies.fingerprints import LUMA_SIDE, LUMA_SIZE
 
     source = np.sort(rng.choice(len(prints), count, replace=False))
     copies = prints[source].copy()
@@ -276,14 +276,14 @@ def time_synthetic(args: argparse.Namespace, folder: Path, count: int) -> None:
     2,000 centres. One in a hundred is a planted copy. Both searches for candidates run in full;
     the candidates of a share of the images are verified, chains are not followed.
     """
-    from vernis.core.clean import near_pairs
-    from vernis.core.clean.near_candidates import (
+    from vernis.core.copies import pairs as near_pairs
+    from vernis.core.copies.candidates import (
         describe_turns,
         propose_by_embedding,
         propose_by_turns,
     )
-    from vernis.core.clean.near_cascade import Pyramid
-    from vernis.core.clean.near_fingerprints import unpack_fingerprints
+    from vernis.core.copies.cascade import Pyramid
+    from vernis.core.copies.fingerprints import unpack_fingerprints
 
     base, _ = describe(list(paths_of(args.data, "grocery", folder).values()), args.cache)
     rng = np.random.default_rng(0)
@@ -316,7 +316,7 @@ def mix_fingerprints(
     base: NDArray[np.uint8], count: int, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
     """Return means of two fingerprints, the second one mirrored for every other picture."""
-    from vernis.core.clean.near_fingerprints import LUMA_SIDE, LUMA_SIZE
+    from vernis.core.copies.fingerprints import LUMA_SIDE, LUMA_SIZE
 
     mirrored = base.copy()
     luma = mirrored[:, :LUMA_SIZE].reshape(-1, LUMA_SIDE, LUMA_SIDE)

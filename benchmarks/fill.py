@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 
-from vernis.core.enrich.fill_head import gather_evidence
+from vernis.core.fill.head import gather_evidence
 from vernis.core.learn.heads import make_head
 from vernis.core.learn.scaling import BlockScaler
 from vernis.workflows.training_data import layer_slices

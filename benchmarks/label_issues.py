@@ -37,10 +37,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 from sklearn.model_selection import GroupKFold, StratifiedKFold
 
-from vernis.core.clean.label_issues import LabelIssues, find_label_issues
-from vernis.core.clean.label_predictions import predict_labels
-from vernis.core.clean.label_relearn import combine_blocks
-from vernis.core.clean.label_scores import LABEL_SCORERS, as_matrix, label_quality
+from vernis.core.labels.issues import LabelIssues, find_label_issues
+from vernis.core.labels.leave_out import combine_blocks
+from vernis.core.labels.predictions import predict_labels
+from vernis.core.labels.scores import LABEL_SCORERS, as_matrix, label_quality
 from vernis.core.learn.noise import drop_labels, flip_labels, flip_uniform, forget_labels
 
 LAYERS = ("stage4.pooled", "stage5.pooled", "stage6.pooled", "pooled")

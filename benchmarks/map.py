@@ -28,7 +28,7 @@ from vernis import Collection
 from vernis.assembly import job
 from vernis.core.explore import overlap, projection, tsne
 from vernis.core.explore.map_quality import map_quality
-from vernis.core.explore.neighbors import nearest_within
+from vernis.core.numeric.neighbors import nearest_within
 from vernis.workflows.explore.map import present_contents, read_map_data
 
 METHODS = ("vernis", "opentsne", "opentsne-exact", "sklearn", "umap", "pca")

@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from vernis.adapters.pixels import decode
-from vernis.core.clean.quality import measure, score_quality
+from vernis.core.quality import measure, score_quality
 
 SETS = {
     "clothing_a": "clothing_a/images",

@@ -18,7 +18,7 @@ import numpy as np
 from sklearn.metrics import adjusted_rand_score, v_measure_score
 
 from vernis.core.explore.clusters import match_rows
-from vernis.core.explore.topics import relevant_words, scan_topics
+from vernis.core.words.topics import relevant_words, scan_topics
 
 THEMES = {
     "beach": "beach sea sand waves summer sky palm surfing swimming holiday coast umbrella",

@@ -18,8 +18,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "unit"))
 import vocabulary_words as words_of
 
-from vernis.core.enrich import merges as merging
-from vernis.core.enrich.merge_evidence import measure_use
+from vernis.core.words import merges as merging
+from vernis.core.words.merge_evidence import measure_use
 
 
 def measure(

@@ -34,7 +34,7 @@ class Vocabularies:
         plot : path, optional
             Where to draw it.
         **choice
-            Of ``core.enrich.vocabulary.VocabularyChoice``: min_count, keep, only, drop.
+            Of ``core.words.vocabulary.VocabularyChoice``: min_count, keep, only, drop.
         """
         from vernis.workflows.explore.vocabulary import describe_vocabulary
 

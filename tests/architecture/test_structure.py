@@ -38,9 +38,8 @@ def test_sources_are_found():
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(SOURCE)))
-def test_file_and_functions_stay_small(path):
+def test_functions_stay_small(path):
     text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 400
     functions = [
         node
         for node in ast.walk(ast.parse(text))

@@ -12,11 +12,11 @@ from vernis.adapters.backbones import listing, zoo
 from vernis.adapters.backbones.inputs import FITS, Channels, Layout
 from vernis.adapters.backbones.onnx_graph import POOLINGS
 from vernis.cli.main import build_parser
-from vernis.core.clean.label_scores import LABEL_SCORERS
-from vernis.core.enrich.spelling import LANGUAGES
 from vernis.core.explore.search import Rule
-from vernis.core.learn.baselines.registry import MODELS, STACKING
+from vernis.core.labels.scores import LABEL_SCORERS
+from vernis.core.learn.models.registry import MODELS, STACKING
 from vernis.core.learn.thresholds import Objective
+from vernis.core.words.spelling import LANGUAGES
 from vernis.domain.types import QUALITY_KINDS, DuplicateKind
 from vernis.workflows.explore import clusters
 from vernis.workflows.explore import map as maps

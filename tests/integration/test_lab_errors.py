@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from vernis.collection import Collection
-from vernis.core.clean.label_scores import LABEL_SCORERS
+from vernis.core.labels.scores import LABEL_SCORERS
 from vernis.domain.errors import NotFound, UsageError
 from vernis.workflows.lab.data import LabData
 from vernis.workflows.lab.detectors import Detectors, require_models

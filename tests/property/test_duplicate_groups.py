@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vernis.core.clean.duplicate_groups import Copy, group_complete_link, order_by_worth
-from vernis.core.clean.duplicates import FoundPair, group_images
+from vernis.core.copies.duplicates import FoundPair, group_images
+from vernis.core.copies.groups import Copy, group_complete_link, order_by_worth
 
 edges = st.sets(
     st.tuples(st.integers(0, 9), st.integers(0, 9)).filter(lambda p: p[0] < p[1]), max_size=30

@@ -6,13 +6,13 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vernis.core.enrich.fill_bound import (
+from vernis.core.fill.bounds import (
     clopper_pearson_lower,
     design_effect,
     estimate_noise,
     precision_bounds,
 )
-from vernis.core.enrich.fill_holdout import match_holdout
+from vernis.core.fill.holdout import match_holdout
 
 answers = st.lists(st.booleans(), min_size=1, max_size=80)
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from vernis.core.clean.label_estimate import count_wrong, model_noise
-from vernis.core.clean.label_scores import LABEL_SCORERS, as_matrix, label_quality
+from vernis.core.labels.estimate import count_wrong, model_noise
+from vernis.core.labels.scores import LABEL_SCORERS, as_matrix, label_quality
 
 SHAPES = st.tuples(st.integers(2, 12), st.integers(2, 5))
 

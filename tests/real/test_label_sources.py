@@ -6,8 +6,8 @@ import pytest
 
 from vernis.adapters.files import FolderSource
 from vernis.adapters.interchange.csv_labels import read_label_table
-from vernis.core.enrich.class_folders import read_class_folders
-from vernis.core.enrich.label_columns import judge_column, match_images
+from vernis.core.words.class_folders import read_class_folders
+from vernis.core.words.label_columns import judge_column, match_images
 
 pytestmark = pytest.mark.real
 

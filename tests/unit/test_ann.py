@@ -8,8 +8,8 @@ import json
 import numpy as np
 import pytest
 
-from vernis.core.explore.neighbors import normalize_rows
 from vernis.core.explore.search import scan
+from vernis.core.numeric.neighbors import normalize_rows
 
 pytestmark = [
     pytest.mark.ann,

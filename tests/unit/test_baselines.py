@@ -3,17 +3,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vernis.core.learn.baselines.interface import log_loss
-from vernis.core.learn.baselines.machines import fit_machines
-from vernis.core.learn.baselines.mlknn import MLKNN
-from vernis.core.learn.baselines.registry import (
+from vernis.core.learn.models.interface import log_loss
+from vernis.core.learn.models.machines import fit_machines
+from vernis.core.learn.models.mlknn import MLKNN
+from vernis.core.learn.models.registry import (
     MODELS,
     held_out_predictions,
     make_model,
     predict_out_of_sample,
 )
-from vernis.core.learn.baselines.stacked import Stacked
-from vernis.core.learn.baselines.stacking import fit_pool
+from vernis.core.learn.models.stacked import Stacked
+from vernis.core.learn.models.stacking import fit_pool
 from vernis.domain.errors import MissingExtra, NotFound
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vernis.core.enrich.class_folders import read_class_folders
+from vernis.core.words.class_folders import read_class_folders
 
 
 def images(*folders: str, count: int = 4) -> list[str]:

@@ -9,9 +9,9 @@ import pytest
 from sklearn.metrics import adjusted_rand_score, silhouette_samples
 
 from vernis.core.explore import clusters
-from vernis.core.explore.naming import propose_names
 from vernis.core.explore.silhouettes import measure_silhouettes
-from vernis.core.explore.tfidf import class_tfidf, telling_terms
+from vernis.core.words.naming import propose_names
+from vernis.core.words.tfidf import class_tfidf, telling_terms
 from vernis.domain.errors import InvalidValue
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vernis.core.clean.confident_learning import confident_errors, pruned_errors
+from vernis.core.labels.confident_learning import confident_errors, pruned_errors
 
 
 def test_an_image_is_wrong_where_another_class_is_as_sure_as_its_own_images_are():

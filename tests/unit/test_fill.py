@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from vernis.core.enrich.fill_answers import collect_answers
-from vernis.core.enrich.fill_bound import (
+from vernis.core.fill.answers import collect_answers
+from vernis.core.fill.bounds import (
     clopper_pearson_lower,
     design_effect,
     estimate_noise,
     precision_bounds,
 )
-from vernis.core.enrich.fill_head import gather_evidence
-from vernis.core.enrich.fill_holdout import Neighbors, find_neighbors, match_holdout
+from vernis.core.fill.head import gather_evidence
+from vernis.core.fill.holdout import Neighbors, find_neighbors, match_holdout
 from vernis.core.learn.heads import Head, make_head
 from vernis.domain.errors import InvalidValue
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vernis.adapters.catalog.catalog import SqliteCatalog
-from vernis.core.enrich.fill import FillPlan
+from vernis.core.fill.plan import FillPlan
 from vernis.domain.errors import InvalidValue, NotFound, UsageError
 from vernis.domain.types import FoundFile, Space, Statement, Taxonomy
 from vernis.workflows.fill import apply_fill, fill_taxonomy

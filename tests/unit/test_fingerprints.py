@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from vernis.adapters.fingerprints import FINGERPRINT_SPACE, FingerprintReader, compute_fingerprint
-from vernis.core.clean.near_fingerprints import (
+from vernis.core.copies.fingerprints import (
     FINGERPRINT_SIZE,
     ORIENTATIONS,
     turn,

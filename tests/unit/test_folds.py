@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vernis.core.learn.folds import stratified_folds, stratified_parts
+from vernis.core.numeric.folds import stratified_folds, stratified_parts
 from vernis.domain.errors import InvalidValue
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vernis.core.enrich.label_columns import (
+from vernis.core.words.label_columns import (
     find_case_twins,
     find_conflicts,
     judge_column,

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from vernis.core.clean import label_predictions as predictions
-from vernis.core.clean.label_dependence import _predict_from_others, listen_to_others
-from vernis.core.clean.label_entry_noise import chance_of_several, model_entries
-from vernis.core.clean.label_predictions import MOST_OF_NEIGHBORS, _weight_of, predict_labels
+from vernis.core.labels import predictions
+from vernis.core.labels.dependence import _predict_from_others, listen_to_others
+from vernis.core.labels.entry_noise import chance_of_several, model_entries
+from vernis.core.labels.predictions import MOST_OF_NEIGHBORS, _weight_of, predict_labels
 
 
 def labels_that_go_together(n=600, seed=0):

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from vernis.core.clean.label_entry_noise import (
+from vernis.core.labels.entry_noise import (
     _bin,
     _penalized_loss,
     join_chances,
     model_entries,
 )
-from vernis.core.clean.label_issues import find_label_issues
-from vernis.core.clean.label_relearn import combine_blocks, kernel_basis, relearn
-from vernis.core.clean.label_scores import label_quality
+from vernis.core.labels.issues import find_label_issues
+from vernis.core.labels.leave_out import combine_blocks, kernel_basis, relearn
+from vernis.core.labels.scores import label_quality
 
 FALSE_YES = np.array([0.02, 0.15, 0.05])
 MISSED_YES = np.array([0.2, 0.02, 0.1])

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vernis.core.clean.label_estimate import count_wrong, model_noise
-from vernis.core.clean.label_issues import find_label_issues, find_witnesses
-from vernis.core.clean.label_relearn import (
+from vernis.core.labels.estimate import count_wrong, model_noise
+from vernis.core.labels.issues import find_label_issues, find_witnesses
+from vernis.core.labels.leave_out import (
     combine_blocks,
     kernel_basis,
     leave_out_scores,
     relearn,
 )
-from vernis.core.clean.label_scores import LABEL_SCORERS, as_matrix, entry_quality, label_quality
+from vernis.core.labels.scores import LABEL_SCORERS, as_matrix, entry_quality, label_quality
 from vernis.domain.errors import InvalidValue
 
 

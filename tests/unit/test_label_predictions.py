@@ -6,10 +6,10 @@ from sklearn.datasets import make_multilabel_classification
 from sklearn.metrics import average_precision_score
 from threadpoolctl import ThreadpoolController
 
-from vernis.core.clean.label_entry_noise import model_entries
-from vernis.core.clean.label_issues import find_label_issues
-from vernis.core.clean.label_predictions import BANDWIDTHS, predict_labels
-from vernis.core.clean.label_relearn import combine_blocks, kernel_basis, relearn
+from vernis.core.labels.entry_noise import model_entries
+from vernis.core.labels.issues import find_label_issues
+from vernis.core.labels.leave_out import combine_blocks, kernel_basis, relearn
+from vernis.core.labels.predictions import BANDWIDTHS, predict_labels
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_the_widths_tried_side_by_side_change_no_bit(spoiled, monkeypatch):
     features, given, _ = spoiled
     few, labels = features[:400], given[:400]
     together = predict_labels(few, labels, kind="multi")
-    monkeypatch.setattr("vernis.core.clean.label_predictions._SIDE_BY_SIDE", 0)
+    monkeypatch.setattr("vernis.core.labels.predictions._SIDE_BY_SIDE", 0)
     assert np.array_equal(predict_labels(few, labels, kind="multi"), together)
     with ThreadpoolController().limit(limits=1):
         assert np.array_equal(predict_labels(few, labels, kind="multi"), together)

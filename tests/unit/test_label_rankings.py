@@ -3,13 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vernis.core.clean import neighbor_probabilities as neighbor_module
-from vernis.core.clean.label_rankings import (
+from vernis.core.labels import neighbor_probabilities as neighbor_module
+from vernis.core.labels.neighbor_probabilities import nearest_others, neighbor_probabilities
+from vernis.core.labels.rankings import (
     distance_ratio,
     neighbor_votes,
     precision_at,
 )
-from vernis.core.clean.neighbor_probabilities import nearest_others, neighbor_probabilities
 from vernis.domain.errors import InvalidValue
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vernis.core.enrich.merge_evidence import measure_looks, measure_use
-from vernis.core.enrich.merges import propose_merges
-from vernis.core.enrich.spelling import are_plural, plain_form, slip_cost
+from vernis.core.words.merge_evidence import measure_looks, measure_use
+from vernis.core.words.merges import propose_merges
+from vernis.core.words.spelling import are_plural, plain_form, slip_cost
 
 sys.path.insert(0, str(Path(__file__).parent))
 import vocabulary_words as words_of

@@ -11,11 +11,11 @@ from PIL import Image, ImageDraw, ImageEnhance
 
 from vernis.adapters.fingerprints import compute_fingerprint
 from vernis.adapters.pixels import decode
-from vernis.core.clean import near_blocks
-from vernis.core.clean.near_alignment import Placements
-from vernis.core.clean.near_fingerprints import FINGERPRINT_SIZE, is_plain, unpack_fingerprints
-from vernis.core.clean.near_pairs import NearSettings, find_near_pairs
-from vernis.core.learn import threads
+from vernis.core.copies import blocks as near_blocks
+from vernis.core.copies.alignment import Placements
+from vernis.core.copies.fingerprints import FINGERPRINT_SIZE, is_plain, unpack_fingerprints
+from vernis.core.copies.pairs import NearSettings, find_near_pairs
+from vernis.core.numeric import threads
 from vernis.domain.errors import InvalidValue
 
 

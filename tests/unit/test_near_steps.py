@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from vernis.core.clean import near_candidates
-from vernis.core.clean.near_alignment import Placements, sample, sample_grid
-from vernis.core.clean.near_candidates import describe_turns, propose_by_turns
-from vernis.core.clean.near_fingerprints import shrink, turn, turn_matrix
-from vernis.core.clean.near_guesses import choose_crops, describe_small, place_crops
-from vernis.core.clean.near_verification import compare_structure
+from vernis.core.copies import candidates as near_candidates
+from vernis.core.copies.alignment import Placements, sample, sample_grid
+from vernis.core.copies.candidates import describe_turns, propose_by_turns
+from vernis.core.copies.fingerprints import shrink, turn, turn_matrix
+from vernis.core.copies.guesses import choose_crops, describe_small, place_crops
+from vernis.core.copies.verification import compare_structure
 
 
 @pytest.fixture

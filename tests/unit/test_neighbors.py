@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vernis.core.explore import neighbors
-from vernis.core.explore.neighbors import (
+from vernis.core.numeric import neighbors, threads
+from vernis.core.numeric.neighbors import (
     build_cells,
     find_similar_pairs,
     nearest_neighbors,
@@ -15,7 +15,6 @@ from vernis.core.explore.neighbors import (
     project_rows,
     search_cells,
 )
-from vernis.core.learn import threads
 from vernis.domain.errors import InvalidValue
 
 

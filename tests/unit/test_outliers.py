@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from vernis.adapters.catalog.catalog import SqliteCatalog
-from vernis.core.explore.neighbors import normalize_rows
 from vernis.core.explore.outliers import (
     choose_neighbors,
     rate_distances,
     score_class_outliers,
     score_outliers,
 )
+from vernis.core.numeric.neighbors import normalize_rows
 from vernis.domain.errors import InvalidValue, NotFound, UsageError
 from vernis.domain.types import (
     DuplicateGroup,

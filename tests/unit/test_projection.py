@@ -8,7 +8,7 @@ import pytest
 from vernis.core.explore import projection
 from vernis.core.explore import tsne as tsne_maps
 from vernis.core.explore.map_quality import map_quality
-from vernis.core.explore.neighbors import normalize_rows
+from vernis.core.numeric.neighbors import normalize_rows
 from vernis.domain.errors import InvalidValue
 
 GROUPS, EACH = 4, 40

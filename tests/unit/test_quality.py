@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter, uniform_filter1d
 
-from vernis.core.clean.quality import MEASURES, measure, score_quality
+from vernis.core.quality import MEASURES, measure, score_quality
 from vernis.domain.errors import InvalidValue
 
 KINDS = (

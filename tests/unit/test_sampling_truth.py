@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vernis.core.learn.sampling import draw_sample
 from vernis.core.learn.truth import count_changes, measure_labels, wilson_interval
+from vernis.core.numeric.sampling import draw_sample
 from vernis.domain.errors import InvalidValue
 
 

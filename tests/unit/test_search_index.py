@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vernis.core.explore.neighbors import Neighbors, nearest_neighbors, normalize_rows
 from vernis.core.explore.search import ExactIndex, best_rows, combine_examples, recall, scan
+from vernis.core.numeric.neighbors import Neighbors, nearest_neighbors, normalize_rows
 from vernis.domain.errors import InvalidValue
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from vernis.adapters.catalog.catalog import SqliteCatalog
 from vernis.cli.main import main
-from vernis.core.explore import topics as core
+from vernis.core.words import topics as core
 from vernis.domain.errors import InvalidValue, NotFound, NothingToLearn, UsageError
 from vernis.domain.types import FoundFile, Statement, Taxonomy
 from vernis.workflows.explore.topics import (

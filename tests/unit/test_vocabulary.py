@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vernis.core.enrich.vocabulary import (
+from vernis.core.words.vocabulary import (
     VocabularyChoice,
     choose_labels,
     split_names,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from vernis.adapters.catalog.words import FILE_NAME, WordIndex
-from vernis.core.explore.spelling import did_you_mean, nearest_names
-from vernis.core.explore.words import (
+from vernis.core.words.documents import (
     WordDocument,
     asked_words,
     correct_words,
     split_words,
 )
+from vernis.core.words.nearest_names import did_you_mean, nearest_names
 
 DOCUMENTS = [
     WordDocument(1, "apple green", "", "shelf 001"),

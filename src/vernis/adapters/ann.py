@@ -17,8 +17,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.explore.neighbors import normalize_rows
 from vernis.core.explore.search import Hits, best_rows
+from vernis.core.numeric.neighbors import normalize_rows
 from vernis.domain.errors import MissingExtra
 from vernis.domain.ports import Progress, silent
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vernis.core.clean.near_fingerprints import (
+from vernis.core.copies.fingerprints import (
     CHROMA_SIDE,
     FINGERPRINT_SIZE,
     LUMA_SIDE,
@@ -38,7 +38,7 @@ def compute_fingerprint(pixels: Pixels) -> NDArray[np.uint8]:
     Returns
     -------
     ndarray of uint8, shape (FINGERPRINT_SIZE,)
-        See ``vernis.core.clean.near_fingerprints``.
+        See ``vernis.core.copies.fingerprints``.
     """
     height, width = pixels.shape[:2]
     # One filtered reduction of the RGB picture; the colour planes shrink further from there.

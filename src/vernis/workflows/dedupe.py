@@ -11,13 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from vernis.core.clean.duplicate_groups import (
-    Copy,
-    explain_keeper,
-    find_label_conflicts,
-    order_by_worth,
-)
-from vernis.core.clean.duplicates import (
+from vernis.core.copies.duplicates import (
     ALL_PAIRS_LIMIT,
     FoundPair,
     ImageGroup,
@@ -25,8 +19,14 @@ from vernis.core.clean.duplicates import (
     index_pairs,
     pairs_with,
 )
-from vernis.core.clean.near_fingerprints import Fingerprints, is_plain, unpack_fingerprints
-from vernis.core.clean.near_pairs import NearSettings, find_near_pairs
+from vernis.core.copies.fingerprints import Fingerprints, is_plain, unpack_fingerprints
+from vernis.core.copies.groups import (
+    Copy,
+    explain_keeper,
+    find_label_conflicts,
+    order_by_worth,
+)
+from vernis.core.copies.pairs import NearSettings, find_near_pairs
 from vernis.domain.errors import UnreadableImage
 from vernis.domain.ports import Catalog, Pixels, Progress, silent
 from vernis.domain.types import DuplicateGroup, DuplicatePair, ImageRecord, Space

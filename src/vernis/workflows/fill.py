@@ -19,8 +19,8 @@ from vernis.workflows.fill_summary import Basis, FillSummary, summarize_fill
 from vernis.workflows.training_data import TrainingData, read_training_data
 
 if TYPE_CHECKING:
-    from vernis.core.enrich.fill import FillPlan
-    from vernis.core.enrich.fill_head import FillEvidence
+    from vernis.core.fill.head import FillEvidence
+    from vernis.core.fill.plan import FillPlan
     from vernis.core.learn.heads import Head
 
 __all__ = ["FillSummary", "apply_fill", "describe_sampled_basis", "fill_taxonomy"]
@@ -233,7 +233,7 @@ def _gather(
     progress: Progress,
 ) -> FillEvidence | None:
     """Return the evidence; None when nothing is to be filled."""
-    from vernis.core.enrich.fill_head import gather_evidence
+    from vernis.core.fill.head import gather_evidence
     from vernis.core.learn.scaling import BlockScaler
 
     labelled = (data.Y[usable] == 1).any(axis=1)

@@ -16,7 +16,7 @@ from vernis.report.wording import counted
 from vernis.workflows.training_data import TrainingData
 
 if TYPE_CHECKING:
-    from vernis.core.enrich.fill import FillPlan
+    from vernis.core.fill.plan import FillPlan
 
 Basis = Literal["given", "confirmed", "sampled"]
 """Which labels the promised precision is checked against."""

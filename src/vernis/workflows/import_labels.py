@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vernis.core.enrich.label_columns import (
+from vernis.core.words.label_columns import (
     TEXT_NAMES,
     ColumnUse,
     LabelTable,

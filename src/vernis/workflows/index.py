@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from vernis.core.enrich.class_folders import FolderClasses, read_class_folders
+from vernis.core.words.class_folders import FolderClasses, read_class_folders
 from vernis.domain.ports import Catalog, Engine, Progress, silent
 from vernis.domain.types import FoundFile, ImageRecord, IndexChanges, Statement, Taxonomy
 

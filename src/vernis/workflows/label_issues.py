@@ -22,7 +22,7 @@ from vernis.workflows.training_data import (
 )
 
 if TYPE_CHECKING:
-    from vernis.core.clean.label_issues import LabelIssues, Witnesses
+    from vernis.core.labels.issues import LabelIssues, Witnesses
 
 _METHOD = 4
 """Part of the fingerprint: raise it when the judgement changes, and all is judged anew."""
@@ -40,7 +40,7 @@ class LabelIssueSettings:
     Attributes
     ----------
     scorer : str or None
-        One of ``vernis.core.clean.label_scores.LABEL_SCORERS``; None takes the default.
+        One of ``vernis.core.labels.scores.LABEL_SCORERS``; None takes the default.
     predictions : {"kernel", "out-of-bag", "ensemble"}
         What the labels are held against: leave-one-out kernel predictions, or those of the head
         (``learn``), averaged over the estimators that did not train on the image, or over all.
@@ -253,9 +253,9 @@ def _judge(
     settings: LabelIssueSettings,
     head: NDArray[np.float32] | None,
 ) -> _Judged:
-    from vernis.core.clean.label_issues import find_label_issues
-    from vernis.core.clean.label_predictions import predict_labels
-    from vernis.core.clean.label_relearn import combine_blocks
+    from vernis.core.labels.issues import find_label_issues
+    from vernis.core.labels.leave_out import combine_blocks
+    from vernis.core.labels.predictions import predict_labels
 
     blocks = [data.X[:, start:stop] for start, stop in layer_slices(space)]
     features = combine_blocks(blocks, seed=settings.seed)
@@ -281,7 +281,7 @@ def _judge(
 
 def _rows(found: _Judged, settings: LabelIssueSettings) -> list[Issue]:
     """Return one issue for every labelled image, with evidence for the flagged ones."""
-    from vernis.core.clean.label_issues import find_witnesses
+    from vernis.core.labels.issues import find_witnesses
 
     issues, data = found.issues, found.data
     queries = issues.order[issues.flagged[issues.order]]

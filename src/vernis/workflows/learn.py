@@ -60,7 +60,7 @@ class LearnSettings:
     head : mapping
         Parameters of ``BaggedMLP``: ``n_estimators``, ``epochs``, ``hidden``…
     model : str or None
-        One of ``core.learn.baselines.registry.MODELS``, or ``stacking``; None takes
+        One of ``core.learn.models.registry.MODELS``, or ``stacking``; None takes
         `DEFAULT_MODEL`, or ``bagged_mlp`` where parameters of it are given.
     """
 

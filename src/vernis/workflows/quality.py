@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.clean.quality import MEASURES, QualityScores, measure, score_quality
+from vernis.core.quality import MEASURES, QualityScores, measure, score_quality
 from vernis.domain.ports import Catalog, Pixels, Progress, silent
 from vernis.domain.types import QUALITY_KINDS, ImageRecord, Issue, Space
 
 QUALITY_SPACE = Space(
     "quality", len(MEASURES), "float32", {"version": 1, "measures": list(MEASURES)}
 )
-"""Where the measures of pictures are stored; see ``vernis.core.clean.quality.MEASURES``."""
+"""Where the measures of pictures are stored; see ``vernis.core.quality.MEASURES``."""
 
 _WORDS = {
     "blurry": "edges {value:.1f} px wide at 256 px",

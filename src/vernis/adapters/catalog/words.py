@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from vernis.adapters.catalog.storage import translating
-from vernis.core.explore.words import WordDocument, WordMatch, number_forms
+from vernis.core.words.documents import WordDocument, WordMatch, number_forms
 
 FILE_NAME = "words.sqlite"
 FIELDS = WordDocument._fields[1:]

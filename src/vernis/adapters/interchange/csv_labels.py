@@ -7,7 +7,7 @@ import io
 from collections import Counter
 from pathlib import Path
 
-from vernis.core.enrich.label_columns import IMAGE_NAMES, LabelTable
+from vernis.core.words.label_columns import IMAGE_NAMES, LabelTable
 from vernis.domain.errors import InvalidLabels
 
 _DELIMITERS = (",", ";", "\t")

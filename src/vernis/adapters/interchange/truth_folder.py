@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vernis.adapters.interchange.csv_labels import read_label_table
-from vernis.core.enrich.label_columns import split_cell
+from vernis.core.words.label_columns import split_cell
 from vernis.domain.errors import InvalidLabels, StorageError, UsageError
 
 SAMPLE, SHEET, JUDGED, PAGE, RESULT = (

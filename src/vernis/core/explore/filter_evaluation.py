@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vernis.core.explore.filter_language import And, Condition, Filter, Not, Or
-from vernis.core.explore.spelling import did_you_mean
+from vernis.core.words.nearest_names import did_you_mean
 from vernis.domain.errors import FilterError
 
 Mask = NDArray[np.bool_]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.explore.neighbors import nearest_neighbors, nearest_within
+from vernis.core.numeric.neighbors import nearest_neighbors, nearest_within
 from vernis.domain.errors import InvalidValue
 
 THRESHOLD = 3.5

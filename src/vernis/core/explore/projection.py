@@ -12,14 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.explore.neighbors import (
+from vernis.core.numeric.neighbors import (
     Neighbors,
     build_cells,
     nearest_neighbors,
     normalize_rows,
     search_cells,
 )
-from vernis.core.learn.threads import single_threaded_products
+from vernis.core.numeric.threads import single_threaded_products
 from vernis.domain.errors import InvalidValue, MissingExtra
 
 MIN_POINTS = 5

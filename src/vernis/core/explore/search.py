@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.explore.neighbors import Neighbors, normalize_rows
+from vernis.core.numeric.neighbors import Neighbors, normalize_rows
 from vernis.domain.errors import InvalidValue
 
 Rule = Literal["all", "any"]

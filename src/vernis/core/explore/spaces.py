@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigvalsh
 
-from vernis.core.explore.neighbors import nearest_neighbors
+from vernis.core.numeric.neighbors import nearest_neighbors
 
 EQUAL_WITHIN = 2.0
 """Standard errors of the paired difference within which two spaces count as equally good."""

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.explore.neighbors import Neighbors, nearest_neighbors
 from vernis.core.explore.projection import Points, first_places, require_points
-from vernis.core.learn.threads import count_threads
+from vernis.core.numeric.neighbors import Neighbors, nearest_neighbors
+from vernis.core.numeric.threads import count_threads
 from vernis.domain.errors import InvalidValue
 
 EXAGGERATED_ITERATIONS = 250

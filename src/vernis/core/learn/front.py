@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vernis.core.learn.scaling import BlockScaler, Projection, fit_projection, normalize_rows
-from vernis.core.learn.threads import single_threaded_products
+from vernis.core.numeric.threads import single_threaded_products
 
 Floats = NDArray[np.float32]
 

@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from vernis.core.learn import persistence
 from vernis.core.learn.bagged_mlp import BaggedMLP
-from vernis.core.learn.baselines.interface import Floats, Kind, LabelModel
-from vernis.core.learn.baselines.registry import STACKING, make_model, predict_out_of_sample
-from vernis.core.learn.baselines.stacked import Stacked
+from vernis.core.learn.models.interface import Floats, Kind, LabelModel
+from vernis.core.learn.models.registry import STACKING, make_model, predict_out_of_sample
+from vernis.core.learn.models.stacked import Stacked
 from vernis.core.learn.scaling import Projection, fit_projection
 from vernis.domain.errors import UsageError
 

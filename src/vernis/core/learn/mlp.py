@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vernis.core.learn.adam import Adam
 from vernis.core.learn.losses import Loss, Targets, activate, loss_gradient, prepare_targets
-from vernis.core.learn.threads import count_threads, single_threaded_products
+from vernis.core.numeric.threads import count_threads, single_threaded_products
 from vernis.domain.errors import InvalidValue
 
 Schedule = Literal["constant", "cosine"]

@@ -13,7 +13,7 @@ from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from vernis.core.learn.mlp import PREDICTION_ROWS
-from vernis.core.learn.threads import single_threaded_products
+from vernis.core.numeric.threads import single_threaded_products
 from vernis.domain.errors import InvalidValue
 
 Scaling = Literal["rows", "columns", "none"]

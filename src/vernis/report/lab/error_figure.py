@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vernis.core.clean.label_scores import LABEL_SCORERS
+from vernis.core.labels.scores import LABEL_SCORERS
 from vernis.report.plots import (
     grid_shape,
     hide_spare_panels,

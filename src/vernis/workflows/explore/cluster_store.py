@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.explore.tfidf import Term
+from vernis.core.words.tfidf import Term
 from vernis.domain.ports import Catalog
 
 _RUN = "clusters"

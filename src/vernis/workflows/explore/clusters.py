@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vernis.core.explore import clusters as core
-from vernis.core.explore.naming import propose_names
-from vernis.core.explore.neighbors import project_rows
 from vernis.core.explore.silhouettes import measure_silhouettes
-from vernis.core.explore.tfidf import telling_terms
+from vernis.core.numeric.neighbors import project_rows
+from vernis.core.words.naming import propose_names
+from vernis.core.words.tfidf import telling_terms
 from vernis.domain.errors import InvalidValue, UsageError
 from vernis.domain.ports import Catalog, Progress, silent
 from vernis.domain.types import ImageRecord, Space

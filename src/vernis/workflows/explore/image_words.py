@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vernis.core.enrich.label_columns import TEXT_NAMES
+from vernis.core.words.label_columns import TEXT_NAMES
 from vernis.domain.ports import Catalog
 from vernis.domain.types import ImageRecord
 

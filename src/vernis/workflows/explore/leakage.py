@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from vernis.core.explore.neighbors import find_similar_pairs
+from vernis.core.numeric.neighbors import find_similar_pairs
 from vernis.domain.errors import InvalidValue, UsageError
 from vernis.domain.ports import Catalog
 from vernis.domain.types import ImageRecord, Space

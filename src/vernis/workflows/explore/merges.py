@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from vernis.core.enrich.merge_evidence import LabelLooks, measure_looks, measure_use
-from vernis.core.enrich.merges import Merge, propose_merges
-from vernis.core.enrich.spelling import LANGUAGES, Language
+from vernis.core.words.merge_evidence import LabelLooks, measure_looks, measure_use
+from vernis.core.words.merges import Merge, propose_merges
+from vernis.core.words.spelling import LANGUAGES, Language
 from vernis.domain.errors import NotFound, UsageError
 from vernis.domain.ports import Catalog
 from vernis.domain.types import LabelMatrix, Space, Statement

@@ -19,7 +19,7 @@ from vernis.core.explore.search import (
     combine_examples,
     scan,
 )
-from vernis.core.explore.spelling import did_you_mean
+from vernis.core.words.nearest_names import did_you_mean
 from vernis.domain.errors import InvalidValue, UsageError
 from vernis.domain.ports import Catalog
 from vernis.domain.types import ImageRecord, Space

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.explore import topics as core
 from vernis.core.explore.clusters import match_rows, number_anew
+from vernis.core.words import topics as core
 from vernis.domain.errors import InvalidValue, NotFound, NothingToLearn, UsageError
 from vernis.domain.ports import Catalog, Progress, silent
 from vernis.workflows.explore.proposals import AcceptedProposal, accept_groups

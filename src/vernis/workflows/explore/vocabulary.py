@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.enrich.vocabulary import (
+from vernis.core.words.vocabulary import (
     FrequencyStudy,
     VocabularyChoice,
     choose_labels,

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from vernis.core.explore.words import (
+from vernis.core.words.documents import (
     WordDocument,
     WordMatch,
     asked_words,

@@ -142,7 +142,7 @@ def _without_lone_classes(data: LabData) -> LabData:
 
 def cut_down(data: LabData, sample: int, seed: int) -> LabData:
     """Return about ``sample`` of the images (0: all), drawn as `read_lab_data` does."""
-    from vernis.core.learn.folds import stratified_parts
+    from vernis.core.numeric.folds import stratified_parts
 
     if sample < 0:
         raise UsageError(f"expected a sample of 0 (all images) or more, got {sample}")

@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.clean.confident_learning import confident_errors, pruned_errors
-from vernis.core.clean.label_issues import find_label_issues
-from vernis.core.clean.label_predictions import predict_labels
-from vernis.core.clean.label_rankings import distance_ratio, neighbor_votes
-from vernis.core.clean.label_scores import (
+from vernis.core.labels.confident_learning import confident_errors, pruned_errors
+from vernis.core.labels.issues import find_label_issues
+from vernis.core.labels.neighbor_probabilities import neighbor_probabilities
+from vernis.core.labels.predictions import predict_labels
+from vernis.core.labels.rankings import distance_ratio, neighbor_votes
+from vernis.core.labels.scores import (
     LABEL_SCORERS,
     LabelScorer,
     default_scorer,
     label_quality,
 )
-from vernis.core.clean.neighbor_probabilities import neighbor_probabilities
-from vernis.core.learn.baselines.interface import LabelModel, class_codes
-from vernis.core.learn.baselines.registry import MODELS as TRAINED
-from vernis.core.learn.baselines.registry import held_out_predictions, make_model
+from vernis.core.learn.models.interface import LabelModel, class_codes
+from vernis.core.learn.models.registry import MODELS as TRAINED
+from vernis.core.learn.models.registry import held_out_predictions, make_model
 from vernis.domain.errors import NotFound, UsageError
 
 Floats = NDArray[np.float32]

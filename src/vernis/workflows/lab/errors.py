@@ -214,7 +214,7 @@ class _SeedTrial:
     def features(self) -> Floats:
         """Return the vectors that every method gets, as ``vernis issues`` makes them."""
         if self._features is None:
-            from vernis.core.clean.label_relearn import combine_blocks
+            from vernis.core.labels.leave_out import combine_blocks
 
             data = self.task.data
             blocks = [data.X[:, start:stop] for start, stop in data.slices]
@@ -271,7 +271,7 @@ def _precisions(score: Floats, wrong: NDArray[np.bool_]) -> dict[str, float]:
     """Return average precision, and precision at the true number; images unscored come last."""
     from sklearn.metrics import average_precision_score
 
-    from vernis.core.clean.label_rankings import precision_at
+    from vernis.core.labels.rankings import precision_at
 
     filled = np.nan_to_num(score, nan=2.0)
     return {

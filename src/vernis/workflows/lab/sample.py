@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.learn.sampling import draw_sample
 from vernis.core.learn.truth import count_changes, measure_labels
+from vernis.core.numeric.sampling import draw_sample
 from vernis.domain.errors import InvalidLabels, NotFound, UsageError
 from vernis.domain.ports import Catalog
 from vernis.domain.types import ImageRecord, LabelState, Statement, Taxonomy

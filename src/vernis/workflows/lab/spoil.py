@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vernis.core.learn import noise
-from vernis.core.learn.baselines.interface import class_codes
-from vernis.core.learn.baselines.registry import held_out_predictions
+from vernis.core.learn.models.interface import class_codes
+from vernis.core.learn.models.registry import held_out_predictions
 
 Floats = NDArray[np.float32]
 

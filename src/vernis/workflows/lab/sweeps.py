@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.learn.folds import stratified_folds
 from vernis.core.learn.front import Front, keep_components
+from vernis.core.numeric.folds import stratified_folds
 from vernis.domain.errors import UsageError
 from vernis.domain.ports import Catalog, Progress, silent
 from vernis.domain.types import Space

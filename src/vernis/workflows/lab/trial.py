@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.learn.baselines.interface import LabelModel
-from vernis.core.learn.baselines.registry import (
+from vernis.core.learn.evaluation import MEASURES, evaluate
+from vernis.core.learn.models.interface import LabelModel
+from vernis.core.learn.models.registry import (
     MODELS,
     STACKING,
     held_out_predictions,
     make_model,
 )
-from vernis.core.learn.baselines.stacking import fit_pool
-from vernis.core.learn.evaluation import MEASURES, evaluate
+from vernis.core.learn.models.stacking import fit_pool
 from vernis.core.learn.thresholds import decide_single, tune_thresholds
 from vernis.domain.errors import MissingExtra, UsageError
 

@@ -1,1 +1,0 @@
-"""Vernis: core/clean."""

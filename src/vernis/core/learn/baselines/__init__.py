@@ -1,1 +1,0 @@
-"""The classifiers that the lab holds against the bagged MLP, behind one interface."""

@@ -1,0 +1,107 @@
+"""Words of labels and file names, as a search by words sees them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from vernis.core.words.nearest_names import nearest_names
+
+_WORD = re.compile(r"[^\W_]+")
+_PART = re.compile("U+(?=UL)|U?L+|U+|D+|O+")  # over the kinds of letters, see _kind
+_SHORTEST_CORRECTED = 3
+
+
+class WordDocument(NamedTuple):
+    """The words of one image: its labels and keywords, what was read from it, its path."""
+
+    image_id: int
+    labels: str
+    read: str
+    name: str
+
+
+class WordMatch(NamedTuple):
+    """One image that was found by words, and in which fields of its document.
+
+    ``relevance`` is BM25 over the fields (Robertson & Zaragoza 2009), higher is better; it compares
+    matches of one search only.
+    """
+
+    image_id: int
+    relevance: float
+    fields: tuple[str, ...]
+
+
+def split_words(text: str) -> list[str]:
+    """Return the words of a text in lower case, those that are written together also in parts.
+
+    >>> split_words("GreenApple_001.final")
+    ['greenapple', 'green', 'apple', '001', 'final']
+    """
+    words: list[str] = []
+    for whole in _WORD.findall(text):
+        kinds = "".join(map(_kind, whole))
+        parts = [whole[part.start() : part.end()] for part in _PART.finditer(kinds)]
+        words.append(whole.casefold())
+        if len(parts) > 1:
+            words += [part.casefold() for part in parts]
+    return words
+
+
+def _kind(letter: str) -> str:
+    """Return U for a capital, L for a small letter, D for a digit, O for other scripts."""
+    if letter.isdigit():
+        return "D"
+    return "U" if letter.isupper() else "L" if letter.islower() else "O"
+
+
+def asked_words(text: str) -> list[str]:
+    """Return the distinct words that a person asks for, in order, without accents or parts."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return list(dict.fromkeys(word.casefold() for word in _WORD.findall(plain)))
+
+
+def number_forms(word: str) -> list[str]:
+    """Return what the word may be in the other number, by the rules of English; often no word.
+
+    A plural that only adds letters is not among them: beginnings of words are found anyway.
+
+    >>> number_forms("berries"), number_forms("boxes"), number_forms("bottles")
+    (['berry', 'berrie'], ['box', 'boxe'], ['bottle'])
+    >>> number_forms("berry"), number_forms("glass")
+    (['berries'], [])
+    """
+    if len(word) < _SHORTEST_CORRECTED + 1:
+        return []
+    forms: list[str] = []
+    if word.endswith("ies"):
+        forms.append(word[:-3] + "y")
+    if word.endswith(("ses", "xes", "zes", "ches", "shes")):
+        forms.append(word[:-2])
+    if word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        forms.append(word[:-1])
+    if word.endswith("y") and word[-2] not in "aeiou":
+        forms.append(word[:-1] + "ies")
+    return forms
+
+
+def correct_words(asked: Iterable[str], known: Iterable[str]) -> dict[str, str]:
+    """Return asked word → the nearest known one, for words that no known word begins with.
+
+    A word that is known in its other number, of which nothing is near, or that is shorter than
+    three letters, stays as it is.
+    """
+    there = set(known)
+    vocabulary = sorted(there)
+    result: dict[str, str] = {}
+    for word in asked:
+        result[word] = word
+        if not there.isdisjoint(number_forms(word)):
+            continue
+        if len(word) >= _SHORTEST_CORRECTED and not any(k.startswith(word) for k in vocabulary):
+            near = nearest_names(word, vocabulary, limit=1)
+            result[word] = near[0] if near else word
+    return result
