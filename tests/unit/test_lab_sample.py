@@ -13,7 +13,7 @@ from vernis.adapters.catalog.catalog import SqliteCatalog
 from vernis.adapters.interchange import truth_folder
 from vernis.domain.errors import InvalidLabels, UsageError
 from vernis.domain.types import FoundFile, Issue, Statement, Suggestion, Taxonomy
-from vernis.report.judge_page import JudgedImage, render_judge_page
+from vernis.report.judge.page import JudgedImage, render_judge_page
 from vernis.workflows.lab.sample import (
     NOTHING,
     draw_truth_sample,
@@ -300,7 +300,7 @@ def test_a_folder_that_is_taken_is_refused_before_the_work(catalog, tmp_path):
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
 def test_on_the_page_taking_the_last_class_back_is_no_judgement():
-    page = files("vernis.report") / "templates" / "judge.js"
+    page = files("vernis.report") / "judge/judge.mjs"
     before = """
       const element = () => new Proxy({ value: "", children: [] }, {
         get: (own, name) => name in own ? own[name] : () => undefined,

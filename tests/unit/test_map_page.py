@@ -14,9 +14,9 @@ from vernis.adapters.mosaic import LegendEntry, Tile, draw_mosaic, save_mosaic
 from vernis.adapters.sprites import SheetSettings, draw_sheets
 from vernis.adapters.thumbnails import FILE_NAME, ThumbnailCache
 from vernis.domain.errors import InvalidValue, StorageError
-from vernis.report import map_page
-from vernis.report.map_grid import GridCell, draw_grid
-from vernis.report.map_model import COLORS, NONE, OTHER, Facet, MapView, SheetLevel, make_facet
+from vernis.report.explore.map_grid import GridCell, draw_grid
+from vernis.report.map import page as map_page
+from vernis.report.map.model import COLORS, NONE, OTHER, Facet, MapView, SheetLevel, make_facet
 from vernis.report.plots import save_figure
 
 

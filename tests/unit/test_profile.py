@@ -15,8 +15,8 @@ from vernis.core.explore.profile import (
     order_by_likeness,
 )
 from vernis.domain.errors import InvalidValue
-from vernis.report.sankey import SankeyView, render_sankey_page
-from vernis.report.sankey_layout import LABEL_ROOM, lay_out_sankey
+from vernis.report.flows.layout import LABEL_ROOM, lay_out_sankey
+from vernis.report.flows.page import SankeyView, render_sankey_page
 
 
 def test_lift_is_share_by_share_with_the_interval_of_clopper_and_pearson():

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from vernis.domain.errors import InvalidValue
 from vernis.report import figures, svg
+from vernis.report.index.page import render
 from vernis.report.markup import Markup, join, tag
 from vernis.report.model import (
     Action,
@@ -39,7 +40,6 @@ from vernis.report.model import (
     ThresholdCurve,
 )
 from vernis.report.payload import as_script
-from vernis.report.render import render
 from vernis.report.wording import count, percent, shorten, size
 
 HOSTILE = "</script><script>alert('ha')</script>\"><img src=x onerror=alert(1)>&${title}\u202e"

@@ -6,8 +6,8 @@ import pytest
 
 from vernis.domain.errors import StorageError, UsageError
 from vernis.report.folder import MANIFEST, PAGE, ReportFolder
+from vernis.report.index.page import render
 from vernis.report.model import ReportData
-from vernis.report.render import render
 
 FIRST = render(ReportData("first", "today", "0.1.0", 3))
 SECOND = render(ReportData("second", "today", "0.1.0", 4))

@@ -316,7 +316,7 @@ def draw_sample_folder(
     """Draw a random sample and write the folder in which a person judges it."""
     from vernis.adapters.files import picture_reader
     from vernis.adapters.interchange import truth_folder
-    from vernis.report.judge_page import JudgedImage, render_judge_page
+    from vernis.report.judge.page import JudgedImage, render_judge_page
     from vernis.workflows.lab import sample as sampling
 
     truth_folder.require_new(folder)  # before the work, and again when it is written

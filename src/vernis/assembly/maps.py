@@ -16,7 +16,7 @@ from vernis.report.wording import counted
 from vernis.version import VERSION
 
 if TYPE_CHECKING:
-    from vernis.report.map_model import SheetLevel
+    from vernis.report.map.model import SheetLevel
     from vernis.workflows.explore.map import MapSettings
     from vernis.workflows.explore.map_view import MapContent, ThumbnailStore
 
@@ -74,7 +74,7 @@ def draw_map(
 ) -> dict[str, Any]:
     """Write picture and page of a map, unless the folder shows just that already."""
     from vernis.adapters.thumbnails import ThumbnailCache
-    from vernis.report.map_page import render_map
+    from vernis.report.map.page import render_map
     from vernis.workflows.explore import map_output, map_view
 
     progress("Lay out the map", 0, None)
@@ -163,7 +163,7 @@ def _draw_picture(
 
 def _draw_levels(content: MapContent, store: ThumbnailStore) -> list[SheetLevel]:
     from vernis.adapters.sprites import SheetSettings, draw_sheets
-    from vernis.report.map_model import SheetLevel
+    from vernis.report.map.model import SheetLevel
 
     small = 32 if len(content.images) <= 12_000 else 16
     settings = [

@@ -107,7 +107,7 @@ def compare_spaces(
     from vernis.adapters.engine import ThreadEngine
     from vernis.adapters.files import picture_reader
     from vernis.assembly.job import image_root
-    from vernis.report.space_figures import draw_comparison
+    from vernis.report.explore.spaces import draw_comparison
     from vernis.workflows.explore.compare_spaces import compare_spaces
 
     catalog.labels.taxonomy(taxonomy)
@@ -248,7 +248,7 @@ def _draw_views(
     channel: int | None,
     out: Path,
 ) -> Path:
-    from vernis.report.feature_figures import draw_channels, draw_one_channel
+    from vernis.report.explore.feature_maps import draw_channels, draw_one_channel
 
     name = Path(image).name
     if channel is not None:

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vernis.domain.errors import StorageError, UsageError
-from vernis.report.render import GENERATOR
+from vernis.report.index.page import GENERATOR
 
 PAGE = "index.html"
 MANIFEST = "assets/manifest.json"

@@ -11,8 +11,8 @@ from vernis.domain.errors import InvalidValue, StorageError, VernisError
 from vernis.domain.ports import Catalog, Engine, Pixels, Progress, silent
 from vernis.domain.types import ImageRecord
 from vernis.report.folder import ReportFolder
+from vernis.report.index.page import render
 from vernis.report.model import ImageRef, ReportData
-from vernis.report.render import render
 from vernis.workflows.report_data import collect_report
 
 ReadPicture = Callable[[ImageRecord], Pixels]

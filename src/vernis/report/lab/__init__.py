@@ -1,1 +1,4 @@
-"""What a lab run leaves behind: its folder, its table and its figures."""
+"""The folders and figures of the studies of the lab.
+
+A study's rows come ready. No model is trained or measured here.
+"""

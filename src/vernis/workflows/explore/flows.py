@@ -11,7 +11,7 @@ from vernis.core.explore.flow_order import order_layers
 from vernis.core.explore.profile import OTHER, Flows, count_together, gather_flows
 from vernis.domain.errors import UsageError
 from vernis.domain.ports import Catalog
-from vernis.report.sankey import SankeyView, draw_sankey, render_sankey_page
+from vernis.report.flows.page import SankeyView, draw_sankey, render_sankey_page
 from vernis.report.tables import write_bytes, write_csv, write_json
 from vernis.report.wording import counted
 from vernis.workflows.explore.profile import require_two

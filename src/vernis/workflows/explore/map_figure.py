@@ -10,8 +10,8 @@ import numpy as np
 
 from vernis.domain.maps import MapRecord
 from vernis.domain.ports import Catalog
-from vernis.report.map_grid import GridCell, best_cell, draw_grid
-from vernis.report.map_model import Facet
+from vernis.report.explore.map_grid import GridCell, best_cell, draw_grid
+from vernis.report.map.model import Facet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

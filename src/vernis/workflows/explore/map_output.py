@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from vernis.domain.errors import StorageError, UsageError
-from vernis.report.map_model import Facet, MapView, SheetLevel
-from vernis.report.map_page import GENERATOR
+from vernis.report.map.model import Facet, MapView, SheetLevel
+from vernis.report.map.page import GENERATOR
 from vernis.workflows.explore.map_view import MapContent
 
 PAGE, PICTURE, STAMP = "index.html", "map.png", "map.json"

@@ -15,7 +15,7 @@ from vernis.domain.errors import NotFound, StorageError, VernisError
 from vernis.domain.maps import MapPoints, MapRecord
 from vernis.domain.ports import Catalog, Engine, Pixels, Progress
 from vernis.domain.types import ImageRecord
-from vernis.report.map_model import Facet, make_facet
+from vernis.report.map.model import Facet, make_facet
 
 ISSUES = "issues"
 """The facet that is no taxonomy: the kinds of open issues of a picture."""

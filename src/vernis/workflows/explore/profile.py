@@ -21,7 +21,7 @@ from vernis.core.explore.profile import (
 from vernis.domain.errors import NotFound, UsageError
 from vernis.domain.ports import Catalog
 from vernis.domain.types import LabelMatrix
-from vernis.report.profile_plots import draw_histogram, draw_matrix, draw_special, matrix_limit
+from vernis.report.explore.profile import draw_histogram, draw_matrix, draw_special, matrix_limit
 from vernis.report.tables import write_csv, write_json
 from vernis.workflows.explore.vocabulary import labels_of
 

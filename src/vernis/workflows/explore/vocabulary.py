@@ -53,7 +53,7 @@ def describe_vocabulary(
     table = round_thresholds(study, () if mark is None else (mark,))
     drawn = None
     if plot is not None:
-        from vernis.report.vocabulary_plot import draw_vocabulary
+        from vernis.report.explore.vocabulary import draw_vocabulary
 
         drawn = draw_vocabulary(
             plot,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.report.map_model import NONE, Facet
+from vernis.report.map.model import NONE, Facet
 from vernis.report.plots import GREY, new_figure
 
 if TYPE_CHECKING:

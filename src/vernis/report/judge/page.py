@@ -58,7 +58,7 @@ def render_judge_page(
     }
     # "</script>" in a name must not end the script.
     text = json.dumps(payload, ensure_ascii=True).replace("<", "\\u003c")
-    page = Template(_template("judge.html")).substitute(
+    page = Template(_template("judge/judge.html")).substitute(
         title=tag("title", f"{taxonomy}: judge a sample · Vernis"),
         heading=join(f"Judge a sample of {taxonomy}"),
         introduction=join(
@@ -66,12 +66,12 @@ def render_judge_page(
             "them. What the collection says of an image is not shown as such, so that it does not "
             "sway you. Save the file into this page's folder, then run vernis lab truth."
         ),
-        style=_template("judge.css"),
+        style=_template("judge/judge.css"),
         payload=text,
-        script=_template("judge.js"),
+        script=_template("judge/judge.mjs"),
     )
     return page.encode("utf-8", "replace")
 
 
 def _template(name: str) -> str:
-    return (files("vernis.report") / "templates" / name).read_text(encoding="utf-8")
+    return (files("vernis.report") / name).read_text(encoding="utf-8")

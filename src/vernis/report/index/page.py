@@ -17,15 +17,15 @@ GENERATOR = "Vernis report"
 """Content of the page's ``generator`` mark; a page without it is not ours to replace."""
 
 _SCRIPTS = (
-    "dom.js",
-    "lists.js",
-    "cards.js",
-    "lightbox.js",
-    "measures.js",
-    "decisions.js",
-    "keys.js",
+    "shared/dom.mjs",
+    "index/lists.mjs",
+    "index/cards.mjs",
+    "index/lightbox.mjs",
+    "index/measures.mjs",
+    "index/decisions.mjs",
+    "index/keys.mjs",
 )
-_STYLES = ("base.css", "sections.css", "items.css", "print.css")
+_STYLES = ("shared/base.css", "index/sections.css", "index/items.css", "shared/print.css")
 
 
 def render(data: ReportData) -> dict[str, bytes]:
@@ -52,11 +52,11 @@ def render(data: ReportData) -> dict[str, bytes]:
         return path
 
     style = add("report", "css", "\n".join(_template(name) for name in _STYLES))
-    theme = add("theme", "js", _template("theme.js"))
+    theme = add("theme", "js", _template("shared/theme.js"))
     script = add("report", "js", "\n".join(_template(name) for name in _SCRIPTS))
     rows = [add(name, "js", as_script(name, found)) for name, found in lists(data).items()]
     sections = all_sections(data)
-    page = Template(_template("index.html")).substitute(
+    page = Template(_template("index/index.html")).substitute(
         title=tag("title", f"{data.title} · Vernis report"),
         generator=tag("meta", name="generator", content=f"{GENERATOR} {data.version}"),
         style=tag("link", rel="stylesheet", href=style),
@@ -73,7 +73,7 @@ def render(data: ReportData) -> dict[str, bytes]:
 
 
 def _template(name: str) -> str:
-    return (files("vernis.report") / "templates" / name).read_text(encoding="utf-8")
+    return (files("vernis.report") / name).read_text(encoding="utf-8")
 
 
 def _navigation(sections: Sequence[Section]) -> Markup:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from vernis.report.map_model import COLORS, NONE, OTHER, MapView
+from vernis.report.map.model import COLORS, NONE, OTHER, MapView
 from vernis.report.markup import Markup, join, tag
 
 GENERATOR = "Vernis map"
@@ -20,8 +20,8 @@ GENERATOR = "Vernis map"
 EMBED_LIMIT = 18_500_000
 """Bytes of sheets up to which they are put into the page itself (a third more as text)."""
 
-_STYLES = ("base.css", "map.css")
-_SCRIPTS = ("map-data.js", "map-canvas.js", "map-panel.js")
+_STYLES = ("shared/base.css", "map/map.css")
+_SCRIPTS = ("map/data.mjs", "map/canvas.mjs", "map/panel.mjs")
 _STEPS = 20_000  # exact places are whole numbers up to this
 
 
@@ -52,14 +52,14 @@ def render_map(view: MapView) -> dict[str, bytes]:
 
 
 def _page(view: MapView, sheets: list[Markup], sources: list[list[str]]) -> bytes:
-    theme = _template("theme.js")
+    theme = _template("shared/theme.js")
     script = "\n".join(_template(name) for name in _SCRIPTS)
     policy = (
         "default-src 'none'; img-src 'self' file: data:; style-src 'unsafe-inline'; "
         f"script-src {_digest(theme)} {_digest(script)}; base-uri 'none'; form-action 'none'"
     )
     facts = [tag("div", tag("dt", name), tag("dd", value)) for name, value in view.facts.items()]
-    page = Template(_template("map.html")).substitute(
+    page = Template(_template("map/map.html")).substitute(
         policy=tag("meta", http_equiv="Content-Security-Policy", content=policy),
         generator=tag("meta", name="generator", content=f"{GENERATOR} {view.version}"),
         title=tag("title", f"{view.title} · Vernis map"),
@@ -123,4 +123,4 @@ def _digest(script: str) -> str:
 
 
 def _template(name: str) -> str:
-    return (files("vernis.report") / "templates" / name).read_text(encoding="utf-8")
+    return (files("vernis.report") / name).read_text(encoding="utf-8")

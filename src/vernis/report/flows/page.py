@@ -12,9 +12,9 @@ from string import Template
 import numpy as np
 from numpy.typing import NDArray
 
+from vernis.report.flows.layout import NODE_WIDTH, Node, SankeyLayout, lay_out_sankey
 from vernis.report.markup import Markup, join, tag
 from vernis.report.plots import GREY, PALETTE, new_figure, save_figure
-from vernis.report.sankey_layout import NODE_WIDTH, Node, SankeyLayout, lay_out_sankey
 from vernis.report.wording import counted
 
 _NAME_LENGTH = 25
@@ -155,22 +155,22 @@ def render_sankey_page(view: SankeyView, rows: Sequence[dict[str, object]]) -> b
     """
     layout = lay_out_sankey(view.left, view.right, view.values)
     table = json.dumps(list(rows), ensure_ascii=True).replace("<", "\\u003c")
-    page = Template(_template("sankey.html")).substitute(
+    page = Template(_template("flows/flows.html")).substitute(
         title=tag("title", f"{view.title} · Vernis"),
         heading=join(view.title),
         note=join(view.note),
-        style=_template("sankey.css"),
+        style=_template("flows/flows.css"),
         diagram=_diagram(view, layout),
         left=join(view.left_title),
         right=join(view.right_title),
         rows=table,
-        script=_template("sankey.js"),
+        script=_template("flows/flows.mjs"),
     )
     return page.encode("utf-8", "replace")
 
 
 def _template(name: str) -> str:
-    return (files("vernis.report") / "templates" / name).read_text(encoding="utf-8")
+    return (files("vernis.report") / name).read_text(encoding="utf-8")
 
 
 def _diagram(view: SankeyView, layout: SankeyLayout) -> Markup:

@@ -1,0 +1,4 @@
+"""The flows between two taxonomies: the diagram as a picture and as a page with a table.
+
+Flows come counted and gathered. Labels are never read here.
+"""

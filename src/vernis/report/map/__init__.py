@@ -1,0 +1,4 @@
+"""The interactive page of a map: what it shows, its template, styles and scripts.
+
+Places, cells and thumbnails are given. Nothing is projected, tiled or decoded here.
+"""
