@@ -163,7 +163,7 @@ def measure(size: str, seed: int, peers: bool) -> dict[str, tuple[float, float]]
     name = "Vernis, as it ships"
     table = {name: report(name, task, issues.score)}
     several = "Vernis, chance of two or more wrong"
-    table[several] = report(several, task, 1.0 - issues.several)
+    table[several] = report(several, task, 1.0 - issues.probability_of_multiple)
     right = (task.wrong > 0)[issues.flagged].mean() if issues.flagged.any() else 0.0
     print(
         f"  count/truth {issues.wrong.count / task.wrong.sum():.2f} "

@@ -204,7 +204,7 @@ def test_denied_labels_and_strange_images_are_not_suggested():
     plan = gather_evidence(X, Y, kind="single", head=fast_head()).plan(0.8)
     assert len(plan.image) > 50
     assert not (plan.label == 0).any()
-    assert plan.n_strange >= 0
+    assert plan.n_out_of_distribution >= 0
     assert plan.n_held_out == 500
 
 

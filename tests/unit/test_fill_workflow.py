@@ -157,7 +157,7 @@ def test_an_empty_fill_says_why(catalog, bound, reason):
         noise=0.0,
         n_held_out=90,
         n_groups=30,
-        n_strange=3,
+        n_out_of_distribution=3,
         is_matched=True,
         on_confirmed=False,
     )

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vernis.core.learn.front import Front, TextFront, keep_components
 from vernis.core.learn.noise import confusion_transition, flip_by_features
+from vernis.core.learn.preprocessing import TextPreprocessor, VectorPreprocessor, keep_components
 from vernis.domain.errors import InvalidValue
 from vernis.workflows.lab.data import one_label_each
 from vernis.workflows.lab.toy import SHAPES, draw_points
@@ -51,16 +51,16 @@ def test_one_label_each_keeps_one_of_the_given():
 
 def test_nested_components_equal_those_fitted_alone():
     X = np.random.default_rng(0).normal(size=(80, 12)).astype(np.float32)
-    front = Front([(0, 8), (8, 12)], 6).fit(X)
-    alone = Front([(0, 8), (8, 12)], 3).fit(X)
+    front = VectorPreprocessor([(0, 8), (8, 12)], 6).fit(X)
+    alone = VectorPreprocessor([(0, 8), (8, 12)], 3).fit(X)
     kept, other = keep_components(front.apply(X), front.apply(X[:5]), 3)
     assert np.abs(kept) == pytest.approx(np.abs(alone.apply(X)), rel=0.02, abs=1e-3)
     assert np.array_equal(other, kept[:5])
 
 
 def test_texts_without_a_shared_word_are_zeros():
-    assert not TextFront(5).fit(["", "one", "two"]).apply(["one", ""]).any()
-    front = TextFront(2).fit(["red apple", "red pear", "green apple", "green pear"])
+    assert not TextPreprocessor(5).fit(["", "one", "two"]).apply(["one", ""]).any()
+    front = TextPreprocessor(2).fit(["red apple", "red pear", "green apple", "green pear"])
     rows = front.apply(["red apple", "words never seen"])
     assert np.linalg.norm(rows, axis=1) == pytest.approx([1, 0])
 

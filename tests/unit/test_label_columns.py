@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vernis.core.words.label_columns import (
-    find_case_twins,
+    find_case_variants,
     find_conflicts,
     judge_column,
     match_images,
@@ -83,4 +83,4 @@ def test_repetitions_and_conflicts():
 
 
 def test_classes_that_differ_by_case_are_found():
-    assert find_case_twins(["Cat", "cat", "dog", "cat "]) == [("Cat", "cat", "cat ")]
+    assert find_case_variants(["Cat", "cat", "dog", "cat "]) == [("Cat", "cat", "cat ")]

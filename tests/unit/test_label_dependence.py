@@ -8,7 +8,7 @@ from sklearn.metrics import average_precision_score
 
 from vernis.core.labels import predictions
 from vernis.core.labels.dependence import _predict_from_others, listen_to_others
-from vernis.core.labels.entry_noise import chance_of_several, model_entries
+from vernis.core.labels.entry_noise import model_entries, probability_of_multiple
 from vernis.core.labels.predictions import MOST_OF_NEIGHBORS, _weight_of, predict_labels
 
 
@@ -75,11 +75,11 @@ def test_unknown_labels_are_predicted_and_say_nothing():
     assert heard[:100, 1][yes].mean() > heard[:100, 1][~yes].mean() + 0.3
 
 
-def test_chance_of_several_is_the_poisson_binomial_tail():
+def test_probability_of_multiple_is_the_poisson_binomial_tail():
     chances = np.array([[0.2, 0.5, 0.1], [0.9, 0.0, np.nan], [1.0, 1.0, 0.0]])
     none = 0.8 * 0.5 * 0.9
     one = 0.2 * 0.5 * 0.9 + 0.8 * 0.5 * 0.9 + 0.8 * 0.5 * 0.1
-    assert chance_of_several(chances) == pytest.approx([1 - none - one, 0.0, 1.0], abs=1e-6)
+    assert probability_of_multiple(chances) == pytest.approx([1 - none - one, 0.0, 1.0], abs=1e-6)
 
 
 def test_bandwidth_follows_narrow_features():

@@ -11,7 +11,7 @@ from vernis.core.labels.entry_noise import (
     model_entries,
 )
 from vernis.core.labels.issues import find_label_issues
-from vernis.core.labels.leave_out import combine_blocks, kernel_basis, relearn
+from vernis.core.labels.leave_out import combine_blocks, kernel_basis, predict_left_out
 from vernis.core.labels.scores import label_quality
 
 FALSE_YES = np.array([0.02, 0.15, 0.05])
@@ -112,7 +112,7 @@ def test_only_judged_entries_are_scored_while_all_teach():
     labels[extra, 2] = 1
     missing = np.flatnonzero(truth == 1)[:10]
     labels[missing] = np.eye(4, dtype=np.float32)[3]
-    probs = relearn(kernel_basis(combine_blocks([x])), labels, kind="multi").probs
+    probs = predict_left_out(kernel_basis(combine_blocks([x])), labels, kind="multi").probs
     issues = find_label_issues(labels, probs, judged=labels == 1)
     assert issues.scorer == "posterior"
     assert np.isin(issues.order[:20], np.concatenate([extra, missing])).mean() > 0.9

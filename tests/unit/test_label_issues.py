@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from vernis.core.labels.estimate import count_wrong, model_noise
-from vernis.core.labels.issues import find_label_issues, find_witnesses
+from vernis.core.labels.issues import find_label_issues, find_supporting_neighbors
 from vernis.core.labels.leave_out import (
     combine_blocks,
     kernel_basis,
     leave_out_scores,
-    relearn,
+    predict_left_out,
 )
 from vernis.core.labels.scores import LABEL_SCORERS, as_matrix, entry_quality, label_quality
 from vernis.domain.errors import InvalidValue
@@ -106,7 +106,7 @@ def test_leave_out_scores_equal_training_without_the_group():
 def test_planted_errors_come_first_with_the_true_class_and_a_fair_count():
     x, truth, given = planted()
     features = combine_blocks([x])
-    learned = relearn(kernel_basis(features), as_matrix(given, 5), kind="single")
+    learned = predict_left_out(kernel_basis(features), as_matrix(given, 5), kind="single")
     issues = find_label_issues(given, learned.probs)
     wrong = truth != given
     assert wrong[issues.order[:60]].mean() > 0.9
@@ -126,7 +126,7 @@ def test_multi_label_names_extra_and_missing():
     labels[first, 4] = 0
     second = np.flatnonzero(truth == 1)[:8]
     labels[second, 2] = 1
-    learned = relearn(kernel_basis(combine_blocks([x])), labels, kind="multi")
+    learned = predict_left_out(kernel_basis(combine_blocks([x])), labels, kind="multi")
     issues = find_label_issues(labels, learned.probs)
     planted_rows = np.concatenate([first, second])
     assert np.isin(issues.order[:16], planted_rows).mean() > 0.85
@@ -139,7 +139,7 @@ def test_unknown_entries_do_not_pull_predictions_down():
     x, truth = clouds()
     labels = as_matrix(truth, 5)
     hidden = np.random.default_rng(3).random(labels.shape) < 0.5
-    learned = relearn(
+    learned = predict_left_out(
         kernel_basis(combine_blocks([x])), np.where(hidden, np.nan, labels), kind="multi"
     )
     guess = learned.probs[hidden] > 0.5
@@ -151,7 +151,7 @@ def test_an_image_without_labels_is_predicted():
     given = truth.copy()
     given[:50] = -1
     basis = kernel_basis(combine_blocks([x]), given >= 0)
-    learned = relearn(basis, as_matrix(given, 5), kind="single")
+    learned = predict_left_out(basis, as_matrix(given, 5), kind="single")
     assert (learned.probs[:50].argmax(axis=1) == truth[:50]).mean() > 0.95
     issues = find_label_issues(given, learned.probs)
     assert np.isnan(issues.score[:50]).all()
@@ -162,15 +162,15 @@ def test_an_image_without_labels_is_predicted():
 def test_witnesses_carry_the_suggested_class_and_stand_outside_the_group():
     x, _truth, given = planted()
     features = combine_blocks([x])
-    learned = relearn(kernel_basis(features), as_matrix(given, 5), kind="single")
+    learned = predict_left_out(kernel_basis(features), as_matrix(given, 5), kind="single")
     issues = find_label_issues(given, learned.probs)
     queries = issues.order[:5]
-    witnesses = find_witnesses(features, given, issues, queries)
+    witnesses = find_supporting_neighbors(features, given, issues, queries)
     for image, row in zip(queries, witnesses.indices, strict=True):
         assert (given[row[row >= 0]] == issues.suggested[image].argmax()).all()
     groups = np.arange(len(x))
     groups[witnesses.indices[0]] = groups[queries[0]]
-    again = find_witnesses(features, given, issues, queries, groups=groups)
+    again = find_supporting_neighbors(features, given, issues, queries, groups=groups)
     assert not np.intersect1d(
         again.indices[0], witnesses.indices[0][witnesses.indices[0] >= 0]
     ).size
@@ -192,17 +192,17 @@ def test_noise_model_tells_the_more_confused_classes():
 def test_depth_ends_where_the_errors_end():
     chance = np.concatenate([np.full(30, 0.9), np.full(70, 0.02)])
     count = count_wrong(chance, np.arange(100.0))
-    assert count.depth == 30
+    assert count.n_worth_reading == 30
     assert count.count == pytest.approx(28.4)
     assert count.found == pytest.approx(27.0)
     empty = count_wrong(np.full(4, np.nan), np.full(4, np.nan))
-    assert (empty.count, empty.depth) == (0.0, 0)
+    assert (empty.count, empty.n_worth_reading) == (0.0, 0)
 
 
 def test_same_seed_same_result():
     x, _, given = planted()
     runs = [
-        relearn(
+        predict_left_out(
             kernel_basis(combine_blocks([x, x[:, :7]], 10), n_landmarks=100, seed=4),
             as_matrix(given, 5),
             kind="single",

@@ -8,7 +8,7 @@ from threadpoolctl import ThreadpoolController
 
 from vernis.core.labels.entry_noise import model_entries
 from vernis.core.labels.issues import find_label_issues
-from vernis.core.labels.leave_out import combine_blocks, kernel_basis, relearn
+from vernis.core.labels.leave_out import combine_blocks, kernel_basis, predict_left_out
 from vernis.core.labels.predictions import BANDWIDTHS, predict_labels
 
 
@@ -26,7 +26,10 @@ def spoiled():
 
 def by_error(features, labels):
     """Return the kernel's predictions with the bandwidth of least leave-out error."""
-    found = [relearn(kernel_basis(features, bandwidth=b), labels, kind="multi") for b in BANDWIDTHS]
+    found = [
+        predict_left_out(kernel_basis(features, bandwidth=b), labels, kind="multi")
+        for b in BANDWIDTHS
+    ]
     return min(found, key=lambda one: one.error).probs
 
 

@@ -118,7 +118,7 @@ def summarize_fill(
         suggested=0 if plan is None else len(plan.image),
         filled=filled,
         withheld=n_images - n_labelled - filled,
-        unlike=0 if plan is None else plan.n_strange,
+        unlike=0 if plan is None else plan.n_out_of_distribution,
         before=n_labelled / n_images if n_images else 0.0,
         after=(n_labelled + filled) / n_images if n_images else 0.0,
         measured=None if plan is None else _finite(plan.precision),
@@ -154,7 +154,7 @@ def _notes(data: TrainingData, plan: FillPlan | None, precision: float) -> tuple
     if plan is None:
         return ("every image with a vector has a label",)
     if not len(plan.image) and math.isfinite(plan.bound):
-        unlike = counted(plan.n_strange, "unlabelled image is", "unlabelled images are")
+        unlike = counted(plan.n_out_of_distribution, "unlabelled image is", "unlabelled images are")
         notes.append(
             f"a precision of {precision:.0%} could be promised, but no unlabelled image is sure "
             f"enough: {unlike} unlike every labelled one; label some of them"

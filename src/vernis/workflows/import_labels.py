@@ -12,7 +12,7 @@ from vernis.core.words.label_columns import (
     TEXT_NAMES,
     ColumnUse,
     LabelTable,
-    find_case_twins,
+    find_case_variants,
     find_conflicts,
     judge_column,
     match_images,
@@ -202,7 +202,7 @@ def _check_repetitions(
 
 
 def _note_twins(name: str, cells: Mapping[int, tuple[str, ...]]) -> list[str]:
-    twins = find_case_twins([label for labels in cells.values() for label in labels])
+    twins = find_case_variants([label for labels in cells.values() for label in labels])
     return [f"{name}: classes that look alike: {', '.join(group)}" for group in twins[:_SHOWN]]
 
 

@@ -22,7 +22,7 @@ from vernis.workflows.training_data import (
 )
 
 if TYPE_CHECKING:
-    from vernis.core.labels.issues import LabelIssues, Witnesses
+    from vernis.core.labels.issues import LabelIssues, SupportingNeighbors
 
 _METHOD = 4
 """Part of the fingerprint: raise it when the judgement changes, and all is judged anew."""
@@ -274,23 +274,23 @@ def _judge(
         scorer=settings.scorer,  # type: ignore[arg-type]
         judged=judged,
         groups=conflicts,
-        worth=settings.worth,
+        min_yield=settings.worth,
     )
     return _Judged(data, labels, judged, conflicts, features, issues)
 
 
 def _rows(found: _Judged, settings: LabelIssueSettings) -> list[Issue]:
     """Return one issue for every labelled image, with evidence for the flagged ones."""
-    from vernis.core.labels.issues import find_witnesses
+    from vernis.core.labels.issues import find_supporting_neighbors
 
     issues, data = found.issues, found.data
     queries = issues.order[issues.flagged[issues.order]]
-    witnesses = find_witnesses(
+    witnesses = find_supporting_neighbors(
         found.features,
         found.labels,
         issues,
         queries,
-        n_witnesses=settings.n_neighbors,
+        n_neighbors=settings.n_neighbors,
         groups=data.groups,
     )
     place = {int(row): k for k, row in enumerate(queries)}
@@ -308,7 +308,7 @@ def _rows(found: _Judged, settings: LabelIssueSettings) -> list[Issue]:
                 "given": classes[data.Y[row] == 1].tolist(),
                 "suggested": classes[issues.suggested[row]].tolist(),
                 "probability": round(float(issues.probability[row]), 4),
-                "several": round(float(issues.several[row]), 4),
+                "several": round(float(issues.probability_of_multiple[row]), 4),
                 **_speakers(found, witnesses, place.get(int(row))),
                 **_disagreeing(found, twins.get(int(row)), int(row)),
             },
@@ -341,7 +341,9 @@ def _confirmed_rows(found: _Judged) -> list[Issue]:
     ]
 
 
-def _speakers(found: _Judged, witnesses: Witnesses, position: int | None) -> dict[str, Any]:
+def _speakers(
+    found: _Judged, witnesses: SupportingNeighbors, position: int | None
+) -> dict[str, Any]:
     """Return the neighbours that speak for the change, and how many of the nearest do."""
     if position is None:
         return {}
@@ -392,7 +394,7 @@ def _summarize(found: _Judged, space: Space) -> LabelIssueSummary:
         n_judged=wrong.n_labelled,
         flagged=flagged,
         wrong={"value": wrong.count, "low": wrong.low, "high": wrong.high},
-        depth=wrong.depth,
+        depth=wrong.n_worth_reading,
         found=wrong.found,
         in_duplicates=n_twins,
         notes=tuple(notes),

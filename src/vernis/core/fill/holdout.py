@@ -95,7 +95,7 @@ def match_holdout(
     n_neighbors: int = 50,
     seed: int = 0,
 ) -> HoldOut:
-    """Find the finest groups that make held-out images as strange as the unlabelled ones.
+    """Find the finest groups that make held-out images as far from the rest as the unlabelled ones.
 
     The groups are coarsened until, at every decile of the unlabelled images' similarity to their
     nearest labelled image, at least as large a share of the held-out images lies below (less half a

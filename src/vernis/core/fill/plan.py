@@ -6,9 +6,9 @@ dozen images a class no bound could hold one. Yet a class whose own held-out ans
 short gets a stricter threshold or is left out.
 
 How it is kept: labelled images are held out in groups as far from the rest as the unlabelled images
-are (`fill_holdout`); a logistic regression turns the head's held-out probability and the agreement
+are (`holdout`); a logistic regression turns the head's held-out probability and the agreement
 of the neighbours into the probability of being right; answers are accepted from the surest down as
-long as the lower bound of the held-out precision holds (`fill_bound`).
+long as the lower bound of the held-out precision holds (`bounds`).
 """
 
 from __future__ import annotations
@@ -62,8 +62,10 @@ class FillPlan:
         Of the accepted held-out answers; NaN when none can be accepted.
     noise : float
         Estimated share of wrong given labels, already taken out of ``precision`` and ``bound``.
-    n_held_out, n_groups, n_strange : int
-        Held-out answers and their groups; unlabelled images unlike every held-out one.
+    n_held_out, n_groups : int
+        Held-out answers and their groups.
+    n_out_of_distribution : int
+        Unlabelled images unlike every held-out one; nothing is suggested for them.
     is_matched : bool
         See `HoldOut`.
     on_confirmed : bool
@@ -81,7 +83,7 @@ class FillPlan:
     noise: float
     n_held_out: int
     n_groups: int
-    n_strange: int
+    n_out_of_distribution: int
     is_matched: bool
     on_confirmed: bool
 
@@ -143,10 +145,10 @@ def plan_fill(
     yes = Y == 1
     trusted = None if confirmed is None else np.asarray(confirmed, bool)
     seen = _held_out_answers(yes, held_out, holdout, kind, trusted)
-    strange = _strange(holdout)
-    asked = _asked_answers(yes, unknown, allowed, holdout, kind, strange)
+    ood = _out_of_distribution(holdout)
+    asked = _asked_answers(yes, unknown, allowed, holdout, kind, ood)
     n_classes, n_groups = Y.shape[1], len(np.unique(seen.groups))
-    plan = _empty_plan(n_classes, precision, seen, strange, holdout, trusted is not None)
+    plan = _empty_plan(n_classes, precision, seen, ood, holdout, trusted is not None)
     if len(seen.correct) < _FEWEST or n_groups < 2:
         return plan
     score, asked_score = calibrate(seen.answers.features, seen.correct, seen.groups, asked.features)
@@ -233,7 +235,7 @@ def _empty_plan(
     n_classes: int,
     precision: float,
     seen: _Seen,
-    strange: NDArray[np.bool_],
+    ood: NDArray[np.bool_],
     holdout: HoldOut,
     on_confirmed: bool,
 ) -> FillPlan:
@@ -249,13 +251,13 @@ def _empty_plan(
         noise=0.0,
         n_held_out=len(seen.correct),
         n_groups=len(np.unique(seen.groups)),
-        n_strange=int(strange.sum()),
+        n_out_of_distribution=int(ood.sum()),
         is_matched=holdout.is_matched,
         on_confirmed=on_confirmed,
     )
 
 
-def _strange(holdout: HoldOut) -> NDArray[np.bool_]:
+def _out_of_distribution(holdout: HoldOut) -> NDArray[np.bool_]:
     """Return the unlabelled images farther from all labels than 99 % of the held-out ones."""
     if not len(holdout.measured):
         return np.ones(len(holdout.unknown.similarity), bool)
@@ -268,13 +270,13 @@ def _asked_answers(
     allowed: ArrayLike | None,
     holdout: HoldOut,
     kind: Kind,
-    strange: NDArray[np.bool_],
+    ood: NDArray[np.bool_],
 ) -> Answers:
-    """Return the answers for unlabelled images, without denied labels and strange images."""
+    """Return the answers, without denied labels and images out of distribution (``ood``)."""
     if allowed is not None:
         unknown = np.where(np.asarray(allowed, bool), unknown, 0.0)
     found = collect_answers(unknown, holdout.unknown, yes, kind)
-    keep = ~strange[found.image] & (found.probability > 0)
+    keep = ~ood[found.image] & (found.probability > 0)
     return Answers(
         found.image[keep], found.label[keep], found.probability[keep], found.features[keep]
     )

@@ -1,7 +1,7 @@
 """Confident learning's rules for wrong labels, the peer that flagged images are measured against.
 
 Northcutt, Jiang & Chuang, *Confident Learning: Estimating Uncertainty in Dataset Labels*, JAIR
-2021. Labels come as for `label_scores`; with several labels an image each class is judged alone as
+2021. Labels come as for `scores`; with several labels an image each class is judged alone as
 yes or no, and one error suffices.
 """
 

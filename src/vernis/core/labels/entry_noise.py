@@ -168,7 +168,7 @@ def join_chances(wrong: NDArray[np.floating], sharpness: float = 6.0) -> DoubleA
     return np.asarray(np.where(total < -0.5, doubtful, sound))
 
 
-def chance_of_several(wrong: NDArray[np.floating]) -> DoubleArray:
+def probability_of_multiple(wrong: NDArray[np.floating]) -> DoubleArray:
     """Return the chance that two labels of an image or more are wrong, shape (n_images,).
 
     The entries count as independent (the Poisson binomial distribution): one minus the chances of

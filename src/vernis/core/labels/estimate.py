@@ -61,15 +61,15 @@ class NoiseModel:
 class WrongCount:
     """How many labels are wrong: images (single-label) or images × classes (multi-label).
 
-    ``low`` and ``high`` bound it. ``depth`` images from the top of the ranking are worth reading:
-    below it fewer than the named share are wrong. ``found`` wrong labels are expected above it.
+    ``low`` and ``high`` bound it. ``n_worth_reading`` top-ranked images are worth reading: below
+    them fewer than the named share are wrong. ``found`` wrong labels are expected among them.
     """
 
     count: float
     low: float
     high: float
     n_labelled: int
-    depth: int
+    n_worth_reading: int
     found: float
 
     def __post_init__(self) -> None:
@@ -107,7 +107,7 @@ def model_noise(labels: NDArray[np.generic], probs: NDArray[np.floating]) -> Noi
     The posteriors are then shifted (in log-odds) so that they add up to the count.
 
     Multi-label: every class has a rate of false and of missed labels, see
-    `label_entry_noise.model_entries`; the count is the sum of its chances.
+    `entry_noise.model_entries`; the count is the sum of its chances.
     """
     p = np.clip(np.asarray(probs, dtype=np.float64), 1e-7, 1.0)
     y = as_matrix(labels, p.shape[1])
@@ -254,7 +254,7 @@ def count_wrong(
     *,
     labels_wrong: NDArray[np.floating] | None = None,
     spread: tuple[float, float] = (1.0, 1.0),
-    worth: float = 0.25,
+    min_yield: float = 0.25,
 ) -> WrongCount:
     """Count the wrong labels and say how deep the ranking is worth reading.
 
@@ -268,7 +268,7 @@ def count_wrong(
         Count these probabilities (NaN = unknown) instead of the images.
     spread : (float, float)
         Factors of the model's error, see `NoiseModel`.
-    worth : float
+    min_yield : float
         Reading pays while at least this share of the images is expected to be wrong, in 0..1.
 
     Returns
@@ -276,8 +276,8 @@ def count_wrong(
     WrongCount
         The interval is the model's spread widened by the binomial one (95 %).
     """
-    if not 0 < worth < 1:
-        raise InvalidValue(f"expected worth between 0 and 1, got {worth}")
+    if not 0 < min_yield < 1:
+        raise InvalidValue(f"expected a min_yield between 0 and 1, got {min_yield}")
     rows = np.flatnonzero(np.isfinite(image_wrong) & np.isfinite(score))
     if not len(rows):
         return WrongCount(0.0, 0.0, 0.0, 0, 0, 0.0)
@@ -287,14 +287,14 @@ def count_wrong(
     count = float(entries.sum())
     binomial = 1.96 * float(np.sqrt((entries * (1.0 - entries)).sum()))
     ranked = np.argsort(score[rows], kind="stable")
-    depth = int(np.count_nonzero(_decreasing(chances[ranked]) >= worth))
+    n_worth_reading = int(np.count_nonzero(_decreasing(chances[ranked]) >= min_yield))
     return WrongCount(
         count=count,
         low=max(0.0, count * spread[0] - binomial),
         high=min(max(count, float(entries.size)), count * spread[1] + binomial),
         n_labelled=len(rows),
-        depth=depth,
-        found=float(entries[ranked[:depth]].sum()),
+        n_worth_reading=n_worth_reading,
+        found=float(entries[ranked[:n_worth_reading]].sum()),
     )
 
 

@@ -1,7 +1,7 @@
 """Find wrong labels: a ranking, what to put instead, how sure, and who speaks for it.
 
-The pieces stand alone: `label_relearn` makes probabilities, `label_scores` turns them into scores,
-`label_estimate` into chances of being wrong and a count. `find_label_issues` joins them.
+The pieces stand alone: `leave_out` makes probabilities, `scores` turns them into scores,
+`estimate` into chances of being wrong and a count. `find_label_issues` joins them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.labels.entry_noise import chance_of_several, join_chances
+from vernis.core.labels.entry_noise import join_chances, probability_of_multiple
 from vernis.core.labels.estimate import NoiseModel, WrongCount, count_wrong, model_noise
 from vernis.core.labels.scores import (
     LabelScorer,
@@ -44,7 +44,7 @@ class LabelIssues:
         The same for image × class; NaN where unknown.
     probability : ndarray of float32, shape (n_images,)
         That the image carries a wrong label; NaN where no label is known.
-    several : ndarray of float32, shape (n_images,)
+    probability_of_multiple : ndarray of float32, shape (n_images,)
         That two of its labels or more are wrong; 0 for a single-label taxonomy.
     change : ndarray of str, shape (n_images,)
         ``extra`` (a label too many), ``missing``, ``replaced``, or empty where none is known.
@@ -63,7 +63,7 @@ class LabelIssues:
     score: FloatArray
     entry_score: FloatArray
     probability: FloatArray
-    several: FloatArray
+    probability_of_multiple: FloatArray
     change: NDArray[np.str_]
     suggested: BoolArray
     flagged: BoolArray
@@ -73,10 +73,10 @@ class LabelIssues:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Witnesses:
+class SupportingNeighbors:
     """Similar images whose labels speak for the suggestion, nearest first.
 
-    ``indices`` and ``similarities`` have shape (n_queries, n_witnesses), padded with -1 and NaN.
+    ``indices`` and ``similarities`` have shape (n_queries, n_neighbors), padded with -1 and NaN.
     ``agreement`` (n_queries,) is the share of the nearest 10 labelled images that speak for it.
     """
 
@@ -92,7 +92,7 @@ def find_label_issues(
     scorer: LabelScorer | None = None,
     judged: BoolArray | None = None,
     groups: Sequence[NDArray[np.integer]] = (),
-    worth: float = 0.25,
+    min_yield: float = 0.25,
 ) -> LabelIssues:
     """Judge every given label by probabilities that did not see it.
 
@@ -101,7 +101,7 @@ def find_label_issues(
     labels : ndarray, shape (n_images,) of int (negative = unknown) or (n_images, n_classes) of
         1, 0, NaN
     probs : ndarray, shape (n_images, n_classes)
-        As `label_relearn.relearn` makes them, or a head's out-of-bag means.
+        As `leave_out.predict_left_out` makes them, or a head's out-of-bag means.
     scorer : str, optional
         See `label_quality`.
     judged : ndarray of bool, shape (n_images, n_classes), optional
@@ -110,7 +110,7 @@ def find_label_issues(
     groups : sequence of ndarray of int
         Images of one group show the same thing and their labels disagree, so that one of them at
         least is wrong: they share the mean of their probabilities.
-    worth : float
+    min_yield : float
         See `count_wrong`.
 
     Returns
@@ -139,12 +139,12 @@ def find_label_issues(
         score,
         labels_wrong=None if single else noise.wrong,
         spread=noise.spread,
-        worth=worth,
+        min_yield=min_yield,
     )
     order = np.argsort(np.where(np.isfinite(score), score, np.inf), kind="stable")
     order = order[: wrong.n_labelled]
     flagged = np.zeros(len(matrix), dtype=bool)
-    flagged[order[: wrong.depth]] = True
+    flagged[order[: wrong.n_worth_reading]] = True
     for members in groups:
         flagged[members] |= noise.image_wrong[members] >= 0.5
     return LabelIssues(
@@ -152,7 +152,7 @@ def find_label_issues(
         score=score,
         entry_score=entry_quality(labels, probs),
         probability=noise.image_wrong,
-        several=_several(noise, single=single),
+        probability_of_multiple=_probability_of_multiple(noise, single=single),
         change=_name_changes(matrix, suggested),
         suggested=suggested,
         flagged=flagged,
@@ -173,10 +173,10 @@ def _score_multi(
     return np.where(known.any(axis=1), score, np.nan).astype(np.float32)
 
 
-def _several(noise: NoiseModel, *, single: bool) -> FloatArray:
+def _probability_of_multiple(noise: NoiseModel, *, single: bool) -> FloatArray:
     if single:
         return np.zeros(len(noise.wrong), dtype=np.float32)
-    return np.asarray(chance_of_several(noise.wrong), dtype=np.float32)
+    return np.asarray(probability_of_multiple(noise.wrong), dtype=np.float32)
 
 
 def share_truth(
@@ -247,15 +247,15 @@ def _name_changes(matrix: FloatArray, suggested: BoolArray) -> NDArray[np.str_]:
     return np.asarray(CHANGES)[code]
 
 
-def find_witnesses(
+def find_supporting_neighbors(
     features: NDArray[np.floating],
     labels: NDArray[np.generic],
     issues: LabelIssues,
     queries: NDArray[np.integer],
     *,
-    n_witnesses: int = 5,
+    n_neighbors: int = 5,
     groups: NDArray[np.integer] | None = None,
-) -> Witnesses:
+) -> SupportingNeighbors:
     """Find, for some images, the nearest labelled ones that speak for the suggested change.
 
     A witness carries every class that would be added, and surely none that would be removed.
@@ -268,13 +268,13 @@ def find_witnesses(
     issues : LabelIssues
     queries : ndarray of int, shape (n_queries,)
         Images to explain, for instance the flagged ones.
-    n_witnesses : int
+    n_neighbors : int
     groups : ndarray of int, shape (n_images,), optional
         An image's own group is left out.
 
     Returns
     -------
-    Witnesses
+    SupportingNeighbors
     """
     if len(features) != len(issues.score):
         raise InvalidValue(f"expected {len(issues.score)} feature rows, got {len(features)}")
@@ -284,8 +284,8 @@ def find_witnesses(
     found = pool[near.indices]
     own = np.arange(len(features)) if groups is None else np.asarray(groups)
     foreign = (found != np.asarray(queries)[:, None]) & (own[found] != own[queries][:, None])
-    indices = np.full((len(queries), n_witnesses), -1, dtype=np.int64)
-    similarities = np.full((len(queries), n_witnesses), np.nan, dtype=np.float32)
+    indices = np.full((len(queries), n_neighbors), -1, dtype=np.int64)
+    similarities = np.full((len(queries), n_neighbors), np.nan, dtype=np.float32)
     agreement = np.zeros(len(queries), dtype=np.float32)
     for row, image in enumerate(queries):
         given = matrix[image] == 1
@@ -294,8 +294,8 @@ def find_witnesses(
         theirs = matrix[found[row]]
         speaks = (theirs[:, added] == 1).all(axis=1) & (theirs[:, removed] == 0).all(axis=1)
         others = np.flatnonzero(foreign[row])
-        chosen = others[speaks[others]][:n_witnesses]
+        chosen = others[speaks[others]][:n_neighbors]
         indices[row, : len(chosen)] = found[row, chosen]
         similarities[row, : len(chosen)] = near.similarities[row, chosen]
         agreement[row] = speaks[others[:10]].mean() if len(others) else 0.0
-    return Witnesses(indices, similarities, agreement)
+    return SupportingNeighbors(indices, similarities, agreement)

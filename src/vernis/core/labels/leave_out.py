@@ -46,7 +46,7 @@ class KernelBasis:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Relearned:
+class LeftOutPrediction:
     """Leave-out predictions of all images.
 
     Attributes
@@ -258,14 +258,14 @@ def _shared_groups(
     return [part for part in np.split(order, bounds) if len(part) > 1]
 
 
-def relearn(
+def predict_left_out(
     basis: KernelBasis,
     labels: NDArray[np.floating],
     *,
     kind: str,
     groups: NDArray[np.integer] | None = None,
     ridges: Sequence[float] = RIDGES,
-) -> Relearned:
+) -> LeftOutPrediction:
     """Predict every image from the others, with the ridge of least leave-out error.
 
     Parameters
@@ -281,7 +281,7 @@ def relearn(
 
     Returns
     -------
-    Relearned
+    LeftOutPrediction
 
     Notes
     -----
@@ -305,7 +305,7 @@ def relearn(
             best = (error, ridge, scores)
     assert best is not None
     error, ridge, scores = best
-    return Relearned(_to_probs(scores, values, known, kind), ridge, error)
+    return LeftOutPrediction(_to_probs(scores, values, known, kind), ridge, error)
 
 
 def _masked_scores(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vernis.core.labels.dependence import listen_to_others
 from vernis.core.labels.entry_noise import model_entries
-from vernis.core.labels.leave_out import Relearned, kernel_basis, relearn
+from vernis.core.labels.leave_out import LeftOutPrediction, kernel_basis, predict_left_out
 from vernis.core.labels.neighbor_probabilities import neighbor_probabilities
 from vernis.core.numeric.threads import in_threads, single_threaded_products
 
@@ -46,7 +46,7 @@ def predict_labels(
     Parameters
     ----------
     features : ndarray, shape (n_images, d)
-        Of ``label_relearn.combine_blocks``.
+        Of ``leave_out.combine_blocks``.
     labels : ndarray, shape (n_images, n_classes)
         1 yes, 0 no, NaN unknown.
     kind : {'single', 'multi'}
@@ -69,20 +69,18 @@ def predict_labels(
     """
     labelled = np.asarray(np.isfinite(labels).any(axis=1))
 
-    def relearned(bandwidth: float) -> Relearned:
+    def left_out(bandwidth: float) -> LeftOutPrediction:
         basis = kernel_basis(features, labelled, bandwidth=bandwidth, seed=seed)
-        return relearn(basis, labels, kind=kind, groups=groups)
+        return predict_left_out(basis, labels, kind=kind, groups=groups)
 
     with single_threaded_products():
         if kind == "single":
             narrow = np.shape(features)[1] < _NARROW
-            tried = [relearned(b) for b in (BANDWIDTHS[2:] if narrow else (BANDWIDTH,))]
+            tried = [left_out(b) for b in (BANDWIDTHS[2:] if narrow else (BANDWIDTH,))]
             return min(tried, key=lambda found: found.error).probs
         near = neighbor_probabilities(features, labels, groups)
         at_once = 2 if len(features) <= _SIDE_BY_SIDE else 1
-        return _likeliest(
-            lambda bandwidth: _join(relearned(bandwidth).probs, near, labels), at_once
-        )
+        return _likeliest(lambda bandwidth: _join(left_out(bandwidth).probs, near, labels), at_once)
 
 
 def _join(

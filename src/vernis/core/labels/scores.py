@@ -67,7 +67,7 @@ def label_quality(
         class's probability, ``r`` (Kuan & Mueller, *Model-agnostic label quality scoring to detect
         real-world label errors*, 2022); with several labels of each entry, joined by ``ema``.
         ``balanced``: the worst entry after `balance_probs`. ``posterior``: the chances of a noise
-        model for each class, joined (`label_entry_noise`); single-label: the odds of the given
+        model for each class, joined (`entry_noise`); single-label: the odds of the given
         class against a label drawn by class frequency. ``mean``: the plain mean of the entry
         scores. Default: see `default_scorer`.
     temperature : float

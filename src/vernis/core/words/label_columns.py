@@ -247,7 +247,7 @@ def find_conflicts(
     return repeated, conflicts
 
 
-def find_case_twins(classes: Sequence[str]) -> list[tuple[str, ...]]:
+def find_case_variants(classes: Sequence[str]) -> list[tuple[str, ...]]:
     """Return groups of classes that differ by case or blanks alone (``Cat`` and ``cat``)."""
     groups: dict[str, list[str]] = defaultdict(list)
     for name in Counter(classes):

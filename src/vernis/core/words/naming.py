@@ -32,7 +32,7 @@ def propose_names(kinds: Sequence[Sequence[Sequence[Term]]], n_groups: int) -> l
     for group in range(n_groups):
         chosen = next((words for kind in kinds if (words := _naming(kind[group]))), [])
         name = " / ".join(_shortest(chosen, names)) or f"group {group + 1}"
-        names.append(_unlike(name, names))
+        names.append(_make_distinct(name, names))
     return names
 
 
@@ -50,10 +50,10 @@ def _shortest(terms: Sequence[Term], taken: Sequence[str]) -> list[str]:
     return words
 
 
-def _unlike(name: str, taken: Sequence[str]) -> str:
+def _make_distinct(name: str, taken: Sequence[str]) -> str:
     number = 2
-    unlike = name
-    while unlike in taken:
-        unlike = f"{name} ({number})"
+    distinct = name
+    while distinct in taken:
+        distinct = f"{name} ({number})"
         number += 1
-    return unlike
+    return distinct

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from vernis.core.learn.front import Floats, Front, TextFront
+from vernis.core.learn.preprocessing import Floats, TextPreprocessor, VectorPreprocessor
 from vernis.core.numeric.folds import stratified_folds
 from vernis.domain.errors import UsageError
 from vernis.domain.ports import Catalog, Progress, silent
@@ -122,10 +122,10 @@ def make_split(
     seen, unseen = data.rows(train), data.rows(~train)
     blocks: list[tuple[Floats, Floats]] = []
     if features != "tfidf":
-        front = Front(data.slices, components, seed).fit(seen.X)
+        front = VectorPreprocessor(data.slices, components, seed).fit(seen.X)
         blocks.append((front.apply(seen.X), front.apply(unseen.X)))
     if features != "embedding":
-        text = TextFront(components or 300, seed).fit(seen.texts)
+        text = TextPreprocessor(components or 300, seed).fit(seen.texts)
         pair = (text.apply(seen.texts), text.apply(unseen.texts))
         scale = 1 / max(float(np.sqrt(pair[0].var(axis=0).mean())), 1e-6)
         blocks.append((pair[0] * np.float32(scale), pair[1] * np.float32(scale)))
@@ -143,7 +143,7 @@ def make_split(
 
 def _about_words(data: LabData) -> str:
     """Say what the scores with words are worth."""
-    if not TextFront().fit(data.texts).columns:
+    if not TextPreprocessor().fit(data.texts).columns:
         return "no word is known of two images: the words tell the models nothing"
     return (
         "the words hold file names and the labels of the other taxonomies: where those name the "

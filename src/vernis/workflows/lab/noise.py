@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.learn.front import Front
+from vernis.core.learn.preprocessing import VectorPreprocessor
 from vernis.core.numeric.folds import stratified_parts
 from vernis.domain.errors import UsageError
 from vernis.domain.ports import Catalog, Progress, silent
@@ -124,7 +124,9 @@ class _SeedTrial:
         """Return the projected training and test images."""
         if self._vectors is None:
             X, train = self.data.X, self._train
-            front = Front(self.data.slices, self._n_components, self.seed).fit(X[train])
+            front = VectorPreprocessor(self.data.slices, self._n_components, self.seed).fit(
+                X[train]
+            )
             self._vectors = (front.apply(X[train]), front.apply(X[~train]))
         return self._vectors
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.learn.front import Front, keep_components
+from vernis.core.learn.preprocessing import VectorPreprocessor, keep_components
 from vernis.core.numeric.folds import stratified_folds
 from vernis.domain.errors import UsageError
 from vernis.domain.ports import Catalog, Progress, silent
@@ -60,7 +60,9 @@ def sweep_components(
         mark = (train.tobytes(), n_components == 0)
         if mark not in projected:
             projected.clear()
-            front = Front(data.slices, largest if n_components else None, seed).fit(data.X[train])
+            front = VectorPreprocessor(data.slices, largest if n_components else None, seed).fit(
+                data.X[train]
+            )
             projected[mark] = (front.apply(data.X[train]), front.apply(data.X[~train]))
         seen, unseen = projected[mark]
         if n_components:
@@ -159,7 +161,7 @@ def _layer_split(
     columns = np.concatenate([np.arange(*pair) for pair in layers[layer]])
     ends = np.cumsum([stop - start for start, stop in layers[layer]]).tolist()
     slices = list(zip([0, *ends[:-1]], ends, strict=True))
-    front = Front(slices, components, seed).fit(data.X[train][:, columns])
+    front = VectorPreprocessor(slices, components, seed).fit(data.X[train][:, columns])
     seen, unseen = (front.apply(data.X[part][:, columns]) for part in (train, ~train))
     return _split(data, train, seen, unseen, members, seed)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vernis.core.labels.leave_out import (
     KernelBasis,
     leave_out_scores,
-    relearn,
+    predict_left_out,
     soft_clip,
 )
 from vernis.core.learn.models.interface import (
@@ -71,7 +71,7 @@ class KernelRidge:
         spectrum, rotation = np.linalg.eigh((seen[rows].T @ seen[rows]).astype(np.float64))
         features = seen @ rotation.astype(np.float32)
         basis = KernelBasis(features, np.maximum(spectrum, 0.0), train)
-        found = relearn(basis, Y, kind=self.kind, groups=groups)
+        found = predict_left_out(basis, Y, kind=self.kind, groups=groups)
         self.oob_proba_ = to_distribution(found.probs, self.kind)
         targets = self._targets(basis, Y, found.ridge, groups)[rows]
         self.mean_ = targets.mean(axis=0)

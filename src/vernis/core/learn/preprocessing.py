@@ -13,7 +13,7 @@ from vernis.core.numeric.threads import single_threaded_products
 Floats = NDArray[np.float32]
 
 
-class Front:
+class VectorPreprocessor:
     """Layers of equal say, unit rows, principal components; the vectors' overall variance is 1.
 
     Parameters
@@ -32,7 +32,7 @@ class Front:
         self.n_components = n_components
         self.seed = seed
 
-    def fit(self, X: Floats) -> Front:
+    def fit(self, X: Floats) -> VectorPreprocessor:
         """Learn from the training images, shape (n_images, n_features)."""
         self.scaler_ = BlockScaler(self.slices).fit(X) if len(self.slices) > 1 else None
         self.projection_: Projection = fit_projection(
@@ -48,7 +48,7 @@ class Front:
         return X if self.scaler_ is None else self.scaler_.transform(X)
 
 
-class TextFront:
+class TextPreprocessor:
     """TF-IDF of the words of each image, reduced by latent semantic analysis.
 
     Sublinear term frequencies, words in two images or more; see Manning, Raghavan and Schütze,
@@ -64,7 +64,7 @@ class TextFront:
         self.n_components = n_components
         self.seed = seed
 
-    def fit(self, texts: Sequence[str]) -> TextFront:
+    def fit(self, texts: Sequence[str]) -> TextPreprocessor:
         """Learn the vocabulary and the components from the training images' texts."""
         from sklearn.decomposition import TruncatedSVD
         from sklearn.feature_extraction.text import TfidfVectorizer
