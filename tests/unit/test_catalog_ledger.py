@@ -423,3 +423,19 @@ def test_threads_share_a_catalog(folder: Path) -> None:
         assert catalog.integrity() == []
         counts = catalog.labels.counts_by_source()
         assert {counts[f"human:{who}"] for who in range(4)} == {3}
+
+
+def test_a_commit_of_another_connection_changes_every_revision(folder: Path) -> None:
+    stores = ("images", "labels", "labels:t", "issues", "vectors", "models")
+    with (
+        SqliteCatalog.open(folder) as writer,
+        SqliteCatalog.open(folder, read_only=True) as reader,
+    ):
+        before = [reader.revision(store) for store in stores]
+        assert [reader.revision(store) for store in stores] == before
+        with writer.transaction():
+            writer.labels.record("t", [Statement(2, "b", "yes")], source="given", verb="index")
+            assert [reader.revision(store) for store in stores] == before
+        after = [reader.revision(store) for store in stores]
+        assert set(before).isdisjoint(after)
+        assert [reader.revision(store) for store in stores] == after

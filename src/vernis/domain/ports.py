@@ -385,6 +385,15 @@ class Catalog(Protocol):
     @property
     def runs(self) -> RunLog: ...
 
+    def revision(self, store: str) -> tuple[int, int]:
+        """Return a value that differs whenever what a store returns may have changed.
+
+        ``store`` is ``images``, ``labels``, ``issues``, ``vectors``, ``models``, ``maps`` or
+        ``runs``; ``labels:NAME`` stands for the matrix of one taxonomy. Ask before reading: what
+        was read then is still true when the answer is the same later.
+        """
+        ...
+
     def transaction(self) -> AbstractContextManager[None]:
         """Group writes: all or nothing, nested calls join the outer one."""
         ...

@@ -17,9 +17,22 @@ from vernis.adapters.catalog.maps import SqliteMapStore
 from vernis.adapters.catalog.runs import SqliteRunLog
 from vernis.adapters.catalog.storage import translating
 from vernis.adapters.catalog.vectors import ShardVectorStore
-from vernis.domain.errors import CatalogError
+from vernis.domain.errors import CatalogError, InvalidValue
 from vernis.domain.ports import ModelStore
 
+# The tables that what a store returns depends on. Labels and issues are those of present images.
+_TABLES = {
+    "images": ("image", "root", "other_file"),
+    "labels": ("statement", "taxonomy", "class", "source", "batch", "event", "image"),
+    "issues": (
+        *("issue", "verdict", "suggestion", "image"),
+        *("duplicate_group", "duplicate_member", "duplicate_pair"),
+    ),
+    "vectors": ("space", "shard", "vector"),
+    "models": ("model",),
+    "maps": ("map", "map_point"),
+    "runs": ("run",),
+}
 _PATIENCE = 5.0  # seconds that a writer waits for another one
 # What a creation that was killed may have left.
 _OWN = (FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", f"{FILE_NAME}-journal", LOCK_NAME)
@@ -136,6 +149,36 @@ class SqliteCatalog:
     def runs(self) -> SqliteRunLog:
         """Which work is done."""
         return self._runs
+
+    def revision(self, store: str) -> tuple[int, int]:
+        """Return a value that differs whenever what a store returns may have changed.
+
+        Ask before reading: what was read then is still true when the answer is the same later.
+
+        Parameters
+        ----------
+        store : str
+            ``images``, ``labels``, ``issues``, ``vectors``, ``models``, ``maps`` or ``runs``;
+            ``labels:NAME`` for the matrix of one taxonomy.
+
+        Returns
+        -------
+        tuple of int
+            Changes made through this catalog (also those that were rolled back), and a number that
+            changes with each commit of another process, whatever that wrote.
+
+        Raises
+        ------
+        InvalidValue
+            There is no such store.
+        NotFound
+            There is no such taxonomy.
+        """
+        if store.startswith("labels:"):
+            return self._labels.revision(store.removeprefix("labels:"))
+        if store not in _TABLES:
+            raise InvalidValue(f"expected one of {', '.join(_TABLES)}, got {store!r}")
+        return self._ledger.revision(*_TABLES[store])
 
     # ------------------------------------------------------------------ writing together
 

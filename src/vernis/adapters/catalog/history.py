@@ -183,6 +183,10 @@ class History:
             self._ledger.run(_APPLY[0], (undoing,))
             for statement in _APPLY[1:]:
                 self._ledger.run(statement)
+            for (taxonomy_id,) in self._ledger.rows(
+                "SELECT DISTINCT taxonomy_id FROM temp.reversal WHERE class_id IS NOT NULL"
+            ):
+                self._ledger.touch(f"labels:{taxonomy_id}")
             self._ledger.run("UPDATE batch SET skipped = ? WHERE id = ?", (kept, undoing))
             self._ledger.run("DELETE FROM temp.reversal")
             self._mark(wanted, undoing)

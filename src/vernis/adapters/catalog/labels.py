@@ -112,6 +112,11 @@ class SqliteLabelStore:
             raise NotFound(f"there is no taxonomy '{name}'; there are: {names}")
         return row
 
+    def revision(self, name: str) -> tuple[int, int]:
+        """Return a value that differs when the matrix of a taxonomy may have changed."""
+        taxonomy_id = self._find(name)[0]
+        return self._ledger.revision("image", "taxonomy", "class", f"labels:{taxonomy_id}")
+
     # ------------------------------------------------------------------ reading
 
     def matrix(self, name: str) -> LabelMatrix:
@@ -299,6 +304,7 @@ class SqliteLabelStore:
         if changed:
             self._ledger.run(_WITHDRAW, place)
             self._ledger.run(_STATE, (*place, batch, mark[0]))
+            self._ledger.touch(f"labels:{taxonomy_id}")
         elif is_new:
             self._history.drop_batch(batch)
         self._ledger.run("DELETE FROM temp.incoming")

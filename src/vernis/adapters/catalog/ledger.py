@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,10 @@ from vernis.domain.errors import CatalogError, StorageError
 FILE_NAME = "catalog.sqlite"
 LOCK_NAME = "writer.lock"
 Row = tuple[Any, ...]
+
+_TARGET = re.compile(
+    r"\s*(?:INSERT(?:\s+OR\s+\w+)?\s+INTO|UPDATE(?:\s+OR\s+\w+)?|DELETE\s+FROM)\s+(temp\.)?(\w+)"
+)
 
 
 def now() -> str:
@@ -47,6 +54,8 @@ class Ledger:
         self._connection = connection
         self._guard = threading.RLock()
         self._depth = 0
+        self._writes: Counter[str] = Counter()  # by table, and by what ``touch`` names
+        self._doubts = 0  # failed writes and rollbacks: what was read meanwhile may not hold
         self._writer = WriterLock(folder / LOCK_NAME, patience)
 
     # ------------------------------------------------------------------ statements
@@ -70,17 +79,21 @@ class Ledger:
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         """Run a statement and return the number of rows that it changed."""
         with self._writing():
-            return self._connection.execute(sql, parameters).rowcount
+            changed = self._connection.execute(sql, parameters).rowcount
+            self._count(sql, changed)
+            return changed
 
     def run_many(self, sql: str, parameters: Iterable[Sequence[Any]]) -> None:
         """Run a statement for each row of parameters."""
         with self._writing():
-            self._connection.executemany(sql, parameters)
+            self._count(sql, self._connection.executemany(sql, parameters).rowcount)
 
     def insert(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         """Run an INSERT and return the new row's id."""
         with self._writing():
-            return int(self._connection.execute(sql, parameters).lastrowid or 0)
+            cursor = self._connection.execute(sql, parameters)
+            self._count(sql, cursor.rowcount)
+            return int(cursor.lastrowid or 0)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -89,7 +102,42 @@ class Ledger:
             # that caught the error writes after that must not be committed piece by piece.
             if self._depth and not self._connection.in_transaction:
                 raise StorageError(f"{self.path}: the transaction was rolled back; start it again")
-            yield
+            try:
+                yield
+            except BaseException:
+                self._doubts += 1
+                raise
+
+    def _count(self, sql: str, changed: int) -> None:
+        table = _table_written(sql) if changed else None
+        if table is not None:
+            self._writes[table] += 1
+
+    # ------------------------------------------------------------------ revisions
+
+    def touch(self, mark: str) -> None:
+        """Count a change of something finer than a table, for ``revision``."""
+        with self._guard:
+            self._writes[mark] += 1
+
+    def revision(self, *marks: str) -> tuple[int, int]:
+        """Return a value that differs when these tables or marks may have changed.
+
+        Parameters
+        ----------
+        *marks : str
+            Names of tables, and of what ``touch`` was called with.
+
+        Returns
+        -------
+        tuple of int
+            Changes made here (rolled-back ones count too), and what SQLite counts of the commits
+            of other connections, whichever table they changed.
+        """
+        with self._guard:
+            row = self.row("PRAGMA data_version")
+            here = self._doubts + sum(self._writes[mark] for mark in marks)
+            return here, int(row[0]) if row else 0
 
     @contextmanager
     def listed(self, values: Iterable[str] | Iterable[int]) -> Iterator[None]:
@@ -123,6 +171,7 @@ class Ledger:
                 yield
                 self.run("COMMIT" if outermost else f"RELEASE {name}")
             except BaseException:
+                self._doubts += 1
                 if outermost:
                     self._roll_back("ROLLBACK")
                 else:
@@ -170,6 +219,13 @@ class Ledger:
         """Close the connection; a second call does nothing."""
         with self._guard:
             self._connection.close()
+
+
+@lru_cache(maxsize=512)
+def _table_written(sql: str) -> str | None:
+    """Return the table that a statement writes, None for a query or a temporary table."""
+    found = _TARGET.match(sql)
+    return None if found is None or found[1] else found[2]
 
 
 def is_begun(folder: Path) -> bool:
