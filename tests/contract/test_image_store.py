@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from vernis.domain.errors import NotFound, UsageError
 from vernis.domain.ports import Catalog
-from vernis.domain.types import FoundFile, ImageRecord, IndexChanges
+from vernis.domain.types import (
+    IMAGE_STATES,
+    FoundFile,
+    ImageRecord,
+    IndexChanges,
+    hash_texts,
+)
 
 
 def files(**contents: str) -> list[FoundFile]:
@@ -211,3 +218,61 @@ def test_an_image_is_found_by_its_path_on_disk(
     assert catalog.images.find("pictures/dir/cat.jpg").uri == "dir/cat.jpg"
     with pytest.raises(NotFound, match="did you mean dir/cat"):
         catalog.images.find(str(tmp_path / "elsewhere" / "cat.jpg"))
+
+
+# --------------------------------------------------------------------------- columns
+
+
+def test_the_table_holds_what_the_records_hold(catalog: Catalog) -> None:
+    found = [
+        FoundFile("é/b.png", "ff" * 32, 5, 7**20, 30, 40, "PNG", split="train"),
+        FoundFile("a.jpg", "", 0, 0, reason="permission denied"),
+        *(FoundFile(f"{n}.jpg", f"{n:064x}", n, n, 70_000, n, "JPEG") for n in range(5000)),
+    ]
+    catalog.images.apply_index(found, complete=True)
+    catalog.images.set_state([9], "trashed")
+    for states in (("present",), ("present", "unreadable"), IMAGE_STATES, ("vanished",)):
+        table, records = catalog.images.table(states), catalog.images.all(states)
+        assert len(table) == len(records)
+        assert table.ids.tolist() == [r.id for r in records]
+        assert list(table.uris) == [r.uri for r in records]
+        assert hash_texts(table.hashes) == [r.content_hash for r in records]
+        for column, name in (
+            (table.sizes, "size"),
+            (table.mtimes, "mtime_ns"),
+            (table.widths, "width"),
+            (table.heights, "height"),
+        ):
+            assert column.tolist() == [getattr(r, name) for r in records]
+        for few, name in ((table.formats, "format"), (table.splits, "split")):
+            assert [few[row] for row in range(len(table))] == [getattr(r, name) for r in records]
+        assert [table.states[row] for row in range(len(table))] == [r.state for r in records]
+    assert catalog.images.count_by_state() == {
+        "present": 5000,
+        "unreadable": 1,
+        "vanished": 0,
+        "trashed": 1,
+    }
+
+
+def test_the_table_of_nothing_is_empty(catalog: Catalog) -> None:
+    table = catalog.images.table()
+    assert (len(table), table.uris, table.row_of([]).tolist()) == (0, (), [])
+    assert table.holds([1]).tolist() == [False]
+    assert table.states.equal("present").tolist() == []
+
+
+def test_rows_of_the_table_are_found_by_id(labelled: Catalog) -> None:
+    labelled.images.set_state([2], "trashed")
+    table = labelled.images.table()
+    assert table.row_of([4, 1, 4]).tolist() == [2, 0, 2]
+    assert table.uri_of(np.array([3, 1])) == ["c.jpg", "a.jpg"]
+    assert table.holds([0, 1, 2, 3, 99]).tolist() == [False, True, False, True, False]
+    for missing in (2, 99, -1):
+        with pytest.raises(NotFound, match=str(missing)):
+            table.row_of([1, missing])
+    part = table.take(np.array([True, False, True]))
+    assert (part.ids.tolist(), part.uris) == ([1, 4], ("a.jpg", "d.jpg"))
+    assert part.hashes.tolist() == [b"hash-a", b"hash-d"]
+    assert part.states.equal("present").tolist() == [True, True]
+    assert part.states.equal("trashed").tolist() == [False, False]

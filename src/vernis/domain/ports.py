@@ -24,6 +24,7 @@ from vernis.domain.types import (
     FoundFile,
     ImageRecord,
     ImageState,
+    ImageTable,
     IndexChanges,
     Issue,
     LabelMatrix,
@@ -151,6 +152,14 @@ class ImageStore(Protocol):
 
     def all(self, states: Sequence[ImageState] = ("present",)) -> list[ImageRecord]:
         """Return the images in those states, ordered by id."""
+
+    def table(self, states: Sequence[ImageState] = ("present",)) -> ImageTable:
+        """Return the images in those states as columns; for collections of any size."""
+        ...
+
+    def count_by_state(self) -> dict[ImageState, int]:
+        """Return the number of images in each state, all states named."""
+        ...
 
     def get(self, ids: Sequence[int]) -> list[ImageRecord]:
         """Return the images with those ids, in that order; raises NotFound."""

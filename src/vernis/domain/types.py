@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from vernis.domain.errors import InvalidValue
+from vernis.domain.errors import InvalidValue, NotFound
 
 ImageState = Literal["present", "unreadable", "vanished", "trashed"]
 TaxonomyKind = Literal["single", "multi"]
@@ -70,6 +70,128 @@ class ImageRecord:
         _require(bool(self.uri), "a uri", self.uri)
         _require(self.size >= 0, "a size of 0 or more bytes", self.size)
         _require(self.state in IMAGE_STATES, f"a state of {IMAGE_STATES}", self.state)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Categories:
+    """A column of few distinct texts.
+
+    Attributes
+    ----------
+    codes : ndarray of unsigned integers, shape (n,)
+    names : tuple of str
+        The text of each code.
+    """
+
+    codes: NDArray[np.unsignedinteger[Any]]
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, row: int) -> str:
+        """Return the text of a row."""
+        return self.names[int(self.codes[row])]
+
+    def equal(self, name: str) -> NDArray[np.bool_]:
+        """Return which rows have that text, shape (n,)."""
+        if name not in self.names:
+            return np.zeros(len(self.codes), dtype=np.bool_)
+        return np.asarray(self.codes == self.names.index(name))
+
+    def take(self, rows: NDArray[Any]) -> Self:
+        """Return the column of some rows (positions or a mask)."""
+        return type(self)(self.codes[rows], self.names)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageTable:
+    """Many images as columns, in ascending order of id: about 0.25 kB an image, uri included.
+
+    Attributes
+    ----------
+    ids : ndarray of int64, shape (n,)
+        Ascending.
+    uris : tuple of str
+    hashes : ndarray of bytes, shape (n,)
+        Content hashes in ASCII, as the ledger holds them: 64 bytes a sha256. (32 raw bytes would
+        hold nothing but a sha256 and be converted at each meeting with the ledger; text of NumPy
+        takes 256.)
+    sizes, mtimes : ndarray of int64, shape (n,)
+        Bytes, and the time of the last change in nanoseconds.
+    widths, heights : ndarray of int32, shape (n,)
+        Pixels, 0 when unknown.
+    formats, splits, states : Categories
+    """
+
+    ids: NDArray[np.int64]
+    uris: tuple[str, ...]
+    hashes: NDArray[np.bytes_]
+    sizes: NDArray[np.int64]
+    mtimes: NDArray[np.int64]
+    widths: NDArray[np.int32]
+    heights: NDArray[np.int32]
+    formats: Categories
+    splits: Categories
+    states: Categories
+
+    def __post_init__(self) -> None:
+        lengths = {name: len(getattr(self, name)) for name in self.__dataclass_fields__}
+        _require(len(set(lengths.values())) == 1, "columns of one length", lengths)
+        _require(bool((np.diff(self.ids) > 0).all()), "ascending ids", self.ids)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def holds(self, ids: ArrayLike) -> NDArray[np.bool_]:
+        """Return which of these ids are in the table, shape (len(ids),)."""
+        return self._places(np.asarray(ids, dtype=np.int64))[1]
+
+    def row_of(self, ids: ArrayLike) -> NDArray[np.int64]:
+        """Return the row of each id, shape (len(ids),); raises NotFound."""
+        wanted = np.asarray(ids, dtype=np.int64)
+        rows, known = self._places(wanted)
+        if not known.all():
+            raise NotFound(f"no image of the table has the id {wanted[~known][0]}")
+        return rows
+
+    def uri_of(self, ids: ArrayLike) -> list[str]:
+        """Return the uri of each id; raises NotFound."""
+        return [self.uris[row] for row in self.row_of(ids).tolist()]
+
+    def take(self, rows: NDArray[Any]) -> Self:
+        """Return a table of some rows: ascending positions or a mask."""
+        positions = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+        return type(self)(
+            self.ids[positions],
+            tuple(self.uris[row] for row in positions.tolist()),
+            self.hashes[positions],
+            self.sizes[positions],
+            self.mtimes[positions],
+            self.widths[positions],
+            self.heights[positions],
+            self.formats.take(positions),
+            self.splits.take(positions),
+            self.states.take(positions),
+        )
+
+    def _places(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        rows = np.searchsorted(self.ids, ids)
+        known = rows < len(self.ids)
+        known[known] = self.ids[rows[known]] == ids[known]
+        return rows, known
+
+
+def hash_texts(hashes: NDArray[np.bytes_]) -> list[str]:
+    """Return the content hashes of a table's column as texts."""
+    return [content.decode("ascii") for content in hashes.tolist()]
+
+
+def hash_column(hashes: Sequence[str] | NDArray[np.bytes_]) -> NDArray[np.bytes_]:
+    """Return content hashes as a column of a table; a column is returned as it is."""
+    if isinstance(hashes, np.ndarray):
+        return hashes
+    return np.array(hashes, dtype=np.bytes_) if len(hashes) else np.empty(0, dtype="S1")
 
 
 @dataclass(frozen=True, slots=True)

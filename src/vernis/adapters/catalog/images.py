@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+import numpy as np
+
 from vernis.adapters.catalog.issues import SqliteIssueStore
 from vernis.adapters.catalog.ledger import Ledger, Row, now
 from vernis.adapters.catalog.matching import match
@@ -19,15 +21,21 @@ from vernis.adapters.catalog.storage import to_json
 from vernis.domain.errors import InvalidValue, NotFound, UsageError
 from vernis.domain.types import (
     IMAGE_STATES,
+    Categories,
     FoundFile,
     ImageRecord,
     ImageState,
+    ImageTable,
     IndexChanges,
     Issue,
 )
 
 _COLUMNS = (
     "id, uri, content_hash, size, mtime_ns, width, height, format, state, reason, split, metadata"
+)
+_TABLE_KINDS = (
+    *(np.int64, str, bytes, np.int64, np.int64, np.int32, np.int32),
+    *(Categories, Categories, Categories),
 )
 _LIVE = ("present", "unreadable")
 _CANDIDATES = 20_000  # names that are compared when a name is not found
@@ -80,6 +88,24 @@ class SqliteImageStore:
             f"SELECT {_COLUMNS} FROM image WHERE state IN ({marks}) ORDER BY id", tuple(states)
         )
         return [_record(row) for row in rows]
+
+    def table(self, states: Sequence[ImageState] = ("present",)) -> ImageTable:
+        """Return the images in those states as columns, ordered by id."""
+        marks = ", ".join("?" * len(states))
+        ids, uris, *others = self._ledger.columns(
+            "SELECT id, uri, content_hash, size, mtime_ns, width, height, format, split, state "
+            f"FROM image WHERE state IN ({marks}) ORDER BY id",
+            tuple(states),
+            kinds=_TABLE_KINDS,
+        )
+        return ImageTable(ids, tuple(uris), *others)
+
+    def count_by_state(self) -> dict[ImageState, int]:
+        """Return the number of images in each state, all states named."""
+        counted: dict[str, int] = dict(
+            self._ledger.rows("SELECT state, count(*) FROM image GROUP BY state")
+        )
+        return {state: int(counted.get(state, 0)) for state in IMAGE_STATES}
 
     def get(self, ids: Sequence[int]) -> list[ImageRecord]:
         """Return the images with those ids, in that order; raises NotFound."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vernis.adapters.catalog import schema
+from vernis.adapters.catalog.columns import Column, ColumnKind
 from vernis.adapters.catalog.locking import WriterLock
 from vernis.adapters.catalog.storage import translated_sqlite, translating
 from vernis.domain.errors import CatalogError, StorageError
@@ -22,6 +23,7 @@ FILE_NAME = "catalog.sqlite"
 LOCK_NAME = "writer.lock"
 Row = tuple[Any, ...]
 
+_CHUNK = 4096  # rows of a query that are Python objects at a time
 _TARGET = re.compile(
     r"\s*(?:INSERT(?:\s+OR\s+\w+)?\s+INTO|UPDATE(?:\s+OR\s+\w+)?|DELETE\s+FROM)\s+(temp\.)?(\w+)"
 )
@@ -75,6 +77,27 @@ class Ledger:
         with self._guard, translating(self.path):
             first: Row | None = self._connection.execute(sql, parameters).fetchone()
             return first
+
+    def columns(
+        self, sql: str, parameters: Sequence[Any] = (), *, kinds: Sequence[ColumnKind]
+    ) -> list[Any]:
+        """Run a query and return its columns, with no Python object for each row.
+
+        Parameters
+        ----------
+        sql : str
+        parameters : sequence
+        kinds : sequence
+            What becomes of each column: a dtype of NumPy gives an array, ``bytes`` an array of
+            ASCII text, ``str`` a list, ``Categories`` codes with their names.
+        """
+        with self._guard, translating(self.path):
+            cursor = self._connection.execute(sql, parameters)
+            columns = [Column(kind) for kind in kinds]
+            while rows := cursor.fetchmany(_CHUNK):
+                for column, values in zip(columns, zip(*rows, strict=True), strict=True):
+                    column.add(values)
+        return [column.value() for column in columns]
 
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         """Run a statement and return the number of rows that it changed."""
