@@ -7,7 +7,7 @@ import pytest
 
 from vernis.domain.errors import InvalidValue, NotFound, UsageError
 from vernis.domain.ports import Catalog
-from vernis.domain.types import FoundFile, LabelState, Statement, Taxonomy
+from vernis.domain.types import FillCount, FoundFile, LabelState, Statement, Taxonomy
 
 NAN = float("nan")
 
@@ -133,6 +133,29 @@ def test_a_model_only_counts_when_it_is_applied(labelled: Catalog) -> None:
     assert_row(labelled, "colour", 1, [NAN, NAN, NAN])
     say(labelled, "colour", "accepted:fill@head", (1, "green", "yes"))
     assert_row(labelled, "colour", 1, [0, 1, 0])
+
+
+def test_the_filling_is_counted_without_a_matrix(labelled: Catalog) -> None:
+    assert labelled.labels.fill_counts() == dict.fromkeys(("colour", "thing"), FillCount(0, 3, 4))
+    say(labelled, "colour", "given", (1, "green", "yes"), (2, "red", "yes"), (3, "red", "no"))
+    say(labelled, "colour", "model:head@1", (4, "red", "yes"))
+    say(labelled, "thing", "given", (1, "cup", "yes"), (1, "glass", "yes"), (2, "cup", "yes"))
+    assert labelled.labels.fill_counts() == dict.fromkeys(("colour", "thing"), FillCount(2, 3, 4))
+    say(labelled, "colour", "human:ann", (1, "green", "no"))
+    say(labelled, "thing", "human:ann", (1, "cup", "no"), (2, "glass", "no"))
+    labelled.images.set_state([2], "trashed")
+    counts = labelled.labels.fill_counts()
+    assert counts == {"colour": FillCount(0, 3, 3), "thing": FillCount(1, 3, 3)}
+    assert (counts["thing"].rate, FillCount(0, 3, 0).rate) == (1 / 3, 0.0)
+
+
+def test_of_two_people_in_one_batch_the_same_one_is_believed_everywhere(labelled: Catalog) -> None:
+    for first, second in (("human:ann", "human:bob"), ("human:bob", "human:ann")):
+        with labelled.transaction():
+            say(labelled, "thing", first, (1, "cup", "yes"), (2, "cup", "no"))
+            say(labelled, "thing", second, (1, "cup", "no"), (2, "cup", "yes"))
+        matrix = labelled.labels.matrix("thing")
+        assert labelled.labels.fill_counts()["thing"].n_labelled == matrix.labelled.sum() == 1
 
 
 # --------------------------------------------------------------------------- recording

@@ -89,6 +89,8 @@ def state(catalog: SqliteCatalog) -> object:
     ]
     matrices = [labels.matrix(name) for name in ("single", "multi")]
     seen = [(m.values.tobytes(), m.confirmed.tobytes()) for m in matrices]
+    filled = {m.taxonomy.name: int(m.labelled.sum()) for m in matrices}
+    assert {name: count.n_labelled for name, count in labels.fill_counts().items()} == filled
     return said, seen, [(i.id, i.verdict) for i in catalog.issues.select()]
 
 

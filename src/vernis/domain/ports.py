@@ -21,6 +21,7 @@ from vernis.domain.maps import MapStore
 from vernis.domain.types import (
     DuplicateGroup,
     Event,
+    FillCount,
     FoundFile,
     ImageRecord,
     ImageState,
@@ -201,6 +202,10 @@ class LabelStore(Protocol):
 
     def matrix(self, name: str) -> LabelMatrix:
         """Return the effective labels of all present images."""
+        ...
+
+    def fill_counts(self) -> dict[str, FillCount]:
+        """Return how far each taxonomy is filled, by its name; counted, no matrix is read."""
         ...
 
     def record(

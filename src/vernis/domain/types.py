@@ -311,6 +311,23 @@ class LabelMatrix:
 
 
 @dataclass(frozen=True, slots=True)
+class FillCount:
+    """How far a taxonomy is filled.
+
+    ``n_labelled`` of the ``n_present`` images carry a class (an effective yes).
+    """
+
+    n_labelled: int
+    n_classes: int
+    n_present: int
+
+    @property
+    def rate(self) -> float:
+        """Share of the present images that carry a class, 0..1."""
+        return self.n_labelled / self.n_present if self.n_present else 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Issue:
     """A suspected problem.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,7 +43,11 @@ def rank_of(source: str) -> int:
 
 
 def effective_labels(
-    rows: NDArray[np.int64], shape: tuple[int, int], *, kind: TaxonomyKind, closed: bool
+    rows: NDArray[np.signedinteger[Any]],
+    shape: tuple[int, int],
+    *,
+    kind: TaxonomyKind,
+    closed: bool,
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Merge the statements of all sources into one matrix.
 
@@ -52,7 +58,7 @@ def effective_labels(
 
     Parameters
     ----------
-    rows : ndarray of int64, shape (n_statements, 5)
+    rows : ndarray of int, shape (n_statements, 5)
         Image's row, class's column, rank, batch, 1 for yes or 0 for no.
     shape : tuple of int
         (n_images, n_classes).
@@ -70,7 +76,7 @@ def effective_labels(
     rows = rows[rows[:, 2] >= COUNTED]
     if not len(rows):
         return values, confirmed
-    cells = rows[:, 0] * shape[1] + rows[:, 1]
+    cells = rows[:, 0].astype(np.int64) * shape[1] + rows[:, 1]
     held = rows[_last_of_each(cells, rows[:, 2], rows[:, 3])]
     yes = held[held[:, 4] == 1]
     if kind == "single":
@@ -86,8 +92,10 @@ def effective_labels(
 
 
 def _last_of_each(
-    group: NDArray[np.int64], rank: NDArray[np.int64], batch: NDArray[np.int64]
-) -> NDArray[np.int64]:
+    group: NDArray[np.signedinteger[Any]],
+    rank: NDArray[np.signedinteger[Any]],
+    batch: NDArray[np.signedinteger[Any]],
+) -> NDArray[np.intp]:
     """Return the position of each group's member of highest rank, then latest batch."""
     order = np.lexsort((batch, rank, group))
     ordered = group[order]

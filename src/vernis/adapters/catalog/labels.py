@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from vernis.adapters.catalog.effective import effective_labels
 from vernis.adapters.catalog.history import History
 from vernis.adapters.catalog.ledger import Ledger, Row
 from vernis.domain.errors import NotFound, UsageError
-from vernis.domain.types import Event, LabelMatrix, Statement, Taxonomy
+from vernis.domain.types import Event, FillCount, LabelMatrix, Statement, Taxonomy
 
 # A source's former yes gives way to its new one (single taxonomies).
 _REPLACE_YES = """
@@ -48,6 +47,25 @@ INSERT OR REPLACE INTO statement
   (taxonomy_id, source_id, image_id, class_id, state, probability, batch_id)
 SELECT ?1, ?2, image_id, class_id, after, after_probability, ?3
 FROM event WHERE batch_id = ?3 AND id > ?4 AND after <> 'unknown' ORDER BY image_id, class_id
+"""
+# Images with a yes that holds: no other statement on the cell is believed more. What counts of two
+# is the rank, then the batch, then the later source, as in ``effective_labels``.
+_COUNT_LABELLED = """
+WITH denied AS (
+  SELECT s.image_id FROM source CROSS JOIN statement AS s
+    ON s.taxonomy_id = ?1 AND s.source_id = source.id
+  WHERE source.rank > 0 AND s.state = 'no'
+)
+SELECT count(DISTINCT s.image_id)
+FROM source AS a CROSS JOIN statement AS s ON s.taxonomy_id = ?1 AND s.source_id = a.id
+WHERE a.rank > 0 AND s.state = 'yes'
+  AND s.image_id NOT IN (SELECT id FROM image WHERE state <> 'present')
+  AND (s.image_id NOT IN denied OR NOT EXISTS (
+    SELECT 1 FROM source AS b CROSS JOIN statement AS o
+      ON o.taxonomy_id = ?1 AND o.source_id = b.id
+     AND o.image_id = s.image_id AND o.class_id = s.class_id
+    WHERE b.rank > 0 AND o.state = 'no' AND (b.rank, o.batch_id, b.id) > (a.rank, s.batch_id, a.id)
+  ))
 """
 
 
@@ -124,11 +142,6 @@ class SqliteLabelStore:
         with self._ledger.snapshot():
             taxonomy = self.taxonomy(name)
             ids, rows = self._counted(taxonomy)
-        places = np.searchsorted(ids, rows[:, 0])
-        here = places < len(ids)
-        here[here] = ids[places[here]] == rows[here, 0]
-        rows = rows[here]
-        rows[:, 0] = places[here]
         values, confirmed = effective_labels(
             rows,
             (len(ids), len(taxonomy.classes)),
@@ -137,29 +150,47 @@ class SqliteLabelStore:
         )
         return LabelMatrix(taxonomy, ids, values, confirmed)
 
-    def _counted(self, taxonomy: Taxonomy) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the present images and all statements that count: image, column, rank, …"""
+    def _counted(self, taxonomy: Taxonomy) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Return the present images, and what counts of them: row, column, rank, batch, yes."""
         taxonomy_id = self._find(taxonomy.name)[0]
-        ids = np.fromiter(
-            chain.from_iterable(
-                self._ledger.rows("SELECT id FROM image WHERE state = 'present' ORDER BY id")
-            ),
-            dtype=np.int64,
+        (ids,) = self._ledger.columns(
+            "SELECT id FROM image WHERE state = 'present' ORDER BY id", kinds=(np.int64,)
         )
         class_ids: dict[str, int] = dict(
             self._ledger.rows("SELECT name, id FROM class WHERE taxonomy_id = ?", (taxonomy_id,))
         )
-        columns = np.full(max(class_ids.values(), default=0) + 1, -1, dtype=np.int64)
+        columns = np.full(max(class_ids.values(), default=0) + 1, -1, dtype=np.int32)
         columns[[class_ids[label] for label in taxonomy.classes]] = range(len(taxonomy.classes))
-        stated = self._ledger.rows(
+        images, classes, *others = self._ledger.columns(
             "SELECT s.image_id, s.class_id, source.rank, s.batch_id, s.state = 'yes' "
             "FROM source CROSS JOIN statement AS s "
             "ON s.taxonomy_id = ? AND s.source_id = source.id WHERE source.rank > 0",
             (taxonomy_id,),
+            kinds=(np.int64, *[np.int32] * 4),
         )
-        rows = np.fromiter(chain.from_iterable(stated), np.int64, 5 * len(stated)).reshape(-1, 5)
-        rows[:, 1] = columns[rows[:, 1]]
+        places = np.searchsorted(ids, images)
+        here = places < len(ids)
+        here[here] = ids[places[here]] == images[here]
+        rows = np.empty((int(here.sum()), 5), dtype=np.int32)
+        for number, column in enumerate((places, columns[classes], *others)):
+            rows[:, number] = column[here]
         return ids, rows
+
+    def fill_counts(self) -> dict[str, FillCount]:
+        """Return how far each taxonomy is filled, by its name; no matrix is read."""
+        with self._ledger.snapshot():
+            present = self._ledger.row("SELECT count(*) FROM image WHERE state = 'present'")
+            assert present is not None
+            found = self._ledger.rows(
+                "SELECT id, name, (SELECT count(*) FROM class WHERE taxonomy_id = taxonomy.id) "
+                "FROM taxonomy ORDER BY name"
+            )
+            counts = {}
+            for taxonomy_id, name, n_classes in found:
+                labelled = self._ledger.row(_COUNT_LABELLED, (taxonomy_id,))
+                assert labelled is not None
+                counts[str(name)] = FillCount(int(labelled[0]), int(n_classes), int(present[0]))
+        return counts
 
     def statements(self, name: str, image_id: int) -> list[tuple[str, Statement]]:
         """Return ``(source, statement)`` of every source for one image, the most believed first."""
