@@ -100,6 +100,62 @@ def test_only_images_that_are_there_have_issues(labelled: Catalog) -> None:
     assert images_of(labelled.issues.select(["dark"])) == [1, 2]
 
 
+def test_issues_come_in_the_order_asked_for_and_no_more_than_that(labelled: Catalog) -> None:
+    labelled.images.apply_index(
+        [
+            FoundFile(f"{name}.jpg", f"hash-{old}", 10, 1)
+            for name, old in zip("dcba", "abcd", strict=True)
+        ],
+        complete=True,
+    )  # ids 1-4 now lie under d, c, b, a
+    several = {1: 0.5, 2: 0.75, 4: 0.5}
+    issues = [
+        Issue(
+            "label",
+            i,
+            s,
+            flagged,
+            "colour",
+            "red",
+            0,
+            {"several": several[i]} if i in several else {},
+        )
+        for i, s, flagged in ((1, 0.5, True), (2, 0.5, True), (3, 0.25, False), (4, 0.75, True))
+    ]
+    labelled.issues.replace(["label"], issues, "colour")
+
+    def listed(*order: str, **more: object) -> list[int]:
+        found = labelled.issues.select(["label"], "colour", flagged_only=False, order=order, **more)  # type: ignore[arg-type]
+        return images_of(found)
+
+    assert images_of(labelled.issues.select(flagged_only=False)) == [3, 1, 2, 4]
+    assert listed("score") == [3, 1, 2, 4]
+    assert listed("score", "uri") == [3, 2, 1, 4]
+    assert listed("-score", "uri") == [4, 2, 1, 3]
+    assert listed("-flagged", "score", "-image") == [2, 1, 4, 3]
+    assert listed("-evidence.several", "score") == [2, 1, 4, 3]
+    assert listed("-evidence.several", "-uri", limit=2) == [2, 1]
+    assert listed("score", limit=0) == []
+    assert images_of(labelled.issues.select(["label", "dark"], limit=1)) == [1]
+    for wrong in ("scores", "evidence.", "evidence.a'b", "", "--score", "i.score"):
+        with pytest.raises(InvalidValue, match="score, image, uri"):
+            listed(wrong)
+
+
+def test_issues_are_counted_as_they_are_listed(labelled: Catalog) -> None:
+    assert labelled.issues.counts() == {}
+    labelled.issues.replace(["dark"], [Issue("dark", i, 0.1, flagged=i < 4) for i in (1, 2, 3, 4)])
+    labelled.issues.replace(["label"], [label_issue(1, 0.2), label_issue(2, 0.3)], "colour")
+    labelled.issues.replace(["duplicate"], [Issue("duplicate", 1, 0.1, other_id=2)])
+    judge(labelled, 3)
+    labelled.images.set_state([2], "unreadable", "torn")
+    expected = {("broken", ""): 1, ("dark", ""): 1, ("label", "colour"): 1}
+    assert labelled.issues.counts() == expected
+    every = {**expected, ("dark", ""): 3}
+    assert labelled.issues.counts(flagged_only=False, verdicts=None) == every
+    assert labelled.issues.counts(verdicts=["dismissed", "accepted"]) == {("dark", ""): 1}
+
+
 # --------------------------------------------------------------------------- verdicts
 
 
@@ -228,6 +284,7 @@ def test_a_pair_that_is_not_a_duplicate_stays_so(labelled: Catalog) -> None:
     (pair,) = [i for i in labelled.issues.select() if (i.image_id, i.other_id) == (1, 2)]
     labelled.issues.set_verdict([pair.id], "dismissed", who="ann")
     assert labelled.issues.dismissed_pairs() == {(1, 2)}
+    assert labelled.issues.count_groups() == 1
     (left,) = labelled.issues.groups()
     assert left.images == (1, 3)
     assert [(p.a, p.b) for p in left.pairs] == [(1, 3)]
@@ -236,6 +293,21 @@ def test_a_pair_that_is_not_a_duplicate_stays_so(labelled: Catalog) -> None:
     assert [e.after for e in labelled.labels.history(2)] == ["dismissed"]
     labelled.images.apply_index([FoundFile("b.jpg", "edited", 1, 1)], complete=False)
     assert labelled.issues.dismissed_pairs() == set()
+
+
+@pytest.mark.parametrize("keeper", [1, 2, 3])
+@pytest.mark.parametrize("gone", [(), (1,), (3,), (1, 4)])
+def test_groups_are_counted_as_they_are_listed(
+    labelled: Catalog, keeper: int, gone: tuple[int, ...]
+) -> None:
+    labelled.issues.replace_groups([group(1, 2, 3, keeper=keeper), group(4, 3), group(2, 4)])
+    for image in gone:
+        labelled.images.set_state([image], "trashed")
+    assert labelled.issues.count_groups() == len(labelled.issues.groups())
+    for issue in labelled.issues.select(["duplicate"]):
+        labelled.issues.set_verdict([issue.id], "dismissed", who="ann")
+        assert labelled.issues.count_groups() == len(labelled.issues.groups())
+    assert labelled.issues.count_groups() == 0
 
 
 # --------------------------------------------------------------------------- suggestions

@@ -274,8 +274,29 @@ class IssueStore(Protocol):
         *,
         flagged_only: bool = True,
         verdicts: Sequence[Verdict] | None = None,
+        order: Sequence[str] = ("score",),
+        limit: int | None = None,
     ) -> list[Issue]:
-        """Return the issues of present (or, for ``broken``, unreadable) images, worst first."""
+        """Return the issues of present (or, for ``broken``, unreadable) images, worst first.
+
+        Parameters
+        ----------
+        kinds, taxonomy, flagged_only, verdicts
+            Which issues; None for all.
+        order : sequence of str
+            What they are sorted by: ``score``, ``image`` (its id), ``uri``, ``other``, ``kind``,
+            ``label``, ``flagged`` or ``evidence.NAME`` (a number, 0 where there is none); ``-``
+            before a key turns it round. Ties go by image, other image and label.
+        limit : int, optional
+            How many of them.
+        """
+        ...
+
+    def counts(
+        self, *, flagged_only: bool = True, verdicts: Sequence[Verdict] | None = ("open",)
+    ) -> dict[tuple[str, str], int]:
+        """Return the number of issues by kind and taxonomy, as ``select`` would list them."""
+        ...
 
     def set_verdict(self, issue_ids: Sequence[int], verdict: Verdict, *, who: str) -> int:
         """Set a verdict on issues, as one batch with events; returns the batch id."""
@@ -287,6 +308,10 @@ class IssueStore(Protocol):
 
     def groups(self) -> list[DuplicateGroup]:
         """Return the groups of present images."""
+        ...
+
+    def count_groups(self) -> int:
+        """Return the number of groups that ``groups`` would list."""
         ...
 
     def dismissed_pairs(self) -> set[tuple[int, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 
 from vernis.adapters.catalog import proposals
@@ -19,15 +20,57 @@ ON CONFLICT (key) DO UPDATE SET
   score = excluded.score, flagged = excluded.flagged, evidence = excluded.evidence
 WHERE score <> excluded.score OR flagged <> excluded.flagged OR evidence <> excluded.evidence
 """
-_SELECT = """
-SELECT i.kind, i.image_id, i.score, i.flagged, i.taxonomy, i.label, coalesce(i.other_id, 0),
-  i.evidence, coalesce(v.verdict, 'open'), i.id
+# The issue comes first: its index gives the worst ones without a look at the rest.
+_FROM = """
 FROM issue AS i
-JOIN image AS m ON m.id = i.image_id
+CROSS JOIN image AS m ON m.id = i.image_id
   AND m.state = CASE i.kind WHEN 'broken' THEN 'unreadable' ELSE 'present' END
 LEFT JOIN image AS o ON o.id = i.other_id
 LEFT JOIN verdict AS v ON v.key = i.key
 WHERE (o.id IS NULL OR o.state = 'present')
+"""
+_SELECT = f"""
+SELECT i.kind, i.image_id, i.score, i.flagged, i.taxonomy, i.label, coalesce(i.other_id, 0),
+  i.evidence, coalesce(v.verdict, 'open'), i.id {_FROM}
+"""
+_ORDERS = {
+    "score": "i.score",
+    "image": "i.image_id",
+    "uri": "m.uri",
+    "other": "i.other_id",
+    "kind": "i.kind",
+    "label": "i.label",
+    "flagged": "i.flagged",
+}
+_TIES = "i.image_id, i.other_id, i.label, i.id"
+_EVIDENCE = re.compile(r"evidence\.(\w+)", re.ASCII)
+_DISMISSED = """
+SELECT min(v.image_id, v.other_id) AS a, max(v.image_id, v.other_id) AS b FROM verdict AS v
+JOIN image AS one ON one.id = v.image_id AND one.content_hash = v.image_hash
+JOIN image AS two ON two.id = v.other_id AND two.content_hash = v.other_hash
+WHERE v.kind = 'duplicate' AND v.verdict = 'dismissed'
+"""
+# As ``proposals.groups`` has them: the first present image stands in for a keeper that is gone, and
+# those that a person told from the keeper are not counted.
+_COUNT_GROUPS = f"""
+WITH dismissed AS MATERIALIZED ({_DISMISSED}),
+member AS (
+  SELECT m.group_id, m.position, m.image_id FROM duplicate_member AS m
+  JOIN image ON image.id = m.image_id AND image.state = 'present'
+),
+keeper AS (
+  SELECT g.id AS group_id, coalesce(
+    (SELECT image_id FROM member WHERE group_id = g.id AND image_id = g.keeper),
+    (SELECT image_id FROM member WHERE group_id = g.id ORDER BY position LIMIT 1)) AS image_id
+  FROM duplicate_group AS g
+)
+SELECT count(*) FROM (
+  SELECT 1 FROM keeper JOIN member ON member.group_id = keeper.group_id
+  LEFT JOIN dismissed ON dismissed.a = min(member.image_id, keeper.image_id)
+    AND dismissed.b = max(member.image_id, keeper.image_id)
+  WHERE dismissed.a IS NULL
+  GROUP BY keeper.group_id HAVING count(*) >= 2
+)
 """
 _VERBS: dict[Verdict, str] = {"accepted": "accept", "dismissed": "dismiss", "open": "reopen"}
 
@@ -59,10 +102,9 @@ class SqliteIssueStore:
         with self._ledger.transaction():
             hashes = self._hashes(found)
             rows = {_key(issue, hashes): issue for issue in found}
-            marks = ", ".join("?" * len(kinds))
             with self._ledger.listed(rows):
                 self._ledger.run(
-                    f"DELETE FROM issue WHERE kind IN ({marks}) AND taxonomy = ? "
+                    f"DELETE FROM issue WHERE kind IN ({_marks(kinds)}) AND taxonomy = ? "
                     "AND key NOT IN (SELECT value FROM temp.listed)",
                     (*kinds, taxonomy),
                 )
@@ -88,22 +130,34 @@ class SqliteIssueStore:
         *,
         flagged_only: bool = True,
         verdicts: Sequence[Verdict] | None = None,
+        order: Sequence[str] = ("score",),
+        limit: int | None = None,
     ) -> list[Issue]:
-        """Return the issues of present (or, for ``broken``, unreadable) images, worst first."""
-        sql, values = _SELECT, list[str]()
-        if kinds is not None:
-            sql += f" AND i.kind IN ({', '.join('?' * len(kinds))})"
-            values += kinds
-        if taxonomy is not None:
-            sql += " AND i.taxonomy = ?"
-            values.append(taxonomy)
-        if flagged_only:
-            sql += " AND i.flagged = 1"
-        if verdicts is not None:
-            sql += f" AND coalesce(v.verdict, 'open') IN ({', '.join('?' * len(verdicts))})"
-            values += verdicts
-        sql += " ORDER BY i.score, i.image_id, i.other_id, i.label, i.id"
-        return [_issue(row) for row in self._ledger.rows(sql, values)]
+        """Return the issues of present (or, for ``broken``, unreadable) images; see the port.
+
+        Raises InvalidValue for an order that there is not.
+        """
+        keys = [_order(key) for key in order]
+        condition, values = _condition(kinds, taxonomy, flagged_only, verdicts)
+        rows = self._ledger.rows(
+            f"{_SELECT} {condition} ORDER BY {', '.join([*keys, _TIES])} LIMIT ?",
+            [*values, -1 if limit is None else limit],
+        )
+        return [_issue(row) for row in rows]
+
+    def counts(
+        self, *, flagged_only: bool = True, verdicts: Sequence[Verdict] | None = ("open",)
+    ) -> dict[tuple[str, str], int]:
+        """Return the number of issues by kind and taxonomy, as ``select`` would list them."""
+        condition, values = _condition(None, None, flagged_only, verdicts)
+        # By the index of kinds the rows would be read one here, one there.
+        every = _FROM.replace("issue AS i", "issue AS i NOT INDEXED")
+        rows = self._ledger.rows(
+            f"SELECT i.kind, i.taxonomy, count(*) {every} {condition} "
+            "GROUP BY i.kind, i.taxonomy ORDER BY i.kind, i.taxonomy",
+            values,
+        )
+        return {(str(kind), str(taxonomy)): int(count) for kind, taxonomy, count in rows}
 
     def set_verdict(self, issue_ids: Sequence[int], verdict: Verdict, *, who: str) -> int:
         """Set a verdict on issues, as one batch with events; returns the batch, 0 if no change.
@@ -175,18 +229,17 @@ class SqliteIssueStore:
         with self._ledger.snapshot():
             return proposals.groups(self._ledger, self.dismissed_pairs())
 
+    def count_groups(self) -> int:
+        """Return the number of groups that ``groups`` would list."""
+        row = self._ledger.row(_COUNT_GROUPS)
+        return int(row[0]) if row else 0
+
     def dismissed_pairs(self) -> set[tuple[int, int]]:
         """Return the pairs that a person judged "not a duplicate", a < b.
 
         A verdict holds as long as both images have the content that was judged.
         """
-        rows = self._ledger.rows(
-            "SELECT min(v.image_id, v.other_id), max(v.image_id, v.other_id) FROM verdict AS v "
-            "JOIN image AS a ON a.id = v.image_id AND a.content_hash = v.image_hash "
-            "JOIN image AS b ON b.id = v.other_id AND b.content_hash = v.other_hash "
-            "WHERE v.kind = 'duplicate' AND v.verdict = 'dismissed'"
-        )
-        return {(int(a), int(b)) for a, b in rows}
+        return {(int(a), int(b)) for a, b in self._ledger.rows(_DISMISSED)}
 
     # ------------------------------------------------------------------ suggestions
 
@@ -197,6 +250,46 @@ class SqliteIssueStore:
     def suggestions(self, taxonomy: str) -> list[Suggestion]:
         """Return the suggestions for present images, the most probable first."""
         return proposals.suggestions(self._ledger, taxonomy)
+
+
+def _order(key: str) -> str:
+    """Return what SQL sorts by; raises InvalidValue."""
+    name, way = (key[1:], " DESC") if key.startswith("-") else (key, "")
+    evidence = _EVIDENCE.fullmatch(name)
+    if evidence:
+        return f"coalesce(json_extract(i.evidence, '$.{evidence[1]}'), 0){way}"
+    if name not in _ORDERS:
+        raise InvalidValue(
+            f"expected an order of {', '.join(_ORDERS)} or evidence.NAME, got {key!r}"
+        )
+    return _ORDERS[name] + way
+
+
+def _condition(
+    kinds: Sequence[str] | None,
+    taxonomy: str | None,
+    flagged_only: bool,
+    verdicts: Sequence[Verdict] | None,
+) -> tuple[str, list[str]]:
+    """Return what narrows a selection, to be added to ``_FROM``, and its values."""
+    sql, values = "", list[str]()
+    if kinds is not None:
+        # IN would keep SQLite from reading one kind in the order of its index.
+        sql += " AND i.kind = ?" if len(kinds) == 1 else f" AND i.kind IN ({_marks(kinds)})"
+        values += kinds
+    if taxonomy is not None:
+        sql += " AND i.taxonomy = ?"
+        values.append(taxonomy)
+    if flagged_only:
+        sql += " AND i.flagged = 1"
+    if verdicts is not None:
+        sql += f" AND coalesce(v.verdict, 'open') IN ({_marks(verdicts)})"
+        values += verdicts
+    return sql, values
+
+
+def _marks(values: Sequence[str]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def _key(issue: Issue, hashes: dict[int, str]) -> str:
