@@ -51,6 +51,23 @@ def test_missing_ones_are_named_once_in_order(catalog: Catalog) -> None:
         catalog.vectors.read(Space("other", 3), ["a"])
 
 
+@pytest.mark.parametrize("n", [40, 700])  # looked up one by one, and all at once
+def test_the_hashes_of_a_table_are_taken_as_they_are(catalog: Catalog, n: int) -> None:
+    hashes = [f"{i * 7919 % 10_007:x}" for i in range(n)]
+    catalog.vectors.append(SPACE, hashes, np.arange(n)[:, None] * np.ones(3))
+    asked = np.array([*hashes[::-1], "zz", "", hashes[0]], dtype="S64")
+    assert catalog.vectors.holds(SPACE, asked).tolist() == [True] * n + [False, False, True]
+    assert catalog.vectors.holds(SPACE, ["zz", hashes[3]]).tolist() == [False, True]
+    assert catalog.vectors.missing(SPACE, asked) == ["zz", ""]
+    read = catalog.vectors.read(SPACE, asked[:n])
+    np.testing.assert_array_equal(read[:, 0], np.arange(n)[::-1])
+    catalog.vectors.append(SPACE, ["zz"], np.full((1, 3), 9))
+    assert catalog.vectors.missing(SPACE, asked) == [""]
+    assert catalog.vectors.read(SPACE, asked[[n, 0]])[:, 0].tolist() == [9, n - 1]
+    assert catalog.vectors.holds(SPACE, []).shape == (0,)
+    assert catalog.vectors.holds(Space("other", 3), asked).tolist() == [False] * (n + 3)
+
+
 def test_a_vector_may_be_written_again(catalog: Catalog) -> None:
     catalog.vectors.append(SPACE, ["a", "b"], np.ones((2, 3)))
     catalog.vectors.append(SPACE, ["a"], np.full((1, 3), 2))

@@ -23,6 +23,7 @@ from vernis.domain.types import (
     Event,
     FillCount,
     FoundFile,
+    Hashes,
     ImageRecord,
     ImageState,
     ImageTable,
@@ -333,7 +334,11 @@ class VectorStore(Protocol):
         """Return each space with its number of vectors."""
         ...
 
-    def missing(self, space: Space, hashes: Sequence[str]) -> list[str]:
+    def holds(self, space: Space, hashes: Hashes) -> NDArray[np.bool_]:
+        """Return which hashes have a vector, shape (len(hashes),)."""
+        ...
+
+    def missing(self, space: Space, hashes: Hashes) -> list[str]:
         """Return the distinct hashes without a vector, in order."""
         ...
 
@@ -341,7 +346,7 @@ class VectorStore(Protocol):
         """Write one shard (tmp → fsync → rename → ledger row)."""
         ...
 
-    def read(self, space: Space, hashes: Sequence[str]) -> NDArray[Any]:
+    def read(self, space: Space, hashes: Hashes) -> NDArray[Any]:
         """Return the vectors, shape (len(hashes), dim); raises NotFound if one is missing."""
         ...
 

@@ -19,6 +19,9 @@ Verdict = Literal["open", "accepted", "dismissed"]
 ChangeKind = Literal["extra", "missing", "replaced"]
 DuplicateKind = Literal["bytes", "pixels", "near"]
 
+Hashes = Sequence[str] | NDArray[np.bytes_]
+"""Content hashes, as texts or as the column of a table."""
+
 IMAGE_STATES: tuple[ImageState, ...] = ("present", "unreadable", "vanished", "trashed")
 VERDICTS: tuple[Verdict, ...] = ("open", "accepted", "dismissed")
 QUALITY_KINDS: tuple[str, ...] = (
@@ -187,7 +190,7 @@ def hash_texts(hashes: NDArray[np.bytes_]) -> list[str]:
     return [content.decode("ascii") for content in hashes.tolist()]
 
 
-def hash_column(hashes: Sequence[str] | NDArray[np.bytes_]) -> NDArray[np.bytes_]:
+def hash_column(hashes: Hashes) -> NDArray[np.bytes_]:
     """Return content hashes as a column of a table; a column is returned as it is."""
     if isinstance(hashes, np.ndarray):
         return hashes

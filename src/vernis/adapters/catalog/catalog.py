@@ -15,6 +15,7 @@ from vernis.adapters.catalog.labels import SqliteLabelStore
 from vernis.adapters.catalog.ledger import FILE_NAME, LOCK_NAME, Ledger, connect, is_begun
 from vernis.adapters.catalog.maps import SqliteMapStore
 from vernis.adapters.catalog.runs import SqliteRunLog
+from vernis.adapters.catalog.shards import FolderShards
 from vernis.adapters.catalog.storage import translating
 from vernis.adapters.catalog.vectors import ShardVectorStore
 from vernis.domain.errors import CatalogError, InvalidValue
@@ -57,7 +58,7 @@ class SqliteCatalog:
         self._issues = SqliteIssueStore(ledger, history)
         self._images = SqliteImageStore(ledger, self._issues)
         self._labels = SqliteLabelStore(ledger, history)
-        self._vectors = ShardVectorStore(ledger)
+        self._vectors = ShardVectorStore(ledger, FolderShards(ledger.folder / "vectors"))
         self._runs = SqliteRunLog(ledger)
         self._maps = SqliteMapStore(ledger)
 

@@ -2,37 +2,42 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import os
 import threading
 import uuid
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vernis.adapters.catalog.ledger import Ledger, now
-from vernis.adapters.catalog.storage import sync_folder, to_json, translated_os
+from vernis.adapters.catalog.shards import Shard, Shards
+from vernis.adapters.catalog.storage import to_json
 from vernis.domain.errors import InvalidValue, NotFound
-from vernis.domain.types import Space
+from vernis.domain.types import Hashes, Space, hash_column, hash_texts
 
 _FEW = 500  # up to so many hashes are looked up one by one
 _SMALL = 4096  # rows; shards below are merged when there are many
 _MANY = 48
 
 
-@dataclass(frozen=True, slots=True)
-class _Shard:
-    id: int
-    file: str
-    rows: int
-    bytes: int
-    checksum: int
+@dataclass(frozen=True, slots=True, eq=False)
+class _Places:
+    """Where vectors lie: 72 bytes a vector. ``hashes`` ascend."""
+
+    hashes: NDArray[np.bytes_]
+    shards: NDArray[np.int32]
+    rows: NDArray[np.int32]
+
+    def find(self, wanted: NDArray[np.bytes_]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+        """Return the position of each wanted hash, and whether it is there."""
+        positions = np.searchsorted(self.hashes, wanted)
+        known = positions < len(self.hashes)
+        known[known] = self.hashes[positions[known]] == wanted[known]
+        return positions, known
 
 
 class ShardVectorStore:
@@ -40,20 +45,27 @@ class ShardVectorStore:
 
     A shard is written to a temporary name, synced, renamed, and then named by a row of the ledger:
     that row is the commit point. Shards are never changed. A shard that is missing, truncated or
-    damaged does not count: its vectors are ``missing`` and may be appended again.
+    damaged does not count: its vectors are ``missing`` and may be appended again. A shard is
+    opened, and its checksum taken, when one of its vectors is first asked for.
+
+    Parameters
+    ----------
+    ledger : Ledger
+    shards : Shards
+        Where the vectors themselves lie.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, shards: Shards) -> None:
         self._ledger = ledger
-        self._folder = ledger.folder / "vectors"
-        self._maps: dict[int, NDArray[Any] | None] = {}  # None: damaged
+        self._kept = shards
+        self._opened: dict[int, NDArray[Any] | None] = {}  # by shard; None: damaged
+        self._known: dict[int, tuple[tuple[int, int], _Places]] = {}  # by space, with the revision
         self._guard = threading.RLock()
 
     # ------------------------------------------------------------------ reading
 
     def spaces(self) -> list[tuple[Space, int]]:
         """Return each space with its number of vectors."""
-
         rows = self._ledger.rows(
             "SELECT name, dim, dtype, settings, "
             "(SELECT count(*) FROM vector WHERE vector.space_id = space.id) "
@@ -64,21 +76,35 @@ class ShardVectorStore:
             for name, dim, dtype, settings, count in rows
         ]
 
-    def missing(self, space: Space, hashes: Sequence[str]) -> list[str]:
-        """Return the distinct hashes without a readable vector, in order."""
-        distinct = list(dict.fromkeys(hashes))
+    def holds(self, space: Space, hashes: Hashes) -> NDArray[np.bool_]:
+        """Return which hashes have a readable vector, shape (len(hashes),)."""
+        wanted = hash_column(hashes)
         space_id = self._space_id(space)
-        if space_id is None:
-            return distinct
-        places = self._places(space_id, distinct)
-        sound = {
-            shard.id for shard in self._shards(space_id) if self._map(shard, space) is not None
-        }
-        return [h for h in distinct if h not in places or places[h][0] not in sound]
+        if space_id is None or not len(wanted):
+            return np.zeros(len(wanted), dtype=np.bool_)
+        with self._ledger.snapshot():
+            places = self._places(space_id, wanted)
+            shards = {shard.id: shard for shard in self._shards(space_id)}
+        positions, known = places.find(wanted)
+        asked = places.shards[positions[known]]
+        sound = [
+            number
+            for number in np.unique(asked).tolist()
+            if number in shards and self._open(shards[number], space) is not None
+        ]
+        known[known] = np.isin(asked, sound)
+        return known
 
-    def read(self, space: Space, hashes: Sequence[str]) -> NDArray[Any]:
+    def missing(self, space: Space, hashes: Hashes) -> list[str]:
+        """Return the distinct hashes without a readable vector, in order."""
+        lacking = np.flatnonzero(~self.holds(space, hashes))
+        if isinstance(hashes, np.ndarray):
+            return list(dict.fromkeys(hash_texts(hashes[lacking])))
+        return list(dict.fromkeys(hashes[row] for row in lacking.tolist()))
+
+    def read(self, space: Space, hashes: Hashes) -> NDArray[Any]:
         """Return the vectors, shape (len(hashes), dim), of the space's dtype; raises NotFound."""
-        wanted = list(hashes)
+        wanted = hash_column(hashes)
         for _ in range(3):  # another process may just be merging shards
             with self._ledger.snapshot():
                 vectors = self._gather(space, wanted)
@@ -87,34 +113,33 @@ class ShardVectorStore:
             self._forget()
         lost = self.missing(space, wanted)
         raise NotFound(
-            f"{len(lost)} of {len(set(wanted))} vectors of the space '{space.name}' are missing; "
-            "run 'vernis embed' to make them"
+            f"{len(lost)} of {len(np.unique(wanted))} vectors of the space '{space.name}' are "
+            "missing; run 'vernis embed' to make them"
         )
 
-    def _gather(self, space: Space, hashes: list[str]) -> NDArray[Any] | None:
+    def _gather(self, space: Space, wanted: NDArray[np.bytes_]) -> NDArray[Any] | None:
         """Return the vectors, or None when one cannot be read."""
-        result = np.empty((len(hashes), space.dim), dtype=space.dtype)
-        if not hashes:
+        result = np.empty((len(wanted), space.dim), dtype=space.dtype)
+        if not len(wanted):
             return result
         space_id = self._space_id(space)
         if space_id is None:
             return None
-        places = self._places(space_id, hashes)
-        try:
-            flat = np.fromiter(
-                itertools.chain.from_iterable(places[h] for h in hashes), np.int64, 2 * len(hashes)
-            ).reshape(-1, 2)
-        except KeyError:
+        places = self._places(space_id, wanted)
+        positions, known = places.find(wanted)
+        if not known.all():
             return None
         shards = {shard.id: shard for shard in self._shards(space_id)}
-        order = np.argsort(flat[:, 0], kind="stable")
-        ids, starts = np.unique(flat[order, 0], return_index=True)
-        for shard_id, part in zip(ids, np.split(order, starts[1:]), strict=True):
-            shard = shards.get(int(shard_id))
-            vectors = None if shard is None else self._map(shard, space)
+        numbers, rows = places.shards[positions], places.rows[positions]
+        order = np.argsort(numbers, kind="stable")
+        ids, starts = np.unique(numbers[order], return_index=True)
+        for number, part in zip(ids.tolist(), np.split(order, starts[1:]), strict=True):
+            shard = shards.get(number)
+            vectors = None if shard is None else self._open(shard, space)
             if vectors is None:
                 return None
-            result[part] = vectors[flat[part, 1]]
+            result[part] = vectors[rows[part]]
+            self._kept.release(vectors)
         return result
 
     def _space_id(self, space: Space) -> int | None:
@@ -124,38 +149,56 @@ class ShardVectorStore:
         )
         return None if row is None else int(row[0])
 
-    def _places(self, space_id: int, hashes: Sequence[str]) -> dict[str, tuple[int, int]]:
-        """Return shard and row of each hash that has a vector."""
-        if len(hashes) <= _FEW:
-            with self._ledger.listed(hashes):
-                rows = self._ledger.rows(
-                    "SELECT v.hash, v.shard_id, v.row FROM temp.listed CROSS JOIN vector AS v "
-                    "ON v.space_id = ? AND v.hash = listed.value",
-                    (space_id,),
-                )
-        else:
-            rows = self._ledger.rows(
-                "SELECT hash, shard_id, row FROM vector WHERE space_id = ?", (space_id,)
-            )
-        return {row[0]: row[1:] for row in rows}
+    def _places(self, space_id: int, wanted: NDArray[np.bytes_]) -> _Places:
+        """Return where the wanted vectors lie, or all vectors of the space.
 
-    def _shards(self, space_id: int) -> list[_Shard]:
+        Call it in a snapshot, so that what is kept belongs to its revision.
+        """
+        revision = self._ledger.revision("vector", "shard")
+        with self._guard:
+            known = self._known.get(space_id)
+        if known is not None and known[0] == revision:
+            return known[1]
+        kinds = (bytes, np.int32, np.int32)
+        if len(wanted) <= _FEW:
+            with self._ledger.listed(hash_texts(np.unique(wanted))):
+                return _Places(
+                    *self._ledger.columns(
+                        "SELECT v.hash, v.shard_id, v.row FROM temp.listed CROSS JOIN vector AS v "
+                        "ON v.space_id = ? AND v.hash = listed.value ORDER BY listed.position",
+                        (space_id,),
+                        kinds=kinds,
+                    )
+                )
+        # The key of the table is (space, hash): the rows come sorted.
+        places = _Places(
+            *self._ledger.columns(
+                "SELECT hash, shard_id, row FROM vector WHERE space_id = ? ORDER BY hash",
+                (space_id,),
+                kinds=kinds,
+            )
+        )
+        with self._guard:
+            self._known[space_id] = (revision, places)
+        return places
+
+    def _shards(self, space_id: int) -> list[Shard]:
         rows = self._ledger.rows(
             "SELECT id, file, rows, bytes, checksum FROM shard WHERE space_id = ? ORDER BY id",
             (space_id,),
         )
-        return [_Shard(*row) for row in rows]
+        return [Shard(*row) for row in rows]
 
-    def _map(self, shard: _Shard, space: Space) -> NDArray[Any] | None:
-        """Return the shard's vectors, memory-mapped and verified once; None when damaged."""
+    def _open(self, shard: Shard, space: Space) -> NDArray[Any] | None:
+        """Return the shard's vectors, verified once; None when damaged."""
         with self._guard:
-            if shard.id not in self._maps:
-                self._maps[shard.id] = _load(self._folder / shard.file, shard, space)
-            return self._maps[shard.id]
+            if shard.id not in self._opened:
+                self._opened[shard.id] = self._kept.load(shard, space)
+            return self._opened[shard.id]
 
     def _forget(self) -> None:
         with self._guard:
-            self._maps.clear()
+            self._opened.clear()
 
     # ------------------------------------------------------------------ writing
 
@@ -184,24 +227,9 @@ class ShardVectorStore:
         return found
 
     def _write(self, vectors: NDArray[Any]) -> tuple[str, int, int]:
-        """Write a shard's file durably; return its name, size in bytes and checksum."""
+        """Write a shard durably; return its name, size in bytes and checksum."""
         name = f"{uuid.uuid4().hex}.npy"
-        temporary = self._folder / f"{name}.tmp"
-        try:
-            if not self._folder.is_dir():
-                self._folder.mkdir(exist_ok=True)
-                sync_folder(self._folder.parent)
-            with open(temporary, "wb") as stream:
-                np.save(stream, vectors, allow_pickle=False)
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.replace(self._folder / name)
-            sync_folder(self._folder)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise translated_os(error, self._folder) from error
-        size = (self._folder / name).stat().st_size
-        return name, size, zlib.crc32(vectors.data)
+        return name, self._kept.write(name, vectors), zlib.crc32(vectors.data)
 
     def _commit(
         self, space_id: int, file: str, size: int, checksum: int, hashes: Sequence[str]
@@ -240,7 +268,7 @@ class ShardVectorStore:
                 (space_id,),
             )
         ]
-        vectors = self._gather(space, hashes)
+        vectors = self._gather(space, hash_column(hashes))
         if vectors is None or not len(vectors):  # one is damaged: leave them to be made again
             return
         file, size, checksum = self._write(vectors)
@@ -263,35 +291,25 @@ class ShardVectorStore:
         written. Inside a transaction, which might be rolled back, nothing is removed.
         """
         with self._ledger.lock("collect garbage"):
-            if self._ledger.in_transaction or not self._folder.is_dir():
+            if self._ledger.in_transaction:
                 return 0
             with self._ledger.transaction():
                 self._drop_unused()
             named = {row[0] for row in self._ledger.rows("SELECT file FROM shard")}
-            stray = [
-                path.name
-                for path in self._folder.iterdir()
-                if path.name.endswith((".npy", ".npy.tmp")) and path.name not in named
-            ]
+            stray = [name for name in self._kept.names() if name not in named]
             removed = self._remove(stray)
             for space, _ in self.spaces():
                 self._merge_small(space)
             return removed
 
     def _remove(self, files: Sequence[str]) -> int:
-        removed = 0
         self._forget()  # an open map would keep the file on some systems
-        for file in files:
-            try:
-                (self._folder / file).unlink()
-                removed += 1
-            except OSError:  # in use (Windows) or gone: the next collection sees to it
-                continue
-        return removed
+        return sum(self._kept.remove(file) for file in files)
 
     def close(self) -> None:
         """Release the memory-mapped files."""
         self._forget()
+        self._known.clear()
 
 
 def _identity(space: Space) -> tuple[str, str, int, str]:
@@ -317,18 +335,3 @@ def _checked(space: Space, hashes: Sequence[str], vectors: NDArray[Any]) -> NDAr
     if not fits:
         raise InvalidValue(f"expected values that {space.dtype} can hold for '{space.name}'")
     return cast
-
-
-def _load(path: Path, shard: _Shard, space: Space) -> NDArray[Any] | None:
-    """Map a shard; None when it is not the file that was written."""
-    try:
-        if path.stat().st_size != shard.bytes:
-            return None
-        vectors: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    if vectors.shape != (shard.rows, space.dim) or vectors.dtype != np.dtype(space.dtype):
-        return None
-    if zlib.crc32(vectors.data) != shard.checksum:
-        return None
-    return vectors
