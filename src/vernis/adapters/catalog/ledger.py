@@ -342,7 +342,9 @@ def _prepare(connection: sqlite3.Connection, path: Path, migrations: Path) -> No
     # Bulk work commits seldom enough for that to cost nothing.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA temp_store = MEMORY")
+    # In memory, what a nested transaction keeps for its undoing would be walked through at every
+    # statement: 1,000,000 vectors appended in one transaction would never end.
+    connection.execute("PRAGMA temp_store = FILE")
     connection.execute("PRAGMA cache_size = -65536")  # KiB
     connection.execute("PRAGMA journal_size_limit = 67108864")  # bytes kept after a checkpoint
     connection.execute("CREATE TEMP TABLE listed (position INTEGER PRIMARY KEY, value ANY) STRICT")

@@ -1,0 +1,3 @@
+-- The suspected ones of many scored images, the worst first.
+
+CREATE INDEX issue_flagged ON issue (kind, taxonomy, score) WHERE flagged = 1;
