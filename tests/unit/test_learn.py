@@ -235,7 +235,7 @@ def test_parameters_of_networks_ask_for_networks(catalog):
     saved = catalog.models.load(record)[1]["head"]
     assert saved["head"] == "bagged_mlp"
     assert saved["parameters"]["n_components"] == 100
-    with pytest.raises(UsageError, match="'kernel' takes no epochs; bagged_mlp does"):
+    with pytest.raises(UsageError, match="'kernel' does not take 'epochs'; bagged_mlp, mlp do"):
         learn_taxonomy(catalog, "kind", SPACE, LearnSettings(model="kernel", head={"epochs": 2}))
 
 

@@ -57,3 +57,20 @@ def test_damage_and_newer_formats_are_refused():
         from_arrays({**arrays, "classes": np.arange(5)}, settings)
     with pytest.raises(ModelError, match="damaged"):
         from_arrays(arrays, {**settings, "parameters": {"depth": 3}})
+
+
+def test_a_head_saved_before_a_parameter_was_renamed_still_opens():
+    X, model = fitted(np.arange(60) % 3, sample_share=0.6)
+    arrays, settings = through_files(*to_arrays(model))
+    settings["parameters"]["sample_fraction"] = settings["parameters"].pop("sample_share")
+    restored = from_arrays(arrays, settings)
+    assert restored.sample_share == 0.6
+    np.testing.assert_array_equal(restored.predict_proba(X), model.predict_proba(X))
+
+
+def test_one_number_is_one_hidden_layer():
+    X = np.random.default_rng(0).normal(size=(60, 7)).astype(np.float32)
+    y = np.arange(60) % 3
+    one, tuple_ = (BaggedMLP(hidden=h, min_updates=10, n_components=4).fit(X, y) for h in (8, (8,)))
+    np.testing.assert_array_equal(one.predict_proba(X), tuple_.predict_proba(X))
+    assert from_arrays(*through_files(*to_arrays(one))).hidden == 8

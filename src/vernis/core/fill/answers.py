@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
 from vernis.core.fill.holdout import Neighbors
+from vernis.core.numeric.threads import single_threaded_products
 
 Doubles = NDArray[np.float64]
 Kind = Literal["single", "multi"]
@@ -88,6 +89,7 @@ def collect_answers(
     return Answers(image, label, own, np.stack(columns, axis=1))
 
 
+@single_threaded_products()
 def calibrate(
     features: Doubles, correct: NDArray[np.bool_], groups: NDArray[np.int64], asked: Doubles
 ) -> tuple[Doubles, Doubles]:

@@ -37,13 +37,14 @@ class BaggedMLP(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    hidden : sequence of int, default (512, 512)
-        Widths of the hidden layers (ReLU).
+    hidden : int or sequence of int, default (512, 512)
+        Widths of the hidden layers (ReLU); one number is one layer.
     n_estimators : int, default 5
-    sample_fraction : float, default 0.75
-        Share of the groups that each estimator trains on, drawn without replacement.
+    sample_share : float, default 0.75
+        Share of the groups that each estimator trains on, drawn without replacement, in (0, 1].
     epochs : int, default 5
     batch_size : int, default 64
+        Images an update and estimator.
     learning_rate : float, default 1e-3
     min_updates : int, default 300
         Floor of the number of updates; raises the epochs for small collections.
@@ -76,9 +77,9 @@ class BaggedMLP(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def __init__(
         self,
-        hidden: Sequence[int] = (512, 512),
+        hidden: int | Sequence[int] = (512, 512),
         n_estimators: int = 5,
-        sample_fraction: float = 0.75,
+        sample_share: float = 0.75,
         epochs: int = 5,
         batch_size: int = 64,
         learning_rate: float = 1e-3,
@@ -94,7 +95,7 @@ class BaggedMLP(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ) -> None:
         self.hidden = hidden
         self.n_estimators = n_estimators
-        self.sample_fraction = sample_fraction
+        self.sample_share = sample_share
         self.epochs = epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -140,7 +141,7 @@ class BaggedMLP(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         groups : array_like, shape (n_images,), optional
             Images with equal values (duplicates) are never on both sides of a hold-out.
         in_bag : array_like of bool or int, shape (n_estimators, n_images), optional
-            A hold-out plan of your own; replaces ``n_estimators`` and ``sample_fraction``.
+            A hold-out plan of your own; replaces ``n_estimators`` and ``sample_share``.
         on_update : callable, optional
             Called with the updates done and their total after each.
 
@@ -174,7 +175,7 @@ class BaggedMLP(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             projected,
             Y,
             plan * known,
-            hidden=tuple(self.hidden),
+            hidden=self.hidden,
             loss=self.loss_,
             training=self._training(),
             sample_weight=weight,
@@ -260,7 +261,7 @@ class BaggedMLP(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         drawn = subsample_plan(
             int(known.sum()),
             n_estimators=self.n_estimators,
-            fraction=self.sample_fraction,
+            fraction=self.sample_share,
             groups=codes[known],
             Y=Y[known],
             seed=self.seed,

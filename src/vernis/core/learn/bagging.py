@@ -170,7 +170,7 @@ def subsample_plan(
     """
     _require(n_images >= 1, "1 image or more", n_images)
     _require(n_estimators >= 1, "1 estimator or more", n_estimators)
-    _require(0 < fraction <= 1, "a fraction in (0, 1]", fraction)
+    _require(0 < fraction <= 1, "samples of a share in (0, 1]", fraction)
     codes = _group_codes(n_images, groups)
     table = _class_table(Y, codes)
     n_groups = int(codes.max()) + 1

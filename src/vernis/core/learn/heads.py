@@ -11,10 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 from vernis.core.learn import persistence
 from vernis.core.learn.bagged_mlp import BaggedMLP
 from vernis.core.learn.models.interface import Floats, Kind, LabelModel
-from vernis.core.learn.models.registry import STACKING, make_model, predict_out_of_sample
+from vernis.core.learn.models.registry import (
+    STACKING,
+    check_parameters,
+    make_model,
+    predict_out_of_sample,
+)
 from vernis.core.learn.models.stacked import Stacked
 from vernis.core.learn.scaling import Projection, fit_projection
-from vernis.domain.errors import UsageError
 
 
 class Head(Protocol):
@@ -65,22 +69,24 @@ def make_head(
         Principal components; None keeps all columns.
     seed : int
     parameters : mapping, optional
-        Further ones of ``BaggedMLP``; the other models have none.
+        The model's own, see ``registry.PARAMETERS``: ``hidden`` (neurons of each hidden layer),
+        ``sample_share`` (of the images each estimator sees), ``batch_size``, ``epochs``…; also as
+        they were saved with a head.
 
     Raises
     ------
     NotFound
         There is no model of that name.
     UsageError
-        It takes no parameters.
+        The model has not one of the parameters.
+    InvalidValue
+        A parameter is out of range.
     """
+    own = persistence.current_parameters(parameters or {})
     if model != "bagged_mlp":
-        if parameters:
-            raise UsageError(
-                f"the model {model!r} takes no {', '.join(sorted(parameters))}; bagged_mlp does"
-            )
-        return StoredModel(model, kind, n_components, seed)
-    own = {"loss": "softmax" if kind == "single" else "sigmoid", **(parameters or {})}
+        return StoredModel(model, kind, n_components, seed, own)
+    check_parameters((model,), own)
+    own = {"loss": "softmax" if kind == "single" else "sigmoid", **own}
     return BaggedMLP(**{**own, "n_components": n_components, "seed": seed})
 
 
@@ -118,6 +124,8 @@ class StoredModel:
     kind : {'single', 'multi'}
     n_components : int or None
     seed : int
+    parameters : mapping, optional
+        The model's own.
 
     Attributes
     ----------
@@ -126,10 +134,18 @@ class StoredModel:
     projection_ : Projection
     """
 
-    def __init__(self, name: str, kind: Kind, n_components: int | None, seed: int = 0) -> None:
+    def __init__(
+        self,
+        name: str,
+        kind: Kind,
+        n_components: int | None,
+        seed: int = 0,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> None:
         self.name, self.kind = name, kind
         self.n_components, self.seed = n_components, seed
-        self.model = _make(name, kind, seed)
+        self.parameters = dict(parameters or {})
+        self.model = _make(name, kind, seed, self.parameters)
 
     def fit(
         self,
@@ -147,7 +163,15 @@ class StoredModel:
         self.model.fit(rows, y, groups)
         self.ensemble_proba_ = self.model.predict_proba(rows)
         self.oob_proba_ = predict_out_of_sample(
-            self.name, self.model, self.kind, rows, y, groups, n_folds=4, seed=self.seed
+            self.name,
+            self.model,
+            self.kind,
+            rows,
+            y,
+            groups,
+            n_folds=4,
+            seed=self.seed,
+            parameters=self.parameters,
         )
         if on_update is not None:
             on_update(1, 1)
@@ -166,7 +190,7 @@ class StoredModel:
             "format": 1,
             "head": self.name,
             "kind": self.kind,
-            "parameters": {"n_components": self.n_components},
+            "parameters": {"n_components": self.n_components, **self.parameters},
         }
 
     @classmethod
@@ -174,7 +198,9 @@ class StoredModel:
         cls, arrays: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]
     ) -> StoredModel:
         """Put a saved head together again."""
-        head = cls(settings["head"], settings["kind"], settings["parameters"]["n_components"])
+        parameters = persistence.current_parameters(settings["parameters"])
+        n_components = parameters.pop("n_components")
+        head = cls(settings["head"], settings["kind"], n_components, parameters=parameters)
         own = {key[6:]: value for key, value in arrays.items() if key.startswith("model_")}
         head.model.restore(own)
         head.projection_ = Projection(
@@ -183,5 +209,7 @@ class StoredModel:
         return head
 
 
-def _make(name: str, kind: Kind, seed: int) -> LabelModel:
-    return Stacked(kind, seed) if name == STACKING else make_model(name, kind, seed)
+def _make(name: str, kind: Kind, seed: int, parameters: Mapping[str, Any]) -> LabelModel:
+    if name == STACKING:
+        return Stacked(kind, seed, parameters=parameters)
+    return make_model(name, kind, seed, parameters)

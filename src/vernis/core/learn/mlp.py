@@ -206,12 +206,30 @@ def _epoch_batches(
         yield rows[:, step], share[:, step]
 
 
+def layer_widths(hidden: int | Sequence[int]) -> tuple[int, ...]:
+    """Return the widths of the hidden layers; one number is one layer.
+
+    Raises
+    ------
+    InvalidValue
+        If a layer has not a whole number of neurons, 1 or more.
+    """
+    layers = hidden if isinstance(hidden, Sequence) else (hidden,)
+    for width in layers:
+        _require(
+            isinstance(width, int | np.integer) and width >= 1,
+            "hidden layers of 1 neuron or more",
+            hidden,
+        )
+    return tuple(int(width) for width in layers)
+
+
 def train_network(
     X: ArrayLike,
     Y: ArrayLike,
     counts: ArrayLike,
     *,
-    hidden: Sequence[int] = (512, 512),
+    hidden: int | Sequence[int] = (512, 512),
     loss: Loss = "sigmoid",
     training: Training | None = None,
     sample_weight: ArrayLike | None = None,
@@ -230,7 +248,7 @@ def train_network(
     counts : array_like of bool or int, shape (n_estimators, n_images)
         How often each estimator sees an image in an epoch: 0/1 for sub-samples, multiplicities for
         bootstrap samples.
-    hidden : sequence of int
+    hidden : int or sequence of int
         Widths of the hidden layers; empty for a linear model.
     loss : {'sigmoid', 'softmax'}
     training : Training, optional
@@ -274,7 +292,7 @@ def train_network(
         epochs=max(training.epochs, -(-training.min_updates // steps)),
         stop=Event(),
     )
-    sizes = (X.shape[1], *hidden, Y.shape[1])
+    sizes = (X.shape[1], *layer_widths(hidden), Y.shape[1])
     shares = np.array_split(np.arange(len(samples)), count_threads(len(samples)))
 
     def train(share: NDArray[np.intp], report: Callable[[int, int], None] | None) -> _Parameters:

@@ -16,6 +16,9 @@ from vernis.domain.errors import InvalidValue, ModelError
 FORMAT = 1
 """Version of the layout; a newer one is refused."""
 
+_RENAMED = {"sample_fraction": "sample_share"}
+"""Parameters by the names that heads were saved with before."""
+
 
 def to_arrays(model: BaggedMLP) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Take a fitted head apart.
@@ -80,8 +83,13 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def current_parameters(saved: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a saved head's parameters under the names that they have now."""
+    return {_RENAMED.get(name, name): _restored(value) for name, value in saved.items()}
+
+
 def _restored(value: Any) -> Any:
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and set(value) == {"pairs"}:
         return dict(value["pairs"])
     return tuple(value) if isinstance(value, list) else value
 
@@ -108,7 +116,7 @@ def from_arrays(arrays: Mapping[str, ArrayLike], settings: Mapping[str, Any]) ->
     if version != FORMAT:
         raise ModelError(f"the model has format {version!r}, this version reads {FORMAT}")
     try:
-        model = BaggedMLP(**{k: _restored(v) for k, v in settings["parameters"].items()})
+        model = BaggedMLP(**current_parameters(settings["parameters"]))
         layers = sum(name.startswith("weight_") for name in arrays)
         model.network_ = Network(
             tuple(np.asarray(arrays[f"weight_{i}"], np.float32) for i in range(layers)),

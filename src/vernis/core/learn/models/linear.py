@@ -19,6 +19,7 @@ from vernis.core.learn.models.interface import (
     link,
 )
 from vernis.core.learn.models.scores import Score, choose_strength, constant_score
+from vernis.core.numeric.threads import single_threaded_products
 
 _STRENGTHS = {"logistic": (0.003, 0.03, 0.3), "svm": (0.0003, 0.003, 0.03)}
 
@@ -44,6 +45,7 @@ class LinearModel:
         self.loss = loss
         self.seed = seed
 
+    @single_threaded_products()
     def fit(self, X: Floats, Y: Floats, groups: Groups | None = None) -> Self:
         """Train; see `LabelModel`."""
         rows = labelled_rows(Y, self.kind)

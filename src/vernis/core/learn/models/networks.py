@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -14,6 +14,7 @@ from sklearn.neural_network import MLPClassifier
 
 from vernis.core.learn import persistence
 from vernis.core.learn.bagged_mlp import BaggedMLP
+from vernis.core.learn.mlp import layer_widths
 from vernis.core.learn.models.interface import (
     Floats,
     Groups,
@@ -24,8 +25,8 @@ from vernis.core.learn.models.interface import (
     to_distribution,
     without_unknown,
 )
+from vernis.core.numeric.threads import single_threaded_products
 
-_BATCH = 64
 _MIN_UPDATES = 300
 
 
@@ -80,27 +81,37 @@ class PlainNetwork:
     Parameters
     ----------
     kind : {'single', 'multi'}
-    hidden : tuple of int
+    hidden : int or sequence of int
+        Widths of the hidden layers; one number is one layer.
     epochs : int
         Raised for small collections until there are 300 updates.
+    batch_size : int
+        Images an update.
     seed : int
     """
 
     def __init__(
-        self, kind: Kind, hidden: tuple[int, ...] = (512, 512), epochs: int = 5, seed: int = 0
+        self,
+        kind: Kind,
+        hidden: int | Sequence[int] = (512, 512),
+        epochs: int = 5,
+        batch_size: int = 64,
+        seed: int = 0,
     ) -> None:
         self.kind = kind
-        self.hidden = hidden
+        self.hidden = layer_widths(hidden)
         self.epochs = epochs
+        self.batch_size = batch_size
         self.seed = seed
 
+    @single_threaded_products()
     def fit(self, X: Floats, Y: Floats, groups: Groups | None = None) -> Self:
         """Train; see `LabelModel`."""
         rows = labelled_rows(Y, self.kind)
-        steps = -(-len(rows) // _BATCH)
+        steps = -(-len(rows) // self.batch_size)
         network = MLPClassifier(
             self.hidden,
-            batch_size=min(_BATCH, len(rows)),
+            batch_size=min(self.batch_size, len(rows)),
             max_iter=max(self.epochs, -(-_MIN_UPDATES // steps)),
             random_state=self.seed,
         )

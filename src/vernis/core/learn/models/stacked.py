@@ -9,7 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vernis.core.learn.models.interface import Floats, Groups, Kind, LabelModel
-from vernis.core.learn.models.registry import MODELS, make_model, predict_out_of_sample
+from vernis.core.learn.models.registry import (
+    MODELS,
+    STACKING,
+    check_parameters,
+    make_model,
+    parameters_of,
+    predict_out_of_sample,
+)
 from vernis.core.learn.models.stacking import Pool, fit_pool
 from vernis.domain.errors import MissingExtra
 
@@ -26,6 +33,8 @@ class Stacked:
     seed : int
     members : sequence of str, optional
         Default: every model of the registry whose package is installed.
+    parameters : mapping, optional
+        Set of each member what it has of them.
 
     Attributes
     ----------
@@ -40,10 +49,18 @@ class Stacked:
         the image's label.
     """
 
-    def __init__(self, kind: Kind, seed: int = 0, members: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        kind: Kind,
+        seed: int = 0,
+        members: Sequence[str] | None = None,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> None:
         self.kind = kind
         self.seed = seed
         self.members = members
+        self.parameters = dict(parameters or {})
+        check_parameters(members or (STACKING,), self.parameters)
 
     def fit(self, X: Floats, Y: Floats, groups: Groups | None = None) -> Self:
         """Train every member, then the weights on their predictions out of sample."""
@@ -53,7 +70,15 @@ class Stacked:
         for name, model in made.items():
             models[name] = model.fit(X, Y, groups)
             held[name] = predict_out_of_sample(
-                name, model, self.kind, X, Y, groups, n_folds=3, seed=self.seed
+                name,
+                model,
+                self.kind,
+                X,
+                Y,
+                groups,
+                n_folds=3,
+                seed=self.seed,
+                parameters=parameters_of(name, self.parameters),
             )
         pool = fit_pool(list(held.values()), Y, self.kind)
         self.oob_proba_ = pool.combine(list(held.values()))
@@ -97,7 +122,8 @@ class Stacked:
         left_out: list[str] = []
         for name in self.members or MODELS:
             try:
-                made[name] = make_model(name, self.kind, self.seed)
+                own = parameters_of(name, self.parameters)
+                made[name] = make_model(name, self.kind, self.seed, own)
             except MissingExtra as error:
                 if self.members:
                     raise

@@ -81,7 +81,7 @@ class BaggedSVM:
     ----------
     kind : {'single', 'multi'}
     n_estimators : int
-    sample_fraction : float
+    sample_share : float
         Share of the groups of each sub-sample, as in ``BaggedMLP``.
     strength : float
         The machines' C.
@@ -97,13 +97,13 @@ class BaggedSVM:
         self,
         kind: Kind,
         n_estimators: int = 5,
-        sample_fraction: float = 0.75,
+        sample_share: float = 0.75,
         strength: float = 5.0,
         seed: int = 0,
     ) -> None:
         self.kind = kind
         self.n_estimators = n_estimators
-        self.sample_fraction = sample_fraction
+        self.sample_share = sample_share
         self.strength = strength
         self.seed = seed
 
@@ -113,7 +113,7 @@ class BaggedSVM:
         plan = subsample_plan(
             len(rows),
             n_estimators=self.n_estimators,
-            fraction=self.sample_fraction,
+            fraction=self.sample_share,
             groups=None if groups is None else groups[rows],
             Y=Y[rows],
             seed=self.seed,

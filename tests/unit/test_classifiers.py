@@ -8,13 +8,16 @@ from vernis.core.learn.models.machines import fit_machines
 from vernis.core.learn.models.mlknn import MLKNN
 from vernis.core.learn.models.registry import (
     MODELS,
+    PARAMETERS,
+    check_parameters,
     held_out_predictions,
     make_model,
+    parameters_of,
     predict_out_of_sample,
 )
 from vernis.core.learn.models.stacked import Stacked
 from vernis.core.learn.models.stacking import fit_pool
-from vernis.domain.errors import MissingExtra, NotFound
+from vernis.domain.errors import InvalidValue, MissingExtra, NotFound, UsageError
 
 
 def clouds(kind, n=140, seed=0, n_classes=3):
@@ -228,3 +231,77 @@ def test_machines_that_lack_a_part_name_it(kind):
     del arrays["gamma"]
     with pytest.raises(KeyError, match="gamma"):
         make_model("svm", kind).restore(arrays)
+
+
+THESIS = {"hidden": 24, "sample_share": 0.9, "batch_size": 16}
+
+
+def test_networks_take_neurons_samples_and_batches_from_outside():
+    X, Y = clouds("single")
+    bagged = make_model("bagged_mlp", "single", parameters=THESIS).fit(X, Y).model
+    assert [w.shape[1:] for w in bagged.network_.weights] == [(6, 24), (24, 3)]
+    # of five estimators each image is held out from half of one on average
+    assert bagged.in_bag_.mean() == pytest.approx(0.9, abs=0.01)
+    deep = make_model("mlp", "single", parameters={"hidden": [16, 8], "batch_size": 32}).fit(X, Y)
+    assert [w.shape for w in deep.layers_] == [(6, 16), (16, 8), (8, 3)]
+    svm = make_model("bagged_svm", "multi", parameters={"sample_share": 0.5}).fit(X, Y)
+    assert np.isfinite(svm.oob_proba_).all()
+
+
+def test_the_size_of_batches_changes_what_a_network_learns():
+    X, Y = clouds("multi")
+    small, large = (
+        make_model("mlp", "multi", parameters={"batch_size": size}).fit(X, Y).predict_proba(X)
+        for size in (8, 128)
+    )
+    assert not np.allclose(small, large, atol=1e-3)
+
+
+def test_a_stack_hands_parameters_to_the_members_that_have_them():
+    X, Y = clouds("single")
+    model = Stacked("single", members=("logistic", "bagged_mlp"), parameters=THESIS).fit(X, Y)
+    networks = model.models_.get("bagged_mlp")
+    if networks is not None:  # it may have got no weight
+        assert networks.model.hidden == 24
+    assert parameters_of("logistic", THESIS) == {}
+    assert parameters_of("mlp", THESIS) == {"hidden": 24, "batch_size": 16}
+    with pytest.raises(UsageError, match="none of logistic, svm takes 'hidden'"):
+        Stacked("single", members=("logistic", "svm"), parameters={"hidden": 8})
+
+
+def test_out_of_sample_predictions_come_from_models_of_the_same_parameters():
+    X, Y = clouds("single")
+    own = {"hidden": 2, "epochs": 1}
+    model = make_model("mlp", "single", 0, own).fit(X, Y)
+    found = [
+        predict_out_of_sample(
+            "mlp", model, "single", X, Y, None, n_folds=3, seed=0, parameters=parameters
+        )
+        for parameters in (own, None)
+    ]
+    assert not np.allclose(*found, atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "error", "message"),
+    [
+        ("mlp", {"hidden": 0}, InvalidValue, "hidden layers of 1 neuron or more"),
+        ("mlp", {"hidden": (64, -1)}, InvalidValue, "hidden layers of 1 neuron or more"),
+        ("bagged_mlp", {"hidden": 2.5}, InvalidValue, "hidden layers of 1 neuron or more"),
+        ("bagged_mlp", {"sample_share": 1.0}, InvalidValue, "sample_share between 0 and 1"),
+        ("bagged_svm", {"sample_share": 0}, InvalidValue, "sample_share between 0 and 1"),
+        ("mlp", {"batch_size": 0}, InvalidValue, "batch_size of 1 or more"),
+        ("mlp", {"sample_share": 0.5}, UsageError, "bagged_mlp, bagged_svm do"),
+        ("forest", {"hidden": 5}, UsageError, "'forest' does not take 'hidden'; bagged_mlp, mlp"),
+        ("kernel", {"depth": 5}, UsageError, "'kernel' does not take 'depth'"),
+    ],
+)
+def test_parameters_out_of_range_or_of_another_model_are_refused(name, parameters, error, message):
+    with pytest.raises(error, match=message):
+        make_model(name, "single", parameters=parameters)
+
+
+def test_a_study_may_set_what_one_of_its_models_has():
+    check_parameters(("kernel", "mlp"), {"hidden": 8})
+    check_parameters(("stacking",), {"sample_share": 0.9})
+    assert set(PARAMETERS) <= set(MODELS)
