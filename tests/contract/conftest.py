@@ -11,7 +11,7 @@ from vernis.adapters.catalog.catalog import SqliteCatalog
 from vernis.domain.ports import Catalog
 from vernis.domain.types import FoundFile, Taxonomy
 
-IMPLEMENTATIONS = {"sqlite": SqliteCatalog.create}
+IMPLEMENTATIONS = {"sqlite": SqliteCatalog.create, "memory": SqliteCatalog.in_memory}
 
 
 @pytest.fixture(params=sorted(IMPLEMENTATIONS))

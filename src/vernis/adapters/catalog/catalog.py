@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,14 +11,21 @@ from vernis.adapters.catalog.history import History
 from vernis.adapters.catalog.images import SqliteImageStore
 from vernis.adapters.catalog.issues import SqliteIssueStore
 from vernis.adapters.catalog.labels import SqliteLabelStore
-from vernis.adapters.catalog.ledger import FILE_NAME, LOCK_NAME, Ledger, connect, is_begun
+from vernis.adapters.catalog.ledger import (
+    FILE_NAME,
+    LOCK_NAME,
+    Ledger,
+    connect,
+    connect_memory,
+    is_begun,
+)
 from vernis.adapters.catalog.maps import SqliteMapStore
+from vernis.adapters.catalog.models import FolderModels, MemoryModels, ModelFiles, SqliteModelStore
 from vernis.adapters.catalog.runs import SqliteRunLog
-from vernis.adapters.catalog.shards import FolderShards
+from vernis.adapters.catalog.shards import FolderShards, MemoryShards, Shards
 from vernis.adapters.catalog.storage import translating
 from vernis.adapters.catalog.vectors import ShardVectorStore
 from vernis.domain.errors import CatalogError, InvalidValue
-from vernis.domain.ports import ModelStore
 
 # The tables that what a store returns depends on. Labels and issues are those of present images.
 _TABLES = {
@@ -43,8 +49,8 @@ class SqliteCatalog:
     """``Catalog`` in a folder ``NAME.vernis``.
 
     The folder holds ``catalog.sqlite`` (the system of record), ``vectors/`` and ``models/``
-    (derived data) and ``writer.lock``. Open it with ``create`` or ``open``; use it in a ``with``
-    block or call ``close``. Threads may share it.
+    (derived data) and ``writer.lock``. Open it with ``create`` or ``open``, or have an empty one
+    ``in_memory``; use it in a ``with`` block or call ``close``. Threads may share it.
 
     Examples
     --------
@@ -52,13 +58,14 @@ class SqliteCatalog:
     ...     print(len(catalog.images.all()))
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, shards: Shards, models: ModelFiles) -> None:
         self._ledger = ledger
         history = History(ledger)
         self._issues = SqliteIssueStore(ledger, history)
         self._images = SqliteImageStore(ledger, self._issues)
         self._labels = SqliteLabelStore(ledger, history)
-        self._vectors = ShardVectorStore(ledger, FolderShards(ledger.folder / "vectors"))
+        self._vectors = ShardVectorStore(ledger, shards)
+        self._models = SqliteModelStore(ledger, models)
         self._runs = SqliteRunLog(ledger)
         self._maps = SqliteMapStore(ledger)
 
@@ -78,7 +85,7 @@ class SqliteCatalog:
             raise CatalogError(f"{place}: holds a collection already; open it instead")
         if strange:
             raise CatalogError(f"{place}: holds other files ({strange[0]}, …); name a new folder")
-        return cls(connect(place, create=True, patience=patience))
+        return cls._in_folder(connect(place, create=True, patience=patience))
 
     @classmethod
     def open(
@@ -104,7 +111,26 @@ class SqliteCatalog:
         StorageError
             It cannot be read, or written.
         """
-        return cls(connect(Path(folder), read_only=read_only, patience=patience))
+        return cls._in_folder(connect(Path(folder), read_only=read_only, patience=patience))
+
+    @classmethod
+    def in_memory(
+        cls, folder: Path | str = "memory.vernis", *, patience: float = _PATIENCE
+    ) -> Self:
+        """Return an empty catalog that lives in memory: for tests, and for trying things out.
+
+        Parameters
+        ----------
+        folder : Path or str
+            Where it is said to lie; nothing is read or written there.
+        patience : float
+            Seconds to wait for another thread before ``CatalogBusy``.
+        """
+        return cls(connect_memory(Path(folder), patience), MemoryShards(), MemoryModels())
+
+    @classmethod
+    def _in_folder(cls, ledger: Ledger) -> Self:
+        return cls(ledger, FolderShards(ledger.folder / "vectors"), FolderModels(ledger.folder))
 
     # ------------------------------------------------------------------ stores
 
@@ -133,13 +159,10 @@ class SqliteCatalog:
         """Vectors by content hash."""
         return self._vectors
 
-    @cached_property
-    def models(self) -> ModelStore:
+    @property
+    def models(self) -> SqliteModelStore:
         """Saved heads."""
-        from vernis.adapters.catalog.models import SqliteModelStore
-
-        store: ModelStore = SqliteModelStore(self._ledger, self._ledger.folder)
-        return store
+        return self._models
 
     @property
     def maps(self) -> SqliteMapStore:

@@ -15,7 +15,7 @@ from typing import Any
 
 from vernis.adapters.catalog import schema
 from vernis.adapters.catalog.columns import Column, ColumnKind
-from vernis.adapters.catalog.locking import WriterLock
+from vernis.adapters.catalog.locking import Lock, ThreadLock, WriterLock
 from vernis.adapters.catalog.storage import translated_sqlite, translating
 from vernis.domain.errors import CatalogError, StorageError
 
@@ -44,12 +44,12 @@ class Ledger:
     folder : Path
         The collection's folder.
     connection : sqlite3.Connection
-        Opened by ``connect``.
-    patience : float
-        Seconds to wait for another writer.
+        Opened by ``connect`` or ``connect_memory``.
+    writer : Lock
+        Held by ``lock``.
     """
 
-    def __init__(self, folder: Path, connection: sqlite3.Connection, patience: float) -> None:
+    def __init__(self, folder: Path, connection: sqlite3.Connection, writer: Lock) -> None:
         self.folder = folder
         self.path = folder / FILE_NAME
         self.batch: int | None = None  # the batch that the current transaction writes to
@@ -58,7 +58,7 @@ class Ledger:
         self._depth = 0
         self._writes: Counter[str] = Counter()  # by table, and by what ``touch`` names
         self._doubts = 0  # failed writes and rollbacks: what was read meanwhile may not hold
-        self._writer = WriterLock(folder / LOCK_NAME, patience)
+        self._writer = writer
 
     # ------------------------------------------------------------------ statements
 
@@ -299,7 +299,20 @@ def connect(
     except BaseException:
         connection.close()
         raise
-    return Ledger(folder, connection, patience)
+    return Ledger(folder, connection, WriterLock(folder / LOCK_NAME, patience))
+
+
+def connect_memory(folder: Path, patience: float) -> Ledger:
+    """Return an empty ledger in memory, which ends with its connection.
+
+    ``folder`` is where the collection is said to lie; nothing is read or written there.
+    """
+    connection = sqlite3.connect(
+        ":memory:", isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+    schema.migrate(connection, folder / FILE_NAME)
+    _prepare(connection, folder / FILE_NAME, schema.FOLDER)
+    return Ledger(folder, connection, ThreadLock(folder.name, patience))
 
 
 def _open(path: Path, mode: str, patience: float) -> sqlite3.Connection:

@@ -1,4 +1,7 @@
-"""The lock that one writing workflow holds on a collection."""
+"""The lock that one writing workflow holds on a collection.
+
+``WriterLock`` is known to every process, ``ThreadLock`` to the threads of this one.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,55 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from vernis.adapters.catalog.storage import translated_os
 from vernis.domain.errors import CatalogBusy
 
 _POLL = 0.05  # seconds between two attempts
+
+
+class Lock(Protocol):
+    """Excludes a second writing workflow."""
+
+    def held(self, verb: str) -> AbstractContextManager[None]:
+        """Hold the lock for the block; the thread that holds it may take it again."""
+        ...
+
+
+class ThreadLock:
+    """A lock on a collection that no other process can open.
+
+    Parameters
+    ----------
+    name : str
+        Of the collection, for the message.
+    patience : float
+        Seconds to wait for another thread.
+    """
+
+    def __init__(self, name: str, patience: float) -> None:
+        self._name = name
+        self._patience = patience
+        self._threads = threading.RLock()
+        self._verb = ""
+
+    @contextmanager
+    def held(self, verb: str) -> Iterator[None]:
+        """Hold the lock for the block; raises CatalogBusy when another thread keeps it."""
+        if not self._threads.acquire(timeout=self._patience):
+            raise CatalogBusy(
+                f"{self._name}: '{self._verb}' is writing to this collection; wait until it has "
+                "finished"
+            )
+        before, self._verb = self._verb, verb
+        try:
+            yield
+        finally:
+            self._verb = before
+            self._threads.release()
 
 
 class WriterLock:

@@ -1,7 +1,11 @@
-"""Saved heads: one folder a version, with arrays in npz (no pickle) and settings in JSON."""
+"""Saved heads: rows of the ledger, and one folder a version (npz without pickle, JSON).
+
+``FolderModels`` keeps the folders on the disk, ``MemoryModels`` as long as it lives.
+"""
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
@@ -9,9 +13,9 @@ import shutil
 import uuid
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,23 +39,47 @@ _COLUMNS = "name, version, taxonomy, space, folder, fingerprint, metrics, create
 _TEMPORARY = ".tmp"
 
 
-class SqliteModelStore:
-    """``ModelStore`` over ``FOLDER/models/``.
+class ModelFiles(Protocol):
+    """Keeps the arrays and the document of each model, by the name of its folder."""
 
-    A model is written to a temporary folder, synced, renamed, and then named by a row of the
-    ledger: that row is the commit point. A folder that a kill left without its row is removed by
-    the next ``save``.
+    def write(
+        self,
+        name: str,
+        document: Mapping[str, Any],
+        arrays: Mapping[str, NDArray[Any]],
+        predictions: Mapping[str, NDArray[Any]],
+    ) -> None:
+        """Write a model durably."""
+        ...
+
+    def read(self, name: str) -> tuple[Arrays, dict[str, Any]]:
+        """Return arrays and document; raises ModelError."""
+        ...
+
+    def predictions(self, name: str) -> Arrays:
+        """Return the predictions; raises ModelError."""
+        ...
+
+    def collect_garbage(self, named: Collection[str]) -> None:
+        """Remove what a kill left: models that are not among ``named``."""
+        ...
+
+
+class SqliteModelStore:
+    """``ModelStore`` over the ledger, beside the models' files.
+
+    A model is written whole and then named by a row of the ledger: that row is the commit point.
+    What a kill left without its row is removed by the next ``save``.
 
     Parameters
     ----------
     ledger : Ledger
-    folder : Path
-        The collection's folder.
+    files : ModelFiles
     """
 
-    def __init__(self, ledger: Ledger, folder: Path) -> None:
+    def __init__(self, ledger: Ledger, files: ModelFiles) -> None:
         self._ledger = ledger
-        self._folder = folder
+        self._files = files
 
     def save(
         self,
@@ -75,7 +103,9 @@ class SqliteModelStore:
                 raise InvalidValue(f"expected arrays of numbers or text, got objects in '{key}'")
         name = name or taxonomy
         with self._ledger.lock("save a model"), self._ledger.transaction():
-            self._collect_garbage()
+            self._files.collect_garbage(
+                {str(row[0]) for row in self._ledger.rows("SELECT folder FROM model")}
+            )
             row = self._ledger.row("SELECT max(version) FROM model WHERE name = ?", (name,))
             version = int(row[0] or 0) + 1 if row else 1
             document = {
@@ -90,7 +120,7 @@ class SqliteModelStore:
                 "metrics": metrics,
             }
             folder = f"models/{_slug(name)}-{version}-{uuid.uuid4().hex[:8]}"
-            _write_folder(self._folder / folder, document, arrays, predictions)
+            self._files.write(folder, document, arrays, predictions)
             values = (name, version, taxonomy, space, folder, fingerprint, to_json(dict(metrics)))
             self._ledger.insert(
                 "INSERT INTO model (name, version, taxonomy, space, folder, fingerprint, metrics, "
@@ -112,13 +142,12 @@ class SqliteModelStore:
 
     def load(self, record: ModelRecord) -> tuple[Arrays, dict[str, Any]]:
         """Return arrays and settings; raises ModelError when a file is missing or damaged."""
-        arrays, document = read_model_folder(self._folder / record.folder)
+        arrays, document = self._files.read(record.folder)
         return arrays, document["settings"]
 
     def predictions(self, record: ModelRecord) -> Arrays:
         """Return the stored predictions; raises ModelError when they are missing or damaged."""
-        folder = self._folder / record.folder
-        return _read_arrays(folder / PREDICTIONS, _read_document(folder))
+        return self._files.predictions(record.folder)
 
     def _records(self, condition: str, values: tuple[str, ...] = ()) -> Records:
         rows = self._ledger.rows(
@@ -129,16 +158,90 @@ class SqliteModelStore:
             for name, version, about, space, folder, mark, metrics, time, id_ in rows
         ]
 
-    def _collect_garbage(self) -> None:
+
+class FolderModels:
+    """Models in folders below the collection's.
+
+    Each is written to a temporary folder, synced and renamed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def write(
+        self,
+        name: str,
+        document: Mapping[str, Any],
+        arrays: Mapping[str, NDArray[Any]],
+        predictions: Mapping[str, NDArray[Any]],
+    ) -> None:
+        """Write a model's folder; raises StorageError."""
+        _write_folder(self._folder / name, document, arrays, predictions)
+
+    def read(self, name: str) -> tuple[Arrays, dict[str, Any]]:
+        """Return arrays and document; raises ModelError when one is missing or damaged."""
+        return read_model_folder(self._folder / name)
+
+    def predictions(self, name: str) -> Arrays:
+        """Return the predictions; raises ModelError when they are missing or damaged."""
+        folder = self._folder / name
+        return _read_arrays(folder / PREDICTIONS, _read_document(folder))
+
+    def collect_garbage(self, named: Collection[str]) -> None:
         """Remove the folders that a killed ``save`` left; call it with the writer's lock held."""
         place = self._folder / "models"
         if not place.is_dir():
             return
-        named = {Path(row[0]).name for row in self._ledger.rows("SELECT folder FROM model")}
+        kept = {Path(name).name for name in named}
         for path in place.iterdir():
             unfinished = path.suffix == _TEMPORARY
-            if unfinished or (path.name not in named and (path / DOCUMENT).exists()):
+            if unfinished or (path.name not in kept and (path / DOCUMENT).exists()):
                 shutil.rmtree(path, ignore_errors=True)
+
+
+class MemoryModels:
+    """Models that live as long as this object."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[Arrays, dict[str, Any], Arrays]] = {}
+
+    def write(
+        self,
+        name: str,
+        document: Mapping[str, Any],
+        arrays: Mapping[str, NDArray[Any]],
+        predictions: Mapping[str, NDArray[Any]],
+    ) -> None:
+        """Keep copies, the document as JSON would give it back."""
+        self._kept[name] = (_copies(arrays), _plain(document), _copies(predictions))
+
+    def read(self, name: str) -> tuple[Arrays, dict[str, Any]]:
+        """Return arrays and document; raises ModelError."""
+        arrays, document, _ = self._find(name)
+        return _copies(arrays), copy.deepcopy(document)
+
+    def predictions(self, name: str) -> Arrays:
+        """Return the predictions; raises ModelError."""
+        return _copies(self._find(name)[2])
+
+    def collect_garbage(self, named: Collection[str]) -> None:
+        """Forget the models that are not named."""
+        self._kept = {name: kept for name, kept in self._kept.items() if name in named}
+
+    def _find(self, name: str) -> tuple[Arrays, dict[str, Any], Arrays]:
+        if name not in self._kept:
+            raise ModelError(f"{name}: no saved model here")
+        return self._kept[name]
+
+
+def _copies(arrays: Mapping[str, NDArray[Any]]) -> Arrays:
+    return {key: np.array(array) for key, array in arrays.items()}
+
+
+def _plain(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a document as JSON holds it: NaN and infinity become null."""
+    plain: dict[str, Any] = json.loads(to_json(document), parse_constant=lambda _: None)
+    return plain
 
 
 def read_model_folder(folder: Path) -> tuple[Arrays, dict[str, Any]]:
@@ -179,8 +282,7 @@ def _write_folder(
                 WEIGHTS: _write_arrays(temporary / WEIGHTS, arrays),
                 PREDICTIONS: _write_arrays(temporary / PREDICTIONS, predictions),
             }
-            # NaN and infinity are no JSON: they become null
-            plain = json.loads(to_json({**document, "files": files}), parse_constant=lambda _: None)
+            plain = _plain({**document, "files": files})
             text = json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False)
             with open(temporary / DOCUMENT, "w", encoding="utf-8") as stream:
                 stream.write(text + "\n")
