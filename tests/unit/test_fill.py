@@ -195,17 +195,29 @@ def test_what_cannot_be_promised_is_left_unknown():
     assert np.isnan(plan.bound)
 
 
-def test_denied_labels_and_strange_images_are_not_suggested():
+def test_denied_labels_are_not_suggested():
     X, _, given = made_up(np.random.default_rng(1), 700, 0.0)
     unknown = np.arange(700) >= 500
-    X[690:] = -8 * X[690:]
     Y = label_matrix(given, unknown)
     Y[unknown, 0] = 0
     plan = gather_evidence(X, Y, kind="single", head=fast_head()).plan(0.8)
     assert len(plan.image) > 50
     assert not (plan.label == 0).any()
-    assert plan.n_out_of_distribution >= 0
     assert plan.n_held_out == 500
+
+
+def test_images_out_of_distribution_are_counted_and_not_filled():
+    X, _, given = made_up(np.random.default_rng(1), 700, 0.0)
+    far = np.arange(700) >= 690
+    apart = np.zeros((700, 12), np.float32)
+    apart[far] = np.abs(X[far])
+    X = np.hstack([np.where(far[:, None], 0, X), apart])  # nothing in common with any label
+    Y = label_matrix(given, np.arange(700) >= 500)
+    plan = gather_evidence(X, Y, kind="single", head=fast_head()).plan(0.8)
+    filled = 500 + plan.image
+    assert len(filled) > 50
+    assert not far[filled].any()
+    assert 10 <= plan.n_out_of_distribution <= 10 + 0.05 * 190
 
 
 def test_several_labels_an_image():

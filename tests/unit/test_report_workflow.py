@@ -160,6 +160,19 @@ def test_long_lists_are_cut_and_counted(catalog):
     assert (len(dark.items), dark.n_flagged, data.n_poor) == (2, 6, 6)
 
 
+def test_the_least_sure_fills_are_listed_first(catalog):
+    ids = [catalog.images.find(name).id for name in NAMES]
+    sure = {ids[0]: 0.91, ids[2]: 0.99, ids[4]: 0.93, ids[5]: 0.97}
+    catalog.issues.replace_suggestions(
+        "letter", [Suggestion(image, "letter", "c", p) for image, p in sure.items()]
+    )
+    (fill,) = collect(catalog).fills
+    assert [item.image for item in fill.items] == [ids[0], ids[4], ids[5], ids[2]]
+    (cut,) = collect(catalog, max_items=2).fills
+    assert [item.image for item in cut.items] == [ids[0], ids[4]]
+    assert any("2 least sure of 4" in note for note in cut.notes)
+
+
 def test_quality_issues_are_counted_as_a_run_counts_them(catalog, tmp_path):
     ids = [image.id for image in catalog.images.all()]
     issues = [Issue("dark", i, 0.1) for i in ids[:3]] + [Issue("blurry", ids[0], 0.2)]
