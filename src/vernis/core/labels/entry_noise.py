@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 
+from vernis.core.numeric.threads import single_threaded_products
+
 FloatArray = NDArray[np.float32]
 DoubleArray = NDArray[np.float64]
 
@@ -196,6 +198,7 @@ def _bin(x: DoubleArray, y: DoubleArray) -> _Binned:
     )
 
 
+@single_threaded_products()
 def _fit_all(
     bins: list[_Binned],
     rates: tuple[float, float],
