@@ -145,5 +145,5 @@ def _whole(rows: NDArray[np.float64]) -> NDArray[np.int64]:
     for row, whole in zip(rows, found, strict=True):
         missing = int(np.rint(row.sum()) - whole.sum())
         step = 1 if missing > 0 else -1
-        whole[np.argsort(row - whole)[::-step][: abs(missing)]] += step
+        whole[np.argsort(row - whole, kind="stable")[::-step][: abs(missing)]] += step
     return found.astype(np.int64)
