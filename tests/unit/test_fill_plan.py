@@ -190,6 +190,17 @@ def test_a_class_without_a_right_answer_is_left_out():
     assert plan.class_bounds[0] == pytest.approx(0.05 ** (1 / 120))
 
 
+def test_a_class_may_keep_its_surest_answer_alone():
+    said = np.repeat([0, 1], [200, 8])
+    correct = (said == 0) | (np.arange(208) == 200)
+    Y, held, holdout = alike(correct, np.arange(208), said=said)
+    held[200] = [0.02, 0.98]
+    new = np.array([[0.95, 0.05]] * 16 + [[0.02, 0.98], [0.05, 0.95]] * 2)
+    plan = plan_fill(Y, held, new, holdout, kind="single", precision=0.85)
+    assert plan.thresholds[0] < plan.thresholds[1] < 1
+    assert plan.class_bounds[1] == pytest.approx(0.05)  # 1 of 1
+
+
 def test_denied_labels_images_without_a_prediction_and_confirmed_ones():
     world = World(6)
     rng = np.random.default_rng(0)

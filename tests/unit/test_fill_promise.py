@@ -116,7 +116,7 @@ def test_each_cut_has_its_own_number_of_labels_and_none_counts_as_one():
 def test_the_promise_holds_for_the_labels_that_are_suggested_now():
     """In 95 % of the draws, of judged answers and of few new ones, and not in nearly all."""
     rng = np.random.default_rng(0)
-    n_draws, n, m, truth = 1500, 150, 40, 0.9
+    n_draws, n, m, truth = 800, 150, 40, 0.9
     judged = rng.random((n_draws, n)) < truth
     right = rng.binomial(m, truth, size=n_draws) / m
     groups = np.arange(n)
@@ -146,11 +146,11 @@ def test_with_noise_the_bound_carries_its_uncertainty():
     rng = np.random.default_rng(5)
     groups = np.repeat(np.arange(50), 4)
     ok = np.repeat(rng.random(50) < 0.8, 4) & (rng.random(200) < 0.95)
-    precision, lower = precision_bounds(ok, groups, effect=1.0, noise=0.1, n_draws=2000)
+    precision, lower = precision_bounds(ok, groups, effect=1.0, noise=0.1, n_draws=1000)
     share = np.cumsum(ok) / np.arange(1, 201)
     np.testing.assert_allclose(precision, np.minimum(share / 0.9, 1))
     plain = clopper_pearson_lower(precision * np.arange(1, 201), np.arange(1, 201))
-    drawn = ratio_by_hand(ok, groups, 0.1, 0.95, 2000, rng)
+    drawn = ratio_by_hand(ok, groups, 0.1, 0.95, 800, rng)
     expected = np.minimum(plain, drawn)
     late = slice(60, None)  # before, few groups are drawn and the quantile jumps
     np.testing.assert_allclose(lower[late], expected[late], atol=0.025)

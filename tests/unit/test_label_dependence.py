@@ -9,6 +9,7 @@ from sklearn.metrics import average_precision_score
 from vernis.core.labels import predictions
 from vernis.core.labels.dependence import _predict_from_others, listen_to_others
 from vernis.core.labels.entry_noise import model_entries, probability_of_multiple
+from vernis.core.labels.leave_out import soft_clip
 from vernis.core.labels.predictions import MOST_OF_NEIGHBORS, _weight_of, predict_labels
 
 
@@ -121,3 +122,67 @@ def test_several_labels_listen_to_the_nearest_and_one_label_does_not(monkeypatch
     assert several[y == 1].min() >= 0.5 - 1e-6
     assert several[y == 0].max() <= 0.5 + 1e-6
     assert one.shape == (120, 3)
+
+
+def heard_by_hand(probs, y):
+    """Correct each entry by a ridge regression on the other images and classes."""
+    n, k = probs.shape
+    known = np.isfinite(y)
+    surprise = np.where(known, model_entries(y, probs).truth - probs, 0)
+    residual = np.where(known, y - probs, 0)
+    ridge = 0.1 * np.trace(surprise.T @ surprise) / k
+    found = probs.copy()
+    for c in range(k):
+        others = np.delete(surprise, c, axis=1)
+        inner, right = others.T @ others + ridge * np.eye(k - 1), others.T @ residual[:, c]
+        whole = np.linalg.solve(inner, right)
+        predicted = np.empty(n)
+        for i in range(n):
+            one = others[i]
+            if known[i, c]:
+                left = np.linalg.solve(inner - np.outer(one, one), right - one * residual[i, c])
+                predicted[i] = one @ left
+            else:
+                predicted[i] = one @ whole
+        rows = known[:, c]
+        gain = residual[rows, c] ** 2 - (residual[rows, c] - predicted[rows]) ** 2
+        if gain.mean() > 3 * gain.std() / np.sqrt(rows.sum()) and rows.sum() >= 100 * k:
+            found[:, c] = soft_clip(probs[:, c] + predicted)
+    return found
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_classes_are_corrected_as_if_each_image_were_left_out(seed):
+    probs, truth = labels_that_go_together(n=460, seed=seed)
+    given = truth.copy()
+    rng = np.random.default_rng(seed)
+    given[rng.random(460) < 0.1, 1] = np.nan
+    given[rng.random(460) < 0.3, 2] = np.nan  # too few are known for a correction
+    heard = listen_to_others(probs, given)
+    expected = heard_by_hand(probs.astype(np.float64), given)
+    np.testing.assert_allclose(heard, expected, atol=1e-5)
+    changed = (np.abs(heard - probs) > 1e-6).mean(axis=0)
+    assert changed[0] > 0.9
+    assert changed[1] > 0.9
+    assert changed[2] == 0
+
+
+def test_a_weak_connection_is_not_heard():
+    """Its gain must be three standard errors, not one."""
+    rng = np.random.default_rng(0)
+    probs = rng.uniform(0.3, 0.7, (400, 2)).astype(np.float32)
+    first = rng.random(400) < probs[:, 0]
+    together = rng.random(400) < 0.25
+    second = np.where(together, first, rng.random(400) < probs[:, 1])
+    labels = np.stack([first, second], axis=1).astype(float)
+    assert np.array_equal(
+        listen_to_others(probs, labels), heard_by_hand(probs.astype(float), labels).astype("f4")
+    )
+    exact = np.stack([first, first], axis=1).astype(float)
+    assert not np.array_equal(listen_to_others(probs, exact), probs)
+
+
+def test_a_hundred_images_a_class_are_needed():
+    probs, truth = labels_that_go_together(n=400)
+    assert not np.array_equal(listen_to_others(probs, truth), probs)
+    assert np.array_equal(listen_to_others(probs[:399], truth[:399]), probs[:399])

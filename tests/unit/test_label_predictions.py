@@ -6,17 +6,25 @@ from sklearn.datasets import make_multilabel_classification
 from sklearn.metrics import average_precision_score
 from threadpoolctl import ThreadpoolController
 
+from vernis.core.labels.dependence import listen_to_others
 from vernis.core.labels.entry_noise import model_entries
 from vernis.core.labels.issues import find_label_issues
 from vernis.core.labels.leave_out import combine_blocks, kernel_basis, predict_left_out
-from vernis.core.labels.predictions import BANDWIDTHS, predict_labels
+from vernis.core.labels.neighbor_probabilities import neighbor_probabilities
+from vernis.core.labels.predictions import (
+    BANDWIDTHS,
+    _join,
+    _likeliest,
+    _weight_of,
+    predict_labels,
+)
 
 
 @pytest.fixture(scope="module")
 def spoiled():
     """Return features, given labels and which images have a wrong one."""
     x, truth = make_multilabel_classification(
-        3000, n_features=20, n_classes=12, n_labels=3, length=300, random_state=5
+        700, n_features=20, n_classes=12, n_labels=3, length=300, random_state=5
     )
     flip = np.random.default_rng(5).random(truth.shape) < 0.02
     given = np.where(flip, 1 - truth, truth).astype(np.float32)
@@ -70,3 +78,82 @@ def test_the_widths_tried_side_by_side_change_no_bit(spoiled, monkeypatch):
     assert np.array_equal(predict_labels(few, labels, kind="multi"), together)
     with ThreadpoolController().limit(limits=1):
         assert np.array_equal(predict_labels(few, labels, kind="multi"), together)
+
+
+@pytest.mark.parametrize(
+    ("losses", "best"),
+    [
+        # one loss for each of the bandwidths 0.1, 0.2, 0.4, 1, 2, 4
+        ((6, 5, 1, 5, 6, 7), 0.4),
+        ((1, 2, 3, 0, 0, 0), 0.1),  # narrower ones first, downhill to the end
+        ((1, 5, 3, 2, 1, 0), 4.0),  # not over a hill
+        ((9, 9, 3, 2, 5, 0), 1.0),
+        ((9, 2, 3, 1, 1, 1), 0.2),  # once it went down, the other side is not tried
+        ((9, 3, 3, 3, 1, 1), 0.4),  # level is not downhill
+    ],
+)
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_the_bandwidth_is_searched_downhill_from_the_usual_one(losses, best, at_once):
+    tried = []
+
+    def predicted(bandwidth):
+        tried.append(bandwidth)
+        return np.full((1, 1), bandwidth), losses[BANDWIDTHS.index(bandwidth)]
+
+    assert _likeliest(predicted, at_once)[0, 0] == best
+    assert len(tried) == len(set(tried))
+    assert {0.2, 0.4} <= set(tried)
+
+
+def striped(n, columns, seed=0):
+    """Return features of which two count, and stripes across them, too fine for a wide kernel."""
+    rng = np.random.default_rng(seed)
+    x = 0.02 * rng.normal(size=(n, columns))
+    x[:, :2] = rng.uniform(-1, 1, (n, 2))
+    return x, np.floor(4 * x[:, 0]).astype(int) % 3
+
+
+def test_kernel_neighbours_and_other_labels_are_joined():
+    x, stripe = striped(350, 6)
+    y = np.eye(3, dtype=np.float32)[stripe]
+    flip = np.random.default_rng(1).random(350) < 0.2
+    y[flip, 0] = 1 - y[flip, 0]
+    y[:, 2] = y[:, 0]  # the same mistakes: one label tells the other
+    y[::7, 1] = np.nan
+    basis = kernel_basis(x, np.isfinite(y).any(axis=1), bandwidth=0.4)
+    probs = predict_left_out(basis, y, kind="multi").probs
+    near = neighbor_probabilities(x, y)
+    heard, loss = _join(probs, near, y)
+    weight = _weight_of(near, probs, y)
+    assert 0 < weight <= 0.5
+    mixed = (1 - weight) * probs + weight * near
+    expected = listen_to_others(mixed, y)
+    assert not np.array_equal(expected, mixed.astype(np.float32))
+    np.testing.assert_allclose(heard, expected, atol=1e-6)
+    assert loss == pytest.approx(model_entries(y, expected).loss, abs=1e-5)
+
+    def of(bandwidth):
+        basis = kernel_basis(x, np.isfinite(y).any(axis=1), bandwidth=bandwidth)
+        return _join(predict_left_out(basis, y, kind="multi").probs, near, y)
+
+    assert np.array_equal(predict_labels(x, y, kind="multi"), _likeliest(of, 1))
+
+
+@pytest.mark.parametrize("columns", [20, 63, 64])
+def test_one_label_an_image_takes_the_bandwidth_of_least_error_where_columns_are_few(columns):
+    x, codes = striped(90, columns)
+    y = np.eye(3, dtype=np.float32)[codes]
+    y[:8] = np.nan
+    groups = np.arange(90) // 2
+    found = predict_labels(x, y, kind="single", groups=groups)
+    widths = (0.4, 1.0, 2.0, 4.0) if columns < 64 else (0.4,)
+    tried = [
+        predict_left_out(
+            kernel_basis(x, np.arange(90) >= 8, bandwidth=b), y,
+            kind="single", groups=groups,
+        )
+        for b in widths
+    ]  # fmt: skip
+    expected = min(tried, key=lambda one: one.error)
+    np.testing.assert_array_equal(found, expected.probs)
+    assert (expected is not tried[0]) == (columns < 64)

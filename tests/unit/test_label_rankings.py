@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from vernis.core.labels import neighbor_probabilities as neighbor_module
+from vernis.core.labels import rankings as ranking_module
 from vernis.core.labels.neighbor_probabilities import nearest_others, neighbor_probabilities
 from vernis.core.labels.rankings import (
     distance_ratio,
@@ -118,3 +119,109 @@ def test_ties_at_the_border_count_by_their_mean():
     assert precision_at(score, wrong, 5) == pytest.approx(3 / 5)
     with pytest.raises(InvalidValue, match="depth"):
         precision_at(score, wrong, 0)
+
+
+def distance_ratio_by_hand(X, labels, groups):
+    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    found = []
+    for i in range(len(X)):
+        away = np.maximum(1 - unit @ unit[i], 0)
+        others = [j for j in range(len(X)) if groups[j] != groups[i]]
+        same = [away[j] for j in others if labels[j] == labels[i]]
+        other = [away[j] for j in others if labels[j] != labels[i]]
+        own = min(same) if same else max(other, default=0)
+        foreign = min(other) if other else own**0.5
+        total = own**2 + foreign**2
+        found.append(foreign**2 / total if total else 0.5)
+    return np.array(found)
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_distance_ratio_is_that_of_a_plain_loop(grouped, monkeypatch):
+    monkeypatch.setattr(ranking_module, "_BLOCK", 7)
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 4)).astype(np.float32)
+    labels = rng.integers(0, 4, 40)
+    labels[labels == 3] = 2
+    labels[0] = 3
+    groups = np.arange(40) // 4 if grouped else np.arange(40)
+    found = distance_ratio(X, labels, groups if grouped else None)
+    np.testing.assert_allclose(found, distance_ratio_by_hand(X, labels, groups), atol=1e-5)
+
+
+def probabilities_by_hand(X, Y, sizes, groups):
+    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    share = np.nansum(Y, axis=0) / np.maximum(np.isfinite(Y).sum(axis=0), 1)
+    best, least = None, np.inf
+    for size in sizes:
+        found = np.tile(share, (len(Y), 1))
+        for i in range(len(Y)):
+            similarity = unit @ unit[i]
+            near = [j for j in np.argsort(-similarity) if groups[j] != groups[i]][:size]
+            for c in range(Y.shape[1]):
+                told = [(max(similarity[j], 0), Y[j, c]) for j in near if np.isfinite(Y[j, c])]
+                weight = sum(w for w, _ in told)
+                if weight > 0:
+                    found[i, c] = sum(w * y for w, y in told) / weight
+        error = np.nanmean((found - Y) ** 2)
+        if error < least:
+            best, least = found, error
+    return best
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_probabilities_of_neighbors_are_those_of_a_plain_loop(seed, monkeypatch):
+    monkeypatch.setattr(neighbor_module, "_BLOCK", 11)
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(70, 5)).astype(np.float32)
+    Y = (X[:, :3] + 0.5 * rng.normal(size=(70, 3)) > 0).astype(float)
+    Y[rng.random((70, 3)) < 0.2] = np.nan
+    Y[:, 2] = np.nan
+    groups = np.arange(70) // 3
+    for sizes in ((2, 5, 20), (60, 3)):
+        found = neighbor_probabilities(X, Y, groups, sizes=sizes)
+        np.testing.assert_allclose(found, probabilities_by_hand(X, Y, sizes, groups), atol=1e-5)
+    default = neighbor_probabilities(X, Y)
+    expected = probabilities_by_hand(X, Y, (5, 10, 20, 50), np.arange(70))
+    np.testing.assert_allclose(default, expected, atol=1e-5)
+
+
+def test_neighbours_come_nearest_first_and_those_opposite_have_no_weight():
+    X = unit(0, 10, 50, 170, 200)
+    rows, weights = nearest_others(X, 9, None)
+    assert rows.shape == (5, 4)
+    assert rows[0].tolist()[:2] == [1, 2]
+    assert weights[0] == pytest.approx(
+        [np.cos(np.radians(10)), np.cos(np.radians(50)), 0, 0], abs=1e-6
+    )
+    with pytest.raises(InvalidValue, match=r"groups of shape \(5,\), got \(4,\)"):
+        nearest_others(X, 2, np.zeros(4, int))
+
+
+def test_more_votes_than_voters_are_refused_at_the_border():
+    X, codes = clusters(n=2)
+    assert neighbor_votes(X, codes, k=6).score.shape == (6,)
+    assert neighbor_votes(X, codes, k=3).score.shape == (6,)
+    for bad in (np.array([-1, 0, 0, 1, 1, 1]), codes[:, None]):
+        with pytest.raises(InvalidValue, match="k"):
+            neighbor_votes(X, bad, k=3)
+    ten = neighbor_votes(*clusters())
+    assert np.array_equal(ten.score, neighbor_votes(*clusters(), k=10).score)
+
+
+def test_a_class_with_all_votes_has_the_whole_margin():
+    X = unit(0, 1, 2, 3)
+    votes = neighbor_votes(X, np.zeros(4, int), k=3)
+    assert votes.margin == pytest.approx(np.ones(4))
+    assert votes.score == pytest.approx(np.ones(4))
+    assert not votes.outvoted.any()
+    apart = neighbor_votes(unit(0, 120, 240), np.array([0, 1, 1]), k=3)
+    assert apart.margin == pytest.approx(np.zeros(3))  # nobody near: no votes at all
+
+
+def test_precision_counts_the_lowest_scores():
+    score = np.array([0.9, 0.1, 0.4, 0.2])
+    wrong = np.array([True, True, False, False])
+    assert [precision_at(score, wrong, n) for n in (1, 2, 3, 4)] == [1, 1 / 2, 1 / 3, 1 / 2]
+    with pytest.raises(InvalidValue, match="1 to 4, got 5"):
+        precision_at(score, wrong, 5)
