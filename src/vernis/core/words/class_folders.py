@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 _SPLIT = re.compile(
@@ -31,9 +31,9 @@ class FolderClasses:
     Attributes
     ----------
     splits : mapping of str to str
-        uri → ``train``, ``test``, … as the folder is named; only images in split folders.
+        uri (or folder) → ``train``, ``test``, … as the folder is named; only split folders.
     taxonomies : mapping of str to mapping
-        Name of the taxonomy → uri → class. Empty when the images do not lie in class folders.
+        Name of the taxonomy → uri (or folder) → class. Empty without class folders.
         The deepest level is named ``class``, those above it ``class_level_1``, ``class_level_2``…
         from the top.
     """
@@ -42,8 +42,36 @@ class FolderClasses:
     taxonomies: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
-def read_class_folders(uris: Sequence[str]) -> FolderClasses:
-    """Find out whether images lie in class folders, as in ``train/cat/tom.jpg``.
+def folder_of(uri: str) -> str:
+    """Return the folder of an image, ``""`` for the root."""
+    return uri.rpartition("/")[0]
+
+
+def read_class_folders(uris: Iterable[str]) -> FolderClasses:
+    """Find out whether images lie in class folders; see ``judge_folders``.
+
+    Parameters
+    ----------
+    uris : iterable of str
+        Paths below the root, with ``/``.
+
+    Returns
+    -------
+    FolderClasses
+        By uri.
+    """
+    folders = {uri: folder_of(uri) for uri in uris}
+    found = judge_folders(Counter(folders.values()))
+
+    def by_uri(named: Mapping[str, str]) -> dict[str, str]:
+        return {uri: named[folder] for uri, folder in folders.items() if folder in named}
+
+    taxonomies = {name: by_uri(classes) for name, classes in found.taxonomies.items()}
+    return FolderClasses(by_uri(found.splits), taxonomies)
+
+
+def judge_folders(counts: Mapping[str, int]) -> FolderClasses:
+    """Find out whether folders are classes, as in ``train/cat``.
 
     A level of folders that are all named like splits gives the split, wherever it stands; levels
     that are the same for all images or are named ``images`` and the like say nothing. What is
@@ -55,65 +83,75 @@ def read_class_folders(uris: Sequence[str]) -> FolderClasses:
 
     Parameters
     ----------
-    uris : sequence of str
-        Paths below the root, with ``/``.
+    counts : mapping of str to int
+        Folder (below the root, with ``/``, the root itself ``""``) → images that lie in it.
 
     Returns
     -------
     FolderClasses
+        By folder.
     """
-    folders = {uri: tuple(uri.split("/")[:-1]) for uri in uris}
-    splits, folders = _take_splits(folders)
-    folders = _drop_silent_levels(folders)
-    inside = {uri: parts for uri, parts in folders.items() if parts}
-    if not inside or len(inside) < _SHARE * len(folders):
+    folders = {path: tuple(path.split("/")) if path else () for path in counts}
+    splits, folders = _take_splits(folders, counts)
+    folders = _drop_silent_levels(folders, counts)
+    inside = {path: parts for path, parts in folders.items() if parts}
+    if not inside or _total(inside, counts) < _SHARE * _total(folders, counts):
         return FolderClasses(splits)
     holders = set(inside.values())
     branches = {parts[:depth] for parts in holders for depth in range(1, len(parts))}
-    leaves = {uri: parts for uri, parts in inside.items() if parts not in branches}
-    if len(leaves) < _SHARE * len(inside):
+    leaves = {path: parts for path, parts in inside.items() if parts not in branches}
+    if _total(leaves, counts) < _SHARE * _total(inside, counts):
         return FolderClasses(splits)  # images on every level: folders for order, not classes
-    return FolderClasses(splits, _levels(leaves))
+    return FolderClasses(splits, _levels(leaves, counts))
 
 
 Folders = dict[str, tuple[str, ...]]
+"""The path of a folder → those of its parts that may still say something."""
 
 
-def _take_splits(folders: Folders) -> tuple[dict[str, str], Folders]:
+def _total(folders: Iterable[str], counts: Mapping[str, int]) -> int:
+    return sum(counts[path] for path in folders)
+
+
+def _take_splits(folders: Folders, counts: Mapping[str, int]) -> tuple[dict[str, str], Folders]:
+    total = _total(folders, counts)
     for level in range(max(map(len, folders.values()), default=0)):
-        here = {uri: parts[level] for uri, parts in folders.items() if len(parts) > level}
-        if len(here) < _SHARE * len(folders):
+        here = {path: parts[level] for path, parts in folders.items() if len(parts) > level}
+        if _total(here, counts) < _SHARE * total:
             break
-        splits = {uri: name for uri, name in here.items() if _SPLIT.fullmatch(name)}
-        if len(splits) >= _SHARE * len(folders):
+        splits = {path: name for path, name in here.items() if _SPLIT.fullmatch(name)}
+        if _total(splits, counts) >= _SHARE * total:
             rest = {
-                uri: parts[:level] + parts[level + 1 :] if uri in splits else parts
-                for uri, parts in folders.items()
+                path: parts[:level] + parts[level + 1 :] if path in splits else parts
+                for path, parts in folders.items()
             }
             return splits, rest
     return {}, folders
 
 
-def _drop_silent_levels(folders: Folders) -> Folders:
+def _drop_silent_levels(folders: Folders, counts: Mapping[str, int]) -> Folders:
     level = 0
     while True:
-        here = Counter(parts[level] for parts in folders.values() if len(parts) > level)
+        here: Counter[str] = Counter()
+        for path, parts in folders.items():
+            if len(parts) > level:
+                here[parts[level]] += counts[path]
         total = sum(here.values())
-        if total < _SHARE * len(folders) or not total:
+        if total < _SHARE * _total(folders, counts) or not total:
             return folders
         generic = sum(count for name, count in here.items() if _GENERIC.fullmatch(name))
         if len(here) == 1 or generic >= _SHARE * total:
-            folders = {uri: parts[:level] + parts[level + 1 :] for uri, parts in folders.items()}
+            folders = {path: parts[:level] + parts[level + 1 :] for path, parts in folders.items()}
         else:
             level += 1
 
 
-def _levels(leaves: Folders) -> dict[str, dict[str, str]]:
+def _levels(leaves: Folders, counts: Mapping[str, int]) -> dict[str, dict[str, str]]:
     depth = max(map(len, leaves.values()))
     found: list[dict[str, str]] = []
     for level in range(1, depth + 1):
-        paths = {uri: parts[:level] for uri, parts in leaves.items()}
-        if not _are_classes(paths):
+        paths = {path: parts[:level] for path, parts in leaves.items()}
+        if not _are_classes(paths, counts):
             continue
         classes = _name(paths)
         if not any(_say_the_same(classes, above) for above in found):
@@ -123,16 +161,16 @@ def _levels(leaves: Folders) -> dict[str, dict[str, str]]:
 
 
 def _say_the_same(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
-    pairs = {(one[uri], other[uri]) for uri in one}
+    pairs = {(one[path], other[path]) for path in one}
     return len(pairs) == len(set(one.values())) == len(set(other.values()))
 
 
-def _are_classes(paths: Folders) -> bool:
+def _are_classes(paths: Folders, counts: Mapping[str, int]) -> bool:
     classes = set(paths.values())
     names = {parts[-1] for parts in classes}
     return (
         len(classes) >= 2
-        and len(paths) >= _MIN_IMAGES_PER_CLASS * len(classes)
+        and _total(paths, counts) >= _MIN_IMAGES_PER_CLASS * len(classes)
         and not all(_DATE.fullmatch(name) or _CAMERA.fullmatch(name) for name in names)
     )
 
@@ -151,7 +189,7 @@ def _name(paths: Folders) -> dict[str, str]:
     crossed = all(len(found) > 1 for found in branches.values())
     plain = {name for name, found in branches.items() if crossed or _are_shortenings(sorted(found))}
     return {
-        uri: parts[-1] if parts[-1] in plain else "/".join(parts) for uri, parts in paths.items()
+        path: parts[-1] if parts[-1] in plain else "/".join(parts) for path, parts in paths.items()
     }
 
 
