@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from vernis.adapters.catalog.catalog import SqliteCatalog
-from vernis.domain.types import Space, Taxonomy
+from vernis.domain.types import FileTable, Space, Taxonomy
 
 CLASSES = tuple(f"class {i:03}" for i in range(100))
 TAXONOMY = "kind"
@@ -157,7 +157,7 @@ def measure(what: str, folder: Path) -> None:
 
 def measure_missing(catalog: SqliteCatalog) -> None:
     """Ask which images have no vector."""
-    hashes = [image.content_hash for image in catalog.images.all()]
+    hashes = catalog.images.table().hashes
     print(len(catalog.vectors.missing(catalog.vectors.spaces()[0][0], hashes)))
 
 
@@ -166,12 +166,12 @@ def measure_index(catalog: SqliteCatalog) -> None:
     from vernis.adapters.engine import ThreadEngine
     from vernis.workflows.index import index_files
 
-    n = len(catalog.images.all())
+    n = sum(catalog.images.count_by_state().values())
     print(index_files(catalog, Unchanged(catalog.folder, n), engine=ThreadEngine(1)).changes)
 
 
 class Unchanged:
-    """A ``FileSource`` of the files that the collection knows."""
+    """A ``FileSource`` of the files that the collection knows; none has to be read."""
 
     complete = True
 
@@ -179,10 +179,11 @@ class Unchanged:
         self.root = root
         self.n = n
 
-    def list_files(self):  # type: ignore[no-untyped-def]
-        from vernis.domain.types import FoundFile
-
-        return [FoundFile(uri_of(i), "", 100_000 + i, 10**18 + i) for i in range(self.n)], {}
+    def list_files(self) -> tuple[FileTable, dict[str, int]]:
+        """Return all files."""
+        numbers = np.arange(self.n)
+        uris = tuple(uri_of(i) for i in range(self.n))
+        return FileTable(uris, 100_000 + numbers, 10**18 + numbers), {}
 
 
 def run(arguments: list[str]) -> tuple[float, float, float, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vernis.domain.errors import NotFound, UsageError
+from vernis.domain.errors import InvalidValue, NotFound, UsageError
 from vernis.domain.ports import Catalog
 from vernis.domain.types import (
     IMAGE_STATES,
@@ -218,6 +218,31 @@ def test_an_image_is_found_by_its_path_on_disk(
     assert catalog.images.find("pictures/dir/cat.jpg").uri == "dir/cat.jpg"
     with pytest.raises(NotFound, match="did you mean dir/cat"):
         catalog.images.find(str(tmp_path / "elsewhere" / "cat.jpg"))
+
+
+def test_unchanged_images_need_not_be_found(catalog: Catalog) -> None:
+    catalog.images.apply_index(files(a="1", b="2", c="3", d="4"), complete=True)
+    before = ids(catalog)
+    changes = catalog.images.apply_index(
+        files(c="33", e="4"), complete=True, unchanged=[before["a.jpg"]]
+    )
+    assert changes == IndexChanges(changed=1, moved=1, vanished=1, unchanged=1)
+    assert ids(catalog) == {
+        "a.jpg": before["a.jpg"],
+        "c.jpg": before["c.jpg"],
+        "e.jpg": before["d.jpg"],
+    }
+    for wrong in (before["b.jpg"], 99):
+        with pytest.raises(InvalidValue, match=str(wrong)):
+            catalog.images.apply_index([], complete=True, unchanged=[before["a.jpg"], wrong])
+    assert len(ids(catalog)) == 3
+
+
+def test_splits_are_set(labelled: Catalog) -> None:
+    labelled.images.set_splits([1, 3], ["train", "test"])
+    labelled.images.set_splits(np.array([3]), [""])
+    labelled.images.set_splits([], [])
+    assert [image.split for image in labelled.images.all()] == ["train", "", "", ""]
 
 
 # --------------------------------------------------------------------------- columns

@@ -5,9 +5,11 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vernis.adapters.catalog import indexing
 from vernis.adapters.catalog.catalog import SqliteCatalog
 from vernis.domain.types import IMAGE_STATES, FoundFile, IndexChanges
 
@@ -85,3 +87,41 @@ def test_renaming_keeps_every_image(first: list[str], second: list[str]) -> None
             found = {image.content_hash: image.id for image in catalog.images.all()}
             ids = ids or found
             assert found == ids
+
+
+@settings(deadline=None, max_examples=150)
+@given(indexings, st.sets(st.integers(1, 8)), folders, st.booleans(), st.integers(1, 3))
+def test_pieces_and_unchanged_images_make_no_difference(
+    history: list[tuple[dict[str, str], bool]],
+    trashed: set[int],
+    last: dict[str, str],
+    complete: bool,
+    piece: int,
+) -> None:
+    def state_after(n_at_a_time: int | None, leave_out: bool) -> object:
+        with SqliteCatalog.in_memory() as catalog, pytest.MonkeyPatch.context() as patch:
+            for folder, whole in history:
+                catalog.images.apply_index(files(folder), complete=whole)
+            known = {image.id for image in catalog.images.all()}
+            catalog.images.set_state(sorted(known & trashed), "trashed")
+            found = files(last)
+            same = [i.id for i in catalog.images.all() if last.get(i.uri) == i.content_hash]
+            if leave_out:
+                found = [f for f in found if f.uri not in {i.uri for i in catalog.images.get(same)}]
+            if n_at_a_time:
+                patch.setattr(indexing, "_PIECE", n_at_a_time)
+            changes = catalog.images.apply_index(
+                found, complete=complete, unchanged=same if leave_out else ()
+            )
+            assert catalog.integrity() == []
+            images = catalog.images.all(IMAGE_STATES)
+            old = [image for image in images if image.id in known]
+            # New images may come in another order, and so get other ids.
+            new = sorted((i.uri, i.content_hash, i.state) for i in images if i.id not in known)
+            broken = len(catalog.issues.select(["broken"]))
+            return changes, old, new, broken
+
+    expected = state_after(None, False)
+    assert state_after(None, True) == expected
+    assert state_after(piece, False) == expected
+    assert state_after(piece, True) == expected

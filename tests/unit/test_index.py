@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from vernis.adapters.catalog import indexing
 from vernis.adapters.catalog.catalog import SqliteCatalog
 from vernis.adapters.engine import ThreadEngine
 from vernis.adapters.files import FileListSource, FolderSource
-from vernis.domain.types import FoundFile, Statement, Taxonomy
+from vernis.domain.types import FileTable, FoundFile, Statement, Taxonomy
+from vernis.workflows import index as workflow
 from vernis.workflows.index import index_files, label_by_folders
 
 
@@ -117,8 +119,9 @@ def test_images_of_an_unreadable_folder_are_not_vanished(catalog, root, monkeypa
 
     def without_dogs(self):
         files, others = list_files(self)
-        files = [file for file in files if not file.uri.startswith("dog/")]
-        return [*files, FoundFile("dog", "", 0, 0, reason="the folder cannot be read")], others
+        left = [file for file in files if not file.uri.startswith("dog/")]
+        dogs = FoundFile("dog", "", 0, 0, reason="the folder cannot be read")
+        return FileTable.of([*left, dogs]), others
 
     monkeypatch.setattr(FolderSource, "list_files", without_dogs)
     changes = index(catalog, root).changes
@@ -180,3 +183,65 @@ def test_no_class_folders_change_nothing(catalog, tmp_path):
     index(catalog, tmp_path)
     catalog.labels.define(Taxonomy("class", "single", ("a",)))
     assert label_by_folders(catalog) == {}
+
+
+def test_many_new_files_are_kept_when_the_work_is_cut_off(catalog, root, monkeypatch):
+    monkeypatch.setattr(workflow, "_PIECE", 2)
+    monkeypatch.setattr(indexing, "_PIECE", 2)
+    inspect = FolderSource.inspect
+
+    def stop_at_dogs(self, file):
+        if file.uri.startswith("dog/"):
+            raise KeyboardInterrupt
+        return inspect(self, file)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FolderSource, "inspect", stop_at_dogs)
+        with pytest.raises(KeyboardInterrupt):
+            index(catalog, root)
+    assert list(catalog.images.table().uris) == ["cat/a.jpg", "cat/b.jpg"]
+    assert catalog.images.root() == root
+    summary = index(catalog, root)
+    assert (summary.changes.new, summary.changes.unchanged, summary.images) == (2, 2, 4)
+    assert ids(catalog) == {"cat/a.jpg": 1, "cat/b.jpg": 2, "dog/c.jpg": 3, "dog/d.jpg": 4}
+
+
+def test_another_folder_is_noted_when_it_was_read_to_the_end(catalog, root, tmp_path, monkeypatch):
+    index(catalog, root)
+    other = tmp_path / "other"
+    other.mkdir()
+    Image.new("RGB", (4, 4)).save(other / "x.png")
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FolderSource, "inspect", stop)
+        with pytest.raises(KeyboardInterrupt):
+            index(catalog, other)
+    assert catalog.images.root() == root
+    assert index(catalog, other).changes.vanished == 4
+    assert catalog.images.root() == other
+
+
+def test_unchanged_images_follow_a_change_of_the_layout(catalog, tmp_path):
+    root = tmp_path / "sets"
+    for name in ("train/a.png", "train/b.png", "test/c.png", "test/d.png"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4, 4), (ord(name[-5]), 0, 0)).save(root / name)
+    (root / "loose").mkdir()
+    for number in range(4):
+        Image.new("RGB", (4, 4), (0, number, 0)).save(root / "loose" / f"{number}.png")
+    assert index(catalog, root).splits == {}  # half of the images lie elsewhere
+    for number in range(4):
+        (root / "loose" / f"{number}.png").unlink()
+    summary = index(catalog, root)
+    assert summary.splits == {"test": 2, "train": 2}
+    assert (summary.changes.unchanged, summary.changes.vanished) == (4, 4)
+    assert {i.uri: i.split for i in catalog.images.all()} == {
+        "test/c.png": "test",
+        "test/d.png": "test",
+        "train/a.png": "train",
+        "train/b.png": "train",
+    }
+    assert index(catalog, root).splits == {"test": 2, "train": 2}

@@ -12,16 +12,20 @@ import hashlib
 import os
 import re
 import stat
+from array import array
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from vernis.adapters.isolation import PictureDecoder
 from vernis.adapters.probe import DEFAULT_LIMITS, HEIF_BRANDS, Limits, probe
 from vernis.domain.errors import UnreadableImage, UsageError
 from vernis.domain.ports import Pixels
-from vernis.domain.types import FoundFile, ImageRecord
+from vernis.domain.types import FileTable, FoundFile, ImageRecord
 
 IMAGE_SUFFIXES = frozenset(
     [
@@ -92,20 +96,50 @@ def picture_reader(
 
 @dataclass(slots=True)
 class Listing:
-    """What a walk met.
+    """What a walk met, in columns.
 
     Attributes
     ----------
-    files : list of FoundFile
-        Images, not yet hashed nor probed, in the order of their uris. Those with a ``reason``
-        cannot be read; a folder that cannot be read stands here as well, under its own name.
+    uris : list of str
+        Images, and folders that cannot be read, as they were met.
+    sizes, mtimes : array of int
+    reasons : dict of str to str
+        uri → why it cannot be read.
     other_files : Counter
         Files that are not images, by lower-case suffix with the dot; those without a suffix
         under ``(none)``, hidden ones under ``(hidden)``, pipes and devices under ``(special)``.
     """
 
-    files: list[FoundFile] = field(default_factory=list)
+    uris: list[str] = field(default_factory=list)
+    sizes: array[int] = field(default_factory=lambda: array("q"))
+    mtimes: array[int] = field(default_factory=lambda: array("q"))
+    reasons: dict[str, str] = field(default_factory=dict)
     other_files: Counter[str] = field(default_factory=Counter)
+
+    def add(self, uri: str, size: int = 0, mtime_ns: int = 0, reason: str = "") -> None:
+        """Add an image."""
+        self.uris.append(uri)
+        self.sizes.append(size)
+        self.mtimes.append(mtime_ns)
+        if reason:
+            self.reasons[uri] = reason
+
+    def table(self) -> FileTable:
+        """Return the images in the order of their uris, each once."""
+        order = sorted(range(len(self.uris)), key=self.uris.__getitem__)
+        order = [
+            row
+            for place, row in enumerate(order, 1)
+            if place == len(order) or self.uris[row] != self.uris[order[place]]
+        ]
+        uris = tuple(self.uris[row] for row in order)
+        rows = np.array(order, dtype=np.intp)
+        return FileTable(
+            uris,
+            np.array(self.sizes, dtype=np.int64)[rows],
+            np.array(self.mtimes, dtype=np.int64)[rows],
+            {bisect_left(uris, uri): reason for uri, reason in self.reasons.items()},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +161,14 @@ class FolderSource:
         """The listing is the whole collection: what is not in it has vanished."""
         return True
 
-    def list_files(self) -> tuple[list[FoundFile], dict[str, int]]:
+    def list_files(self) -> tuple[FileTable, dict[str, int]]:
         """Return the image files, and the count of other files by suffix."""
         if not self.root.is_dir():
             raise UsageError(f"{self.root} is not a folder")
         listing = Listing()
         for path, entry in _walk(self.root, listing):
             _list_one(self.root, path, entry, listing)
-        listing.files.sort(key=lambda file: file.uri)
-        return listing.files, dict(listing.other_files)
+        return listing.table(), dict(listing.other_files)
 
     def inspect(self, file: FoundFile) -> FoundFile:
         """Hash and probe a listed file."""
@@ -169,7 +202,7 @@ class FileListSource:
         """The listing is a part of the collection: nothing has vanished."""
         return False
 
-    def list_files(self) -> tuple[list[FoundFile], dict[str, int]]:
+    def list_files(self) -> tuple[FileTable, dict[str, int]]:
         """Return the files, and no others; raises UsageError for one outside the root."""
         listing = Listing()
         for path in self.paths:
@@ -179,8 +212,7 @@ class FileListSource:
             if not absolute.is_relative_to(self.root):
                 absolute = absolute.parent.resolve() / absolute.name
             _add(uri_of(self.root, absolute), absolute, listing)
-        files = {file.uri: file for file in listing.files}
-        return [files[uri] for uri in sorted(files)], {}
+        return listing.table(), {}
 
     def inspect(self, file: FoundFile) -> FoundFile:
         """Hash and probe a listed file."""
@@ -273,7 +305,7 @@ def _walk(root: Path, listing: Listing) -> Iterator[tuple[Path, os.DirEntry[str]
             if folder == root:
                 raise UsageError(f"{root} cannot be read ({error.strerror})") from error
             reason = f"the folder cannot be read ({error.strerror})"
-            listing.files.append(FoundFile(uri_of(root, folder), "", 0, 0, reason=reason))
+            listing.add(uri_of(root, folder), reason=reason)
             continue
         if folder != root and _is_report({entry.name for entry in entries}, folder):
             continue
@@ -334,10 +366,10 @@ def _add(uri: str, path: Path, listing: Listing) -> None:
     except OSError as error:
         nowhere = path.is_symlink()
         reason = "the link leads nowhere" if nowhere else f"no such file ({error.strerror})"
-        listing.files.append(FoundFile(uri, "", 0, 0, reason=reason))
+        listing.add(uri, reason=reason)
         return
     reason = "" if stat.S_ISREG(status.st_mode) else "it is not a file"
-    listing.files.append(FoundFile(uri, "", status.st_size, status.st_mtime_ns, reason=reason))
+    listing.add(uri, status.st_size, status.st_mtime_ns, reason)
 
 
 def _is_image(path: Path) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from vernis.domain.encoders import TextEncoder as TextEncoder
 from vernis.domain.maps import MapStore
@@ -169,14 +169,31 @@ class ImageStore(Protocol):
     def find(self, text: str) -> ImageRecord:
         """Return the image whose uri or id is ``text``; raises NotFound with the nearest names."""
 
-    def apply_index(self, found: Sequence[FoundFile], *, complete: bool) -> IndexChanges:
-        """Merge what an indexing found, in one transaction.
+    def apply_index(
+        self, found: Iterable[FoundFile], *, complete: bool, unchanged: ArrayLike = ()
+    ) -> IndexChanges:
+        """Merge what an indexing found.
 
         Identity: same uri and hash = unchanged; the hash of a vanished uri under a new uri =
         moved (keeps its id, labels and verdicts); same uri with another hash = changed (keeps its
-        id); otherwise new. ``complete`` False (a list of files) marks nothing as vanished.
-        Writes the ``broken`` issues of unreadable files, and drops those that are mended.
+        id); otherwise new. Writes the ``broken`` issues of unreadable files, and drops those that
+        are mended.
+
+        Parameters
+        ----------
+        found : iterable of FoundFile
+            Read piece by piece. A few ten thousand are merged in one transaction; of more, each
+            piece is safe before the next one is read (unless a transaction is open already).
+        complete : bool
+            Whether an image that is neither found nor unchanged has vanished; False for a list of
+            files.
+        unchanged : array of int
+            Ids of present images whose files are as they were; they need not be found.
         """
+        ...
+
+    def set_splits(self, ids: ArrayLike, splits: Sequence[str]) -> None:
+        """Set the split of each image."""
         ...
 
     def set_state(self, ids: Sequence[int], state: ImageState, reason: str = "") -> None: ...

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
@@ -218,6 +219,52 @@ class FoundFile:
     def __post_init__(self) -> None:
         _require(bool(self.uri), "a uri", self.uri)
         _require(self.size >= 0, "a size of 0 or more bytes", self.size)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FileTable:
+    """Listed files as columns, not yet hashed nor probed; as a sequence, one ``FoundFile`` each.
+
+    Attributes
+    ----------
+    uris : tuple of str
+        Ascending.
+    sizes, mtimes : ndarray of int64, shape (n,)
+        Bytes, and the time of the last change in nanoseconds.
+    reasons : mapping of int to str
+        Row → why the file (or the folder of that name) cannot be read.
+    """
+
+    uris: tuple[str, ...]
+    sizes: NDArray[np.int64]
+    mtimes: NDArray[np.int64]
+    reasons: Mapping[int, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        lengths = (len(self.uris), len(self.sizes), len(self.mtimes))
+        _require(len(set(lengths)) == 1, "columns of one length", lengths)
+        ascending = all(one < other for one, other in itertools.pairwise(self.uris))
+        _require(ascending, "ascending uris, each once", self.uris[:3])
+
+    @classmethod
+    def of(cls, files: Iterable[FoundFile]) -> Self:
+        """Return the table of some files; of two with one uri the last one counts."""
+        by_uri = {file.uri: file for file in files}
+        listed = [by_uri[uri] for uri in sorted(by_uri)]
+        return cls(
+            tuple(file.uri for file in listed),
+            np.array([file.size for file in listed], dtype=np.int64),
+            np.array([file.mtime_ns for file in listed], dtype=np.int64),
+            {row: file.reason for row, file in enumerate(listed) if file.reason},
+        )
+
+    def __len__(self) -> int:
+        return len(self.uris)
+
+    def __getitem__(self, row: int) -> FoundFile:
+        """Return the file of a row; raises IndexError."""
+        size, mtime = int(self.sizes[row]), int(self.mtimes[row])
+        return FoundFile(self.uris[row], "", size, mtime, reason=self.reasons.get(row, ""))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
-from vernis.core.words.class_folders import FolderClasses, read_class_folders
+import numpy as np
+from numpy.typing import NDArray
+
+from vernis.core.words.class_folders import folder_of, judge_folders
 from vernis.domain.ports import Catalog, Engine, Progress, silent
-from vernis.domain.types import FoundFile, ImageRecord, IndexChanges, Statement, Taxonomy
+from vernis.domain.types import (
+    FileTable,
+    FoundFile,
+    ImageTable,
+    IndexChanges,
+    Statement,
+    Taxonomy,
+)
 
 FOLDERS = "folders"
 """Origin of the taxonomies that folder names give."""
+_PIECE = 32_768  # files that are read before their outcome is written
 
 
 class FileSource(Protocol):
@@ -28,7 +43,7 @@ class FileSource(Protocol):
         """Whether an image that is not listed has vanished."""
         ...
 
-    def list_files(self) -> tuple[list[FoundFile], dict[str, int]]:
+    def list_files(self) -> tuple[FileTable, dict[str, int]]:
         """Return the image files, without hash, and the count of other files by suffix."""
         ...
 
@@ -88,7 +103,8 @@ def index_files(
 
     Files whose size and time of change are as known are not read again. Those that could not be
     read are tried again each time, since an extra may have been installed. Images in a folder
-    that cannot be read at the moment are reported as unreadable, not as vanished.
+    that cannot be read at the moment are reported as unreadable, not as vanished. Of very many
+    new files those that were read are kept when the work is cut off.
 
     Parameters
     ----------
@@ -109,31 +125,32 @@ def index_files(
     """
     progress("index", 0, None, "listing files")
     listed, other_files = source.list_files()
-    known = {image.uri: image for image in catalog.images.all(("present", "unreadable"))}
-    found: list[FoundFile] = []
-    unknown: list[tuple[FoundFile, bool]] = []
-    for file in listed:
-        image = known.get(file.uri)
-        if image is not None and _is_unchanged(file, image):
-            found.append(_as_known(image))
-        else:
-            unknown.append((file, image is not None and image.state == "unreadable"))
-    progress("index", len(found), len(listed))
-    for outcome in engine.run(InspectStage(source), unknown):
-        if outcome.value is not None:
-            found.append(outcome.value)
-        else:
-            found.append(replace(outcome.item[0], reason=f"it cannot be read ({outcome.error})"))
-        progress("index", len(found), len(listed))
-    found += _below_unreadable_folders(listed, known)
-    found.sort(key=lambda file: file.uri)
-    found, splits = _with_splits(found, known, complete=source.complete)
-    with catalog.transaction():
+    known = catalog.images.table(("present", "unreadable"))
+    row_of = {uri: row for row, uri in enumerate(known.uris)}
+    rows = np.fromiter((row_of.get(uri, -1) for uri in listed.uris), np.int64, len(listed))
+    del row_of
+    same = _are_unchanged(listed, known, rows)
+    progress("index", int(same.sum()), len(listed))
+    lost = _below_unreadable_folders(catalog, listed, known, rows)
+    splits = _Splits(listed, known, rows, [file.uri for file in lost], source.complete)
+    reading = _inspected(source, engine, progress, listed, _were_unreadable(known, rows), same)
+    found: Iterable[FoundFile] = map(splits.name, chain(reading, lost))
+    few = len(listed) - int(same.sum()) < _PIECE
+    if few:
+        found = list(found)  # read before the transaction begins
+    elif catalog.images.root() is None:
         catalog.images.set_root(source.root)
-        changes = catalog.images.apply_index(found, complete=source.complete)
-        if source.complete:
-            catalog.images.set_other_files(other_files)
-    return IndexSummary(changes, len(found), other_files, splits)
+    with catalog.transaction() if few else nullcontext():
+        changes = catalog.images.apply_index(
+            found, complete=source.complete, unchanged=known.ids[rows[same]]
+        )
+        with catalog.transaction():
+            catalog.images.set_root(source.root)
+            catalog.images.set_splits(*splits.renamed(np.flatnonzero(same)))
+            if source.complete:
+                catalog.images.set_other_files(other_files)
+    counts = dict(sorted(splits.counts.items()))
+    return IndexSummary(changes, len(listed) + len(lost), other_files, counts)
 
 
 def label_by_folders(catalog: Catalog) -> dict[str, int]:
@@ -151,76 +168,195 @@ def label_by_folders(catalog: Catalog) -> dict[str, int]:
     dict of str to int
         Name of each taxonomy → number of labelled images; empty without class folders.
     """
-    images = catalog.images.all(("present", "unreadable"))
-    folders: FolderClasses = read_class_folders([image.uri for image in images])
+    images = catalog.images.table(("present", "unreadable"))
+    folders = Counter(map(folder_of, images.uris))
     labelled: dict[str, int] = {}
     with catalog.transaction():
-        for name, classes in folders.taxonomies.items():
+        for name, classes in judge_folders(folders).taxonomies.items():
             catalog.labels.define(
                 Taxonomy(name, "single", tuple(sorted(set(classes.values()))), origin=FOLDERS)
             )
-            statements = [
-                Statement(image.id, classes[image.uri], "yes")
-                for image in images
-                if image.uri in classes
-            ]
+            statements = (
+                Statement(image, classes[folder], "yes")
+                for image, folder in zip(
+                    images.ids.tolist(), map(folder_of, images.uris), strict=True
+                )
+                if folder in classes
+            )
             catalog.labels.replace_source(name, statements, source="given", verb="index")
-            labelled[name] = len(statements)
+            labelled[name] = sum(folders[folder] for folder in classes)
     return labelled
 
 
-def _is_unchanged(file: FoundFile, image: ImageRecord) -> bool:
-    return (
-        not file.reason
-        and image.state == "present"
-        and bool(image.content_hash)
-        and (file.size, file.mtime_ns) == (image.size, image.mtime_ns)
+def _are_unchanged(
+    listed: FileTable, known: ImageTable, rows: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Return which listed files are as known; ``rows`` are theirs in the table, -1 for none."""
+    same = rows >= 0
+    same[list(listed.reasons)] = False
+    there = rows[same]
+    same[same] = (
+        (listed.sizes[same] == known.sizes[there])
+        & (listed.mtimes[same] == known.mtimes[there])
+        & known.states.equal("present")[there]
+        & (known.hashes[there] != b"")
     )
+    return same
 
 
-def _as_known(image: ImageRecord, reason: str = "") -> FoundFile:
-    return FoundFile(
-        uri=image.uri,
-        content_hash=image.content_hash,
-        size=image.size,
-        mtime_ns=image.mtime_ns,
-        width=image.width,
-        height=image.height,
-        format=image.format,
-        reason=reason,
-        split=image.split,
-        metadata=image.metadata,
-    )
+def _were_unreadable(known: ImageTable, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which listed files are images that could not be read before."""
+    were = rows >= 0
+    were[were] = known.states.equal("unreadable")[rows[were]]
+    return were
+
+
+def _inspected(
+    source: FileSource,
+    engine: Engine,
+    progress: Progress,
+    listed: FileTable,
+    were_unreadable: NDArray[np.bool_],
+    same: NDArray[np.bool_],
+) -> Iterator[FoundFile]:
+    """Yield the files that are not as known, hashed and probed, in the order of their uris."""
+    waiting = np.flatnonzero(~same).tolist()
+    done = len(listed) - len(waiting)
+    for start in range(0, len(waiting), _PIECE):
+        piece = waiting[start : start + _PIECE]
+        items = ((listed[row], bool(were_unreadable[row])) for row in piece)
+        found: list[FoundFile] = []
+        for outcome in engine.run(InspectStage(source), items):
+            if outcome.value is not None:
+                found.append(outcome.value)
+            else:
+                reason = f"it cannot be read ({outcome.error})"
+                found.append(replace(outcome.item[0], reason=reason))
+            done += 1
+            progress("index", done, len(listed))
+        yield from sorted(found, key=lambda file: file.uri)
 
 
 def _below_unreadable_folders(
-    listed: list[FoundFile], known: dict[str, ImageRecord]
+    catalog: Catalog, listed: FileTable, known: ImageTable, rows: NDArray[np.int64]
 ) -> list[FoundFile]:
-    here = {file.uri for file in listed}
-    prefixes = tuple(f"{file.uri}/" for file in listed if file.reason and not file.size)
+    """Return the known images that lie in folders that cannot be read at the moment."""
+    prefixes = tuple(f"{listed.uris[row]}/" for row in listed.reasons if not listed.sizes[row])
     if not prefixes:
         return []
+    below = [
+        row for row in _not_listed(known, rows).tolist() if known.uris[row].startswith(prefixes)
+    ]
+    images = catalog.images.get(known.ids[below].tolist())
     return [
-        _as_known(image, "its folder cannot be read")
-        for uri, image in known.items()
-        if uri not in here and uri.startswith(prefixes)
+        FoundFile(
+            uri=image.uri,
+            content_hash=image.content_hash,
+            size=image.size,
+            mtime_ns=image.mtime_ns,
+            width=image.width,
+            height=image.height,
+            format=image.format,
+            reason="its folder cannot be read",
+            split=image.split,
+            metadata=image.metadata,
+        )
+        for image in sorted(images, key=lambda image: image.uri)
     ]
 
 
-def _with_splits(
-    found: list[FoundFile], known: dict[str, ImageRecord], *, complete: bool
-) -> tuple[list[FoundFile], dict[str, int]]:
-    """Set the split of each file: what its folder says, or else what was known of it."""
-    uris = {file.uri for file in found}
-    splits = read_class_folders(sorted(uris if complete else uris | set(known))).splits
-    by_content = {image.content_hash: image.split for image in known.values() if image.split}
-    counts: dict[str, int] = {}
-    named: list[FoundFile] = []
-    for file in found:
-        image = known.get(file.uri)
-        before = image.split if image else by_content.get(file.content_hash, "")
-        split = splits.get(file.uri, before)
+def _not_listed(known: ImageTable, rows: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Return the rows of known images that no listed file is."""
+    missing = np.ones(len(known), dtype=np.bool_)
+    missing[rows[rows >= 0]] = False
+    return np.flatnonzero(missing)
+
+
+class _Splits:
+    """The split of each file: what its folder says, or else what was known of it.
+
+    Parameters
+    ----------
+    listed : FileTable
+    known : ImageTable
+    rows : ndarray of int64, shape (len(listed),)
+        Row of each listed file in ``known``, -1 for none.
+    lost : sequence of str
+        Uris of images that are there although they are not listed.
+    complete : bool
+        Whether these are all images; otherwise the known ones tell the layout too.
+
+    Attributes
+    ----------
+    counts : Counter
+        Images in each split, of those that ``name`` and ``renamed`` were asked for.
+    """
+
+    def __init__(
+        self,
+        listed: FileTable,
+        known: ImageTable,
+        rows: NDArray[np.int64],
+        lost: Sequence[str],
+        complete: bool,
+    ) -> None:
+        self._listed = listed
+        self._known = known
+        self._rows = rows
+        self.counts: Counter[str] = Counter()
+        others = lost if complete else (known.uris[row] for row in _not_listed(known, rows))
+        counts = Counter(map(folder_of, chain(listed.uris, others)))
+        self._folders = judge_folders(counts).splits
+        self._contents: tuple[NDArray[np.bytes_], NDArray[np.intp]] | None = None
+
+    def name(self, file: FoundFile) -> FoundFile:
+        """Return a file that was read, with its split."""
+        row = bisect_left(self._listed.uris, file.uri)
+        if row == len(self._listed) or self._listed.uris[row] != file.uri:  # a lost one
+            before = file.split
+        elif self._rows[row] >= 0:
+            before = self._known.splits[int(self._rows[row])]
+        else:
+            before = self._of_content(file.content_hash)
+        split = self._folders.get(folder_of(file.uri), before)
         if split:
-            counts[split] = counts.get(split, 0) + 1
-        named.append(replace(file, split=split))
-    return named, counts
+            self.counts[split] += 1
+        return replace(file, split=split) if split != file.split else file
+
+    def renamed(self, rows: NDArray[np.intp]) -> tuple[list[int], list[str]]:
+        """Return the ids and new splits of unchanged images whose folder now says another one."""
+        known, images = self._known, self._rows[rows]
+        if not self._folders:
+            for name, count in zip(
+                known.splits.names,
+                np.bincount(known.splits.codes[images], minlength=len(known.splits.names)).tolist(),
+                strict=True,
+            ):
+                if name and count:
+                    self.counts[name] += count
+            return [], []
+        ids: list[int] = []
+        names: list[str] = []
+        for row, image in zip(rows.tolist(), images.tolist(), strict=True):
+            before = known.splits[image]
+            split = self._folders.get(folder_of(self._listed.uris[row]), before)
+            if split:
+                self.counts[split] += 1
+            if split != before:
+                ids.append(int(known.ids[image]))
+                names.append(split)
+        return ids, names
+
+    def _of_content(self, content_hash: str) -> str:
+        """Return the split of the latest known image of a content, empty when there is none."""
+        if not content_hash:
+            return ""
+        if self._contents is None:
+            images = np.flatnonzero(~self._known.splits.equal(""))
+            order = np.argsort(self._known.hashes[images], kind="stable")
+            self._contents = self._known.hashes[images[order]], images[order]
+        hashes, images = self._contents
+        place = int(np.searchsorted(hashes, np.bytes_(content_hash), side="right")) - 1
+        if place < 0 or hashes[place] != np.bytes_(content_hash):
+            return ""
+        return self._known.splits[int(images[place])]

@@ -5,19 +5,17 @@ from __future__ import annotations
 import difflib
 import json
 import os
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from operator import attrgetter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from vernis.adapters.catalog.indexing import Indexing
 from vernis.adapters.catalog.issues import SqliteIssueStore
 from vernis.adapters.catalog.ledger import Ledger, Row, now
-from vernis.adapters.catalog.matching import match
-from vernis.adapters.catalog.storage import to_json
+from vernis.adapters.catalog.storage import plain_name
 from vernis.domain.errors import InvalidValue, NotFound, UsageError
 from vernis.domain.types import (
     IMAGE_STATES,
@@ -124,7 +122,7 @@ class SqliteImageStore:
 
         Of several images that lay at one place the one that is there now is returned.
         """
-        text = _plain_name(text)
+        text = plain_name(text)
         uri = text.replace(os.sep, "/").removeprefix("./")
         number = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
         # A path as the shell completes it counts too, when it lies in the indexed folder.
@@ -156,51 +154,26 @@ class SqliteImageStore:
 
     # ------------------------------------------------------------------ writing
 
-    def apply_index(self, found: Sequence[FoundFile], *, complete: bool) -> IndexChanges:
-        """Merge what an indexing found, in one transaction; see the port.
+    def apply_index(
+        self, found: Iterable[FoundFile], *, complete: bool, unchanged: ArrayLike = ()
+    ) -> IndexChanges:
+        """Merge what an indexing found; see the port.
 
         Content decides before place: an image whose bytes turn up under another name is moved
         even when its old name holds a new picture. A vanished or trashed image whose file is back
         counts as moved. ``unreadable`` counts the found files that cannot be read, whatever else
-        they are.
+        they are. Raises InvalidValue for an unchanged image that is not present.
         """
+        indexing = Indexing(self._ledger, self.get, self._report_broken)
+        return indexing.apply(found, complete=complete, unchanged=unchanged)
+
+    def set_splits(self, ids: ArrayLike, splits: Sequence[str]) -> None:
+        """Set the split of each image, in one transaction."""
+        numbers = np.asarray(ids, dtype=np.int64).tolist()
         with self._ledger.transaction():
-            matches = match(found, self.all(IMAGE_STATES), complete=complete)
-            fates: Counter[str] = Counter(fate for _, _, fate in matches.pairs)
-            # Names are freed before they are given anew: two images may have swapped theirs.
-            leaving = [image.id for image in matches.gone] + [
-                image.id
-                for file, image, _ in matches.pairs
-                if image is not None and image.uri != file.uri
-            ]
             self._ledger.run_many(
-                "UPDATE image SET state = 'vanished', reason = '' WHERE id = ?",
-                ((i,) for i in leaving),
+                "UPDATE image SET split = ? WHERE id = ?", zip(splits, numbers, strict=True)
             )
-            self._ledger.run_many(
-                "UPDATE image SET uri = ?, content_hash = ?, size = ?, mtime_ns = ?, width = ?, "
-                "height = ?, format = ?, state = ?, reason = ?, split = ?, metadata = ? "
-                "WHERE id = ?",
-                (
-                    (*_values(file), image.id)
-                    for file, image, _ in matches.pairs
-                    if image is not None and _differs(file, image)
-                ),
-            )
-            self._ledger.run_many(
-                "INSERT INTO image (uri, content_hash, size, mtime_ns, width, height, format, "
-                "state, reason, split, metadata) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (_values(file) for file, image, _ in matches.pairs if image is None),
-            )
-            self._report_broken()
-        return IndexChanges(
-            new=fates["new"],
-            changed=fates["changed"],
-            moved=fates["moved"],
-            vanished=len(matches.gone),
-            unchanged=fates["unchanged"],
-            unreadable=sum(1 for file, _, _ in matches.pairs if file.reason),
-        )
 
     def _report_broken(self) -> None:
         self._issues.replace(
@@ -255,49 +228,6 @@ class SqliteImageStore:
 def _record(row: Row) -> ImageRecord:
     values = (*row[:11], json.loads(row[11]) if row[11] != "{}" else {})
     return ImageRecord(*values)
-
-
-_measures = attrgetter(
-    "uri", "content_hash", "size", "mtime_ns", "width", "height", "format", "reason", "split"
-)
-
-
-def _differs(file: FoundFile, image: ImageRecord) -> bool:
-    """Return whether the stored image must be written anew."""
-    return (
-        image.state != _state(file)
-        or _measures(file) != _measures(image)
-        or (
-            file.metadata != image.metadata
-            and to_json(dict(file.metadata)) != to_json(dict(image.metadata))
-        )
-    )
-
-
-def _state(file: FoundFile) -> ImageState:
-    return "unreadable" if file.reason else "present"
-
-
-def _values(file: FoundFile) -> tuple[Any, ...]:
-    """Return the columns of a found image after its id."""
-    return (
-        file.uri,
-        file.content_hash,
-        file.size,
-        file.mtime_ns,
-        file.width,
-        file.height,
-        file.format,
-        _state(file),
-        _plain_name(file.reason),
-        file.split,
-        to_json(dict(file.metadata)),
-    )
-
-
-def _plain_name(text: str) -> str:
-    """Write the bytes that are not UTF-8 as ``%XX`` (Python holds them as lone surrogates)."""
-    return "".join(f"%{ord(c) - 0xDC00:02X}" if "\udc80" <= c <= "\udcff" else c for c in text)
 
 
 def _quoted(path: str) -> str:

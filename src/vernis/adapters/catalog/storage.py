@@ -71,6 +71,11 @@ def _plain(value: Any) -> Any:
 _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=_plain)
 
 
+def plain_name(text: str) -> str:
+    """Write the bytes that are not UTF-8 as ``%XX`` (Python holds them as lone surrogates)."""
+    return "".join(f"%{ord(c) - 0xDC00:02X}" if "\udc80" <= c <= "\udcff" else c for c in text)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable (a rename is safe only when its folder is)."""
     if os.name == "nt":  # a folder cannot be opened there, and renames are journalled

@@ -1,0 +1,227 @@
+"""Merge what an indexing found with the images that the ledger knows, piece by piece."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from operator import attrgetter
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vernis.adapters.catalog.ledger import Ledger, Row
+from vernis.adapters.catalog.matching import match
+from vernis.adapters.catalog.storage import plain_name, to_json
+from vernis.domain.errors import InvalidValue
+from vernis.domain.types import FoundFile, ImageRecord, ImageState, IndexChanges
+
+_PIECE = 32_768  # found files that are Python objects at a time
+
+_UPDATE = (
+    "UPDATE image SET uri = ?, content_hash = ?, size = ?, mtime_ns = ?, width = ?, height = ?, "
+    "format = ?, state = ?, reason = ?, split = ?, metadata = ? WHERE id = ?"
+)
+_INSERT = (
+    "INSERT INTO image (uri, content_hash, size, mtime_ns, width, height, format, state, reason, "
+    "split, metadata) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+Ids = NDArray[np.int64]
+Read = Callable[[Sequence[int]], list[ImageRecord]]
+
+
+class Indexing:
+    """One indexing.
+
+    Parameters
+    ----------
+    ledger : Ledger
+    read : callable
+        Returns the images with some ids.
+    report_broken : callable
+        Called in the last transaction, when every state is set.
+    """
+
+    def __init__(self, ledger: Ledger, read: Read, report_broken: Callable[[], None]) -> None:
+        self._ledger = ledger
+        self._read = read
+        self._report_broken = report_broken
+        self._fates: Counter[str] = Counter()
+
+    def apply(
+        self, found: Iterable[FoundFile], *, complete: bool, unchanged: ArrayLike
+    ) -> IndexChanges:
+        """Merge; see ``ImageStore.apply_index``."""
+        files = iter(found)
+        piece = list(islice(files, _PIECE))
+        settled = [self._kept(unchanged)]
+        mark = self._mark()
+        if len(piece) == _PIECE:
+            waiting: list[FoundFile] = []
+            while piece:
+                with self._ledger.transaction():
+                    ids, others = self._settle(piece, mark)
+                settled.append(ids)
+                waiting += others
+                piece = list(islice(files, _PIECE))
+            piece = waiting
+        with self._ledger.transaction():
+            self._merge(piece, np.concatenate(settled), mark, complete)
+            self._report_broken()
+        fates = self._fates
+        return IndexChanges(
+            new=fates["new"],
+            changed=fates["changed"],
+            moved=fates["moved"],
+            vanished=fates["vanished"],
+            unchanged=fates["unchanged"] + len(settled[0]),
+            unreadable=fates["unreadable"],
+        )
+
+    def _mark(self) -> int:
+        row = self._ledger.row("SELECT coalesce(max(id), 0) FROM image")
+        return int(row[0]) if row else 0
+
+    def _kept(self, unchanged: ArrayLike) -> Ids:
+        """Return the ids of unchanged images; raises InvalidValue for one that is not present."""
+        ids = np.unique(np.asarray(unchanged, dtype=np.int64))
+        if len(ids):
+            (present,) = self._ledger.columns(
+                "SELECT id FROM image WHERE state = 'present' ORDER BY id", kinds=(np.int64,)
+            )
+            strange = ids[~np.isin(ids, present, assume_unique=True)]
+            if len(strange):
+                raise InvalidValue(f"expected ids of present images, got {strange[0]}")
+        return ids
+
+    # ------------------------------------------------------------------ many files
+
+    def _settle(self, files: Sequence[FoundFile], mark: int) -> tuple[Ids, list[FoundFile]]:
+        """Write those files whose fate does not hang on the others.
+
+        A file that lies where a live image of that content lies is that image. A file whose place
+        and content no image had when the indexing began (up to id ``mark``) is new. Returns the
+        images up to ``mark`` that are settled, and the files that are not.
+        """
+        here, contents = self._known(files, mark)
+        same: list[tuple[FoundFile, int]] = []
+        new: list[FoundFile] = []
+        waiting: list[FoundFile] = []
+        for file in files:
+            lying = here.get(file.uri, [])
+            alive = [number for number, content in lying if content == file.content_hash]
+            if alive:
+                same.append((file, alive[0]))
+            elif lying or file.content_hash in contents:
+                waiting.append(file)
+            else:
+                new.append(file)
+        ids = [number for _, number in same]
+        images = self._read(ids)
+        self._write([(file, image) for (file, _), image in zip(same, images, strict=True)], new)
+        self._fates["unchanged"] += len(same)
+        self._fates["new"] += len(new)
+        self._fates["unreadable"] += sum(1 for file in files if file.reason) - sum(
+            1 for file in waiting if file.reason
+        )
+        return np.array(ids, dtype=np.int64), waiting
+
+    def _known(
+        self, files: Sequence[FoundFile], mark: int
+    ) -> tuple[dict[str, list[tuple[int, str | None]]], set[str]]:
+        """Return what lies or lay at the files' places, and which of their contents are known.
+
+        Of each image its id, and its content when it is alive there.
+        """
+        here: dict[str, list[tuple[int, str | None]]] = {}
+        with self._ledger.listed(file.uri for file in files):
+            rows = self._ledger.rows(
+                "SELECT image.uri, image.id, image.content_hash, "
+                "image.state IN ('present', 'unreadable') "
+                "FROM temp.listed CROSS JOIN image ON image.uri = listed.value"
+            )
+        for uri, number, content, alive in rows:
+            if number > mark:
+                raise InvalidValue(f"expected each file once, got {uri!r} twice")
+            here.setdefault(uri, []).append((number, content if alive else None))
+        with self._ledger.listed(sorted({file.content_hash for file in files} - {""})):
+            contents = self._ledger.rows(
+                "SELECT DISTINCT listed.value FROM temp.listed CROSS JOIN image "
+                "ON image.content_hash = listed.value AND image.id <= ?",
+                (mark,),
+            )
+        return here, {str(row[0]) for row in contents}
+
+    # ------------------------------------------------------------------ the rest
+
+    def _merge(self, files: Sequence[FoundFile], settled: Ids, mark: int, complete: bool) -> None:
+        """Match files with the images that are not settled, and write what follows."""
+        (ids,) = self._ledger.columns(
+            "SELECT id FROM image WHERE id <= ? ORDER BY id", (mark,), kinds=(np.int64,)
+        )
+        matches = match(files, self._read(ids[~np.isin(ids, settled)].tolist()), complete=complete)
+        # Names are freed before they are given anew: two images may have swapped theirs.
+        leaving = [image.id for image in matches.gone] + [
+            image.id
+            for file, image, _ in matches.pairs
+            if image is not None and image.uri != file.uri
+        ]
+        self._ledger.run_many(
+            "UPDATE image SET state = 'vanished', reason = '' WHERE id = ?",
+            ((i,) for i in leaving),
+        )
+        self._write(
+            [(file, image) for file, image, _ in matches.pairs if image is not None],
+            [file for file, image, _ in matches.pairs if image is None],
+        )
+        self._fates.update(fate for _, _, fate in matches.pairs)
+        self._fates["vanished"] += len(matches.gone)
+        self._fates["unreadable"] += sum(1 for file, _, _ in matches.pairs if file.reason)
+
+    def _write(
+        self, known: Iterable[tuple[FoundFile, ImageRecord]], new: Iterable[FoundFile]
+    ) -> None:
+        """Write the images that differ from what was found, and the new ones."""
+        self._ledger.run_many(
+            _UPDATE, ((*_values(file), image.id) for file, image in known if _differs(file, image))
+        )
+        self._ledger.run_many(_INSERT, (_values(file) for file in new))
+
+
+_measures = attrgetter(
+    "uri", "content_hash", "size", "mtime_ns", "width", "height", "format", "reason", "split"
+)
+
+
+def _differs(file: FoundFile, image: ImageRecord) -> bool:
+    """Return whether the stored image must be written anew."""
+    return (
+        image.state != _state(file)
+        or _measures(file) != _measures(image)
+        or (
+            file.metadata != image.metadata
+            and to_json(dict(file.metadata)) != to_json(dict(image.metadata))
+        )
+    )
+
+
+def _state(file: FoundFile) -> ImageState:
+    return "unreadable" if file.reason else "present"
+
+
+def _values(file: FoundFile) -> Row:
+    """Return the columns of a found image after its id."""
+    return (
+        file.uri,
+        file.content_hash,
+        file.size,
+        file.mtime_ns,
+        file.width,
+        file.height,
+        file.format,
+        _state(file),
+        plain_name(file.reason),
+        file.split,
+        to_json(dict(file.metadata)),
+    )
