@@ -1,5 +1,5 @@
 # What a developer can run. `make` lists it.
-.PHONY: help install test quick real lint format docs ci
+.PHONY: help install test quick real scripts lint format docs ci
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 install: ## install Vernis for development
@@ -8,6 +8,8 @@ test: ## run every test
 	pytest
 quick: ## run the tests that need no development pictures
 	pytest -q -m "not real and not torch"
+scripts: ## test the scripts of the pages (needs node)
+	node --test tests/js/*.test.mjs
 lint: ## linters and contracts
 	ruff check . && ruff format --check . && mypy && lint-imports
 format: ## format the code

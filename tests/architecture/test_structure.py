@@ -24,6 +24,7 @@ HEAVY = {
     "matplotlib",
     "openTSNE",
     "rapidfuzz",
+    "jinja2",
 }
 
 

@@ -14,10 +14,10 @@ from vernis.adapters.mosaic import LegendEntry, Tile, draw_mosaic, save_mosaic
 from vernis.adapters.sprites import SheetSettings, draw_sheets
 from vernis.adapters.thumbnails import FILE_NAME, ThumbnailCache
 from vernis.domain.errors import InvalidValue, StorageError
+from vernis.report.charts import save_figure
 from vernis.report.explore.map_grid import GridCell, draw_grid
 from vernis.report.map import page as map_page
 from vernis.report.map.model import COLORS, NONE, OTHER, Facet, MapView, SheetLevel, make_facet
-from vernis.report.plots import save_figure
 
 
 def jpeg(color, size=(40, 30)):
@@ -48,7 +48,7 @@ def view(n=5, uri="a/{}.jpg"):
 
 
 def data_of(page):
-    text = re.search(rb'id="map-data">(.*?)</script>', page, re.S)[1]
+    text = re.search(rb'id="data">(.*?)</script>', page, re.S)[1]
     return json.loads(text)
 
 
@@ -58,9 +58,9 @@ def test_the_page_is_one_file_without_network_and_its_scripts_may_run():
     page = pages["index.html"].decode()
     assert not re.search(r'(src|href)="(https?:)?//', page)
     assert "@import" not in page
-    for script in re.findall(r"<script>(.*?)</script>", page, re.S):
+    for script in re.findall(r"<(?:script|script type=\"module\"|style)>(.*?)</", page, re.S):
         digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-        assert f"&#x27;sha256-{digest}&#x27;" in page
+        assert f"&#39;sha256-{digest}&#39;" in page
     assert "Map of &lt;b&gt;" in page
 
 

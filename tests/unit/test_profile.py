@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from itertools import pairwise, permutations
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -15,8 +15,8 @@ from vernis.core.explore.profile import (
     order_by_likeness,
 )
 from vernis.domain.errors import InvalidValue
-from vernis.report.flows.layout import LABEL_ROOM, lay_out_sankey
-from vernis.report.flows.page import SankeyView, render_sankey_page
+from vernis.report.charts import LABEL_ROOM, SankeyView, place_nodes
+from vernis.report.flows.page import render_flows
 
 
 def test_lift_is_share_by_share_with_the_interval_of_clopper_and_pearson():
@@ -138,21 +138,17 @@ def test_gathering_loses_no_image():
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_labels_never_overlap_and_ribbons_fill_their_nodes(seed):
+def test_labels_never_overlap_and_nodes_are_in_proportion(seed):
     rng = np.random.default_rng(seed)
     F = np.rint(rng.pareto(0.6, (31, 27)) * (rng.random((31, 27)) < 0.3)).astype(int)
     F[0, 0] = 5000
-    layout = lay_out_sankey([f"l{i}" for i in range(31)], [f"r{i}" for i in range(27)], F)
-    for side in (layout.left, layout.right):
-        middles = [node.middle for node in side]
-        assert np.diff(middles).min() >= LABEL_ROOM
-        assert side[-1].y + side[-1].height <= layout.height
-        for upper, lower in pairwise(side):
-            assert upper.y + upper.height <= lower.y + 1e-9
-    total = sum(ribbon.value for ribbon in layout.ribbons)
-    assert total == F.sum()
-    thick = sum(r.thickness for r in layout.ribbons if r.left == 0)
-    assert thick == pytest.approx(layout.left[0].height)
+    left, right, rise = place_nodes(F)
+    for side, sizes in ((left, F.sum(axis=1)), (right, F.sum(axis=0))):
+        assert np.diff(side.middle).min() >= LABEL_ROOM
+        assert side.top[0] >= 0
+        assert side.top[-1] + side.height[-1] <= rise + 1e-6
+        assert (side.top[:-1] + side.height[:-1] <= side.top[1:] + 1e-9).all()
+        assert side.height == pytest.approx(sizes * left.height[0] / F[0].sum())
 
 
 def view_of(names: tuple[str, ...]) -> SankeyView:
@@ -163,9 +159,15 @@ def view_of(names: tuple[str, ...]) -> SankeyView:
 def test_page_is_whole_and_escapes_names():
     evil = "</script><img src=x onerror=alert(1)>"
     rows = [{"from": evil, "to": "x", "images": 1, "share": 1.0, "lift": None}]
-    page = render_sankey_page(view_of((evil, "two")), rows).decode()
+    page = render_flows(view_of((evil, "two")), rows).decode()
     assert "<img" not in page
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert "https://" not in page
-    assert page.count('class="ribbon') == 4
-    assert "default-src 'none'" in page
+    assert page.count('class="ribbon"') == 4
+    assert page.count('role="button"') == 4
+    assert "default-src 'none'" in page.replace("&#39;", "'")
+
+
+def test_flows_that_do_not_fit_their_names_are_refused():
+    with pytest.raises(InvalidValue, match=r"expected flows of \(1, 2\)"):
+        SankeyView("a", "b", ("x",), ("y", "z"), np.ones((2, 2), int), False, False, "images", "")

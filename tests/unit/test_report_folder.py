@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from vernis.domain.errors import StorageError, UsageError
@@ -14,13 +16,13 @@ SECOND = render(ReportData("second", "today", "0.1.0", 4))
 OLD_THUMB, NEW_THUMB = "thumbs/aa11-320.jpg", "thumbs/bb22-320.jpg"
 
 
-def write(path, pages=FIRST, thumbs=(OLD_THUMB,)):
+def write(path, page=FIRST, thumbs=(OLD_THUMB,)):
     folder = ReportFolder(path)
     folder.begin(thumbs)
     for name in thumbs:
         if not folder.has(name):
             folder.write(name, b"jpeg " + name.encode())
-    return folder.commit(pages)
+    return folder.commit(page)
 
 
 def files(path):
@@ -29,8 +31,8 @@ def files(path):
 
 def test_a_report_holds_its_files_and_a_manifest(tmp_path):
     page = write(tmp_path / "report")
-    assert page.read_bytes() == FIRST[PAGE]
-    assert files(tmp_path / "report") == set(FIRST) | {OLD_THUMB, MANIFEST}
+    assert page.read_bytes() == FIRST
+    assert files(tmp_path / "report") == {PAGE, OLD_THUMB, MANIFEST}
 
 
 def test_a_second_report_replaces_the_first_and_keeps_foreign_files(tmp_path):
@@ -40,7 +42,7 @@ def test_a_second_report_replaces_the_first_and_keeps_foreign_files(tmp_path):
     (tmp_path / "assets" / "report.0123456789ab.css").write_text("mine")
     write(tmp_path, SECOND, (NEW_THUMB,))
     foreign = {"notes.txt", "thumbs/mine.jpg", "assets/report.0123456789ab.css"}
-    assert files(tmp_path) == set(SECOND) | {NEW_THUMB, MANIFEST} | foreign
+    assert files(tmp_path) == {PAGE, NEW_THUMB, MANIFEST} | foreign
 
 
 def test_thumbnails_that_are_there_are_not_drawn_again(tmp_path):
@@ -51,7 +53,7 @@ def test_thumbnails_that_are_there_are_not_drawn_again(tmp_path):
     assert not folder.has(NEW_THUMB)
 
 
-@pytest.mark.parametrize("stop", range(1, 16))
+@pytest.mark.parametrize("stop", range(1, 8))
 def test_a_kill_leaves_the_old_report_whole_and_the_next_run_finishes(tmp_path, monkeypatch, stop):
     write(tmp_path)
     steps = iter(range(1, 100))
@@ -69,13 +71,11 @@ def test_a_kill_leaves_the_old_report_whole_and_the_next_run_finishes(tmp_path, 
             write(tmp_path, SECOND, (NEW_THUMB,))
         except KeyboardInterrupt:
             page = (tmp_path / PAGE).read_bytes()
-            whole = FIRST if page == FIRST[PAGE] else SECOND
-            assert page == whole[PAGE]
-            assert all((tmp_path / name).read_bytes() == whole[name] for name in whole)
-            thumb = OLD_THUMB if whole is FIRST else NEW_THUMB
+            assert page in (FIRST, SECOND)
+            thumb = OLD_THUMB if page == FIRST else NEW_THUMB
             assert (tmp_path / thumb).read_bytes() == b"jpeg " + thumb.encode()
     write(tmp_path, SECOND, (NEW_THUMB,))
-    assert files(tmp_path) == set(SECOND) | {NEW_THUMB, MANIFEST}
+    assert files(tmp_path) == {PAGE, NEW_THUMB, MANIFEST}
 
 
 def test_a_first_report_that_is_killed_marks_its_folder(tmp_path):
@@ -83,7 +83,7 @@ def test_a_first_report_that_is_killed_marks_its_folder(tmp_path):
     folder.begin((OLD_THUMB,))
     folder.write(OLD_THUMB, b"jpeg")
     assert b'name="generator" content="Vernis' in (tmp_path / "report" / PAGE).read_bytes()
-    assert write(tmp_path / "report").read_bytes() == FIRST[PAGE]
+    assert write(tmp_path / "report").read_bytes() == FIRST
 
 
 def test_a_folder_with_other_files_is_refused_and_left_alone(tmp_path):
@@ -97,10 +97,20 @@ def test_a_folder_with_other_files_is_refused_and_left_alone(tmp_path):
 
 def test_a_report_without_its_page_is_written_again(tmp_path):
     write(tmp_path).unlink()
-    assert write(tmp_path, SECOND).read_bytes() == SECOND[PAGE]
+    assert write(tmp_path, SECOND).read_bytes() == SECOND
     (tmp_path / PAGE).write_text("<!doctype html><title>My site</title>")
     with pytest.raises(UsageError, match="holds other files"):
         write(tmp_path)
+
+
+def test_the_files_of_an_earlier_version_make_room(tmp_path):
+    write(tmp_path)
+    old = ["assets/report.0123456789ab.css", "assets/issues.0123456789ab.js"]
+    for name in old:
+        (tmp_path / name).write_text("old")
+    (tmp_path / MANIFEST).write_text(json.dumps({"files": [*old, OLD_THUMB]}))
+    write(tmp_path, SECOND)
+    assert files(tmp_path) == {PAGE, OLD_THUMB, MANIFEST}
 
 
 def test_a_forged_manifest_removes_nothing_outside(tmp_path):
@@ -119,7 +129,7 @@ def test_a_forged_manifest_removes_nothing_outside(tmp_path):
 
 def test_unexpected_names_are_refused(tmp_path):
     folder = ReportFolder(tmp_path)
-    with pytest.raises(ValueError, match="assets/ or thumbs/"):
+    with pytest.raises(ValueError, match="names in thumbs/"):
         folder.begin(("../x.jpg",))
     folder = ReportFolder(tmp_path)
     folder.begin(())

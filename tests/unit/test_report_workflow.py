@@ -107,8 +107,8 @@ def write(catalog, out: Path, reader=read_picture, **settings):
 
 
 def rows(out: Path, name: str):
-    text = next((out / "assets").glob(f"{name}.*.js")).read_text(encoding="ascii")
-    return json.loads(text[text.index(",") + 1 : text.rindex(")")])
+    page = (out / "index.html").read_text(encoding="utf-8")
+    return json.loads(re.search(r' id="data">(.*?)</script>', page)[1])[name]
 
 
 def collect(catalog, max_items: int = 100) -> ReportData:
@@ -196,7 +196,7 @@ def test_thumbnails_are_drawn_once_and_for_shown_images_only(catalog, tmp_path):
     first = write(catalog, out)
     shown = rows(out, "images")
     assert first.images == len(shown) == first.drawn == 5
-    assert all((out / row[5]).read_bytes()[:2] == b"\xff\xd8" for row in shown)
+    assert all((out / row["thumb"]).read_bytes()[:2] == b"\xff\xd8" for row in shown)
     page = first.page.read_bytes()
     again = write(catalog, out)
     assert again.drawn == 0
@@ -213,7 +213,7 @@ def test_a_picture_that_cannot_be_read_is_shown_without_a_preview(catalog, tmp_p
 
     summary = write(catalog, tmp_path / "report", reader)
     assert summary.without_thumbnail == 1
-    assert {row[0]: row[5] for row in rows(tmp_path / "report", "images")}[bad] == ""
+    assert {row["id"]: row["thumb"] for row in rows(tmp_path / "report", "images")}[bad] == ""
 
 
 def test_a_full_disk_ends_the_report_and_leaves_the_old_one(catalog, tmp_path):

@@ -167,7 +167,7 @@ def write_silhouette_figure(clustering: Clustering, path: Path | str) -> Path:
     InvalidValue
         Only one k was tried, so there is nothing to compare.
     """
-    from vernis.report.plots import GREY, PALETTE, draw_line, new_figure, save_figure
+    from vernis.report.charts import MUTED, PALETTE, draw_line, new_figure, save_figure
 
     if len(clustering.scan) < 2:
         raise InvalidValue("expected a range of k to draw, such as --k 5..40; one k was tried")
@@ -184,13 +184,13 @@ def write_silhouette_figure(clustering: Clustering, path: Path | str) -> Path:
         spread=2 * errors,
     )
     best = int(np.argmax(means))
-    axes.axvline(ks[best], color=GREY, linestyle="--", linewidth=1)
+    axes.axvline(ks[best], color=MUTED, linestyle="--", linewidth=1)
     axes.annotate(
         f"k = {ks[best]:.0f}: {means[best]:.3f}",
         (ks[best], means[best]),
         xytext=(8, 8),
         textcoords="offset points",
-        color=GREY,
+        color=MUTED,
     )
     axes.margins(y=0.15)
     axes.set_xlabel("k, number of clusters")

@@ -213,7 +213,7 @@ def draw_grid(
     color: str | None,
 ) -> dict[str, Any]:
     """Write the figure of a grid and its table."""
-    from vernis.report.plots import save_figure
+    from vernis.report.charts import save_figure
     from vernis.workflows.explore import map_output, map_view
     from vernis.workflows.explore.map_figure import grid_document, grid_figure
 

@@ -1,170 +1,756 @@
-"""Which figures the report draws of each part of its data."""
+"""Charts in one style: as PNG or SVG files, and as SVG inside a page.
+
+A chart is drawn once, with Matplotlib. A file has an opaque white ground, so that it reads on any
+page. Inside a page (``as_svg``) colours become the variables of the page's style sheet, so that one
+drawing fits the light theme and the dark one; text stays text. The colours of series are those of
+Okabe and Ito, which the colour-blind tell apart; series differ by marker and line style too.
+"""
 
 from __future__ import annotations
 
+import io
+import json
 import math
-from collections.abc import Sequence
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
 
-from vernis.report import figures
-from vernis.report.figures import Bar, Line
-from vernis.report.markup import Markup, tag
-from vernis.report.model import Fill, Interval, LabelIssues, Model, TaxonomyAudit, ThresholdCurve
-from vernis.report.wording import count, percent
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-_MOST_BARS = 24
+from vernis.domain.errors import InvalidValue, StorageError
+from vernis.report.tables import write_bytes
+from vernis.report.wording import clean, count, counted, percent, shorten
 
+if TYPE_CHECKING:
+    from markupsafe import Markup
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
 
-def audit_figures(audit: TaxonomyAudit, fill: Fill | None) -> list[Markup]:
-    """Return the plots of one taxonomy: class counts, imbalance, labels an image, co-occurrence."""
-    drawn = [_class_counts(audit, fill)] if audit.counts else []
-    if len(audit.counts) > _MOST_BARS:
-        drawn.append(
-            figures.figure(
-                "Imbalance of the classes",
-                figures.rank_frequency(
-                    list(audit.counts.values()),
-                    unit="images",
-                    description=f"Images of each class of {audit.name}, most frequent first",
-                ),
-                note=_imbalance(audit),
-            )
-        )
-    if audit.kind == "multi" and len(audit.labels_per_image) > 1:
-        drawn.append(_labels_per_image(audit))
-    if len(audit.together_classes) > 1:
-        drawn.append(_together(audit))
-    return drawn
+INK, MUTED, LINE, RAISED, SURFACE = "#18181b", "#63636b", "#e7e7e4", "#f4f4f3", "#ffffff"
+BAR, BAR_SOFT, BLUE, ORANGE, WASH = "#3b7cc0", "#bcd6ef", "#0b62b5", "#a94a00", "#fdf0e3"
+OTHER = "#8e8e93"
 
+# Okabe & Ito (2008), without the yellow, which is too light for lines on white.
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+DASHES = ("-", "--", "-.", ":")
 
-def _class_counts(audit: TaxonomyAudit, fill: Fill | None) -> Markup:
-    added = {c.label: c.n_suggested for c in fill.classes} if fill else {}
-    ordered = sorted(audit.counts.items(), key=lambda item: (-item[1], item[0]))
-    shown = ordered[:_MOST_BARS]
-    rest = ordered[_MOST_BARS:]
-    rows = [Bar(label, value, added.get(label, 0)) for label, value in shown]
-    note = ""
-    if rest:
-        note = (
-            f"{count(len(rest))} further classes with {count(sum(v for _, v in rest))} labels "
-            "together are not drawn."
-        )
-    drawing = figures.bars(
-        rows,
-        unit="images",
-        description=f"Images of each class of {audit.name}, most frequent first",
-    )
-    key = None
-    if any(added.values()):
-        key = figures.legend(("bar", "labelled"), ("bar-added", "suggested"))
-    return figures.figure("Images of each class", drawing, note=note, legend=key)
+THEME = {
+    INK: "ink",
+    MUTED: "muted",
+    LINE: "line",
+    RAISED: "raised",
+    SURFACE: "surface",
+    BAR: "bar",
+    BAR_SOFT: "bar-soft",
+    BLUE: "blue",
+    ORANGE: "orange",
+    WASH: "orange-wash",
+    OTHER: "other",
+    **{color: f"c{number}" for number, color in enumerate(PALETTE)},
+}
+"""Colour of the light theme → variable of ``shared/base.css``, which knows the dark one too."""
 
+_STYLE: Any = {
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.grid": True,
+    "grid.color": LINE,
+    "grid.linewidth": 0.8,
+    "axes.axisbelow": True,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "text.color": INK,
+    "text.parse_math": False,
+    "font.size": 10,
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+}
 
-def _imbalance(audit: TaxonomyAudit) -> str:
-    values = sorted(audit.counts.values(), reverse=True)
-    total, running = sum(values), 0
-    for i, value in enumerate(values, 1):
-        running += value
-        if running >= total / 2:
-            return f"Half of all labels belong to {count(i)} of {count(len(values))} classes."
-    return ""
+_MANY_DECADES = 3
+"""Powers of ten beyond which a logarithmic axis is labelled at them alone."""
 
-
-def _labels_per_image(audit: TaxonomyAudit) -> Markup:
-    drawing = figures.histogram(
-        audit.labels_per_image,
-        x_label="labels an image",
-        y_label="images",
-        description=f"How many labels of {audit.name} the images carry",
-    )
-    none = audit.labels_per_image[0] / max(sum(audit.labels_per_image), 1)
-    note = f"{percent(none)} of the images carry none." if none else "Every image carries a label."
-    return figures.figure("Labels an image", drawing, note=note)
+_NAME_LENGTH = 24
+_PAGE_WIDTH = 5.2  # inches of a chart inside a page: 374 units, about as many pixels
 
 
-def _together(audit: TaxonomyAudit) -> Markup:
-    table = [
-        [value / audit.counts.get(row, 0) if audit.counts.get(row) else 0.0 for value in values]
-        for row, values in zip(audit.together_classes, audit.together, strict=True)
-    ]
-    drawing = figures.heatmap(
-        audit.together_classes,
-        table,
-        description=f"Share of the images of one class of {audit.name} that carry another too",
-    )
-    return figures.figure(
-        "Classes that occur together",
-        drawing,
-        note="Percent of the images with the row's class that also carry the column's.",
-    )
+# --------------------------------------------------------------------------- the style
 
 
-def gain_figure(issues: LabelIssues) -> Markup | None:
-    """Return how many wrong labels one meets by reading on; None when it is not known."""
-    if len(issues.gain) < 3:
-        return None
-    wrong = issues.wrong or Interval(math.nan)
-    drawing = figures.gain(
-        issues.gain,
-        total=(wrong.value, wrong.low, wrong.high),
-        depth=issues.depth,
-        description=f"Wrong labels of {issues.taxonomy} met over the pictures read, worst first",
-    )
-    note = "As the probabilities have it; the band is the interval of the estimate."
-    return figures.figure("How far to read", drawing, note=note)
+def new_figure(
+    title: str = "",
+    *,
+    rows: int = 1,
+    columns: int = 1,
+    width: float = 8.0,
+    height: float = 5.0,
+    **options: Any,
+) -> tuple[Figure, Any]:
+    """Return an empty figure in the house style and its axes.
+
+    Parameters
+    ----------
+    title : str
+        Written above all; none inside a page, which has its own.
+    rows, columns : int
+        Of the grid of axes.
+    width, height : float
+        Inches.
+    **options
+        Of ``Figure.subplots``: sharex, sharey, squeeze…
+
+    Returns
+    -------
+    figure : Figure
+    axes : Axes, or ndarray of Axes when there are several
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained", dpi=120)
+        if title:
+            figure.suptitle(clean(title), x=0.01, ha="left", fontweight="bold", fontsize=13)
+        axes = figure.subplots(rows, columns, **options)
+    for one in np.ravel(axes):
+        one.tick_params(which="both", length=0, pad=5, labelcolor=INK)
+    return figure, axes
 
 
-def fill_figures(fills: Sequence[Fill]) -> list[Markup]:
-    """Return the filling rates before and after."""
-    rows = [(fill.taxonomy, fill.before, fill.after) for fill in fills]
-    drawing = figures.dumbbells(rows, description="Filling rate before and after the suggestions")
-    key = figures.legend(("dot-before", "before"), ("dot-after", "after"))
-    return [figures.figure("Filling rate", drawing, legend=key)]
+def grid_shape(count: int, most: int) -> tuple[int, int]:
+    """Return lines and columns for so many panels, ``most`` columns at most; four are a square."""
+    columns = 2 if count == 4 and most == 3 else max(1, min(most, count))
+    return -(-count // columns), columns
 
 
-def curve_figure(model: Model, index: int) -> Markup | None:
-    """Return precision, recall and F1 over the threshold; a script offers the other classes."""
-    if not model.curves:
-        return None
-    curve = model.curves[0]
-    drawing = figures.lines(
-        _curve_lines(curve),
-        x_label="threshold of the probability",
-        y_label="precision, recall, F1",
-        description=f"Precision, recall and F1 of {curve.label} over the threshold",
-        marker=curve.chosen,
-        marker_name="chosen",
-    )
-    key = figures.legend(("line-a", "precision"), ("line-b", "recall"), ("line-c", "F1"))
-    picker = None
-    if len(model.curves) > 1:
-        options = [tag("option", c.label, value=i) for i, c in enumerate(model.curves)]
-        picker = tag("label", "Class ", tag("select", options, data_curve=index), class_="picker")
-    body = tag("div", picker, drawing, data_curves=index)
-    return figures.figure("Threshold curve", body, legend=key)
+def hide_spare_panels(grid: Any, count: int) -> None:
+    """Hide the panels of a grid beyond the first ``count``.
+
+    The panels above hidden ones get the numbers of the shared axis that those would have carried.
+    """
+    lines, columns = grid.shape
+    for place, axes in enumerate(grid.ravel()):
+        axes.set_visible(place < count)
+        if place < count <= place + columns and place + columns < lines * columns:
+            axes.tick_params(axis="x", labelbottom=True)
 
 
-def _curve_lines(curve: ThresholdCurve) -> list[Line]:
-    return [
-        Line("precision", curve.thresholds, curve.precision, "line-a"),
-        Line("recall", curve.thresholds, curve.recall, "line-b"),
-        Line("F1", curve.thresholds, curve.f1, "line-c"),
-    ]
+def series_styles() -> Any:
+    """Yield endlessly the keywords (colour, marker, line style) of one series after another."""
+    for number in cycle(range(len(PALETTE) * len(DASHES))):
+        turn = number // len(PALETTE)
+        yield {
+            "color": PALETTE[number % len(PALETTE)],
+            "marker": MARKERS[number % len(MARKERS)],
+            "linestyle": DASHES[turn],
+            "markersize": 4,
+        }
 
 
-def model_figures(model: Model) -> list[Markup]:
-    """Return precision against recall of each class, as far as both are known."""
-    points = [
-        (c.label, c.recall, c.precision, c.support)
-        for c in model.classes
-        if math.isfinite(c.recall) and math.isfinite(c.precision)
-    ]
-    if len(points) < 3:
+def draw_line(
+    axes: Axes, x: Any, y: Any, *, name: str, style: dict[str, Any], spread: Any = None
+) -> None:
+    """Draw one series, with a band of ``y ± spread`` behind it where a spread is given."""
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    axes.plot(x, y, label=name, **style)
+    if spread is not None:
+        width = np.asarray(spread, float)
+        axes.fill_between(x, y - width, y + width, color=style["color"], alpha=0.15, linewidth=0)
+
+
+def write(axes: Any, x: float, y: float, text: str, **options: Any) -> Any:
+    """Write a text as it is: no formula, no character that a page may not show."""
+    return axes.text(x, y, clean(text), **{"color": INK, "parse_math": False, **options})
+
+
+def write_note(figure: Figure, text: str) -> None:
+    """Write a line below all panels."""
+    figure.supxlabel(clean(text), x=0.01, ha="left", fontsize=9, color=MUTED, parse_math=False)
+
+
+def name_rows(axes: Any, names: Sequence[str], *, length: int = 28, **options: Any) -> None:
+    """Name the rows of a chart from the top, long names shortened in the middle, lines between."""
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    texts = [shorten(name, length) for name in names]
+    axes.set_yticks(range(len(names)), texts, parse_math=False, **options)
+    axes.tick_params(axis="y", labelcolor=INK)
+    axes.grid(visible=False, axis="y")
+
+
+def separate_rows(axes: Any, count: int) -> None:
+    """Draw lines between the rows of a chart instead of along them."""
+    axes.grid(axis="y", visible=False)
+    for border in range(1, count):
+        axes.axhline(border - 0.5, color=LINE, linewidth=0.8)
+
+
+def legend_above(figure: Figure, *drawn: Any) -> None:
+    """Put the legend above the axes of a page's chart, at its right."""
+    entries = dict(zip(("handles", "labels"), drawn, strict=False))
+    columns = len(entries.get("labels", ())) or 4
+    figure.legend(loc="outside upper right", ncols=columns, frameon=False, **entries)
+
+
+def legend_outside(axes: Axes, **options: Any) -> None:
+    """Put the legend to the right of the axes, where it covers no data."""
+    place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0.0}
+    axes.legend(**{**place, "frameon": False, **options})
+
+
+def label_plainly(axis: Axis, values: Sequence[float], form: str = "{:g}") -> None:
+    """Label a logarithmic axis over ``values`` with plain numbers: 0.02, not 2 × 10⁻²."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+    decades = np.log10(max(values) / min(values)) if len(values) else 0.0
+    axis.set_major_locator(LogLocator(subs=(1.0,) if decades > _MANY_DECADES else (1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: form.format(value)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())
+
+
+def save_figure(figure: Figure, path: Path | str) -> Path:
+    """Write the figure as PNG or SVG (by the suffix), all of it or nothing.
+
+    Raises
+    ------
+    StorageError
+        The file cannot be written.
+    """
+    path = Path(path)
+    kind = path.suffix.lstrip(".").lower() or "png"
+    try:
+        return write_bytes(path, _drawn(figure, kind))
+    except ValueError as error:
+        raise StorageError(f"{path}: cannot draw a figure as {kind!r}; use .png or .svg") from error
+
+
+def _drawn(figure: Figure, kind: str, **options: Any) -> bytes:
+    import matplotlib as mpl
+
+    stream = io.BytesIO()
+    salt = options.pop("salt", "vernis")
+    # A letter that the font lacks is drawn as a box in a file; a browser finds it elsewhere.
+    with warnings.catch_warnings(), mpl.rc_context({**_STYLE, "svg.hashsalt": salt}):
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(stream, format=kind, **options)
+    return stream.getvalue()
+
+
+# --------------------------------------------------------------------------- inside a page
+
+
+def mark(artist: Any, *, title: str = "", **attributes: str | int) -> Any:
+    """Give what an artist draws a text shown on pointing at it, and attributes for a script.
+
+    In the names of attributes a trailing ``_`` is dropped and ``_`` becomes ``-``. Files are not
+    changed by it.
+    """
+    named = {key.rstrip("_").replace("_", "-"): value for key, value in attributes.items()}
+    artist.set_gid(json.dumps({"title": title, **named}))
+    return artist
+
+
+def as_svg(figure: Figure, description: str, *, frame: Axes | None = None, **root: str) -> Markup:
+    """Return the figure as an ``svg`` element whose colours are those of the page's theme.
+
+    Parameters
+    ----------
+    figure : Figure
+    description : str
+        Read to who does not see it; unlike that of the other charts of the page.
+    frame : Axes, optional
+        A script is told where these axes lie: ``data-frame`` is left, top, width and height.
+    **root
+        Further attributes of the element.
+    """
+    from markupsafe import Markup
+
+    metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    text = _drawn(figure, "svg", salt=repr(description), transparent=True, metadata=metadata)
+    (drawing,) = _themed(ElementTree.fromstring(text))
+    size = drawing.attrib["viewBox"]
+    attributes = {"viewBox": size, "class": "plot", "role": "img", "aria-label": description}
+    if frame is not None:
+        width, height = (float(side) for side in size.split()[2:])
+        box = frame.get_position()
+        places = (box.x0 * width, (1 - box.y1) * height, box.width * width, box.height * height)
+        attributes["data-frame"] = " ".join(f"{place:.1f}" for place in places)
+    attributes |= {key.replace("_", "-"): value for key, value in root.items()}
+    drawing.attrib = {key: clean(value) for key, value in attributes.items()}
+    return Markup(ElementTree.tostring(drawing, encoding="unicode"))
+
+
+def _themed(old: ElementTree.Element) -> list[ElementTree.Element]:
+    """Return what the page needs of an element: no style but attributes, no group without use."""
+    name = old.tag.rpartition("}")[2]
+    if name in ("metadata", "style"):
         return []
-    drawing = figures.scatter(
-        points,
-        x_label="recall",
-        y_label="precision",
-        description=f"Precision and recall of each class of {model.taxonomy}",
+    attributes = _attributes(name, old.attrib)
+    if name == "path" and attributes.get("fill") == "none" and "stroke" not in attributes:
+        return []
+    children = [made for child in old for made in _themed(child)]
+    if name == "g" and not attributes:
+        return children
+    if name == "defs" and not children:
+        return []
+    title = attributes.pop("title", "")
+    made = ElementTree.Element(name, attributes)
+    made.text = old.text if name == "text" else None
+    if title:
+        ElementTree.SubElement(made, "title").text = title
+    made.extend(children)
+    return [made]
+
+
+def _attributes(element: str, old: Mapping[str, str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in old.items():
+        key = name.rpartition("}")[2]
+        if key == "style":
+            for part in value.split(";"):
+                rule, _, said = part.partition(":")
+                if rule.strip() and rule.strip() != "font-family":
+                    found[rule.strip()] = _COLOR.sub(_variable, said.strip())
+        elif key == "id" and value.startswith("{"):
+            given = json.loads(value).items()
+            found |= {name: clean(str(said)) for name, said in given if said != ""}
+        elif (key == "id" and element != "g") or key in ("href", "clip-path", "viewBox"):
+            found[key] = value
+        elif key in ("d", "x", "y", "width", "height", "transform") and "rotate(-0 " not in value:
+            found[key] = " ".join(_NUMBER.sub(lambda m: f"{float(m[0]):.1f}", value).split())
+    return found
+
+
+_COLOR = re.compile("#[0-9a-f]{6}")
+_NUMBER = re.compile(r"-?\d+\.\d+")
+
+
+def _variable(color: re.Match[str]) -> str:
+    name = THEME.get(color[0])
+    return f"var(--{name})" if name else color[0]
+
+
+# --------------------------------------------------------------------------- charts of pages
+
+
+def count_ticks(top: float, most: int = 4) -> list[float]:
+    """Return whole ticks from 0 to at least ``top``, at most ``most`` steps of 1, 2 or 5 × 10^k."""
+    if not math.isfinite(top) or top <= 1:
+        return [0.0, 1.0]
+    rough = max(top / most, 1.0)
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough * (1 - 1e-9))
+    return [i * step for i in range(math.ceil(top / step - 1e-9) + 1)]
+
+
+def _counted_axis(axis: Axis, top: float, limit: Any) -> float:
+    """Give an axis whole ticks from 0; return its end."""
+    ticks = count_ticks(top)
+    axis.set_ticks(ticks, [count(tick) for tick in ticks])
+    limit(0, ticks[-1])
+    return ticks[-1]
+
+
+def _page_figure(
+    height: float, x_label: str, y_label: str = "", *, title: str = "", width: float = _PAGE_WIDTH
+) -> tuple[Figure, Any]:
+    """Return a figure without spines, the label of y above its axis; for a page without title."""
+    figure, axes = new_figure(title, width=width, height=height)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(labelcolor=MUTED)
+    axes.set_xlabel(x_label, color=MUTED)
+    axes.grid(visible=False, axis="x" if y_label else "y")
+    if y_label:
+        axes.set_title(y_label, loc="left", fontsize=9.5, fontweight="normal", color=MUTED)
+    return figure, axes
+
+
+def bars(
+    labels: Sequence[str],
+    values: Sequence[float],
+    added: Sequence[float] = (),
+    *,
+    unit: str,
+    texts: Sequence[str] = (),
+    title: str = "",
+    width: float = _PAGE_WIDTH,
+) -> Figure:
+    """Draw horizontal bars of labelled images, one row each, with a text at the end.
+
+    Parameters
+    ----------
+    labels : sequence of str
+    values, added : sequence of float
+        What is suggested in addition is drawn after the value, in a lighter colour.
+    unit : str
+    texts : sequence of str
+        Written at the ends; the values when empty.
+    title : str
+    width : float
+        Inches.
+    """
+    more = list(added) if any(added) else [0.0] * len(values)
+    height = 0.55 + 0.24 * len(labels) + 0.25 * any(more) + 0.35 * bool(title)
+    figure, axes = _page_figure(height, unit, title=title, width=width)
+    ends = [value + plus for value, plus in zip(values, more, strict=True)]
+    end = _counted_axis(axes.xaxis, max(ends, default=0), axes.set_xlim)
+    rows = range(len(labels))
+    drawn = [axes.barh(rows, values, color=BAR, height=0.68, label="labelled")]
+    if any(more):
+        look = {"color": BAR_SOFT, "edgecolor": BAR, "linewidth": 0.8}
+        drawn.append(axes.barh(rows, more, left=values, height=0.68, label="suggested", **look))
+        legend_above(figure)
+    for row, (label, value, plus) in enumerate(zip(labels, values, more, strict=True)):
+        text = texts[row] if texts else count(value) + (f" + {count(plus)}" if plus else "")
+        for container in drawn:
+            mark(container[row], title=f"{label}: {text} {unit}")
+        at = (ends[row] + 0.012 * end, row)
+        write(axes, *at, text, va="center", fontsize=9.5, color=MUTED)
+    name_rows(axes, labels, length=_NAME_LENGTH)
+    return figure
+
+
+def histogram(values: Sequence[int], *, x_label: str, y_label: str) -> Figure:
+    """Draw vertical bars for the counts of 0, 1, 2, … ."""
+    figure, axes = _page_figure(2.4, x_label, y_label)
+    _counted_axis(axes.yaxis, max(values, default=0), axes.set_ylim)
+    every = math.ceil(len(values) / 14) if values else 1
+    axes.set_xticks(range(0, len(values), every))
+    axes.set_xlim(-0.6, len(values) - 0.4)
+    for place, bar in enumerate(axes.bar(range(len(values)), values, color=BAR, width=0.5)):
+        mark(bar, title=f"{x_label} {place}: {count(values[place])} {y_label}")
+    return figure
+
+
+def shares(labels: Sequence[str], table: ArrayLike) -> Figure:
+    """Draw a square table of shares in 0..1; the row's own cell is left blank.
+
+    Parameters
+    ----------
+    labels : sequence of str
+    table : array_like, shape (n, n)
+    """
+    from matplotlib.patches import Rectangle
+
+    T = np.nan_to_num(np.clip(np.asarray(table, float), 0, 1))
+    figure, axes = new_figure(width=_PAGE_WIDTH, height=1.2 + 0.34 * len(labels))
+    axes.spines[:].set_visible(False)
+    axes.grid(visible=False)
+    axes.set_aspect("equal")
+    axes.set_xlim(-0.5, len(labels) - 0.5)
+    for (i, j), share in np.ndenumerate(T):
+        corner = (j - 0.46, i - 0.46)
+        ground = axes.add_patch(Rectangle(corner, 0.92, 0.92, color=LINE if i == j else RAISED))
+        if i == j or not share:
+            continue
+        title = f"{percent(share)} of the images with {labels[i]} also have {labels[j]}"
+        # The square root lets the many small shares be told apart.
+        cell = Rectangle(corner, 0.92, 0.92, facecolor=BAR, edgecolor="none", alpha=share**0.5)
+        for drawn in (ground, axes.add_patch(cell)):
+            mark(drawn, title=title)
+        if share >= 0.005:
+            text = percent(share).removesuffix("%")
+            write(axes, j, i, text, ha="center", va="center", fontsize=8.5)
+    name_rows(axes, labels, length=18)
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    names = [shorten(label, 18) for label in labels]
+    turned = {"rotation": 45, "ha": "left", "rotation_mode": "anchor", "parse_math": False}
+    axes.xaxis.tick_top()
+    axes.set_xticks(range(len(labels)), names, **turned)
+    axes.tick_params(axis="x", length=0, labelcolor=INK)
+    return figure
+
+
+_CURVES = (
+    ("precision", "precision", BLUE, "-"),
+    ("recall", "recall", ORANGE, "--"),
+    ("f1", "F1", INK, ":"),
+)
+
+
+def threshold_curve(curve: Any) -> tuple[Figure, Axes]:
+    """Draw precision, recall and F1 over the threshold, marked for a script that changes the class.
+
+    Parameters
+    ----------
+    curve : ThresholdCurve
+
+    Returns
+    -------
+    figure : Figure
+    axes : Axes
+        Both from 0 to 1.
+    """
+    figure, axes = _page_figure(2.9, "threshold of the probability", "precision, recall, F1")
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    for field, name, color, dash in _CURVES:
+        look = {"color": color, "linestyle": dash, "linewidth": 1.6, "clip_on": False}
+        (line,) = axes.plot(curve.thresholds, getattr(curve, field), label=name, **look)
+        mark(line, data_series=field)
+    chosen = curve.chosen if math.isfinite(curve.chosen) else 0.0
+    shown = {} if math.isfinite(curve.chosen) else {"visibility": "hidden"}
+    ruler = axes.axvline(chosen, color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
+    text = write(axes, chosen + 0.01, 0.02, "chosen", fontsize=9, color=MUTED)
+    for part in (ruler, text):
+        mark(part, data_marker=f"{chosen:.4f}", **shown)
+    legend_above(figure)
+    return figure, axes
+
+
+def precision_and_recall(
+    points: Sequence[tuple[str, float, float, int]],
+) -> Figure:
+    """Draw a dot a class: (label, recall, precision, images); its area grows with the images."""
+    figure, axes = _page_figure(2.9, "recall", "precision")
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    most = max((images for *_, images in points), default=1) or 1
+    for label, recall, precision, images in points:
+        title = f"{label}: recall {recall:.2f}, precision {precision:.2f}, {count(images)}"
+        size = (5 + 11 * math.sqrt(images / most)) ** 2
+        look = {"facecolors": BAR, "edgecolors": BAR, "alpha": 0.5, "clip_on": False}
+        mark(axes.scatter([recall], [precision], s=size, **look), title=title)
+    return figure
+
+
+def gain(
+    points: Sequence[tuple[int, float]], *, total: tuple[float, float, float], depth: int | None
+) -> Figure:
+    """Draw the wrong labels met over the pictures read, worst first.
+
+    Parameters
+    ----------
+    points : sequence of (int, float)
+    total : (float, float, float)
+        The estimated number of wrong labels with its bounds, drawn as a level with a band; NaN
+        where unknown.
+    depth : int or None
+        How far reading is worth it; marked.
+    """
+    figure, axes = _page_figure(2.9, "pictures read, worst first", "wrong labels met")
+    known = [value for value in total if math.isfinite(value)]
+    x_end = _counted_axis(axes.xaxis, points[-1][0], axes.set_xlim)
+    y_end = _counted_axis(axes.yaxis, max([points[-1][1], *known]), axes.set_ylim)
+    if len(known) == 3:
+        axes.axhspan(total[1], total[2], color=WASH, linewidth=0)
+    if math.isfinite(total[0]):
+        axes.axhline(total[0], color=ORANGE, linewidth=1.1, linestyle=(0, (5, 3)))
+        at = (0.012 * x_end, total[0] + 0.015 * y_end)
+        write(axes, *at, f"estimated: {count(total[0])}", fontsize=9, color=ORANGE)
+    axes.plot(*zip(*points, strict=True), color=BLUE, linewidth=1.6)
+    if depth:
+        x = min(depth, x_end)
+        axes.axvline(x, color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
+        side, shift = ("right", -0.012) if x > 0.7 * x_end else ("left", 0.012)
+        text = f"worth reading: {count(depth)}"
+        look = {"ha": side, "fontsize": 9, "color": MUTED}
+        write(axes, x + shift * x_end, 0.03 * y_end, text, **look)
+    return figure
+
+
+def long_tail(counts: Sequence[int], *, unit: str) -> Figure:
+    """Draw the counts of the classes, largest first, on a logarithmic axis."""
+    figure, axes = _page_figure(2.4, "classes, most frequent first", f"{unit}, logarithmic")
+    ordered = sorted((value for value in counts if value > 0), reverse=True)
+    edges = np.arange(len(ordered) + 1) + 0.5
+    axes.stairs(ordered, edges, baseline=None, color=BLUE, linewidth=1.6)
+    axes.set_yscale("log")
+    axes.set(xlim=(0.5, len(ordered) + 0.5), ylim=(1, 10 ** math.ceil(math.log10(ordered[0] + 1))))
+    axes.set_xticks([1, len(ordered)], ["1", count(len(ordered))])
+    label_plainly(axes.yaxis, [1, 10.0 ** (_MANY_DECADES + 1)], "{:,.0f}")
+    return figure
+
+
+def before_and_after(rows: Sequence[tuple[str, float, float]]) -> Figure:
+    """Draw (label, before, after) shares of 0..1 as two dots with a bar between them."""
+    figure, axes = _page_figure(0.9 + 0.36 * len(rows), "images with a label")
+    ticks = [0.0, 0.25, 0.5, 0.75, 1.0]
+    axes.set_xlim(0, 1)
+    axes.set_xticks(ticks, [percent(tick) for tick in ticks])
+    dots = {"clip_on": False, "linestyle": "", "marker": "o", "zorder": 3}
+    for row, (label, before, after) in enumerate(rows):
+        title = f"{label}: {percent(before)} before, {percent(after)} after"
+        mark(axes.plot([before, after], [row, row], color=BAR_SOFT, linewidth=4)[0], title=title)
+        hollow = {"color": SURFACE, "markeredgecolor": MUTED, "markeredgewidth": 1.6}
+        drawn = axes.plot([before], [row], **dots, **hollow, markersize=8)
+        drawn += axes.plot([after], [row], **dots, color=BAR, markersize=9)
+        for dot in drawn:
+            mark(dot, title=title)
+        text = f"{percent(before)} → {percent(after)}"
+        write(axes, 1.04, row, text, va="center", fontsize=9.5, color=MUTED)
+    name_rows(axes, [label for label, *_ in rows], length=_NAME_LENGTH)
+    axes.set_ylim(len(rows) - 0.3, -0.7)
+    if rows:
+        legend_above(figure, drawn, ("before", "after"))
+    return figure
+
+
+# --------------------------------------------------------------------------- flows
+
+LABEL_ROOM = 17.0
+"""Height that a node of a Sankey diagram takes at least, so that its label meets no other."""
+
+_GAP, _NODE, _TOP, _BOTTOM = 5.0, 14.0, 46.0, 12.0
+_WIDTH, _NAMES = 1080.0, 230.0  # of the drawing, of the names on either side
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SankeyView:
+    """What a Sankey diagram shows, in the order of drawing.
+
+    Attributes
+    ----------
+    left_title, right_title : str
+        The taxonomies.
+    left, right : tuple of str
+    values : ndarray of int64, shape (n_left, n_right)
+        Images with both labels.
+    left_other, right_other : bool
+        The last node of the side stands for the small ones.
+    unit : str
+        Of the nodes: ``images``, or ``pairs`` of image and label where an image counts twice.
+    note : str
+        What a reader must know: what counts, what was gathered.
+    """
+
+    left_title: str
+    right_title: str
+    left: tuple[str, ...]
+    right: tuple[str, ...]
+    values: NDArray[np.int64]
+    left_other: bool
+    right_other: bool
+    unit: str
+    note: str
+
+    def __post_init__(self) -> None:
+        shape = (len(self.left), len(self.right))
+        if self.values.shape != shape or not self.values.any():
+            raise InvalidValue(f"expected flows of {shape}, got {self.values.shape}")
+
+    @property
+    def title(self) -> str:
+        """Return the heading."""
+        return f"From {self.left_title} to {self.right_title}"
+
+    def color(self, left: int) -> str:
+        """Return the colour of a left node and of what flows from it."""
+        gathered = self.left_other and left == len(self.left) - 1
+        return OTHER if gathered else PALETTE[left % len(PALETTE)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NodePlaces:
+    """The nodes of one side, from top to bottom: where each begins, its height, its middle."""
+
+    top: NDArray[np.float64]
+    height: NDArray[np.float64]
+    middle: NDArray[np.float64]
+
+
+def place_nodes(values: ArrayLike) -> tuple[NodePlaces, NodePlaces, float]:
+    """Return the nodes of both sides of a Sankey diagram and the height of all.
+
+    All heights share one scale, the largest at which both sides fit. A node that is smaller than
+    its label gets the label's room.
+
+    Parameters
+    ----------
+    values : array_like, shape (n_left, n_right)
+    """
+    F = np.asarray(values, np.float64)
+    sides = (F.sum(axis=1), F.sum(axis=0))
+    rise = max(420.0, 26.0 * max(F.shape))
+
+    def needed(sizes: NDArray[np.float64], scale: float) -> float:
+        return float(np.maximum(sizes * scale, LABEL_ROOM).sum() + _GAP * (len(sizes) - 1))
+
+    low, high = 0.0, rise / F.sum()
+    for _ in range(50):
+        middle = (low + high) / 2
+        fits = all(needed(sizes, middle) <= rise for sizes in sides)
+        low, high = (middle, high) if fits else (low, middle)
+    placed = []
+    for sizes in sides:
+        height, slot = sizes * low, np.maximum(sizes * low, LABEL_ROOM)
+        spare = (rise - needed(sizes, low)) / len(sizes)
+        start = spare / 2 + np.cumsum(slot + _GAP + spare) - (slot + _GAP + spare)
+        placed.append(NodePlaces(start + (slot - height) / 2, height, start + slot / 2))
+    return placed[0], placed[1], rise
+
+
+def sankey(view: SankeyView, *, in_page: bool = False) -> Figure:
+    """Draw the diagram; in a page title and note are left to it."""
+    left, right, rise = place_nodes(view.values)
+    high = _TOP + rise + _BOTTOM
+    title = "" if in_page else view.title
+    figure, axes = new_figure(title, width=_WIDTH / 96, height=high / 96 + (not in_page))
+    axes.set_axis_off()
+    axes.set(xlim=(0, _WIDTH), ylim=(high - _TOP, -_TOP))
+    starts, ends = left.top.copy(), right.top.copy()
+    for i, j in np.argwhere(view.values > 0).tolist():
+        value = int(view.values[i, j])
+        thick = left.height[i] * value / view.values[i].sum()
+        ribbon = axes.add_patch(_ribbon(starts[i], ends[j], max(thick, 0.7), view.color(i)))
+        said = f"{view.left[i]} → {view.right[j]}: {counted(value, 'image')}"
+        mark(ribbon, title=said, class_="ribbon", data_left=i, data_right=j)
+        starts[i], ends[j] = starts[i] + thick, ends[j] + thick
+    _draw_nodes(axes, view, "left", left)
+    _draw_nodes(axes, view, "right", right)
+    if not in_page:
+        write_note(figure, view.note)
+    return figure
+
+
+def _ribbon(left: float, right: float, thick: float, color: str) -> Any:
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path as Outline
+
+    x0, x1 = _NAMES + _NODE, _WIDTH - _NAMES - _NODE
+    mid = (x0 + x1) / 2
+    points = [(x0, left), (mid, left), (mid, right), (x1, right)]
+    back = [(x, y + thick) for x, y in reversed(points)]
+    curve = [Outline.CURVE4] * 3
+    codes = [Outline.MOVETO, *curve, Outline.LINETO, *curve, Outline.CLOSEPOLY]
+    outline = Outline([*points, *back, points[0]], codes)
+    return PathPatch(outline, facecolor=color, alpha=0.5, linewidth=0)
+
+
+def _draw_nodes(axes: Any, view: SankeyView, side: str, places: NodePlaces) -> None:
+    from matplotlib.patches import Rectangle
+
+    is_left = side == "left"
+    names, title, sizes = (
+        (view.left, view.left_title, view.values.sum(axis=1))
+        if is_left
+        else (view.right, view.right_title, view.values.sum(axis=0))
     )
-    note = "One dot a class at its threshold; its area grows with the number of images."
-    return [figures.figure("Precision and recall of the classes", drawing, note=note)]
+    x = _NAMES if is_left else _WIDTH - _NAMES - _NODE
+    at, align = (x - 7, "right") if is_left else (x + _NODE + 7, "left")
+    for number, name in enumerate(names):
+        color = view.color(number) if is_left else MUTED
+        high = max(places.height[number], 1)
+        node = Rectangle((x, places.top[number]), _NODE, high, color=color, linewidth=0)
+        said = f"{name}: {counted(int(sizes[number]), view.unit.removesuffix('s'))}"
+        own: dict[str, Any] = {f"data_{side}": number, "class_": "node", "title": said}
+        button: dict[str, Any] = {
+            "role": "button",
+            "tabindex": 0,
+            "aria_pressed": "false",
+            "aria_label": said,
+        }
+        mark(axes.add_patch(node), **own, **button)
+        caption = f"{shorten(name, _NAME_LENGTH)}  {sizes[number]:,}"
+        look = {"ha": align, "va": "center", "fontsize": 9.5}
+        mark(write(axes, at, places.middle[number], caption, **look), **own)
+    write(axes, at, 24 - _TOP, f"{title} ({view.unit})", ha=align, fontweight="bold")

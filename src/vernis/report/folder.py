@@ -1,9 +1,9 @@
 """The report's folder: written so that a kill leaves the old report or the new one, whole.
 
-The names of all files but ``index.html`` hold a digest of their content (or of the picture that
-they show), so files of two reports never meet, and a file that is there already need not be
-written again. ``index.html`` is replaced last, in one step. A manifest, written before anything
-else, lists every file that may be ours; only files in it are ever removed.
+The names of the thumbnails hold a digest of the picture that they show, so those of two reports
+never meet, and one that is there already need not be written again. ``index.html`` is replaced
+last, in one step. A manifest, written before anything else, lists every file that may be ours; only
+files in it are ever removed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import errno
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -22,7 +22,9 @@ from vernis.report.index.page import GENERATOR
 PAGE = "index.html"
 MANIFEST = "assets/manifest.json"
 
-_OURS = re.compile(r"(assets/[a-z]+\.[0-9a-f]{12}\.(css|js)|thumbs/[0-9a-z-]+\.jpg)\Z")
+_THUMB = re.compile(r"thumbs/[0-9a-z-]+\.jpg\Z")
+# An earlier version laid styles and scripts into assets/.
+_OURS = re.compile(rf"(assets/[a-z]+\.[0-9a-f]{{12}}\.(css|js)\Z|{_THUMB.pattern})")
 _PLACEHOLDER = (
     f'<!doctype html><meta charset="utf-8"><meta name="generator" content="{GENERATOR}">'
     "<title>Report</title><p>This report was not finished. Run vernis report again.</p>\n"
@@ -53,7 +55,7 @@ class ReportFolder:
         self._new: set[str] = set()
 
     def begin(self, names: Iterable[str]) -> None:
-        """Claim the folder and note the files that will be written."""
+        """Claim the folder and note the thumbnails that will be written."""
         with _translating(self.path):
             if self.path.exists() and not self.path.is_dir():
                 raise UsageError(f"{self.path}: is a file; name a folder for the report")
@@ -69,15 +71,10 @@ class ReportFolder:
             (self.path / "assets").mkdir(exist_ok=True)
             (self.path / "thumbs").mkdir(exist_ok=True)
             self._old = self._read_manifest()
-            self.expect(names)
-
-    def expect(self, names: Iterable[str]) -> None:
-        """Note further files that will be written, before they are."""
-        self._new |= set(names)
-        strange = sorted(name for name in self._new if not _OURS.match(name))
-        if strange:
-            raise ValueError(f"expected names in assets/ or thumbs/, got {strange[:3]}")
-        with _translating(self.path):
+            self._new = set(names)
+            strange = sorted(name for name in self._new if not _THUMB.match(name))
+            if strange:
+                raise ValueError(f"expected names in thumbs/, got {strange[:3]}")
             self._write_manifest(self._old | self._new)
 
     def has(self, name: str) -> bool:
@@ -88,32 +85,16 @@ class ReportFolder:
             return False
 
     def write(self, name: str, content: bytes) -> None:
-        """Write one file that was expected."""
+        """Write one thumbnail that was named to ``begin``."""
         if name not in self._new:
-            raise ValueError(f"expected a name given to begin or expect, got {name!r}")
+            raise ValueError(f"expected a name given to begin, got {name!r}")
         with _translating(self.path / name):
             self._replace(name, content)
 
-    def commit(self, pages: Mapping[str, bytes]) -> Path:
-        """Write the page and its assets, then remove what the report before needed alone.
-
-        Parameters
-        ----------
-        pages : mapping of str to bytes
-            As ``render`` returns it.
-
-        Returns
-        -------
-        Path
-            The page.
-        """
-        assets = {name: content for name, content in pages.items() if name != PAGE}
-        self.expect(assets)
-        for name, content in assets.items():
-            if not self.has(name):
-                self.write(name, content)
+    def commit(self, page: bytes) -> Path:
+        """Write the page, then remove what the report before needed alone; return its place."""
         with _translating(self.path):
-            self._replace(PAGE, pages[PAGE])
+            self._replace(PAGE, page)
             self._remove_leftovers()
             self._write_manifest(self._new)
         return self.path / PAGE

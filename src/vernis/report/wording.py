@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 from vernis.report.model import Interval
 
@@ -51,8 +52,17 @@ def size(n_bytes: int) -> str:
     return f"{value:.1f} TB"
 
 
+def clean(text: str) -> str:
+    """Return the text; what UTF-8 cannot hold or a page may not show becomes U+FFFD."""
+    return _UNSHOWN.sub("\ufffd", text)
+
+
+_UNSHOWN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
 def shorten(text: str, length: int) -> str:
-    """Return the text with its middle left out when it is longer than ``length``."""
+    """Return the text on one line, its middle left out when it is longer than ``length``."""
+    text = " ".join(clean(text).split())
     if len(text) <= length:
         return text
     head = (length - 1) * 2 // 3

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vernis.domain.ports import Pixels
-from vernis.report.plots import GREY, new_figure, save_figure
+from vernis.report.charts import INK, MUTED, new_figure, save_figure, write, write_note
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,7 +49,7 @@ def draw_channels(
     columns = 2 + n_patches
     row_height = 1 + 2 * _LINE + 0.08
     figure, axes = _sheet(title, note, columns, len(views) * row_height + _LINE)
-    _write(axes, 2, _LINE, "what excites it most in the collection, with its peak", GREY)
+    _write(axes, 2, _LINE, "what excites it most in the collection, with its peak", MUTED)
     for number, view in enumerate(views):
         y = number * row_height + 3 * _LINE
         _write(axes, 0, y - _LINE, f"{view.layer}")
@@ -59,7 +59,7 @@ def draw_channels(
         _place(axes, picture, 0, y)
         _place_heat(axes, picture, view.heat, 1, y)
         for column, patch in enumerate(view.patches, 2):
-            _write(axes, column, y, f"{patch.peak:.1f}", GREY)
+            _write(axes, column, y, f"{patch.peak:.1f}", MUTED)
             _place(axes, patch.patch, column, y)
     return save_figure(figure, path)
 
@@ -83,7 +83,7 @@ def draw_one_channel(picture: Pixels, view: ChannelView, title: str, note: str, 
     for number, patch in enumerate(view.patches):
         block, column = divmod(number, per_row)
         y = block * block_height + _LINE
-        _write(axes, 1 + column, y, f"{number + 1}: peak {patch.peak:.1f}", GREY)
+        _write(axes, 1 + column, y, f"{number + 1}: peak {patch.peak:.1f}", MUTED)
         _place(axes, patch.patch, 1 + column, y)
         _place_heat(axes, patch.picture, patch.heat, 1 + column, y + 1 + _GAP)
         _place_box(axes, patch, 1 + column, y + 1 + _GAP)
@@ -96,17 +96,16 @@ def _sheet(title: str, note: str, columns: int, height: float) -> tuple[Any, Axe
     figure, axes = new_figure(title, width=width, height=_INCHES * height + 0.8)
     axes.axis("off")
     axes.set_aspect("equal")
-    lines = textwrap.wrap(note, int(width * 12))
-    figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=9, color=GREY)
+    write_note(figure, "\n".join(textwrap.wrap(note, int(width * 12))))
     axes.set_xlim(-_GAP, columns)
     axes.set_ylim(height, 0)
     axes.set_autoscale_on(False)
     return figure, axes
 
 
-def _write(axes: Axes, column: float, y: float, text: str, color: str = "black") -> None:
+def _write(axes: Axes, column: float, y: float, text: str, color: str = INK) -> None:
     """Write a line that ends just above ``y``."""
-    axes.text(column, y - 0.03, text, fontsize=9, color=color, va="bottom")
+    write(axes, column, y - 0.03, text, fontsize=9, color=color, va="bottom")
 
 
 def _place(axes: Axes, values: NDArray[Any], x: float, y: float, **options: Any) -> None:

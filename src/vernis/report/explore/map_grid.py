@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vernis.report.charts import LINE, MUTED, PALETTE, new_figure, write_note
 from vernis.report.map.model import NONE, Facet
-from vernis.report.plots import GREY, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -70,14 +70,14 @@ def draw_grid(
     if facet is not None:
         _draw_legend(figure, facet)
     if note:
-        figure.supxlabel(note, x=0.01, ha="left", fontsize=9, color=GREY)
+        write_note(figure, note)
     return figure
 
 
 def _draw_cell(axes: Any, cell: GridCell, facet: Facet | None) -> None:
     n = len(cell.places)
     size = float(np.clip(9000 / max(n, 1), 0.6, 16))
-    colors = np.array([facet.color(int(row)) for row in cell.rows] if facet else [GREY] * n)
+    colors = np.array([facet.color(int(row)) for row in cell.rows] if facet else [MUTED] * n)
     # Pictures without a label lie below; the rest in an order that favours no class.
     order = np.random.default_rng(0).permutation(n)
     order = order[np.argsort(colors[order] != NONE, kind="stable")]
@@ -89,7 +89,7 @@ def _draw_cell(axes: Any, cell: GridCell, facet: Facet | None) -> None:
     axes.margins(0.03)
     axes.set_aspect("equal", adjustable="datalim")
     for side in axes.spines.values():
-        side.set(visible=True, color="#0072B2" if cell.best else "#D0D0D0", linewidth=1.0)
+        side.set(visible=True, color=PALETTE[0] if cell.best else LINE, linewidth=1.0)
 
 
 def _draw_legend(figure: Figure, facet: Facet) -> None:

@@ -9,7 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vernis.report.plots import GREY, PALETTE, new_figure, save_figure
+from vernis.report.charts import (
+    LINE,
+    MUTED,
+    PALETTE,
+    bars,
+    label_plainly,
+    name_rows,
+    new_figure,
+    save_figure,
+)
+from vernis.report.wording import shorten
 
 _BARS, _MATRIX, _NAME = 60, 80, 28
 
@@ -29,31 +39,17 @@ def draw_histogram(
     labelled : int
         Images that carry any class.
     """
-    counts = np.asarray(counts)
+    values = np.asarray(counts).tolist()
     shown = min(len(classes), _BARS)
     hidden = f" (the {shown} most frequent of {len(classes):,})" if len(classes) > shown else ""
-    figure, axes = new_figure(
-        f"{taxonomy}: images of each class{hidden}", width=9, height=1.6 + 0.2 * shown
+    figure = bars(
+        classes[:shown],
+        values[:shown],
+        unit="images",
+        texts=[f"{value:,}  ({100 * value / max(labelled, 1):.1f} %)" for value in values[:shown]],
+        title=f"{taxonomy}: images of each class{hidden}",
+        width=9,
     )
-    places = np.arange(shown)
-    axes.barh(places, counts[:shown], color=PALETTE[0], height=0.75)
-    axes.set_yticks(places, [_short(name) for name in classes[:shown]], parse_math=False)
-    axes.set_ylim(shown - 0.4, -0.6)
-    axes.grid(visible=False, axis="y")
-    axes.set_xlabel("images")
-    axes.set_ylabel(taxonomy)
-    axes.margins(x=0.14)
-    for place, count in zip(places.tolist(), counts[:shown].tolist(), strict=True):
-        share = 100 * count / max(labelled, 1)
-        axes.annotate(
-            f"{count:,}  ({share:.1f} %)",
-            (count, place),
-            xytext=(4, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8,
-            color=GREY,
-        )
     return save_figure(figure, path)
 
 
@@ -91,19 +87,19 @@ def draw_matrix(
     import matplotlib as mpl
 
     aspect = "equal" if values.shape[0] == values.shape[1] else "auto"
-    colors = mpl.colormaps["Blues"].with_extremes(bad="#D9D9D9")
+    colors = mpl.colormaps["Blues"].with_extremes(bad=LINE)
     top = float(np.nanmax(values)) if np.isfinite(values).any() else 1.0
     image = axes.imshow(values, cmap=colors, vmin=0, vmax=max(top, 1e-9), aspect=aspect)
     size = 9 if cell > 0.4 else 7.5 if cell > 0.2 else 6
     axes.set_xticks(
         range(len(columns)),
-        [_short(name) for name in columns],
+        [shorten(name, _NAME) for name in columns],
         rotation=90,
         fontsize=size,
         parse_math=False,
     )
     axes.set_yticks(
-        range(len(rows)), [_short(name) for name in rows], fontsize=size, parse_math=False
+        range(len(rows)), [shorten(name, _NAME) for name in rows], fontsize=size, parse_math=False
     )
     axes.grid(visible=False)
     axes.spines[:].set_visible(True)
@@ -152,30 +148,18 @@ def draw_special(
         # No image at all: the lift is 0, which has no place on a log axis.
         marker = "o" if row["lift"] >= 1 else "s" if row["lift"] > 0 else "<"
         axes.plot(max(row["lift"], floor), place, marker=marker, color=color, markersize=6)
-    axes.axvline(1, color=GREY, linewidth=1.2, linestyle="--")
+    axes.axvline(1, color=MUTED, linewidth=1.2, linestyle="--")
     axes.set_xscale("log")
-    axes.set_yticks(
-        range(len(rows)),
-        [f"{_short(row['label'])} ({row['images']:,})" for row in rows],
-        parse_math=False,
-    )
-    axes.set_ylim(len(rows) - 0.4, -0.6)
+    names = [f"{shorten(row['label'], _NAME)} ({row['images']:,})" for row in rows]
+    name_rows(axes, names, length=60)
     axes.set_xlabel(
         f"lift: share here / share in {whole} (log; bar: 95 % interval; arrow: on no image)"
     )
     axes.set_ylabel("label (images)")
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    label_plainly(axes.xaxis, [1, 10])
     return save_figure(figure, path)
 
 
 def matrix_limit() -> int:
     """Return how many classes a matrix shows at most, so that their names can be read."""
     return _MATRIX
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _NAME else name[: _NAME - 1] + "…"

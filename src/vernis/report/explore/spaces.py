@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.report.plots import GREY, new_figure, save_figure, series_styles
+from vernis.report.charts import MUTED, new_figure, save_figure, series_styles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,7 +46,7 @@ def draw_comparison(
     names = [f"{name}  (recommended)" if name == advice["space"] else name for name in names]
     figure.legend(drawn, names, loc="outside lower left", fontsize=9, frameon=False)
     reason = _wrap(advice["reason"])
-    figure.text(0.995, 0.012, reason, ha="right", va="bottom", color=GREY, fontsize=9)
+    figure.text(0.995, 0.012, reason, ha="right", va="bottom", color=MUTED, fontsize=9)
     return save_figure(figure, path)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vernis.report.plots import GREY, PALETTE, new_figure, save_figure
+from vernis.report.charts import MUTED, PALETTE, label_plainly, new_figure, save_figure
 
 
 def draw_vocabulary(
@@ -54,10 +54,10 @@ def _draw_tail(axes: Any, ordered: np.ndarray[Any, Any], chosen: int | None) -> 
     axes.set_title("Long tail", fontsize=11)
     axes.set_xlabel("rank of the label (log)")
     axes.set_ylabel("images of the label (log)")
-    _plain_ticks(axes.xaxis, len(ordered))
-    _plain_ticks(axes.yaxis, ordered.max())
+    label_plainly(axes.xaxis, [1, len(ordered)], "{:,.0f}")
+    label_plainly(axes.yaxis, [ordered.min(), ordered.max()], "{:,.0f}")
     if chosen is not None:
-        axes.axhline(chosen, color=GREY, linestyle="--", linewidth=1.2)
+        axes.axhline(chosen, color=MUTED, linestyle="--", linewidth=1.2)
 
 
 def _draw_rest(
@@ -89,17 +89,7 @@ def _draw_rest(
     axes.set_title("What remains", fontsize=11)
     axes.set_xlabel("minimum images a label (log)")
     axes.set_ylabel("remaining (%)")
-    _plain_ticks(axes.xaxis, thresholds.max())
+    label_plainly(axes.xaxis, [1, thresholds.max()], "{:,.0f}")
     if chosen is not None:
-        axes.axvline(chosen, color=GREY, linestyle="--", linewidth=1.2, label=f"chosen: {chosen:,}")
-
-
-def _plain_ticks(axis: Any, top: float) -> None:
-    """Write 1, 10, 100 as such, and 2 and 5 between them where the axis is short."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
-
-    steps = (1.0,) if top > 1000 else (1.0, 2.0, 5.0)
-    axis.set_major_locator(LogLocator(base=10, subs=steps))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    axis.set_minor_locator(NullLocator())
-    axis.set_minor_formatter(NullFormatter())
+        name = f"chosen: {chosen:,}"
+        axes.axvline(chosen, color=MUTED, linestyle="--", linewidth=1.2, label=name)

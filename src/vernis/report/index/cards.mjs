@@ -1,147 +1,140 @@
-// How one row of each list looks. The keys of the rows are those of payload.py.
-const CHANGES = { extra: "To be removed", missing: "Missing", replaced: "Another class" };
-const GROUP_KINDS = { bytes: "Same file", pixels: "Same pixels", near: "Near duplicate" };
+// How one row of each list looks.
+import { el } from "../shared/dom.mjs";
+import { asCount, asPercent, asSize, baseName, folderName } from "../shared/wording.mjs";
+import { isAdded, isRemoved, sideOf } from "./rows.mjs";
+
+export const CHANGES = { extra: "To be removed", missing: "Missing", replaced: "Another class" };
+export const GROUP_KINDS = { bytes: "Same file", pixels: "Same pixels", near: "Near duplicate" };
 const TRANSFORMS = {
   identity: "same picture", hflip: "mirrored", vflip: "upside-down mirrored", rot180: "turned 180°", rot90: "turned 90° left",
   rot270: "turned 90° right", transpose: "mirrored and turned", transverse: "mirrored and turned", crop: "cropped", gray: "greyscale",
   brightness: "brightness", banner: "banner", scale: "other size",
 };
-const transformName = (text) => (text ? text.split("+").map((part) => TRANSFORMS[part] || part.replaceAll("_", " ")).join(", ") : "copy");
+const MOST_NEIGHBORS = 5;
 
-const imageText = (id) => (vernis.images.get(id) || { uri: "" }).uri;
+export const transformName = (text) => (text ? text.split("+").map((part) => TRANSFORMS[part] || part.replaceAll("_", " ")).join(", ") : "copy");
+
+export function chip(text, kind) {
+  return el("span", { class: "chip " + (kind || "") }, el("bdi", {}, text));
+}
 
 function chips(labels, kindOf, none) {
   return labels.length ? labels.map((label) => chip(label, kindOf(label))) : [el("span", { class: "muted" }, none)];
 }
 
-// What the change takes away and what it adds; the labels on both sides stay as they are.
-const isRemoved = (row, label) => row.c !== "missing" && row.g.includes(label) && !row.u.includes(label);
-const isAdded = (row, label) => row.c !== "extra" && row.u.includes(label) && !row.g.includes(label);
-
-// A neighbour with several labels has them joined by commas.
-function sideOf(row, label) {
-  const labels = [label, ...label.split(", ")];
-  const added = row.u.filter((one) => isAdded(row, one));
-  const removed = row.g.filter((one) => isRemoved(row, one));
-  const hasAdded = added.some((one) => labels.includes(one));
-  const hasRemoved = removed.some((one) => labels.includes(one));
-  if (hasAdded !== hasRemoved) return hasAdded ? "for" : "against";
-  return !added.length && removed.length && !hasRemoved ? "for" : "";
+function meter(share, kind) {
+  const fill = el("i");
+  fill.style.width = (100 * Math.min(Math.max(share || 0, 0), 1)).toFixed(1) + "%";
+  return el("span", { class: "meter " + kind, "aria-hidden": "true" }, fill);
 }
 
-function issueCard(row) {
-  const witness = ([id, label, similarity], kind) => {
+// The cards of one report: its images are known, the marks are kept by ``decisions``.
+export function makeCards(images, decisions) {
+  const imageOf = (id) => images.get(id) || { id, uri: "image " + id, width: 0, height: 0, size: 0, thumb: "" };
+
+  // A picture that opens in the lightbox. Its alternative text is its file name and what is said of it.
+  function picture(id, said) {
+    const { uri, thumb } = imageOf(id);
+    const inner = thumb
+      ? el("img", { src: thumb, alt: baseName(uri) + (said ? ", " + said : ""), loading: "lazy", decoding: "async" })
+      : el("span", { class: "no-picture" }, "no preview");
+    return el("button", { type: "button", class: "picture", "data-image": String(id), title: uri }, inner);
+  }
+
+  function fileName(id) {
+    const { uri } = imageOf(id);
+    const folder = folderName(uri);
+    return el("p", { class: "file", title: uri },
+      folder ? el("bdi", { class: "folder" }, folder) : null,
+      el("bdi", { class: "name" }, baseName(uri)));
+  }
+
+  function witness(row, { image, label, similarity }, kind) {
     const side = sideOf(row, label);
     const said = "labelled " + label + (side === "for" ? ", speaks for the suggestion" : side === "against" ? ", speaks for the given label" : "");
-    return el("li", { class: "neighbor " + side }, picture(id, said), el("bdi", { class: "neighbor-label", title: label }, label || "no label"),
+    return el("li", { class: "neighbor " + side }, picture(image, said), el("bdi", { class: "neighbor-label", title: label }, label || "no label"),
       el("span", { class: "muted" }, kind || (similarity === null ? "" : similarity.toFixed(2))));
-  };
-  const neighbors = [...row.d.map((twin) => witness(twin, "duplicate")), ...row.n.map((neighbor) => witness(neighbor, ""))].slice(0, 5);
-  const agreement = row.a === null ? "" : " · " + asPercent(row.a) + " agree";
-  const mark = (verdict, text, key) => el("button", {
-    type: "button", class: "mark " + verdict, "data-mark": verdict, "aria-pressed": String(decisions.get(row) === verdict),
-    title: text + " (" + key + ")", onclick: () => decisions.toggle(row, verdict),
-  }, text);
-  return el("li", { class: "item issue", "data-decision": decisions.get(row) || "" },
-    picture(row.i, "given " + (row.g.join(", ") || "no label") + ", suggested " + (row.u.join(", ") || "no label")),
-    el("div", { class: "item-body" },
-      el("p", { class: "overline" }, "#" + asCount(row.r) + " · " + row.t + " · ",
-        el("span", { class: "change" }, CHANGES[row.c] || row.c),
-        row.v !== "open" ? [" ", el("span", { class: "verdict" }, row.v)] : null,
-        row.d.length ? [" ", el("span", { class: "verdict" }, "disagrees with a duplicate")] : null),
-      fileName(row.i),
-      el("div", { class: "versus" },
-        el("span", { class: "who" }, "Given"), el("span", { class: "what" }, chips(row.g, (label) => (isRemoved(row, label) ? "given" : "given stays"), "nothing")),
-        el("span", { class: "who" }, "Suggested"), el("span", { class: "what" }, chips(row.u, (label) => (isAdded(row, label) ? "suggested" : "stays"), "nothing in its place"))),
-      el("div", { class: "item-foot" },
-        row.p === null
-          ? el("span", { class: "muted" }, "score " + row.s.toFixed(2))
-          : el("span", { class: "sure", title: "score " + row.s.toFixed(3) }, meter(row.p, "suggested"), asPercent(Math.min(row.p, 0.999)) + " sure"),
-        el("span", { class: "marks" }, mark("accept", "Accept", "a"), mark("dismiss", "Dismiss", "x")))),
-    neighbors.length
-      ? el("div", { class: "evidence" }, el("p", { class: "overline" }, "Nearest pictures" + agreement), el("ul", { class: "neighbors" }, neighbors))
-      : null);
-}
+  }
 
-function groupCard(row) {
-  const others = row.m.length - 1;
-  const ordered = [...row.m].sort((a, b) => (b[0] === row.b) - (a[0] === row.b));
-  const members = ordered.map(([id, similarity, transform, labels]) => {
-    const keeps = id === row.b;
-    const how = keeps ? "keep" : transformName(transform);
-    const ref = vernis.images.get(id) || {};
+  function issue(row) {
+    const neighbors = [
+      ...row.twins.map((twin) => witness(row, twin, "duplicate")),
+      ...row.neighbors.map((neighbor) => witness(row, neighbor, "")),
+    ].slice(0, MOST_NEIGHBORS);
+    const agreement = row.agreement === null ? "" : " · " + asPercent(row.agreement) + " agree";
+    const mark = (verdict, text, key) => el("button", {
+      type: "button", class: "mark " + verdict, "data-mark": verdict, "aria-pressed": String(decisions.get(row) === verdict),
+      title: text + " (" + key + ")", onclick: () => decisions.toggle(row, verdict),
+    }, text);
+    return el("li", { class: "item issue", "data-decision": decisions.get(row) || "" },
+      picture(row.image, "given " + (row.given.join(", ") || "no label") + ", suggested " + (row.suggested.join(", ") || "no label")),
+      el("div", { class: "item-body" },
+        el("p", { class: "overline" }, "#" + asCount(row.rank) + " · " + row.taxonomy + " · ",
+          el("span", { class: "change" }, CHANGES[row.change] || row.change),
+          row.verdict !== "open" ? [" ", el("span", { class: "verdict" }, row.verdict)] : null,
+          row.twins.length ? [" ", el("span", { class: "verdict" }, "disagrees with a duplicate")] : null),
+        fileName(row.image),
+        el("div", { class: "versus" },
+          el("span", { class: "who" }, "Given"), el("span", { class: "what" }, chips(row.given, (label) => (isRemoved(row, label) ? "given" : "given stays"), "nothing")),
+          el("span", { class: "who" }, "Suggested"), el("span", { class: "what" }, chips(row.suggested, (label) => (isAdded(row, label) ? "suggested" : "stays"), "nothing in its place"))),
+        el("div", { class: "item-foot" },
+          row.probability === null
+            ? el("span", { class: "muted" }, "score " + row.score.toFixed(2))
+            : el("span", { class: "sure", title: "score " + row.score.toFixed(3) }, meter(row.probability, "suggested"), asPercent(Math.min(row.probability, 0.999)) + " sure"),
+          el("span", { class: "marks" }, mark("accept", "Accept", "a"), mark("dismiss", "Dismiss", "x")))),
+      neighbors.length
+        ? el("div", { class: "evidence" }, el("p", { class: "overline" }, "Nearest pictures" + agreement), el("ul", { class: "neighbors" }, neighbors))
+        : null);
+  }
+
+  function member(group, { image, similarity, transform, labels }) {
+    const keeps = image === group.keeper;
+    const { width, height, size } = imageOf(image);
     return el("li", { class: "member" + (keeps ? " keeper" : "") },
-      picture(id, keeps ? "to be kept" : "copy"),
-      el("p", { class: "member-head" }, keeps ? el("span", { class: "keep" }, "Keep") : el("span", {}, how),
+      picture(image, keeps ? "to be kept" : "copy"),
+      el("p", { class: "member-head" }, keeps ? el("span", { class: "keep" }, "Keep") : el("span", {}, transformName(transform)),
         keeps || similarity === null ? null : el("span", { class: "number" }, similarity.toFixed(3))),
-      fileName(id),
-      ref.width ? el("p", { class: "muted small" }, ref.width + " × " + ref.height + (ref.size ? " · " + ref.size : "")) : null,
+      fileName(image),
+      width ? el("p", { class: "muted small" }, width + " × " + height + (size ? " · " + asSize(size) : "")) : null,
       labels.length ? el("p", { class: "what" }, labels.map((label) => chip(label))) : null);
-  });
-  const merged = Object.entries(row.l);
-  return el("li", { class: "item group" + (row.m.length > 3 ? " wide" : "") },
-    el("div", { class: "group-head" },
-      el("h3", {}, GROUP_KINDS[row.k] || row.k, el("span", { class: "muted" }, " · keep 1, " + others + (others === 1 ? " copy" : " copies"))),
-      row.x.length ? el("span", { class: "chip conflict" }, "Labels disagree: ", el("bdi", {}, row.x.join(", "))) : null),
-    row.w ? el("p", { class: "muted" }, "Keeper: " + row.w) : null,
-    el("ul", { class: "members" }, members),
-    merged.length
-      ? el("p", { class: "merged" }, el("span", { class: "muted" }, "Labels of the keeper after merging: "),
-        merged.map(([taxonomy, labels]) => [el("span", { class: "muted" }, " " + taxonomy + " "), ...labels.map((label) => chip(label))]))
-      : null);
-}
+  }
 
-function qualityCard(row) {
-  return el("li", { class: "item tile-item" },
-    picture(row.i, row.k),
-    el("p", { class: "tile-head" }, el("span", {}, row.k), el("span", { class: "number" }, row.s === null ? "" : row.s.toFixed(2))),
-    meter(row.s, "plain"),
-    fileName(row.i),
-    row.n ? el("p", { class: "muted small" }, row.n) : null);
-}
+  function group(row) {
+    const others = row.members.length - 1;
+    const ordered = [...row.members].sort((a, b) => (b.image === row.keeper) - (a.image === row.keeper));
+    const merged = Object.entries(row.merged);
+    return el("li", { class: "item group" + (row.members.length > 3 ? " wide" : "") },
+      el("div", { class: "group-head" },
+        el("h3", {}, GROUP_KINDS[row.kind] || row.kind, el("span", { class: "muted" }, " · keep 1, " + others + (others === 1 ? " copy" : " copies"))),
+        row.conflicts.length ? el("span", { class: "chip conflict" }, "Labels disagree: ", el("bdi", {}, row.conflicts.join(", "))) : null),
+      row.reason ? el("p", { class: "muted" }, "Keeper: " + row.reason) : null,
+      el("ul", { class: "members" }, ordered.map((one) => member(row, one))),
+      merged.length
+        ? el("p", { class: "merged" }, el("span", { class: "muted" }, "Labels of the keeper after merging: "),
+          merged.map(([taxonomy, labels]) => [el("span", { class: "muted" }, " " + taxonomy + " "), ...labels.map((label) => chip(label))]))
+        : null);
+  }
 
-function fillCard(row) {
-  return el("li", { class: "item tile-item" },
-    picture(row.i, "suggested " + row.l),
-    el("p", { class: "tile-head" }, chip(row.l, "suggested"), el("span", { class: "number" }, asPercent(row.p))),
-    fileName(row.i),
-    el("p", { class: "muted small" }, row.t),
-    row.n.length
-      ? el("ul", { class: "alike", "aria-label": "Labelled pictures like it" }, row.n.map(([id, label, similarity]) =>
-        el("li", {}, picture(id, "labelled " + label + (similarity === null ? "" : ", similarity " + similarity.toFixed(2))))))
-      : null);
-}
+  function poor(row) {
+    return el("li", { class: "item tile-item" },
+      picture(row.image, row.kind),
+      el("p", { class: "tile-head" }, el("span", {}, row.kind), el("span", { class: "number" }, row.score === null ? "" : row.score.toFixed(2))),
+      meter(row.score, "plain"),
+      fileName(row.image),
+      row.note ? el("p", { class: "muted small" }, row.note) : null);
+  }
 
-const LISTS = {
-  issues: {
-    pageSize: 12, noun: ["label issue", "label issues"], placeholder: "Search file, class or change", card: issueCard,
-    filters: {
-      taxonomy: { name: "Taxonomy", all: "All", of: (row) => row.t },
-      change: { name: "Change", all: "All", of: (row) => row.c, say: (value) => CHANGES[value] || value },
-      given: { name: "Given class", all: "Any given class", of: (row) => row.g[0] || "nothing" },
-      suggested: { name: "Suggested class", all: "Any suggested class", of: (row) => row.u[0] || "nothing" },
-    },
-    text: (row) => [imageText(row.i), row.t, row.c, ...row.g, ...row.u],
-  },
-  duplicates: {
-    pageSize: 10, noun: ["group", "groups"], placeholder: "Search file, label or transform", card: groupCard,
-    filters: {
-      kind: { name: "Kind", all: "All", of: (row) => row.k, say: (value) => GROUP_KINDS[value] || value },
-      conflict: { name: "Labels", all: "Any labels", of: (row) => (row.x.length ? "Labels disagree" : "Labels agree") },
-    },
-    text: (row) => row.m.flatMap(([id, , transform, labels]) => [imageText(id), transformName(transform), ...labels]),
-  },
-  quality: {
-    pageSize: 30, noun: ["picture", "pictures"], placeholder: "Search file", card: qualityCard,
-    filters: { kind: { name: "Kind", all: "All", of: (row) => row.k } },
-    text: (row) => [imageText(row.i), row.k, row.n],
-  },
-  fill: {
-    pageSize: 30, noun: ["suggestion", "suggestions"], placeholder: "Search file or class", card: fillCard,
-    filters: {
-      taxonomy: { name: "Taxonomy", all: "All", of: (row) => row.t },
-      label: { name: "Class", all: "All classes", of: (row) => row.l },
-    },
-    text: (row) => [imageText(row.i), row.l],
-  },
-};
+  function fill(row) {
+    return el("li", { class: "item tile-item" },
+      picture(row.image, "suggested " + row.label),
+      el("p", { class: "tile-head" }, chip(row.label, "suggested"), el("span", { class: "number" }, asPercent(row.probability))),
+      fileName(row.image),
+      el("p", { class: "muted small" }, row.taxonomy),
+      row.neighbors.length
+        ? el("ul", { class: "alike", "aria-label": "Labelled pictures like it" }, row.neighbors.map(({ image, label, similarity }) =>
+          el("li", {}, picture(image, "labelled " + label + (similarity === null ? "" : ", similarity " + similarity.toFixed(2))))))
+        : null);
+  }
+
+  return { imageOf, fileName, issue, group, poor, fill };
+}

@@ -1,30 +1,34 @@
 // What the reader marks stays in the page; the tray turns it into commands to copy.
-const decisions = (function () {
-  const marked = new Map();
-  const tray = document.querySelector("[data-tray]");
-  const quoted = (text) => (/^[\w./@%+=:-]+$/.test(text) ? text : "'" + text.replaceAll("'", "'\\''") + "'");
+import { el, one, say } from "../shared/dom.mjs";
+import { asCount } from "../shared/wording.mjs";
 
-  function commands() {
-    const groups = new Map();
-    for (const [row, verdict] of marked) {
-      const key = JSON.stringify([verdict, row.t]);
-      if (!groups.has(key)) groups.set(key, []);
-      groups.get(key).push(row.i);
-    }
-    return [...groups].map(([key, ids]) => {
-      const [verdict, taxonomy] = JSON.parse(key);
-      return "vernis " + verdict + " " + quoted(taxonomy) + " " + ids.join(" ");
-    });
+export const quoted = (text) => (/^[\w./@%+=:-]+$/.test(text) ? text : "'" + text.replaceAll("'", "'\\''") + "'");
+
+// One command for each verdict and taxonomy, in the order of marking: ``marked`` is row → verdict.
+export function commandsOf(marked) {
+  const groups = new Map();
+  for (const [row, verdict] of marked) {
+    const key = JSON.stringify([verdict, row.taxonomy]);
+    if (!groups.has(key)) groups.set(key, []);
+    groups.get(key).push(row.image);
   }
+  return [...groups].map(([key, ids]) => {
+    const [verdict, taxonomy] = JSON.parse(key);
+    return "vernis " + verdict + " " + quoted(taxonomy) + " " + ids.join(" ");
+  });
+}
+
+export function makeDecisions() {
+  const marked = new Map();
+  const tray = one("[data-tray]");
 
   function draw() {
     tray.hidden = marked.size === 0;
     const count = (verdict) => [...marked.values()].filter((v) => v === verdict).length;
-    const text = commands().join("\n");
     tray.replaceChildren(
       el("p", {}, el("strong", {}, asCount(count("accept"))), " accepted, ", el("strong", {}, asCount(count("dismiss"))), " dismissed. ",
         el("span", { class: "muted" }, "Nothing is changed until you run the commands.")),
-      el("button", { type: "button", class: "button primary copy", "data-copy": text }, "Copy commands"),
+      el("button", { type: "button", class: "button primary copy", "data-copy": commandsOf(marked).join("\n") }, "Copy commands"),
       el("button", { type: "button", class: "button", onclick: clear }, "Clear"));
   }
 
@@ -55,4 +59,4 @@ const decisions = (function () {
   }
 
   return { get: (row) => marked.get(row), toggle };
-})();
+}

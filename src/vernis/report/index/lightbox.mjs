@@ -1,7 +1,11 @@
 // One picture large, with what is known of it. It steps through the pictures of the page that it
 // was opened from.
-const lightbox = (function () {
-  const dialog = document.querySelector("[data-lightbox]");
+import { el, one, say } from "../shared/dom.mjs";
+import { asSize, baseName } from "../shared/wording.mjs";
+import { chip } from "./cards.mjs";
+
+export function makeLightbox({ imageOf, fileName }) {
+  const dialog = one("[data-lightbox]");
   let sequence = [];
   let at = 0;
   let opener = null;
@@ -9,9 +13,8 @@ const lightbox = (function () {
   function show(step) {
     at = (step + sequence.length) % sequence.length;
     const source = sequence[at];
-    const id = Number(source.dataset.image);
-    const ref = vernis.images.get(id) || { uri: "image " + id };
-    const facts = [ref.width ? ref.width + " × " + ref.height + " pixels" : "", ref.size, "id " + id].filter(Boolean).join(" · ");
+    const { id, uri, width, height, size, thumb } = imageOf(Number(source.dataset.image));
+    const facts = [width ? width + " × " + height + " pixels" : "", size ? asSize(size) : "", "id " + id].filter(Boolean).join(" · ");
     const item = source.closest(".item");
     const versus = item && item.querySelector(".versus");
     const owner = item && item.querySelector(".picture") === source;
@@ -19,7 +22,7 @@ const lightbox = (function () {
     const image = source.querySelector("img");
     dialog.replaceChildren(
       el("div", { class: "stage" },
-        ref.thumb ? el("img", { src: ref.thumb, alt: image ? image.alt : baseName(ref.uri) }) : el("span", { class: "no-picture" }, "no preview")),
+        thumb ? el("img", { src: thumb, alt: image ? image.alt : baseName(uri) }) : el("span", { class: "no-picture" }, "no preview")),
       el("div", { class: "about" },
         fileName(id),
         el("p", { class: "muted" }, facts),
@@ -30,12 +33,11 @@ const lightbox = (function () {
           el("span", { class: "muted" }, (at + 1) + " of " + sequence.length),
           el("button", { type: "button", class: "button", onclick: () => show(at + 1), "aria-label": "Next picture" }, "→"),
           el("button", { type: "button", class: "button close", onclick: () => dialog.close() }, "Close"))));
-    say(baseName(ref.uri));
+    say(baseName(uri));
   }
 
   function open(source) {
-    const list = source.closest("[data-items]");
-    sequence = [...list.querySelectorAll("[data-image]")];
+    sequence = [...source.closest("[data-items]").querySelectorAll("[data-image]")];
     opener = source;
     show(sequence.indexOf(source));
     if (!dialog.open) dialog.showModal();
@@ -57,5 +59,5 @@ const lightbox = (function () {
     const source = event.target.closest("[data-image]");
     if (source) open(source);
   });
-  return { open, get isOpen() { return dialog.open; } };
-})();
+  return { open };
+}

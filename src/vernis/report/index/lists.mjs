@@ -1,47 +1,35 @@
 // A list with search, filters and pages. Only one page is in the document at a time.
-function makeList(host, options) {
-  const rows = vernis.rows[options.name];
-  if (!rows) return null;
+import { el, say } from "../shared/dom.mjs";
+import { asCount } from "../shared/wording.mjs";
+import { countPages, entriesOf, findRows, makeTextOf, pageOf } from "./finding.mjs";
+
+export function makeList(host, options) {
+  const { rows, filters, pageSize } = options;
   const items = host.querySelector("[data-items]");
   const pager = host.querySelector("[data-pager]");
   const toolbar = host.querySelector("[data-toolbar]");
-  const state = { query: "", filters: {}, page: 0, found: rows };
+  const state = { query: "", chosen: {}, page: 0, found: rows };
   const counted = el("span", { class: "counted" });
-
   const noun = options.noun[rows.length === 1 ? 0 : 1];
-
-  const pages = () => Math.max(1, Math.ceil(state.found.length / options.pageSize));
+  const textOf = makeTextOf(options.text);
+  const pages = () => countPages(state.found, pageSize);
 
   function search() {
-    const words = state.query.toLowerCase().split(/\s+/).filter(Boolean);
-    state.found = rows.filter((row) =>
-      Object.entries(state.filters).every(([key, wanted]) => wanted === "" || options.filters[key].of(row) === wanted) &&
-      (words.length === 0 || words.every((word) => textOf(row).includes(word))));
+    state.found = findRows(rows, { query: state.query, chosen: state.chosen, filters, textOf });
     show(0);
   }
 
-  const texts = new Map();
-  function textOf(row) {
-    let text = texts.get(row);
-    if (text === undefined) {
-      text = options.text(row).join("\n").toLowerCase();
-      texts.set(row, text);
-    }
-    return text;
-  }
-
-  function show(page) {
-    state.page = Math.min(Math.max(page, 0), pages() - 1);
-    const from = state.page * options.pageSize;
-    const shown = state.found.slice(from, from + options.pageSize);
-    items.replaceChildren(...shown.map((row, i) => {
+  function show(wanted) {
+    const page = pageOf(state.found, wanted, pageSize);
+    state.page = page.number;
+    items.replaceChildren(...page.rows.map((row, i) => {
       const node = options.card(row);
       node.tabIndex = -1;
-      node.dataset.item = String(from + i);
+      node.dataset.item = String(page.from + i);
       node.row = row;
       return node;
     }));
-    if (!shown.length) items.append(el("li", { class: "nothing" }, "Nothing matches. Clear the search or the filters."));
+    if (!page.rows.length) items.append(el("li", { class: "nothing" }, "Nothing matches. Clear the search or the filters."));
     counted.textContent = state.found.length === rows.length
       ? asCount(rows.length) + " " + noun
       : asCount(state.found.length) + " of " + asCount(rows.length) + " " + noun;
@@ -71,7 +59,7 @@ function makeList(host, options) {
 
   function choice(key, filter, entries) {
     return el("label", { class: "field" }, el("span", { class: "visually-hidden" }, filter.name),
-      el("select", { onchange: (event) => { state.filters[key] = event.target.value; search(); } },
+      el("select", { onchange: (event) => { state.chosen[key] = event.target.value; search(); } },
         entries.map(([value, text, count]) => el("option", { value }, value ? text + " (" + asCount(count) + ")" : text))));
   }
 
@@ -80,7 +68,7 @@ function makeList(host, options) {
     group.append(...entries.map(([value, text, count]) => el("button", {
       type: "button", "aria-pressed": String(value === ""),
       onclick: (event) => {
-        state.filters[key] = value;
+        state.chosen[key] = value;
         for (const other of group.children) other.setAttribute("aria-pressed", String(other === event.currentTarget));
         search();
       },
@@ -90,15 +78,11 @@ function makeList(host, options) {
 
   function drawToolbar() {
     const parts = [];
-    for (const [key, filter] of Object.entries(options.filters)) {
-      const values = [...new Set(rows.map(filter.of))];
-      if (values.length < 2) continue;
-      const counts = new Map();
-      for (const row of rows) counts.set(filter.of(row), (counts.get(filter.of(row)) || 0) + 1);
-      state.filters[key] = "";
-      const entries = [["", filter.all, rows.length], ...values.map((value) => [value, filter.say ? filter.say(value) : value, counts.get(value)])];
-      parts.push(entries.length <= 6 && entries.map(([, text]) => text).join("").length < 64
-        ? segments(key, filter, entries) : choice(key, filter, entries));
+    for (const [key, filter] of Object.entries(filters)) {
+      const entries = entriesOf(rows, filter);
+      if (!entries.length) continue;
+      const isShort = entries.length <= 6 && entries.map(([, text]) => text).join("").length < 64;
+      parts.push(isShort ? segments(key, filter, entries) : choice(key, filter, entries));
     }
     let timer = 0;
     const box = el("input", {
@@ -113,12 +97,5 @@ function makeList(host, options) {
 
   drawToolbar();
   show(0);
-  return {
-    host, items, rows,
-    get page() { return state.page; },
-    get pages() { return pages(); },
-    get found() { return state.found; },
-    turn, show,
-    redraw: () => show(state.page),
-  };
+  return { host, items, turn, get page() { return state.page; }, get pages() { return pages(); } };
 }

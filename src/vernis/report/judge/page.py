@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
-from string import Template
 
-from vernis.report.markup import join, tag
+from vernis.report.pages import render_page
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,33 +42,20 @@ def render_judge_page(
     nothing : str
         What the saved file says of an image that carries no class.
     """
-    payload = {
-        "taxonomy": taxonomy,
-        "kind": kind,
-        "classes": list(classes),
-        "key": key,
-        "nothing": nothing,
-        "images": [
-            {"image": row.image, "candidates": list(row.candidates), "thumb": row.thumb}
-            for row in images
-        ],
-    }
-    # "</script>" in a name must not end the script.
-    text = json.dumps(payload, ensure_ascii=True).replace("<", "\\u003c")
-    page = Template(_template("judge/judge.html")).substitute(
-        title=tag("title", f"{taxonomy}: judge a sample · Vernis"),
-        heading=join(f"Judge a sample of {taxonomy}"),
-        introduction=join(
-            f"{len(images):,} images drawn at random, in random order: you may stop at any of "
-            "them. What the collection says of an image is not shown as such, so that it does not "
-            "sway you. Save the file into this page's folder, then run vernis lab truth."
-        ),
-        style=_template("judge/judge.css"),
-        payload=text,
-        script=_template("judge/judge.mjs"),
+    return render_page(
+        "judge/judge.html",
+        styles=("shared/base.css", "judge/judge.css"),
+        script="judge/main.mjs",
+        data={
+            "taxonomy": taxonomy,
+            "kind": kind,
+            "classes": classes,
+            "key": key,
+            "nothing": nothing,
+            "images": images,
+        },
+        title=f"{taxonomy}: judge a sample",
+        generator="Vernis sample",
+        taxonomy=taxonomy,
+        n_images=len(images),
     )
-    return page.encode("utf-8", "replace")
-
-
-def _template(name: str) -> str:
-    return (files("vernis.report") / name).read_text(encoding="utf-8")

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from vernis.core.labels.scores import LABEL_SCORERS
-from vernis.report.plots import (
+from vernis.report.charts import (
     grid_shape,
     hide_spare_panels,
     legend_outside,
     new_figure,
     save_figure,
+    separate_rows,
     series_styles,
 )
 
@@ -90,6 +91,4 @@ def _draw_panel(
                 axes.plot(x, y, "o", markersize=12, color="black", fillstyle="none")
     axes.set_yticks(range(len(models)), [name.replace("_", " ") for name in models])
     axes.set_ylim(-0.5, len(models) - 0.5)
-    axes.grid(axis="y", visible=False)
-    for border in range(1, len(models)):
-        axes.axhline(border - 0.5, color="#E3E3E3", linewidth=0.8)
+    separate_rows(axes, len(models))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vernis.report.plots import (
+from vernis.report.charts import (
     PALETTE,
     draw_line,
     grid_shape,
@@ -17,6 +17,7 @@ from vernis.report.plots import (
     legend_outside,
     new_figure,
     save_figure,
+    separate_rows,
     series_styles,
 )
 from vernis.report.wording import counted
@@ -63,20 +64,13 @@ def draw_models(rows: Rows, path: Path, about: str) -> Path:
     right.set_xscale("log")
     label_plainly(right.xaxis, all_seconds)
     right.set_xlabel("processor seconds a fold (log.)")
-    _separate(left, len(names))
-    _separate(right, len(names))
+    left.set_ylim(len(names) - 0.5, -0.5)
+    for panel in (left, right):
+        separate_rows(panel, len(names))
     handles, labels = left.get_legend_handles_labels()
     more = right.get_legend_handles_labels()
     legend_outside(right, handles=handles + more[0], labels=labels + more[1])
     return save_figure(figure, path)
-
-
-def _separate(axes: Any, count: int) -> None:
-    """Draw lines between the rows of a chart whose first row is on top."""
-    axes.set_ylim(count - 0.5, -0.5)
-    axes.grid(axis="y", visible=False)
-    for border in range(1, count):
-        axes.axhline(border - 0.5, color="#E3E3E3", linewidth=0.8)
 
 
 def _number(value: Any) -> float:
@@ -138,7 +132,8 @@ def draw_spaces(rows: Rows, path: Path, about: str) -> Path:
     axes.set_yticks(
         np.arange(len(places)), [f"{space}\n{layer}" for space, layer in places], fontsize=8
     )
-    _separate(axes, len(places))
+    axes.set_ylim(len(places) - 0.5, -0.5)
+    separate_rows(axes, len(places))
     axes.set_xlabel("micro-F1, bars: deviation over folds")
     legend_outside(axes)
     return save_figure(figure, path)

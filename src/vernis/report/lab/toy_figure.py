@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vernis.report.plots import PALETTE, new_figure, save_figure
+from vernis.report.charts import PALETTE, new_figure, save_figure
 
 
 def draw_toys(

@@ -1,216 +1,219 @@
 // Draws the map: dots far out, thumbnails near in. While a hand moves a map that takes long to
 // draw, the last drawing is moved, and drawn anew when there is time.
-"use strict";
+import { spot } from "./data.mjs";
 
-const stage = document.getElementById("stage");
-const pen = stage.getContext("2d", { alpha: false });
-const view = { scale: 1, left: 0, top: 0, width: 1, height: 1, ratio: 1 };
 const PICTURES_FROM = 7; // pixels of a cell
 const MARGIN = 22;
-let palette = {};
-let kept = null; // the last full drawing and where it lies
-let slow = 0; // milliseconds that it took
-let pending = 0;
-let settled = 0;
 
-function readPalette() {
-  const style = getComputedStyle(document.documentElement);
-  const probe = document.createElement("span");
-  document.body.append(probe);
-  const read = (name) => {
-    probe.style.color = style.getPropertyValue(name);
-    return getComputedStyle(probe).color;
-  };
-  palette = { page: read("--page"), line: read("--line-strong"), ink: read("--ink"), focus: read("--focus"), dim: read("--line") };
-  probe.remove();
-}
+export function makeCanvas(stage, map, sheet) {
+  const { shown } = map;
+  const pen = stage.getContext("2d", { alpha: false });
+  const view = { scale: 1, left: 0, top: 0, width: 1, height: 1, ratio: 1 };
+  let palette = {};
+  let kept = null; // the last full drawing and where it lies
+  let slow = 0; // milliseconds that it took
+  let pending = 0;
+  let settled = 0;
 
-const fitScale = () => Math.min((view.width - 2 * MARGIN) / data.columns, (view.height - 2 * MARGIN) / data.rows);
-
-function fit() {
-  view.scale = Math.max(0.05, fitScale());
-  view.left = (view.width - data.columns * view.scale) / 2;
-  view.top = (view.height - data.rows * view.scale) / 2;
-  changed();
-}
-
-function resize() {
-  const before = [view.width, view.height];
-  const box = stage.getBoundingClientRect();
-  view.ratio = Math.min(window.devicePixelRatio || 1, 2);
-  view.width = Math.max(1, box.width);
-  view.height = Math.max(1, box.height);
-  stage.width = Math.round(view.width * view.ratio);
-  stage.height = Math.round(view.height * view.ratio);
-  view.left += (view.width - before[0]) / 2;
-  view.top += (view.height - before[1]) / 2;
-  kept = null;
-  draw(); // at once: the new size has wiped the stage
-}
-
-function zoomAt(x, y, factor) {
-  const scale = Math.min(400, Math.max(fitScale() * 0.5, view.scale * factor));
-  view.left = x - ((x - view.left) * scale) / view.scale;
-  view.top = y - ((y - view.top) * scale) / view.scale;
-  view.scale = scale;
-  changed();
-}
-
-function moveBy(x, y) {
-  // Some of the map stays in sight.
-  const wide = data.columns * view.scale, high = data.rows * view.scale;
-  view.left = Math.min(view.width - 80, Math.max(80 - wide, view.left + x));
-  view.top = Math.min(view.height - 80, Math.max(80 - high, view.top + y));
-  changed();
-}
-
-function centerOn(i, scale) {
-  view.scale = Math.max(view.scale, scale || 0);
-  view.left = view.width / 2 - shown.x[i] * view.scale;
-  view.top = view.height / 2 - shown.y[i] * view.scale;
-  changed();
-}
-
-function bringIntoSight(i) {
-  const x = view.left + shown.x[i] * view.scale, y = view.top + shown.y[i] * view.scale;
-  const edge = Math.min(120, view.width / 4, view.height / 4);
-  if (x < edge || y < edge || x > view.width - edge || y > view.height - edge) centerOn(i);
-}
-
-// Ask for a drawing; `whole` when more has changed than the place of the map.
-function changed(whole) {
-  if (whole) kept = null;
-  if (!pending) pending = requestAnimationFrame(draw);
-}
-
-function draw() {
-  cancelAnimationFrame(pending);
-  pending = 0;
-  clearTimeout(settled);
-  const away = kept && (kept.scale !== view.scale || kept.left !== view.left || kept.top !== view.top);
-  if (away && slow > 14) {
-    drawKept();
-    settled = setTimeout(() => { kept = null; changed(); }, 90);
-  } else {
-    const began = performance.now();
-    drawAll();
-    slow = performance.now() - began;
-    if (slow > 14) keep();
+  function readPalette() {
+    const style = getComputedStyle(document.documentElement);
+    const probe = document.createElement("span");
+    document.body.append(probe);
+    const read = (name) => {
+      probe.style.color = style.getPropertyValue(name);
+      return getComputedStyle(probe).color;
+    };
+    palette = { page: read("--page"), line: read("--line-strong"), ink: read("--ink"), focus: read("--focus"), dim: read("--line") };
+    probe.remove();
   }
-  drawRings();
-}
 
-function keep() {
-  const copy = (kept && kept.canvas) || document.createElement("canvas");
-  copy.width = stage.width;
-  copy.height = stage.height;
-  copy.getContext("2d").drawImage(stage, 0, 0);
-  kept = { canvas: copy, scale: view.scale, left: view.left, top: view.top };
-}
+  const fitScale = () => Math.min((view.width - 2 * MARGIN) / map.columns, (view.height - 2 * MARGIN) / map.rows);
 
-function drawKept() {
-  const grown = view.scale / kept.scale;
-  pen.setTransform(view.ratio, 0, 0, view.ratio, 0, 0);
-  pen.fillStyle = palette.page;
-  pen.fillRect(0, 0, view.width, view.height);
-  pen.imageSmoothingEnabled = true;
-  pen.drawImage(kept.canvas, view.left - kept.left * grown, view.top - kept.top * grown, view.width * grown, view.height * grown);
-}
+  function fit() {
+    view.scale = Math.max(0.05, fitScale());
+    view.left = (view.width - map.columns * view.scale) / 2;
+    view.top = (view.height - map.rows * view.scale) / 2;
+    changed();
+  }
 
-function drawAll() {
-  pen.setTransform(view.ratio, 0, 0, view.ratio, 0, 0);
-  pen.fillStyle = palette.page;
-  pen.fillRect(0, 0, view.width, view.height);
-  const reach = view.scale;
-  const seen = [];
-  for (let i = 0; i < count; i += 1) {
+  function resize() {
+    const before = [view.width, view.height];
+    const box = stage.getBoundingClientRect();
+    view.ratio = Math.min(window.devicePixelRatio || 1, 2);
+    view.width = Math.max(1, box.width);
+    view.height = Math.max(1, box.height);
+    stage.width = Math.round(view.width * view.ratio);
+    stage.height = Math.round(view.height * view.ratio);
+    view.left += (view.width - before[0]) / 2;
+    view.top += (view.height - before[1]) / 2;
+    kept = null;
+    draw(); // at once: the new size has wiped the stage
+  }
+
+  function zoomAt(x, y, factor) {
+    const scale = Math.min(400, Math.max(fitScale() * 0.5, view.scale * factor));
+    view.left = x - ((x - view.left) * scale) / view.scale;
+    view.top = y - ((y - view.top) * scale) / view.scale;
+    view.scale = scale;
+    changed();
+  }
+
+  function moveBy(x, y) {
+    // Some of the map stays in sight.
+    const wide = map.columns * view.scale, high = map.rows * view.scale;
+    view.left = Math.min(view.width - 80, Math.max(80 - wide, view.left + x));
+    view.top = Math.min(view.height - 80, Math.max(80 - high, view.top + y));
+    changed();
+  }
+
+  function centerOn(i, scale) {
+    view.scale = Math.max(view.scale, scale || 0);
+    view.left = view.width / 2 - shown.x[i] * view.scale;
+    view.top = view.height / 2 - shown.y[i] * view.scale;
+    changed();
+  }
+
+  function bringIntoSight(i) {
     const x = view.left + shown.x[i] * view.scale, y = view.top + shown.y[i] * view.scale;
-    if (x > -reach && y > -reach && x < view.width + reach && y < view.height + reach) seen.push(i);
+    const edge = Math.min(120, view.width / 4, view.height / 4);
+    if (x < edge || y < edge || x > view.width - edge || y > view.height - edge) centerOn(i);
   }
-  if (view.scale >= PICTURES_FROM && data.levels.length) drawPictures(seen);
-  else drawDots(seen);
-}
 
-function drawDots(seen) {
-  const side = Math.max(1.6, view.scale * 0.86), half = side / 2;
-  const piles = new Map([[palette.dim, []]]);
-  for (const i of seen) {
-    const color = shown.active[i] ? shown.colors[i] : palette.dim;
-    if (!piles.has(color)) piles.set(color, []);
-    piles.get(color).push(i);
+  // Ask for a drawing; `whole` when more has changed than the place of the map.
+  function changed(whole) {
+    if (whole) kept = null;
+    if (!pending) pending = requestAnimationFrame(draw);
   }
-  for (const [color, pile] of piles) {
-    pen.beginPath();
-    for (const i of pile) {
-      pen.rect(view.left + shown.x[i] * view.scale - half, view.top + shown.y[i] * view.scale - half, side, side);
+
+  function draw() {
+    cancelAnimationFrame(pending);
+    pending = 0;
+    clearTimeout(settled);
+    const away = kept && (kept.scale !== view.scale || kept.left !== view.left || kept.top !== view.top);
+    if (away && slow > 14) {
+      drawKept();
+      settled = setTimeout(() => { kept = null; changed(); }, 90);
+    } else {
+      const began = performance.now();
+      drawAll();
+      slow = performance.now() - began;
+      if (slow > 14) keep();
     }
-    pen.fillStyle = color;
-    pen.fill();
+    drawRings();
   }
-}
 
-function drawPictures(seen) {
-  const side = view.scale * (view.scale < 14 ? 1 : 0.94);
-  const fine = side * view.ratio > data.levels[0].edge * 1.3 && data.levels.length > 1;
-  const frame = shown.facet ? Math.max(1, Math.min(5, side * 0.07)) : 0;
-  pen.imageSmoothingEnabled = true;
-  pen.imageSmoothingQuality = fine ? "high" : "medium";
-  for (const wanted of [0, 1]) { // those that the filters leave lie on top
+  function keep() {
+    const copy = (kept && kept.canvas) || document.createElement("canvas");
+    copy.width = stage.width;
+    copy.height = stage.height;
+    copy.getContext("2d").drawImage(stage, 0, 0);
+    kept = { canvas: copy, scale: view.scale, left: view.left, top: view.top };
+  }
+
+  function drawKept() {
+    const grown = view.scale / kept.scale;
+    pen.setTransform(view.ratio, 0, 0, view.ratio, 0, 0);
+    pen.fillStyle = palette.page;
+    pen.fillRect(0, 0, view.width, view.height);
+    pen.imageSmoothingEnabled = true;
+    pen.drawImage(kept.canvas, view.left - kept.left * grown, view.top - kept.top * grown, view.width * grown, view.height * grown);
+  }
+
+  function drawAll() {
+    pen.setTransform(view.ratio, 0, 0, view.ratio, 0, 0);
+    pen.fillStyle = palette.page;
+    pen.fillRect(0, 0, view.width, view.height);
+    const reach = view.scale;
+    const seen = [];
+    for (let i = 0; i < map.count; i += 1) {
+      const x = view.left + shown.x[i] * view.scale, y = view.top + shown.y[i] * view.scale;
+      if (x > -reach && y > -reach && x < view.width + reach && y < view.height + reach) seen.push(i);
+    }
+    if (view.scale >= PICTURES_FROM && map.levels.length) drawPictures(seen);
+    else drawDots(seen);
+  }
+
+  function drawDots(seen) {
+    const side = Math.max(1.6, view.scale * 0.86), half = side / 2;
+    const piles = new Map([[palette.dim, []]]);
     for (const i of seen) {
-      if (shown.active[i] !== wanted) continue;
-      const x = view.left + shown.x[i] * view.scale - side / 2;
-      const y = view.top + shown.y[i] * view.scale - side / 2;
-      pen.globalAlpha = wanted ? 1 : 0.14;
-      if (frame) {
-        pen.fillStyle = wanted ? shown.colors[i] : palette.line;
-        pen.fillRect(x, y, side, side);
+      const color = shown.active[i] ? shown.colors[i] : palette.dim;
+      if (!piles.has(color)) piles.set(color, []);
+      piles.get(color).push(i);
+    }
+    for (const [color, pile] of piles) {
+      pen.beginPath();
+      for (const i of pile) {
+        pen.rect(view.left + shown.x[i] * view.scale - half, view.top + shown.y[i] * view.scale - half, side, side);
       }
-      drawSquare(pen, i, fine, x + frame, y + frame, side - 2 * frame);
+      pen.fillStyle = color;
+      pen.fill();
     }
   }
-  pen.globalAlpha = 1;
-}
 
-// The middle of a thumbnail as a square; from the small sheets while the large one is decoded.
-function drawSquare(on, i, fine, x, y, side) {
-  for (const level of fine ? [1, 0] : [0]) {
-    const at = spot(level, i);
-    const from = at && sheet(level, at.number);
-    if (!from) continue;
-    const least = Math.min(at.width, at.height);
-    on.drawImage(from, at.left + (at.width - least) / 2, at.top + (at.height - least) / 2, least, least, x, y, side, side);
-    return;
+  function drawPictures(seen) {
+    const side = view.scale * (view.scale < 14 ? 1 : 0.94);
+    const fine = side * view.ratio > map.levels[0].edge * 1.3 && map.levels.length > 1;
+    const frame = shown.facet ? Math.max(1, Math.min(5, side * 0.07)) : 0;
+    pen.imageSmoothingEnabled = true;
+    pen.imageSmoothingQuality = fine ? "high" : "medium";
+    for (const wanted of [0, 1]) { // those that the filters leave lie on top
+      for (const i of seen) {
+        if (shown.active[i] !== wanted) continue;
+        const x = view.left + shown.x[i] * view.scale - side / 2;
+        const y = view.top + shown.y[i] * view.scale - side / 2;
+        pen.globalAlpha = wanted ? 1 : 0.14;
+        if (frame) {
+          pen.fillStyle = wanted ? shown.colors[i] : palette.line;
+          pen.fillRect(x, y, side, side);
+        }
+        drawSquare(pen, i, fine, x + frame, y + frame, side - 2 * frame);
+      }
+    }
+    pen.globalAlpha = 1;
   }
-  on.fillStyle = palette.line;
-  on.fillRect(x, y, side, side);
-}
 
-function drawRings() {
-  pen.setTransform(view.ratio, 0, 0, view.ratio, 0, 0);
-  for (const [i, width] of [[shown.hovered, 2], [shown.current, 3]]) {
-    if (i < 0) continue;
-    const side = Math.max(9, view.scale * 0.94) + 2;
-    const x = view.left + shown.x[i] * view.scale - side / 2, y = view.top + shown.y[i] * view.scale - side / 2;
-    pen.lineWidth = width + 2;
-    pen.strokeStyle = palette.page;
-    pen.strokeRect(x, y, side, side);
-    pen.lineWidth = width;
-    pen.strokeStyle = i === shown.current ? palette.focus : palette.ink;
-    pen.strokeRect(x, y, side, side);
+  // The middle of a thumbnail as a square; from the small sheets while the large one is decoded.
+  function drawSquare(on, i, fine, x, y, side) {
+    for (const level of fine ? [1, 0] : [0]) {
+      const at = spot(map.levels[level], i);
+      const from = at && sheet(level, at.number);
+      if (!from) continue;
+      const least = Math.min(at.width, at.height);
+      on.drawImage(from, at.left + (at.width - least) / 2, at.top + (at.height - least) / 2, least, least, x, y, side, side);
+      return;
+    }
+    on.fillStyle = palette.line;
+    on.fillRect(x, y, side, side);
   }
-}
 
-// The picture at a place of the stage, -1 when there is none.
-function pictureAt(x, y) {
-  const reach = Math.max(6, view.scale * 0.5);
-  let found = -1, least = Infinity;
-  for (let i = 0; i < count; i += 1) {
-    const across = Math.abs(view.left + shown.x[i] * view.scale - x), down = Math.abs(view.top + shown.y[i] * view.scale - y);
-    if (across > reach || down > reach) continue;
-    const way = across + down + (shown.active[i] ? 0 : 2 * reach);
-    if (way <= least) { least = way; found = i; }
+  function drawRings() {
+    pen.setTransform(view.ratio, 0, 0, view.ratio, 0, 0);
+    for (const [i, width] of [[shown.hovered, 2], [shown.current, 3]]) {
+      if (i < 0) continue;
+      const side = Math.max(9, view.scale * 0.94) + 2;
+      const x = view.left + shown.x[i] * view.scale - side / 2, y = view.top + shown.y[i] * view.scale - side / 2;
+      pen.lineWidth = width + 2;
+      pen.strokeStyle = palette.page;
+      pen.strokeRect(x, y, side, side);
+      pen.lineWidth = width;
+      pen.strokeStyle = i === shown.current ? palette.focus : palette.ink;
+      pen.strokeRect(x, y, side, side);
+    }
   }
-  return found;
-}
 
-sheets.onload = () => changed(true);
+  // The picture at a place of the stage, -1 when there is none.
+  function pictureAt(x, y) {
+    const reach = Math.max(6, view.scale * 0.5);
+    let found = -1, least = Infinity;
+    for (let i = 0; i < map.count; i += 1) {
+      const across = Math.abs(view.left + shown.x[i] * view.scale - x), down = Math.abs(view.top + shown.y[i] * view.scale - y);
+      if (across > reach || down > reach) continue;
+      const way = across + down + (shown.active[i] ? 0 : 2 * reach);
+      if (way <= least) { least = way; found = i; }
+    }
+    return found;
+  }
+
+  return { view, readPalette, fit, resize, zoomAt, moveBy, centerOn, bringIntoSight, changed, pictureAt };
+}

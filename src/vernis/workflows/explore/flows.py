@@ -11,7 +11,8 @@ from vernis.core.explore.flow_order import order_layers
 from vernis.core.explore.profile import OTHER, Flows, count_together, gather_flows
 from vernis.domain.errors import UsageError
 from vernis.domain.ports import Catalog
-from vernis.report.flows.page import SankeyView, draw_sankey, render_sankey_page
+from vernis.report.charts import SankeyView, sankey, save_figure
+from vernis.report.flows.page import render_flows
 from vernis.report.tables import write_bytes, write_csv, write_json
 from vernis.report.wording import counted
 from vernis.workflows.explore.profile import require_two
@@ -98,8 +99,8 @@ def trace_flows(
     }
     if out is not None:
         files = [
-            draw_sankey(out / "sankey.png", view),
-            write_bytes(out / "sankey.html", render_sankey_page(view, rows)),
+            save_figure(sankey(view), out / "sankey.png"),
+            write_bytes(out / "sankey.html", render_flows(view, rows)),
             write_csv(out / "flows.csv", document["flows"], _COLUMNS),
             write_json(out / "flows.json", document),
         ]

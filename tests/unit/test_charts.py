@@ -1,11 +1,19 @@
-"""The style of the PNG figures, and that they are written whole or not at all."""
+"""Charts: in proportion, in one style, and whole or not at all."""
+
+import json
+import re
+from importlib.resources import files
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from vernis.domain.errors import StorageError
-from vernis.report.plots import (
+from vernis.report import charts
+from vernis.report.charts import (
     draw_line,
     grid_shape,
     hide_spare_panels,
@@ -15,6 +23,7 @@ from vernis.report.plots import (
     save_figure,
     series_styles,
 )
+from vernis.report.model import ThresholdCurve
 
 
 def drawn():
@@ -160,3 +169,115 @@ def test_every_column_of_panels_has_numbers_below(count, labelled):
         if any(text.get_visible() and text.get_text() for text in axes.get_xticklabels())
     }
     assert with_numbers == labelled
+
+
+# --------------------------------------------------------------------------- charts of pages
+
+HOSTILE = "</text><script>alert(1)</script> $x_1$ \x00\ud800\n\u202e"
+
+
+def titles(drawing):
+    return [title.text for title in ElementTree.fromstring(drawing).iter("title")]
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**7), st.integers(0, 10**7)), max_size=12))
+@settings(max_examples=12, deadline=None)
+def test_bars_are_in_proportion_and_inside_the_axes(rows):
+    values, added = [value for value, _ in rows], [plus for _, plus in rows]
+    figure = charts.bars([f"c{i}" for i in range(len(rows))], values, added, unit="images")
+    (axes,) = figure.axes
+    drawn, *more = axes.containers
+    assert [bar.get_width() for bar in drawn] == values
+    assert [bar.get_x() for container in more for bar in container] == (
+        values if any(added) else []
+    )
+    assert axes.get_xlim()[1] >= max([a + b for a, b in rows], default=0) * (1 - 1e-9)
+    assert axes.get_ylim()[0] > axes.get_ylim()[1]  # the first row on top
+
+
+@given(st.floats(0, 1e12))
+def test_count_ticks_are_whole_few_and_reach_the_top(top):
+    ticks = charts.count_ticks(top)
+    assert ticks[0] == 0
+    assert ticks[-1] >= top * (1 - 1e-9)
+    assert len(ticks) <= 6
+    assert all(tick == round(tick) for tick in ticks)
+
+
+def test_a_chart_of_a_page_has_the_colours_of_the_theme_and_no_style():
+    figure = charts.bars(["fish", HOSTILE], [9, 1], [2, 0], unit="images")
+    drawing = charts.as_svg(figure, f"Images of each class of {HOSTILE}")
+    root = ElementTree.fromstring(drawing)
+    assert root.get("role") == "img"
+    assert root.get("aria-label").startswith("Images of each class of </text><script>")
+    assert "style=" not in drawing
+    assert set(re.findall(r"#[0-9a-f]{6}\b", drawing)) == set()
+    assert {"var(--bar)", "var(--bar-soft)", "var(--ink)", "var(--muted)"} <= set(
+        re.findall(r"var\(--[\w-]+\)", drawing)
+    )
+    assert not list(root.iter("script"))
+    texts = [text.text for text in root.iter("text")]
+    assert {"fish", "images", "9 + 2", "labelled", "suggested"} <= set(texts)
+    assert not any("DejaVu" in value for node in root.iter() for value in node.attrib.values())
+    assert "fish: 9 + 2 images" in titles(drawing)
+
+
+def test_the_colours_of_charts_are_those_of_the_light_theme():
+    css = (files("vernis.report") / "shared" / "base.css").read_text(encoding="utf-8")
+    light = dict(re.findall(r"--([\w-]+): light-dark\((#[0-9a-f]{6}),", css))
+    assert {name: light.get(name) for name in charts.THEME.values()} == {
+        name: color for color, name in charts.THEME.items()
+    }
+
+
+def test_ids_of_two_charts_of_a_page_differ():
+    curve = ThresholdCurve("a", (0.0, 1.0), (0.5, 1.0), (1.0, 0.0), (0.6, 0.2), 0.25)
+    ids = []
+    for description in ("one", "two"):
+        drawing = charts.as_svg(charts.threshold_curve(curve)[0], description)
+        ids += [node.get("id") for node in ElementTree.fromstring(drawing).iter() if node.get("id")]
+        assert drawing == charts.as_svg(charts.threshold_curve(curve)[0], description)
+    assert len(ids) == len(set(ids))
+
+
+def test_a_curve_lies_where_the_frame_says():
+    curve = ThresholdCurve("a", (0.0, 1.0), (0.5, 1.0), (1.0, 0.0), (0.6, 0.2), 0.25)
+    figure, axes = charts.threshold_curve(curve)
+    root = ElementTree.fromstring(charts.as_svg(figure, "curves", frame=axes))
+    left, top, width, height = map(float, root.get("data-frame").split())
+    recall = next(node for node in root.iter("g") if node.get("data-series") == "recall")
+    numbers = [float(n) for n in re.findall(r"[\d.]+", recall.find("path").get("d"))]
+    assert numbers == pytest.approx([left, top, left + width, top + height], abs=0.11)
+    ruler = next(node for node in root.iter("g") if node.get("data-marker"))
+    x = float(re.findall(r"[\d.]+", ruler.find("path").get("d"))[0])
+    assert x == pytest.approx(left + 0.25 * width, abs=0.11)
+
+
+def test_a_table_of_shares_tells_each_cell_and_leaves_its_own_blank():
+    drawing = charts.as_svg(charts.shares(["a", "b"], [[1, 0.25], [np.nan, 1]]), "together")
+    assert set(titles(drawing)) == {"25% of the images with a also have b"}
+    texts = [text.text for text in ElementTree.fromstring(drawing).iter("text")]
+    assert texts.count("25") == 1
+
+
+def test_a_flow_says_whence_whither_and_how_many():
+    view = charts.SankeyView(
+        "brand", "kind", ("x", "other"), ("y",), np.array([[3], [1]]), True, False, "images", ""
+    )
+    drawing = charts.as_svg(charts.sankey(view, in_page=True), "flows", role="group", id="diagram")
+    root = ElementTree.fromstring(drawing)
+    assert (root.get("role"), root.get("id")) == ("group", "diagram")
+    flows = [node for node in root.iter("g") if node.get("class") == "ribbon"]
+    assert [(f.get("data-left"), f.get("data-right")) for f in flows] == [("0", "0"), ("1", "0")]
+    assert [flow.find("path").get("fill") for flow in flows] == ["var(--c0)", "var(--other)"]
+    assert [flow.find("title").text for flow in flows] == ["x → y: 3 images", "other → y: 1 image"]
+    buttons = [node.get("aria-label") for node in root.iter("g") if node.get("role") == "button"]
+    assert buttons == ["x: 3 images", "other: 1 image", "y: 4 images"]
+
+
+def test_a_mark_is_for_pages_alone(tmp_path):
+    plain, marked = drawn(), drawn()
+    line = charts.mark(marked.axes[0].lines[0], title="head", data_series="f1")
+    assert json.loads(line.get_gid()) == {"title": "head", "data-series": "f1"}
+    before, after = (save_figure(one, tmp_path / "a.png").read_bytes() for one in (plain, marked))
+    assert before == after

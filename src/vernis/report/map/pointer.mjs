@@ -1,0 +1,54 @@
+// Mouse, pen and fingers on the map: move, zoom, point, choose.
+
+export function startPointer(stage, canvas, { hover, reach, hideCard }) {
+  const hands = new Map();
+  let span = 0, moved = 0;
+  const placeOf = (event) => {
+    const box = stage.getBoundingClientRect();
+    return { x: event.clientX - box.left, y: event.clientY - box.top };
+  };
+
+  stage.addEventListener("pointerdown", (event) => {
+    stage.setPointerCapture(event.pointerId);
+    hands.set(event.pointerId, placeOf(event));
+    span = 0;
+    moved = 0;
+  });
+  stage.addEventListener("pointermove", (event) => {
+    const now = placeOf(event);
+    const before = hands.get(event.pointerId);
+    if (!before) { hover(now); return; }
+    hands.set(event.pointerId, now);
+    moved += Math.abs(now.x - before.x) + Math.abs(now.y - before.y);
+    stage.classList.add("moving");
+    hideCard();
+    canvas.moveBy((now.x - before.x) / hands.size, (now.y - before.y) / hands.size);
+    if (hands.size === 2) {
+      const [a, b] = [...hands.values()];
+      const wide = Math.hypot(a.x - b.x, a.y - b.y);
+      if (span) canvas.zoomAt((a.x + b.x) / 2, (a.y + b.y) / 2, wide / span);
+      span = wide;
+    }
+  });
+  function release(event) {
+    const last = hands.get(event.pointerId);
+    hands.delete(event.pointerId);
+    span = 0;
+    stage.classList.remove("moving");
+    if (event.type === "pointerup" && moved < 5 && last) reach(canvas.pictureAt(last.x, last.y));
+  }
+  stage.addEventListener("pointerup", release);
+  stage.addEventListener("pointercancel", release);
+  stage.addEventListener("pointerleave", () => { if (!hands.size) hover(null); });
+  stage.addEventListener("wheel", (event) => {
+    event.preventDefault();
+    const place = placeOf(event);
+    const lines = event.deltaMode === 1 ? 18 : 1;
+    canvas.zoomAt(place.x, place.y, Math.exp(-Math.max(-240, Math.min(240, event.deltaY * lines)) / (event.ctrlKey ? 120 : 420)));
+    hover(place);
+  }, { passive: false });
+  stage.addEventListener("dblclick", (event) => {
+    const { x, y } = placeOf(event);
+    canvas.zoomAt(x, y, 2);
+  });
+}

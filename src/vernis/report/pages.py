@@ -1,0 +1,125 @@
+"""How a page is made: one file of template, styles, scripts and data, under a strict policy.
+
+A page holds all that it needs and loads nothing but pictures, so that it opens from a folder or a
+mail. Texts are escaped by the template engine; no style or script runs but those whose digest the
+page's policy names. Scripts are modules that tests import one by one; a page gets its own and all
+that it imports as one text.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+import posixpath
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from importlib.resources import files
+from typing import Any
+
+from vernis.report import wording
+
+
+def render_page(
+    template: str, *, styles: Sequence[str], script: str, data: Any, digits: int = 3, **values: Any
+) -> bytes:
+    """Return a page as UTF-8.
+
+    Parameters
+    ----------
+    template : str
+        Path below ``vernis/report``, as are styles and script; extends ``shared/page.html``.
+    styles : sequence of str
+    script : str
+        The module that starts the page.
+    data
+        Handed to the script as JSON; dataclasses become objects with their fields.
+    digits : int
+        To which the fractions in the data are rounded.
+    **values
+        What the template shows.
+    """
+    style = "\n".join(_source(name) for name in styles)
+    theme, main = _source("shared/first_theme.js"), bundle(script)
+    policy = (
+        "default-src 'none'; img-src 'self' file: data:; "
+        f"style-src {_digest(style)}; script-src {_digest(theme)} {_digest(main)}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    shown = {"policy": policy, "style": style, "theme": theme, "script": main, **values}
+    made = _environment().get_template(template).render(data=as_json(data, digits), **shown)
+    page: str = made
+    return page.encode("utf-8", "replace")
+
+
+def as_json(value: Any, digits: int) -> Any:
+    """Return what JSON can hold of a value: fields of dataclasses, no number that is not finite."""
+    if isinstance(value, float):
+        return round(value, digits) if math.isfinite(value) else None
+    if is_dataclass(value):
+        return {field.name: as_json(getattr(value, field.name), digits) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: as_json(one, digits) for key, one in value.items()}
+    if isinstance(value, tuple | list):
+        return [as_json(one, digits) for one in value]
+    return value
+
+
+def bundle(script: str) -> str:
+    """Return a script with all that it imports as one text, what is imported first.
+
+    An import is one statement ``import { a, b } from "./other.mjs";``. Names must differ, for all
+    modules then share one scope.
+    """
+    parts: dict[str, str] = {}
+
+    def add(path: str) -> None:
+        if path not in parts:
+            parts[path] = ""
+            text = _source(path)
+            for target in _IMPORT.findall(text):
+                add(posixpath.normpath(posixpath.join(posixpath.dirname(path), target)))
+            parts[path] = parts.pop(path) + _EXPORT.sub("", _IMPORT.sub("", text))
+
+    add(script)
+    return "\n".join(parts.values())
+
+
+_IMPORT = re.compile(r'^import \{[^}]*\} from "(\.{1,2}/[\w./]+)";\n', re.MULTILINE)
+_EXPORT = re.compile(r"^export ", re.MULTILINE)
+
+
+def _source(name: str) -> str:
+    return (files("vernis.report") / name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    """Return the mark by which the policy lets this very style or script pass."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _environment() -> Any:
+    """Return the template engine: every text escaped, a name that is not known an error."""
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+    from markupsafe import Markup
+
+    def shown(value: Any) -> Any:
+        if value is None:
+            return ""
+        is_plain = isinstance(value, str) and not isinstance(value, Markup)
+        return wording.clean(value) if is_plain else value
+
+    engine = Environment(
+        loader=FunctionLoader(_source),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    named = ("count", "counted", "percent", "decimal", "between", "size", "sentence")
+    engine.filters |= {name: getattr(wording, name) for name in named}
+    engine.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
+    engine.globals["isnan"] = math.isnan
+    return engine

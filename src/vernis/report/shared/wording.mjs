@@ -1,0 +1,31 @@
+// Numbers, names and values as people read and sort them.
+
+export const asCount = (value) => value.toLocaleString("en-US");
+
+// Never "0%" or "100%" for what is only near it.
+export function asPercent(share) {
+  if (share === null) return "–";
+  const text = (100 * share).toFixed(0);
+  if (text === "100" && share < 1) return ">99%";
+  if (text === "0" && share > 0) return "<1%";
+  return text + "%";
+}
+
+export function asSize(bytes) {
+  let value = bytes;
+  for (const unit of ["B", "kB", "MB", "GB"]) {
+    if (value < 1000) return (unit === "B" || value >= 10 ? value.toFixed(0) : value.toFixed(1)) + " " + unit;
+    value /= 1000;
+  }
+  return value.toFixed(1) + " TB";
+}
+
+export const baseName = (uri) => uri.slice(uri.lastIndexOf("/") + 1);
+export const folderName = (uri) => uri.slice(0, uri.lastIndexOf("/") + 1);
+
+// Sort numbers by value and all else as text; what is unknown (null) comes last either way.
+export function compareValues(a, b, up) {
+  if (a === null || b === null) return (a === null) - (b === null);
+  const order = typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b));
+  return up ? order : -order;
+}
