@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from vernis.report.charts import (
+    INK,
     LINE,
     MUTED,
     PALETTE,
+    SURFACE,
     bars,
     label_plainly,
     name_rows,
@@ -121,7 +123,7 @@ def _write_cells(axes: Any, values: np.ndarray[Any, Any], counts: Any, top: floa
             va="center",
             fontsize=7.5,
             # The dark end of the scale is for high values.
-            color="white" if values[i, j] > 0.55 * top else "black",
+            color=SURFACE if values[i, j] > 0.55 * top else INK,
         )
 
 

@@ -10,6 +10,8 @@ import numpy as np
 
 from vernis.core.labels.scores import LABEL_SCORERS
 from vernis.report.charts import (
+    INK,
+    SURFACE,
     grid_shape,
     hide_spare_panels,
     legend_outside,
@@ -81,14 +83,14 @@ def _draw_panel(
             xerr=spread,
             fmt=style["marker"],
             color=style["color"],
-            markerfacecolor="white" if dashed else style["color"],
+            markerfacecolor=SURFACE if dashed else style["color"],
             markersize=5,
             capsize=2,
             label=scorer.replace("_", " "),
         )
         for row, x, y in zip(own, value, places, strict=True):
             if row["default"]:
-                axes.plot(x, y, "o", markersize=12, color="black", fillstyle="none")
+                axes.plot(x, y, "o", markersize=12, color=INK, fillstyle="none")
     axes.set_yticks(range(len(models)), [name.replace("_", " ") for name in models])
     axes.set_ylim(-0.5, len(models) - 0.5)
     separate_rows(axes, len(models))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vernis.report.charts import PALETTE, new_figure, save_figure
+from vernis.report.charts import PALETTE, SURFACE, new_figure, save_figure
 
 
 def draw_toys(
@@ -37,7 +37,7 @@ def draw_toys(
 
     shapes = list(points)
     models = list(dict.fromkeys(str(row["model"]) for row in rows))
-    shades = LinearSegmentedColormap.from_list("two", [PALETTE[0], "#FFFFFF", PALETTE[1]])
+    shades = LinearSegmentedColormap.from_list("two", [PALETTE[0], SURFACE, PALETTE[1]])
     figure, grid = new_figure(
         f"Decision areas, {permuted:.0%} of the training labels permuted",
         rows=len(shapes),
@@ -94,7 +94,7 @@ def _draw_area(axes: Any, X: Any, given: Any, area: Any, shades: Any) -> None:
             s=8,
             marker=marker,
             color=PALETTE[code],
-            edgecolors="white",
+            edgecolors=SURFACE,
             linewidths=0.4,
         )
     axes.set_xticks([])
