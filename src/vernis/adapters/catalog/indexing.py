@@ -157,10 +157,10 @@ class Indexing:
 
     def _merge(self, files: Sequence[FoundFile], settled: Ids, mark: int, complete: bool) -> None:
         """Match files with the images that are not settled, and write what follows."""
-        (ids,) = self._ledger.columns(
-            "SELECT id FROM image WHERE id <= ? ORDER BY id", (mark,), kinds=(np.int64,)
-        )
-        matches = match(files, self._read(ids[~np.isin(ids, settled)].tolist()), complete=complete)
+        # No condition and no order: an index alone answers that, without a look at the rows.
+        (ids,) = self._ledger.columns("SELECT id FROM image", kinds=(np.int64,))
+        others = np.sort(ids[(ids <= mark) & ~np.isin(ids, settled)])
+        matches = match(files, self._read(others.tolist()), complete=complete)
         # Names are freed before they are given anew: two images may have swapped theirs.
         leaving = [image.id for image in matches.gone] + [
             image.id

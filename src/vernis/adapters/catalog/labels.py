@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,19 @@ from vernis.adapters.catalog.ledger import Ledger, Row
 from vernis.domain.errors import NotFound, UsageError
 from vernis.domain.types import Event, FillCount, LabelMatrix, Statement, Taxonomy
 
+# Of several statements on one cell the last one counts, …
+_LAST_SAID = """
+INSERT OR REPLACE INTO temp.incoming
+SELECT image_id, class_id, state, probability FROM temp.said ORDER BY position
+"""
+# … and in a single taxonomy a yes withdraws every yes that was said of the image before it.
+_LAST_YES = """
+UPDATE temp.incoming SET state = 'unknown', probability = NULL
+FROM (SELECT image_id, class_id, max(position) FROM temp.said WHERE state = 'yes'
+      GROUP BY image_id HAVING count(*) > 1) AS last
+WHERE incoming.image_id = last.image_id AND incoming.class_id <> last.class_id
+  AND incoming.state = 'yes'
+"""
 # A source's former yes gives way to its new one (single taxonomies).
 _REPLACE_YES = """
 INSERT OR IGNORE INTO temp.incoming
@@ -78,6 +91,10 @@ class SqliteLabelStore:
         ledger.run(
             "CREATE TEMP TABLE incoming (image_id INTEGER, class_id INTEGER, state TEXT, "
             "probability REAL, PRIMARY KEY (image_id, class_id)) WITHOUT ROWID"
+        )
+        ledger.run(
+            "CREATE TEMP TABLE said (position INTEGER PRIMARY KEY, image_id INTEGER, "
+            "class_id INTEGER, state TEXT, probability REAL)"
         )
 
     # ------------------------------------------------------------------ taxonomies
@@ -210,7 +227,7 @@ class SqliteLabelStore:
     def statements_about(self, name: str, labels: Collection[str]) -> dict[str, list[Statement]]:
         """Return what each source says of these labels, the most believed source first."""
         taxonomy_id = self._find(name)[0]
-        self._class_ids(name, taxonomy_id, set(labels))
+        self._require_classes(name, taxonomy_id, set(labels))
         found: dict[str, list[Statement]] = {}
         with self._ledger.listed(sorted(labels)):
             rows = self._ledger.rows(
@@ -282,24 +299,31 @@ class SqliteLabelStore:
         self, name: str, taxonomy_id: int, kind: str, statements: Iterable[Statement]
     ) -> None:
         """Put the statements into ``temp.incoming``; of several on one cell the last one counts."""
-        wanted: dict[tuple[int, str], Statement] = {}
-        yes: dict[int, str] = {}
-        for said in statements:
-            if kind == "single" and said.state == "yes":
-                former = (said.image_id, yes.get(said.image_id, said.label))
-                if former[1] != said.label and wanted[former].state == "yes":
-                    wanted[former] = Statement(*former, "unknown")
-                yes[said.image_id] = said.label
-            wanted[(said.image_id, said.label)] = said
-        classes = self._class_ids(name, taxonomy_id, {label for _, label in wanted})
+        classes: dict[str, int] = dict(
+            self._ledger.rows("SELECT name, id FROM class WHERE taxonomy_id = ?", (taxonomy_id,))
+        )
+        missing: set[str] = set()
+
+        def rows() -> Iterator[Row]:
+            for said in statements:
+                class_id = classes.get(said.label)
+                if class_id is None:
+                    missing.add(said.label)
+                else:
+                    yield int(said.image_id), class_id, said.state, _probability(said)
+
+        self._ledger.run("DELETE FROM temp.said")
         self._ledger.run("DELETE FROM temp.incoming")
         self._ledger.run_many(
-            "INSERT INTO temp.incoming VALUES (?, ?, ?, ?)",
-            (
-                (int(image), classes[label], said.state, _probability(said))
-                for (image, label), said in wanted.items()
-            ),
+            "INSERT INTO temp.said (image_id, class_id, state, probability) VALUES (?, ?, ?, ?)",
+            rows(),
         )
+        if missing:
+            raise _no_class(name, missing)
+        self._ledger.run(_LAST_SAID)
+        if kind == "single":
+            self._ledger.run(_LAST_YES)
+        self._ledger.run("DELETE FROM temp.said")
         stray = self._ledger.row(
             "SELECT image_id FROM temp.incoming WHERE image_id NOT IN (SELECT id FROM image) "
             "LIMIT 1"
@@ -307,20 +331,16 @@ class SqliteLabelStore:
         if stray is not None:
             raise NotFound(f"no image has the id {stray[0]}")
 
-    def _class_ids(self, name: str, taxonomy_id: int, labels: set[str]) -> dict[str, int]:
+    def _require_classes(self, name: str, taxonomy_id: int, labels: set[str]) -> None:
         with self._ledger.listed(sorted(labels)):
             rows = self._ledger.rows(
-                "SELECT class.name, class.id FROM temp.listed CROSS JOIN class "
+                "SELECT class.name FROM temp.listed CROSS JOIN class "
                 "ON class.taxonomy_id = ? AND class.name = listed.value",
                 (taxonomy_id,),
             )
-        found: dict[str, int] = dict(rows)
-        if len(found) < len(labels):
-            missing = sorted(labels - found.keys())
-            raise NotFound(
-                f"taxonomy '{name}' has no class {', '.join(map(repr, missing[:3]))}; define it"
-            )
-        return found
+        missing = labels - {str(row[0]) for row in rows}
+        if missing:
+            raise _no_class(name, missing)
 
     def _write(self, taxonomy_id: int, kind: str, source: str, verb: str, note: str) -> int:
         """Turn ``temp.incoming`` into events and statements; returns the batch or 0."""
@@ -364,6 +384,11 @@ class SqliteLabelStore:
         holds for an image as a whole.
         """
         return self._history.undo(batch_id)
+
+
+def _no_class(name: str, labels: set[str]) -> NotFound:
+    wrong = ", ".join(map(repr, sorted(labels)[:3]))
+    return NotFound(f"taxonomy '{name}' has no class {wrong}; define it")
 
 
 def _probability(said: Statement) -> float | None:
