@@ -1,244 +1,178 @@
-"""Means of drawing: colours, gradients, light, shadows, lettering, perspective."""
+"""Means of drawing: colours, and a sheet that takes flat shapes, light and sprites."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 Colour = tuple[int, int, int]
 Point = tuple[float, float]
+Rng = np.random.Generator
+Size = tuple[int, int]
+T = TypeVar("T")
 
+BILINEAR = Image.Resampling.BILINEAR
 WHITE: Colour = (255, 255, 255)
 BLACK: Colour = (0, 0, 0)
 
 
 def mix(a: Colour, b: Colour, share: float) -> Colour:
     """Return the colour that lies ``share`` of the way from ``a`` to ``b``."""
-    r, g, bl = (round(x + (y - x) * share) for x, y in zip(a, b, strict=True))
-    return (r, g, bl)
+    red, green, blue = (round(x + (y - x) * share) for x, y in zip(a, b, strict=True))
+    return (red, green, blue)
 
 
-def lighten(colour: Colour, share: float) -> Colour:
-    """Mix with white."""
-    return mix(colour, WHITE, share)
+def tint(colour: Colour, share: float) -> Colour:
+    """Mix with white by a positive share, with black by a negative one."""
+    return mix(colour, WHITE if share > 0 else BLACK, abs(share))
 
 
-def darken(colour: Colour, share: float) -> Colour:
-    """Mix with black."""
-    return mix(colour, BLACK, share)
-
-
-def vary(colour: Colour, rng: np.random.Generator, spread: int = 14) -> Colour:
+def vary(colour: Colour, rng: Rng, spread: int = 14) -> Colour:
     """Return a colour near the given one."""
-    r, g, b = (int(np.clip(c + rng.integers(-spread, spread + 1), 0, 255)) for c in colour)
-    return (r, g, b)
+    steps = rng.integers(-spread, spread + 1, 3).tolist()
+    red, green, blue = (min(255, max(0, c + s)) for c, s in zip(colour, steps, strict=True))
+    return (red, green, blue)
 
 
-def pick(rng: np.random.Generator, options: Sequence[Colour]) -> Colour:
-    """Return one of the colours."""
+def pick(rng: Rng, options: Sequence[T]) -> T:
+    """Return one of the options."""
     return options[int(rng.integers(len(options)))]
 
 
-def gradient(size: tuple[int, int], stops: Sequence[Colour]) -> Image.Image:
-    """Return a picture that runs smoothly from the first colour (top) to the last (bottom)."""
-    positions = np.linspace(0, len(stops) - 1, 128)
-    channels = [
-        np.interp(positions, np.arange(len(stops)), [s[c] for s in stops]) for c in (0, 1, 2)
-    ]
-    column = np.stack(channels, axis=-1).round().astype(np.uint8)[:, None, :]
-    return Image.fromarray(column, "RGB").resize(size, Image.Resampling.BILINEAR)
-
-
-@lru_cache(maxsize=1)
+@cache
 def _halo() -> Image.Image:
     """Return a disc of light that fades from the middle to the rim."""
-    away = np.asarray(Image.radial_gradient("L"), dtype=np.float32) / 255 * math.sqrt(2)
-    return Image.fromarray((np.clip(1 - away, 0, 1) ** 1.6 * 255).astype(np.uint8), "L")
+    away = np.asarray(Image.radial_gradient("L"), dtype=np.float32) / 255 * np.sqrt(2)
+    return Image.fromarray((np.clip(1 - away, 0, 1) ** 1.6 * 255).astype(np.uint8))
 
 
-def glow(
-    picture: Image.Image, centre: Point, radius: float, colour: Colour, strength: float = 1.0
-) -> None:
-    """Lay a soft light around ``centre`` on the picture."""
-    side = max(2, int(radius * 2))
-    halo = _halo().resize((side, side), Image.Resampling.BILINEAR)
-    if strength < 1:
-        halo = halo.point(lambda v: v * strength)
-    box = (int(centre[0] - radius), int(centre[1] - radius))
-    picture.paste(colour, (*box, box[0] + side, box[1] + side), halo)
+class Sheet:
+    """A picture to draw on, coloured from top to bottom by ``stops``, transparent without any.
 
-
-def cylinder(
-    size: tuple[int, int], colour: Colour, shine: float = 0.55, side: float = 0.27
-) -> Image.Image:
-    """Return a surface that looks round: dark edges and one bright streak."""
-    x = np.linspace(0, 1, 160)
-    light = np.interp(x, [0, 0.08, 0.3, 0.6, 0.92, 1], [0.42, 0.7, 1.0, 0.92, 0.62, 0.4])
-    streak = shine * np.exp(-(((x - side) / 0.055) ** 2))
-    streak += shine * 0.35 * np.exp(-(((x - 0.86) / 0.03) ** 2))
-    base = np.asarray(colour, dtype=np.float64)[None, :] * light[:, None]
-    lit = base + (255 - base) * np.clip(streak, 0, 1)[:, None]
-    row = lit.round().clip(0, 255).astype(np.uint8)[None, :, :]
-    return Image.fromarray(row, "RGB").resize(size, Image.Resampling.BILINEAR)
-
-
-def shade_round(picture: Image.Image, depth: float = 0.5, shine: float = 0.35) -> Image.Image:
-    """Return an RGBA picture shaded as if it were wrapped around a cylinder."""
-    x = np.linspace(0, 1, 160)
-    light = np.interp(x, [0, 0.1, 0.32, 0.6, 0.9, 1], [1 - depth, 0.8, 1.0, 0.95, 0.72, 1 - depth])
-    row = (light * 255).astype(np.uint8)[None, :]
-    shade = Image.fromarray(row, "L").resize(picture.size, Image.Resampling.BILINEAR)
-    rgb = ImageChops.multiply(picture.convert("RGB"), Image.merge("RGB", [shade] * 3))
-    streak = (255 * shine * np.exp(-(((x - 0.27) / 0.06) ** 2))).astype(np.uint8)[None, :]
-    mask = Image.fromarray(streak, "L").resize(picture.size, Image.Resampling.BILINEAR)
-    rgb.paste(WHITE, (0, 0), mask)
-    rgb.putalpha(picture.getchannel("A"))
-    return rgb
-
-
-def stamp(picture: Image.Image, sprite: Image.Image, box: tuple[int, int]) -> None:
-    """Paste an RGBA sprite with its own transparency."""
-    picture.paste(sprite, box, sprite.getchannel("A"))
-
-
-def place(
-    picture: Image.Image,
-    sprite: Image.Image,
-    foot: Point,
-    height: float,
-    angle: float = 0.0,
-    shadow: float = 0.45,
-) -> tuple[int, int, int, int]:
-    """Stand a sprite on the point ``foot`` (its bottom centre) and return the box it fills."""
-    width = max(2, round(sprite.width * height / sprite.height))
-    scaled = sprite.resize((width, max(2, round(height))), Image.Resampling.BICUBIC)
-    if angle:
-        scaled = scaled.rotate(angle, Image.Resampling.BICUBIC, expand=True)
-    left, top = round(foot[0] - scaled.width / 2), round(foot[1] - scaled.height)
-    if shadow:
-        cast_shadow(picture, (left, top, scaled.width, scaled.height), shadow)
-    stamp(picture, scaled, (left, top))
-    return (left, top, left + scaled.width, top + scaled.height)
-
-
-def cast_shadow(picture: Image.Image, box: tuple[int, int, int, int], strength: float) -> None:
-    """Draw the soft pool of shadow that a thing casts on the ground below it."""
-    left, top, width, height = box
-    w, h = max(4, int(width * 1.5)), max(4, int(width * 0.34))
-    pool = _halo().resize((w, h), Image.Resampling.BILINEAR).point(lambda v: v * strength * 1.4)
-    at = (int(left + width / 2 - w / 2 + width * 0.1), int(top + height - h * 0.55))
-    picture.paste(BLACK, (*at, at[0] + w, at[1] + h), pool)
-
-
-def lift(picture: Image.Image, sprite: Image.Image, at: tuple[int, int], strength: float) -> None:
-    """Paste a flat sprite with a blurred drop shadow, as paper on a wall."""
-    soft = max(3, sprite.width // 40)
-    pad = soft * 3
-    alpha = Image.new("L", (sprite.width + 2 * pad, sprite.height + 2 * pad))
-    alpha.paste(sprite.getchannel("A"), (pad, pad))
-    small = alpha.reduce(4) if min(alpha.size) > 32 else alpha
-    blurred = small.filter(ImageFilter.GaussianBlur(soft / 4)).resize(alpha.size)
-    blurred = blurred.point(lambda v: v * strength)
-    picture.paste(BLACK, (at[0] - pad + soft // 2, at[1] - pad + soft), blurred)
-    stamp(picture, sprite, at)
-
-
-@lru_cache(maxsize=64)
-def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Return Pillow's built-in font."""
-    return ImageFont.load_default(size)
-
-
-def lettering(
-    text: str, height: int, colour: Colour, weight: float = 0.0, spacing: float = 0.0
-) -> Image.Image:
-    """Return the text as an RGBA sprite, cut to its ink.
-
-    ``weight`` thickens the strokes and ``spacing`` parts the letters, both as a share of the
-    height.
+    Places are shares of its width and height, (0, 0) being the upper left corner; radii and the
+    widths of lines are shares of its width; angles are degrees, clockwise from three o'clock.
     """
-    face = font(max(8, height))
-    stroke = round(height * weight)
-    gap = height * spacing
-    widths = [face.getlength(letter) for letter in text]
-    total = int(sum(widths) + gap * max(0, len(text) - 1)) + 2 * stroke + height
-    alpha = Image.new("L", (total, height * 2))
-    draw = ImageDraw.Draw(alpha)
-    x = height / 2
-    for letter, width in zip(text, widths, strict=True):
-        draw.text((x, height * 0.3), letter, fill=255, font=face, stroke_width=stroke)
-        x += width + gap
-    ink = alpha.getbbox() or (0, 0, 1, 1)
-    alpha = alpha.crop(ink)
-    sprite = Image.new("RGBA", alpha.size, (*colour, 255))
-    sprite.putalpha(alpha)
-    return sprite
+
+    def __init__(self, size: Size, *stops: Colour) -> None:
+        self.picture = Image.new("RGB" if stops else "RGBA", size, *stops[:1])
+        if len(stops) > 1:
+            column = Image.fromarray(np.array(stops, dtype=np.uint8)[:, None, :])
+            self.picture.paste(column.resize(size, BILINEAR))
+        self.draw = ImageDraw.Draw(self.picture)
+        self.w, self.h = size
+
+    def _around(self, x: float, y: float, rx: float, ry: float) -> tuple[float, ...]:
+        x, y, rx, ry = x * self.w, y * self.h, rx * self.w, ry * self.w
+        return (x - rx, y - ry, x + rx, y + ry)
+
+    def box(self, x0: float, y0: float, x1: float, y1: float, ink: Colour, r: float = 0) -> None:
+        """Fill a rectangle, its corners rounded by the radius ``r``."""
+        place = (x0 * self.w, y0 * self.h, x1 * self.w, y1 * self.h)
+        self.draw.rounded_rectangle(place, r * self.w, fill=ink)
+
+    def poly(self, points: Iterable[Point], ink: Colour) -> None:
+        """Fill a polygon."""
+        self.draw.polygon([(x * self.w, y * self.h) for x, y in points], fill=ink)
+
+    def line(self, points: Sequence[Point], width: float, ink: Colour) -> None:
+        """Draw a line; a broad one has round ends."""
+        pixels = max(2, round(width * self.w))
+        self.draw.line([(x * self.w, y * self.h) for x, y in points], fill=ink, width=pixels)
+        for x, y in points if width > 0.05 else ():
+            self.disc(x, y, width / 2, ink)
+
+    def disc(
+        self, x: float, y: float, r: float, ink: Colour, flat: float = 1, span: Point = (0, 360)
+    ) -> None:
+        """Fill a circle or a slice of one; its height is ``flat`` times its width."""
+        self.draw.pieslice(self._around(x, y, r, r * flat), *span, fill=ink)
+
+    def arc(
+        self, x: float, y: float, r: float, width: float, ink: Colour, span: Point = (0, 360)
+    ) -> None:
+        """Draw the line of a circle or a piece of it."""
+        pixels = max(2, round(width * self.w))
+        self.draw.arc(self._around(x, y, r, r), *span, fill=ink, width=pixels)
+
+    def glow(
+        self, x: float, y: float, r: float, ink: Colour, strength: float = 1, flat: float = 1
+    ) -> None:
+        """Lay a soft spot of light on the sheet, or of shadow if the ink is black."""
+        box = [round(v) for v in self._around(x, y, r, r * flat)]
+        size = (box[2] - box[0] or 1, box[3] - box[1] or 1)
+        halo = _halo().resize(size, BILINEAR)
+        self.picture.paste(ink, (box[0], box[1]), halo.point(lambda v: v * strength))
+
+    def defocus(self) -> None:
+        """Blur what has been drawn."""
+        small = self.picture.reduce(8).filter(ImageFilter.GaussianBlur(1))
+        self.picture.paste(small.resize(self.picture.size, BILINEAR))
+
+    def put(
+        self, sprite: Image.Image, x: float, y: float, wide: float = 1, high: float = 1
+    ) -> None:
+        """Paste a sprite with its middle on a point, as large as ``wide`` and ``high`` allow."""
+        sprite = fit(sprite, wide * self.w, high * self.h)
+        left, top = x * self.w - sprite.width / 2, y * self.h - sprite.height / 2
+        mask = sprite if sprite.mode == "RGBA" else None
+        self.picture.paste(sprite, (round(left), round(top)), mask)
+
+    def stand(self, sprite: Image.Image, x: float, foot: float, high: float) -> None:
+        """Stand a sprite on the ground, where it casts a shadow."""
+        sprite = fit(sprite, self.w * 0.9, high * self.h)
+        wide, high = sprite.width / self.w, sprite.height / self.h
+        self.glow(x + wide * 0.08, foot - wide * 0.04, wide * 0.75, BLACK, 0.6, 0.22)
+        self.put(sprite, x, foot - high / 2, wide, high)
 
 
 def fit(sprite: Image.Image, width: float, height: float) -> Image.Image:
-    """Scale a sprite to lie within a box, keeping its proportions."""
+    """Scale a sprite to lie within a box in pixels, keeping its proportions."""
     scale = min(width / sprite.width, height / sprite.height)
     size = (max(1, round(sprite.width * scale)), max(1, round(sprite.height * scale)))
-    return sprite.resize(size, Image.Resampling.BICUBIC)
+    return sprite.resize(size, BILINEAR)
 
 
-def centre(picture: Image.Image, sprite: Image.Image, at: Point) -> None:
-    """Stamp a sprite with its middle on a point."""
-    stamp(picture, sprite, (round(at[0] - sprite.width / 2), round(at[1] - sprite.height / 2)))
+def star(r: float, points: int, inner: float, turn: float = 0.0) -> list[Point]:
+    """Return the corners of a star in the middle of a square sheet."""
+    angles = turn + np.pi * (np.arange(points * 2) / points - 0.5)
+    radii = r * np.where(np.arange(points * 2) % 2, inner, 1.0)
+    return list(zip(0.5 + radii * np.cos(angles), 0.5 + radii * np.sin(angles), strict=True))
 
 
-def warp(sprite: Image.Image, corners: Sequence[Point], size: tuple[int, int]) -> Image.Image:
-    """Return the RGBA sprite seen in perspective.
-
-    ``corners`` are where its upper left, upper right, lower right and lower left corners go on a
-    sheet of the given size.
-    """
-    w, h = sprite.size
-    rows, right = [], []
-    for (x, y), (u, v) in zip(corners, [(0, 0), (w, 0), (w, h), (0, h)], strict=True):
-        rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
-        right += [u, v]
-    solved = np.linalg.solve(np.asarray(rows, float), np.asarray(right, float))
-    return sprite.transform(
-        size, Image.Transform.PERSPECTIVE, solved.tolist(), Image.Resampling.BICUBIC
-    )
+def rounded(flat: Image.Image, depth: float = 0.5, shine: float = 0.4) -> Image.Image:
+    """Return the picture shaded as a cylinder: dark edges and one bright streak."""
+    x = np.linspace(0, 1, flat.width, dtype=np.float32)[:, None]
+    light = np.interp(x, [0, 0.1, 0.32, 0.6, 0.9, 1], [1 - depth, 0.8, 1, 0.95, 0.72, 1 - depth])
+    light = light.astype(np.float32)
+    streak = shine * np.exp(-(((x - 0.27) / 0.06) ** 2))
+    pixels = np.asarray(flat) * (light * (1 - streak)) + 255 * streak
+    return Image.fromarray(pixels.astype(np.uint8))
 
 
-def star(at: Point, radius: float, points: int, inner: float, turn: float = 0.0) -> list[Point]:
-    """Return the corners of a star."""
-    corners = []
-    for i in range(points * 2):
-        r = radius if i % 2 == 0 else radius * inner
-        a = turn + math.pi * i / points - math.pi / 2
-        corners.append((at[0] + r * math.cos(a), at[1] + r * math.sin(a)))
-    return corners
+@cache
+def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(90)
 
 
-def soft_layer(
-    picture: Image.Image, paint: Callable[[ImageDraw.ImageDraw], None], blur: float, colour: Colour
-) -> None:
-    """Lay a blurred colour where ``paint`` draws (white on black) on a sheet of a quarter size."""
-    sheet = Image.new("L", (picture.width // 4, picture.height // 4))
-    paint(ImageDraw.Draw(sheet))
-    mask = sheet.filter(ImageFilter.GaussianBlur(blur / 4)).resize(picture.size)
-    picture.paste(colour, (0, 0), mask)
+def lettering(text: str, ink: Colour, weight: float = 0.0) -> Image.Image:
+    """Return the text as a sprite cut to its ink, strokes thickened by a share of its height."""
+    alpha = Image.new("L", (int(_font().getlength(text)) + 60, 150))
+    stroke = round(90 * weight)
+    ImageDraw.Draw(alpha).text((20, 10), text, fill=255, font=_font(), stroke_width=stroke)
+    sprite = Image.new("RGBA", alpha.size, ink)
+    sprite.putalpha(alpha)
+    return sprite.crop(alpha.getbbox())
 
 
-def grain(picture: Image.Image, rng: np.random.Generator, strength: float) -> Image.Image:
-    """Return the picture with the fine noise of a camera."""
-    pixels = np.asarray(picture, dtype=np.int16)
-    noise: NDArray[np.int16] = (
-        rng.standard_normal(pixels.shape[:2], dtype=np.float32) * strength
-    ).astype(np.int16)
-    return Image.fromarray(np.clip(pixels + noise[:, :, None], 0, 255).astype(np.uint8), "RGB")
-
-
-def vignette(picture: Image.Image, strength: float) -> None:
-    """Darken the corners."""
-    away = Image.radial_gradient("L").resize(picture.size, Image.Resampling.BILINEAR)
-    picture.paste(BLACK, (0, 0), away.point(lambda v: max(0.0, v - 110) * strength))
+def photograph(sheet: Sheet, rng: Rng) -> Image.Image:
+    """Return the sheet at half its size with dark corners and the fine noise of a camera."""
+    strength = float(rng.uniform(0, 0.9))
+    corners = Image.radial_gradient("L").point(lambda v: max(0.0, v - 110) * strength)
+    sheet.picture.paste(BLACK, (0, 0), corners.resize(sheet.picture.size, BILINEAR))
+    pixels = np.asarray(sheet.picture.reduce(2), dtype=np.float32)
+    noise = rng.standard_normal(pixels.shape[:2], dtype=np.float32) * float(rng.uniform(1, 5))
+    return Image.fromarray(np.clip(pixels + noise[:, :, None], 0, 255).astype(np.uint8))

@@ -9,47 +9,48 @@ from pathlib import Path
 import numpy as np
 
 from vernis.adapters.demo import damage
-from vernis.adapters.demo.compositions import Picture, draw_picture
+from vernis.adapters.demo.canvas import pick
 from vernis.adapters.demo.labelling import spoil_labels, true_labels, write_labels
-from vernis.adapters.demo.truth import DemoTruth, PlantedCopy
+from vernis.adapters.demo.pictures import Picture, draw_picture
+from vernis.adapters.demo.truth import CopyKind, DemoTruth, PlantedCopy
 from vernis.domain.errors import UsageError
 from vernis.domain.ports import Progress, silent
 
-DRAWING = 2
+DRAWING = 3
 """Raise it when the pictures or labels change."""
 
 AMOUNTS = {
-    "bottle": 50,
-    "can": 44,
-    "crate": 24,
-    "glass": 40,
-    "landscape": 44,
-    "logo": 40,
-    "people": 44,
+    "bottle": 50, "can": 44, "crate": 24, "glass": 40, "landscape": 44, "logo": 40, "people": 44,
     "poster": 42,
-}
+}  # fmt: skip
 SPOILT = {"blurry": 6, "dark": 5, "overexposed": 4, "low_information": 2}
 TWINS = ("png", "png", "bmp", "tiff", "webp", "webp", "metadata", "metadata")
 EXACT, NEAR_EACH, TURNED = 8, 4, 6
 SUFFIXES = ("jpg",) * 15 + ("png", "png", "webp", "webp", "gif", "tiff", "bmp")
 FOLDERS = (
-    "archive/2017",
-    "archive/2018",
-    "campaigns/spring",
-    "campaigns/summer",
-    "press",
-    "shoots/day 1",
-)
+    "archive/2017", "archive/2018", "campaigns/spring", "campaigns/summer", "press", "shoots/day 1",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
 class _Draft:
-    """What has been written so far."""
+    """What has been drawn so far, at which scale."""
 
+    rng: np.random.Generator
+    scale: float
     pictures: dict[str, Picture] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
     copies: list[PlantedCopy] = field(default_factory=list)
     quality: dict[str, list[str]] = field(default_factory=dict)
+
+    def amount(self, full: int, least: int = 1) -> int:
+        """Return how many are drawn of what there are ``full`` of at scale 1."""
+        return max(least, round(full * self.scale))
+
+    def copy(self, name: str, original: str, data: bytes, kind: CopyKind, transform: str) -> None:
+        """Add a copy of an earlier picture."""
+        self.files[name], self.pictures[name] = data, self.pictures[original]
+        self.copies.append(PlantedCopy(name, original, kind, transform))
 
 
 def generate_demo(
@@ -87,17 +88,16 @@ def generate_demo(
     if earlier is not None:
         return earlier
     rng = np.random.default_rng(seed)
-    draft = _Draft()
-    _draw_originals(draft, rng, scale, progress)
-    _add_copies(draft, rng, scale)
-    samples = [draft.files[name] for name in sorted(draft.files)]
-    jpeg = next(data for data in samples if data[:2] == b"\xff\xd8")
-    broken = damage.broken_files(jpeg, damage.twin(jpeg, "png"))
-    others = {f"press/{name}": data for name, data in damage.other_files().items()}
-    for name, data in {**draft.files, **others}.items():
-        _write(target / name, data)
-    for name, (data, _) in broken.items():
-        _write(target / "archive" / name, data)
+    draft = _Draft(rng, scale)
+    _draw_originals(draft, progress)
+    _add_copies(draft)
+    jpeg = next(data for _, data in sorted(draft.files.items()) if data[:2] == b"\xff\xd8")
+    broken = {f"archive/{name}": found for name, found in damage.broken_files(jpeg).items()}
+    others = {f"press/{name}": data for name, data in damage.OTHER_FILES.items()}
+    for name, data in {**draft.files, **others, **{n: d for n, (d, _) in broken.items()}}.items():
+        path = target / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
     labels = true_labels(draft.pictures)
     given, wrong = spoil_labels(labels, rng)
     write_labels(folder / "labels.csv", draft.pictures, given, rng)
@@ -112,7 +112,7 @@ def generate_demo(
         wrong=tuple(wrong),
         copies=tuple(draft.copies),
         quality=draft.quality,
-        broken={f"archive/{name}": reason for name, (_, reason) in broken.items()},
+        broken={name: reason for name, (_, reason) in broken.items()},
         others=tuple(sorted(others)),
     )
     truth.save(folder / "truth.json")
@@ -144,101 +144,68 @@ def _earlier_demo(folder: Path, seed: int, scale: float) -> DemoTruth | None:
     return None
 
 
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-
-
-def _draw_originals(
-    draft: _Draft, rng: np.random.Generator, scale: float, progress: Progress
-) -> None:
+def _draw_originals(draft: _Draft, progress: Progress) -> None:
     """Draw every picture once, spoil some, and encode them in mixed formats."""
-    kinds = [kind for kind, amount in AMOUNTS.items() for _ in range(max(2, round(amount * scale)))]
+    rng = draft.rng
+    kinds = [kind for kind, n in AMOUNTS.items() for _ in range(draft.amount(n, 2))]
     kinds = [kinds[i] for i in rng.permutation(len(kinds))]
-    spoilt = [kind for kind, n in SPOILT.items() for _ in range(max(1, round(n * scale)))]
-    turned = max(1, round(TURNED * scale))
+    spoilt = [kind for kind, n in SPOILT.items() for _ in range(draft.amount(n))]
+    turned = len(spoilt) + draft.amount(TURNED)
     drawing = np.random.default_rng(rng.integers(2**63))
     for i, kind in enumerate(kinds):
-        picture = draw_picture(kind, drawing, i)
-        name = _new_name(picture, draft, rng)
-        suffix = SUFFIXES[int(rng.integers(len(SUFFIXES)))]
+        picture = draw_picture(kind, drawing, kinds[:i].count(kind))
+        suffix = "jpg" if len(spoilt) <= i < turned else pick(rng, SUFFIXES)
+        name = _new_name(picture, draft, suffix)
         if i < len(spoilt):
-            name = f"{name}.{suffix}"
             image = damage.spoil(picture.image, spoilt[i], rng)
-            draft.files[name] = damage.encode(image, suffix)
+            data = damage.encode(image, suffix)
             draft.quality.setdefault(spoilt[i], []).append(name)
             if spoilt[i] == "low_information":
                 picture = Picture(image, "", "", frozenset())
-        elif i < len(spoilt) + turned:
-            name = f"{name}.jpg"
-            orientation = (3, 6, 8)[int(rng.integers(3))]
-            draft.files[name] = damage.encode_turned(picture.image, orientation)
+        elif i < turned:
+            data = damage.encode_turned(picture.image, pick(rng, tuple(damage.TURNS)))
         else:
-            name = f"{name}.{suffix}"
-            quality = int(rng.integers(80, 96))
-            draft.files[name] = damage.encode(picture.image, suffix, quality)
-        draft.pictures[name] = picture
+            data = damage.encode(picture.image, suffix, int(rng.integers(80, 96)))
+        draft.files[name], draft.pictures[name] = data, picture
         progress("draw", i + 1, len(kinds), kind)
 
 
-def _new_name(picture: Picture, draft: _Draft, rng: np.random.Generator) -> str:
-    """Return a file name without suffix as cameras and agencies give them."""
-    folder = FOLDERS[int(rng.integers(len(FOLDERS)))]
-    taken = {name.rpartition(".")[0] for name in draft.files}
+def _new_name(picture: Picture, draft: _Draft, suffix: str) -> str:
+    """Return a file name as cameras and agencies give them; no two differ in the suffix alone."""
+    rng, taken = draft.rng, {name.rpartition(".")[0] for name in draft.files}
+    weights = {"IMG_{0:04d}": 9, "DSC{0:05d}": 3, "{1}_{2}_{0:04d}": 5, "Entwurf für {3} {0}": 3}
+    styles = [style for style, weight in weights.items() for _ in range(weight)]
     while True:
-        number = int(rng.integers(100, 9999))
-        style = rng.random()
-        if style < 0.45:
-            stem = f"IMG_{number:04d}"
-        elif style < 0.6:
-            stem = f"DSC{number:05d}"
-        elif style < 0.85:
-            stem = f"{picture.brand or 'mood'}_{picture.asset_type}_{number:04d}".lower()
-        else:
-            stem = f"Entwurf für {picture.brand or 'Website'} {number}"
-        name = f"{folder}/{stem}"
+        brand = picture.brand
+        words = ((brand or "mood").lower(), picture.asset_type, brand or "Website")
+        stem = pick(rng, styles).format(int(rng.integers(100, 9999)), *words)
+        name = f"{pick(rng, FOLDERS)}/{stem}"
         if name not in taken:
-            return name
+            return f"{name}.{suffix}"
 
 
-def _add_copies(draft: _Draft, rng: np.random.Generator, scale: float) -> None:
+def _add_copies(draft: _Draft) -> None:
     """Copy some untouched pictures: byte for byte, as another format, and nearly."""
+    rng = draft.rng
     spoilt = {name for names in draft.quality.values() for name in names}
     clean = [name for name in draft.files if name not in spoilt]
     order = cycle([clean[i] for i in rng.permutation(len(clean))])
-    for _ in range(max(1, round(EXACT * scale))):
-        original = next(order)
-        stem, _, suffix = original.rpartition(".")
-        _add_copy(
-            draft, f"{stem} copy.{suffix}", original, draft.files[original], "bytes", "same bytes"
-        )
-    for i in range(max(2, round(len(TWINS) * scale))):
+    for _ in range(draft.amount(EXACT)):
+        name = next(order)
+        stem, _, suffix = name.rpartition(".")
+        draft.copy(f"{stem} copy.{suffix}", name, draft.files[name], "bytes", "same bytes")
+    for i in range(draft.amount(len(TWINS), 2)):
         form = TWINS[i % len(TWINS)]
-        original = next(name for name in order if name.endswith(".jpg"))
-        stem = original.rpartition(".")[0]
+        name = next(name for name in order if name.endswith(".jpg"))
         if form == "metadata":
-            data = damage.tag(draft.files[original], "approved by marketing")
-            _add_copy(draft, f"{stem}_approved.jpg", original, data, "pixels", "metadata")
+            data = damage.tag(draft.files[name], "approved by marketing")
+            draft.copy(f"{name[:-4]}_approved.jpg", name, data, "pixels", form)
         else:
-            data = damage.twin(draft.files[original], form)
-            _add_copy(draft, f"{stem}.{form}", original, data, "pixels", f"as {form}")
-    for transform, change in damage.NEAR_COPIES.items():
-        for _ in range(max(1, round(NEAR_EACH * scale))):
-            original = next(order)
-            data = change(damage.decode(draft.files[original]), rng)
-            stem = original.rpartition(".")[0]
-            name = f"{stem}_{int(rng.integers(10, 99))}.jpg"
-            _add_copy(draft, name, original, data, "near", transform)
-
-
-def _add_copy(
-    draft: _Draft, name: str, original: str, data: bytes, kind: str, transform: str
-) -> None:
-    draft.files[name] = data
-    draft.pictures[name] = draft.pictures[original]
-    if kind == "bytes":
-        draft.copies.append(PlantedCopy(name, original, "bytes", transform))
-    elif kind == "pixels":
-        draft.copies.append(PlantedCopy(name, original, "pixels", transform))
-    else:
-        draft.copies.append(PlantedCopy(name, original, "near", transform))
+            data = damage.twin(draft.files[name], form)
+            draft.copy(f"{name[:-4]}.{form}", name, data, "pixels", f"as {form}")
+    for transform in damage.NEAR_COPIES:
+        for _ in range(draft.amount(NEAR_EACH)):
+            name = next(order)
+            data = damage.near_copy(damage.decode(draft.files[name]), transform, rng)
+            copy = f"{name.rpartition('.')[0]}_{int(rng.integers(10, 99))}.jpg"
+            draft.copy(copy, name, data, "near", transform)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
 from vernis.adapters.demo.brands import BRANDS
-from vernis.adapters.demo.compositions import ASSET_TYPES, Picture
+from vernis.adapters.demo.canvas import Rng, pick
+from vernis.adapters.demo.pictures import Picture
 from vernis.adapters.demo.truth import PlantedLabel
-
-TAXONOMIES = ("asset_type", "brand", "keywords")
 
 UNBRANDED = "unbranded"
 """The brand of a picture without any, as editors fill it in."""
@@ -26,6 +23,7 @@ WRONG = {"asset_type": 0.06, "brand": 0.05}
 DROPPED, ADDED = 0.04, 0.12
 """Share of true keywords left out of a filled field; share of fields with one keyword too many."""
 
+BRAND_CLASSES = (*(brand.name for brand in BRANDS), UNBRANDED)
 MISTAKEN_FOR = {
     "bottle": ("can", "glass", "crate"),
     "can": ("bottle", "glass"),
@@ -35,88 +33,59 @@ MISTAKEN_FOR = {
     "logo": ("poster", "can"),
     "people": ("landscape", "poster"),
     "poster": ("logo", "people", "bottle"),
+    **{name: tuple(other for other in BRAND_CLASSES if other != name) for name in BRAND_CLASSES},
 }
 """What a hasty person types instead."""
 
 Fields = dict[str, dict[str, list[str]]]
+"""Taxonomy → image → classes."""
 
 
 def true_labels(pictures: Mapping[str, Picture]) -> Fields:
-    """Return taxonomy → image → true classes."""
+    """Return what is true of the pictures; an empty one has no class at all."""
     return {
-        "asset_type": {
-            name: [p.asset_type] if p.asset_type else [] for name, p in pictures.items()
-        },
-        "brand": {
-            name: ([p.brand or UNBRANDED] if p.asset_type else []) for name, p in pictures.items()
-        },
-        "keywords": {name: sorted(p.keywords) for name, p in pictures.items()},
+        "asset_type": {n: [p.asset_type] * bool(p.asset_type) for n, p in pictures.items()},
+        "brand": {n: [p.brand or UNBRANDED] * bool(p.asset_type) for n, p in pictures.items()},
+        "keywords": {n: sorted(p.keywords) for n, p in pictures.items()},
     }
 
 
-def spoil_labels(truth: Fields, rng: np.random.Generator) -> tuple[Fields, list[PlantedLabel]]:
+def spoil_labels(truth: Fields, rng: Rng) -> tuple[Fields, list[PlantedLabel]]:
     """Return the labels as a person would have left them, and each mistake among them.
 
     Fields are blank or filled at random; the mistakes are planted in filled ones only.
     """
-    given: Fields = {taxonomy: {} for taxonomy in TAXONOMIES}
+    given: Fields = {taxonomy: {} for taxonomy in truth}
     planted: list[PlantedLabel] = []
-    for taxonomy in ("asset_type", "brand"):
-        for name, classes in truth[taxonomy].items():
-            if not classes or rng.random() > FILLED[taxonomy]:
-                continue
-            true = classes[0]
-            told = true
-            if rng.random() < WRONG[taxonomy]:
-                told = _mistake(taxonomy, true, rng)
-                planted.append(PlantedLabel(name, taxonomy, "replaced", told, true))
-            given[taxonomy][name] = [told]
     vocabulary = sorted({word for words in truth["keywords"].values() for word in words})
-    for name, words in truth["keywords"].items():
-        if not words or rng.random() > FILLED["keywords"]:
-            continue
-        kept, mistakes = _spoil_keywords(name, words, vocabulary, rng)
-        given["keywords"][name] = kept
-        planted += mistakes
+    for taxonomy, fields in truth.items():
+        for name, true in fields.items():
+            if not true or rng.random() > FILLED[taxonomy]:
+                continue
+            if taxonomy == "keywords":
+                told = [word for word in true if rng.random() >= DROPPED] or true
+                if rng.random() < ADDED:
+                    told = sorted([*told, pick(rng, sorted(set(vocabulary) - set(true)))])
+                missing, extra = sorted(set(true) - set(told)), sorted(set(told) - set(true))
+                planted += [PlantedLabel(name, taxonomy, "missing", "", w) for w in missing]
+                planted += [PlantedLabel(name, taxonomy, "extra", w, "") for w in extra]
+            elif rng.random() < WRONG[taxonomy]:
+                told = [pick(rng, MISTAKEN_FOR[true[0]])]
+                planted.append(PlantedLabel(name, taxonomy, "replaced", told[0], true[0]))
+            else:
+                told = true
+            given[taxonomy][name] = list(told)
     return given, planted
 
 
-def _mistake(taxonomy: str, true: str, rng: np.random.Generator) -> str:
-    options: Sequence[str]
-    if taxonomy == "brand":
-        options = [name for name in (*(b.name for b in BRANDS), UNBRANDED) if name != true]
-    else:
-        assert true in ASSET_TYPES
-        options = MISTAKEN_FOR[true]
-    return str(options[int(rng.integers(len(options)))])
-
-
-def _spoil_keywords(
-    name: str, words: Sequence[str], vocabulary: Sequence[str], rng: np.random.Generator
-) -> tuple[list[str], list[PlantedLabel]]:
-    kept = [word for word in words if rng.random() >= DROPPED] or list(words)
-    mistakes = [
-        PlantedLabel(name, "keywords", "missing", "", word) for word in words if word not in kept
-    ]
-    if rng.random() < ADDED:
-        wrong = [word for word in vocabulary if word not in words]
-        extra = wrong[int(rng.integers(len(wrong)))]
-        kept = sorted([*kept, extra])
-        mistakes.append(PlantedLabel(name, "keywords", "extra", extra, ""))
-    return kept, mistakes
-
-
-def write_labels(
-    path: Path, pictures: Mapping[str, Picture], given: Fields, rng: np.random.Generator
-) -> None:
+def write_labels(path: Path, pictures: Mapping[str, Picture], given: Fields, rng: Rng) -> None:
     """Write the label file: one row an image, classes joined by ``|``, blank = unknown."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["image", "title", *TAXONOMIES])
-        for name in sorted(pictures):
-            title = _title(pictures[name]) if rng.random() < 0.5 else ""
-            fields = ("|".join(given[t].get(name, [])) for t in TAXONOMIES)
-            writer.writerow([name, title, *fields])
+        writer.writerow(["image", "title", *given])
+        for name, picture in sorted(pictures.items()):
+            title = _title(picture) if rng.random() < 0.5 else ""
+            writer.writerow([name, title, *("|".join(given[t].get(name, [])) for t in given)])
 
 
 def _title(picture: Picture) -> str:

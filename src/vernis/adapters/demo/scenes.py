@@ -1,327 +1,250 @@
-"""Places of the demo: studio, table, bar, beach, mountains, city, meadow."""
+"""Places of the demo, empty and with their keywords: four under the sky, four under a roof."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
-from PIL import Image, ImageDraw
+from numpy.typing import NDArray
 
-from vernis.adapters.demo.canvas import (
-    Colour,
-    darken,
-    glow,
-    gradient,
-    lighten,
-    mix,
-    pick,
-    soft_layer,
-    vary,
-)
+from vernis.adapters.demo.canvas import BLACK, Colour, Rng, Sheet, Size, mix, pick, tint, vary
 
+Scene = tuple[Sheet, set[str]]
 
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """An empty place: the picture, its keywords, where the ground begins (share of the height)."""
+GROUND = 0.88
+"""Where things stand, as a share of the height."""
 
-    picture: Image.Image
-    keywords: frozenset[str]
-    ground: float
-
-
-SKIES: dict[str, list[list[Colour]]] = {
-    "day": [
-        [(52, 122, 204), (130, 186, 232), (222, 238, 246)],
-        [(96, 164, 214), (176, 212, 232), (246, 240, 222)],
-    ],
-    "sunset": [
-        [(52, 40, 96), (184, 76, 108), (250, 156, 84), (255, 220, 150)],
-        [(36, 58, 110), (222, 110, 96), (255, 190, 110)],
-    ],
-    "night": [
-        [(6, 10, 30), (20, 32, 72), (52, 62, 112)],
-        [(10, 8, 26), (46, 26, 78), (96, 58, 112)],
-    ],
-}
+ALONG = np.linspace(0, 1, 160)
+LIGHTS = ("day", "day", "sunset", "night")
+SKIES: dict[str, tuple[tuple[Colour, ...], ...]] = {
+    "day": (((52, 122, 204), (130, 186, 232), (222, 238, 246)),
+            ((96, 164, 214), (176, 212, 232), (246, 240, 222))),
+    "sunset": (((52, 40, 96), (184, 76, 108), (250, 156, 84), (255, 220, 150)),
+               ((36, 58, 110), (222, 110, 96), (255, 190, 110))),
+    "night": (((6, 10, 30), (20, 32, 72), (52, 62, 112)),
+              ((10, 8, 26), (46, 26, 78), (96, 58, 112))),
+}  # fmt: skip
+DIM = {"day": 0.0, "sunset": -0.3, "night": -0.5}
+BACKDROPS: tuple[Colour, ...] = (
+    (236, 234, 230), (214, 226, 234), (244, 222, 200), (206, 222, 206), (232, 208, 216),
+    (250, 226, 130), (120, 150, 180), (70, 76, 92), (176, 92, 84), (64, 122, 118),
+)  # fmt: skip
+WOODS: tuple[Colour, ...] = ((150, 102, 64), (112, 70, 44), (188, 144, 98), (86, 62, 52))
+WALLS: tuple[Colour, ...] = ((206, 200, 188), (160, 180, 176), (226, 198, 170), (92, 110, 120))
 
 
-def draw_sky(size: tuple[int, int], rng: np.random.Generator, light: str) -> Image.Image:
-    """Return a sky with sun, moon, stars or clouds."""
-    options = SKIES[light]
-    stops = [vary(c, rng, 10) for c in options[int(rng.integers(len(options)))]]
-    w, h = size
-    sky = gradient(size, stops)
-    x, y = rng.uniform(0.15, 0.85) * w, h * rng.uniform(0.12, 0.3)
+def _draw_sky(size: Size, rng: Rng, light: str) -> Sheet:
+    """Draw sun and clouds, or moon and stars."""
+    stops = [vary(tone, rng, 10) for tone in pick(rng, SKIES[light])]
+    sheet = Sheet(size, *stops)
+    x, y, disc = rng.uniform(0.15, 0.85), rng.uniform(0.12, 0.3), (255, 246, 214)
     if light == "night":
-        draw = ImageDraw.Draw(sky)
-        for _ in range(120):
-            sx, sy, r = rng.uniform(0, w), rng.uniform(0, h * 0.6), rng.uniform(0.6, 2.2)
-            draw.ellipse(
-                (sx - r, sy - r, sx + r, sy + r), fill=lighten(stops[1], rng.uniform(0.4, 0.95))
-            )
-        glow(sky, (x, y), w * 0.16, (200, 210, 240), 0.5)
-        draw.ellipse(
-            (x - w * 0.035, y - w * 0.035, x + w * 0.035, y + w * 0.035), fill=(246, 242, 224)
-        )
-        return sky
-    low = h * rng.uniform(0.4, 0.52) if light == "sunset" else y
-    sun: Colour = (255, 226, 150) if light == "sunset" else (255, 250, 226)
-    glow(sky, (x, low), w * 0.5, sun, 0.8)
-    r = w * (0.06 if light == "sunset" else 0.04)
-    ImageDraw.Draw(sky).ellipse((x - r, low - r, x + r, low + r), fill=lighten(sun, 0.5))
-    if rng.random() < 0.7:
-        _add_clouds(sky, rng, lighten(stops[-1], 0.55 if light == "day" else 0.2))
-    return sky
+        for _ in range(100):
+            r, tone = rng.uniform(0.001, 0.002), tint(stops[1], rng.uniform(0.4, 0.9))
+            sheet.disc(rng.random(), rng.uniform(0, 0.6), r, tone)
+    elif rng.random() < 0.7:
+        for _ in range(4):
+            cx, cy, r = rng.random(), rng.uniform(0.08, 0.36), rng.uniform(0.1, 0.2)
+            for dx, part in ((-0.6, 0.6), (0, 1.0), (0.5, 0.7)):
+                sheet.glow(cx + dx * r, cy, r * part, tint(stops[-1], 0.5), 1, 0.45)
+    sheet.glow(x, y, 0.16 if light == "night" else 0.5, disc, 0.8)
+    sheet.disc(x, y + 0.22 * (light == "sunset"), 0.04, disc)
+    return sheet
 
 
-def _add_clouds(sky: Image.Image, rng: np.random.Generator, colour: Colour) -> None:
-    w, h = sky.width // 4, sky.height // 4
-    spots = [
-        (rng.uniform(0, w), rng.uniform(0.06, 0.36) * h, rng.uniform(0.06, 0.13) * w)
-        for _ in range(4)
-    ]
-
-    def paint(draw: ImageDraw.ImageDraw) -> None:
-        for x, y, r in spots:
-            for dx, grow in ((-1.2, 0.55), (-0.5, 0.85), (0.3, 1.0), (1.1, 0.6)):
-                cx, half = x + dx * r, r * grow
-                draw.ellipse((cx - half, y - half * 0.62, cx + half, y + half * 0.3), fill=200)
-
-    soft_layer(sky, paint, 9, colour)
+def _fill_below(sheet: Sheet, line: NDArray[np.float64], level: float, ink: Colour) -> None:
+    sheet.poly([*zip(ALONG, level - line, strict=True), (1, 1), (0, 1)], ink)
 
 
-def _ridge(rng: np.random.Generator, width: int, rough: float, bends: int) -> np.ndarray:
-    """Return the height of a mountain ridge over 0..1 for 160 places."""
-    x = np.linspace(0, 1, 160)
-    line = np.zeros_like(x)
-    for octave in range(4):
-        knots = rng.uniform(-1, 1, bends * 2**octave + 2)
-        places = np.linspace(0, 1, len(knots))
-        line += np.interp(x, places, knots) * rough / 2**octave
+def _ridge(rng: Rng, rough: float, bends: int) -> NDArray[np.float64]:
+    """Return the heights of a mountain ridge along the picture."""
+    line = np.zeros_like(ALONG)
+    for detail in (1, 3, 9):
+        knots = rng.uniform(-rough, rough, bends * detail + 2) / detail
+        line += np.interp(ALONG, np.linspace(0, 1, len(knots)), knots)
     return line
 
 
-def _fill_below(
-    draw: ImageDraw.ImageDraw, line: np.ndarray, size: tuple[int, int], level: float, colour: Colour
-) -> None:
-    w, h = size
-    top = [(w * i / (len(line) - 1), h * (level - v)) for i, v in enumerate(line)]
-    draw.polygon([*top, (w, h), (0, h)], fill=colour)
-
-
-def draw_mountains(size: tuple[int, int], rng: np.random.Generator, light: str) -> Scene:
-    """Return ridges in the haze, snowy or green, with firs in front."""
-    w, h = size
-    picture = draw_sky(size, rng, light)
-    draw = ImageDraw.Draw(picture)
-    snowy = bool(rng.random() < 0.4)
-    haze = picture.getpixel((w // 2, int(h * 0.55)))
-    assert isinstance(haze, tuple)
-    near: Colour = (70, 88, 104) if snowy else pick(rng, ((36, 74, 66), (60, 82, 52), (64, 60, 84)))
-    near = darken(near, {"day": 0.0, "sunset": 0.35, "night": 0.65}[light])
+def _draw_mountains(sheet: Sheet, rng: Rng, light: str) -> set[str]:
+    """Draw ridges in the haze, snowy or green, with firs in front."""
+    snowy = rng.random() < 0.4
+    near = (70, 88, 104) if snowy else pick(rng, ((36, 74, 66), (60, 82, 52), (64, 60, 84)))
+    near, haze = tint(near, DIM[light]), pick(rng, SKIES[light])[1]
     for i in range(4):
-        level = 0.46 + 0.1 * i
-        tone = mix((haze[0], haze[1], haze[2]), near, 0.3 + 0.23 * i)
-        line = _ridge(rng, w, 0.13 - 0.022 * i, 3 + i)
+        tone, line = mix(haze, near, 0.3 + 0.23 * i), _ridge(rng, 0.13 - 0.022 * i, 3 + i)
         if snowy and i < 3:
-            _fill_below(draw, line, size, level, lighten(tone, 0.65))
-            _fill_below(draw, line * 0.55 - 0.05, size, level, tone)
-        else:
-            _fill_below(draw, line, size, level, tone)
-    ground = lighten((214, 224, 236), 0.3) if snowy else vary((74, 108, 62), rng)
-    ground = darken(ground, {"day": 0.0, "sunset": 0.35, "night": 0.6}[light])
-    _fill_below(draw, _ridge(rng, w, 0.02, 3), size, 0.84, ground)
+            _fill_below(sheet, line, 0.46 + 0.1 * i, tint(tone, 0.65))
+            line = line * 0.55 - 0.05
+        _fill_below(sheet, line, 0.46 + 0.1 * i, tone)
+    ground = tint((226, 233, 242) if snowy else vary((74, 108, 62), rng), DIM[light])
+    _fill_below(sheet, _ridge(rng, 0.02, 3), 0.84, ground)
     for _ in range(int(rng.integers(8, 22))):
-        _fir(
-            draw,
-            rng.uniform(0, w),
-            h * rng.uniform(0.84, 0.95),
-            h * rng.uniform(0.08, 0.2),
-            darken(near, 0.35),
-        )
-    words = {"mountains", light, "outdoor"} | ({"snow"} if snowy else set())
-    return Scene(picture, frozenset(words), 0.86)
+        x, foot, high = rng.random(), rng.uniform(0.84, 0.95), rng.uniform(0.08, 0.2)
+        for i in range(3):
+            half, base = high * (0.1 + 0.05 * i), foot - high * (0.5 - 0.25 * i)
+            fir = [(x, foot - high * (1 - 0.26 * i)), (x + half, base), (x - half, base)]
+            sheet.poly(fir, tint(near, -0.35))
+    return {"snow"} if snowy else set()
 
 
-def _fir(draw: ImageDraw.ImageDraw, x: float, foot: float, height: float, colour: Colour) -> None:
-    for i in range(3):
-        top, base = foot - height * (1 - 0.26 * i), foot - height * (0.5 - 0.22 * i)
-        half = height * (0.14 + 0.06 * i)
-        draw.polygon([(x, top), (x + half, base), (x - half, base)], fill=colour)
-    draw.rectangle(
-        (x - height * 0.03, foot - height * 0.08, x + height * 0.03, foot), fill=darken(colour, 0.4)
-    )
+def _draw_beach(sheet: Sheet, rng: Rng, light: str) -> set[str]:
+    """Draw sea and sand, often with a parasol."""
+    sea = [tint(c, DIM[light]) for c in ((24, 110, 160), (50, 164, 186), (130, 210, 206))]
+    horizon, shore = rng.uniform(0.42, 0.52), rng.uniform(0.64, 0.74)
+    depth = shore - horizon + 0.04
+    water = Sheet((sheet.w, int(depth * sheet.h)), *sea)
+    sheet.put(water.picture, 0.5, horizon + depth / 2)
+    for _ in range(40):
+        x, y = rng.random(), horizon + (shore - horizon) * rng.random() ** 0.7
+        sheet.line([(x, y), (x + rng.uniform(0.02, 0.09), y)], 0.002, tint(sea[1], 0.45))
+    waves = 0.012 * np.sin(ALONG * rng.uniform(5, 9) + rng.uniform(0, 6))
+    _fill_below(sheet, waves + 0.012, shore, tint(sea[2], 0.6))
+    _fill_below(sheet, waves, shore, tint(vary((234, 206, 158), rng, 8), DIM[light]))
+    if rng.random() < 0.6:
+        x = rng.uniform(0.1, 0.9)
+        cloth = pick(rng, ((220, 70, 60), (40, 130, 160), (240, 180, 60)))
+        sheet.box(x - 0.004, 0.56, x + 0.004, 0.88, (240, 236, 226))
+        for i in range(180, 360, 30):
+            ink = (250, 244, 232) if i % 60 else cloth
+            sheet.disc(x, 0.68, 0.16, ink, span=(i, i + 30))
+    return {"sea"}
 
 
-def draw_beach(size: tuple[int, int], rng: np.random.Generator, light: str) -> Scene:
-    """Return sky, sea and sand, often with a parasol or a palm."""
-    w, h = size
-    picture = draw_sky(size, rng, light)
-    dim = {"day": 0.0, "sunset": 0.25, "night": 0.6}[light]
-    sea = [darken(c, dim) for c in ((24, 110, 160), (50, 164, 186), (130, 210, 206))]
-    horizon, shore = int(h * rng.uniform(0.42, 0.52)), int(h * rng.uniform(0.64, 0.74))
-    picture.paste(gradient((w, shore - horizon + 20), sea), (0, horizon))
-    draw = ImageDraw.Draw(picture)
-    for _ in range(46):
-        y = horizon + (shore - horizon) * rng.random() ** 0.7
-        x, length = rng.uniform(0, w), w * rng.uniform(0.02, 0.09)
-        draw.line((x, y, x + length, y), fill=lighten(sea[1], 0.45), width=2)
-    sand = darken(vary((234, 206, 158), rng, 8), dim)
-    line = 0.012 * np.sin(np.linspace(0, rng.uniform(5, 9), 160) + rng.uniform(0, 6))
-    _fill_below(draw, line + 0.012, size, shore / h, lighten(sea[2], 0.6))
-    _fill_below(draw, line, size, shore / h, sand)
-    for _ in range(70):
-        x, y = rng.uniform(0, w), rng.uniform(shore + h * 0.03, h)
-        draw.ellipse((x, y, x + 6, y + 3), fill=darken(sand, 0.1))
-    if rng.random() < 0.45:
-        _parasol(
-            draw,
-            (w * rng.uniform(0.1, 0.9), h * 0.86),
-            h * 0.34,
-            pick(rng, ((220, 70, 60), (40, 130, 160), (240, 180, 60))),
-        )
-    elif rng.random() < 0.6:
-        _palm(
-            draw,
-            (w * float(rng.choice([0.08, 0.92])), h * 0.9),
-            h * 0.62,
-            darken((52, 96, 56), dim),
-            rng,
-        )
-    return Scene(picture, frozenset({"beach", light, "outdoor", "sea"}), 0.84)
-
-
-def _parasol(
-    draw: ImageDraw.ImageDraw, foot: tuple[float, float], height: float, colour: Colour
-) -> None:
-    x, y = foot
-    r = height * 0.55
-    draw.line((x, y, x, y - height), fill=(240, 236, 226), width=max(3, int(height * 0.03)))
-    draw.pieslice((x - r, y - height - r * 0.1, x + r, y - height + r * 1.3), 180, 360, fill=colour)
-    for i in (-1, 1):
-        a, b = x + i * r * 0.2, x + i * r * 0.6
-        wedge = (min(a, b), y - height - r * 0.1, max(a, b), y - height + r * 1.3)
-        draw.pieslice(wedge, 180, 360, fill=(250, 244, 232))
-
-
-def _palm(
-    draw: ImageDraw.ImageDraw,
-    foot: tuple[float, float],
-    height: float,
-    leaf: Colour,
-    rng: np.random.Generator,
-) -> None:
-    x, y = foot
-    lean = rng.uniform(-0.15, 0.15) * height
-    trunk = [(x + lean * t**2, y - height * t) for t in np.linspace(0, 1, 12)]
-    draw.line(trunk, fill=(122, 92, 62), width=max(6, int(height * 0.045)))
-    tx, ty = trunk[-1]
-    for angle in np.linspace(-2.9, -0.25, 8) + rng.uniform(-0.15, 0.15):
-        length = height * 0.34
-        upper, lower = [], []
-        for t in np.linspace(0, 1, 10):
-            px = tx + math.cos(angle) * length * t
-            py = ty + math.sin(angle) * length * t * 0.7 + length * 0.7 * t**2
-            half = length * 0.09 * math.sin(math.pi * t) + 1
-            upper.append((px, py - half))
-            lower.append((px, py + half))
-        draw.polygon(upper + lower[::-1], fill=leaf)
-
-
-def draw_city(size: tuple[int, int], rng: np.random.Generator, light: str) -> Scene:
-    """Return a skyline over a street, windows lit at night."""
-    w, h = size
-    picture = draw_sky(size, rng, light)
-    draw = ImageDraw.Draw(picture)
-    tone: Colour = {"day": (120, 138, 158), "sunset": (86, 62, 92), "night": (20, 22, 44)}[light]
-    lamp: Colour = (255, 220, 140) if light != "day" else (206, 222, 234)
+def _draw_city(sheet: Sheet, rng: Rng, light: str) -> set[str]:
+    """Draw a skyline over a street, its windows lit at night."""
+    tone = {"day": (120, 138, 158), "sunset": (86, 62, 92), "night": (20, 22, 44)}[light]
+    lamp, lit = ((206, 222, 234), 0.75) if light == "day" else ((255, 220, 140), 0.5)
     for layer in range(2):
-        x = -w * 0.05
-        shade = mix(tone, (200, 200, 214), 0.3) if layer == 0 else tone
-        while x < w:
-            width, top = (
-                w * rng.uniform(0.08, 0.17),
-                h * rng.uniform(0.22, 0.5 if layer == 0 else 0.62),
-            )
-            body = vary(shade, rng, 10)
-            draw.rectangle((x, top, x + width, h), fill=body)
+        x = -0.05
+        while x < 1:
+            wide, top = rng.uniform(0.08, 0.17), rng.uniform(0.22, 0.5 + 0.12 * layer)
+            body = vary(tone if layer else mix(tone, (200, 200, 214), 0.3), rng, 10)
+            sheet.box(x, top, x + wide, 0.82, body)
             if rng.random() < 0.25:
-                draw.polygon(
-                    [(x, top), (x + width / 2, top - h * 0.07), (x + width, top)], fill=body
-                )
-            if layer == 1:
-                _windows(
-                    draw, rng, (x, top, x + width, h * 0.8), lamp, 0.75 if light == "day" else 0.5
-                )
-            x += width + w * rng.uniform(0, 0.025)
-    road = {"day": (116, 114, 116), "sunset": (70, 58, 72), "night": (28, 28, 42)}[light]
-    draw.rectangle((0, h * 0.8, w, h * 0.83), fill=lighten(road, 0.2))
-    picture.paste(gradient((w, int(h * 0.17) + 1), [road, darken(road, 0.3)]), (0, int(h * 0.83)))
-    if light == "night":
-        for _ in range(10):
-            glow(
-                picture,
-                (rng.uniform(0, w), h * rng.uniform(0.7, 0.84)),
-                w * 0.07,
-                (255, 190, 110),
-                0.8,
-            )
-    return Scene(picture, frozenset({"city", light, "outdoor"}), 0.86)
+                sheet.poly([(x, top), (x + wide / 2, top - 0.07), (x + wide, top)], body)
+            across, up = wide / 4, wide / 4 * sheet.w / sheet.h
+            for i in np.flatnonzero(rng.random(int((0.8 - top) / up) * 4 * layer) < lit):
+                left, high = x + (i % 4 + 0.28) * across, top + (i // 4 + 0.3) * up
+                sheet.box(left, high, left + across * 0.44, high + up * 0.5, lamp)
+            x += wide + rng.uniform(0, 0.025)
+    road = tint((116, 114, 116), DIM[light])
+    sheet.box(0, 0.8, 1, 1, road)
+    sheet.box(0, 0.8, 1, 0.83, tint(road, 0.2))
+    for _ in range(10 * (light == "night")):
+        sheet.glow(rng.random(), rng.uniform(0.7, 0.84), 0.07, (255, 190, 110), 0.8)
+    return set()
 
 
-def _windows(
-    draw: ImageDraw.ImageDraw,
-    rng: np.random.Generator,
-    box: tuple[float, float, float, float],
-    lamp: Colour,
-    share: float,
-) -> None:
-    x0, y0, x1, y1 = box
-    step = (x1 - x0) / max(3, int((x1 - x0) // 26))
-    for row in range(int((y1 - y0) / step)):
-        for column in range(round((x1 - x0) / step)):
-            if rng.random() < share:
-                x, y = x0 + (column + 0.28) * step, y0 + (row + 0.3) * step
-                draw.rectangle((x, y, x + step * 0.44, y + step * 0.5), fill=vary(lamp, rng, 16))
-
-
-def draw_meadow(size: tuple[int, int], rng: np.random.Generator, light: str) -> Scene:
-    """Return rolling fields with round trees and flowers."""
-    w, h = size
-    picture = draw_sky(size, rng, light)
-    draw = ImageDraw.Draw(picture)
-    dim = {"day": 0.0, "sunset": 0.3, "night": 0.65}[light]
+def _draw_meadow(sheet: Sheet, rng: Rng, light: str) -> set[str]:
+    """Draw rolling fields with round trees and flowers."""
     field = pick(rng, ((120, 170, 66), (196, 172, 70), (92, 148, 84)))
-    x = np.linspace(0, 1, 160)
     for i in range(4):
-        line = 0.05 * np.sin(x * rng.uniform(3, 7) + rng.uniform(0, 6))
-        tone = darken(mix(field, (170, 196, 190), 0.5 - 0.16 * i), dim + 0.05 * i)
-        _fill_below(draw, line, size, 0.54 + 0.1 * i, tone)
+        hills = 0.05 * np.sin(ALONG * rng.uniform(3, 7) + rng.uniform(0, 6))
+        tone = mix(field, (170, 196, 190), 0.5 - 0.16 * i)
+        _fill_below(sheet, hills, 0.54 + 0.1 * i, tint(tone, DIM[light] - 0.05 * i))
         for _ in range(int(rng.integers(0, 5))):
-            _tree(
-                draw,
-                rng.uniform(0, w),
-                h * (0.53 + 0.1 * i),
-                h * (0.05 + 0.035 * i),
-                darken(vary((58, 110, 52), rng), dim),
-            )
-    flower = pick(rng, ((232, 70, 70), (250, 220, 80), (210, 130, 220), (250, 250, 244)))
-    for _ in range(140):
-        fx, depth = rng.uniform(0, w), rng.random()
-        y, r = h * (0.82 + 0.18 * depth), 2 + 4 * depth
-        draw.ellipse((fx - r, y - r, fx + r, y + r), fill=darken(vary(flower, rng), dim))
-    return Scene(picture, frozenset({"meadow", light, "outdoor", "trees"}), 0.86)
+            x, foot, r = rng.random(), 0.53 + 0.1 * i, 0.012 + 0.012 * i
+            leaf = tint(vary((58, 110, 52), rng), DIM[light])
+            sheet.box(x - r * 0.15, foot - r, x + r * 0.15, foot + r, (92, 70, 50))
+            for dx, dy in ((-0.6, -2), (0.6, -2.1), (0, -3)):
+                sheet.disc(x + dx * r, foot + dy * r, r, tint(leaf, -0.1 * dx))
+    flower = tint(pick(rng, ((232, 70, 70), (250, 220, 80), (210, 130, 220))), DIM[light])
+    for depth in rng.random(140):
+        sheet.disc(rng.random(), 0.82 + 0.18 * depth, 0.002 + 0.004 * depth, flower)
+    return {"trees"}
 
 
-def _tree(draw: ImageDraw.ImageDraw, x: float, foot: float, height: float, leaf: Colour) -> None:
-    draw.rectangle(
-        (x - height * 0.06, foot - height * 0.5, x + height * 0.06, foot + height * 0.1),
-        fill=(92, 70, 50),
-    )
-    for dx, dy, r in ((-0.25, -0.75, 0.34), (0.25, -0.78, 0.34), (0, -1.0, 0.4)):
-        cx, cy = x + dx * height, foot + dy * height
-        shade = lighten(leaf, 0.08) if dx == 0 else leaf
-        draw.ellipse(
-            (cx - r * height, cy - r * height, cx + r * height, cy + r * height), fill=shade
-        )
+def _draw_studio(size: Size, rng: Rng, colour: Colour) -> Scene:
+    """Draw a seamless backdrop with a spot of light, sometimes with an arch or a disc."""
+    tone = vary(pick(rng, BACKDROPS), rng, 10)
+    if rng.random() < 0.65:
+        tone = vary(tint(colour, rng.uniform(0.15, 0.6)), rng, 8)
+    sheet = Sheet(size, tint(tone, -0.12), tint(tone, 0.12), tint(tone, -0.16))
+    sheet.glow(rng.uniform(0.3, 0.7), 0.42, 0.7, tint(tone, 0.5), 0.8)
+    accent = pick(rng, (tint(tone, 0.45), tint(tone, -0.3), vary((224, 150, 120), rng, 30)))
+    x, r, decor = rng.uniform(0.35, 0.65), rng.uniform(0.2, 0.34), rng.random()
+    if decor < 0.45:
+        sheet.disc(x, 0.44, r, accent)
+    if decor < 0.25:
+        sheet.box(x - r, 0.44, x + r, 0.9, accent)
+    if rng.random() < 0.7:
+        sheet.box(0, 0.74, 1, 1, tint(tone, -rng.uniform(0.05, 0.3)))
+    return sheet, {"studio"}
+
+
+def _draw_table(size: Size, rng: Rng, _colour: Colour) -> Scene:
+    """Draw a wooden table before a room that is out of focus."""
+    wall, left = vary(pick(rng, WALLS), rng), rng.uniform(0.05, 0.5)
+    sheet = Sheet(size, tint(wall, -0.15), tint(wall, 0.1))
+    for shift in (0, 0.2):
+        sheet.box(left + shift, 0.08, left + shift + 0.16, 0.5, tint(wall, 0.6))
+    for _ in range(5):
+        x, y, r = rng.random(), rng.uniform(0.3, 0.55), rng.uniform(0.05, 0.12)
+        sheet.disc(x, y, r, vary((112, 140, 104), rng))
+    sheet.defocus()
+    wood, top = vary(pick(rng, WOODS), rng, 10), rng.uniform(0.58, 0.68)
+    count = int(rng.integers(5, 9))
+    boards = Sheet((size[0], int(size[1] * (1 - top))), tint(wood, 0.15), wood, tint(wood, -0.25))
+    for i in np.arange(-count, 2 * count):
+        for far, width in (((i + 0.5) / count, 0.004), ((i + rng.random()) / count, 0.002)):
+            boards.line([(far, 0), (far * 2.2 - 0.6, 1)], width, tint(wood, -90 * width))
+    sheet.put(boards.picture, 0.5, (1 + top) / 2)
+    return sheet, {"table", "wood"}
+
+
+def _draw_bar(size: Size, rng: Rng, _colour: Colour) -> Scene:
+    """Draw a dim bar with shelves, blurred lights and a dark counter."""
+    warm = pick(rng, ((70, 36, 26), (44, 30, 52), (30, 44, 52)))
+    sheet = Sheet(size, tint(warm, -0.4), warm, tint(warm, -0.5))
+    for shelf in (0.26, 0.5):
+        for _ in range(12):
+            x, high, tone = rng.random(), rng.uniform(0.09, 0.17), vary((80, 60, 44), rng, 36)
+            sheet.box(x - 0.017, shelf - high * 0.7, x + 0.017, shelf, tone)
+            sheet.box(x - 0.006, shelf - high, x + 0.006, shelf, tone)
+        sheet.box(0, shelf, 1, shelf + 0.014, tint(warm, -0.65))
+    sheet.defocus()
+    for _ in range(int(rng.integers(9, 18))):
+        lamp = pick(rng, ((255, 200, 110), (255, 150, 90), (250, 230, 190), (150, 190, 250)))
+        sheet.glow(rng.random(), rng.uniform(0, 0.55), rng.uniform(0.04, 0.14), lamp, 0.7)
+    wood = vary(pick(rng, WOODS[:2]), rng, 8)
+    for i, share in enumerate((0.25, -0.2, -0.4, -0.6)):
+        sheet.box(0, 0.74 + 0.06 * i, 1, 1, tint(wood, share))
+    return sheet, {"bar", "night"}
+
+
+def _draw_wall(size: Size, rng: Rng, _colour: Colour) -> Scene:
+    """Draw a wall of bricks or plaster to hang a poster on."""
+    tone = vary(pick(rng, WALLS), rng)
+    sheet = Sheet(size, tint(tone, 0.1), tint(tone, -0.15))
+    if rng.random() < 0.5:
+        brick = vary(pick(rng, ((168, 92, 70), (198, 186, 172), (110, 100, 98))), rng, 12)
+        sheet.box(0, 0, 1, 1, tint(brick, -0.25))
+        for row, column in np.ndindex(20, 11):
+            x, y = (column - 0.5 * (row % 2) - 0.5) / 9, row / 20
+            sheet.box(x + 0.003, y + 0.003, x + 0.108, y + 0.047, vary(brick, rng, 12))
+    sheet.glow(rng.uniform(0.2, 0.8), 0, 0.8, (255, 246, 224), 0.35)
+    sheet.box(0, 0.9, 1, 1, vary((90, 86, 86), rng, 20))
+    return sheet, {"wall"}
+
+
+LANDS: dict[str, Callable[[Sheet, Rng, str], set[str]]] = {
+    "beach": _draw_beach,
+    "mountains": _draw_mountains,
+    "city": _draw_city,
+    "meadow": _draw_meadow,
+}
+ROOMS: dict[str, Callable[[Size, Rng, Colour], Scene]] = {
+    "studio": _draw_studio,
+    "table": _draw_table,
+    "bar": _draw_bar,
+    "wall": _draw_wall,
+}
+
+
+def draw_place(name: str, size: Size, rng: Rng, colour: Colour = BLACK) -> Scene:
+    """Return the place of that name and its keywords; ``colour`` is that of a studio's brand."""
+    if name in ROOMS:
+        return ROOMS[name](size, rng, colour)
+    light = pick(rng, LIGHTS)
+    sheet = _draw_sky(size, rng, light)
+    return sheet, {name, light, "outdoor"} | LANDS[name](sheet, rng, light)

@@ -12,6 +12,7 @@ from typing import Literal
 from vernis.domain.errors import InvalidValue
 
 Mistake = Literal["replaced", "extra", "missing"]
+CopyKind = Literal["bytes", "pixels", "near"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class PlantedCopy:
 
     image: str
     original: str
-    kind: Literal["bytes", "pixels", "near"]
+    kind: CopyKind
     transform: str
 
 
