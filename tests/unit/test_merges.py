@@ -9,6 +9,7 @@ import pytest
 from vernis.core.words.merge_evidence import measure_looks, measure_use
 from vernis.core.words.merges import propose_merges
 from vernis.core.words.spelling import are_plural, plain_form, slip_cost
+from vernis.domain.errors import InvalidValue
 
 sys.path.insert(0, str(Path(__file__).parent))
 import vocabulary_words as words_of
@@ -191,3 +192,34 @@ def test_mixing_is_one_for_one_distribution_and_zero_for_two():
     assert measure_looks(X, Y).mixing(0, 1) > 0.8
     X[:100, 0] += 20
     assert measure_looks(X, Y).mixing(0, 1) < 0.05
+
+
+def test_too_few_pictures_of_a_label_say_nothing_about_mixing():
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(30, 8)).astype(np.float32)
+    Y = np.zeros((30, 2), np.float32)
+    Y[:10, 0] = Y[10:14, 1] = 1
+    assert np.isnan(measure_looks(X, Y).mixing(0, 1))
+    Y[14, 1] = 1
+    assert 0 <= measure_looks(X, Y).mixing(0, 1) <= 1
+    Y[14, 0] = 1  # a picture with both labels is left out
+    assert np.isnan(measure_looks(X, Y).mixing(0, 1))
+
+
+def test_agreement_is_the_rank_among_all_labels():
+    turns = np.radians([0, 10, 40, 80, 120])
+    X = np.column_stack([np.cos(turns), np.sin(turns)]).repeat(3, axis=0).astype(np.float32)
+    # The opposite of every picture stands beside it, so that the mean of all is zero.
+    X = np.concatenate([X, -X])
+    Y = np.zeros((30, 6), np.float32)
+    for c in range(5):
+        Y[3 * c : 3 * c + 3, c] = 1
+    looks = measure_looks(X, Y)
+    assert [looks.agreement(0, c) for c in (1, 2, 3, 4)] == pytest.approx([1, 2 / 3, 1 / 3, 0])
+    assert np.isnan(looks.agreement(0, 5))
+    assert np.isnan(measure_looks(X, Y[:, :4]).agreement(0, 1))
+
+
+def test_looks_refuse_labels_of_other_images():
+    with pytest.raises(InvalidValue, match="labels for 3 vectors, got 2"):
+        measure_looks(np.ones((3, 2)), np.ones((2, 1)))

@@ -90,3 +90,21 @@ def test_recall_counts_ties_as_found():
     assert recall(tied, exact) == 1.0
     missed = Neighbors(np.array([[0, 7]]), np.array([[0.9, 0.4]], dtype=np.float32))
     assert recall(missed, exact) == 0.5
+
+
+def test_examples_and_queries_of_other_dimensions_are_refused(vectors):
+    with pytest.raises(InvalidValue, match="counter-examples of 3 dimensions, got 2"):
+        combine_examples(np.ones((1, 3)), np.ones((1, 2)))
+    with pytest.raises(InvalidValue, match="queries of 300 dimensions, got 4"):
+        ExactIndex(vectors).search(np.ones((1, 4), np.float32), 3)
+
+
+def test_the_index_holds_less_than_the_vectors(vectors):
+    index = ExactIndex(vectors.astype(np.float32))
+    assert len(index) == 3000
+    assert 0 < index.nbytes < vectors.astype(np.float32).nbytes
+
+
+def test_nothing_to_be_found_is_all_found():
+    none = Neighbors(np.zeros((2, 0), np.int64), np.zeros((2, 0), np.float32))
+    assert recall(none, none) == 1.0

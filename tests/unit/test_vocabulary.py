@@ -67,3 +67,9 @@ def test_bad_choices_say_what_is_wrong():
 
 def test_names_are_split_at_commas_unless_they_are_labels():
     assert split_names(["a, b", "c,d"], ["c,d"]) == ("a", "b", "c,d")
+
+
+def test_a_choice_is_empty_when_every_used_label_stays():
+    assert VocabularyChoice().is_empty
+    for choice in ({"min_count": 1}, {"keep": 1}, {"only": ()}, {"drop": ("a",)}):
+        assert not VocabularyChoice(**choice).is_empty
