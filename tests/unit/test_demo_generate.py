@@ -130,9 +130,25 @@ def test_other_files_are_counted_by_suffix(demo, found):
     assert {name.rpartition("/")[2]: found[name] for name in demo.others} == OTHER_FILES
 
 
-def test_two_originals_never_differ_in_the_suffix_alone(demo):
-    originals = set(demo.labels["brand"]) - {copy.image for copy in demo.copies}
-    assert len({name.rpartition(".")[0] for name in originals}) == len(originals)
+def test_two_originals_never_differ_in_the_suffix_alone(monkeypatch):
+    monkeypatch.setattr(generate, "FOLDERS", ("press",))
+    draft = generate._Draft(np.random.default_rng(0), 1.0)
+    picture = scribble("can", draft.rng)
+    for i in range(800):
+        draft.files[generate._new_name(picture, draft, ("jpg", "png")[i % 2])] = b""
+    assert len({name.rpartition(".")[0] for name in draft.files}) == 800
+
+
+def test_the_logos_are_numbered_from_zero(tmp_path, monkeypatch):
+    calls: dict[str, list[int]] = {}
+
+    def record(kind, rng, serial):
+        calls.setdefault(kind, []).append(serial)
+        return scribble(kind, rng, serial)
+
+    monkeypatch.setattr(generate, "draw_picture", record)
+    generate_demo(tmp_path, scale=0.1)
+    assert calls["logo"] == list(range(4))
 
 
 # ------------------------------------------------------------------------ planted copies
@@ -329,7 +345,11 @@ def test_a_large_label_file_has_the_shares_of_mistakes_that_are_declared():
     assert count["keywords", "missing"] / len(given["keywords"]) / 3 == pytest.approx(
         0.04, abs=0.01
     )
-    assert all(given["keywords"].values())
+    # Where a picture has one keyword only, a filled field keeps it.
+    alone = {"other.jpg": ["bar"]} | {name: ["ice"] for name in names}
+    given, _ = spoil_labels({"keywords": alone}, np.random.default_rng(0))
+    assert all(words for words in given["keywords"].values())
+    assert sum("ice" in words for words in given["keywords"].values()) > 1800
 
 
 def test_no_class_is_mistaken_for_itself():
@@ -393,6 +413,17 @@ def test_keeps_the_same_demo_and_replaces_another(tmp_path, quick):
     assert before == {p: p.stat().st_mtime_ns for p in Path(first.pictures).rglob("*.jpg")}
     second = generate_demo(tmp_path, seed=2, scale=0.04)
     assert set(files(second)) == second.files() != first.files()
+
+
+def test_draws_anew_what_is_gone(tmp_path, quick):
+    first = generate_demo(tmp_path, seed=1, scale=0.04)
+    before = files(first)
+    (Path(first.pictures) / min(before)).unlink()
+    assert generate_demo(tmp_path, seed=1, scale=0.04) == first
+    assert files(first) == before
+    (tmp_path / "labels.csv").unlink()
+    generate_demo(tmp_path, seed=1, scale=0.04)
+    assert (tmp_path / "labels.csv").is_file()
 
 
 def test_draws_anew_what_an_earlier_version_drew(tmp_path, quick):

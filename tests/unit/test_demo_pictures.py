@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vernis.adapters.demo import subjects
+from vernis.adapters.demo import pictures, subjects
 from vernis.adapters.demo.brands import BRANDS, draw_emblem, draw_label
 from vernis.adapters.demo.canvas import (
     BLACK,
@@ -81,9 +81,13 @@ def test_the_same_seed_draws_the_same_picture():
 
 def test_logos_do_not_repeat():
     rng = np.random.default_rng(0)
-    seen = [draw_picture("logo", rng, serial) for serial in range(AMOUNTS["logo"])]
+    seen = [draw_picture("logo", rng, serial) for serial in range(42)]
+    assert len(seen) >= AMOUNTS["logo"]
     assert len({p.image.resize((48, 48)).tobytes() for p in seen}) == len(seen)
-    assert {p.brand for p in seen} == NAMES
+    # Six brands in each of seven layouts, of which two are broad and two have no wordmark.
+    assert [sum(p.brand == name for p in seen) for name in sorted(NAMES)] == [7] * 6
+    assert sum(p.image.width > p.image.height for p in seen) == 12
+    assert sum("text" not in p.keywords for p in seen) == 12
     again = draw_picture("logo", rng, 42)
     assert again.brand == seen[0].brand
     assert again.image.getpixel((2, 2)) != seen[0].image.getpixel((2, 2))
@@ -91,6 +95,25 @@ def test_logos_do_not_repeat():
     assert 0 < len(white) < len(seen)
     for picture in seen:
         assert (min(picture.image.getpixel((2, 2))) > 230) == (picture in white)
+
+
+def test_people_are_branded_when_they_wear_or_hold_the_brand(monkeypatch):
+    figures = []
+
+    def stand_in(brand, rng, wears, drink):
+        figures.append(wears or drink is not None)
+        return Image.new("RGBA", (20, 40))
+
+    monkeypatch.setattr(subjects, "draw_person", stand_in)
+    monkeypatch.setattr(pictures, "draw_place", lambda name, *_: (Sheet((80, 60), RED), {name}))
+    rng, branded = np.random.default_rng(0), set()
+    for _ in range(40):
+        figures.clear()
+        picture = draw_picture("people", rng)
+        assert (picture.brand in NAMES) == any(figures)
+        assert ("portrait" in picture.keywords) == (len(figures) == 1)
+        branded.add(picture.brand != "")
+    assert branded == {True, False}
 
 
 def told_apart(sprites: list[tuple[str, Image.Image]]) -> float:
