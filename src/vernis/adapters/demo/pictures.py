@@ -127,7 +127,7 @@ def _draw_poster(brand: Brand, rng: Rng) -> Picture:
     if view < 0.35:
         return Picture(photograph(printed, rng), "poster", brand.name, frozenset(words))
     sheet, found = draw_place(pick(rng, ("wall", "wall", "city")), (880, 880), rng)
-    hung = fit(printed.picture.convert("RGBA"), sheet.w * 0.72, sheet.h * 0.74)
+    hung = fit(printed.picture.convert("RGBA"), sheet.w * 0.82, sheet.h * 0.8)
     if view > 0.65:
         w, h = hung.size
         left, right = (float(v) * h for v in rng.permutation([0.05, rng.uniform(0.15, 0.3)]))
@@ -197,7 +197,8 @@ def _draw_logo(serial: int, rng: Rng) -> Picture:
             mark = draw_emblem(brand, ink if i % 2 else second, ground)
             sheet.put(mark, (i % 5 + 0.5) / 5, (i // 5 + 0.5) / 5, 0.13)
     if layout == "word":
-        sheet.box(0.2, 0.65, 0.8, 0.67, second)
+        sheet.box(0.2, 0.63, 0.8, 0.65, second)
+        sheet.put(lettering(brand.slogan, ink), 0.5, 0.73, 0.6)
     if emblem:
         sheet.put(draw_emblem(brand, ink, ground), emblem[0], emblem[1], emblem[2] * size)
     if word:

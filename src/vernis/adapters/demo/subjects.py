@@ -124,7 +124,7 @@ def draw_glass(brand: Brand, rng: Rng) -> Sprite:
         for _ in range(90):
             x, y, r = rng.random(), level + rng.uniform(-0.05, 0.1), rng.uniform(0.03, 0.08)
             sheet.disc(x, y, r, vary((246, 240, 226), rng, 8))
-    if rng.random() < 0.6 and shape != "goblet":
+    if rng.random() < 0.9 and shape != "goblet":
         ink = WHITE if sum(drink) < 420 else brand.main
         sheet.put(draw_emblem(brand, ink, drink), 0.5, 0.55, 0.36)
     alpha = Sheet(size, (90, 90, 90))
