@@ -30,7 +30,7 @@ def encode(picture: Image.Image, suffix: str, quality: int = 90, **more: Any) ->
         "tiff": {"format": "TIFF", "compression": "tiff_lzw"},
     }
     if suffix == "gif":
-        picture = picture.quantize(128, Image.Quantize.FASTOCTREE)
+        picture = picture.quantize(256, Image.Quantize.MEDIANCUT)
     buffer = io.BytesIO()
     picture.save(buffer, **settings.get(suffix, {"format": suffix.upper()}) | more)
     return buffer.getvalue()
