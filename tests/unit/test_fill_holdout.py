@@ -110,6 +110,8 @@ def test_those_oracles_cover_fine_coarse_and_unmatched_groups():
     coarse = match_holdout(X, -X)
     assert not coarse.is_matched
     assert coarse.n_groups == 2  # never one: somebody must be left to speak
+    apart = match_holdout(np.eye(6), -np.ones((2, 6)))  # no two of these are nearer than others
+    assert (apart.n_groups, apart.is_matched) == (6, False)
 
 
 def test_neighbours_stand_outside_the_group_and_are_numbered_among_the_labelled():

@@ -36,6 +36,7 @@ def test_the_bound_is_one_sided_at_95_percent_and_survives_rounding():
 def test_design_effect_is_the_variance_of_group_sums_over_that_of_answers():
     assert design_effect([1, 2, 3], ["a", "a", "b"]) == pytest.approx((9 + 9) / (1 + 4 + 9))
     assert design_effect([1, 1, 1, 3], [7, 7, 7, 2]) == pytest.approx((9 + 9) / 12)
+    assert design_effect([0.1, 0.1], [0, 0]) == pytest.approx(2)
     assert design_effect([0.5, -0.5, 0.5], [0, 0, 0]) == 1  # groups that balance count as single
     assert design_effect([], []) == 1
     assert design_effect([0, 0], [0, 0]) == 1
