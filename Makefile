@@ -1,5 +1,5 @@
 # What a developer can run. `make` lists it.
-.PHONY: help install test quick real scripts lint format docs ci
+.PHONY: help install test quick real scripts lint format docs mutate ci
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 install: ## install Vernis for development
@@ -16,5 +16,7 @@ format: ## format the code
 	ruff format . && ruff check --fix .
 docs: ## write the CLI reference
 	python tools/cli_reference.py
+mutate: ## change the statistics at COUNT places drawn by SEED, show what no test notices
+	python tools/mutate.py --seed $(or $(SEED),1) --count $(or $(COUNT),100)
 ci: ## what CI runs
 	.ci/run
