@@ -179,6 +179,26 @@ def test_guesses_are_verified_from_coarse_to_fine(collection, threshold):
     assert len(nothing.pairs) == 0
 
 
+def test_of_two_good_guesses_the_better_one_stays():
+    """A picture that nearly looks the same in the mirror has two."""
+    half = soft(7, 1)[0].astype(float)
+    even = (half + half[:, ::-1]) / 2 + 0.15 * (half - half[:, ::-1])
+    other = 0.95 * even + np.random.default_rng(0).normal(0, 3, (64, 64))
+    luma = np.stack([even, other, soft(8, 1)[0]]).clip(0, 255).astype(np.uint8)
+    pyramid = Pyramid.build(prints(luma))
+    rows = np.array([[0, 2], [0, 1], [1, 2]])
+    guesses = guess_orientations(pyramid.coarse, rows, 2)[0]
+    found = verify_guesses(pyramid, rows, guesses, 0.3)
+    each = [
+        verify_guesses(pyramid, rows[1:2], guesses.take(np.array([g])), 0.3).similarity
+        for g in (2, 3)
+    ]
+    assert min(len(one) for one in each) == 1  # both would do
+    assert found.pairs.tolist() == [[0, 1]]
+    assert found.similarity[0] == max(float(one[0]) for one in each)
+    assert found.placements.orientation().tolist() == [0]
+
+
 def test_a_chain_counts_as_it_is_and_refined(collection):
     pyramid = Pyramid.build(prints(collection))
     row = np.array([[1, 11], [1, 11], [3, 4]])

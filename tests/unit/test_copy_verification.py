@@ -307,6 +307,8 @@ def test_a_comparison_joins_structure_colour_and_what_is_plausible():
     assert similar[0] > 0.98
     assert gain[1] < 1 / 2.5
     assert similar[1] == 0
+    weaker = prints(np.stack([pictures[0], 0.45 * (pictures[0] - 128) + 128]))
+    assert compare(weaker, np.array([[0, 1], [1, 0]]), still(2)).min() > 0.9
     rng = np.random.default_rng(0)
     chroma = (128 + rng.normal(0, 20, (3, 2, 16, 16))).clip(0, 255)
     colour = prints(pictures, chroma)

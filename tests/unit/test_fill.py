@@ -213,9 +213,9 @@ def test_images_out_of_distribution_are_counted_and_not_filled():
     apart[far] = np.abs(X[far])
     X = np.hstack([np.where(far[:, None], 0, X), apart])  # nothing in common with any label
     Y = label_matrix(given, np.arange(700) >= 500)
-    plan = gather_evidence(X, Y, kind="single", head=fast_head()).plan(0.8)
+    plan = gather_evidence(X, Y, kind="single", head=fast_head()).plan(0.3)
     filled = 500 + plan.image
-    assert len(filled) > 50
+    assert len(filled) > 180  # nearly all the others
     assert not far[filled].any()
     assert 10 <= plan.n_out_of_distribution <= 10 + 0.05 * 190
 

@@ -197,6 +197,12 @@ def test_its_own_label_and_those_of_its_group_do_not_move_a_prediction():
     assert np.abs(after[0] - before[0]).max() < np.abs(after[2:28] - before[2:28]).max()
 
 
+def test_ridges_are_tried_in_steps_of_two_or_a_little_more():
+    steps = np.divide(RIDGES[1:], RIDGES[:-1])
+    assert ((steps >= 2) & (steps <= 2.5)).all()
+    assert (RIDGES[0], RIDGES[-1]) == (0.1, 5.0)
+
+
 def test_the_ridge_of_least_left_out_error_is_chosen():
     rng = np.random.default_rng(5)
     x = small(60)

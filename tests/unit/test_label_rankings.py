@@ -225,3 +225,17 @@ def test_precision_counts_the_lowest_scores():
     assert [precision_at(score, wrong, n) for n in (1, 2, 3, 4)] == [1, 1 / 2, 1 / 3, 1 / 2]
     with pytest.raises(InvalidValue, match="1 to 4, got 5"):
         precision_at(score, wrong, 5)
+
+
+@pytest.mark.parametrize(("limit", "exactly"), [(12, True), (11, False)])
+def test_cells_are_searched_beyond_the_limit_alone(limit, exactly, monkeypatch):
+    asked = []
+
+    def in_cells(unit, count, own):
+        asked.append(count)
+        return np.zeros((len(unit), count), np.int64), np.zeros((len(unit), count), np.float32)
+
+    monkeypatch.setattr(neighbor_module, "_EXACT", limit)
+    monkeypatch.setattr(neighbor_module, "_nearest_in_cells", in_cells)
+    nearest_others(np.random.default_rng(0).normal(size=(12, 3)), 4, None)
+    assert asked == ([] if exactly else [4])
