@@ -126,7 +126,9 @@ def bulk(catalog: SqliteCatalog) -> None:
     report("all images", timed(catalog.images.all, 3))
     for name in ("taxonomy 0", "taxonomy 1"):
         report(f"matrix of {name}", timed(lambda name=name: catalog.labels.matrix(name), 3))  # type: ignore[misc]
+    report("images as columns", timed(catalog.images.table, 3))
     report("labels by source", timed(catalog.labels.counts_by_source, 3))
+    report("how far each taxonomy is filled", timed(catalog.labels.fill_counts, 3))
     issues = [
         Issue("label", i, (i % 1000) / 1000, i % 10 == 0, "taxonomy 0", evidence={"given": ["x"]})
         for i in ids
@@ -134,6 +136,11 @@ def bulk(catalog: SqliteCatalog) -> None:
     report(
         f"replace {len(issues):,} issues",
         timed(lambda: catalog.issues.replace(["label"], issues, "taxonomy 0"), 2),
+    )
+    report("count the open issues", timed(catalog.issues.counts, 3))
+    report(
+        "select the worst 50",
+        timed(lambda: catalog.issues.select(["label"], "taxonomy 0", limit=50), 3),
     )
     report("select the flagged tenth", timed(lambda: catalog.issues.select(["label"]), 3))
     report(

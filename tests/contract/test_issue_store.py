@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
@@ -87,6 +89,22 @@ def test_an_issue_keeps_its_id_as_long_as_it_is_found(labelled: Catalog) -> None
 def test_of_two_equal_issues_the_worse_one_stays(labelled: Catalog) -> None:
     labelled.issues.replace(["dark"], [Issue("dark", 1, 0.1), Issue("dark", 1, 0.4)])
     assert [issue.score for issue in labelled.issues.select()] == [0.1]
+
+
+def test_many_issues_are_taken_as_they_come(labelled: Catalog) -> None:
+    def issues(last: str) -> Iterator[Issue]:
+        for number in range(6000):
+            yield Issue("dark", 1 + number % 4, 1 - number / 6000, label=f"{number % 5000}")
+        yield Issue(last, 1, 0.5)
+
+    labelled.issues.replace(["dark"], issues("dark"))
+    stored = labelled.issues.select()
+    assert len(stored) == 5001
+    assert stored[0].score == 1 - 5999 / 6000
+    assert stored == sorted(stored, key=lambda issue: (issue.score, -issue.id))
+    with pytest.raises(InvalidValue, match="blurry"):
+        labelled.issues.replace(["dark"], issues("blurry"))
+    assert labelled.issues.select() == stored
 
 
 def test_only_images_that_are_there_have_issues(labelled: Catalog) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from vernis.adapters.catalog import proposals
 from vernis.adapters.catalog.history import History
@@ -13,9 +14,18 @@ from vernis.adapters.catalog.storage import to_json
 from vernis.domain.errors import InvalidValue, NotFound
 from vernis.domain.types import VERDICTS, DuplicateGroup, Issue, Suggestion, Verdict
 
+# Of two issues with one key the worse one stays, in the place of the first.
+_FIND = """
+INSERT INTO temp.found (key, kind, taxonomy, label, image_id, other_id, score, flagged, evidence)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (key) DO UPDATE SET
+  score = excluded.score, flagged = excluded.flagged, evidence = excluded.evidence
+WHERE excluded.score <= score
+"""
 _UPSERT = """
 INSERT INTO issue (key, kind, taxonomy, label, image_id, other_id, score, flagged, evidence)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+SELECT key, kind, taxonomy, label, image_id, other_id, score, flagged, evidence
+FROM temp.found WHERE true ORDER BY score DESC, position
 ON CONFLICT (key) DO UPDATE SET
   score = excluded.score, flagged = excluded.flagged, evidence = excluded.evidence
 WHERE score <> excluded.score OR flagged <> excluded.flagged OR evidence <> excluded.evidence
@@ -43,6 +53,7 @@ _ORDERS = {
     "flagged": "i.flagged",
 }
 _TIES = "i.image_id, i.other_id, i.label, i.id"
+_PIECE = 4096  # issues that are Python objects at a time, unless the caller holds them all
 _EVIDENCE = re.compile(r"evidence\.(\w+)", re.ASCII)
 _DISMISSED = """
 SELECT min(v.image_id, v.other_id) AS a, max(v.image_id, v.other_id) AS b FROM verdict AS v
@@ -81,6 +92,11 @@ class SqliteIssueStore:
     def __init__(self, ledger: Ledger, history: History) -> None:
         self._ledger = ledger
         self._history = history
+        ledger.run(
+            "CREATE TEMP TABLE found (position INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, "
+            "kind TEXT, taxonomy TEXT, label TEXT, image_id INTEGER, other_id INTEGER, "
+            "score REAL, flagged INTEGER, evidence TEXT)"
+        )
 
     # ------------------------------------------------------------------ issues
 
@@ -91,24 +107,25 @@ class SqliteIssueStore:
         is kept. Raises InvalidValue for an issue of another kind or taxonomy, NotFound for an
         unknown image.
         """
-        found = list(issues)
-        for issue in found:
-            if issue.kind not in kinds or issue.taxonomy != taxonomy:
-                raise InvalidValue(
-                    f"expected issues of kind {list(kinds)} and taxonomy {taxonomy!r}, "
-                    f"got {issue.kind!r} of {issue.taxonomy!r}"
-                )
-        found.sort(key=lambda issue: issue.score, reverse=True)  # of equal keys the last one stays
         with self._ledger.transaction():
-            hashes = self._hashes(found)
-            rows = {_key(issue, hashes): issue for issue in found}
-            with self._ledger.listed(rows):
-                self._ledger.run(
-                    f"DELETE FROM issue WHERE kind IN ({_marks(kinds)}) AND taxonomy = ? "
-                    "AND key NOT IN (SELECT value FROM temp.listed)",
-                    (*kinds, taxonomy),
-                )
-            self._ledger.run_many(_UPSERT, (_values(key, issue) for key, issue in rows.items()))
+            self._ledger.run("DELETE FROM temp.found")
+            waiting = iter(issues)
+            while piece := list(islice(waiting, _PIECE)):
+                for issue in piece:
+                    if issue.kind not in kinds or issue.taxonomy != taxonomy:
+                        raise InvalidValue(
+                            f"expected issues of kind {list(kinds)} and taxonomy {taxonomy!r}, "
+                            f"got {issue.kind!r} of {issue.taxonomy!r}"
+                        )
+                hashes = self._hashes(piece)
+                self._ledger.run_many(_FIND, (_values(_key(i, hashes), i) for i in piece))
+            self._ledger.run(
+                f"DELETE FROM issue WHERE kind IN ({_marks(kinds)}) AND taxonomy = ? "
+                "AND key NOT IN (SELECT key FROM temp.found)",
+                (*kinds, taxonomy),
+            )
+            self._ledger.run(_UPSERT)
+            self._ledger.run("DELETE FROM temp.found")
 
     def _hashes(self, issues: Iterable[Issue]) -> dict[int, str]:
         """Return the content hash of every image that the issues name; raises NotFound."""
