@@ -66,9 +66,10 @@ class ShardVectorStore:
 
     def spaces(self) -> list[tuple[Space, int]]:
         """Return each space with its number of vectors."""
+        # By shard: the vectors of one lie together in that index, by hash they lie anywhere.
         rows = self._ledger.rows(
-            "SELECT name, dim, dtype, settings, "
-            "(SELECT count(*) FROM vector WHERE vector.space_id = space.id) "
+            "SELECT name, dim, dtype, settings, (SELECT count(*) FROM shard CROSS JOIN vector "
+            "ON vector.shard_id = shard.id WHERE shard.space_id = space.id) "
             "FROM space ORDER BY id"
         )
         return [
