@@ -17,10 +17,11 @@ import multiprocessing
 import os
 import random
 import re
+import resource
 import shutil
+import signal
 import sys
 import tempfile
-import time
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
@@ -46,6 +47,9 @@ _SKIPPED_KEYWORDS = {
     "dtype", "keepdims", "strict", "copy", "kind", "seed", "checks", "return_inverse",
     "return_index", "jac", "method", "options", "indexing",
 }  # fmt: skip
+
+_MOST_WAITING = 60
+"""Seconds on the clock for one of processor time, before tests that wait for nothing are ended."""
 
 _COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
     ast.Lt: (ast.LtE, ast.GtE),
@@ -309,40 +313,46 @@ class Copy:
         for module in PRELOADED:
             importlib.import_module(module)
 
-    def run(self, tests: tuple[str, ...], timeout: float | None = None) -> Outcome:
-        """Run tests until the first failure."""
-        process = multiprocessing.get_context("fork").Process(target=self._run, args=(tests,))
+    def run(self, tests: tuple[str, ...], seconds: int | None = None) -> Outcome:
+        """Run tests until the first failure, at most so many seconds of processor time."""
+        process = multiprocessing.get_context("fork").Process(
+            target=self._run, args=(tests, seconds)
+        )
         process.start()
-        process.join(timeout)
+        process.join(None if seconds is None else _MOST_WAITING * seconds)
         if process.is_alive():
             process.kill()
             process.join()
+        if process.exitcode in (-signal.SIGXCPU, -signal.SIGKILL):
             return "timeout"
         return "passed" if process.exitcode == 0 else "failed"
 
-    def _run(self, tests: tuple[str, ...]) -> None:
+    def _run(self, tests: tuple[str, ...], seconds: int | None) -> None:
         """Run tests; in a process of its own."""
         import pytest
         from hypothesis import Phase, settings
 
+        if seconds is not None:
+            resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 1)
         os.dup2(nowhere, 2)
         os.chdir(self.folder)
         sys.path.insert(0, str(self.folder / "src"))
-        # Without the search for the smallest counter-example: any one catches a mutation.
+        # No search for the smallest counter-example, as any one catches a mutation; no clock.
         phases = [Phase.explicit, Phase.generate]
-        settings.register_profile("mutation", phases=phases, database=None)
+        settings.register_profile("mutation", phases=phases, database=None, deadline=None)
         settings.load_profile("mutation")
         options = ["-x", "-q", "-p", "no:cacheprovider", "--assert=plain", "--hypothesis-seed=0"]
+        options += ["-o", "timeout=0"]
         os._exit(pytest.main([*options, *tests]))
 
-    def try_out(self, path: Path, source: str, tests: tuple[str, ...], timeout: float) -> Outcome:
+    def try_out(self, path: Path, source: str, tests: tuple[str, ...], seconds: int) -> Outcome:
         """Run tests with another text of one file."""
         changed = self.folder / path.relative_to(REPOSITORY)
         original = changed.read_text(encoding="utf-8")
         changed.write_text(source, encoding="utf-8")
-        outcome = self.run(tests, timeout)
+        outcome = self.run(tests, seconds)
         changed.write_text(original, encoding="utf-8")
         return outcome
 
@@ -391,12 +401,16 @@ def _common(first: str, second: str) -> int:
     return next((place for place, (a, b) in pairs if a != b), min(len(first), len(second)))
 
 
-def _time_clean(tree: Copy, room: Room) -> float:
-    """Return how long the tests of a mutation may take: some times what they take without one."""
-    start = time.monotonic()
+def _time_clean(tree: Copy, room: Room) -> int:
+    """Return how many seconds of processor time the tests of a mutation may take.
+
+    Some times what they take without one. The clock on the wall would take a busy machine for an
+    endless loop.
+    """
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     if tree.run(room.tests) != "passed":
         raise SystemExit(f"the tests of {room.name} fail without any mutation")
-    return 10.0 + 5.0 * (time.monotonic() - start)
+    return 10 + round(4 * (resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before))
 
 
 def main() -> int:

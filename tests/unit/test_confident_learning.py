@@ -127,6 +127,12 @@ def test_both_rules_are_those_of_plain_loops(seed):
     assert pruned_errors(given, probs).tolist() == pruned.tolist()
 
 
+@pytest.mark.parametrize("seed", range(30))
+def test_one_image_of_each_small_class_stays(seed):
+    given, probs = noisy(seed, n=40, k=9, sharp=3)
+    assert pruned_errors(given, probs).tolist() == pruned_by_hand(given, probs).tolist()
+
+
 def test_the_order_of_images_does_not_matter_and_unknown_ones_take_no_part():
     given, probs = noisy(7)
     order = np.random.default_rng(0).permutation(90)

@@ -154,6 +154,12 @@ def test_a_step_solves_the_damped_normal_equations(seed):
     expected = step_by_hand(*(x[0].astype(float) for x in (warped, target, inside)), 16)
     np.testing.assert_allclose(found, expected, atol=2e-4)
     assert found == pytest.approx([0.03, -0.03, 0.02, -0.01], abs=0.02)
+    # where there is hardly a slope, the damping decides
+    faint = [1e-5 * (x - x.mean()) for x in (warped, target)]
+    weak = _gauss_newton_step(*faint, inside, sample_grid(16))[0]
+    expected = step_by_hand(*(x[0].astype(float) for x in (*faint, inside)), 16)
+    np.testing.assert_allclose(weak, expected, atol=1e-5)
+    assert 1e-4 < np.abs(weak).max() < 0.8 * np.abs(found).max()
     far = _gauss_newton_step(warped, 255 - target, inside, sample_grid(16))
     assert np.abs(far).max() <= 0.08 + 1e-6
     flat = np.full((1, 256), 7, np.float32)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from vernis.core.labels import predictions
+from vernis.core.labels import dependence, predictions
 from vernis.core.labels.dependence import _predict_from_others, listen_to_others
 from vernis.core.labels.entry_noise import model_entries, probability_of_multiple
 from vernis.core.labels.leave_out import soft_clip
@@ -124,7 +124,7 @@ def test_several_labels_listen_to_the_nearest_and_one_label_does_not(monkeypatch
     assert one.shape == (120, 3)
 
 
-def heard_by_hand(probs, y):
+def heard_by_hand(probs, y, least=100):
     """Correct each entry by a ridge regression on the other images and classes."""
     n, k = probs.shape
     known = np.isfinite(y)
@@ -146,7 +146,7 @@ def heard_by_hand(probs, y):
                 predicted[i] = one @ whole
         rows = known[:, c]
         gain = residual[rows, c] ** 2 - (residual[rows, c] - predicted[rows]) ** 2
-        if gain.mean() > 3 * gain.std() / np.sqrt(rows.sum()) and rows.sum() >= 100 * k:
+        if gain.mean() > 3 * gain.std() / np.sqrt(rows.sum()) and rows.sum() >= least * k:
             found[:, c] = soft_clip(probs[:, c] + predicted)
     return found
 
@@ -180,6 +180,18 @@ def test_a_weak_connection_is_not_heard():
     )
     exact = np.stack([first, first], axis=1).astype(float)
     assert not np.array_equal(listen_to_others(probs, exact), probs)
+
+
+def test_the_clearness_is_that_of_the_standard_error(monkeypatch):
+    """With few images, so that a wrong variance would change what is corrected."""
+    monkeypatch.setattr(dependence, "_IMAGES_A_CLASS", 5)
+    changed = []
+    for seed in range(40):
+        probs, truth = labels_that_go_together(n=24, seed=seed)
+        heard = listen_to_others(probs, truth)
+        np.testing.assert_allclose(heard, heard_by_hand(probs.astype(float), truth, 5), atol=1e-5)
+        changed.append((np.abs(heard - probs) > 1e-6).any(axis=0)[:3].tolist())
+    assert 0.1 < np.mean(changed) < 0.9
 
 
 def test_a_hundred_images_a_class_are_needed():

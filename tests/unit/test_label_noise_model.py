@@ -9,7 +9,7 @@ from scipy.special import expit, logit, softmax
 from scipy.stats import beta
 
 from vernis.core.labels import entry_noise
-from vernis.core.labels.entry_noise import join_chances, model_entries
+from vernis.core.labels.entry_noise import EntryNoise, join_chances, model_entries
 from vernis.core.labels.estimate import (
     WrongCount,
     _common_rate,
@@ -418,6 +418,17 @@ def test_bounds_of_the_missed_share_and_of_extreme_predictions():
     nothing = model_entries(np.full((5, 2), np.nan), np.full((5, 2), 0.4))
     assert np.isnan(nothing.wrong).all()
     assert nothing.loss == 0
+
+
+@pytest.mark.parametrize(
+    ("counts", "spread"),
+    [((1.5, 3.0), (1.0, 3.0)), ((0.2, 0.5), (0.2, 1.0)), ((0.5, 2.0), (0.5, 2.0))],
+)
+def test_the_spread_always_holds_the_count_itself(counts, spread):
+    none = np.zeros((1, 1))
+    by_rate = dict(zip((0.03, 0.25), counts, strict=True))
+    noise = EntryNoise(none, none + 1, none, none, none, 0.0, by_rate.__getitem__)
+    assert noise.spread == pytest.approx(spread)
 
 
 def test_an_image_of_several_labels_is_as_wrong_as_its_worst_entry():

@@ -105,6 +105,7 @@ def test_neighbors_of_many_images_are_found_in_cells(monkeypatch):
     assert not (groups[found] == groups[:, None])[near > 0].any()
     same = [len(set(a) & set(b)) / 8 for a, b in zip(exact.tolist(), found.tolist(), strict=True)]
     assert np.mean(same) > 0.95
+    assert (near[found == 0] > 0).any()  # the first image is one like the others
     assert near.max(axis=1) == pytest.approx(weights.max(axis=1), abs=0.2)
     alone, none = nearest_others(X[:150], 3, np.zeros(150, int))
     assert alone.min() >= 0
