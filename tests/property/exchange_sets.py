@@ -150,14 +150,14 @@ def distinct(numbers: list[Any]) -> list[Any]:
 def same(one: ExchangeSet, other: ExchangeSet, tolerance: float = 0.0) -> None:
     """Assert that two sets say the same; ids may be given where there were none.
 
-    The order of images and of classes does not count, that of regions and labels does.
+    The order of images, classes and taxonomies does not count, that of regions and labels does.
     """
     before, after = (sorted(s.images, key=lambda image: image.uri) for s in (one, other))
     assert [i.uri for i in before] == [i.uri for i in after]
     for a, b in zip(before, after, strict=True):
         assert (a.size, a.split, values(a.attributes)) == (b.size, b.split, values(b.attributes))
         assert a.foreign_id in (None, b.foreign_id)
-        assert [said(label) for label in a.labels] == [said(label) for label in b.labels]
+        assert by_taxonomy(a.labels) == by_taxonomy(b.labels)
         assert len(a.regions) == len(b.regions)
         for x, y in zip(a.regions, b.regions, strict=True):
             assert [said(label) for label in x.labels] == [said(label) for label in y.labels]
@@ -183,6 +183,11 @@ def same_region(a: Region, b: Region, tolerance: float) -> None:
 
 def values(text: str) -> Any:
     return json.loads(text) if text else {}
+
+
+def by_taxonomy(labels: tuple[ExchangeLabel, ...]) -> list[tuple[Any, ...]]:
+    """Return labels in the order of each taxonomy: tables keep no other."""
+    return [said(label) for label in sorted(labels, key=lambda label: label.taxonomy)]
 
 
 def said(label: ExchangeLabel) -> tuple[Any, ...]:

@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 
 from vernis.adapters.interchange.formats.class_folders import ClassFolders
 from vernis.adapters.interchange.formats.coco import Coco
+from vernis.adapters.interchange.formats.cvat import Cvat
+from vernis.adapters.interchange.formats.hugging_face import HuggingFace
 from vernis.adapters.interchange.formats.interface import Format, Pictures, ReadSettings
 from vernis.adapters.interchange.formats.label_studio import LabelStudio
+from vernis.adapters.interchange.formats.tables import Table
 from vernis.adapters.interchange.formats.voc import Voc
 from vernis.adapters.interchange.formats.yolo import Yolo
 from vernis.core.exchange.losses import reduce_to
@@ -34,6 +37,12 @@ FORMATS: dict[str, tuple[Format, float]] = {
     "voc": (Voc(), 0.0),
     "folders": (Folders(), 0.0),
     "label-studio": (LabelStudio(), 1e-9),
+    "cvat": (Cvat(), 1e-9),
+    "hugging-face": (HuggingFace(), 0.0),
+    "hugging-face-csv": (HuggingFace("csv"), 0.0),
+    "csv-long": (Table("csv", "long"), 1e-9),
+    "tsv-long": (Table("tsv", "long"), 1e-9),
+    "xlsx-long": (Table("xlsx", "long"), 1e-9),
     "yolo": (Yolo(), 1e-4),
 }
 

@@ -199,6 +199,8 @@ class Carries:
         ``many``, or ``one`` where all classes share one list.
     boxes : str
         ``any``, ``inside`` the picture only, or ``pixels``: whole ones inside the picture.
+    names : str
+        ``any``, or ``cell``: without ``|`` and what spreadsheets write for nothing.
     """
 
     image_labels: Literal["none", "one", "many"] = "none"
@@ -217,3 +219,4 @@ class Carries:
     attributes: frozenset[str] = frozenset()
     taxonomies: Literal["one", "many"] = "one"
     boxes: Literal["any", "inside", "pixels"] = "any"
+    names: Literal["any", "cell"] = "any"

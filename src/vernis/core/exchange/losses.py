@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from vernis.core.words.label_columns import split_cell
 from vernis.domain.exchange import (
     Carries,
     ExchangeClass,
@@ -95,6 +96,8 @@ def reduce_to(exchange: ExchangeSet, carries: Carries) -> Reduced:
     exchange = complete_classes(exchange)
     if carries.taxonomies == "one":
         exchange = merge_taxonomies(exchange, counts)
+    if carries.names == "cell":
+        exchange = _fit_names(exchange, counts)
     images = []
     for image in exchange.images:
         reduced = _reduce_image(image, carries, counts)
@@ -111,6 +114,60 @@ def reduce_to(exchange: ExchangeSet, carries: Carries) -> Reduced:
     )
 
 
+def _fit_names(exchange: ExchangeSet, counts: _Counts) -> ExchangeSet:
+    """Return a set whose class names a cell can hold; two classes never get one name."""
+    named: dict[tuple[str, str], str] = {}
+    for taxonomy in exchange.taxonomies:
+        taken: set[str] = set()
+        for found in sorted(taxonomy.classes, key=lambda c: c.name != _cell_name(c.name)):
+            plain = name = _cell_name(found.name)
+            number = 1
+            while name in taken:
+                number += 1
+                name = f"{plain} {number}"
+            taken.add(name)
+            named[taxonomy.name, found.name] = name
+            counts.add("class names", name != found.name)
+    return _rename(exchange, lambda taxonomy, label: (taxonomy, named[taxonomy, label]))
+
+
+def _cell_name(name: str) -> str:
+    fit = name.replace("|", "｜").strip()
+    return fit if split_cell(fit) == (fit,) else f"{fit} (class)"
+
+
+def _rename(exchange: ExchangeSet, name_of: Callable[[str, str], tuple[str, str]]) -> ExchangeSet:
+    """Return a set with other names of taxonomies and classes in images; those of classes too."""
+
+    def renamed(labels: Iterable[ExchangeLabel]) -> tuple[ExchangeLabel, ...]:
+        found = []
+        for label in labels:
+            taxonomy, name = name_of(label.taxonomy, label.label)
+            found.append(replace(label, taxonomy=taxonomy, label=name))
+        return tuple(found)
+
+    return replace(
+        exchange,
+        images=tuple(
+            replace(
+                image,
+                labels=renamed(image.labels),
+                regions=tuple(ExchangeRegion(r.region, renamed(r.labels)) for r in image.regions),
+            )
+            for image in exchange.images
+        ),
+        taxonomies=tuple(
+            replace(
+                taxonomy,
+                classes=tuple(
+                    replace(c, name=name_of(taxonomy.name, c.name)[1]) for c in taxonomy.classes
+                ),
+            )
+            for taxonomy in exchange.taxonomies
+        ),
+    )
+
+
 def merge_taxonomies(exchange: ExchangeSet, counts: _Counts | None = None) -> ExchangeSet:
     """Return a set in which all labels stand in the taxonomy ``object``.
 
@@ -123,27 +180,13 @@ def merge_taxonomies(exchange: ExchangeSet, counts: _Counts | None = None) -> Ex
     if counts is not None:
         counts.add("taxonomies" if several else "taxonomy names", len(names))
 
-    def renamed(labels: Iterable[ExchangeLabel]) -> tuple[ExchangeLabel, ...]:
-        return tuple(replace(x, taxonomy=_ONE, label=class_of(x.taxonomy, x.label)) for x in labels)
+    def name_of(taxonomy: str, label: str) -> tuple[str, str]:
+        return _ONE, f"{taxonomy}/{label}" if several else label
 
-    def class_of(taxonomy: str, label: str) -> str:
-        return f"{taxonomy}/{label}" if several else label
-
-    images = tuple(
-        replace(
-            image,
-            labels=renamed(image.labels),
-            regions=tuple(ExchangeRegion(r.region, renamed(r.labels)) for r in image.regions),
-        )
-        for image in exchange.images
-    )
-    classes = tuple(
-        replace(found, name=class_of(taxonomy.name, found.name))
-        for taxonomy in exchange.taxonomies
-        for found in taxonomy.classes
-    )
-    kind = exchange.taxonomies[0].kind if not several else "multi"
-    return replace(exchange, images=images, taxonomies=(ExchangeTaxonomy(_ONE, kind, classes),))
+    renamed = _rename(exchange, name_of)
+    classes = tuple(found for taxonomy in renamed.taxonomies for found in taxonomy.classes)
+    kind = "multi" if several else exchange.taxonomies[0].kind
+    return replace(renamed, taxonomies=(ExchangeTaxonomy(_ONE, kind, classes),))
 
 
 def _reduce_image(image: ExchangeImage, carries: Carries, counts: _Counts) -> ExchangeImage:

@@ -194,6 +194,7 @@ def xml_elements(path: Path, names: frozenset[str]) -> Iterator[Element]:
 
     def start(name: str, attributes: dict[str, str]) -> None:
         nonlocal builder, depth
+        name = name.rpartition(":")[2]  # some programs write a prefix before every name
         if builder is None and name in names:
             builder, depth = TreeBuilder(), 0
         if builder is not None:
@@ -203,7 +204,7 @@ def xml_elements(path: Path, names: frozenset[str]) -> Iterator[Element]:
     def end(name: str) -> None:
         nonlocal builder, depth
         if builder is not None:
-            builder.end(name)
+            builder.end(name.rpartition(":")[2])
             depth -= 1
             if depth == 0:
                 found.append(builder.close())
