@@ -55,7 +55,7 @@ class Sizes(dict):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(exchange=exchange_sets())
 def test_a_format_gives_back_what_it_carries(name: str, exchange: ExchangeSet) -> None:
     format, tolerance = FORMATS[name]

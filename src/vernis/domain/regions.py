@@ -60,6 +60,9 @@ class Box:
     height: float
 
     def __post_init__(self) -> None:
+        for name in ("x", "y", "width", "height"):
+            if type(getattr(self, name)) is not float:
+                object.__setattr__(self, name, float(getattr(self, name)))
         finite = all(map(math.isfinite, (self.x, self.y, self.width, self.height)))
         _require(finite, "finite numbers", (self.x, self.y, self.width, self.height))
         _require(self.width >= 0 and self.height >= 0, "sides of 0 or more", self.sides)

@@ -37,7 +37,6 @@ TEXTS: dict[LossKind, str] = {
     "sources": "notes of who said a label",
     "images": "images without a label",
     "splits": "images whose split is not written",
-    "sizes": "sizes of pictures",
     "image ids": "ids of images from another tool",
     "region ids": "ids of regions from another tool",
     "class ids": "ids of classes from another tool",
@@ -206,7 +205,6 @@ def _reduce_image(image: ExchangeImage, carries: Carries, counts: _Counts) -> Ex
         most = 1 if carries.image_labels == "one" else None
         labels = _reduce_labels(image.labels, carries, most, counts)
     counts.add("splits", bool(image.split) and not carries.splits)
-    counts.add("sizes", any(image.size) and not carries.sizes and not regions)
     keep = "image" in carries.attributes
     counts.add("image attributes", bool(image.attributes) and not keep)
     return ExchangeImage(

@@ -167,7 +167,7 @@ def write_assets(
         for number, start in enumerate(starts, 1):
             name = f"{system}.csv" if len(starts) == 1 else f"{system}-{number}.csv"
             with open(folder / name, "w", encoding="utf-8", newline="") as stream:
-                writer = csv.writer(stream)
+                writer = csv.writer(stream, lineterminator="\n")
                 writer.writerow(header)
                 writer.writerows(rows[start : start + most])
     notes = [*_notes(images, profile), profile.hint, *near_misses(reduced.exchange)]

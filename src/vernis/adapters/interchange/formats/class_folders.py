@@ -8,7 +8,7 @@ beside them says what each name was.
 from __future__ import annotations
 
 import csv
-from collections import Counter, defaultdict
+from collections import Counter
 from pathlib import Path, PurePosixPath
 
 from vernis.adapters.interchange.formats.interface import (
@@ -73,16 +73,16 @@ class ClassFolders:
         classes = [c.name for taxonomy in reduced.exchange.taxonomies for c in taxonomy.classes]
         folders = _Folders(classes)
         splits = sorted({image.split for image in reduced.exchange.images})
+        flat = FlatNames(image.uri for image in reduced.exchange.images)
         rows: list[list[str]] = []
         with new_folder(out) as folder:
             for split in splits or [""]:
                 for name in classes:
                     _below(folder, split, splits, folders.names[name]).mkdir(parents=True)
-            taken: dict[str, FlatNames] = defaultdict(FlatNames)
             for image in reduced.exchange.images:
                 for label in image.labels:
                     place = _below(folder, image.split, splits, folders.names[label.label])
-                    file = place / taken[str(place)].name_of(image.uri)
+                    file = place / flat.name_of(image.uri)
                     pictures.place(image.uri, file)
                     rows.append([uri_below(folder, file), image.uri, image.split, label.label])
             for name in classes:
@@ -90,7 +90,7 @@ class ClassFolders:
                     [uri_below(folder, _below(folder, "", [""], folders.names[name])), "", "", name]
                 )
             with open(folder / _MAP, "w", encoding="utf-8", newline="") as stream:
-                writer = csv.writer(stream)
+                writer = csv.writer(stream, lineterminator="\n")
                 writer.writerow(_HEADER)
                 writer.writerows(rows)
         return Written(out, len(reduced.exchange.images), reduced.losses)

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from vernis.adapters.interchange.formats.files import JsonReader, head_of
+from vernis.adapters.interchange.formats.files import JsonReader, files_of, head_of
 from vernis.adapters.interchange.formats.interface import (
     Pictures,
     ReadSettings,
     Written,
     new_file,
+    united,
 )
 from vernis.adapters.interchange.formats.names import safe_uri
 from vernis.core.exchange.losses import reduce_to
@@ -39,6 +40,7 @@ _STREAMED = frozenset({"images", "annotations", "categories"})
 _IMAGE_KEYS = frozenset({"id", "file_name", "width", "height", "split"})
 _CLASS_KEYS = frozenset({"id", "name"})
 _REGION_KEYS = frozenset({"id", "image_id", "category_id", "bbox", "segmentation", "score"})
+_MOST_LOOKED_INTO = 20
 _OWN_TAXONOMY = "vernis_taxonomy"
 
 
@@ -61,13 +63,17 @@ class Coco:
 
     def recognises(self, path: Path) -> bool:
         """Tell by the keys of a JSON object."""
-        if path.suffix.lower() != ".json" or not head_of(path).lstrip().startswith("{"):
-            return False
-        return _has_keys(path)
+        return any(_has_keys(file) for file in files_of(path, self.suffix)[:_MOST_LOOKED_INTO])
 
     def read(self, path: Path, settings: ReadSettings) -> ExchangeSet:
-        """Read a file in about the memory that the finished regions take; see ``Format``."""
-        return _Reading(path, settings).result()
+        """Read a file, or all of a folder, each a split; see ``Format``.
+
+        Takes about the memory of the finished regions: the text is never whole in memory.
+        """
+        files = [file for file in files_of(path, self.suffix) if path.is_file() or _has_keys(file)]
+        if not files:
+            raise InvalidLabels(f"{path}: holds no COCO files")
+        return united(path, [(file, _Reading(file, settings).result()) for file in files])
 
     def write(self, exchange: ExchangeSet, out: Path, pictures: Pictures) -> Written:
         """Write a file; regions that say no or unknown are left out. See ``Format``."""
@@ -80,6 +86,8 @@ class Coco:
 
 
 def _has_keys(path: Path) -> bool:
+    if not head_of(path).lstrip().startswith("{"):
+        return False
     try:
         found = set()
         for key, _ in JsonReader(path).members(_STREAMED):
@@ -132,10 +140,11 @@ class _Reading:
         return self._set()
 
     def _object(self, value: Any, what: str) -> dict[str, Any]:
-        if not isinstance(value, dict) or "id" not in value:
-            raise InvalidLabels(
-                f"{self.path}: {what} is {str(value)[:60]}, expected one with an id"
-            )
+        named = value.get("id") if isinstance(value, dict) else None
+        numberless = named is None and what == "an annotation"  # some programs number none
+        if not isinstance(value, dict) or not (numberless or isinstance(named, int | str)):
+            shown = str(value)[:60]
+            raise InvalidLabels(f"{self.path}: {what} is {shown}, expected one with an id")
         return value
 
     def _add_image(self, value: Any) -> None:
@@ -185,7 +194,7 @@ class _Reading:
         return str(category.get(_OWN_TAXONOMY) or self.settings.taxonomy)
 
     def _add_region(self, found: Mapping[str, Any]) -> None:
-        where = f"{self.path}: annotation {found['id']}"
+        where = f"{self.path}: annotation {found.get('id', '')}"
         image = self.images.get(found.get("image_id"))
         if image is None:
             self.counts["annotations of no image in the file were left out"] += 1
@@ -200,7 +209,7 @@ class _Reading:
         if not box.inside(image[1]):
             self.counts["boxes reach outside their picture; kept as they are"] += 1
         region = Region(
-            box, image[1], shape, outline, found["id"], attributes_text(_others(found, box))
+            box, image[1], shape, outline, found.get("id"), attributes_text(_others(found, box))
         )
         labels = self._labels(found, where)
         self.regions.setdefault(found["image_id"], []).append(ExchangeRegion(region, labels))

@@ -12,12 +12,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from vernis.adapters.interchange.formats.files import head_of, number, xml_elements, xml_text
+from vernis.adapters.interchange.formats.files import (
+    files_of,
+    head_of,
+    number,
+    xml_elements,
+    xml_text,
+)
 from vernis.adapters.interchange.formats.interface import (
     Pictures,
     ReadSettings,
     Written,
     new_file,
+    united,
 )
 from vernis.adapters.interchange.formats.names import safe_uri
 from vernis.core.exchange.losses import complete_classes, reduce_to
@@ -56,21 +63,14 @@ class Cvat:
 
     def recognises(self, path: Path) -> bool:
         """Tell by the root element."""
-        return path.suffix.lower() == ".xml" and "<annotations" in head_of(path)
+        return any("<annotations" in head_of(file) for file in files_of(path, self.suffix))
 
     def read(self, path: Path, settings: ReadSettings) -> ExchangeSet:
-        """Read a file, image by image; see ``Format``."""
-        reading = _Reading(path, settings)
-        for element in xml_elements(path, _READ):
-            if element.tag == "image":
-                reading.add(element)
-            elif element.tag == "label":
-                name = element.findtext("name") or ""
-                if name.strip():
-                    reading.classes[name] = None
-            else:
-                reading.counts["tracks of videos were left out"] += 1
-        return reading.result()
+        """Read a file image by image, or all of a folder, each a split; see ``Format``."""
+        files = [f for f in files_of(path, self.suffix) if "<annotations" in head_of(f)]
+        if not files:
+            raise InvalidLabels(f"{path}: holds no files of CVAT for images")
+        return united(path, [(file, _read_file(file, settings)) for file in files])
 
     def write(self, exchange: ExchangeSet, out: Path, pictures: Pictures) -> Written:
         """Write a file, image by image; pictures are uploaded to CVAT on their own."""
@@ -79,11 +79,8 @@ class Cvat:
         free = (n for n in range(len(taken) + len(reduced.exchange.images) + 1) if n not in taken)
         with new_file(out) as part, open(part, "w", encoding="utf-8") as stream:
             stream.write('<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n')
-            stream.write("  <version>1.1</version>\n  <meta><task><labels>\n")
-            for taxonomy in reduced.exchange.taxonomies:
-                for found in taxonomy.classes:
-                    stream.write(_text(_label(found.name)))
-            stream.write("  </labels></task></meta>\n")
+            stream.write("  <version>1.1</version>\n")
+            stream.write(_text(_meta(reduced.exchange)))
             for image in reduced.exchange.images:
                 number = next(free) if image.foreign_id is None else image.foreign_id
                 stream.write(_text(_image(image, str(number))))
@@ -92,6 +89,20 @@ class Cvat:
 
 
 # --------------------------------------------------------------------------- reading
+
+
+def _read_file(path: Path, settings: ReadSettings) -> ExchangeSet:
+    reading = _Reading(path, settings)
+    for element in xml_elements(path, _READ):
+        if element.tag == "image":
+            reading.add(element)
+        elif element.tag == "label":
+            name = element.findtext("name") or ""
+            if name.strip():
+                reading.classes[name] = None
+        else:
+            reading.counts["tracks of videos were left out"] += 1
+    return reading.result()
 
 
 @dataclass(slots=True)
@@ -215,6 +226,21 @@ def _attributes(element: Element) -> str:
 def _text(element: Element) -> str:
     indent(element, level=1)
     return f"  {tostring(element, encoding='unicode')}\n"
+
+
+def _meta(exchange: ExchangeSet) -> Element:
+    """Return the head of a file: of a task, or of a project with a task a split."""
+    splits = sorted({image.split for image in exchange.images if image.split})
+    root = Element("meta")
+    above = SubElement(root, "project" if splits else "task")
+    labels = SubElement(above, "labels")
+    for taxonomy in exchange.taxonomies:
+        labels.extend(_label(found.name) for found in taxonomy.classes)
+    if splits:
+        tasks = SubElement(above, "tasks")
+        for split in splits:
+            SubElement(SubElement(tasks, "task"), "subset").text = xml_text(split)
+    return root
 
 
 def _label(name: str) -> Element:

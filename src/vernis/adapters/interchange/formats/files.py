@@ -39,6 +39,19 @@ def read_lines(path: Path) -> list[str]:
     return [line for line in lines if line.strip()]
 
 
+def files_of(path: Path, suffix: str) -> list[Path]:
+    """Return a file itself, or those of a folder and its ``annotations``, by their suffix."""
+    if path.is_file():
+        return [path] if path.suffix.lower() == suffix else []
+    places = [path / "annotations", path] if path.is_dir() else []
+    for place in places:
+        if place.is_dir():
+            found = sorted(p for p in place.iterdir() if p.suffix.lower() == suffix)
+            if found:
+                return found
+    return []
+
+
 def head_of(path: Path, length: int = 4096) -> str:
     """Return the beginning of a file as text, for a look inside; empty where it is unreadable."""
     try:

@@ -4,6 +4,10 @@ A row a picture with ``file_name`` and a column a taxonomy: a text where an imag
 list where it may have several; boxes in ``objects`` with ``bbox`` (COCO's x, y, width, height) and
 ``category`` (huggingface.co/docs/datasets, "Create an image dataset"). A split is a folder with a
 metadata file of its own.
+
+The loader takes words in the path of a picture for its split: ``beach_test.jpg`` would go into the
+split ``test``, without its labels and without a word. Pictures with such a path get a number for
+their name; a map file says what it was.
 """
 
 from __future__ import annotations
@@ -11,10 +15,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import count
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from vernis.adapters.interchange.formats.files import head_of, read_lines, read_text
@@ -24,7 +30,13 @@ from vernis.adapters.interchange.formats.interface import (
     Written,
     new_folder,
 )
-from vernis.adapters.interchange.formats.names import safe_name, safe_uri
+from vernis.adapters.interchange.formats.names import (
+    read_map,
+    safe_name,
+    safe_suffix,
+    safe_uri,
+    write_map,
+)
 from vernis.adapters.interchange.formats.parquet import read_parquet, write_parquet
 from vernis.adapters.interchange.formats.pictures import size_of
 from vernis.core.exchange.losses import complete_classes, reduce_to
@@ -49,6 +61,11 @@ _FILES: Mapping[Kind, str] = {
     "parquet": "metadata.parquet",
 }
 _CLASSES = "vernis_classes.json"
+_SPLIT_WORD = re.compile(
+    r"(?<![^\W_])(train(ing)?|test(ing)?|eval(uation)?|val|valid(ation)?|dev)(?![^\W_])",
+    re.IGNORECASE,
+)
+_KNOWN_SPLITS = frozenset({"train", "val", "valid", "validation", "dev", "test"})
 _NO_SPLIT = "unassigned"
 _RESERVED = ("file_name", "objects", "image_id")
 
@@ -87,13 +104,14 @@ class HuggingFace:
         )
 
     def recognises(self, path: Path) -> bool:
-        """Tell by a metadata file with a column ``file_name``."""
-        return any("file_name" in head_of(file) for file, _ in _metadata_files(path))
+        """Tell by a metadata file of its kind with a column ``file_name``."""
+        own = [file for file, _ in _metadata_files(path) if file.name == _FILES[self.kind]]
+        return any(self.kind == "parquet" or "file_name" in head_of(file) for file in own)
 
     def read(self, path: Path, settings: ReadSettings) -> ExchangeSet:
         """Read a folder, or one metadata file; see ``Format``."""
         folder = path if path.is_dir() else path.parent
-        reading = _Reading(folder, settings)
+        reading = _Reading(folder, settings, read_map(folder))
         for file, split in _metadata_files(path):
             reading.add_file(file, split)
         return reading.result()
@@ -105,21 +123,46 @@ class HuggingFace:
         for image in reduced.exchange.images:
             splits.setdefault(image.split, []).append(image)
         boxed = any(image.regions for image in reduced.exchange.images)
+        with_ids = any(image.foreign_id is not None for image in reduced.exchange.images)
         columns = _columns(reduced.exchange.taxonomies)
         lists = _lists(reduced.exchange)
-        with_ids = any(image.foreign_id is not None for image in reduced.exchange.images)
+        names = _file_names(reduced.exchange.images) if pictures.placing != "none" else {}
         with new_folder(out) as folder:
             for split, images in splits.items():
                 place = folder
                 if list(splits) != [""]:
                     place = folder / (safe_name(split) if split else _NO_SPLIT)
                 place.mkdir(exist_ok=True)
-                rows = [_row(i, columns, lists, boxed, with_ids) for i in images]
-                _write_rows(place / _FILES[self.kind], rows, self.kind)
+                rows = []
                 for image in images:
-                    pictures.place(image.uri, place.joinpath(*image.uri.split("/")))
+                    name = names.get(image.uri, image.uri)
+                    rows.append({"file_name": name, **_row(image, columns, lists, boxed, with_ids)})
+                    pictures.place(image.uri, place.joinpath(*name.split("/")))
+                _write_rows(place / _FILES[self.kind], rows, self.kind)
             _write_classes(folder / _CLASSES, reduced.exchange.taxonomies)
-        return Written(out, len(reduced.exchange.images), reduced.losses)
+            if names:
+                write_map(folder, names.items())
+        return Written(out, len(reduced.exchange.images), reduced.losses, _split_notes(splits))
+
+
+def _file_names(images: tuple[ExchangeImage, ...]) -> dict[str, str]:
+    """Return uri → name of the pictures whose path holds the name of a split."""
+    taken = {image.uri for image in images}
+    free = (name for n in count(1) if (name := f"image-{n:06d}") not in taken)
+    return {
+        image.uri: next(free) + safe_suffix(PurePosixPath(image.uri))
+        for image in images
+        if _SPLIT_WORD.search(image.uri)
+    }
+
+
+def _split_notes(splits: Mapping[str, list[ExchangeImage]]) -> tuple[str, ...]:
+    """Say which pictures the loader will not show."""
+    lost = {name: len(images) for name, images in splits.items() if name not in _KNOWN_SPLITS}
+    if list(splits) == [""] or not lost:
+        return ()
+    shown = ", ".join(f"{name or 'no split'} ({number:,})" for name, number in lost.items())
+    return (f"Hugging Face loads the splits train, validation and test; it leaves out: {shown}",)
 
 
 def _metadata_files(path: Path) -> Iterator[tuple[Path, str]]:
@@ -159,6 +202,7 @@ class _Row:
 class _Reading:
     folder: Path
     settings: ReadSettings
+    names: Mapping[str, str]
     rows: list[_Row] = field(default_factory=list)
     flat: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -171,15 +215,14 @@ class _Reading:
             name = values.pop("file_name", None)
             if not isinstance(name, str):
                 raise InvalidLabels(f"{where}: names no file_name")
-            uri = safe_uri(name, where)
-            self.rows.append(_Row(uri, file.parent / uri, split, where, values))
+            name = safe_uri(name, where)
+            uri = self.names.get(name, name)
+            self.rows.append(_Row(uri, file.parent / name, split, where, values))
         self.flat = self.flat or file.suffix == ".csv"
 
     def result(self) -> ExchangeSet:
         if not self.rows:
-            raise InvalidLabels(
-                f"{self.folder}: holds no metadata.jsonl, .csv or .parquet with rows"
-            )
+            raise InvalidLabels(f"{self.folder}: holds no rows of metadata (jsonl, csv or parquet)")
         listed = _read_classes(self.folder / _CLASSES)
         ours = listed is not None
         if listed is None:
@@ -349,7 +392,7 @@ def _row(
     boxed: bool,
     with_ids: bool,
 ) -> dict[str, Any]:
-    row: dict[str, Any] = {"file_name": image.uri}
+    row: dict[str, Any] = {}
     if with_ids:
         row["image_id"] = image.foreign_id
     for taxonomy, column in columns.items():
@@ -374,7 +417,7 @@ def _write_rows(file: Path, rows: list[dict[str, Any]], kind: Kind) -> None:
             for row in rows:
                 stream.write(json.dumps(row, ensure_ascii=False) + "\n")
             return
-        writer = csv.writer(stream)
+        writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(rows[0] if rows else ["file_name"])
         for row in rows:
             writer.writerow(

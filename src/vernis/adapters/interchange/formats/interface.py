@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
 from vernis.domain.errors import StorageError, UsageError
-from vernis.domain.exchange import Carries, ExchangeSet, Loss
+from vernis.domain.exchange import (
+    Carries,
+    ExchangeClass,
+    ExchangeImage,
+    ExchangeSet,
+    ExchangeTaxonomy,
+    Loss,
+)
+from vernis.domain.types import TaxonomyKind
+
+_SPLIT = re.compile(r"(?:^|[_-])(train|val|valid|test|unlabeled)(?:\d{4})?$", re.IGNORECASE)
 
 Placing = Literal["none", "link", "copy"]
 
@@ -101,6 +112,40 @@ class Format(Protocol):
 
     def write(self, exchange: ExchangeSet, out: Path, pictures: Pictures) -> Written:
         """Write to a new file or folder; raises UsageError where something is there already."""
+
+
+def united(path: Path, parts: list[tuple[Path, ExchangeSet]]) -> ExchangeSet:
+    """Return one set of several files of a folder; each is a split named like the file.
+
+    ``instances_train2017`` and ``train`` are the split ``train``. A file alone says no split.
+    """
+    if len(parts) == 1:
+        return parts[0][1]
+    images: dict[str, ExchangeImage] = {}
+    classes: dict[str, dict[str, ExchangeClass]] = {}
+    kinds: dict[str, TaxonomyKind] = {}
+    notes: list[str] = []
+    for file, part in parts:
+        named = _SPLIT.search(file.stem)
+        split = named[1].lower() if named else file.stem
+        for image in part.images:
+            if image.uri in images:
+                notes.append(f"{image.uri} stands in several files; the first counts")
+                continue
+            images[image.uri] = replace(image, split=image.split or split)
+        for taxonomy in part.taxonomies:
+            kinds.setdefault(taxonomy.name, taxonomy.kind)
+            known = classes.setdefault(taxonomy.name, {})
+            for found in taxonomy.classes:
+                known.setdefault(found.name, found)
+        notes += [f"{file.name}: {note}" for note in part.notes]
+    return ExchangeSet(
+        tuple(images.values()),
+        tuple(ExchangeTaxonomy(n, kinds[n], tuple(c.values())) for n, c in classes.items()),
+        parts[0][1].attributes,
+        str(path.absolute()),
+        tuple(notes),
+    )
 
 
 @contextmanager

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from vernis.domain.errors import InvalidLabels
@@ -82,31 +82,37 @@ def safe_name(text: str) -> str:
     return name or "%00"
 
 
-@dataclass(slots=True)
 class FlatNames:
     """Gives each uri a file name of its own, so that images of all subfolders fit into one folder.
 
-    No two names differ only in case, in composed letters or in their suffix: labels lie in files of
+    The name of the file where no other has it, else the folders before it, joined by ``__``. No
+    two names differ only in case, in composed letters or in their suffix: labels lie in files of
     the same stem, and some disks take ``A.jpg`` and ``a.jpg`` for one.
+
+    Parameters
+    ----------
+    uris : iterable of str
     """
 
-    names: dict[str, str] = field(default_factory=dict)
-    taken: set[str] = field(default_factory=set)
+    def __init__(self, uris: Iterable[str]) -> None:
+        paths = {uri: PurePosixPath(uri) for uri in uris}
+        stems = Counter(self.key(path.stem) for path in paths.values())
+        taken: set[str] = set()
+        self.names: dict[str, str] = {}
+        for uri, path in paths.items():
+            alone = stems[self.key(path.stem)] == 1
+            parts = (path.stem,) if alone else (*path.parts[:-1], path.stem)
+            stem = safe_name("__".join(parts))
+            stem = stem.encode()[:_LONGEST].decode("utf-8", "ignore")
+            name, number = stem, 1
+            while self.key(name) in taken:
+                number += 1
+                name = f"{stem}~{number}"
+            taken.add(self.key(name))
+            self.names[uri] = name + safe_suffix(path)
 
     def name_of(self, uri: str) -> str:
-        """Return the name of a uri; the same at every call."""
-        if uri in self.names:
-            return self.names[uri]
-        path = PurePosixPath(uri)
-        stem = safe_name("__".join((*path.parts[:-1], path.stem)))
-        if len(stem.encode()) > _LONGEST:
-            stem = stem.encode()[:_LONGEST].decode("utf-8", "ignore")
-        name, number = stem, 1
-        while self.key(name) in self.taken:
-            number += 1
-            name = f"{stem}~{number}"
-        self.taken.add(self.key(name))
-        self.names[uri] = name + safe_suffix(path)
+        """Return the name of a uri."""
         return self.names[uri]
 
     @property
@@ -133,7 +139,7 @@ def safe_suffix(path: PurePosixPath) -> str:
 def write_map(folder: Path, names: Iterable[tuple[str, str]]) -> None:
     """Write what each name was before: rows of name and original."""
     with open(folder / MAP_FILE, "w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream)
+        writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(["name", "original"])
         writer.writerows((name, original) for original, name in names)
 

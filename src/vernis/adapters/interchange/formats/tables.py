@@ -143,7 +143,9 @@ def write_rows(path: Path, rows: Iterator[Row], kind: Kind) -> None:
         write_parquet(path, blank)
     else:
         with open(path, "w", encoding="utf-8", newline="") as stream:
-            writer = csv.writer(stream, delimiter="\t" if kind == "tsv" else ",")
+            writer = csv.writer(
+                stream, delimiter="\t" if kind == "tsv" else ",", lineterminator="\n"
+            )
             writer.writerows(_shown(row) for row in rows)
 
 

@@ -30,6 +30,7 @@ from vernis.adapters.interchange.formats.interface import (
     new_folder,
 )
 from vernis.adapters.interchange.formats.names import FlatNames, read_map, safe_name, safe_uri
+from vernis.adapters.interchange.formats.pictures import find_pictures, size_of, uri_below
 from vernis.core.exchange.losses import complete_classes, reduce_to
 from vernis.domain.errors import InvalidLabels, InvalidValue
 from vernis.domain.exchange import (
@@ -47,6 +48,7 @@ _DEFAULTS = {"pose": "Unspecified", "truncated": "0", "difficult": "0"}
 _KNOWN = (*_DEFAULTS, "occluded")
 _ONE_CLASS = re.compile(r".+\s(-1|0|1)")
 _MAP_OF_LABELS = "labelmap.txt"
+_COUNTED = "read with 1 as the first pixel; say if it is 0"
 _SETS = ("ImageSets", "Main")
 _BACKGROUND = "background"
 
@@ -85,6 +87,8 @@ class Voc:
                 reading.add(file, element, splits)
         if not reading.images:
             raise InvalidLabels(f"{path}: holds no Pascal VOC annotations")
+        if path.is_dir():
+            reading.add_unannotated(folder, splits, {file.stem for file in files})
         return reading.result(folder)
 
     def write(self, exchange: ExchangeSet, out: Path, pictures: Pictures) -> Written:
@@ -93,7 +97,7 @@ class Voc:
         Images of subfolders get flat names: most readers look into one folder only.
         """
         reduced = reduce_to(exchange, self.carries)
-        names = FlatNames()
+        names = FlatNames(image.uri for image in reduced.exchange.images)
         with new_folder(out) as folder:
             (folder / "Annotations").mkdir()
             (folder.joinpath(*_SETS)).mkdir(parents=True)
@@ -191,8 +195,32 @@ class _Reading:
         if uri in self.images:
             raise InvalidLabels(f"{where}: '{uri}' is described by two files; keep one")
         self.images[uri] = ExchangeImage(
-            uri, size, splits.get(file.stem, ""), regions=tuple(regions)
+            uri, size, self._split_of(file, splits), regions=tuple(regions)
         )
+
+    @staticmethod
+    def _split_of(file: Path, splits: dict[str, str]) -> str:
+        """Return the split of a file: lists name its stem, or its path below Annotations."""
+        if file.stem in splits:
+            return splits[file.stem]
+        parts = file.with_suffix("").parts
+        inner = "/".join(parts[parts.index("Annotations") + 1 :]) if "Annotations" in parts else ""
+        return splits.get(inner, "")
+
+    def add_unannotated(self, folder: Path, splits: dict[str, str], there: set[str]) -> None:
+        """Add the images of the lists that have no file: some programs write none for no box."""
+        pictures = {p.stem: p for p in find_pictures(folder / "JPEGImages")}
+        for entry, split in splits.items():
+            stem = entry.rpartition("/")[2]
+            if stem in there:
+                continue
+            if stem not in pictures:
+                self.counts["images are listed that have neither annotations nor a picture"] += 1
+                continue
+            name = uri_below(folder / "JPEGImages", pictures[stem])
+            uri = self.names.get(name, name)
+            size = size_of(uri, pictures[stem], self.settings.sizes)
+            self.images.setdefault(uri, ExchangeImage(uri, size, split))
 
     def _size(self, element: Element, uri: str) -> tuple[int, int]:
         found = element.find("size")
@@ -246,9 +274,13 @@ class _Reading:
         """Count what contradicts pixels that count from 1."""
         if self.settings.one_based:
             if any(n != int(n) for n in corners):
-                self.counts["boxes in fractions of pixels, read as if the first pixel were 1"] += 1
+                self.counts[
+                    "boxes in fractions of pixels, read with 1 as the first pixel; say if it is 0"
+                ] += 1
             elif min(corners[:2]) < 1:
-                self.counts["boxes begin at pixel 0, read as if the first pixel were 1"] += 1
+                self.counts[
+                    "boxes begin at pixel 0, read with 1 as the first pixel; say if it is 0"
+                ] += 1
 
     def result(self, folder: Path) -> ExchangeSet:
         listed = tuple(ExchangeClass(name) for name in _read_classes(folder))

@@ -41,6 +41,8 @@ _NO_SPLIT = "unassigned"
 _SPLITS = ("train", "val", "test")
 _LISTS = ("classes.txt", "obj.names", "predefined_classes.txt")
 _ENTRY = re.compile(r"(?P<key>[^:#\s][^:]*?)\s*:\s*(?P<value>.*)")
+_CLOSING = {"[": "]", "{": "}"}
+_FLOW = re.compile(r"""\s*(?:'((?:[^']|'')*)'|"([^"]*)"|([^,]+))\s*(?:,|$)""")
 _ITEM = re.compile(r"-\s+(?P<value>.*)")
 
 
@@ -74,7 +76,7 @@ class Yolo:
         Images of subfolders get flat names: most readers look into one folder only.
         """
         reduced = reduce_to(exchange, self.carries)
-        names = FlatNames()
+        names = FlatNames(image.uri for image in reduced.exchange.images)
         classes = [c.name for taxonomy in reduced.exchange.taxonomies for c in taxonomy.classes]
         number_of = {name: at for at, name in enumerate(classes)}
         folders = _split_folders(reduced.exchange)
@@ -150,7 +152,7 @@ def read_config(path: Path) -> dict[str, object]:
     """
     found: dict[str, object] = {}
     key = ""
-    for at, line in enumerate(read_lines(path), 1):
+    for at, line in _whole_lines(read_lines(path)):
         where = f"{path}: line {at}"
         text = line.strip()
         if text.startswith("#") or text in ("---", "..."):
@@ -165,6 +167,20 @@ def read_config(path: Path) -> dict[str, object]:
         key, value = entry
         found[key] = _yaml_value(value, where) if value else None
     return found
+
+
+def _whole_lines(lines: list[str]) -> Iterator[tuple[int, str]]:
+    """Yield number and text of each line; a list in brackets may go on over several."""
+    whole, start = "", 0
+    for at, line in enumerate(lines, 1):
+        whole, start = (f"{whole} {line.strip()}", start) if whole else (line, at)
+        value = whole.partition(":")[2].strip()
+        if value[:1] in ("[", "{") and value.count(value[0]) > value.count(_CLOSING[value[0]]):
+            continue
+        yield start, whole
+        whole = ""
+    if whole:
+        yield start, whole
 
 
 def _add_inside(found: dict[str, object], key: str, text: str, where: str) -> None:
@@ -215,7 +231,8 @@ def _flow(text: str, where: str) -> object:
     except (ValueError, SyntaxError):
         if not (text.startswith("[") and text.endswith("]")):
             raise InvalidLabels(f"{where}: {text[:60]} cannot be read; write a line each") from None
-        return [part.strip().strip("'\"") for part in text[1:-1].split(",") if part.strip()]
+        parts = (found[1] or found[2] or found[3] or "" for found in _FLOW.finditer(text[1:-1]))
+        return [part.replace("''", "'").strip() for part in parts if part.strip()]
     if isinstance(value, dict):
         return {str(k): str(v) for k, v in value.items()}
     return [str(v) for v in value] if isinstance(value, list) else str(value)
@@ -249,21 +266,20 @@ class _Reading:
         self.names = read_map(self.folder)
         self.counts: Counter[str] = Counter()
         self.images: dict[str, ExchangeImage] = {}
+        self.known: dict[str, tuple[str, Path]] = {}
 
-    def _class_names(self) -> list[str]:
+    def _class_names(self) -> dict[int, str]:
         names = self.config.get("names")
         if isinstance(names, dict):
             try:
-                numbered = {int(key): str(name) for key, name in names.items()}
+                return {int(key): str(name) for key, name in names.items()}
             except ValueError as error:
                 raise InvalidLabels(f"{self.folder}: names are not numbered ({error})") from error
-            return [numbered.get(n, f"class {n}") for n in range(max(numbered, default=-1) + 1)]
-        if isinstance(names, list):
-            return [str(name) for name in names]
-        for name in _LISTS:
-            if (self.folder / name).is_file():
-                return [line.strip() for line in read_lines(self.folder / name)]
-        return []
+        if not isinstance(names, list):
+            lists = (self.folder / name for name in _LISTS)
+            file = next((file for file in lists if file.is_file()), None)
+            names = [line.strip() for line in read_lines(file)] if file is not None else []
+        return {at: str(name) for at, name in enumerate(names)}
 
     def result(self) -> ExchangeSet:
         self._tell_twins()
@@ -276,8 +292,10 @@ class _Reading:
         if orphans:
             self.counts["label files of no picture were left out"] = len(orphans)
         if not self.images:
-            raise InvalidLabels(f"{self.folder}: holds no pictures and no images.txt; add one")
-        listed = tuple(ExchangeClass(name) for name in self.classes)
+            raise InvalidLabels(
+                f"{self.folder}: holds labels of no known picture; put the pictures beside them"
+            )
+        listed = tuple(ExchangeClass(name) for _, name in sorted(self.classes.items()))
         return complete_classes(
             ExchangeSet(
                 images=tuple(self.images.values()),
@@ -289,16 +307,16 @@ class _Reading:
 
     def _tell_twins(self) -> None:
         """Tell classes of one name apart by their number."""
-        counts = Counter(self.classes)
+        counts = Counter(self.classes.values())
         twins = {name for name, count in counts.items() if count > 1}
         if twins:
             self.counts["classes share their name with another; told apart by their number"] = sum(
                 counts[name] for name in twins
             )
-            self.classes = [
-                f"{name} (class {at})" if name in twins else name
-                for at, name in enumerate(self.classes)
-            ]
+            self.classes = {
+                at: f"{name} (class {at})" if name in twins else name
+                for at, name in self.classes.items()
+            }
 
     def _pictures(self) -> Iterator[tuple[str, Path | None, str]]:
         """Yield the path below the folder, the file where it is there, and the split."""
@@ -308,6 +326,7 @@ class _Reading:
             rows = read_lines(listed)
         else:
             rows = [uri_below(self.folder, path) for path in find_pictures(self.folder)]
+            rows = rows or self._known_pictures()
         for row in rows:
             path = self.folder / row
             above = row.rpartition("/")[0]
@@ -315,6 +334,23 @@ class _Reading:
                 (s for place, s in splits if above == place or above.startswith(f"{place}/")), ""
             )
             yield row, path if path.is_file() else None, split
+
+    def _known_pictures(self) -> list[str]:
+        """Return the pictures of labels that lie alone, by the names that the caller knows."""
+        by_stem: dict[str, list[str]] = {}
+        for uri in self.settings.sizes:
+            by_stem.setdefault(Path(uri).stem, []).append(uri)
+        rows = []
+        for file in self._label_files():
+            below = file.relative_to(self.folder).with_suffix("").as_posix()
+            found = by_stem.get(file.stem, [])
+            near = [uri for uri in found if below.endswith(uri.rpartition(".")[0])]
+            if len(near or found) == 1:
+                uri = (near or found)[0]
+                row = f"{below}{Path(uri).suffix}".replace("labels/", "images/", 1)
+                self.known[row] = (uri, file)
+                rows.append(row)
+        return rows
 
     def _split_of_folder(self) -> list[tuple[str, str]]:
         """Return (folder, split), the deepest folder first."""
@@ -346,6 +382,8 @@ class _Reading:
 
     def _labels_of(self, picture: str) -> Path:
         """Return the label file of a picture: in ``labels`` for ``images``, named ``.txt``."""
+        if picture in self.known:
+            return self.known[picture][1]
         parts = picture.split("/")
         at = max((n for n, part in enumerate(parts[:-1]) if part == "images"), default=-1)
         if at >= 0:
@@ -358,7 +396,10 @@ class _Reading:
 
     def _add(self, picture: str, path: Path | None, split: str, labels: Path) -> None:
         name = picture.rpartition("/")[2]
-        uri = self.names.get(name, picture if path is not None and not self._ours() else name)
+        own = (self.folder / "images.txt").is_file()
+        uri = self.names.get(name) or (name if own else picture)
+        if picture in self.known:
+            uri = self.known[picture][0]
         size = size_of(uri, path, self.settings.sizes)
         regions: list[ExchangeRegion] = []
         if labels.is_file():
@@ -372,9 +413,6 @@ class _Reading:
         elif path is not None:
             self.counts["pictures without a label file, taken as empty"] += 1
         self.images[uri] = ExchangeImage(uri, size, split, regions=tuple(regions))
-
-    def _ours(self) -> bool:
-        return (self.folder / "images.txt").is_file()
 
     def _region(self, line: str, size: tuple[int, int], where: str) -> ExchangeRegion:
         parts = line.split()
@@ -408,7 +446,7 @@ class _Reading:
         )
 
     def _class(self, at: int) -> str:
-        if at >= len(self.classes):
+        if at not in self.classes:
             self.counts["boxes of a class that has no name; named by its number"] += 1
             return f"class {at}"
         return self.classes[at]
