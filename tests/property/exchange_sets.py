@@ -150,17 +150,17 @@ def distinct(numbers: list[Any]) -> list[Any]:
 def same(one: ExchangeSet, other: ExchangeSet, tolerance: float = 0.0) -> None:
     """Assert that two sets say the same; ids may be given where there were none.
 
-    The order of images, classes and taxonomies does not count, that of regions and labels does.
+    No order counts: that of regions and labels is not kept by all formats.
     """
     before, after = (sorted(s.images, key=lambda image: image.uri) for s in (one, other))
     assert [i.uri for i in before] == [i.uri for i in after]
     for a, b in zip(before, after, strict=True):
         assert (a.size, a.split, values(a.attributes)) == (b.size, b.split, values(b.attributes))
         assert a.foreign_id in (None, b.foreign_id)
-        assert by_taxonomy(a.labels) == by_taxonomy(b.labels)
+        assert all_said(a.labels) == all_said(b.labels)
         assert len(a.regions) == len(b.regions)
-        for x, y in zip(a.regions, b.regions, strict=True):
-            assert [said(label) for label in x.labels] == [said(label) for label in y.labels]
+        for x, y in zip(in_order(a), in_order(b), strict=True):
+            assert all_said(x.labels) == all_said(y.labels)
             same_region(x.region, y.region, tolerance)
     assert values(one.attributes) == values(other.attributes)
     assert classes_of(one) == classes_of(other, one)
@@ -185,9 +185,21 @@ def values(text: str) -> Any:
     return json.loads(text) if text else {}
 
 
-def by_taxonomy(labels: tuple[ExchangeLabel, ...]) -> list[tuple[Any, ...]]:
-    """Return labels in the order of each taxonomy: tables keep no other."""
-    return [said(label) for label in sorted(labels, key=lambda label: label.taxonomy)]
+def all_said(labels: tuple[ExchangeLabel, ...]) -> list[tuple[Any, ...]]:
+    """Return labels in one order: some formats part them by taxonomy or source."""
+    return sorted(map(said, labels), key=repr)
+
+
+def in_order(image: ExchangeImage) -> list[ExchangeRegion]:
+    """Return regions in one order: Label Studio parts them by who said them."""
+    return sorted(
+        image.regions,
+        key=lambda found: (
+            [round(number, 3) for number in found.region.box.corners],
+            repr(all_said(found.labels)),
+            found.region.attributes,
+        ),
+    )
 
 
 def said(label: ExchangeLabel) -> tuple[Any, ...]:
