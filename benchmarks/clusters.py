@@ -29,7 +29,7 @@ from vernis.assembly.job import embedding_space
 from vernis.core.explore.clusters import cluster_by_density, fit_kmeans
 from vernis.core.explore.outliers import choose_neighbors, score_outliers
 from vernis.core.explore.silhouettes import measure_silhouettes
-from vernis.core.numeric.neighbors import project_rows
+from vernis.core.numeric.components import project_rows
 from vernis.workflows.explore.leakage import find_leakage
 from vernis.workflows.explore.vectors import read_unit_vectors
 

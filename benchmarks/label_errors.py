@@ -30,8 +30,8 @@ from sklearn.metrics import average_precision_score
 from sklearn.model_selection import KFold, train_test_split
 
 from vernis.core.labels.issues import find_label_issues
-from vernis.core.labels.leave_out import combine_blocks
 from vernis.core.labels.predictions import predict_labels
+from vernis.core.numeric.components import combine_blocks
 
 SIZES = {
     "small": {"n_samples": 5000, "n_features": 3, "n_classes": 4, "n_labels": 2},

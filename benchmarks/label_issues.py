@@ -38,10 +38,10 @@ from sklearn.metrics import average_precision_score
 from sklearn.model_selection import GroupKFold, StratifiedKFold
 
 from vernis.core.labels.issues import LabelIssues, find_label_issues
-from vernis.core.labels.leave_out import combine_blocks
 from vernis.core.labels.predictions import predict_labels
 from vernis.core.labels.scores import LABEL_SCORERS, as_matrix, label_quality
 from vernis.core.learn.noise import drop_labels, flip_labels, flip_uniform, forget_labels
+from vernis.core.numeric.components import combine_blocks
 
 LAYERS = ("stage4.pooled", "stage5.pooled", "stage6.pooled", "pooled")
 SETS = ("random1", "aggre", "worse", "aquarium", "grocery", "grocery-groups")

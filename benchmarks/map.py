@@ -28,6 +28,7 @@ from vernis import Collection
 from vernis.assembly import job
 from vernis.core.explore import overlap, projection, tsne
 from vernis.core.explore.map_quality import map_quality
+from vernis.core.numeric.components import principal_components
 from vernis.core.numeric.neighbors import nearest_within
 from vernis.workflows.explore.map import present_contents, read_map_data
 
@@ -60,7 +61,7 @@ def read_vectors(folders: list[Path], points: int, seed: int) -> tuple[np.ndarra
 
 def make_points(method: str, vectors: np.ndarray, seed: int) -> np.ndarray:
     """Return a map by one of the methods."""
-    components = projection.principal_components(vectors, 50, seed=seed).project(vectors)
+    components = principal_components(vectors, 50, seed=seed).project(vectors)
     if method == "vernis":
         count = tsne.count_neighbors(PERPLEXITY, len(components))
         neighbors = projection.find_neighbors(components, count, seed=seed)

@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 from vernis import Collection
 from vernis.assembly.job import embedding_space
 from vernis.core.explore.search import ExactIndex, scan
-from vernis.core.numeric.neighbors import nearest_neighbors, normalize_rows
+from vernis.core.numeric.neighbors import nearest_neighbors
+from vernis.core.numeric.rows import normalize_rows
 
 Query = Callable[[NDArray[np.float32]], NDArray[np.int64]]
 K = 10

@@ -67,5 +67,7 @@ def test_holdout_keeps_duplicates_together_whatever_the_images(seed, n, n_unknow
         assert len(np.unique(found.groups[pairs == pair])) == 1
     assert found.n_groups >= 2
     own = found.groups[found.measured][:, None]
-    held = found.labelled.similarity > -1
-    assert (found.groups[found.labelled.rows][held] != np.broadcast_to(own, held.shape)[held]).all()
+    held = found.labelled.similarities > -1
+    assert (
+        found.groups[found.labelled.indices][held] != np.broadcast_to(own, held.shape)[held]
+    ).all()

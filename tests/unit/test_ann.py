@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vernis.core.explore.search import scan
-from vernis.core.numeric.neighbors import normalize_rows
+from vernis.core.numeric.rows import normalize_rows
 
 pytestmark = [
     pytest.mark.ann,

@@ -58,7 +58,7 @@ def test_bootstrap_draws_whole_groups():
 
 
 def test_refuses_what_cannot_be():
-    with pytest.raises(InvalidValue, match="fraction"):
+    with pytest.raises(InvalidValue, match="share"):
         subsample_plan(10, fraction=0)
     with pytest.raises(InvalidValue, match="groups of shape"):
         subsample_plan(10, groups=[1, 2])

@@ -14,8 +14,9 @@ from vernis.core.fill.bounds import (
     precision_bounds,
 )
 from vernis.core.fill.head import gather_evidence
-from vernis.core.fill.holdout import Neighbors, find_neighbors, match_holdout
+from vernis.core.fill.holdout import match_holdout
 from vernis.core.learn.heads import Head, make_head
+from vernis.core.numeric.neighbors import Neighbors, nearest_neighbors
 from vernis.domain.errors import InvalidValue
 
 PARAMETERS = {"n_estimators": 8, "hidden": (32,), "min_updates": 150, "learning_rate": 5e-3}
@@ -107,7 +108,7 @@ def test_holdout_never_separates_duplicates_and_samples_many_images():
     found = match_holdout(X, other, groups=pairs, n_reference=60)
     assert len(found.measured) == 60
     assert (found.groups[0::2] == found.groups[1::2]).all()
-    assert (found.labelled.rows[:, 0] != found.measured).all()
+    assert (found.labelled.indices[:, 0] != found.measured).all()
 
 
 def test_holdout_says_when_nothing_is_as_strange_as_the_unknown():
@@ -128,10 +129,10 @@ def test_neighbors_are_the_most_similar_of_other_groups():
     rows = rng.normal(size=(40, 6)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     groups = np.arange(40) // 4
-    found = find_neighbors(rows, rows, 3, groups)
+    found = nearest_neighbors(rows, rows, 3, groups=groups)
     similarity = rows @ rows.T
     similarity[groups[:, None] == groups] = -1
-    assert np.allclose(found.similarity, -np.sort(-similarity, axis=1)[:, :3], atol=1e-6)
+    assert np.allclose(found.similarities, -np.sort(-similarity, axis=1)[:, :3], atol=1e-6)
 
 
 def test_answers_hold_what_the_neighbours_say():

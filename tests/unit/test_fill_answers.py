@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
 from vernis.core.fill.answers import calibrate, collect_answers
-from vernis.core.fill.holdout import Neighbors
+from vernis.core.numeric.neighbors import Neighbors
 
 
 def log_odds(p: float) -> float:
@@ -62,7 +62,9 @@ def test_each_feature_is_what_the_neighbours_of_the_answer_say(seed):
     assert list(zip(several.image.tolist(), several.label.tolist(), strict=True)) == wanted
     for answers, is_single in ((single, True), (several, False)):
         for row, (i, c) in enumerate(zip(answers.image, answers.label, strict=True)):
-            expected = features_by_hand(p[i], c, near.rows[i], near.similarity[i], yes, is_single)
+            expected = features_by_hand(
+                p[i], c, near.indices[i], near.similarities[i], yes, is_single
+            )
             assert answers.features[row] == pytest.approx(expected, abs=1e-6)
             assert answers.probability[row] == p[i, c]
 

@@ -7,11 +7,10 @@ import pytest
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import pdist
 
-from vernis.core.fill import holdout
 from vernis.core.fill.holdout import (
     SHARES,
+    _find_neighbors,
     _is_as_far,
-    find_neighbors,
     match_holdout,
 )
 from vernis.domain.errors import InvalidValue
@@ -121,17 +120,21 @@ def test_neighbours_stand_outside_the_group_and_are_numbered_among_the_labelled(
     similarity = rows @ rows.T
     assert found.n_groups < 80
     held = np.where(found.groups[:, None] == found.groups[None], -1, similarity)
-    np.testing.assert_allclose(found.labelled.similarity, -np.sort(-held, axis=1)[:, :4], atol=1e-6)
+    np.testing.assert_allclose(
+        found.labelled.similarities, -np.sort(-held, axis=1)[:, :4], atol=1e-6
+    )
     np.testing.assert_allclose(found.labelled.nearest, held.max(axis=1), atol=1e-6)
     alone = similarity - 3 * np.eye(80)
-    np.testing.assert_allclose(found.open.similarity, -np.sort(-alone, axis=1)[:, :5], atol=1e-6)
+    np.testing.assert_allclose(found.open.similarities, -np.sort(-alone, axis=1)[:, :5], atol=1e-6)
     near = others @ rows.T
-    np.testing.assert_allclose(found.unknown.similarity, -np.sort(-near, axis=1)[:, :4], atol=1e-6)
-    assert found.unknown.rows[:, 0].tolist() == near.argmax(axis=1).tolist()
-    assert match_holdout(X, unknown).labelled.rows.shape == (80, 50)
+    np.testing.assert_allclose(
+        found.unknown.similarities, -np.sort(-near, axis=1)[:, :4], atol=1e-6
+    )
+    assert found.unknown.indices[:, 0].tolist() == near.argmax(axis=1).tolist()
+    assert match_holdout(X, unknown).labelled.indices.shape == (80, 50)
     some = np.array([5, 2])
-    assert np.array_equal(found.open.take(some).rows, found.open.rows[some])
-    assert np.array_equal(found.open.take(some).similarity, found.open.similarity[some])
+    assert np.array_equal(found.open.take(some).indices, found.open.indices[some])
+    assert np.array_equal(found.open.take(some).similarities, found.open.similarities[some])
 
 
 def test_of_many_images_a_sample_is_measured_and_the_rest_follows_the_nearest():
@@ -143,9 +146,9 @@ def test_of_many_images_a_sample_is_measured_and_the_rest_follows_the_nearest():
     assert (found.measured % 2 == 0).all()  # the first image of a set of duplicates
     alone = match_holdout(X[found.measured], unknown, n_neighbors=3)
     assert same_partition(found.groups[found.measured], alone.groups)
-    assert np.array_equal(found.labelled.rows, found.measured[alone.labelled.rows])
-    assert np.array_equal(found.open.rows, found.measured[alone.open.rows])
-    assert np.array_equal(found.unknown.rows, found.measured[alone.unknown.rows])
+    assert np.array_equal(found.labelled.indices, found.measured[alone.labelled.indices])
+    assert np.array_equal(found.open.indices, found.measured[alone.open.indices])
+    assert np.array_equal(found.unknown.indices, found.measured[alone.unknown.indices])
     similarity = unit(X) @ unit(X[found.measured]).T
     for head in range(0, 120, 2):
         nearest = found.measured[similarity[head].argmax()]
@@ -158,26 +161,20 @@ def test_of_many_images_a_sample_is_measured_and_the_rest_follows_the_nearest():
     assert len(match_holdout(X, unknown, groups=pairs, n_reference=60).measured) == 60
 
 
-def test_blocks_change_no_neighbour(monkeypatch):
-    rows = unit(spread_out(3, 50, 5))
-    groups = np.arange(50) // 3
-    whole = find_neighbors(rows, rows, 6, groups)
-    monkeypatch.setattr(holdout, "_BLOCK", 7)
-    parts = find_neighbors(rows, rows, 6, groups)
-    assert np.array_equal(whole.rows, parts.rows)
-    np.testing.assert_allclose(whole.similarity, parts.similarity, atol=1e-6)
-    assert find_neighbors(rows, rows[:4], 6).rows.shape == (50, 4)
-    few = find_neighbors(rows[:3], rows[:3], 3, np.array([0, 0, 1]))
-    assert few.similarity[0].tolist() == pytest.approx([rows[0] @ rows[2], -1, -1], abs=1e-6)
+def test_images_without_neighbours_outside_their_group_have_none_that_counts():
+    rows = unit(spread_out(3, 3, 2))
+    few = _find_neighbors(rows, rows, 3, np.array([0, 0, 1]))
+    assert few.similarities[0].tolist() == pytest.approx([rows[0] @ rows[2], -1], abs=1e-6)
+    assert (few.indices >= 0).all()
 
 
 def test_only_directions_count_and_empty_vectors_are_borne():
     X, unknown = spread_out(4, 30, 4), spread_out(5, 10, 4)
     found, scaled = match_holdout(X, unknown), match_holdout(3 * X, unknown / 7)
     assert np.array_equal(found.groups, scaled.groups)
-    np.testing.assert_allclose(found.unknown.similarity, scaled.unknown.similarity, atol=1e-6)
+    np.testing.assert_allclose(found.unknown.similarities, scaled.unknown.similarities, atol=1e-6)
     X[3] = 0
-    assert np.isfinite(match_holdout(X, unknown).labelled.similarity).all()
+    assert np.isfinite(match_holdout(X, unknown).labelled.similarities).all()
     order = np.random.default_rng(0).permutation(10)
     moved = match_holdout(X, unknown[order])
     assert np.array_equal(moved.groups, match_holdout(X, unknown).groups)

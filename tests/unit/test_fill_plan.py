@@ -13,8 +13,9 @@ from vernis.core.fill.bounds import (
     precision_bounds,
 )
 from vernis.core.fill.head import gather_evidence
-from vernis.core.fill.holdout import HoldOut, Neighbors, match_holdout
+from vernis.core.fill.holdout import HoldOut, match_holdout
 from vernis.core.fill.plan import plan_fill
+from vernis.core.numeric.neighbors import Neighbors
 from vernis.domain.errors import InvalidValue
 
 
@@ -69,7 +70,7 @@ def plan_by_hand(world, precision, allowed=None, confirmed=None, confidence=0.95
     groups = np.array([holdout.groups[i] for i, _ in pairs])
     backed = np.array(
         [
-            confirmed is None and np.mean(yes[holdout.open.rows[at[i]], c]) >= 0.8
+            confirmed is None and np.mean(yes[holdout.open.indices[at[i]], c]) >= 0.8
             for i, c in zip(seen.image, seen.label, strict=True)
         ]
     )
@@ -77,7 +78,9 @@ def plan_by_hand(world, precision, allowed=None, confirmed=None, confidence=0.95
     if allowed is not None:
         unknown[~allowed] = 0
     new = collect_answers(unknown, holdout.unknown, yes, kind)
-    far = holdout.unknown.similarity[:, 0] < np.quantile(holdout.labelled.similarity[:, 0], 0.01)
+    far = holdout.unknown.similarities[:, 0] < np.quantile(
+        holdout.labelled.similarities[:, 0], 0.01
+    )
     keep = [
         k
         for k, (i, c) in enumerate(zip(new.image, new.label, strict=True))
@@ -246,10 +249,10 @@ def test_the_promise_counts_how_few_labels_it_is_for():
 
 def far_away(world, rows):
     """Return the world with some unlabelled images moved away from every label."""
-    similarity = world.holdout.unknown.similarity.copy()
+    similarity = world.holdout.unknown.similarities.copy()
     similarity[rows] -= 1.5
     h = world.holdout
-    unknown = Neighbors(h.unknown.rows, similarity)
+    unknown = Neighbors(h.unknown.indices, similarity)
     world.holdout = HoldOut(h.groups, h.measured, h.labelled, h.open, unknown, h.is_matched)
     return world
 

@@ -9,8 +9,8 @@ from sklearn.metrics import average_precision_score
 from vernis.core.labels import dependence, predictions
 from vernis.core.labels.dependence import _predict_from_others, listen_to_others
 from vernis.core.labels.entry_noise import model_entries, probability_of_multiple
-from vernis.core.labels.leave_out import soft_clip
 from vernis.core.labels.predictions import MOST_OF_NEIGHBORS, _weight_of, predict_labels
+from vernis.core.numeric.kernel_ridge import soft_clip
 
 
 def labels_that_go_together(n=600, seed=0):

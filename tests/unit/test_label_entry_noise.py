@@ -11,8 +11,9 @@ from vernis.core.labels.entry_noise import (
     model_entries,
 )
 from vernis.core.labels.issues import find_label_issues
-from vernis.core.labels.leave_out import combine_blocks, kernel_basis, predict_left_out
 from vernis.core.labels.scores import label_quality
+from vernis.core.numeric.components import combine_blocks
+from vernis.core.numeric.kernel_ridge import kernel_basis, predict_left_out
 
 FALSE_YES = np.array([0.02, 0.15, 0.05])
 MISSED_YES = np.array([0.2, 0.02, 0.1])

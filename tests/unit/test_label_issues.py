@@ -7,13 +7,9 @@ import pytest
 
 from vernis.core.labels.estimate import count_wrong, model_noise
 from vernis.core.labels.issues import find_label_issues, find_supporting_neighbors
-from vernis.core.labels.leave_out import (
-    combine_blocks,
-    kernel_basis,
-    leave_out_scores,
-    predict_left_out,
-)
 from vernis.core.labels.scores import LABEL_SCORERS, as_matrix, entry_quality, label_quality
+from vernis.core.numeric.components import combine_blocks
+from vernis.core.numeric.kernel_ridge import kernel_basis, leave_out_scores, predict_left_out
 from vernis.domain.errors import InvalidValue
 
 

@@ -9,7 +9,6 @@ from threadpoolctl import ThreadpoolController
 from vernis.core.labels.dependence import listen_to_others
 from vernis.core.labels.entry_noise import model_entries
 from vernis.core.labels.issues import find_label_issues
-from vernis.core.labels.leave_out import combine_blocks, kernel_basis, predict_left_out
 from vernis.core.labels.neighbor_probabilities import neighbor_probabilities
 from vernis.core.labels.predictions import (
     BANDWIDTHS,
@@ -18,6 +17,8 @@ from vernis.core.labels.predictions import (
     _weight_of,
     predict_labels,
 )
+from vernis.core.numeric.components import combine_blocks
+from vernis.core.numeric.kernel_ridge import kernel_basis, predict_left_out
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vernis.core.labels import neighbor_probabilities as neighbor_module
 from vernis.core.labels import rankings as ranking_module
 from vernis.core.labels.neighbor_probabilities import nearest_others, neighbor_probabilities
 from vernis.core.labels.rankings import (
@@ -11,6 +10,7 @@ from vernis.core.labels.rankings import (
     neighbor_votes,
     precision_at,
 )
+from vernis.core.numeric import neighbors
 from vernis.domain.errors import InvalidValue
 
 
@@ -99,7 +99,7 @@ def test_neighbors_of_many_images_are_found_in_cells(monkeypatch):
     X = rng.normal(size=(400, 6)).astype(np.float32)
     groups = np.arange(400) // 2
     exact, weights = nearest_others(X, 8, groups)
-    monkeypatch.setattr(neighbor_module, "_EXACT", 100)
+    monkeypatch.setattr(neighbors, "EXACT_LIMIT", 100)
     found, near = nearest_others(X, 8, groups)
     assert found.shape == exact.shape
     assert not (groups[found] == groups[:, None])[near > 0].any()
@@ -172,7 +172,7 @@ def probabilities_by_hand(X, Y, sizes, groups):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_probabilities_of_neighbors_are_those_of_a_plain_loop(seed, monkeypatch):
-    monkeypatch.setattr(neighbor_module, "_BLOCK", 11)
+    monkeypatch.setattr(neighbors, "_BLOCK_BYTES", 11 * 4 * 70)
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(70, 5)).astype(np.float32)
     Y = (X[:, :3] + 0.5 * rng.normal(size=(70, 3)) > 0).astype(float)
@@ -231,12 +231,13 @@ def test_precision_counts_the_lowest_scores():
 @pytest.mark.parametrize(("limit", "exactly"), [(12, True), (11, False)])
 def test_cells_are_searched_beyond_the_limit_alone(limit, exactly, monkeypatch):
     asked = []
+    search = neighbors.search_cells
 
-    def in_cells(unit, count, own):
-        asked.append(count)
-        return np.zeros((len(unit), count), np.int64), np.zeros((len(unit), count), np.float32)
+    def watched(cells, queries, n_neighbors, *, probes):
+        asked.append((n_neighbors, probes))
+        return search(cells, queries, n_neighbors, probes=probes)
 
-    monkeypatch.setattr(neighbor_module, "_EXACT", limit)
-    monkeypatch.setattr(neighbor_module, "_nearest_in_cells", in_cells)
+    monkeypatch.setattr(neighbors, "EXACT_LIMIT", limit)
+    monkeypatch.setattr(neighbors, "search_cells", watched)
     nearest_others(np.random.default_rng(0).normal(size=(12, 3)), 4, None)
-    assert asked == ([] if exactly else [4])
+    assert asked == ([] if exactly else [(5, 32)])

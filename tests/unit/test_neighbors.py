@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from vernis.core.numeric import neighbors, threads
+from vernis.core.numeric.components import project_rows
 from vernis.core.numeric.neighbors import (
     build_cells,
     find_similar_pairs,
     nearest_neighbors,
     nearest_within,
-    normalize_rows,
-    project_rows,
     search_cells,
 )
+from vernis.core.numeric.rows import normalize_rows
 from vernis.domain.errors import InvalidValue
 
 

@@ -14,7 +14,7 @@ from vernis.core.explore.outliers import (
     score_class_outliers,
     score_outliers,
 )
-from vernis.core.numeric.neighbors import normalize_rows
+from vernis.core.numeric.rows import normalize_rows
 from vernis.domain.errors import InvalidValue, NotFound, UsageError
 from vernis.domain.types import (
     DuplicateGroup,

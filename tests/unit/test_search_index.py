@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from vernis.core.explore.search import ExactIndex, best_rows, combine_examples, recall, scan
-from vernis.core.numeric.neighbors import Neighbors, nearest_neighbors, normalize_rows
+from vernis.core.numeric.neighbors import Neighbors, nearest_neighbors
+from vernis.core.numeric.rows import normalize_rows
 from vernis.domain.errors import InvalidValue
 
 

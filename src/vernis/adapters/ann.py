@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vernis.core.explore.search import Hits, best_rows
-from vernis.core.numeric.neighbors import normalize_rows
+from vernis.core.numeric.rows import normalize_rows
 from vernis.domain.errors import MissingExtra
 from vernis.domain.ports import Progress, silent
 

@@ -299,7 +299,7 @@ def _suggestions(
     near, classes = evidence.holdout.unknown, data.taxonomy.classes
     found = []
     for row, column, probability in zip(plan.image, plan.label, plan.probability, strict=True):
-        rows, similarity = near.rows[row], near.similarity[row]
+        rows, similarity = near.indices[row], near.similarities[row]
         agree = np.flatnonzero(evidence.Y[rows, column] == 1)[:_WITNESSES]
         witnesses = [
             {

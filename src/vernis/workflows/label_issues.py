@@ -254,8 +254,8 @@ def _judge(
     head: NDArray[np.float32] | None,
 ) -> _Judged:
     from vernis.core.labels.issues import find_label_issues
-    from vernis.core.labels.leave_out import combine_blocks
     from vernis.core.labels.predictions import predict_labels
+    from vernis.core.numeric.components import combine_blocks
 
     blocks = [data.X[:, start:stop] for start, stop in layer_slices(space)]
     features = combine_blocks(blocks, seed=settings.seed)

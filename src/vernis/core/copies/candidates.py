@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 
 from vernis.core.copies.blocks import slices
 from vernis.core.copies.fingerprints import ORIENTATIONS, shrink, standardize, turn
+from vernis.core.numeric.components import leading_directions, project_rows
 from vernis.core.numeric.neighbors import (
     EXACT_LIMIT,
     Neighbors,
     build_cells,
     nearest_within,
-    normalize_rows,
-    project_rows,
     search_cells,
     top_columns,
 )
+from vernis.core.numeric.rows import normalize_rows
 from vernis.core.numeric.threads import in_threads
 
 _SIDE = 8
@@ -81,8 +81,7 @@ def describe_turns(luma: NDArray[np.uint8], *, seed: int = 0) -> TurnDescriptors
         some = small[np.sort(rng.choice(len(small), _COVARIANCE_SAMPLE, replace=False))]
     turned = [turn(some, k).reshape(len(some), -1) for k in range(len(ORIENTATIONS))]
     moments = sum(t.T @ t for t in turned) / max(1, len(ORIENTATIONS) * len(some))
-    spread, directions = np.linalg.eigh(np.asarray(moments, dtype=np.float64))
-    spread, directions = spread[::-1][:_COMPONENTS], directions[:, ::-1][:, :_COMPONENTS]
+    directions, spread = leading_directions(np.asarray(moments), _COMPONENTS)
     basis = directions * np.maximum(spread, 1e-6) ** (-_WHITENING / 2)
     return TurnDescriptors(small, basis.astype(np.float32))
 

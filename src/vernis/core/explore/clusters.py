@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vernis.core.explore.silhouettes import Silhouettes, measure_silhouettes
+from vernis.core.numeric.rows import normalize_rows
 from vernis.domain.errors import InvalidValue
 
 NOISE = -1
@@ -200,15 +201,9 @@ def match_rows(
 
     if not len(old) or not len(new):
         return {}
-    cosines = _unit(new) @ _unit(old).T
+    cosines = normalize_rows(new, np.float64) @ normalize_rows(old, np.float64).T
     rows, columns = linear_sum_assignment(cosines, maximize=True)
     return {int(r): int(c) for r, c in zip(rows, columns, strict=True) if cosines[r, c] >= least}
-
-
-def _unit(rows: NDArray[np.floating]) -> NDArray[np.float64]:
-    matrix = np.asarray(rows, dtype=np.float64)
-    lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
-    return np.asarray(matrix / np.where(lengths > 0, lengths, 1.0), dtype=np.float64)
 
 
 def number_anew(pairs: dict[int, int], old: Sequence[int], count: int) -> list[int]:

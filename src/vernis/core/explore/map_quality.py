@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.numeric.neighbors import normalize_rows
+from vernis.core.numeric.rows import normalize_rows
 from vernis.domain.errors import InvalidValue
 
 EXACT_LIMIT = 5_000

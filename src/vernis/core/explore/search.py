@@ -13,7 +13,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.numeric.neighbors import Neighbors, normalize_rows
+from vernis.core.numeric.components import leading_directions
+from vernis.core.numeric.neighbors import Neighbors
+from vernis.core.numeric.rows import normalize_rows
 from vernis.domain.errors import InvalidValue
 
 Rule = Literal["all", "any"]
@@ -230,12 +232,8 @@ def _leading_basis(vectors: NDArray[np.generic], count: int) -> NDArray[np.float
 
     Estimated from evenly spaced rows: any basis keeps the search exact, a good one makes it fast.
     """
-    from scipy.linalg import eigh
-
     n, dim = vectors.shape
     if count == dim or not n:
         return np.eye(dim, count, dtype=np.float32)
     some = normalize_rows(vectors[:: max(1, n // _SAMPLE)])
-    moments = (some.T @ some).astype(np.float64)
-    _, directions = eigh(moments, subset_by_index=(dim - count, dim - 1))
-    return np.ascontiguousarray(directions[:, ::-1], dtype=np.float32)
+    return leading_directions(some.T @ some, count)[0]

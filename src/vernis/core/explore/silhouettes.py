@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vernis.core.numeric.rows import squared_distances
 from vernis.domain.errors import InvalidValue
 
 _BLOCK_BYTES = 64 * 2**20
@@ -93,13 +94,12 @@ def measure_silhouettes(
         candidates = np.sort(rng.choice(candidates, sample, replace=False))
     members = [_indicators(codes) for codes in labelings]
     values = np.empty((len(labelings), len(candidates)))
-    lengths = np.einsum("ij,ij->i", X, X)
     step = max(1, _BLOCK_BYTES // (4 * max(1, len(X))))
     for start in range(0, len(candidates), step):
         rows = candidates[start : start + step]
-        squared = lengths[rows, None] + lengths - 2.0 * (X[rows] @ X.T)
+        squared = squared_distances(X[rows], X)
         squared[np.arange(len(rows)), rows] = 0.0
-        distances = np.sqrt(np.maximum(squared, 0.0, out=squared), out=squared)
+        distances = np.sqrt(squared, out=squared)
         for number, codes in enumerate(labelings):
             sums = np.asarray(distances @ members[number], dtype=np.float64)
             values[number, start : start + step] = _silhouettes(sums, codes, rows)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
-from vernis.core.fill.holdout import Neighbors
+from vernis.core.numeric.neighbors import Neighbors
 from vernis.core.numeric.threads import single_threaded_products
 
 Doubles = NDArray[np.float64]
@@ -69,8 +69,8 @@ def collect_answers(
     else:
         image, label = np.nonzero(probabilities >= _LEAST_PROBABILITY)
     own = probabilities[image, label]
-    agrees = yes[neighbors.rows[image], label[:, None]] & (neighbors.similarity[image] > -1)
-    similarity = neighbors.similarity[image].astype(np.float64)
+    agrees = yes[neighbors.indices[image], label[:, None]] & (neighbors.similarities[image] > -1)
+    similarity = neighbors.similarities[image].astype(np.float64)
     farthest = similarity[:, -1] if similarity.size else np.empty(0)
     nearest_with = np.where(agrees, similarity, -1).max(axis=1, initial=-1)
     nearest_without = np.where(agrees, -1, similarity).max(axis=1, initial=-1)

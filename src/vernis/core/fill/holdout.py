@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
+from vernis.core.numeric.neighbors import Neighbors, nearest_neighbors
+from vernis.core.numeric.rows import normalize_rows
 from vernis.domain.errors import InvalidValue
 
 Floats = NDArray[np.float32]
@@ -24,32 +26,6 @@ SHARES = (0.9, 0.8, 0.7, 0.6, 0.5, 0.42, 0.35, 0.3, 0.25, 0.21, 0.18, 0.15, 0.12
 """Numbers of groups that are tried, as shares of the labelled images, after single images."""
 
 _DECILES = np.arange(0.1, 0.95, 0.1)
-_BLOCK = 1024
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Neighbors:
-    """The nearest reference images outside an image's own group, nearest first.
-
-    Attributes
-    ----------
-    rows : ndarray of int64, shape (n_images, k)
-        Positions among the labelled images.
-    similarity : ndarray of float32, shape (n_images, k)
-        Cosine similarity; -1 where there are fewer than ``k``.
-    """
-
-    rows: Codes
-    similarity: Floats
-
-    @property
-    def nearest(self) -> Floats:
-        """Similarity to the nearest one, shape (n_images,)."""
-        return self.similarity[:, 0]
-
-    def take(self, images: Codes) -> Neighbors:
-        """Return those of some images."""
-        return Neighbors(self.rows[images], self.similarity[images])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +39,8 @@ class HoldOut:
     measured : ndarray of int64, shape (n_measured,)
         The labelled images whose hold-out is measured: all, or a sample of many.
     labelled : Neighbors
-        Of the measured images, outside their groups.
+        Of the measured images, outside their groups; their ``indices`` are rows of the labelled
+        images, and a similarity of -1 stands where there are too few.
     open : Neighbors
         Of the measured images with nothing held out but themselves and their duplicates.
     unknown : Neighbors
@@ -122,7 +99,7 @@ def match_holdout(
     InvalidValue
         If there are fewer than two labelled groups, or shapes do not fit.
     """
-    rows, unknown = _unit_rows(X), _unit_rows(X_unknown)
+    rows, unknown = _checked(X), _checked(X_unknown)
     if rows.shape[1] != unknown.shape[1]:
         raise InvalidValue(f"expected {rows.shape[1]} features, got {unknown.shape[1]}")
     given = np.arange(len(rows)) if groups is None else np.asarray(groups)
@@ -134,19 +111,27 @@ def match_holdout(
     heads = first[_sample(len(first), n_reference, seed)]
     measured = np.sort(heads)
     reference = rows[measured]
-    similarity = reference @ reference.T
-    far = find_neighbors(unknown, reference, n_neighbors)
+    unit = normalize_rows(reference)
+    similarity = unit @ unit.T
+    far = _find_neighbors(unknown, reference, n_neighbors)
     chosen, is_matched = _coarsen(similarity, far.nearest)
-    near = find_neighbors(reference, reference, n_neighbors, chosen)
-    beside = find_neighbors(reference, reference, 5, np.arange(len(measured)))
+    near = _find_neighbors(reference, reference, n_neighbors, chosen)
+    beside = _find_neighbors(reference, reference, 5, np.arange(len(measured)))
     return HoldOut(
         groups=_spread(rows, measured, chosen, codes, first),
         measured=measured.astype(np.int64),
-        labelled=Neighbors(measured[near.rows], near.similarity),
-        open=Neighbors(measured[beside.rows], beside.similarity),
-        unknown=Neighbors(measured[far.rows], far.similarity),
+        labelled=Neighbors(measured[near.indices], near.similarities),
+        open=Neighbors(measured[beside.indices], beside.similarities),
+        unknown=Neighbors(measured[far.indices], far.similarities),
         is_matched=is_matched,
     )
+
+
+def _checked(X: ArrayLike) -> Floats:
+    rows = np.asarray(X, np.float32)
+    if rows.ndim != 2:
+        raise InvalidValue(f"expected vectors of shape (n, features), got {rows.shape}")
+    return rows
 
 
 def _coarsen(similarity: Floats, unknown: Floats) -> tuple[Codes, bool]:
@@ -166,39 +151,18 @@ def _coarsen(similarity: Floats, unknown: Floats) -> tuple[Codes, bool]:
     return chosen, False
 
 
-def find_neighbors(
-    queries: Floats,
-    reference: Floats,
-    k: int,
-    groups: Codes | None = None,
+def _find_neighbors(
+    queries: Floats, reference: Floats, k: int, groups: Codes | None = None
 ) -> Neighbors:
-    """Return the ``k`` most similar reference rows of each query.
+    """Return the ``k`` most similar reference rows of each query, -1 where there are fewer.
 
     ``groups`` are those of the reference rows where these are the queries too: an image's own group
     is left out.
     """
-    k = min(k, len(reference))
-    rows = np.empty((len(queries), k), np.int64)
-    values = np.empty((len(queries), k), np.float32)
-    for start in range(0, len(queries), _BLOCK):
-        part = slice(start, start + _BLOCK)
-        similarity = queries[part] @ reference.T
-        if groups is not None:
-            similarity[groups[part, None] == groups] = -1
-        top = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
-        found = np.take_along_axis(similarity, top, axis=1)
-        order = np.argsort(-found, axis=1, kind="stable")
-        rows[part] = np.take_along_axis(top, order, axis=1)
-        values[part] = np.take_along_axis(found, order, axis=1)
-    return Neighbors(rows, values)
-
-
-def _unit_rows(X: ArrayLike) -> Floats:
-    rows = np.asarray(X, np.float32)
-    if rows.ndim != 2:
-        raise InvalidValue(f"expected vectors of shape (n, features), got {rows.shape}")
-    norm = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.maximum(norm, 1e-12), np.float32)
+    found = nearest_neighbors(queries, reference, k, groups=groups)
+    lack = ((0, 0), (0, min(k, len(reference)) - found.indices.shape[1]))
+    similarities = np.pad(found.similarities, lack, constant_values=-1.0)
+    return Neighbors(np.pad(np.maximum(found.indices, 0), lack), np.maximum(similarities, -1.0))
 
 
 def _sample(n: int, at_most: int, seed: int) -> Codes:
@@ -233,6 +197,6 @@ def _spread(
     group_of_head[place] = chosen
     others = np.setdiff1d(np.arange(len(first)), place)
     if len(others):
-        nearest = find_neighbors(rows[first[others]], rows[measured], 1).rows[:, 0]
+        nearest = _find_neighbors(rows[first[others]], rows[measured], 1).indices[:, 0]
         group_of_head[others] = chosen[nearest]
     return group_of_head[codes]

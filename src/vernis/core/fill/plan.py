@@ -210,7 +210,7 @@ def _held_out_answers(
     known = np.flatnonzero(np.asarray(usable)[holdout.measured])
     rows = holdout.measured[known]
     answers = collect_answers(held_out[rows], holdout.labelled.take(known), yes, kind)
-    beside = yes[holdout.open.rows[known][answers.image], answers.label[:, None]]
+    beside = yes[holdout.open.indices[known][answers.image], answers.label[:, None]]
     return _Seen(
         answers=answers,
         correct=yes[rows[answers.image], answers.label],
@@ -260,7 +260,7 @@ def _empty_plan(
 def _out_of_distribution(holdout: HoldOut) -> NDArray[np.bool_]:
     """Return the unlabelled images farther from all labels than 99 % of the held-out ones."""
     if not len(holdout.measured):
-        return np.ones(len(holdout.unknown.similarity), bool)
+        return np.ones(len(holdout.unknown.similarities), bool)
     return np.asarray(holdout.unknown.nearest < np.quantile(holdout.labelled.nearest, 0.01))
 
 

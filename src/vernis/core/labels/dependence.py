@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vernis.core.labels.entry_noise import model_entries
-from vernis.core.labels.leave_out import soft_clip
+from vernis.core.numeric.kernel_ridge import soft_clip
 
 FloatArray = NDArray[np.float32]
 

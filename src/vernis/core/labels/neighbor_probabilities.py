@@ -8,18 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from vernis.core.numeric.neighbors import build_cells, normalize_rows, search_cells, top_columns
-from vernis.domain.errors import InvalidValue
+from vernis.core.numeric.neighbors import nearest_within
 
 FloatArray = NDArray[np.float32]
 
 NEIGHBORS: tuple[int, ...] = (5, 10, 20, 50)
 """Numbers of neighbours that `neighbor_probabilities` chooses from."""
 
-_BLOCK = 512
-_EXACT = 20_000  # images up to which all are compared with all
 _PROBES = 32
-_SPARE = 10  # found besides, for those of the own group
 
 
 def neighbor_probabilities(
@@ -75,32 +71,8 @@ def nearest_others(
     weights : ndarray of float32, shape (n_images, count)
         0 where nobody is left to ask; the index says nothing there.
     """
-    unit = normalize_rows(features)
-    own = group_codes(groups, len(unit))
-    count = min(count, len(unit) - 1)
-    if len(unit) > _EXACT:
-        return _nearest_in_cells(unit, count, own)
-    indices = np.empty((len(unit), count), np.int64)
-    weights = np.empty((len(unit), count), np.float32)
-    for start in range(0, len(unit), _BLOCK):
-        part = slice(start, start + _BLOCK)
-        similarity = unit[part] @ unit.T
-        similarity[own[part, None] == own[None]] = -2.0
-        indices[part], values = top_columns(similarity, count)
-        weights[part] = np.maximum(values, 0.0)
-    return indices, weights
-
-
-def _nearest_in_cells(
-    unit: FloatArray, count: int, own: NDArray[np.integer]
-) -> tuple[NDArray[np.int64], FloatArray]:
-    found = search_cells(build_cells(unit), unit, count + _SPARE, probes=_PROBES)
-    similarity = found.similarities.copy()
-    similarity[own[found.indices] == own[:, None]] = -2.0
-    similarity[found.indices < 0] = -2.0
-    columns, values = top_columns(similarity, count)
-    indices = np.take_along_axis(found.indices, columns, axis=1)
-    return np.maximum(indices, 0), np.maximum(values, 0.0).astype(np.float32)
+    found = nearest_within(features, min(count, len(features) - 1), groups=groups, probes=_PROBES)
+    return np.maximum(found.indices, 0), np.maximum(found.similarities, 0.0)
 
 
 def _as_rows(indices: NDArray[np.int64], weights: FloatArray) -> csr_array:
@@ -108,11 +80,3 @@ def _as_rows(indices: NDArray[np.int64], weights: FloatArray) -> csr_array:
     n, count = indices.shape
     starts = np.arange(0, n * count + 1, count)
     return csr_array((weights.ravel(), indices.ravel(), starts), shape=(n, n))
-
-
-def group_codes(groups: NDArray[np.integer] | None, count: int) -> NDArray[np.integer]:
-    """Return the group of each image: its own where none are given."""
-    own = np.arange(count) if groups is None else np.asarray(groups)
-    if own.shape != (count,):
-        raise InvalidValue(f"expected groups of shape ({count},), got {own.shape}")
-    return own

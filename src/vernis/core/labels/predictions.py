@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from vernis.core.labels.dependence import listen_to_others
 from vernis.core.labels.entry_noise import model_entries
-from vernis.core.labels.leave_out import LeftOutPrediction, kernel_basis, predict_left_out
 from vernis.core.labels.neighbor_probabilities import neighbor_probabilities
+from vernis.core.numeric.kernel_ridge import LeftOutPrediction, kernel_basis, predict_left_out
 from vernis.core.numeric.threads import in_threads, single_threaded_products
 
 FloatArray = NDArray[np.float32]

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.labels.neighbor_probabilities import group_codes, nearest_others
-from vernis.core.numeric.neighbors import normalize_rows
+from vernis.core.labels.neighbor_probabilities import nearest_others
+from vernis.core.numeric.groups import group_codes
+from vernis.core.numeric.rows import normalize_rows
 from vernis.domain.errors import InvalidValue
 
 FloatArray = NDArray[np.float32]

@@ -20,6 +20,7 @@ from vernis.core.learn.bagging import subsample_plan
 from vernis.core.learn.losses import Loss
 from vernis.core.learn.mlp import Schedule, Training, predict_members, train_network
 from vernis.core.learn.scaling import Scaling, fit_projection
+from vernis.core.numeric.groups import group_codes
 from vernis.domain.errors import InvalidValue
 
 Floats = NDArray[np.float32]
@@ -257,7 +258,7 @@ class BaggedMLP(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             if plan.ndim != 2 or plan.shape[1] != len(Y):
                 raise InvalidValue(f"expected in_bag (n_estimators, {len(Y)}), got {plan.shape}")
             return plan.astype(np.int64)
-        codes = np.arange(len(Y)) if groups is None else np.unique(groups, return_inverse=True)[1]
+        codes = group_codes(groups, len(Y))
         drawn = subsample_plan(
             int(known.sum()),
             n_estimators=self.n_estimators,

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
+from vernis.core.numeric.groups import group_codes
 from vernis.domain.errors import InvalidValue
 
 Plan = NDArray[np.bool_]
@@ -25,14 +26,6 @@ Table = Any
 def _require(condition: bool, expected: str, actual: object) -> None:
     if not condition:
         raise InvalidValue(f"expected {expected}, got {actual!r}")
-
-
-def _group_codes(n_images: int, groups: ArrayLike | None) -> NDArray[np.intp]:
-    if groups is None:
-        return np.arange(n_images, dtype=np.intp)
-    groups = np.asarray(groups)
-    _require(groups.shape == (n_images,), f"groups of shape ({n_images},)", groups.shape)
-    return np.unique(groups, return_inverse=True)[1].astype(np.intp)
 
 
 def _class_table(Y: ArrayLike | None, codes: NDArray[np.intp]) -> Table:
@@ -171,7 +164,7 @@ def subsample_plan(
     _require(n_images >= 1, "1 image or more", n_images)
     _require(n_estimators >= 1, "1 estimator or more", n_estimators)
     _require(0 < fraction <= 1, "samples of a share in (0, 1]", fraction)
-    codes = _group_codes(n_images, groups)
+    codes = group_codes(groups, n_images)
     table = _class_table(Y, codes)
     n_groups = int(codes.max()) + 1
     generator = np.random.default_rng([seed, 0xBA6])
@@ -207,7 +200,7 @@ def fold_plan(
         If there are fewer groups than folds, or fewer than two folds.
     """
     _require(n_folds >= 2, "2 folds or more", n_folds)
-    codes = _group_codes(n_images, groups)
+    codes = group_codes(groups, n_images)
     n_groups = int(codes.max(initial=-1)) + 1
     _require(n_groups >= n_folds, f"at least {n_folds} groups for as many folds", n_groups)
     return subsample_plan(
@@ -231,7 +224,7 @@ def bootstrap_counts(
         How often each image is in each sample; 0 = out of bag.
     """
     _require(n_estimators >= 1, "1 estimator or more", n_estimators)
-    codes = _group_codes(n_images, groups)
+    codes = group_codes(groups, n_images)
     n_groups = int(codes.max(initial=-1)) + 1
     generator = np.random.default_rng([seed, 0xB007])
     drawn = generator.integers(n_groups, size=(n_estimators, n_groups))

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
+from vernis.core.numeric.groups import group_codes
 from vernis.domain.errors import InvalidValue
 
 MEASURES = ("precision", "recall", "f1", "f2", "average_precision")
@@ -176,9 +177,7 @@ def _draw_weights(
     n_images: int, groups: ArrayLike | None, n_draws: int, seed: int
 ) -> NDArray[np.float32]:
     """Return how often each image is in each bootstrap sample, shape (n_images, n_draws)."""
-    codes = np.arange(n_images) if groups is None else np.unique(groups, return_inverse=True)[1]
-    if codes.shape != (n_images,):
-        raise InvalidValue(f"expected groups of shape ({n_images},), got {codes.shape}")
+    codes = group_codes(groups, n_images)
     n_groups = int(codes.max(initial=-1)) + 1
     generator = np.random.default_rng([seed, 0xE7A1])
     counts = np.empty((n_groups, n_draws), np.float32)

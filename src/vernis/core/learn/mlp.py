@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vernis.core.learn.adam import Adam
 from vernis.core.learn.losses import Loss, Targets, activate, loss_gradient, prepare_targets
-from vernis.core.numeric.threads import count_threads, single_threaded_products
+from vernis.core.numeric.threads import count_threads, in_threads, single_threaded_products
 from vernis.domain.errors import InvalidValue
 
 Schedule = Literal["constant", "cosine"]
@@ -393,11 +393,4 @@ def predict_members(network: Network, X: ArrayLike) -> Iterator[tuple[slice, Flo
         probabilities = activate(_forward(network, block)[-1], network.loss)
         return slice(start, start + len(rows)), probabilities[:, : len(rows)]
 
-    starts = range(0, len(X), PREDICTION_ROWS)
-    n_threads = count_threads(len(starts))
-    ahead = 4 * n_threads  # blocks in memory
-    with ThreadPoolExecutor(n_threads) as pool:
-        for first in range(0, len(starts), ahead):
-            with single_threaded_products():
-                blocks = list(pool.map(predict, starts[first : first + ahead]))
-            yield from blocks
+    yield from in_threads(predict, range(0, len(X), PREDICTION_ROWS), ahead=4)

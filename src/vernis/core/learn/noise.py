@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vernis.core.numeric.rows import normalize_rows
 from vernis.domain.errors import InvalidValue
 
 
@@ -195,11 +196,9 @@ def flip_by_features(
     vectors = np.asarray(X, np.float64)
     if len(vectors) != len(codes):
         raise InvalidValue(f"expected {len(codes)} vectors, got {len(vectors)}")
-    vectors = vectors - vectors.mean(axis=0)
-    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    centres = np.stack([vectors[codes == code].mean(axis=0) for code in range(len(classes))])
-    centres /= np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
-    similarity = vectors @ centres.T
+    vectors = normalize_rows(vectors - vectors.mean(axis=0), np.float64)
+    centres = [vectors[codes == code].mean(axis=0) for code in range(len(classes))]
+    similarity = vectors @ normalize_rows(centres, np.float64).T
     rows = np.arange(len(codes))
     own = similarity[rows, codes]
     similarity[rows, codes] = -np.inf

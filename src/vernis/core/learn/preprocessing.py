@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.learn.scaling import BlockScaler, Projection, fit_projection, normalize_rows
+from vernis.core.learn.scaling import BlockScaler, Projection, fit_projection
+from vernis.core.numeric.rows import normalize_rows
 from vernis.core.numeric.threads import single_threaded_products
 
 Floats = NDArray[np.float32]

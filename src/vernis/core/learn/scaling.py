@@ -9,10 +9,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
-from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from vernis.core.learn.mlp import PREDICTION_ROWS
+from vernis.core.numeric.components import fit_components
+from vernis.core.numeric.rows import normalize_rows
 from vernis.core.numeric.threads import single_threaded_products
 from vernis.domain.errors import InvalidValue
 
@@ -21,12 +22,6 @@ Floats = NDArray[np.float32]
 
 _PCA_ROWS = 50_000
 """Rows that principal components are fitted on at most; more change them by less than the draw."""
-
-
-def normalize_rows(X: Floats) -> Floats:
-    """Return the rows with Euclidean norm 1; rows of zeros stay zero."""
-    norms = np.linalg.norm(X, axis=1, keepdims=True)
-    return np.asarray(X / np.where(norms > 0, norms, 1), np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,11 +101,9 @@ def fit_projection(
         variance = float(centred.var(axis=0).mean())
     else:
         tall = len(X) > X.shape[1]
-        pca = PCA(min(n_components, limit), svd_solver="covariance_eigh" if tall else "full")
-        with single_threaded_products():  # its last bits would change with the number of threads
-            pca.fit(centred)
-        basis = pca.components_.T.astype(np.float32)
-        variance = float(pca.explained_variance_.mean())
+        solver = "covariance_eigh" if tall else "full"
+        found, explained = fit_components(centred, min(n_components, limit), solver)
+        basis, variance = found.directions, float(explained.mean())
     scale = 1 / np.sqrt(variance) if variance > 1e-24 else 1.0
     matrix = np.ascontiguousarray(basis / divisor[:, None] * np.float32(scale), np.float32)
     return Projection(mean, matrix, scaling)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vernis.core.numeric.groups import group_codes
 from vernis.domain.errors import InvalidValue
 
 
@@ -44,9 +45,7 @@ def stratified_parts(
     portions = np.asarray(shares, np.float64)
     if yes.ndim != 2 or portions.ndim != 1 or not len(portions) or not (portions > 0).all():
         raise InvalidValue(f"expected a matrix and shares above 0, got {yes.shape} and {shares}")
-    codes = np.arange(len(yes)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    if codes.shape != (len(yes),):
-        raise InvalidValue(f"expected groups of shape ({len(yes)},), got {codes.shape}")
+    codes = group_codes(groups, len(yes))
     n_groups = int(codes.max(initial=-1)) + 1
     table = np.zeros((n_groups, yes.shape[1]))
     np.add.at(table, codes, yes)
@@ -100,7 +99,7 @@ def stratified_folds(
         If there are fewer than two folds, or fewer groups than folds.
     """
     Y = np.asarray(Y)
-    n_groups = len(Y) if groups is None else len(np.unique(groups))
+    n_groups = int(group_codes(groups, len(Y)).max(initial=-1)) + 1
     if not 2 <= n_folds <= n_groups:
         raise InvalidValue(f"expected 2 folds or more, at most {n_groups} groups, got {n_folds}")
     return stratified_parts(Y, [1.0] * n_folds, groups=groups, seed=seed)

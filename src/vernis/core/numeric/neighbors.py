@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
 
+from vernis.core.numeric.components import leading_directions
+from vernis.core.numeric.groups import group_codes
+from vernis.core.numeric.rows import normalize_rows
 from vernis.core.numeric.threads import in_threads
 from vernis.domain.errors import InvalidValue
 
@@ -24,6 +26,7 @@ _BOUND_DIMS = 128
 _LLOYD_ROUNDS = 4
 _SAMPLE_PER_CELL = 32
 _GROUP = 16
+_SPARE = 10  # found besides in cells, for those of the own group
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +43,15 @@ class Neighbors:
 
     indices: NDArray[np.int64]
     similarities: NDArray[np.float32]
+
+    @property
+    def nearest(self) -> NDArray[np.float32]:
+        """Similarity to the nearest one, shape (n_queries,)."""
+        return self.similarities[:, 0]
+
+    def take(self, queries: NDArray[np.integer]) -> Neighbors:
+        """Return those of some queries."""
+        return Neighbors(self.indices[queries], self.similarities[queries])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,59 +76,13 @@ class Cells:
     vectors: NDArray[np.float32]
 
 
-def normalize_rows(vectors: NDArray[np.generic]) -> NDArray[np.float32]:
-    """Return the vectors as float32 of length 1; a zero vector stays zero.
-
-    Parameters
-    ----------
-    vectors : ndarray, shape (n, dim)
-    """
-    rows = np.array(vectors, dtype=np.float32, order="C")
-    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-    rows /= np.where(lengths > 0, lengths, 1.0).astype(np.float32)[:, None]
-    return rows
-
-
-def project_rows(
-    vectors: NDArray[np.generic], n_components: int, *, seed: int = 0, sample: int = 20_000
-) -> NDArray[np.float32]:
-    """Centre the vectors, keep their principal components and scale each row to length 1.
-
-    Parameters
-    ----------
-    vectors : ndarray, shape (n, dim)
-    n_components : int
-        Components to keep; no projection when ``dim`` is not larger.
-    seed : int
-        Draws the sample from which mean and components are estimated.
-    sample : int
-        Size of that sample.
-
-    Returns
-    -------
-    ndarray of float32, shape (n, min(dim, n_components))
-    """
-    n, dim = vectors.shape
-    rng = np.random.default_rng(seed)
-    rows = rng.choice(n, sample, replace=False) if n > sample else np.arange(n)
-    some = vectors[np.sort(rows)].astype(np.float32)
-    mean = some.mean(axis=0) if n else np.zeros(dim, dtype=np.float32)
-    basis = None
-    if dim > n_components:
-        some -= mean
-        basis = _leading_directions(some, n_components)
-    blocks = [
-        _project(vectors[start : start + 65_536], mean, basis) for start in range(0, n, 65_536)
-    ]
-    return normalize_rows(np.concatenate(blocks)) if blocks else np.zeros((0, dim), np.float32)
-
-
 def nearest_neighbors(
     queries: NDArray[np.generic],
     base: NDArray[np.generic],
     n_neighbors: int,
     *,
     exclude_self: bool = False,
+    groups: NDArray[np.integer] | None = None,
 ) -> Neighbors:
     """Find the most similar base vectors of each query, exactly.
 
@@ -128,6 +94,8 @@ def nearest_neighbors(
         Cut to the number of base vectors there are.
     exclude_self : bool
         Query i is base vector i and is no neighbour of itself.
+    groups : ndarray of int, shape (n,), optional
+        The same, and vectors of one group (duplicates) are no neighbours of one another.
 
     Returns
     -------
@@ -137,12 +105,14 @@ def nearest_neighbors(
     Raises
     ------
     InvalidValue
-        When the dimensions differ.
+        When the dimensions differ, or there is not one group a vector.
     """
     if queries.ndim != 2 or base.ndim != 2 or queries.shape[1] != base.shape[1]:
         raise InvalidValue(
             f"expected queries and base of one dimension, got {queries.shape} and {base.shape}"
         )
+    codes = None if groups is None else group_codes(groups, len(base))
+    exclude_self = exclude_self or codes is not None
     unit_base = normalize_rows(base)
     unit_queries = unit_base if queries is base else normalize_rows(queries)
     k = max(0, min(n_neighbors, len(base) - int(exclude_self)))
@@ -152,7 +122,9 @@ def nearest_neighbors(
 
     def search(start: int) -> None:
         block = unit_queries[start : start + step] @ unit_base.T
-        if exclude_self:
+        if codes is not None:
+            block[codes[start : start + step, None] == codes] = -np.inf
+        elif exclude_self:
             rows = np.arange(len(block))
             block[rows, rows + start] = -np.inf
         chosen, values = top_columns(block, k)
@@ -161,11 +133,17 @@ def nearest_neighbors(
 
     for _ in in_threads(search, range(0, len(queries), step)):
         pass
-    return Neighbors(indices, np.clip(similarities, -1.0, 1.0))
+    return _without(similarities == -np.inf, Neighbors(indices, np.clip(similarities, -1.0, 1.0)))
 
 
 def nearest_within(
-    vectors: NDArray[np.generic], n_neighbors: int, *, seed: int = 0, probes: int = 8
+    vectors: NDArray[np.generic],
+    n_neighbors: int,
+    *,
+    groups: NDArray[np.integer] | None = None,
+    exact_limit: int | None = None,
+    probes: int = 8,
+    seed: int = 0,
 ) -> Neighbors:
     """Find the nearest others of each vector: exact when few, by cells when many.
 
@@ -173,16 +151,29 @@ def nearest_within(
     ----------
     vectors : ndarray, shape (n, dim)
     n_neighbors : int
+    groups : ndarray of int, shape (n,), optional
+        Vectors of one group are no neighbours of one another.
+    exact_limit : int, optional
+        Up to this many vectors all are compared with all; default `EXACT_LIMIT`.
+    probes : int
+        Cells to look into past ``exact_limit`` vectors.
     seed : int
         Of the partition.
-    probes : int
-        Cells to look into past ``EXACT_LIMIT`` vectors.
     """
-    if len(vectors) <= EXACT_LIMIT:
-        return nearest_neighbors(vectors, vectors, n_neighbors, exclude_self=True)
-    unit = normalize_rows(vectors)
-    found = search_cells(build_cells(unit, seed=seed), unit, n_neighbors + 1, probes=probes)
-    return _without_self(found, n_neighbors)
+    if len(vectors) <= (EXACT_LIMIT if exact_limit is None else exact_limit):
+        return nearest_neighbors(vectors, vectors, n_neighbors, exclude_self=True, groups=groups)
+    unit, codes = normalize_rows(vectors), group_codes(groups, len(vectors))
+    spare = min(int(np.bincount(codes).max()), _SPARE)
+    found = search_cells(build_cells(unit, seed=seed), unit, n_neighbors + spare, probes=probes)
+    found = _without(codes[found.indices] == codes[:, None], found)
+    columns, similarities = top_columns(found.similarities, n_neighbors)
+    return Neighbors(np.take_along_axis(found.indices, columns, axis=1), similarities)
+
+
+def _without(unwanted: NDArray[np.bool_], found: Neighbors) -> Neighbors:
+    """Return the neighbours with some of them, in place, marked as not found."""
+    found.indices[unwanted], found.similarities[unwanted] = -1, -2.0
+    return found
 
 
 def find_similar_pairs(
@@ -210,7 +201,8 @@ def find_similar_pairs(
     n, dim = unit.shape
     bounds = unit
     if dim > 2 * _BOUND_DIMS:
-        basis = _leading_directions(unit[:: max(1, n // 10_000)], _BOUND_DIMS)
+        some = unit[:: max(1, n // 10_000)]
+        basis, _ = leading_directions(some.T @ some, _BOUND_DIMS)
         heads = unit @ basis
         rest = np.sqrt(np.maximum(0.0, 1.0 - np.einsum("ij,ij->i", heads, heads)))
         bounds = np.column_stack([heads, rest]).astype(np.float32)
@@ -357,29 +349,3 @@ def top_columns(
     values = np.take_along_axis(block, chosen, axis=1)
     order = np.argsort(-values, axis=1, kind="stable")
     return np.take_along_axis(chosen, order, axis=1), np.take_along_axis(values, order, axis=1)
-
-
-def _without_self(found: Neighbors, n_neighbors: int) -> Neighbors:
-    own = found.indices == np.arange(len(found.indices))[:, None]
-    # A vector that is not its own neighbour (identical ones came first) loses the last place.
-    own[~own.any(axis=1), -1] = True
-    shape = (len(own), n_neighbors)
-    return Neighbors(found.indices[~own].reshape(shape), found.similarities[~own].reshape(shape))
-
-
-def _leading_directions(rows: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-    """Return orthonormal directions of the largest second moments, shape (dim, count)."""
-    moments = rows.T.astype(np.float32) @ rows
-    dim = len(moments)
-    wanted = (max(0, dim - count), dim - 1)
-    _, directions = eigh(moments.astype(np.float64), subset_by_index=wanted)
-    return np.ascontiguousarray(directions[:, ::-1], dtype=np.float32)
-
-
-def _project(
-    vectors: NDArray[np.generic],
-    mean: NDArray[np.float32],
-    basis: NDArray[np.float32] | None,
-) -> NDArray[np.float32]:
-    centered = vectors.astype(np.float32) - mean
-    return np.asarray(centered if basis is None else centered @ basis, dtype=np.float32)

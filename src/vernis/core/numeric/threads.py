@@ -39,11 +39,25 @@ def count_threads(most: int) -> int:
     return max(1, min(cores, most))
 
 
-def in_threads(work: Callable[[_Item], _Result], items: Sequence[_Item]) -> Iterator[_Result]:
-    """Yield the results in the order of the items: nothing depends on the number of threads."""
+def in_threads(
+    work: Callable[[_Item], _Result], items: Sequence[_Item], *, ahead: int | None = None
+) -> Iterator[_Result]:
+    """Yield the results in the order of the items: nothing depends on the number of threads.
+
+    Parameters
+    ----------
+    work : callable
+        From an item to its result.
+    items : sequence
+    ahead : int, optional
+        Results a thread that may wait to be taken, for large ones; default: all.
+    """
+    n_threads = count_threads(len(items))
+    step = max(1, len(items) if ahead is None else ahead * n_threads)
     with single_threaded_products():
-        pool = ThreadPoolExecutor(count_threads(len(items)))
+        pool = ThreadPoolExecutor(n_threads)
         try:
-            yield from pool.map(work, items)
+            for start in range(0, len(items), step):
+                yield from pool.map(work, items[start : start + step])
         finally:
             pool.shutdown(cancel_futures=True)

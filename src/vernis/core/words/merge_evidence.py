@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vernis.core.numeric.rows import normalize_rows
 from vernis.domain.errors import InvalidValue
 
 _SAMPLE = 200
@@ -60,8 +61,7 @@ def measure_use(Y: NDArray[np.float32]) -> LabelUse:
         ppmi = np.log2(together / expected)
     ppmi = np.where(np.isfinite(ppmi) & (ppmi > 0), ppmi, 0).astype(np.float32)
     np.fill_diagonal(ppmi, 0)
-    norms = np.linalg.norm(ppmi, axis=1)
-    unit = ppmi / np.where(norms > 0, norms, 1)[:, None]
+    unit = normalize_rows(ppmi)
     return LabelUse(counts, together, n_images, np.clip(unit @ unit.T, 0, 1))
 
 
@@ -139,12 +139,11 @@ def measure_looks(X: NDArray[np.float32], Y: NDArray[np.float32]) -> LabelLooks:
     X, yes = np.asarray(X, np.float32), np.asarray(Y) == 1
     if len(X) != len(yes):
         raise InvalidValue(f"expected labels for {len(X)} vectors, got {len(yes)}")
-    X = X / np.maximum(np.linalg.norm(X, axis=1, keepdims=True), 1e-12)
+    X = normalize_rows(X)
     counts = yes.sum(axis=0)
     centroids = (yes.T.astype(np.float32) @ X) / np.maximum(counts, 1)[:, None]
     centroids -= X.mean(axis=0) if len(X) else 0
-    norms = np.linalg.norm(centroids, axis=1)
-    unit = centroids / np.where(norms > 0, norms, 1)[:, None]
+    unit = normalize_rows(centroids, np.float64)
     cosine = (unit @ unit.T).astype(np.float32)
     cosine[counts == 0], cosine[:, counts == 0] = np.nan, np.nan
     rows = tuple(np.flatnonzero(column) for column in yes.T)

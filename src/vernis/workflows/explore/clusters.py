@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vernis.core.explore import clusters as core
 from vernis.core.explore.silhouettes import measure_silhouettes
-from vernis.core.numeric.neighbors import project_rows
+from vernis.core.numeric.components import project_rows
 from vernis.core.words.naming import propose_names
 from vernis.core.words.tfidf import telling_terms
 from vernis.domain.errors import InvalidValue, UsageError

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from vernis.core.explore import projection, tsne
 from vernis.core.explore.map_quality import map_quality
+from vernis.core.numeric.components import principal_components
 from vernis.domain.errors import InvalidValue, UsageError
 from vernis.domain.maps import MapPoints, MapRecord
 from vernis.domain.ports import Catalog, Progress, silent
@@ -248,7 +249,7 @@ def write_map(
 
 def _compute(data: MapData, settings: MapSettings, progress: Progress) -> projection.Points:
     progress("Principal components", 0, None)
-    basis = projection.principal_components(data.vectors, settings.components, seed=settings.seed)
+    basis = principal_components(data.vectors, settings.components, seed=settings.seed)
     components = basis.project(data.vectors)
     if settings.method == "pca":
         return projection.pca_points(components)
@@ -321,9 +322,7 @@ def _place(
 ) -> projection.Points:
     if len(reference) < projection.MIN_POINTS or not len(new):
         raise UsageError("too few of the map's pictures are left to place new ones; add --fresh")
-    basis = projection.principal_components(
-        reference, int(settings["components"]), seed=int(settings["seed"])
-    )
+    basis = principal_components(reference, int(settings["components"]), seed=int(settings["seed"]))
     ours, theirs = basis.project(new), basis.project(reference)
     if settings["method"] == "pca":
         return np.asarray(ours[:, :2], np.float64)

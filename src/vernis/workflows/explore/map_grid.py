@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from vernis.core.explore import projection, tsne
+from vernis.core.numeric.components import principal_components
 from vernis.domain.errors import UsageError
 from vernis.domain.maps import MapRecord
 from vernis.domain.ports import Catalog, Progress, silent
@@ -105,7 +106,7 @@ def _make_by_tsne(
         progress("Neighbours", 0, None)
         data = read_map_data(catalog, space, present_contents(catalog))
         first = cells[0]
-        basis = projection.principal_components(data.vectors, first.components, seed=first.seed)
+        basis = principal_components(data.vectors, first.components, seed=first.seed)
         components = basis.project(data.vectors)
         most = max(cell.perplexity for cell in cells)
         count = tsne.count_neighbors(most, len(components))

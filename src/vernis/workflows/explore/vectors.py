@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.numeric.neighbors import normalize_rows
+from vernis.core.numeric.rows import normalize_rows
 from vernis.domain.ports import Catalog
 from vernis.domain.types import ImageRecord, Space
 from vernis.workflows.training_data import search_columns

@@ -214,7 +214,7 @@ class _SeedTrial:
     def features(self) -> Floats:
         """Return the vectors that every method gets, as ``vernis issues`` makes them."""
         if self._features is None:
-            from vernis.core.labels.leave_out import combine_blocks
+            from vernis.core.numeric.components import combine_blocks
 
             data = self.task.data
             blocks = [data.X[:, start:stop] for start, stop in data.slices]

@@ -8,12 +8,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.labels.leave_out import (
-    KernelBasis,
-    leave_out_scores,
-    predict_left_out,
-    soft_clip,
-)
 from vernis.core.learn.models.interface import (
     Floats,
     Groups,
@@ -21,14 +15,19 @@ from vernis.core.learn.models.interface import (
     labelled_rows,
     to_distribution,
 )
+from vernis.core.numeric.kernel_ridge import (
+    impute_targets,
+    nystrom_basis,
+    predict_left_out,
+    soft_clip,
+)
 from vernis.core.numeric.threads import single_threaded_products
+
+_FITTED = ("center", "scale", "landmarks", "mean", "weights", "slope")
 
 
 class KernelRidge:
-    """Gaussian kernel ridge regression over Nyström features.
-
-    Kernel and choice of the ridge are those of ``core.labels.leave_out``; here the map is kept,
-    so that new images can be predicted.
+    """Gaussian kernel ridge regression over Nyström features, see ``numeric.kernel_ridge``.
 
     Parameters
     ----------
@@ -62,23 +61,18 @@ class KernelRidge:
         self.center_ = X[rows].mean(axis=0)
         length = float(((X[rows] - self.center_) ** 2).sum(axis=1).mean())
         self.scale_ = np.float32(1 / np.sqrt(max(length, 1e-12)))
-        drawn = np.random.default_rng([self.seed, 0xE1D]).permutation(rows)[: self.n_landmarks]
-        self.landmarks_ = (X[np.sort(drawn)] - self.center_) * self.scale_
-        values, vectors = np.linalg.eigh(self._kernel(X[np.sort(drawn)]).astype(np.float64))
-        kept = values > 1e-6 * values[-1]
-        whiten = vectors[:, kept] / np.sqrt(values[kept])
-        seen = self._kernel(X) @ whiten.astype(np.float32)
-        spectrum, rotation = np.linalg.eigh((seen[rows].T @ seen[rows]).astype(np.float64))
-        features = seen @ rotation.astype(np.float32)
-        basis = KernelBasis(features, np.maximum(spectrum, 0.0), train)
+        shuffled = np.random.default_rng([self.seed, 0xE1D]).permutation(rows)
+        drawn = np.sort(shuffled[: self.n_landmarks])
+        self.landmarks_ = (X[drawn] - self.center_) * self.scale_
+        basis = nystrom_basis(self._kernel(X), drawn, train, moments="features")
         found = predict_left_out(basis, Y, kind=self.kind, groups=groups)
         self.oob_proba_ = to_distribution(found.probs, self.kind)
-        targets = self._targets(basis, Y, found.ridge, groups)[rows]
+        targets = impute_targets(basis, Y, ~np.isnan(Y), found.ridge, groups, 1)[rows]
         self.mean_ = targets.mean(axis=0)
         inverse = 1.0 / (basis.spectrum + found.ridge)
-        weights = inverse[:, None] * (features[rows].T @ (targets - self.mean_))
-        self.weights_ = np.asarray(whiten @ rotation @ weights, np.float32)
-        self.slope_ = self._slope(basis, Y, found.ridge, groups)
+        weights = inverse[:, None] * (basis.features[rows].T @ (targets - self.mean_))
+        self.weights_ = np.asarray(basis.whiten @ basis.rotation @ weights, np.float32)
+        self.slope_ = np.float32(found.slope)
         return self
 
     def predict_proba(self, X: Floats) -> Floats:
@@ -92,46 +86,20 @@ class KernelRidge:
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the fitted parts."""
-        names = ("center", "scale", "landmarks", "mean", "weights", "slope")
-        return {
-            **{name: np.asarray(getattr(self, f"{name}_")) for name in names},
-            "bandwidth": np.asarray(self.bandwidth),
-        }
+        parts = {name: np.asarray(getattr(self, f"{name}_")) for name in _FITTED}
+        return {**parts, "bandwidth": np.asarray(self.bandwidth)}
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Take the fitted parts over."""
-        for name in ("center", "scale", "landmarks", "mean", "weights", "slope"):
+        for name in _FITTED:
             setattr(self, f"{name}_", arrays[name])
         self.bandwidth = float(arrays["bandwidth"])
         return self
 
     def _kernel(self, X: Floats) -> Floats:
+        # The order of the sum differs from `gaussian_kernel`'s, whose last bits would change the
+        # probabilities of saved heads by 1e-5.
         rows = (X - self.center_) * self.scale_
         squared = (rows**2).sum(axis=1)[:, None] + (self.landmarks_**2).sum(axis=1)[None]
         squared = squared - 2.0 * (rows @ self.landmarks_.T)
         return np.asarray(np.exp(-self.bandwidth * np.maximum(squared, 0.0)), np.float32)
-
-    def _targets(
-        self, basis: KernelBasis, Y: Floats, ridge: float, groups: Groups | None
-    ) -> Floats:
-        """Return the labels with the unknown ones replaced by their leave-out prediction."""
-        known = ~np.isnan(Y)
-        rates = np.where(known, Y, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-        targets = np.where(known, Y, rates).astype(np.float32)
-        if known[basis.train].all():
-            return targets
-        scores = leave_out_scores(basis, targets, ridge, groups)
-        return np.asarray(np.where(known, Y, scores), np.float32)
-
-    def _slope(
-        self, basis: KernelBasis, Y: Floats, ridge: float, groups: Groups | None
-    ) -> np.float32:
-        """Return the temperature that turns scores into probabilities (single only)."""
-        from vernis.core.labels.leave_out import fit_temperature
-
-        if self.kind == "multi":
-            return np.float32(1)
-        targets = self._targets(basis, Y, ridge, groups)
-        scores = leave_out_scores(basis, targets, ridge, groups)[basis.train]
-        given = np.nan_to_num(Y[basis.train]).argmax(axis=1)
-        return np.float32(fit_temperature(scores, given))

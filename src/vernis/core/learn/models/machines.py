@@ -12,6 +12,7 @@ from sklearn.svm import SVC
 
 from vernis.core.learn.models.interface import Floats, Kind, class_codes
 from vernis.core.learn.models.scores import Doubles, constant_score, spread_columns
+from vernis.core.numeric.rows import squared_distances
 
 _BLOCK = 2048
 """Images scored at once, so that the kernel of a large collection needs little memory."""
@@ -76,7 +77,7 @@ class ColumnMachines:
         scores = np.tile(self.shift, (len(images), 1))
         for start in range(0, len(images), _BLOCK):
             block = slice(start, start + _BLOCK)
-            squared = _squared_distances(images[block], self.vectors)
+            squared = squared_distances(_doubles(images[block]), _doubles(self.vectors))
             for gamma in np.unique(self.gamma):
                 columns = self.gamma == gamma
                 scores[block, columns] += np.exp(-gamma * squared) @ self.weights[:, columns]
@@ -131,7 +132,7 @@ class PairMachines:
 
     def _votes(self, images: Floats) -> Doubles:
         """Return won pairs and, in less than 1/3, by which margin; of two classes the margin."""
-        kernel = np.exp(-self.gamma * _squared_distances(images, self.vectors))
+        kernel = np.exp(-self.gamma * squared_distances(_doubles(images), _doubles(self.vectors)))
         ends = np.cumsum(self.counts)
         against = [
             kernel[:, end - count : end] @ self.dual[:, end - count : end].T
@@ -159,13 +160,8 @@ def _parts_of(machines: ColumnMachines | PairMachines) -> dict[str, NDArray[Any]
     return {part.name: getattr(machines, part.name) for part in fields(machines)}
 
 
-def _squared_distances(images: Floats, vectors: Floats) -> Doubles:
-    rows, others = np.asarray(images, np.float64), np.asarray(vectors, np.float64)
-    squared = rows @ others.T
-    squared *= -2.0
-    squared += (rows**2).sum(axis=1)[:, None]
-    squared += (others**2).sum(axis=1)[None]
-    return np.asarray(np.maximum(squared, 0.0, out=squared))
+def _doubles(rows: Floats) -> Doubles:
+    return np.asarray(rows, np.float64)
 
 
 def _train(X: Floats, target: NDArray[Any], strength: float) -> tuple[SVC, float]:

@@ -1,4 +1,4 @@
-"""Leave-out predictions: the joined space, the kernel, the closed form; against dense oracles."""
+"""Kernel ridge regression: the joined space, the kernel, leave-out; against dense oracles."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 from sklearn.decomposition import PCA
 
-from vernis.core.labels import leave_out
-from vernis.core.labels.leave_out import (
+from vernis.core.numeric import kernel_ridge
+from vernis.core.numeric.components import combine_blocks
+from vernis.core.numeric.kernel_ridge import (
     RIDGES,
     KernelBasis,
-    combine_blocks,
     fit_temperature,
     kernel_basis,
     leave_out_scores,
@@ -297,6 +297,6 @@ def test_a_group_of_equal_pictures_is_solved_without_a_warning():
     found = leave_out_scores(basis, y, 0.1, np.repeat(np.arange(10), 3))
     assert np.isfinite(found).all()
     assert np.abs(found).max() < 10
-    assert leave_out._shared_groups(None, np.arange(3)) == []
-    parts = leave_out._shared_groups(np.array([5, 1, 5, 2, 1]), np.array([0, 1, 2, 4]))
+    assert kernel_ridge._shared_groups(None, np.arange(3)) == []
+    parts = kernel_ridge._shared_groups(np.array([5, 1, 5, 2, 1]), np.array([0, 1, 2, 4]))
     assert sorted(part.tolist() for part in parts) == [[0, 2], [1, 3]]

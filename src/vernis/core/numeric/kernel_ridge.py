@@ -1,30 +1,31 @@
-"""Probabilities for judging labels: what the other images say of each image.
+"""Kernel ridge regression with closed-form leave-out predictions.
 
-A kernel ridge regression on the embedding predicts every image from all images but itself (or but
-its whole group of duplicates). The leave-out prediction has a closed form, so nothing is trained
-twice and the strength of the regularization is chosen on the same pass.
+The predictor that given labels are judged by, and the default head. A leave-out prediction has a
+closed form, so nothing is trained twice and the strength of the regularization is chosen on the
+same pass.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
+from vernis.core.numeric.rows import squared_distances
 from vernis.core.numeric.threads import single_threaded_products
 from vernis.domain.errors import InvalidValue
 
 FloatArray = NDArray[np.float32]
+BoolArray = NDArray[np.bool_]
 
 RIDGES: tuple[float, ...] = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _IMPUTATIONS = 6
 _CLIP_SHARPNESS = 20.0
-_LEAST_UNIT_WIDTH = 64
-"""Narrower blocks keep the lengths of their rows, which then tell as much as the direction."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,11 +39,15 @@ class KernelBasis:
     spectrum : ndarray of float64, shape (rank,)
         Squared norms of the columns over the training images (the columns are orthogonal there).
     train : ndarray of bool, shape (n_images,)
+    whiten, rotation : ndarray of float64, shape (n_landmarks, rank) and (rank, rank)
+        ``kernel @ whiten @ rotation`` are the features of new images.
     """
 
     features: FloatArray
     spectrum: NDArray[np.float64]
-    train: NDArray[np.bool_]
+    train: BoolArray
+    whiten: NDArray[np.float64]
+    rotation: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,95 +62,27 @@ class LeftOutPrediction:
         The chosen regularization.
     error : float
         Mean squared leave-out error against the given labels at that ridge.
+    slope : float
+        Factor of the scores under the softmax; 1 for multi-label.
     """
 
     probs: FloatArray
     ridge: float
     error: float
+    slope: float
+
+
+def gaussian_kernel(a: FloatArray, b: FloatArray, bandwidth: float) -> FloatArray:
+    """Return ``exp(-bandwidth · |a - b|²)`` of all rows, shape (len(a), len(b))."""
+    values = squared_distances(a, b)
+    values *= -bandwidth
+    return np.asarray(np.exp(values, out=values), dtype=np.float32)
 
 
 @single_threaded_products()
-def combine_blocks(
-    blocks: Sequence[NDArray[np.floating]], n_components: int = 300, seed: int = 0
-) -> FloatArray:
-    """Join embeddings of several layers into one space in which each layer weighs the same.
-
-    Blocks without negative values (outputs of a ReLU) are replaced by their square root, as large
-    activations would drown the rest (Arandjelović & Zisserman, *Three things everyone should know
-    to improve object retrieval*, CVPR 2012). Every block is standardized by feature and each of
-    its rows scaled to unit length (on average, where it has fewer than 64 columns); the joined
-    vectors are centred, reduced by PCA and scaled to a
-    mean squared length of 1.
-
-    Parameters
-    ----------
-    blocks : sequence of ndarray, each of shape (n_images, d_block)
-    n_components : int
-        Dimensions kept, at most.
-    seed : int
-        Of the randomized PCA.
-
-    Returns
-    -------
-    ndarray of float32, shape (n_images, min(n_components, rank))
-
-    Raises
-    ------
-    InvalidValue
-        When there is no block, or the blocks differ in length.
-    """
-    lengths = {len(b) for b in blocks}
-    if len(lengths) != 1:
-        raise InvalidValue(f"expected blocks of one length, got {sorted(lengths)}")
-    joined = np.concatenate([_level(b) for b in blocks], axis=1)
-    joined -= joined.mean(axis=0)
-    rank = min(n_components, *joined.shape)
-    if rank < min(joined.shape):
-        joined = joined @ _principal_axes(joined, rank, seed)
-    scale = float(np.sqrt((joined**2).sum(axis=1).mean()))
-    return np.asarray(joined / max(scale, 1e-12), dtype=np.float32)
-
-
-def _level(block: NDArray[np.floating]) -> FloatArray:
-    values = _standardize(block)
-    if values.shape[1] >= _LEAST_UNIT_WIDTH:
-        return _unit_rows(values)
-    return np.asarray(values / np.sqrt(values.shape[1]), dtype=np.float32)
-
-
-def _standardize(block: NDArray[np.floating]) -> FloatArray:
-    values = np.asarray(block, dtype=np.float32)
-    if values.size and values.min() >= 0:
-        values = np.sqrt(values)
-    spread = values.std(axis=0)
-    return np.asarray((values - values.mean(axis=0)) / np.where(spread > 1e-7, spread, 1.0))
-
-
-def _unit_rows(values: FloatArray) -> FloatArray:
-    norms = np.linalg.norm(values, axis=1, keepdims=True)
-    return np.asarray(values / np.where(norms > 0, norms, 1.0), dtype=np.float32)
-
-
-def _principal_axes(values: FloatArray, rank: int, seed: int) -> FloatArray:
-    """Return the leading right singular vectors by subspace iteration, shape (d, rank)."""
-    rng = np.random.default_rng(seed)
-    n, d = values.shape
-    if d <= n:
-        gram = values.T @ values
-        axes = rng.standard_normal((d, min(d, rank + 20)), dtype=np.float32)
-        for _ in range(6):
-            axes = np.linalg.qr(gram @ axes)[0]
-        small = np.asarray(axes.T @ gram @ axes, dtype=np.float64)
-        _, rotation = np.linalg.eigh(small)
-        return np.asarray(axes @ rotation[:, ::-1][:, :rank], dtype=np.float32)
-    spectrum, left = np.linalg.eigh(np.asarray(values @ values.T, dtype=np.float64))
-    top = left[:, ::-1][:, :rank] / np.sqrt(np.maximum(spectrum[::-1][:rank], 1e-12))
-    return np.asarray(values.T @ top, dtype=np.float32)
-
-
 def kernel_basis(
     features: NDArray[np.floating],
-    train: NDArray[np.bool_] | None = None,
+    train: BoolArray | None = None,
     *,
     bandwidth: float = 0.4,
     n_landmarks: int = 1500,
@@ -153,8 +90,7 @@ def kernel_basis(
 ) -> KernelBasis:
     """Build the Nyström features of the Gaussian kernel ``exp(-bandwidth · |a - b|²)``.
 
-    Exact when the training images are no more than ``n_landmarks``. Williams & Seeger, *Using the
-    Nyström method to speed up kernel machines*, NeurIPS 2000.
+    Exact when the training images are no more than ``n_landmarks``.
 
     Parameters
     ----------
@@ -176,27 +112,45 @@ def kernel_basis(
     if len(rows) > n_landmarks:
         rng = np.random.default_rng(seed)
         rows = np.sort(rng.choice(rows, n_landmarks, replace=False))
-    cross = _gaussian(x, x[rows], bandwidth)
+    return nystrom_basis(gaussian_kernel(x, x[rows], bandwidth), rows, known)
+
+
+def nystrom_basis(
+    kernel: FloatArray,
+    landmarks: NDArray[np.integer],
+    train: BoolArray,
+    *,
+    moments: Literal["kernel", "features"] = "kernel",
+) -> KernelBasis:
+    """Make a low-rank kernel diagonal in the metric of the training images.
+
+    Williams & Seeger, *Using the Nyström method to speed up kernel machines*, NeurIPS 2000.
+
+    Parameters
+    ----------
+    kernel : ndarray of float32, shape (n_images, n_landmarks)
+    landmarks : ndarray of int, shape (n_landmarks,)
+        The rows of ``kernel`` that the columns belong to, training images.
+    train : ndarray of bool, shape (n_images,)
+    moments : {'kernel', 'features'}
+        What the second moments are taken of: of the kernel before the landmarks' own kernel is
+        divided out, or of the features after it. The latter keeps the digits that the former loses
+        to small eigenvalues (docs/decisions/learning.md).
+    """
     # NumPy's, which lets other threads run meanwhile; SciPy's holds the lock of the interpreter.
-    values, vectors = np.linalg.eigh(cross[rows].astype(np.float64))
+    values, vectors = np.linalg.eigh(kernel[landmarks].astype(np.float64))
     kept = values > 1e-6 * values[-1]
     whiten = vectors[:, kept] / np.sqrt(values[kept])
-    trained = cross[known]
-    gram = whiten.T @ (trained.T @ trained).astype(np.float64) @ whiten
-    spectrum, rotation = np.linalg.eigh(gram)
-    mapped = cross @ (whiten @ rotation).astype(np.float32)
-    return KernelBasis(mapped, np.maximum(spectrum, 0.0), known)
-
-
-def _gaussian(a: FloatArray, b: FloatArray, bandwidth: float) -> FloatArray:
-    # In place: a copy more of this matrix is a gigabyte at 170,000 images.
-    values = a @ b.T
-    values *= -2.0
-    values += (a * a).sum(axis=1)[:, None]
-    values += (b * b).sum(axis=1)[None]
-    np.maximum(values, 0.0, out=values)
-    values *= -bandwidth
-    return np.asarray(np.exp(values, out=values), dtype=np.float32)
+    if moments == "features":
+        seen = kernel @ whiten.astype(np.float32)
+        spectrum, rotation = np.linalg.eigh((seen[train].T @ seen[train]).astype(np.float64))
+        mapped = seen @ rotation.astype(np.float32)
+    else:
+        trained = kernel[train]
+        gram = whiten.T @ (trained.T @ trained).astype(np.float64) @ whiten
+        spectrum, rotation = np.linalg.eigh(gram)
+        mapped = kernel @ (whiten @ rotation).astype(np.float32)
+    return KernelBasis(mapped, np.maximum(spectrum, 0.0), train, whiten, rotation)
 
 
 def leave_out_scores(
@@ -258,6 +212,7 @@ def _shared_groups(
     return [part for part in np.split(order, bounds) if len(part) > 1]
 
 
+@single_threaded_products()
 def predict_left_out(
     basis: KernelBasis,
     labels: NDArray[np.floating],
@@ -299,43 +254,41 @@ def predict_left_out(
         raise InvalidValue("expected at least one known label, got none")
     best: tuple[float, float, FloatArray] | None = None
     for ridge in ridges:
-        scores = _masked_scores(basis, values, known, ridge, groups)
+        targets = impute_targets(basis, values, known, ridge, groups, _IMPUTATIONS)
+        scores = leave_out_scores(basis, targets, ridge, groups)
         error = float(((scores - values)[known] ** 2).mean())
         if best is None or error < best[0]:
             best = (error, ridge, scores)
     assert best is not None
     error, ridge, scores = best
-    return LeftOutPrediction(_to_probs(scores, values, known, kind), ridge, error)
+    if kind == "multi":
+        return LeftOutPrediction(soft_clip(scores), ridge, error, 1.0)
+    rows = known.any(axis=1)
+    given = np.where(known, values, 0.0)[rows].argmax(axis=1)
+    slope = fit_temperature(scores[rows], given)
+    probs = np.asarray(softmax(slope * scores, axis=1), dtype=np.float32)
+    return LeftOutPrediction(probs, ridge, error, slope)
 
 
-def _masked_scores(
+def impute_targets(
     basis: KernelBasis,
     values: FloatArray,
-    known: NDArray[np.bool_],
+    known: BoolArray,
     ridge: float,
     groups: NDArray[np.integer] | None,
+    rounds: int,
 ) -> FloatArray:
-    totals = known.sum(axis=0)
-    rates = np.where(known, values, 0.0).sum(axis=0) / np.maximum(totals, 1)
+    """Return the values with unknown ones replaced by leave-out predictions, of as many rounds.
+
+    They begin with the mean of the class's known values.
+    """
+    rates = np.where(known, values, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     targets = np.where(known, values, rates[None]).astype(np.float32)
-    scores = leave_out_scores(basis, targets, ridge, groups)
     if known[basis.train].all():
-        return scores
-    for _ in range(_IMPUTATIONS):
-        targets = np.where(known, values, scores)
-        scores = leave_out_scores(basis, targets, ridge, groups)
-    return scores
-
-
-def _to_probs(
-    scores: FloatArray, values: FloatArray, known: NDArray[np.bool_], kind: str
-) -> FloatArray:
-    if kind == "single":
-        rows = known.any(axis=1)
-        given = np.where(known, values, 0.0)[rows].argmax(axis=1)
-        slope = fit_temperature(scores[rows], given)
-        return np.asarray(softmax(slope * scores, axis=1), dtype=np.float32)
-    return soft_clip(scores)
+        return targets
+    for _ in range(rounds):
+        targets = np.where(known, values, leave_out_scores(basis, targets, ridge, groups))
+    return targets
 
 
 def soft_clip(scores: FloatArray) -> FloatArray:
