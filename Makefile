@@ -14,8 +14,8 @@ lint: ## linters and contracts
 	ruff check . && ruff format --check . && mypy && lint-imports
 format: ## format the code
 	ruff format . && ruff check --fix .
-docs: ## write the CLI reference
-	python tools/cli_reference.py
+docs: ## write the references
+	python tools/references.py
 mutate: ## change the statistics at COUNT places drawn by SEED, show what no test notices
 	python tools/mutate.py --seed $(or $(SEED),1) --count $(or $(COUNT),100)
 ci: ## what CI runs

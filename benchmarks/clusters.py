@@ -25,20 +25,19 @@ import numpy as np
 from sklearn.metrics import adjusted_rand_score, average_precision_score, v_measure_score
 
 from vernis import Collection
-from vernis.assembly.job import embedding_space
 from vernis.core.explore.clusters import cluster_by_density, fit_kmeans
 from vernis.core.explore.outliers import choose_neighbors, score_outliers
 from vernis.core.explore.silhouettes import measure_silhouettes
 from vernis.core.numeric.components import project_rows
-from vernis.workflows.explore.leakage import find_leakage
-from vernis.workflows.explore.vectors import read_unit_vectors
+from vernis.verbs.see.leaked_pairs import find_leakage
 
 
 def read(folder: Path, name: str, taxonomy: str = "") -> tuple[np.ndarray, np.ndarray]:
     """Return unit vectors and class codes."""
     with Collection.open(folder / f"{name}.vernis", read_only=True) as collection:
         catalog = collection.catalog
-        _, vectors = read_unit_vectors(catalog, embedding_space(catalog))
+        session = collection.session
+        vectors = session.vectors(session.space()).search_vectors()
         if not taxonomy:
             return vectors, np.zeros(len(vectors), dtype=int)
         return vectors, catalog.labels.matrix(taxonomy).values.argmax(axis=1)
@@ -136,13 +135,13 @@ def compare_outliers(folder: Path, seeds: int) -> None:
 
 def compare_leakage(folder: Path) -> None:
     with Collection.open(folder / "grocery.vernis", read_only=True) as collection:
-        space = embedding_space(collection.catalog)
+        space = collection.session.space()
         print(
             "| pairs of cosine from | across splits | test pictures with one in train |\n"
             "|---|---|---|"
         )
         for least in (None, 0.98, 0.95, 0.92, 0.9):
-            found = find_leakage(collection.catalog, space=space, similarity=least)
+            found = find_leakage(collection.session, space=space, similarity=least)
             hit = found.affected.get(("test", "train"), 0)
             share = hit / found.splits["test"]
             print(f"| {least or 'duplicates only'} | {len(found.pairs)} | {hit} ({share:.1%}) |")

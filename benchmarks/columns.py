@@ -23,7 +23,10 @@ from pathlib import Path
 import numpy as np
 
 from vernis.adapters.catalog.catalog import SqliteCatalog
-from vernis.domain.types import FileTable, Space, Taxonomy
+from vernis.domain.types import Estimate, FileTable, FoundFile, Space, Taxonomy
+from vernis.session.session import Session
+from vernis.verbs.decide.label_judgement import LabelJudgement
+from vernis.verbs.steps.indexing import index_files
 
 CLASSES = tuple(f"class {i:03}" for i in range(100))
 TAXONOMY = "kind"
@@ -66,11 +69,11 @@ def make(folder: Path, n: int, dim: int) -> None:
     space = Space("invented", dim)
     rng = np.random.default_rng(0)
     with SqliteCatalog.open(folder) as catalog, catalog.transaction():
-        judged = {"wrong": {"value": 1.0, "low": 0.0, "high": 2.0}, "n_judged": n}
-        judged |= {"depth": 1, "found": 1.0, "notes": [], "space": space.name}
-        document = {"name": space.name, "dim": dim, "dtype": space.dtype, "settings": {}}
-        catalog.runs.finish("embed", space.name, {"space": document})
-        catalog.runs.finish(f"label_issues:{TAXONOMY}", "made", judged)
+        session = Session(catalog)
+        session.use_space(space)
+        wrong = Estimate(n / 10, n / 11, n / 9)
+        judged = LabelJudgement(TAXONOMY, "ema", space.name, n, n, n // 10, wrong, 50, 40.0, 0)
+        session.results.keep(f"label_issues:{TAXONOMY}", judged)
         for start in range(0, n, 8192):
             hashes = [hash_of(i) for i in range(start, min(n, start + 8192))]
             catalog.vectors.append(space, hashes, rng.standard_normal((len(hashes), dim)))
@@ -112,7 +115,7 @@ def issue_rows(n: int) -> Iterator[tuple[object, ...]]:
             "given": [given],
             "suggested": [suggested],
             "probability": (i % 997) / 997,
-            "several": (i % 101) / 1010,
+            "probability_of_multiple": (i % 101) / 1010,
             "neighbors": neighbors,
         }
         key = json.dumps(["label", TAXONOMY, given, i, hash_of(i - 1), 0, "", [given]])
@@ -163,11 +166,8 @@ def measure_missing(catalog: SqliteCatalog) -> None:
 
 def measure_index(catalog: SqliteCatalog) -> None:
     """Index files of which none has changed."""
-    from vernis.adapters.engine import ThreadEngine
-    from vernis.workflows.index import index_files
-
     n = sum(catalog.images.count_by_state().values())
-    print(index_files(catalog, Unchanged(catalog.folder, n), engine=ThreadEngine(1)).changes)
+    print(index_files(Session(catalog), Unchanged(catalog.folder, n), workers=1).changes)
 
 
 class Unchanged:
@@ -184,6 +184,14 @@ class Unchanged:
         numbers = np.arange(self.n)
         uris = tuple(uri_of(i) for i in range(self.n))
         return FileTable(uris, 100_000 + numbers, 10**18 + numbers), {}
+
+    def inspect(self, file: FoundFile) -> FoundFile:
+        """Refuse to read a file: none has changed."""
+        raise AssertionError(f"{file.uri} is unchanged and must not be read")
+
+    def try_decoding(self, file: FoundFile) -> str:
+        """Refuse likewise."""
+        return str(self.inspect(file))
 
 
 def run(arguments: list[str]) -> tuple[float, float, float, str]:

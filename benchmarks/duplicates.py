@@ -60,7 +60,7 @@ def describe(
     from vernis.adapters.backbones.zoo import open_backbone
     from vernis.adapters.fingerprints import compute_fingerprint
     from vernis.adapters.pixels import decode
-    from vernis.workflows.training_data import search_columns
+    from vernis.session.vectors import search_columns
 
     reader = open_backbone().reader()
     names = "\n".join(f"{'/'.join(path.parts[-3:])} {path.stat().st_size}" for path in paths)

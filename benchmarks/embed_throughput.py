@@ -7,28 +7,29 @@ cache is warm for both. Other programs on the machine make wall-clock time unfai
 processor time (time an image on one thread, against the workflow's whole processor time per image)
 is printed beside it.
 
-Run: ``python benchmarks/embed_throughput.py [--data ../shared/data] [--precision int8]``
+Run: ``python benchmarks/embed_throughput.py [--data ../shared/data] [--arithmetic int8]``
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import resource
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from vernis.adapters.backbones.zoo import PRECISIONS, open_backbone
+from vernis.adapters.backbones.zoo import ARITHMETICS, open_backbone
 from vernis.adapters.catalog.catalog import SqliteCatalog
-from vernis.adapters.engine import ThreadEngine, count_cores
+from vernis.adapters.engine import count_cores
 from vernis.adapters.pixels import decode
-from vernis.domain.ports import PictureReader, Pixels
-from vernis.domain.types import FoundFile, ImageRecord
-from vernis.workflows.embed import embed_images
+from vernis.domain.ports import PictureReader
+from vernis.domain.types import FoundFile
+from vernis.session.session import Session
+from vernis.verbs.networks.embedding import embed_images
 
 
 def list_files(data: Path, sample: int) -> list[Path]:
@@ -65,16 +66,20 @@ def run_workflow(files: list[Path], reader: PictureReader, workers: int) -> tupl
         tempfile.TemporaryDirectory() as folder,
         SqliteCatalog.create(Path(folder) / "bench.vernis") as catalog,
     ):
+        root = Path(os.path.commonpath(files))
         found = [
             FoundFile(
-                str(i), hashlib.sha256(str(path).encode()).hexdigest(), path.stat().st_size, 0
+                path.relative_to(root).as_posix(),
+                hashlib.sha256(str(path).encode()).hexdigest(),
+                path.stat().st_size,
+                0,
             )
-            for i, path in enumerate(files)
+            for path in files
         ]
+        catalog.images.set_root(root)
         catalog.images.apply_index(found, complete=True)
-        read: Callable[[ImageRecord], Pixels] = lambda image: decode(files[int(image.uri)])  # noqa: E731
         processor, started = time.process_time(), time.perf_counter()
-        summary = embed_images(catalog, [reader], read_picture=read, engine=ThreadEngine(workers))
+        summary = embed_images(Session(catalog), [reader], workers=workers)
         wall = time.perf_counter() - started
         processor = time.process_time() - processor
     assert summary.computed == len(files), summary.failed
@@ -84,7 +89,7 @@ def run_workflow(files: list[Path], reader: PictureReader, workers: int) -> tupl
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--precision", choices=PRECISIONS, nargs="+", default=PRECISIONS)
+    parser.add_argument("--arithmetic", choices=ARITHMETICS, nargs="+", default=ARITHMETICS)
     parser.add_argument("--sample", type=int, default=1000, help="pictures")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=count_cores())
@@ -95,8 +100,8 @@ def main() -> None:
     print(f"{len(files)} photos, {options.workers} workers, {options.rounds} rounds")
     print("            decode  inference  cores allow  reached     wall  processor")
     print("                ms         ms     images/s  images/s   ratio  ratio")
-    for precision in options.precision:
-        reader = open_backbone(precision=precision).reader()
+    for arithmetic in options.arithmetic:
+        reader = open_backbone(arithmetic=arithmetic).reader()
         rows = []
         for _ in range(options.rounds):
             decoding, inference, single = time_steps(files[: len(files) // 2], reader)
@@ -115,7 +120,7 @@ def main() -> None:
         d, i, a, r, _, _ = np.median(rows, axis=0)
         ratios = np.array(rows)[:, 4:]
         shown = "  ".join(f"{np.median(c):.3f} ({c.min():.3f}-{c.max():.3f})" for c in ratios.T)
-        print(f"{precision:8}{d:10.2f}{i:11.2f}{a:13.1f}{r:10.1f}   {shown}", flush=True)
+        print(f"{arithmetic:8}{d:10.2f}{i:11.2f}{a:13.1f}{r:10.1f}   {shown}", flush=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"peak memory {peak:.0f} MB")
 

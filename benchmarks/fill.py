@@ -22,7 +22,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from vernis.core.fill.head import gather_evidence
 from vernis.core.learn.heads import make_head
 from vernis.core.learn.scaling import BlockScaler
-from vernis.workflows.training_data import layer_slices
+from vernis.session.vectors import layer_slices
 
 PRECISIONS = (0.90, 0.95)
 HEADS = {"kernel": (400, {}), "bagged_mlp": (100, {"n_estimators": 8})}

@@ -126,7 +126,7 @@ def read_vectors(data: Path, folder: str, store: Path) -> dict[str, NDArray[np.f
 def compute_vectors(data: Path, folder: str) -> dict[str, NDArray[np.float16]]:
     from vernis.adapters.backbones.zoo import open_backbone
 
-    reader = open_backbone(precision="fp32").reader("+".join(LAYERS))
+    reader = open_backbone(arithmetic="fp32").reader("+".join(LAYERS))
     embed = reader.open()
     rows = np.stack([embed(pixels) for pixels in read_pictures(data, folder)])
     widths = [width for _, width in reader.space.settings["layers"]]

@@ -25,12 +25,11 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from vernis import Collection
-from vernis.assembly import job
 from vernis.core.explore import overlap, projection, tsne
 from vernis.core.explore.map_quality import map_quality
 from vernis.core.numeric.components import principal_components
 from vernis.core.numeric.neighbors import nearest_within
-from vernis.workflows.explore.map import present_contents, read_map_data
+from vernis.verbs.see.map_making import present_contents, read_map_data
 
 METHODS = ("vernis", "opentsne", "opentsne-exact", "sklearn", "umap", "pca")
 PERPLEXITY, ITERATIONS = 30, 500
@@ -43,9 +42,9 @@ def read_vectors(folders: list[Path], points: int, seed: int) -> tuple[np.ndarra
     parts = []
     for folder in folders:
         with Collection.open(folder, read_only=True) as collection:
-            catalog = collection.catalog
-            space = job.embedding_space(catalog)
-            parts.append(read_map_data(catalog, space, present_contents(catalog)).vectors)
+            session = collection.session
+            contents = present_contents(session)
+            parts.append(read_map_data(session, session.space(), contents).vectors)
     real = np.concatenate(parts)
     if len(real) >= points:
         return real[np.sort(rng.choice(len(real), points, replace=False))], points

@@ -38,7 +38,7 @@ class Case:
 
 def read_scores(folder: Path) -> Scores:
     """Return mean and deviation of the micro-F1, in %, by noise, rate and model."""
-    rows = read_table(folder)["rows"]
+    rows = read_table(folder).rows
     return {
         (r["noise"], r["rate"], r["model"]): (100 * r["micro_f1"], 100 * r["micro_f1_sd"])
         for r in rows
@@ -112,7 +112,7 @@ def main() -> None:
     scores = {run.name: read_scores(run) for run in options.runs}
     print_standing([case for name, own in scores.items() for case in cases_of(name, own)])
     for run in options.runs:
-        data = read_run(run)["data"]
+        data = read_run(run).data
         of = f" of {data['labelled_images']:,}" if data["labelled_images"] != data["images"] else ""
         about = f"{data['images']:,}{of} images, {data['classes']} classes"
         print_run(run.name, about, scores[run.name])

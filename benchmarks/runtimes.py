@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 
-from vernis.adapters.backbones.zoo import PRECISIONS, RUNTIMES, open_backbone
+from vernis.adapters.backbones.zoo import ARITHMETICS, RUNTIMES, open_backbone
 
 
 def draw_pictures(count: int) -> list[np.ndarray]:
@@ -24,8 +24,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=60)
     pictures = draw_pictures(parser.parse_args().images)
-    runs = [(precision, runtime) for precision in PRECISIONS for runtime in RUNTIMES]
-    embed = {run: open_backbone(precision=run[0], runtime=run[1]).reader().open() for run in runs}
+    runs = [(arithmetic, runtime) for arithmetic in ARITHMETICS for runtime in RUNTIMES]
+    embed = {run: open_backbone(arithmetic=run[0], runtime=run[1]).reader().open() for run in runs}
     spent: dict[tuple[str, str], list[float]] = {run: [] for run in runs}
     vectors: dict[tuple[str, str], list[np.ndarray]] = {run: [] for run in runs}
     for run in runs:
@@ -35,7 +35,9 @@ def main() -> None:
             started = time.process_time()
             vectors[run].append(embed[run](picture).astype(float))
             spent[run].append(1000 * (time.process_time() - started))
-    print("| precision | runtime | processor ms an image, median | cosine to ONNX Runtime, least |")
+    print(
+        "| arithmetic | runtime | processor ms an image, median | cosine to ONNX Runtime, least |"
+    )
     print("|---|---|---|---|")
     for run in runs:
         pairs = zip(vectors[run], vectors[run[0], "onnxruntime"], strict=True)

@@ -26,7 +26,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vernis import Collection
-from vernis.assembly.job import embedding_space
 from vernis.core.explore.search import ExactIndex, scan
 from vernis.core.numeric.neighbors import nearest_neighbors
 from vernis.core.numeric.rows import normalize_rows
@@ -41,7 +40,7 @@ def read_vectors(folders: list[str]) -> NDArray[np.float16]:
     for folder in folders:
         with Collection.open(folder, read_only=True) as collection:
             hashes = dict.fromkeys(i.content_hash for i in collection.catalog.images.all())
-            space = embedding_space(collection.catalog)
+            space = collection.session.space()
             parts.append(collection.catalog.vectors.read(space, list(hashes)))
     return np.concatenate(parts)
 
@@ -160,7 +159,7 @@ def precision(folders: list[str]) -> None:
     for folder in folders:
         with Collection.open(folder, read_only=True) as collection:
             catalog = collection.catalog
-            space = embedding_space(catalog)
+            space = collection.session.space()
             for taxonomy in catalog.labels.taxonomies():
                 matrix = catalog.labels.matrix(taxonomy.name)
                 labelled = matrix.image_ids[matrix.labelled]
@@ -191,7 +190,7 @@ def combine(folders: list[str], seed: int, k: int = 8) -> None:
     for folder in folders:
         with Collection.open(folder, read_only=True) as collection:
             catalog = collection.catalog
-            space = embedding_space(catalog)
+            space = collection.session.space()
             for taxonomy in catalog.labels.taxonomies():
                 if taxonomy.kind != "single":
                     continue

@@ -74,11 +74,10 @@ EXPORT = """
 import sys
 import numpy as np
 import vernis
-from vernis.assembly.job import embedding_space
-from vernis.workflows.training_data import read_training_data, search_columns
+from vernis.session.vectors import search_columns
 with vernis.Collection.open(sys.argv[2] + "/whole.vernis", read_only=True) as collection:
-    space = embedding_space(collection.catalog)
-    data = read_training_data(collection.catalog, "fine", space)
+    space = collection.session.space()
+    data = collection.session.training_data("fine", space)
 labelled = (data.Y == 1).any(axis=1)
 X = data.X[labelled][:, search_columns(space)]
 np.savez(sys.argv[2] + "/embeddings.npz", X=X, y=(data.Y[labelled] == 1).argmax(axis=1))

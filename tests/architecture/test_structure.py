@@ -50,13 +50,26 @@ def test_functions_stay_small(path):
     assert long == {}
 
 
+@pytest.mark.parametrize(
+    "path",
+    [p for p in MODULES if p.name == "__init__.py"],
+    ids=lambda p: str(p.parent.relative_to(SOURCE)),
+)
+def test_a_package_says_what_it_is_for_and_what_never_goes_in(path):
+    said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    assert "Never: " in said
+
+
 def test_no_module_has_a_name_that_says_nothing():
     assert not {p.stem for p in MODULES} & {"utils", "helpers", "misc", "common"}
 
 
 @pytest.mark.parametrize(
     "code",
-    ["import vernis; vernis.Collection", "import vernis.cli.main as m; m.build_parser()"],
+    [
+        "import vernis; vernis.Collection",
+        "from vernis.cli.commands import build_app; build_app(lambda *_: 0)",
+    ],
 )
 def test_importing_and_parsing_load_nothing_heavy(code):
     program = f"import sys; {code}; print(' '.join(m.split('.')[0] for m in sys.modules))"

@@ -15,7 +15,7 @@ def collection(finished):
 
 
 def test_issues_are_a_frame_with_scores(collection):
-    (taxonomy,) = collection.catalog.labels.taxonomies()
+    (taxonomy,) = collection.session.taxonomies()
     frame = collection.issues(taxonomy.name)
     assert frame.index.name == "image"
     assert frame["label_score"].between(0, 1).all()

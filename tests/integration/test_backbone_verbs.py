@@ -94,5 +94,5 @@ def test_vectors_that_the_disk_cannot_hold_are_refused(
     monkeypatch.setattr("shutil.disk_usage", lambda folder: full)
     with vernis.Collection.open(workplace.cwd / "pictures.vernis") as collection:
         with pytest.raises(StorageError, match=r"vectors of 62,720 numbers .*--pool avg"):
-            collection.embed(layer="features", pooling="flatten")
+            collection.embed(layer="features", pool="flatten")
         collection.embed()  # nothing is missing

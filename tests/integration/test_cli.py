@@ -11,19 +11,16 @@ import pytest
 from vernis.adapters.backbones import listing, zoo
 from vernis.adapters.backbones.inputs import FITS, Channels, Layout
 from vernis.adapters.backbones.onnx_graph import POOLINGS
-from vernis.cli.main import build_parser
 from vernis.core.explore.search import Rule
 from vernis.core.labels.scores import LABEL_SCORERS
 from vernis.core.learn.models.registry import MODELS, STACKING
 from vernis.core.learn.thresholds import Objective
 from vernis.core.words.spelling import LANGUAGES
 from vernis.domain.types import QUALITY_KINDS, DuplicateKind
-from vernis.workflows.explore import clusters
-from vernis.workflows.explore import map as maps
-from vernis.workflows.lab import detectors
-from vernis.workflows.lab.data import FEATURES
-from vernis.workflows.label_issues import PREDICTIONS
-from vernis.workflows.listing import ISSUE_ORDERS
+from vernis.verbs.catalogue import entries, find_entry
+from vernis.verbs.lab import detectors
+from vernis.verbs.see.clustering import METHODS as CLUSTER_METHODS
+from vernis.verbs.see.map_making import METHODS as MAP_METHODS
 
 
 def test_run_writes_a_report_and_says_what_next(finished):
@@ -70,22 +67,22 @@ def test_issues_are_worst_first_and_all_holds_every_labelled_image(finished):
     assert len(rows) == 3 * 24 + 3
     scores = [row["score"] for row in rows]
     assert scores == sorted(scores)
-    assert {"image", "score", "kind", "given", "suggested", "probability", "verdict"} <= set(
+    assert {"image", "score", "change", "given", "suggested", "probability", "verdict"} <= set(
         rows[0]
     )
     assert rows[0]["image"] == "stripes/wrong.jpg"
     assert rows[0]["given"] == ["stripes"]
     assert rows[0]["suggested"] == ["disc"]
-    assert rows[0]["kind"] == "replaced"
+    assert rows[0]["change"] == "replaced"
 
 
 def test_issues_can_be_sorted_by_several_wrong_labels(finished):
     name = finished.json("status")["taxonomies"][0]["name"]
-    rows = finished.json("issues", name, "--all", "--sort", "several")
-    chances = [row["several"] or 0.0 for row in rows]
+    rows = finished.json("issues", name, "--all", "--sort", "multiple")
+    chances = [row["probability_of_multiple"] or 0.0 for row in rows]
     assert chances == sorted(chances, reverse=True)
-    assert "several" in finished("issues", name, "--sort", "several").stdout
-    assert "several" not in finished("issues", name).stdout
+    assert "multiple" in finished("issues", name, "--sort", "multiple").stdout
+    assert "multiple" not in finished("issues", name).stdout
 
 
 def test_labels_can_be_held_against_the_head(workplace):
@@ -241,71 +238,62 @@ def test_a_list_of_files_is_indexed_and_nothing_vanishes(finished, tmp_path):
     shell("index", "absent.jpg", code=2)
 
 
-def test_every_verb_explains_itself_and_tables_have_json(finished):
-    parser = build_parser()
-    verbs = next(a for a in parser._actions if hasattr(a, "choices") and a.choices)
-    assert {"run", "demo", "issues", "fill", "duplicates", "predict"} <= set(verbs.choices)
-    for verb in verbs.choices.values():
-        assert verb.description
+def test_tables_have_json(finished):
     trained = json.loads(finished("models", "--json").stdout)
     assert {row["head"] for row in trained} == {"kernel"}
     assert all(0 < row["micro_f1"] <= 1 for row in trained)
-    assert isinstance(json.loads(finished("audit", "--json").stdout), list)
-    assert isinstance(json.loads(finished("batches", "--json").stdout), list)
-    assert isinstance(json.loads(finished("quality", "--json").stdout), list)
+    for verb in ("audit", "batches", "quality"):
+        assert isinstance(json.loads(finished(verb, "--json").stdout), list)
 
 
-def option(path, name):
-    """Return an option of a verb, or of a verb's own verb (``lab models``)."""
-    parser = build_parser()
-    for verb in path.split():
-        parser = next(a for a in parser._actions if isinstance(a.choices, dict)).choices[verb]
-    (found,) = [a for a in parser._actions if name in a.option_strings]
-    return found
+def option(verb, name):
+    """Return the declaration of a verb's option."""
+    declared = find_entry(verb).load().declared()
+    return next(field for field in declared if field.name == name)
+
+
+@pytest.mark.parametrize("entry", entries(), ids=lambda entry: entry.name)
+def test_every_verb_explains_itself(entry):
+    assert entry.summary
+    assert all(field.option.help for field in entry.load().declared())
 
 
 @pytest.mark.parametrize("verb", ["search", "map", "clusters", "outliers", "leakage"])
 def test_the_default_space_is_the_current_one(verb):
-    space = option(verb, "--space")
+    space = option(verb, "space")
     assert space.default is None
-    assert "default: the current one" in space.help
+    assert "default: the current one" in space.option.help
 
 
 @pytest.mark.parametrize(
     ("verb", "name", "source"),
     [
-        ("issues", "--scorer", LABEL_SCORERS),
-        ("issues", "--predictions", PREDICTIONS),
-        ("issues", "--sort", ISSUE_ORDERS),
-        ("learn", "--objective", get_args(Objective)),
-        ("trash", "--kind", get_args(DuplicateKind)),
-        ("clusters", "--method", clusters.METHODS),
-        ("map", "--method", maps.METHODS),
-        ("search", "--match", get_args(Rule)),
-        ("vocabulary", "--language", LANGUAGES),
-        ("lab models", "--features", FEATURES),
-        ("run", "--precision", zoo.PRECISIONS),
-        ("embed", "--precision", zoo.PRECISIONS),
-        ("embed", "--runtime", zoo.RUNTIMES),
-        ("embed", "--pool", POOLINGS),
-        ("embed", "--fit", FITS),
-        ("embed", "--channels", get_args(Channels)),
-        ("embed", "--layout", [layout for layout in get_args(Layout) if layout]),
-        ("layers", "--kind", listing.KINDS.values()),
+        ("issues", "scorer", LABEL_SCORERS),
+        ("learn", "objective", get_args(Objective)),
+        ("learn", "model", (*MODELS, STACKING)),
+        ("trash", "kind", get_args(DuplicateKind)),
+        ("clusters", "method", CLUSTER_METHODS),
+        ("map", "method", MAP_METHODS),
+        ("search", "match", get_args(Rule)),
+        ("vocabulary", "language", LANGUAGES),
+        ("run", "arithmetic", zoo.ARITHMETICS),
+        ("embed", "arithmetic", zoo.ARITHMETICS),
+        ("embed", "runtime", zoo.RUNTIMES),
+        ("embed", "pool", POOLINGS),
+        ("embed", "fit", FITS),
+        ("embed", "channels", get_args(Channels)),
+        ("embed", "layout", [layout for layout in get_args(Layout) if layout]),
+        ("layers", "kind", listing.KINDS.values()),
     ],
 )
 def test_the_choices_of_an_option_are_those_of_the_program(verb, name, source):
-    """They are written out in the parser where their source is heavy to import."""
-    assert list(option(verb, name).choices) == list(source)
+    """They are written out in the declaration where their source is heavy to import."""
+    assert set(option(verb, name).choices) == set(source)
 
 
-@pytest.mark.parametrize(
-    ("verb", "name", "source"),
-    [("learn", "--model", (*MODELS, STACKING)), ("lab errors", "--models", detectors.MODELS)],
-)
-def test_the_models_that_a_help_names_are_all(verb, name, source):
-    words = option(verb, name).help.replace("(default)", "").removeprefix("default: ").split(",")
-    assert {word.strip() for word in words} == set(source)
+def test_the_models_that_a_help_names_are_all():
+    words = option("lab errors", "models").option.help.rpartition("default: ")[2]
+    assert set(detectors.MODELS) <= set(words.strip(")").replace(",", " ").split())
 
 
 def test_a_sample_is_drawn_judged_and_compared(workplace):

@@ -58,7 +58,7 @@ def test_the_splits_of_a_csv_show_what_leaks(workplace):
         for path in sorted((workplace.cwd / "pictures").rglob("*.*g")):
             split = "test" if path.name in ("copy.jpg", "disc_03.jpg") else "train"
             writer.writerow([path.relative_to(workplace.cwd / "pictures"), split, path.parent.name])
-    workplace("labels", "splits.csv")
+    workplace("import", "splits.csv")
     workplace("index", "pictures")  # does not forget the splits
     document = workplace.json("leakage")
     found = {frozenset((p["first"], p["second"])): p["kind"] for p in document["pairs"]}
@@ -73,4 +73,4 @@ def test_the_splits_of_a_csv_show_what_leaks(workplace):
 def test_topics_say_when_labels_carry_none(workplace):
     name = workplace.json("status")["taxonomies"][0]["name"]
     assert "no image has two labels" in workplace("topics", name, code=1).stderr
-    assert "vernis topics" in workplace("topics", name, "--accept", code=2).stderr
+    assert "vernis topics" in workplace("topics", name, "--accept", "all", code=2).stderr

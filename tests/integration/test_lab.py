@@ -49,7 +49,7 @@ def test_models_run_again_and_compared(workplace):
         (("noise", "class", "--rates", "x", *QUICK), "numbers between commas"),
         (("noise", "class", "--kinds", "added", *QUICK), "single-label"),
         (("errors", "class", "--kinds", "missing", "--quiet"), "single-label"),
-        (("errors", "class", "--rates", "0", "--quiet"), "above 0"),
+        (("errors", "class", "--rates", "0", "--quiet"), "between 0 and 1"),
         (("errors", "class", "--models", "stacking", "--quiet"), "no model 'stacking'"),
         (("errors", "class", "--against", "nothing", "--quiet"), "nothing"),
         (("errors", "class", "--against", "class", "--quiet"), "nothing is wrong"),

@@ -9,9 +9,9 @@ import pytest
 from vernis.collection import Collection
 from vernis.core.labels.scores import LABEL_SCORERS
 from vernis.domain.errors import NotFound, UsageError
-from vernis.workflows.lab.data import LabData
-from vernis.workflows.lab.detectors import Detectors, require_models
-from vernis.workflows.lab.errors import _differ, _one_set_of_classes
+from vernis.verbs.lab.data import LabData
+from vernis.verbs.lab.detectors import Detectors, require_models
+from vernis.verbs.lab.errors import _differ, _one_set_of_classes
 
 MODELS = "kernel,logistic,knn,logistic+knn,simifeat,selfclean"
 
@@ -58,8 +58,7 @@ def test_another_taxonomy_is_judged(workplace):
     matrix = workplace.json("lab", "errors", "class", "--models", "knn", "--seeds", "1")
     assert matrix["rows"][0]["wrong_images"] > 0
     with Collection.open(next(workplace.cwd.glob("*.vernis"))) as collection:
-        labels = collection.catalog.labels.matrix("class")
-        names = {image.id: image.uri for image in collection.catalog.images.all()}
+        labels, names = collection.session.matrix("class"), collection.session.uris()
     rows = [("file", "guess")]
     for number, (image, values) in enumerate(zip(labels.image_ids, labels.values, strict=True)):
         if (values == 1).any():
@@ -67,7 +66,7 @@ def test_another_taxonomy_is_judged(workplace):
             rows.append((names[int(image)], "other" if number % 5 == 0 else own))
     with (workplace.cwd / "guess.csv").open("w", newline="", encoding="utf-8") as stream:
         csv.writer(stream).writerows(rows)
-    workplace("labels", "guess.csv", "--quiet")
+    workplace("import", "guess.csv", "--quiet")
     outcome = workplace.json(
         *("lab", "errors", "class", "--against", "guess", "--models", "kernel", "--seeds", "1"),
     )

@@ -26,7 +26,7 @@ def described(finished, tmp_path_factory):
                 words = ["blue"] if blue else ["red"]
                 words += ["rare"] if name == "disc" and number == 0 else []
                 rows.writerow([f"{name}/{name}_{number:02}.jpg", "|".join(words)])
-    shell("labels", "tags.csv", "--taxonomy", "colours")
+    shell("import", "tags.csv", "--taxonomy", "colours")
     (shape,) = [t["name"] for t in shell.json("status")["taxonomies"] if t["name"] != "colours"]
     return shell, shape
 

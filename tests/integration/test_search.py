@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import shutil
 
 import numpy as np
@@ -12,6 +11,7 @@ from PIL import Image
 
 import vernis
 from vernis.cli.main import main
+from vernis.domain.documents import to_document
 from vernis.domain.encoders import TextEncoder
 from vernis.domain.errors import UsageError
 
@@ -22,7 +22,8 @@ def collection(finished):
         yield opened
 
 
-def names(document, number=0):
+def names(found, number=0):
+    document = found if isinstance(found, dict) else to_document(found)
     return [row["image"] for row in document["searches"][number]["results"]]
 
 
@@ -43,29 +44,29 @@ def test_a_picture_finds_its_copies_and_not_itself(finished):
 def test_a_file_from_elsewhere_and_its_region(collection, finished, tmp_path):
     outside = tmp_path / "outside.jpg"
     shutil.copy(finished.cwd / "pictures" / "square" / "square_03.jpg", outside)
-    assert names(collection.explore.search(images=[outside]))[0] == "square/square_03.jpg"
+    assert names(collection.explore.search(image=[outside]))[0] == "square/square_03.jpg"
     # A picture that holds another in its right half.
     both = Image.new("RGB", (400, 160))
     both.paste(Image.open(finished.cwd / "pictures" / "stripes" / "stripes_05.jpg"), (200, 0))
     both.save(tmp_path / "both.png")
     for region in ("200,0,200,160", "0.5,0,0.5,1"):
-        found = collection.explore.search(images=[tmp_path / "both.png"], regions=[region])
+        found = collection.explore.search(image=[tmp_path / "both.png"], region=[region])
         assert names(found)[0] == "stripes/stripes_05.jpg"
-        assert found["searches"][0]["results"][0]["similarity"] > 0.99
+        assert found.searches[0].results[0].similarity > 0.99
 
 
 def test_examples_counter_examples_and_a_filter_together(collection):
     explore = collection.explore
-    asked = {"images": ["disc/disc_00.jpg", "square/square_00.jpg"], "where": "format:jpeg"}
-    both = explore.search(**asked, count=75)
-    assert not {"disc/twin.png", *asked["images"]} & set(names(both))
+    asked = {"image": ["disc/disc_00.jpg", "square/square_00.jpg"], "where": "format:jpeg"}
+    both = explore.search(**asked, k=75)
+    assert not {"disc/twin.png", *asked["image"]} & set(names(both))
     assert "disc/copy.jpg" in names(both)
-    less = explore.search(**asked, not_images=["disc/twin.png"], count=75)
+    less = explore.search(**asked, not_image=["disc/twin.png"], k=75)
     assert names(less).index("disc/copy.jpg") > names(both).index("disc/copy.jpg")
-    anyone = explore.search(**asked, rule="any", count=1)
+    anyone = explore.search(**asked, match="any", k=1)
     assert names(anyone) == ["disc/copy.jpg"]
-    apart = explore.search(**asked, each=True, count=2)
-    assert len(apart["searches"]) == 2
+    apart = explore.search(**asked, each=True, k=2)
+    assert len(apart.searches) == 2
     assert names(apart)[0] == "disc/copy.jpg"
 
 
@@ -82,14 +83,14 @@ def test_several_searches_by_the_index_are_those_by_comparing_all(collection):
 
 def test_many_vectors_are_searched_approximately_only_with_a_word_about_it(collection, monkeypatch):
     from vernis.adapters import ann
-    from vernis.assembly import search as retrieval
+    from vernis.verbs.see import searching
 
-    monkeypatch.setattr(retrieval, "APPROXIMATE_FROM", 10)
+    monkeypatch.setattr(searching, "APPROXIMATE_FROM", 10)
     monkeypatch.setattr(ann, "is_installed", lambda: False)
-    document = collection.explore.search(images=["1"])
-    assert document["exact"]
-    assert any("vernis[ann]" in note for note in document["notes"])
-    assert collection.explore.search(images=["1"], exactness="exact")["notes"] == []
+    found = collection.explore.search(image=["1"])
+    assert found.exact
+    assert any("vernis[ann]" in note for note in found.notes)
+    assert collection.explore.search(image=["1"], exact=True).notes == ()
 
 
 @pytest.mark.ann
@@ -142,30 +143,25 @@ class Colours:
 
 
 def test_with_a_text_model_words_search_the_vectors(collection):
-    from vernis.assembly.search import Question, search
-    from vernis.domain.ports import silent
+    from vernis.verbs.see.searching import Question, search
 
     searcher = collection.explore.searcher()
     image = searcher.images[40]
     encoder: TextEncoder = Colours(searcher.vector_of(image))
-    document = search(
-        collection.catalog, Question("a thing"), text_encoder=encoder, progress=silent
-    )
-    assert document["method"] == "vectors"
-    assert document["searches"][0]["query"]["words"] == "a thing"
-    assert names(document)[0] == image.uri
+    found = search(collection.session, Question("a thing"), text_encoder=encoder)
+    assert found.method == "vectors"
+    assert found.searches[0].query.words == "a thing"
+    assert found.searches[0].results[0].image == image.uri
     for other in (Colours(np.ones(7)), Colours(np.ones(7), "clip-vit")):
         with pytest.raises(UsageError, match="cannot be compared with the pictures"):
-            search(collection.catalog, Question("a"), text_encoder=other, progress=silent)
+            search(collection.session, Question("a"), text_encoder=other)
     space = searcher.space.name
     for other, name, reason in (
         (Colours(np.ones(7), "clip-vit"), None, "embed --backbone clip-vit.onnx"),
         (Colours(np.ones(7), "clip-vit"), space, "dimensions, the text model 7"),
     ):
         with pytest.raises(UsageError, match=reason) as caught:
-            search(
-                collection.catalog, Question("a"), text_encoder=other, space=name, progress=silent
-            )
+            search(collection.session, Question("a"), text_encoder=other, space=name)
         assert "did you mean" not in str(caught.value)
 
 
@@ -219,7 +215,7 @@ def test_sheets_hold_the_query_and_the_results(finished, tmp_path):
         ((), "nothing to search for"),
         (("--not-image", "1"), "counter-examples need an example"),
         (("--image", "disc/disk_00.jpg"), "did you mean disc/disc_00.jpg"),
-        (("--image", "1", "--k", "0"), "at least 1"),
+        (("--image", "1", "--k", "0"), "1 or more"),
         (("--image", "1", "--region", "0,0,900,20"), "leaves the picture"),
         (("--image", "1", "--region", "1,2,3"), "expected a region as x,y,width,height"),
         (("--region", "0,0,1,1", "--where", "id>0"), "1 regions for 0 images"),
@@ -255,6 +251,6 @@ def test_without_embeddings_it_says_how_to_make_them(tmp_path):
     with vernis.Collection.create(tmp_path / "x.vernis") as collection:
         collection.index(tmp_path)
         with pytest.raises(UsageError, match="vernis embed"):
-            collection.explore.search(images=["a.png"])
+            collection.explore.search(image=["a.png"])
         assert names(collection.explore.search("a")) == ["a.png"]
-        assert json.dumps(collection.explore.search(where="width:20"))
+        assert collection.explore.search(where="width:20").searched == 1

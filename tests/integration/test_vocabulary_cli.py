@@ -26,7 +26,7 @@ def tagged(workplace):
         rows.writerow(["image", "keywords"])
         for number, name in enumerate(images):
             rows.writerow([f"disc/{name}", "|".join(KEYWORDS[number % len(KEYWORDS)])])
-    workplace("labels", "tags.csv", "--taxonomy", "keywords")
+    workplace("import", "tags.csv", "--taxonomy", "keywords")
     return workplace
 
 

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from vernis.adapters.catalog.catalog import SqliteCatalog
-from vernis.adapters.engine import ThreadEngine
-from vernis.adapters.files import FolderSource, picture_reader
+from vernis.adapters.files import FolderSource
 from vernis.adapters.pixels import decode, probe
-from vernis.workflows.embed import embed_images
-from vernis.workflows.index import index_files
-from vernis.workflows.quality import QualityReader
+from vernis.adapters.quality_reader import QualityReader
+from vernis.session.session import Session
+from vernis.verbs.networks.embedding import embed_images
+from vernis.verbs.steps.indexing import index_files
 
 pytestmark = pytest.mark.real
 
@@ -105,11 +105,9 @@ def test_every_file_is_read_or_reported_in_bounded_time_and_memory(folder, real_
 
 def test_nothing_is_lost_from_the_listing(folder, tmp_path):
     with SqliteCatalog.create(tmp_path / "odd.vernis") as catalog:
-        summary = index_files(catalog, FolderSource(folder), engine=ThreadEngine(2))
+        summary = index_files(Session(catalog), FolderSource(folder), workers=2)
         assert summary.images + sum(summary.other_files.values()) == 357
-        embed_images(
-            catalog, [QualityReader()], read_picture=picture_reader(folder), engine=ThreadEngine(2)
-        )
+        embed_images(Session(catalog), [QualityReader()], workers=2)
         present = catalog.images.all()
         unreadable = catalog.images.all(("unreadable",))
         assert len(present) + len(unreadable) == summary.images
@@ -117,7 +115,7 @@ def test_nothing_is_lost_from_the_listing(folder, tmp_path):
         assert len(catalog.issues.select(["broken"])) == len(unreadable)
         names = {image.uri for image in present if image.uri.startswith("awkward/")}
         assert len(names) == 7
-        again = index_files(catalog, FolderSource(folder), engine=ThreadEngine(2))
+        again = index_files(Session(catalog), FolderSource(folder), workers=2)
         assert again.changes.unreadable == len(unreadable)
         assert again.changes.unchanged == summary.images
 

@@ -16,9 +16,11 @@ from vernis.core.explore.audit import (
     redundancy,
     split_words,
 )
+from vernis.domain.documents import to_document
 from vernis.domain.errors import InvalidValue, NotFound
 from vernis.domain.types import FoundFile, Statement, Taxonomy
-from vernis.workflows.audit import audit_taxonomies
+from vernis.session.session import Session
+from vernis.verbs.steps import audit as verb
 
 NAN = np.nan
 Y = np.array(
@@ -107,7 +109,7 @@ def catalog(tmp_path):
 
 
 def test_documents(catalog):
-    documents = audit_taxonomies(catalog)
+    documents = to_document(verb.work(Session(catalog), verb.Settings()).taxonomies)
     assert [d["taxonomy"] for d in documents] == ["tags", "type"]
     json.dumps(documents, allow_nan=False)
     tags, empty = documents
@@ -125,6 +127,8 @@ def test_documents(catalog):
 
 
 def test_one_taxonomy_by_name(catalog):
-    assert [d["taxonomy"] for d in audit_taxonomies(catalog, "tags")] == ["tags"]
+    session = Session(catalog)
+    found = verb.work(session, verb.Settings("tags")).taxonomies
+    assert [audit.taxonomy for audit in found] == ["tags"]
     with pytest.raises(NotFound):
-        audit_taxonomies(catalog, "nothere")
+        verb.work(session, verb.Settings("nothere"))

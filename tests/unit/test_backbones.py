@@ -18,7 +18,6 @@ from vernis.adapters.backbones import timm_models, zoo
 from vernis.adapters.backbones.choice import SpaceChoice, parse_choice
 from vernis.adapters.backbones.inputs import InputSpec, read_sidecar, scale_picture
 from vernis.adapters.backbones.listing import backbone_rows, layer_rows
-from vernis.assembly.prediction import open_space
 from vernis.domain.errors import (
     InvalidValue,
     MissingExtra,
@@ -28,6 +27,7 @@ from vernis.domain.errors import (
     VernisError,
 )
 from vernis.domain.ports import Pixels
+from vernis.session.networks import Networks
 
 
 def has(*packages: str) -> bool:
@@ -157,7 +157,7 @@ def test_a_network_that_fails_says_so_and_blames_no_picture(tmp_path: Path) -> N
 
 
 def test_layers_of_bytes_are_read(tmp_path: Path) -> None:
-    own = zoo.open_backbone(precision="int8")
+    own = zoo.open_backbone(arithmetic="int8")
     vector = own.reader("features.u8", "flatten").open()(picture())
     assert vector.dtype == np.float16
     assert 0 < vector.max() <= 255
@@ -217,7 +217,7 @@ def test_the_axes_of_a_free_input_can_be_said(tmp_path: Path, shape: Any) -> Non
     assert own.layers == {"out": (3, 16, 16)}
     reader = own.reader()
     assert reader.space.dim == 3
-    again = open_space(reader.space)  # the space itself knows what was said
+    again = Networks().open_space(reader.space)  # the space itself knows what was said
     np.testing.assert_array_equal(again.open()(picture()), reader.open()(picture()))
 
 
@@ -264,21 +264,24 @@ def test_options_that_would_do_nothing_are_refused(tmp_path: Path) -> None:
 def test_a_model_is_found_again_by_its_checksum_and_by_its_name(tmp_path: Path) -> None:
     path = write_model(tmp_path / "deep" / "seen_before.onnx")
     reader = SpaceChoice(str(path), "map", "max", fit="pad", name="mine").open_reader()
-    again = open_space(reader.space)
+    again = Networks().open_space(reader.space)
     assert again.space == reader.space
     np.testing.assert_array_equal(again.open()(picture()), reader.open()(picture()))
     assert zoo.open_backbone("seen_before").sha256 == reader.space.settings["sha256"]
     assert "seen_before" in {row["backbone"] for row in backbone_rows()}
     path.unlink()
     with pytest.raises(ModelError, match="vernis layers MODEL"):
-        open_space(reader.space)
+        Networks().open_space(reader.space)
     with pytest.raises(NotFound, match="seen_before"):
         zoo.open_backbone("seen_before")
 
 
 def test_shipped_spaces_are_found_again() -> None:
-    for choice in (SpaceChoice(), SpaceChoice(precision="fp32", layer="stage5@128", pooling="gem")):
-        assert open_space(choice.open_reader().space).space == choice.open_reader().space
+    for choice in (
+        SpaceChoice(),
+        SpaceChoice(arithmetic="fp32", layer="stage5@128", pooling="gem"),
+    ):
+        assert Networks().open_space(choice.open_reader().space).space == choice.open_reader().space
 
 
 @pytest.mark.parametrize("pooling", ["avg", "max", "gem", "flatten", "none"])
@@ -302,7 +305,7 @@ def test_poolings_are_those_of_numpy(tmp_path: Path, pooling: str) -> None:
     [
         ("stage5.pooled", SpaceChoice(layer="stage5.pooled")),
         ("stage5.pooled+pooled@128", SpaceChoice(layer="stage5.pooled+pooled@128")),
-        ("efficientnet_lite0@fp32", SpaceChoice(precision="fp32")),
+        ("efficientnet_lite0@fp32", SpaceChoice(arithmetic="fp32")),
         ("efficientnet_lite0:stage5:max", SpaceChoice(layer="stage5", pooling="max")),
         ("a:b/m.onnx:map:gem", SpaceChoice("a:b/m.onnx", "map", "gem")),
         ("timm:vgg16.tv_in1k:features:max", SpaceChoice("timm:vgg16.tv_in1k", "features", "max")),
@@ -328,8 +331,8 @@ def test_what_does_not_suit_is_refused(tmp_path: Path) -> None:
     path = str(write_model(tmp_path / "own.onnx"))
     with pytest.raises(UsageError, match="works at 8 pixels only, not at 16"):
         zoo.open_backbone(path, side=16)
-    with pytest.raises(UsageError, match="--precision is for efficientnet_lite0"):
-        zoo.open_backbone(path, precision="int8")
+    with pytest.raises(UsageError, match="--arithmetic is for efficientnet_lite0"):
+        zoo.open_backbone(path, arithmetic="int8")
     with pytest.raises(UsageError, match="scales its input itself: --mean"):
         zoo.open_backbone(preprocessing={"mean": [0, 0, 0]})
     with pytest.raises(UsageError, match="expected a runtime"):
@@ -449,9 +452,9 @@ def test_what_is_fetched_is_said_before_and_how_to_do_it_by_hand_after(
 
 @pytest.mark.openvino
 @needs_openvino
-@pytest.mark.parametrize("precision", ["fp32", "int8"])
-def test_openvino_gives_the_vectors_of_onnx_runtime(precision: str) -> None:
-    choice = {"precision": precision, "layer": "stage5.pooled+pooled"}
+@pytest.mark.parametrize("arithmetic", ["fp32", "int8"])
+def test_openvino_gives_the_vectors_of_onnx_runtime(arithmetic: str) -> None:
+    choice = {"arithmetic": arithmetic, "layer": "stage5.pooled+pooled"}
     ours = SpaceChoice(**choice, runtime="openvino").open_reader()  # type: ignore[arg-type]
     theirs = SpaceChoice(**choice).open_reader()  # type: ignore[arg-type]
     assert ours.space != theirs.space
@@ -466,7 +469,7 @@ import numpy as np
 from vernis.adapters.backbones import zoo
 
 sys.setswitchinterval(1e-6)
-reader = zoo.open_backbone(precision="fp32", runtime="openvino").reader("stage0.pooled")
+reader = zoo.open_backbone(arithmetic="fp32", runtime="openvino").reader("stage0.pooled")
 gate = threading.Barrier(4)
 
 def work():

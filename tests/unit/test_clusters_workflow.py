@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 
 from vernis.adapters.catalog.catalog import SqliteCatalog
+from vernis.domain.documents import to_document
 from vernis.domain.errors import InvalidValue, NotFound, UsageError
 from vernis.domain.types import FoundFile, Space, Statement, Taxonomy
-from vernis.workflows.explore.cluster_decisions import accept_clusters, name_clusters
-from vernis.workflows.explore.cluster_store import clustering_document, read_clustering
-from vernis.workflows.explore.clusters import ClusterSettings, find_clusters
-from vernis.workflows.explore.image_words import words_of
-from vernis.workflows.explore.proposals import parse_classes, parse_names
+from vernis.session.session import Session
+from vernis.verbs.see.cluster_decisions import accept_clusters, name_clusters
+from vernis.verbs.see.cluster_store import read_clustering
+from vernis.verbs.see.clustering import ClusterSettings, find_clusters
+from vernis.verbs.see.image_words import words_of
+from vernis.verbs.see.proposals import gather_classes, parse_class, parse_name
 
 SPACE = Space("toy", 12, "float32", {"layers": [["a", 8], ["pooled", 4]]})
 SETTINGS = ClusterSettings(ks=tuple(range(2, 8)))
@@ -53,7 +55,7 @@ def parts(found) -> dict[str, tuple[int, frozenset[int]]]:
 
 
 def test_clusters_are_found_in_the_search_columns_and_named_by_their_labels(catalog):
-    found = find_clusters(catalog, SPACE, SETTINGS)
+    found = find_clusters(Session(catalog), SPACE, SETTINGS)
     assert {c.name for c in found.clusters} == set(CLASSES)
     assert [c.number for c in found.clusters] == [1, 2, 3, 4]
     assert all(c.silhouette > 0.3 and len(c.images) == 30 for c in found.clusters)
@@ -62,22 +64,22 @@ def test_clusters_are_found_in_the_search_columns_and_named_by_their_labels(cata
 
 
 def test_a_second_run_changes_nothing(catalog):
-    first = find_clusters(catalog, SPACE, SETTINGS)
-    again = find_clusters(catalog, SPACE, SETTINGS)
+    first = find_clusters(Session(catalog), SPACE, SETTINGS)
+    again = find_clusters(Session(catalog), SPACE, SETTINGS)
     assert parts(first) == parts(again)
-    assert clustering_document(first, {}) == clustering_document(again, {})
-    assert parts(find_clusters(catalog, SPACE, SETTINGS, fresh=True)) == parts(first)
-    assert parts(read_clustering(catalog)) == parts(first)
+    assert to_document(first) == to_document(again)
+    assert parts(find_clusters(Session(catalog), SPACE, SETTINGS, fresh=True)) == parts(first)
+    assert parts(read_clustering(Session(catalog))) == parts(first)
 
 
 def test_new_images_leave_numbers_and_names_alone(catalog):
-    find_clusters(catalog, SPACE, SETTINGS)
-    name_clusters(catalog, {2: "my own"})
-    before = parts(read_clustering(catalog))
+    find_clusters(Session(catalog), SPACE, SETTINGS)
+    name_clusters(Session(catalog), {2: "my own"})
+    before = parts(read_clustering(Session(catalog)))
     add_images(catalog, range(120, 140))  # few: k-means starts from what is stored
-    grown = parts(find_clusters(catalog, SPACE, SETTINGS))
+    grown = parts(find_clusters(Session(catalog), SPACE, SETTINGS))
     add_images(catalog, range(140, 260))  # many: the range of k is tried anew
-    anew = parts(find_clusters(catalog, SPACE, SETTINGS))
+    anew = parts(find_clusters(Session(catalog), SPACE, SETTINGS))
     for after in (grown, anew):
         assert {name: number for name, (number, _) in after.items()} == {
             name: number for name, (number, _) in before.items()
@@ -87,13 +89,13 @@ def test_new_images_leave_numbers_and_names_alone(catalog):
 
 
 def test_names_follow_other_evidence_but_a_persons_stay(catalog):
-    find_clusters(catalog, SPACE, SETTINGS)
-    name_clusters(catalog, {1: "my own"})
+    find_clusters(Session(catalog), SPACE, SETTINGS)
+    name_clusters(Session(catalog), {1: "my own"})
     catalog.labels.define(Taxonomy("tone", "single", ("dark", "light")))
     images = catalog.images.all()
     said = [Statement(i.id, ("dark", "light")[(i.id - 1) % 2], "yes") for i in images]
     catalog.labels.record("tone", said, source="given", verb="import")
-    found = find_clusters(catalog, SPACE, SETTINGS, taxonomies=["tone"])
+    found = find_clusters(Session(catalog), SPACE, SETTINGS, taxonomies=["tone"])
     names = [c.name for c in found.clusters]
     assert names[0] == "my own"
     assert {name.split(" (")[0] for name in names[1:]} <= {"dark", "light"}
@@ -101,10 +103,10 @@ def test_names_follow_other_evidence_but_a_persons_stay(catalog):
 
 
 def test_accepted_clusters_become_a_taxonomy_that_one_undo_takes_back(catalog):
-    found = find_clusters(catalog, SPACE, SETTINGS)
+    found = find_clusters(Session(catalog), SPACE, SETTINGS)
     number = {c.name: c.number for c in found.clusters}
     accepted = accept_clusters(
-        catalog, {"animal": [number["bird"], number["fish"]], "thing": [number["house"]]}
+        Session(catalog), {"animal": [number["bird"], number["fish"]], "thing": [number["house"]]}
     )
     assert accepted.classes == {"animal": 60, "thing": 30}
     matrix = catalog.labels.matrix("clusters")
@@ -113,47 +115,48 @@ def test_accepted_clusters_become_a_taxonomy_that_one_undo_takes_back(catalog):
     assert not matrix.confirmed.any()
     assert catalog.labels.counts_by_source()["proposal:clusters"] == 90
     # What was proposed is no evidence for the next names.
-    assert "clusters" not in find_clusters(catalog, SPACE, SETTINGS).evidence
-    assert accept_clusters(catalog, {"thing": [number["house"]]}).batch == 0
+    assert "clusters" not in find_clusters(Session(catalog), SPACE, SETTINGS).evidence
+    assert accept_clusters(Session(catalog), {"thing": [number["house"]]}).batch == 0
     catalog.labels.undo(accepted.batch)
     assert not catalog.labels.matrix("clusters").labelled.any()
 
 
 def test_wrong_numbers_and_forms_are_refused(catalog):
     with pytest.raises(NotFound, match="vernis clusters"):
-        accept_clusters(catalog, {"a": [1]})
-    find_clusters(catalog, SPACE, SETTINGS)
+        accept_clusters(Session(catalog), {"a": [1]})
+    find_clusters(Session(catalog), SPACE, SETTINGS)
     with pytest.raises(NotFound, match="no cluster 9"):
-        accept_clusters(catalog, {"a": [1, 9]})
+        accept_clusters(Session(catalog), {"a": [1, 9]})
     with pytest.raises(UsageError, match="two clusters"):
-        name_clusters(catalog, {1: "same", 2: "same"})
+        name_clusters(Session(catalog), {1: "same", 2: "same"})
     with pytest.raises(NotFound, match="colour"):
-        find_clusters(catalog, SPACE, SETTINGS, taxonomies=["colour"])
+        find_clusters(Session(catalog), SPACE, SETTINGS, taxonomies=["colour"])
     with pytest.raises(InvalidValue, match="kmeans or density"):
         ClusterSettings(method="magic")
     for wrong in ("a", "=3", "a=", "a=b", "a=1,,2"):
-        with pytest.raises(UsageError, match="NAME=NUMBERS"):
-            parse_classes([wrong])
+        with pytest.raises(ValueError, match="NAME=NUMBERS"):
+            parse_class(wrong)
     with pytest.raises(UsageError, match="name it once"):
-        parse_classes(["a=1,2", "b=2"])
-    assert parse_classes(["a b=1, 2", "c=3", "a b=4"]) == {"a b": [1, 2, 4], "c": [3]}
-    assert parse_names(["3= kitchen things "]) == {3: "kitchen things"}
-    with pytest.raises(UsageError, match="NUMBER=NAME"):
-        parse_names(["kitchen=3"])
+        gather_classes(map(parse_class, ["a=1,2", "b=2"]))
+    pairs = map(parse_class, ["a b=1, 2", "c=3", "a b=4"])
+    assert gather_classes(pairs) == {"a b": [1, 2, 4], "c": [3]}
+    assert parse_name("3= kitchen things ") == (3, "kitchen things")
+    with pytest.raises(ValueError, match="NUMBER=NAME"):
+        parse_name("kitchen=3")
 
 
 def test_density_reports_noise(catalog):
-    found = find_clusters(catalog, SPACE, ClusterSettings(method="density", min_size=8))
+    found = find_clusters(Session(catalog), SPACE, ClusterSettings(method="density", min_size=8))
     assert found.n_noise == 120 - sum(len(c.images) for c in found.clusters)
     assert found.clusters
-    assert catalog.runs.summary("clusters")["method"] == "density"
+    assert read_clustering(Session(catalog)).method == "density"
 
 
 def test_too_many_clusters_for_the_images(catalog):
-    found = find_clusters(catalog, SPACE, ClusterSettings(ks=(100, 150)), fresh=True)
+    found = find_clusters(Session(catalog), SPACE, ClusterSettings(ks=(100, 150)), fresh=True)
     assert any("there are 120 images" in note for note in found.notes)
     with pytest.raises(UsageError, match="too few for k"):
-        find_clusters(catalog, SPACE, ClusterSettings(ks=(150,)), fresh=True)
+        find_clusters(Session(catalog), SPACE, ClusterSettings(ks=(150,)), fresh=True)
 
 
 def test_words_of_file_names():

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vernis.adapters.contact_sheet import Tile, draw_sheet, save_sheet, shorten
 from vernis.domain.errors import InvalidValue, StorageError
+from vernis.report.explore.contact_sheet import Tile, draw_sheet, save_sheet, shorten
 
 RED = np.full((40, 80, 3), (200, 0, 0), dtype=np.uint8)
 
@@ -60,7 +60,7 @@ def test_captions_contrast_with_the_ground(theme):
 
 
 def test_long_names_lose_their_middle():
-    from vernis.adapters.contact_sheet import _font
+    from vernis.report.explore.contact_sheet import _font
 
     font = _font(13)
     text = shorten("folder/a very long name of a picture indeed_0042.jpg", font, 150)

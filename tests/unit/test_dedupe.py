@@ -17,8 +17,9 @@ from vernis.adapters.pixels import decode
 from vernis.adapters.trash import FolderTrash
 from vernis.domain.errors import NotFound
 from vernis.domain.types import FoundFile, ImageRecord, Statement, Taxonomy
-from vernis.workflows.dedupe import DedupeSummary, dedupe_images
-from vernis.workflows.trash import plan_trash, restore_images, trash_images
+from vernis.session.session import ReadPicture, Session
+from vernis.verbs.decide.deduplication import Deduplication, find_duplicates
+from vernis.verbs.decide.trashing import plan_trash, restore_images, trash_images
 
 
 def draw(seed: int) -> Image.Image:
@@ -34,6 +35,23 @@ def draw(seed: int) -> Image.Image:
     return picture
 
 
+class CountingSession(Session):
+    """Notes which pictures are decoded at full size."""
+
+    def __init__(self, catalog: SqliteCatalog) -> None:
+        super().__init__(catalog)
+        self.decoded: list[str] = []
+
+    def pictures(self, *, full_size: bool = False) -> ReadPicture:
+        read = super().pictures(full_size=full_size)
+
+        def counted(image: ImageRecord) -> np.ndarray:
+            self.decoded.append(image.uri)
+            return read(image)
+
+        return counted
+
+
 class Workplace:
     """A folder of pictures and its catalog."""
 
@@ -42,7 +60,8 @@ class Workplace:
         self.root.mkdir()
         self.catalog = SqliteCatalog.create(folder / "c.vernis")
         self.catalog.images.set_root(self.root)
-        self.decoded: list[str] = []
+        self.session = CountingSession(self.catalog)
+        self.decoded = self.session.decoded
         self.trash = FolderTrash(folder / "c.vernis" / "trash", lambda uri: self.root / uri)
 
     def index(self) -> None:
@@ -65,17 +84,8 @@ class Workplace:
             chosen = [rows[hashes.index(content)] for content in missing]
             self.catalog.vectors.append(FINGERPRINT_SPACE, missing, np.stack(chosen))
 
-    def read_full(self, image: ImageRecord) -> np.ndarray:
-        self.decoded.append(image.uri)
-        return decode(self.root / image.uri, min_side=None)
-
-    def dedupe(self) -> DedupeSummary:
-        return dedupe_images(
-            self.catalog,
-            fingerprint_space=FINGERPRINT_SPACE,
-            embedding_space=None,
-            read_full=self.read_full,
-        )
+    def dedupe(self) -> Deduplication:
+        return find_duplicates(self.session)
 
     def id(self, name: str) -> int:
         return self.catalog.images.find(name).id
@@ -189,7 +199,7 @@ def test_images_without_a_fingerprint_are_compared_by_bytes(place):
 def test_planning_changes_nothing(place):
     place.dedupe()
     before = sorted(path.name for path in place.root.iterdir())
-    plan = plan_trash(place.catalog)
+    plan = plan_trash(Session(place.catalog))
     assert {file.uri for file in plan} == {"p00.jpg", "same_bytes.jpg"}
     assert {file.keeper for file in plan} == {"twin.png"}
     assert sorted(path.name for path in place.root.iterdir()) == before
@@ -201,7 +211,9 @@ def test_of_a_group_of_many_copies_all_but_the_keeper_can_go(place):
         shutil.copy(place.root / "p05.jpg", place.root / f"a{number:02}_with_a_longer_name.jpg")
     place.index()
     place.dedupe()
-    plan = [file for file in plan_trash(place.catalog, "bytes") if file.keeper == "p05.jpg"]
+    plan = [
+        file for file in plan_trash(Session(place.catalog), "bytes") if file.keeper == "p05.jpg"
+    ]
     assert len(plan) == 70
 
 
@@ -217,39 +229,39 @@ def test_pictures_without_content_are_no_near_duplicates(place):
 
 def test_near_duplicates_go_only_when_asked_for(place):
     place.dedupe()
-    assert len(plan_trash(place.catalog, "bytes")) == 1
-    assert {"small.jpg", "grey.jpg"} <= {f.uri for f in plan_trash(place.catalog, "near")}
+    assert len(plan_trash(Session(place.catalog), "bytes")) == 1
+    assert {"small.jpg", "grey.jpg"} <= {f.uri for f in plan_trash(Session(place.catalog), "near")}
 
 
 def test_trash_and_restore_bring_every_byte_back(place):
     place.dedupe()
     before = {path.name: path.read_bytes() for path in place.root.iterdir()}
-    result = trash_images(place.catalog, place.trash, plan_trash(place.catalog))
+    result = trash_images(Session(place.catalog), place.trash, plan_trash(Session(place.catalog)))
     assert len(result.moved) == 2
     assert result.skipped == {}
     assert len(list(place.root.iterdir())) == len(before) - 2
     assert {i.uri for i in place.catalog.images.all(("trashed",))} == {"p00.jpg", "same_bytes.jpg"}
-    restore_images(place.catalog, place.trash, ["p00.jpg"])
+    restore_images(Session(place.catalog), place.trash, ["p00.jpg"])
     assert (place.root / "p00.jpg").read_bytes() == before["p00.jpg"]
-    restore_images(place.catalog, place.trash)
+    restore_images(Session(place.catalog), place.trash)
     assert {path.name: path.read_bytes() for path in place.root.iterdir()} == before
     assert place.catalog.images.all(("trashed",)) == []
 
 
 def test_a_changed_file_is_not_trashed(place):
     place.dedupe()
-    plan = plan_trash(place.catalog)
+    plan = plan_trash(Session(place.catalog))
     (place.root / "p00.jpg").write_bytes(b"something else")
-    result = trash_images(place.catalog, place.trash, plan)
+    result = trash_images(Session(place.catalog), place.trash, plan)
     assert list(result.skipped) == ["p00.jpg"]
     assert (place.root / "p00.jpg").read_bytes() == b"something else"
 
 
 def test_restoring_never_overwrites(place):
     place.dedupe()
-    trash_images(place.catalog, place.trash, plan_trash(place.catalog))
+    trash_images(Session(place.catalog), place.trash, plan_trash(Session(place.catalog)))
     (place.root / "p00.jpg").write_bytes(b"a newcomer")
-    result = restore_images(place.catalog, place.trash)
+    result = restore_images(Session(place.catalog), place.trash)
     assert list(result.skipped) == ["p00.jpg"]
     assert (place.root / "p00.jpg").read_bytes() == b"a newcomer"
     assert any(file.uri == "p00.jpg" for file in place.trash.contents())
@@ -257,15 +269,15 @@ def test_restoring_never_overwrites(place):
 
 def test_a_kill_between_move_and_ledger_is_mended(place):
     place.dedupe()
-    file = plan_trash(place.catalog)[0]
+    file = plan_trash(Session(place.catalog))[0]
     place.trash.put(file)
-    trash_images(place.catalog, place.trash, [])
+    trash_images(Session(place.catalog), place.trash, [])
     assert [image.uri for image in place.catalog.images.all(("trashed",))] == [file.uri]
     place.trash.restore(file)
-    restore_images(place.catalog, place.trash)
+    restore_images(Session(place.catalog), place.trash)
     assert place.catalog.images.all(("trashed",)) == []
 
 
 def test_restoring_what_is_not_there_is_refused(place):
     with pytest.raises(NotFound, match="not in the trash"):
-        restore_images(place.catalog, place.trash, ["p05.jpg"])
+        restore_images(Session(place.catalog), place.trash, ["p05.jpg"])

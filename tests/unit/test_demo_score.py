@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 
 from vernis.adapters.catalog.catalog import SqliteCatalog
 from vernis.adapters.demo import DemoTruth, PlantedCopy, PlantedLabel
 from vernis.cli.main import main
+from vernis.domain.documents import to_document
 from vernis.domain.types import (
     DuplicateGroup,
     DuplicatePair,
@@ -19,7 +20,9 @@ from vernis.domain.types import (
     Suggestion,
     Taxonomy,
 )
-from vernis.workflows.demo import ScoreRow, score_demo
+from vernis.verbs.declare import Verb
+from vernis.verbs.start import demo
+from vernis.verbs.start.demo_score import ScoreRow, score_demo
 
 NAMES = [f"{letter}.jpg" for letter in "abcdefgh"]
 TRUTH = DemoTruth(
@@ -226,11 +229,11 @@ def test_other_files_of_another_suffix_are_missed_and_alarmed(catalog):
     assert counts(row) == (3, 1, 2, 3)
 
 
-def test_the_rows_are_plain_values_whose_parts_add_up(catalog):
-    score = score_demo(catalog, TRUTH)
-    assert json.loads(json.dumps(score.rows)) == score.rows
-    for row in score.rows:
-        assert row["found"] + row["missed"] == row["count"]
+def test_the_parts_of_a_row_add_up(catalog):
+    table = score_demo(catalog, TRUTH).table
+    assert table
+    for row in table:
+        assert row.found + row.missed == row.count
 
 
 def test_pairs_of_one_picture_are_no_false_alarms(catalog):
@@ -250,16 +253,23 @@ def test_pairs_of_one_picture_are_no_false_alarms(catalog):
 
 
 def test_the_demo_prints_one_document_when_told(tmp_path, monkeypatch, capsys):
-    summary = {
-        "facts": {"images": 3},
-        "notes": ["a note"],
-        "report": "report/index.html",
-        "next": "vernis status",
-        "score": [asdict(ScoreRow("dark pictures", 2, 1, 1, 0))],
-        "score_notes": ["all of it"],
-    }
-    monkeypatch.setattr("vernis.demo.run_demo", lambda folder, **how: summary)
+    found = demo.Result(
+        images=3,
+        other_files=0,
+        unreadable=0,
+        quality_issues=0,
+        images_with_quality_issues=0,
+        duplicate_groups=0,
+        taxonomies={},
+        report="report/index.html",
+        next="vernis status",
+        notes=("a note",),
+        score=(ScoreRow("dark pictures", 2, 1, 1, 0),),
+        score_notes=("all of it",),
+    )
+    verb = Verb(demo.Settings, lambda session, settings: found, demo.show, home=demo.home)
+    monkeypatch.setattr(demo, "VERB", verb)
     assert main(["demo", str(tmp_path), "--json", "--quiet"]) == 0
-    assert json.loads(capsys.readouterr().out) == summary
+    assert json.loads(capsys.readouterr().out) == to_document(found)
     assert main(["demo", str(tmp_path), "--quiet"]) == 0
     assert "false alarms" in capsys.readouterr().out

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vernis.adapters.engine import ThreadEngine
 from vernis.domain.errors import ModelError, UnreadableImage
-from vernis.domain.ports import Catalog, Pixels
+from vernis.domain.ports import Catalog, Pixels, Progress, silent
 from vernis.domain.types import ImageRecord, Space
-from vernis.workflows import embed
-from vernis.workflows.embed import EmbedSummary, embed_images
+from vernis.session.session import ReadPicture, Session
+from vernis.verbs.networks import embedding as embed
+from vernis.verbs.networks.embedding import EmbedSummary, embed_images
 
 
 @dataclass
@@ -87,14 +87,25 @@ def make_catalog(n_images: int, twins: Mapping[int, int] | None = None) -> Any:
     )
 
 
-def run(catalog: Any, reading: Reading, *readers: MeanReader, **more: Any) -> EmbedSummary:
-    return embed_images(
-        cast(Catalog, catalog),
-        readers or (MeanReader("a"), MeanReader("b", 2)),
-        read_picture=reading,
-        engine=ThreadEngine(2),
-        **more,
-    )
+class FakeSession(Session):
+    """A session over fakes, whose pictures are those of ``reading``."""
+
+    def __init__(self, catalog: Any, reading: Reading, progress: Progress = silent) -> None:
+        super().__init__(cast(Catalog, catalog), progress=progress)
+        self._reading = reading
+
+    def pictures(self, *, full_size: bool = False) -> ReadPicture:
+        return self._reading
+
+    def images(self, *states: str) -> Sequence[ImageRecord]:
+        return self.catalog.images.all()
+
+
+def run(
+    catalog: Any, reading: Reading, *readers: MeanReader, progress: Progress = silent
+) -> EmbedSummary:
+    session = FakeSession(catalog, reading, progress)
+    return embed_images(session, readers or (MeanReader("a"), MeanReader("b", 2)), workers=2)
 
 
 def test_each_picture_is_read_once_for_all_readers() -> None:
@@ -191,12 +202,8 @@ def test_progress_counts_to_the_total() -> None:
 def test_the_thread_count_changes_nothing() -> None:
     def vectors(workers: int) -> Iterator[NDArray[Any]]:
         catalog = make_catalog(40)
-        embed_images(
-            cast(Catalog, catalog),
-            [MeanReader("a")],
-            read_picture=Reading(),
-            engine=ThreadEngine(workers),
-        )
+        session = FakeSession(catalog, Reading())
+        embed_images(session, [MeanReader("a")], workers=workers)
         return iter([catalog.vectors.stored["a"][f"hash{i}"] for i in range(1, 41)])
 
     for one, many in zip(vectors(1), vectors(5), strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vernis.adapters.backbones.reception import main_maps, patch_shares
+from vernis.adapters.backbones.receptive_fields import main_maps, patch_shares
 from vernis.adapters.backbones.zoo import open_backbone
 from vernis.core.explore.feature_maps import (
     Window,
@@ -57,7 +57,7 @@ def test_receptive_fields_are_those_counted_by_hand() -> None:
 
 
 def test_the_stages_of_the_shipped_network_are_its_main_maps() -> None:
-    backbone = open_backbone(precision="fp32")
+    backbone = open_backbone(arithmetic="fp32")
     layers = main_maps(backbone)
     assert layers == [*(f"stage{i}" for i in range(7)), "features"]
     shares = list(patch_shares(backbone, layers).values())

@@ -78,9 +78,8 @@ def plan_by_hand(world, precision, allowed=None, confirmed=None, confidence=0.95
     if allowed is not None:
         unknown[~allowed] = 0
     new = collect_answers(unknown, holdout.unknown, yes, kind)
-    far = holdout.unknown.similarities[:, 0] < np.quantile(
-        holdout.labelled.similarities[:, 0], 0.01
-    )
+    nearest = holdout.labelled.similarities[:, 0]
+    far = holdout.unknown.similarities[:, 0] < np.quantile(nearest, 0.01)
     keep = [
         k
         for k, (i, c) in enumerate(zip(new.image, new.label, strict=True))

@@ -11,13 +11,13 @@ from vernis.adapters.catalog.catalog import SqliteCatalog
 from vernis.core.fill.plan import FillPlan
 from vernis.domain.errors import InvalidValue, NotFound, UsageError
 from vernis.domain.types import FoundFile, Space, Statement, Taxonomy
-from vernis.workflows.fill import apply_fill, fill_taxonomy
-from vernis.workflows.fill_summary import summarize_fill
-from vernis.workflows.learn import LearnSettings, learn_taxonomy
-from vernis.workflows.training_data import read_training_data
+from vernis.session.session import Session
+from vernis.verbs.decide import filling
+from vernis.verbs.decide.filling import apply_fill, fill_taxonomy
+from vernis.verbs.steps import learn
 
 SPACE = Space("toy", 12, "float32", {"layers": [["a", 8], ["b", 4]]})
-FAST = LearnSettings(n_draws=0, head={"hidden": [24], "min_updates": 120, "learning_rate": 5e-3})
+FAST = {"model": "bagged_mlp", "hidden": (24,)}
 CLASSES = ("bird", "fish", "tree")
 N, LABELLED = 300, 180
 
@@ -26,7 +26,7 @@ def digest(number):
     return hashlib.sha256(str(number).encode()).hexdigest()
 
 
-KERNEL = LearnSettings(n_draws=0)
+KERNEL: dict[str, object] = {}
 
 
 @pytest.fixture(params=[FAST, KERNEL], ids=["bagged_mlp", "kernel"])
@@ -44,7 +44,9 @@ def catalog(tmp_path, request):
             opened.labels.define(Taxonomy(name, kind, CLASSES))
             said = [Statement(ids[i], CLASSES[codes[i]], "yes") for i in range(LABELLED)]
             opened.labels.record(name, said, source="given", verb="import")
-            learn_taxonomy(opened, name, SPACE, request.param)
+            session = Session(opened)
+            session.use_space(SPACE)
+            learn.work(session, learn.Settings(name, **request.param))
         opened.truth = {ids[i]: CLASSES[codes[i]] for i in range(N)}
         yield opened
 
@@ -52,19 +54,19 @@ def catalog(tmp_path, request):
 @pytest.mark.parametrize("name", ["kind", "tags"])
 def test_suggests_for_unlabelled_images_only_and_applies_nothing(catalog, name):
     before = catalog.labels.matrix(name).values.copy()
-    summary = fill_taxonomy(catalog, name, precision=0.9)
+    summary = fill_taxonomy(Session(catalog), name, precision=0.9)
     after = catalog.labels.matrix(name)
     assert np.array_equal(before, after.values, equal_nan=True)
     suggestions = catalog.issues.suggestions(name)
     assert len(suggestions) == summary.suggested > 60
-    assert summary.before == pytest.approx(LABELLED / N)
-    assert summary.after == pytest.approx((LABELLED + summary.filled) / N)
-    assert summary.filled + summary.withheld == N - LABELLED
+    assert summary.filling_rate_before == pytest.approx(LABELLED / N)
+    assert summary.filling_rate_after == pytest.approx((LABELLED + summary.filled) / N)
+    assert summary.filled + summary.n_abstained == N - LABELLED
     assert not {s.image_id for s in suggestions} & set(after.image_ids[after.labelled].tolist())
     right = np.mean([catalog.truth[s.image_id] == s.label for s in suggestions])
     assert right >= 0.9
     assert summary.bound >= 0.9
-    assert sum(c["suggested"] for c in summary.classes.values()) == summary.suggested
+    assert sum(c.suggested for c in summary.classes.values()) == summary.suggested
     witness = suggestions[0].evidence["neighbors"][0]
     assert catalog.truth[witness["image_id"]] == suggestions[0].label
     assert "given labels" in summary.basis
@@ -72,16 +74,16 @@ def test_suggests_for_unlabelled_images_only_and_applies_nothing(catalog, name):
 
 def test_one_undo_takes_the_whole_fill_back(catalog):
     before = catalog.labels.matrix("kind").values.copy()
-    summary = fill_taxonomy(catalog, "kind", precision=0.9)
-    batch = apply_fill(catalog, "kind")
+    summary = fill_taxonomy(Session(catalog), "kind", precision=0.9)
+    batch = apply_fill(Session(catalog), "kind")
     assert batch > 0
     filled = catalog.labels.matrix("kind")
-    assert filled.labelled.mean() == pytest.approx(summary.after)
+    assert filled.labelled.mean() == pytest.approx(summary.filling_rate_after)
     assert catalog.labels.counts_by_source()[f"accepted:fill@{summary.model}"] >= summary.suggested
-    assert apply_fill(catalog, "kind") == 0
+    assert apply_fill(Session(catalog), "kind") == 0
     catalog.labels.undo()
     assert np.array_equal(before, catalog.labels.matrix("kind").values, equal_nan=True)
-    again = fill_taxonomy(catalog, "kind", precision=0.9)
+    again = fill_taxonomy(Session(catalog), "kind", precision=0.9)
     assert again == summary
     assert len(catalog.issues.suggestions("kind")) == summary.suggested
 
@@ -92,29 +94,29 @@ def test_a_second_run_keeps_the_first_ones_result(catalog):
     def progress(task, done, total, note=""):
         calls.append(task)
 
-    first = fill_taxonomy(catalog, "kind", progress=progress)
+    first = fill_taxonomy(Session(catalog, progress=progress), "kind")
     assert calls
     calls.clear()
-    assert fill_taxonomy(catalog, "kind", progress=progress) == first
+    assert fill_taxonomy(Session(catalog, progress=progress), "kind") == first
     assert not calls
-    assert fill_taxonomy(catalog, "kind", precision=0.8, progress=progress) != first
+    assert fill_taxonomy(Session(catalog, progress=progress), "kind", precision=0.8) != first
     assert calls
 
 
 def test_labels_that_fill_wrote_are_no_evidence(catalog):
-    fill_taxonomy(catalog, "kind", precision=0.9)
-    apply_fill(catalog, "kind")
-    summary = fill_taxonomy(catalog, "kind", precision=0.9)
+    fill_taxonomy(Session(catalog), "kind", precision=0.9)
+    apply_fill(Session(catalog), "kind")
+    summary = fill_taxonomy(Session(catalog), "kind", precision=0.9)
     assert summary.held_out == LABELLED
     assert "given labels" in summary.basis
-    assert summary.before > LABELLED / N
+    assert summary.filling_rate_before > LABELLED / N
 
 
 def test_confirmed_labels_carry_the_promise_once_they_are_many(catalog):
     truth = list(catalog.truth.items())
     said = [Statement(image, label, "yes") for image, label in truth[:220]]
     catalog.labels.record("kind", said, source="human:ada", verb="edit")
-    summary = fill_taxonomy(catalog, "kind", precision=0.9)
+    summary = fill_taxonomy(Session(catalog), "kind", precision=0.9)
     assert "a person confirmed" in summary.basis
     assert summary.held_out == 220
 
@@ -122,19 +124,19 @@ def test_confirmed_labels_carry_the_promise_once_they_are_many(catalog):
 def test_nothing_to_fill(catalog):
     said = [Statement(image, label, "yes") for image, label in catalog.truth.items()]
     catalog.labels.record("kind", said, source="given", verb="import")
-    summary = fill_taxonomy(catalog, "kind")
-    assert (summary.suggested, summary.withheld, summary.after) == (0, 0, 1.0)
+    summary = fill_taxonomy(Session(catalog), "kind")
+    assert (summary.suggested, summary.n_abstained, summary.filling_rate_after) == (0, 0, 1.0)
     assert summary.notes == ("every image with a vector has a label",)
 
 
 def test_says_what_is_wrong(catalog):
     with pytest.raises(NotFound, match="nothere"):
-        fill_taxonomy(catalog, "nothere")
+        fill_taxonomy(Session(catalog), "nothere")
     with pytest.raises(InvalidValue, match="precision"):
-        fill_taxonomy(catalog, "kind", precision=95)
+        fill_taxonomy(Session(catalog), "kind", precision=95)
     catalog.labels.define(Taxonomy("new", "single", ("a", "b")))
     with pytest.raises(UsageError, match="vernis learn new"):
-        fill_taxonomy(catalog, "new")
+        fill_taxonomy(Session(catalog), "new")
 
 
 @pytest.mark.parametrize(
@@ -161,7 +163,8 @@ def test_an_empty_fill_says_why(catalog, bound, reason):
         is_matched=True,
         on_confirmed=False,
     )
-    data = read_training_data(catalog, "kind", SPACE)
+    session = Session(catalog)
+    data = session.training_data("kind", SPACE)
     record = catalog.models.latest("kind")
-    summary = summarize_fill(catalog, data, record, plan, "given", 0.9, 0.95)
+    summary = filling._summarize(session, data, record, plan, "given", 0.9, 0.95)
     assert reason in summary.notes[0]

@@ -7,13 +7,13 @@ import pytest
 from PIL import Image
 
 from vernis.adapters.catalog.catalog import SqliteCatalog
-from vernis.adapters.engine import ThreadEngine
 from vernis.adapters.files import FolderSource
 from vernis.adapters.interchange.csv_labels import read_label_table
 from vernis.domain.errors import InvalidLabels, UsageError
 from vernis.domain.types import Statement
-from vernis.workflows.import_labels import import_labels
-from vernis.workflows.index import index_files
+from vernis.session.session import Session
+from vernis.verbs.steps.indexing import index_files
+from vernis.verbs.steps.label_import import import_labels
 
 NAMES = ("a", "b", "c", "d")
 
@@ -30,7 +30,7 @@ def root(tmp_path):
 @pytest.fixture
 def catalog(tmp_path, root):
     with SqliteCatalog.create(tmp_path / "test.vernis") as opened:
-        index_files(opened, FolderSource(root), engine=ThreadEngine(1))
+        index_files(Session(opened), FolderSource(root), workers=1)
         yield opened
 
 
@@ -39,7 +39,7 @@ def load(catalog, root):
     def write_and_import(text: str, **options):
         path = root.parent / "labels.csv"
         path.write_text(text)
-        return import_labels(catalog, read_label_table(path), **options)
+        return import_labels(Session(catalog), read_label_table(path), **options)
 
     return write_and_import
 

@@ -10,11 +10,11 @@ from PIL import Image
 
 from vernis.adapters.catalog import indexing
 from vernis.adapters.catalog.catalog import SqliteCatalog
-from vernis.adapters.engine import ThreadEngine
 from vernis.adapters.files import FileListSource, FolderSource
 from vernis.domain.types import FileTable, FoundFile, Statement, Taxonomy
-from vernis.workflows import index as workflow
-from vernis.workflows.index import index_files, label_by_folders
+from vernis.session.session import Session
+from vernis.verbs.steps import indexing as workflow
+from vernis.verbs.steps.indexing import index_files, label_by_folders
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def catalog(tmp_path):
 
 
 def index(catalog, root: Path):
-    return index_files(catalog, FolderSource(root), engine=ThreadEngine(1))
+    return index_files(Session(catalog), FolderSource(root), workers=1)
 
 
 def ids(catalog) -> dict[str, int]:
@@ -137,7 +137,7 @@ def test_list_of_files_adds_and_removes_nothing_else(catalog, root):
     index(catalog, root)
     picture = root / "new.png"
     Image.new("RGB", (3, 3)).save(picture)
-    summary = index_files(catalog, FileListSource(root, [picture]), engine=ThreadEngine(1))
+    summary = index_files(Session(catalog), FileListSource(root, [picture]), workers=1)
     assert (summary.changes.new, summary.changes.vanished) == (1, 0)
     assert len(catalog.images.all()) == 5
 
@@ -156,11 +156,11 @@ def test_splits_come_from_folders_and_outlive_a_move(catalog, tmp_path):
 
 def test_classes_come_from_folders_and_follow_a_move(catalog, root):
     index(catalog, root)
-    assert label_by_folders(catalog) == {"class": 4}
+    assert label_by_folders(Session(catalog)) == {"class": 4}
     assert catalog.labels.taxonomy("class").classes == ("cat", "dog")
     (root / "cat/a.jpg").rename(root / "dog/a.jpg")
     index(catalog, root)
-    label_by_folders(catalog)
+    label_by_folders(Session(catalog))
     matrix = catalog.labels.matrix("class")
     place = matrix.image_ids.tolist().index(ids(catalog)["dog/a.jpg"])
     assert matrix.values[place].tolist() == [0.0, 1.0]
@@ -168,12 +168,12 @@ def test_classes_come_from_folders_and_follow_a_move(catalog, root):
 
 def test_folder_labels_leave_what_people_said(catalog, root):
     index(catalog, root)
-    label_by_folders(catalog)
+    label_by_folders(Session(catalog))
     image = ids(catalog)["cat/a.jpg"]
     catalog.labels.record(
         "class", [Statement(image, "dog", "yes")], source="human:ada", verb="accept"
     )
-    label_by_folders(catalog)
+    label_by_folders(Session(catalog))
     matrix = catalog.labels.matrix("class")
     assert matrix.values[matrix.image_ids.tolist().index(image)].tolist() == [0.0, 1.0]
 
@@ -182,7 +182,7 @@ def test_no_class_folders_change_nothing(catalog, tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "x.png")
     index(catalog, tmp_path)
     catalog.labels.define(Taxonomy("class", "single", ("a",)))
-    assert label_by_folders(catalog) == {}
+    assert label_by_folders(Session(catalog)) == {}
 
 
 def test_many_new_files_are_kept_when_the_work_is_cut_off(catalog, root, monkeypatch):

@@ -6,9 +6,9 @@ import pytest
 from vernis.core.learn.noise import confusion_transition, flip_by_features
 from vernis.core.learn.preprocessing import TextPreprocessor, VectorPreprocessor, keep_components
 from vernis.domain.errors import InvalidValue
-from vernis.workflows.lab.data import one_label_each
-from vernis.workflows.lab.toy import SHAPES, draw_points
-from vernis.workflows.lab.trial import SCORES, over_folds
+from vernis.verbs.lab.comparison import SCORES, over_folds
+from vernis.verbs.lab.data import one_label_each
+from vernis.verbs.lab.toy import SHAPES, draw_points
 
 
 def test_near_classes_are_confused_more():

@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from vernis.domain.errors import UsageError
-from vernis.report.lab.run_folder import RunFolder, StudyRun, read_run, read_table
-from vernis.workflows.lab.compare import compare_runs, note_repeat
-from vernis.workflows.lab.standalone import check_arguments, rerun_without_collection
+from vernis.report.lab.run_folder import RunFolder, StoredTable, StudyRun, read_run, read_table
+from vernis.session.session import Session
+from vernis.verbs.lab import models, noise, rerun, toy
+from vernis.verbs.lab.diff import compare_runs
+from vernis.verbs.lab.rerun import describe_repetition, settings_of
 
 
 def a_run(seed=0, fingerprint="abc"):
@@ -29,12 +32,12 @@ def test_a_finished_run_holds_all_that_is_needed(tmp_path):
     folder = RunFolder.start(a_run(), tmp_path / "r")
     written = folder.finish(rows(), ["a note"])
     run = read_run(tmp_path / "r")
-    assert run["arguments"] == {"taxonomy": "a b/c", "seed": 0}
-    assert run["seed"] == 0
-    assert run["data"] == {"fingerprint": "abc"}
-    assert run["versions"]["numpy"] == np.__version__
-    assert run["finished"]
-    assert read_table(tmp_path / "r") == {"keys": ["model"], "notes": ["a note"], "rows": written}
+    assert run.arguments == {"taxonomy": "a b/c", "seed": 0}
+    assert json.loads((tmp_path / "r" / "run.json").read_text())["seed"] == 0
+    assert run.data == {"fingerprint": "abc"}
+    assert run.versions["numpy"] == np.__version__
+    assert run.finished
+    assert read_table(tmp_path / "r") == StoredTable(("model",), tuple(written), ("a note",))
     assert written[1]["seconds"] is None
     lines = (tmp_path / "r" / "table.csv").read_text().splitlines()
     assert lines[0] == "model,f1,f1_sd,seconds"
@@ -95,17 +98,17 @@ def test_diff_tells_what_exceeds_the_spread(tmp_path):
     RunFolder.start(a_run(), tmp_path / "a").finish(rows())
     RunFolder.start(a_run(seed=1), tmp_path / "b").finish(rows(shift=0.2, sd=0.1))
     RunFolder.start(a_run(seed=2), tmp_path / "c").finish(rows(shift=0.1, sd=0.1)[:1])
-    document = compare_runs(tmp_path / "a", tmp_path / "b")
-    assert document["settings"] == {"arguments.seed": [0, 1]}
-    by = {(row["model"], row["measure"]): row for row in document["rows"]}
+    found = compare_runs(tmp_path / "a", tmp_path / "b")
+    assert found.settings == {"arguments.seed": (0, 1)}
+    by = {(row["model"], row["measure"]): row for row in found.rows}
     assert by["x", "f1"]["exceeds"] is True
     assert by["x", "f1"]["spread"] == pytest.approx(math.sqrt(0.02))
     assert by["y", "f1"]["exceeds"] is False
     assert by["x", "seconds"]["exceeds"] is None
     assert ("y", "seconds") not in by
-    document = compare_runs(tmp_path / "a", tmp_path / "c")
-    assert document["only_a"] == [{"model": "y"}]
-    assert [row["exceeds"] for row in document["rows"] if row["measure"] == "f1"] == [False]
+    found = compare_runs(tmp_path / "a", tmp_path / "c")
+    assert found.only_a == ({"model": "y"},)
+    assert [row["exceeds"] for row in found.rows if row["measure"] == "f1"] == [False]
 
 
 def test_diff_refuses_what_it_cannot_compare(tmp_path):
@@ -141,23 +144,68 @@ def test_arguments_that_a_study_does_not_take_are_told_in_one_line(tmp_path):
     run = StudyRun("toy", {"seed": 0, "sides": 3}, {}, ("model",))
     RunFolder.start(run, tmp_path / "a").finish(rows())
     with pytest.raises(UsageError, match=r"cannot repeat it .*'sides'"):
-        rerun_without_collection(tmp_path / "a")
-    check_arguments(tmp_path, {"arguments": {"a": 1}}, lambda *, a: None)
+        rerun.work(Session(None), rerun.Settings(tmp_path / "a"))
+    lacking = StudyRun("models", {"seed": 0}, {}, ("model",))
+    RunFolder.start(lacking, tmp_path / "b").finish(rows())
+    with pytest.raises(UsageError, match="'taxonomy' is missing"):
+        settings_of(tmp_path / "b", read_run(tmp_path / "b"), models.Settings)
 
 
-@pytest.mark.parametrize("seeds", ["two", None, [1], 2.5])
+@pytest.mark.parametrize("seeds", ["two", None, [1], 2.5, True])
 def test_an_argument_of_another_type_is_told_in_one_line(tmp_path, seeds):
     run = StudyRun("toy", {"seeds": seeds}, {}, ("model",))
     RunFolder.start(run, tmp_path / "a").finish(rows())
-    with pytest.raises(UsageError, match=r"run\.json: damaged \(seeds is .*like 5\)"):
-        rerun_without_collection(tmp_path / "a")
+    with pytest.raises(UsageError, match=r"run\.json: damaged \(seeds is .*, expected int\)"):
+        rerun.work(Session(None), rerun.Settings(tmp_path / "a"))
+
+
+def test_an_argument_out_of_its_range_is_told_in_one_line(tmp_path):
+    RunFolder.start(StudyRun("toy", {"permuted": 2}, {}, ("model",)), tmp_path / "a").finish(rows())
+    with pytest.raises(UsageError, match=r"a/run\.json: damaged \(expected permuted between 0 and"):
+        rerun.work(Session(None), rerun.Settings(tmp_path / "a"))
+
+
+def test_a_study_that_there_is_not_is_told_in_one_line(tmp_path):
+    for name in ("bakery", "diff"):  # lab diff is no study
+        RunFolder.start(StudyRun(name, {}, {}, ("model",)), tmp_path / name).finish(rows())
+        with pytest.raises(UsageError, match=f"no study '{name}'"):
+            rerun.work(Session(None), rerun.Settings(tmp_path / name))
+
+
+def test_settings_survive_their_way_through_a_folder(tmp_path):
+    own = noise.Settings(
+        "colour", kinds=["uniform"], rates=[0.2], models=["mlp"], hidden=[64, 8], sample_share=0.9
+    )
+    RunFolder.start(StudyRun("noise", own.arguments, {}, ("model",)), tmp_path / "a")
+    assert settings_of(tmp_path / "a", read_run(tmp_path / "a"), noise.Settings) == own
+    assert own.arguments["hidden"] == [64, 8]
+    assert "batch_size" not in own.arguments
+
+
+def test_arguments_that_version_0_1_wrote_make_the_settings_of_today(tmp_path):
+    """Written by hand as ``lab models`` and ``lab toy`` of version 0.1 wrote them."""
+    old = {"taxonomy": "label", "models": None, "folds": 2, "sample": 150, "components": 100}
+    old |= {"features": "embedding", "one_label": False, "seed": 0}
+    RunFolder.start(StudyRun("models", old, {}, ("model",)), tmp_path / "a")
+    made = settings_of(tmp_path / "a", read_run(tmp_path / "a"), models.Settings)
+    assert made == models.Settings("label", folds=2, sample=150)
+    assert made.arguments == old  # so that a run that was stopped goes on
+    old = {"models": ["svm"], "seeds": 2, "points": 60, "permuted": 0.3, "seed": 0}
+    RunFolder.start(StudyRun("toy", old, {}, ("model",)), tmp_path / "b")
+    made = settings_of(tmp_path / "b", read_run(tmp_path / "b"), toy.Settings)
+    assert made.arguments == old
+
+
+def test_parameters_of_networks_need_a_network():
+    with pytest.raises(UsageError, match="none of kernel, svm takes 'hidden'; bagged_mlp, mlp do"):
+        toy.work(Session(None), toy.Settings(models=["kernel", "svm"], hidden=[8], batch_size=4))
 
 
 def test_a_run_killed_while_its_first_file_was_written_is_started_anew(tmp_path):
     (tmp_path / "r").mkdir()
     (tmp_path / "r" / ".run.json.part").write_text('{"form')
     RunFolder.start(a_run(), tmp_path / "r").finish(rows())
-    assert read_table(tmp_path / "r")["rows"]
+    assert read_table(tmp_path / "r").rows
 
 
 def test_a_run_whose_figure_is_missing_is_not_finished(tmp_path):
@@ -169,9 +217,9 @@ def test_a_run_whose_figure_is_missing_is_not_finished(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         folder.finish(rows(), draw=stopped)
-    assert not read_run(tmp_path / "r")["finished"]
+    assert not read_run(tmp_path / "r").finished
     folder.finish(rows(), draw=lambda table, path: path.write_bytes(b"png"))
-    assert read_run(tmp_path / "r")["finished"]
+    assert read_run(tmp_path / "r").finished
 
 
 def test_a_repeated_run_says_whether_its_table_is_the_same(tmp_path):
@@ -183,11 +231,11 @@ def test_a_repeated_run_says_whether_its_table_is_the_same(tmp_path):
     RunFolder.start(a_run(), tmp_path / "b").finish(measured(2.0))
     RunFolder.start(a_run(), tmp_path / "c").finish([*measured(1.0, f1=0.4), {"model": "y"}])
     run = read_run(first)
-    same = note_repeat(first, run, {"folder": str(tmp_path / "b")})
+    same = describe_repetition(first, run, tmp_path / "b")
     assert same == f"the table is that of {first}, but for the times"
-    other = note_repeat(first, run, {"folder": str(tmp_path / "c")})
+    other = describe_repetition(first, run, tmp_path / "c")
     assert other.startswith(f"not the table of {first}: 1 of 1 value changed, 1 row is in one run")
-    assert note_repeat(first, {**run, "finished": ""}, {"folder": str(first)}) == ""
+    assert describe_repetition(first, replace(run, finished=""), first) == ""
 
 
 def test_diff_shows_measures_and_no_ends_of_intervals(tmp_path, capsys):
@@ -211,7 +259,7 @@ def test_diff_shows_measures_and_no_ends_of_intervals(tmp_path, capsys):
 
 
 def test_an_image_of_two_classes_is_counted_once_over_all_classes():
-    from vernis.workflows.lab.thresholds import _counts
+    from vernis.verbs.lab.thresholds import _counts
 
     Y = np.asarray([[1, 1], [1, 0], [np.nan, 0]], np.float32)
     found = _counts(Y, np.full((3, 2), 0.9), 0.5)
@@ -220,18 +268,14 @@ def test_an_image_of_two_classes_is_counted_once_over_all_classes():
 
 
 def test_words_that_no_two_images_share_are_told_to_say_nothing():
-    from types import SimpleNamespace
+    from vernis.verbs.lab.models import _about_words
 
-    from vernis.workflows.lab.models import _about_words
-
-    assert "tell the models nothing" in _about_words(SimpleNamespace(texts=("one", "two")))
-    assert "file names" in _about_words(
-        SimpleNamespace(texts=("red apple", "red pear", "green apple", "green pear"))
-    )
+    assert "tell the models nothing" in _about_words(("one", "two"))
+    assert "file names" in _about_words(("red apple", "red pear", "green apple", "green pear"))
 
 
 def test_what_noise_costs_is_said_in_a_sentence_that_fits():
-    from vernis.workflows.lab.noise import _describe_loss
+    from vernis.verbs.lab.noise import _describe_loss
 
     assert _describe_loss(["mlknn"], {"mlknn": 0.067}) == "mlknn loses 6.7 points on average"
     assert _describe_loss(["mlknn"], {"mlknn": -0.017}) == "mlknn gains 1.7 points on average"

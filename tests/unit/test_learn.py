@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from vernis.adapters.catalog.catalog import SqliteCatalog
-from vernis.adapters.engine import ThreadEngine
 from vernis.domain.errors import (
+    InvalidValue,
     ModelError,
     NotFound,
     NothingToLearn,
@@ -22,13 +22,29 @@ from vernis.domain.types import (
     Statement,
     Taxonomy,
 )
-from vernis.workflows.learn import LearnSettings, learn_taxonomy
-from vernis.workflows.predict import SavedHead, predict_pictures
-from vernis.workflows.training_data import layer_slices, read_training_data
+from vernis.session.session import Session
+from vernis.session.vectors import layer_slices
+from vernis.verbs.decide.prediction import SavedHead, predict_pictures
+from vernis.verbs.steps import learn as verb
 
 SPACE = Space("toy", 12, "float32", {"layers": [["a", 8], ["b", 4]]})
-FAST = LearnSettings(n_draws=20, head={"hidden": [16], "min_updates": 80, "learning_rate": 5e-3})
+FAST = {"model": "bagged_mlp", "hidden": (16,)}
 CLASSES = ("bird", "fish", "tree")
+
+
+def session_over(catalog):
+    session = Session(catalog)
+    session.use_space(SPACE)
+    return session
+
+
+def learn(catalog, name, **settings):
+    return verb.work(session_over(catalog), verb.Settings(name, **settings))
+
+
+def record_of(catalog, result):
+    name, _, version = result.model.partition("@")
+    return next(r for r in catalog.models.records() if (r.name, str(r.version)) == (name, version))
 
 
 def digest(number):
@@ -57,12 +73,12 @@ def catalog(tmp_path):
 
 @pytest.mark.parametrize("name", ["kind", "tags"])
 def test_learns_saves_and_fills(catalog, name):
-    summary = learn_taxonomy(catalog, name, SPACE, FAST)
+    summary = learn(catalog, name, **FAST)
     assert summary.trained
-    assert (summary.n_images, summary.n_labelled) == (120, 90)
-    assert summary.model.metrics["basis"] == "out-of-bag"
-    assert summary.model.metrics["micro"]["f1"]["value"] > 0.9
-    predictions = catalog.models.predictions(summary.model)
+    assert (summary.images, summary.labelled) == (120, 90)
+    assert summary.measured == "out-of-bag"
+    assert summary.micro.f1.value > 0.9
+    predictions = catalog.models.predictions(record_of(catalog, summary))
     assert predictions["image_ids"].tolist() == catalog.ids
     assert np.isfinite(predictions["oob"]).all()
     guessed = predictions["ensemble"][90:].argmax(axis=1)
@@ -70,27 +86,28 @@ def test_learns_saves_and_fills(catalog, name):
 
 
 def test_a_second_run_trains_only_when_something_changed(catalog):
-    first = learn_taxonomy(catalog, "kind", SPACE, FAST)
-    again = learn_taxonomy(catalog, "kind", SPACE, FAST)
+    first = learn(catalog, "kind", **FAST)
+    again = learn(catalog, "kind", **FAST)
     assert not again.trained
     assert again.model == first.model
-    assert dict(again.thresholds) == dict(first.thresholds)
+    assert again.classes == first.classes
     assert again.notes == first.notes
     said = [Statement(catalog.ids[100], "fish", "yes")]
     catalog.labels.record("kind", said, source="human:me", verb="label")
-    assert learn_taxonomy(catalog, "kind", SPACE, FAST).model.version == 2
+    assert record_of(catalog, learn(catalog, "kind", **FAST)).version == 2
     catalog.labels.undo()
-    third = learn_taxonomy(catalog, "kind", SPACE, FAST)
-    assert third.model.fingerprint == first.model.fingerprint
+    third = learn(catalog, "kind", **FAST)
+    marks = [record_of(catalog, result).fingerprint for result in (first, third)]
+    assert marks[0] == marks[1]
     assert third.trained  # the latest model was another one
 
 
 def test_a_damaged_model_is_made_anew(catalog):
-    first = learn_taxonomy(catalog, "kind", SPACE, FAST).model
+    first = record_of(catalog, learn(catalog, "kind", **FAST))
     (catalog.folder / first.folder / "weights.npz").unlink()
-    again = learn_taxonomy(catalog, "kind", SPACE, FAST)
+    again = learn(catalog, "kind", **FAST)
     assert again.trained
-    assert again.model.version == 2
+    assert record_of(catalog, again).version == 2
 
 
 def test_duplicates_are_one_group_also_through_a_third(catalog):
@@ -103,47 +120,46 @@ def test_duplicates_are_one_group_also_through_a_third(catalog):
             DuplicateGroup("near", (b, c), b, "larger", (other,)),
         ]
     )
-    data = read_training_data(catalog, "kind", SPACE)
+    data = session_over(catalog).training_data("kind", SPACE)
     assert data.groups[0] == data.groups[1] == data.groups[2]
     assert len(np.unique(data.groups)) == 118
-    summary = learn_taxonomy(catalog, "kind", SPACE, FAST)
-    assert len(set(catalog.models.predictions(summary.model)["groups"][:3])) == 1
+    summary = learn(catalog, "kind", **FAST)
+    assert len(set(catalog.models.predictions(record_of(catalog, summary))["groups"][:3])) == 1
 
 
 def test_blanks_of_labelled_images_count_as_no_and_that_is_said(catalog):
-    data = read_training_data(catalog, "tags", SPACE)
+    data = session_over(catalog).training_data("tags", SPACE)
     assert data.n_assumed == 180
     assert np.isnan(data.Y[90:]).all()
     assert not np.isnan(data.Y[:90]).any()
-    summary = learn_taxonomy(catalog, "tags", SPACE, FAST)
+    summary = learn(catalog, "tags", **FAST)
     assert any("taken for 'no'" in note for note in summary.notes)
 
 
 def test_images_without_vector_are_left_out(catalog):
     more = FoundFile("new.jpg", digest("new"), 10, 0)
     catalog.images.apply_index([more], complete=False)
-    summary = learn_taxonomy(catalog, "kind", SPACE, FAST)
-    assert (summary.n_images, summary.n_without_vector) == (120, 1)
+    summary = learn(catalog, "kind", **FAST)
+    assert summary.images == 120
     assert any("1 image has no vector and was left out" in note for note in summary.notes)
 
 
 def test_precision_floor_holds_out_of_bag(catalog):
-    settings = LearnSettings(objective="precision", floor=0.95, n_draws=0, head=FAST.head)
-    summary = learn_taxonomy(catalog, "tags", SPACE, settings)
-    for name, threshold in summary.thresholds.items():
-        found = summary.model.metrics["classes"][name]["precision"]["value"]
-        assert threshold is None or found >= 0.95
+    summary = learn(catalog, "tags", objective="precision", floor=0.95, **FAST)
+    kept = [row for row in summary.classes if row.threshold is not None]
+    assert kept
+    assert min(row.precision for row in kept) >= 0.95
 
 
 def test_too_few_labels_are_said(catalog):
     with pytest.raises(NothingToLearn, match="0 labelled images"):
-        learn_taxonomy(catalog, "empty", SPACE, FAST)
+        learn(catalog, "empty", **FAST)
     said = [Statement(i, "fish", "yes") for i in catalog.ids[:20]]
     catalog.labels.record("empty", said, source="given", verb="import")
     with pytest.raises(NothingToLearn, match="one class only"):
-        learn_taxonomy(catalog, "empty", SPACE, FAST)
+        learn(catalog, "empty", **FAST)
     with pytest.raises(NotFound):
-        learn_taxonomy(catalog, "nothing", SPACE, FAST)
+        learn(catalog, "nothing", **FAST)
 
 
 class ToyReader:
@@ -156,15 +172,21 @@ class ToyReader:
         return lambda pixels: self._vectors[int(pixels[0, 0, 0])]
 
 
-def read_file(name):
-    if name == "bad":
-        raise UnreadableImage(name, "not a picture")
-    return np.full((1, 1, 3), int(name), np.uint8)
+class ToySession(Session):
+    """A session whose files are named by the number in their first pixel."""
+
+    def decoder(self, *, full_size=False):
+        def decode(path):
+            if path.name == "bad":
+                raise UnreadableImage(path, "not a picture")
+            return np.full((1, 1, 3), int(path.name), np.uint8)
+
+        return decode
 
 
 @pytest.mark.parametrize("name", ["kind", "tags"])
 def test_predicts_new_pictures_as_the_ensemble_did(catalog, name):
-    record = learn_taxonomy(catalog, name, SPACE, FAST).model
+    record = record_of(catalog, learn(catalog, name, **FAST))
     head = SavedHead.restore(*catalog.models.load(record))
     np.testing.assert_allclose(
         head.predict_proba(catalog.inputs),
@@ -172,9 +194,7 @@ def test_predicts_new_pictures_as_the_ensemble_did(catalog, name):
         atol=1e-6,
     )
     names = ["95", "bad", *(str(i) for i in range(90, 120))]
-    found = predict_pictures(
-        head, names, ToyReader(catalog.inputs), read_file=read_file, engine=ThreadEngine(2)
-    )
+    found = predict_pictures(ToySession(catalog), head, names, ToyReader(catalog.inputs))
     assert [p.image for p in found] == names
     assert found[1].reason == "not a picture"
     assert found[1].labels == ()
@@ -185,11 +205,11 @@ def test_predicts_new_pictures_as_the_ensemble_did(catalog, name):
 
 
 def test_vectors_of_another_space_are_refused(catalog):
-    record = learn_taxonomy(catalog, "kind", SPACE, FAST).model
+    record = record_of(catalog, learn(catalog, "kind", **FAST))
     head = SavedHead.restore(*catalog.models.load(record))
     other = ToyReader(catalog.inputs, Space("other", 12, "float32"))
     with pytest.raises(ModelError, match="learn again"):
-        predict_pictures(head, ["1"], other, read_file=read_file, engine=ThreadEngine(1))
+        predict_pictures(ToySession(catalog), head, ["1"], other)
 
 
 def test_slices_of_layers():
@@ -224,19 +244,18 @@ def test_reads_several_labels_of_real_pictures(real_data):
 
 
 def test_the_kernel_is_learned_when_nothing_is_said(catalog):
-    record = learn_taxonomy(catalog, "kind", SPACE, LearnSettings(n_draws=0)).model
+    record = record_of(catalog, learn(catalog, "kind"))
     assert catalog.models.load(record)[1]["head"]["head"] == "kernel"
-    named = LearnSettings(n_draws=0, model="kernel", n_components=400)
-    assert not learn_taxonomy(catalog, "kind", SPACE, named).trained
+    assert not learn(catalog, "kind", model="kernel", components=400).trained
 
 
 def test_parameters_of_networks_ask_for_networks(catalog):
-    record = learn_taxonomy(catalog, "kind", SPACE, FAST).model
+    record = record_of(catalog, learn(catalog, "kind", **FAST))
     saved = catalog.models.load(record)[1]["head"]
     assert saved["head"] == "bagged_mlp"
     assert saved["parameters"]["n_components"] == 100
     with pytest.raises(UsageError, match="'kernel' does not take 'epochs'; bagged_mlp, mlp do"):
-        learn_taxonomy(catalog, "kind", SPACE, LearnSettings(model="kernel", head={"epochs": 2}))
+        learn(catalog, "kind", model="kernel", epochs=2)
 
 
 @pytest.mark.parametrize("name", ["kind", "tags"])
@@ -248,12 +267,12 @@ def test_a_kernel_judges_each_image_without_it(catalog, name):
         source="human:me",
         verb="set",
     )
-    record = learn_taxonomy(catalog, name, SPACE, LearnSettings(n_draws=0)).model
+    record = record_of(catalog, learn(catalog, name))
     found = catalog.models.predictions(record)
     row = list(found["image_ids"]).index(odd)
     assert found["oob"][row].argmax() == 0  # what the others say, whatever its own label
     assert found["oob"][row, 1] < found["ensemble"][row, 1]
-    unlabelled = np.isnan(read_training_data(catalog, name, SPACE).Y).all(axis=1)
+    unlabelled = np.isnan(session_over(catalog).training_data(name, SPACE).Y).all(axis=1)
     assert unlabelled.any()
     assert np.allclose(found["oob"][unlabelled], found["ensemble"][unlabelled], atol=1e-4)
 
@@ -261,15 +280,15 @@ def test_a_kernel_judges_each_image_without_it(catalog, name):
 @pytest.mark.parametrize("name", ["kind", "tags"])
 @pytest.mark.parametrize("model", ["logistic", "kernel", "svm", "bagged_svm", "stacking"])
 def test_another_model_stands_in_the_heads_place(catalog, name, model):
-    settings = LearnSettings(n_draws=20, n_components=8, model=model)
-    summary = learn_taxonomy(catalog, name, SPACE, settings)
+    summary = learn(catalog, name, components=8, model=model)
+    record = record_of(catalog, summary)
     assert summary.trained
-    assert summary.model.metrics["micro"]["f1"]["value"] > 0.9
+    assert summary.micro.f1.value > 0.9
     assert any("weights: " in note for note in summary.notes) == (model == "stacking")
-    head = SavedHead.restore(*catalog.models.load(summary.model))
+    head = SavedHead.restore(*catalog.models.load(record))
     found = head.predict_proba(catalog.inputs)
-    expected = catalog.models.predictions(summary.model)["ensemble"]
+    expected = catalog.models.predictions(record_of(catalog, summary))["ensemble"]
     assert np.allclose(found, expected, atol=1e-5)
-    assert not learn_taxonomy(catalog, name, SPACE, settings).trained
-    with pytest.raises(NotFound, match=r"no model 'tree'; there are: bagged_mlp, .*stacking"):
-        learn_taxonomy(catalog, name, SPACE, LearnSettings(model="tree"))
+    assert not learn(catalog, name, components=8, model=model).trained
+    with pytest.raises(InvalidValue, match=r"expected model of kernel, .*stacking, got 'tree'"):
+        learn(catalog, name, model="tree")

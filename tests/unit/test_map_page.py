@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vernis.adapters.mosaic import LegendEntry, Tile, draw_mosaic, save_mosaic
-from vernis.adapters.sprites import SheetSettings, draw_sheets
 from vernis.adapters.thumbnails import FILE_NAME, ThumbnailCache
 from vernis.domain.errors import InvalidValue, StorageError
 from vernis.report.charts import save_figure
 from vernis.report.explore.map_grid import GridCell, draw_grid
 from vernis.report.map import page as map_page
 from vernis.report.map.model import COLORS, NONE, OTHER, Facet, MapView, SheetLevel, make_facet
+from vernis.report.map.mosaic import LegendEntry, Tile, draw_mosaic, save_mosaic
+from vernis.report.map.sprites import SheetSettings, draw_sheets
 
 
 def jpeg(color, size=(40, 30)):

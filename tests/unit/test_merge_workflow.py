@@ -5,7 +5,8 @@ import pytest
 from vernis.adapters.catalog.catalog import SqliteCatalog
 from vernis.domain.errors import UsageError
 from vernis.domain.types import FoundFile, Statement, Taxonomy
-from vernis.workflows.explore.merges import accept_merges
+from vernis.session.session import Session
+from vernis.verbs.see.label_merges import accept_merges
 
 
 @pytest.fixture
@@ -35,9 +36,9 @@ def test_every_source_keeps_its_word_and_one_undo_takes_all_back(catalog):
     labels.record("tags", [Statement(ids[4], "bottel", "yes", 0.7)], source="model:m", verb="learn")
     before = {i: said(catalog, i) for i in ids}
 
-    done = accept_merges(catalog, "tags", [("bottel", "botle"), ("botle", "bottle")])
+    done = accept_merges(Session(catalog), "tags", [("bottel", "botle"), ("botle", "bottle")])
 
-    assert done["merges"] == 2
+    assert done.merges == 2
     assert said(catalog, ids[0]) == {("given", "bottle", "yes")}
     assert said(catalog, ids[1]) == {("human:ada", "bottle", "yes")}
     assert said(catalog, ids[2]) == {("given", "bottle", "yes")}
@@ -52,7 +53,7 @@ def test_single_taxonomies_move_too(catalog):
     catalog.labels.define(Taxonomy("tags", "single", ("Can", "can")))
     given = [Statement(ids[0], "Can", "yes"), Statement(ids[1], "can", "yes")]
     catalog.labels.record("tags", given, source="given", verb="import")
-    accept_merges(catalog, "tags", [("Can", "can")])
+    accept_merges(Session(catalog), "tags", [("Can", "can")])
     assert said(catalog, ids[0]) == said(catalog, ids[1]) == {("given", "can", "yes")}
 
 
@@ -66,4 +67,4 @@ def test_single_taxonomies_move_too(catalog):
 def test_contradictions_are_refused(catalog, pairs, message):
     catalog.labels.define(Taxonomy("tags", "multi", ("a", "b", "c")))
     with pytest.raises(UsageError, match=message):
-        accept_merges(catalog, "tags", pairs)
+        accept_merges(Session(catalog), "tags", pairs)

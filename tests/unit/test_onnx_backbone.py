@@ -36,14 +36,14 @@ def noise(seed: int, height: int = 256, width: int = 300) -> Pixels:
     return np.kron(coarse, np.ones((height // 8, width // 9, 1), np.uint8)).astype(np.uint8)
 
 
-@pytest.fixture(scope="module", params=zoo.PRECISIONS)
+@pytest.fixture(scope="module", params=zoo.ARITHMETICS)
 def backbone(request: pytest.FixtureRequest) -> OnnxBackbone:
-    return zoo.open_backbone(precision=request.param)
+    return zoo.open_backbone(arithmetic=request.param)
 
 
 @pytest.fixture(scope="module")
 def fp32() -> OnnxBackbone:
-    return zoo.open_backbone(precision="fp32")
+    return zoo.open_backbone(arithmetic="fp32")
 
 
 # ---------------------------------------------------------------- the files
@@ -174,7 +174,7 @@ def test_layers_at_several_sides_are_joined(backbone: OnnxBackbone) -> None:
         ["pooled@128", 1280],
     ]
     vector = reader.open()(picture)
-    small = zoo.open_backbone(precision=backbone.name.partition("@")[2], side=128)  # type: ignore[arg-type]
+    small = zoo.open_backbone(arithmetic=backbone.name.partition("@")[2], side=128)  # type: ignore[arg-type]
     np.testing.assert_array_equal(vector[-1280:], small.reader("pooled").open()(picture))
     np.testing.assert_array_equal(vector[320:1600], backbone.reader("pooled").open()(picture))
     with pytest.raises(UsageError, match="'pooled@big'"):
@@ -193,7 +193,7 @@ def test_a_space_is_named_by_what_it_holds() -> None:
         space(side=128),
         space(fit="crop"),
         space(layer="stage6.pooled"),
-        *(space(precision=p) for p in zoo.PRECISIONS),
+        *(space(arithmetic=p) for p in zoo.ARITHMETICS),
     }
     # the default precision is one of the two listed
     assert len(spaces) == 5
@@ -216,7 +216,7 @@ def test_the_zoo_refuses_what_it_does_not_have(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="multiple of 32"):
         zoo.open_backbone(side=200)
     with pytest.raises(UsageError, match="fp32"):
-        zoo.open_backbone(precision="int4")  # type: ignore[arg-type]
+        zoo.open_backbone(arithmetic="int4")  # type: ignore[arg-type]
     with pytest.raises(ModelError, match="no such model file"):
         zoo.open_backbone(str(tmp_path / "own.onnx"))
 
@@ -263,7 +263,7 @@ def test_the_size_of_the_decoded_picture_hardly_matters(backbone: OnnxBackbone) 
 
 
 def test_other_sides_give_other_maps(fp32: OnnxBackbone) -> None:
-    small = zoo.open_backbone(precision="fp32", side=128)
+    small = zoo.open_backbone(arithmetic="fp32", side=128)
     assert small.layers["features"] == (1280, 4, 4)
     assert small.feature_map(noise(5), "features").shape == (1280, 4, 4)
 
@@ -309,8 +309,8 @@ def test_int8_keeps_the_neighbours_of_real_pictures(real_data: Path) -> None:
     paths = sorted((real_data / "clothing_a" / "images").rglob("*.jpg"))[::4]
     pictures = [decode(path) for path in paths]
     neighbors = []
-    for precision in zoo.PRECISIONS:
-        read = zoo.open_backbone(precision=precision).reader("pooled").open()
+    for precision in zoo.ARITHMETICS:
+        read = zoo.open_backbone(arithmetic=precision).reader("pooled").open()
         vectors = np.stack([read(picture) for picture in pictures]).astype(np.float32)
         vectors -= vectors.mean(axis=0)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)

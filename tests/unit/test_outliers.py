@@ -24,9 +24,12 @@ from vernis.domain.types import (
     Statement,
     Taxonomy,
 )
-from vernis.workflows.explore.leakage import find_leakage, leakage_document
-from vernis.workflows.explore.outliers import find_outliers
-from vernis.workflows.review import accept_issues, dismiss_issues, select_issues
+from vernis.session.session import Session
+from vernis.verbs.decide.decisions import accept_issues, dismiss_issues, select_issues
+from vernis.verbs.decide.deduplication import DuplicateSearch
+from vernis.verbs.see import leakage
+from vernis.verbs.see.leaked_pairs import find_leakage
+from vernis.verbs.see.outlier_scores import find_outliers
 
 SPACE = Space("toy", 8, "float32")
 N = 120
@@ -98,14 +101,14 @@ def test_the_score_is_half_at_the_threshold():
 
 
 def test_verdicts_on_outliers_stick(catalog):
-    summary = find_outliers(catalog, SPACE)
+    summary = find_outliers(Session(catalog), SPACE)
     assert summary.images == N
     assert summary.flagged == len(catalog.issues.select(("outlier",)))
     worst = select_issues(catalog, "outlier", worst=3)
     assert {issue.image_id for issue in worst} == {catalog.ids[i] for i in STRANGERS}
     dismiss_issues(catalog, worst[:1], who="ann")
     accept_issues(catalog, worst[1:2], who="ann")
-    find_outliers(catalog, SPACE)
+    find_outliers(Session(catalog), SPACE)
     after = {issue.image_id: issue.verdict for issue in catalog.issues.select(("outlier",))}
     assert after[worst[0].image_id] == "dismissed"
     assert after[worst[1].image_id] == "accepted"
@@ -116,15 +119,15 @@ def test_verdicts_on_outliers_stick(catalog):
 
 
 def test_class_outliers_stand_beside_the_others(catalog):
-    find_outliers(catalog, SPACE)
-    summary = find_outliers(catalog, SPACE, "kind")
+    find_outliers(Session(catalog), SPACE)
+    summary = find_outliers(Session(catalog), SPACE, "kind")
     assert summary.unjudged == ("rare",)
     assert summary.images == N - 2
     issues = catalog.issues.select(("outlier",), "kind")
     assert (catalog.ids[6], "even") in {(i.image_id, i.label) for i in issues}
     assert catalog.issues.select(("outlier",), "")
     with pytest.raises(NotFound):
-        find_outliers(catalog, SPACE, "colour")
+        find_outliers(Session(catalog), SPACE, "colour")
 
 
 def test_too_few_images(tmp_path):
@@ -133,9 +136,9 @@ def test_too_few_images(tmp_path):
         few.images.apply_index(files, complete=True)
         few.vectors.append(SPACE, [digest(1)], np.ones((1, 8), dtype="f4"))
         with pytest.raises(UsageError, match="too few"):
-            find_outliers(few, SPACE)
+            find_outliers(Session(few), SPACE)
         with pytest.raises(UsageError, match="no split is declared"):
-            find_leakage(few)
+            find_leakage(Session(few))
 
 
 def test_duplicates_across_splits_are_listed(catalog):
@@ -152,31 +155,29 @@ def test_duplicates_across_splits_are_listed(catalog):
         ),
     ]
     catalog.issues.replace_groups(groups)
-    found = find_leakage(catalog)
+    found = find_leakage(Session(catalog))
     assert list(found.splits.items()) == [("train", 60), ("val", 20), ("test", 40)]
     pairs = [(p.a.id, p.b.id, p.kind) for p in found.pairs]
     assert pairs == [(ids[2], ids[5], "bytes"), (ids[0], ids[3], "near")]  # 1 and 4 are both train
     assert found.by_splits == {("val", "test"): 1, ("train", "test"): 1}
     assert found.affected[("test", "train")] == 1
     assert len(found.groups) == 2
-    document = leakage_document(found)
-    assert document["affected"][0] == {
-        "split": "train",
-        "with": "test",
-        "images": 1,
-        "share": 1 / 60,
-    }
-    assert document["pairs"][0]["kind"] == "bytes"
+    Session(catalog).results.keep("duplicate-search", DuplicateSearch(()))
+    result = leakage.work(Session(catalog), leakage.Settings())
+    assert result.affected[0] == leakage.AffectedRow("train", "test", 1, 1 / 60)
+    assert result.pairs[0].kind == "bytes"
     judged = select_issues(catalog, "duplicate", [str(ids[0]), str(ids[3])])
     dismiss_issues(catalog, judged, who="ann")
-    assert len(find_leakage(catalog).pairs) == 1
+    assert len(find_leakage(Session(catalog)).pairs) == 1
 
 
 def test_a_looser_similarity_finds_more(catalog):
-    loose = find_leakage(catalog, space=SPACE, similarity=0.98)
+    loose = find_leakage(Session(catalog), space=SPACE, similarity=0.98)
     assert loose.pairs
     assert {p.kind for p in loose.pairs} == {"similar"}
     assert all(p.a.split != p.b.split and p.similarity >= 0.98 for p in loose.pairs)
-    assert len(find_leakage(catalog, space=SPACE, similarity=0.95).pairs) > len(loose.pairs)
+    assert len(find_leakage(Session(catalog), space=SPACE, similarity=0.95).pairs) > len(
+        loose.pairs
+    )
     with pytest.raises(InvalidValue, match="between 0 and 1"):
-        find_leakage(catalog, similarity=0.9)
+        find_leakage(Session(catalog), similarity=0.9)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 from datetime import datetime
 from pathlib import Path
@@ -13,12 +12,11 @@ import numpy as np
 import pytest
 
 from vernis.adapters.catalog.catalog import SqliteCatalog
-from vernis.adapters.engine import ThreadEngine
-from vernis.adapters.pixels import thumbnail_jpeg
 from vernis.domain.errors import InvalidValue, StorageError, UnreadableImage
 from vernis.domain.types import (
     DuplicateGroup,
     DuplicatePair,
+    Estimate,
     FoundFile,
     Issue,
     Statement,
@@ -26,10 +24,12 @@ from vernis.domain.types import (
     Taxonomy,
 )
 from vernis.report.model import ReportData
-from vernis.workflows.quality import count_open_quality
-from vernis.workflows.report import ReportSettings, write_report
-from vernis.workflows.report_data import collect_report
-from vernis.workflows.report_summaries import read_interval, read_number
+from vernis.session.session import Session
+from vernis.verbs.decide.filling import FillSummary
+from vernis.verbs.decide.label_judgement import LabelJudgement
+from vernis.verbs.start import report
+from vernis.verbs.start.report_data import collect_report
+from vernis.verbs.steps.quality import count_open_quality
 
 NAMES = [f"{letter}/<script>alert({i})</script>.jpg" for i, letter in enumerate("aabbcc")]
 CLASSES = ("a", "b", "c")
@@ -77,31 +77,67 @@ def fill_with_findings(catalog: SqliteCatalog) -> None:
         [DuplicateGroup("pixels", (ids[2], ids[3]), ids[3], "larger", (pair,), {"letter": ("b",)})]
     )
     catalog.issues.replace_suggestions("letter", [Suggestion(ids[5], "letter", "c", 0.97)])
-    catalog.runs.finish(
-        "label_issues:letter",
-        "x",
-        {"wrong": {"count": 1.2, "low": 1, "high": 3, "depth": 2}, "scorer": "softmin"},
+    results = Session(catalog).results
+    judgement = LabelJudgement(
+        taxonomy="letter",
+        scorer="softmin",
+        space="toy",
+        n_labelled=5,
+        n_judged=5,
+        flagged=1,
+        wrong=Estimate(1.2, 1, 3),
+        n_worth_reading=2,
+        n_expected=1.1,
+        n_in_duplicates=0,
     )
-    catalog.runs.finish(
-        "fill:letter",
-        "x",
-        {"precision": 0.95, "measured": 0.97, "bound": 0.951, "notes": ["careful"]},
-    )
+    results.keep("label_issues:letter", judgement)
+    results.keep("fill:letter", FILLED)
+
+
+FILLED = FillSummary(
+    taxonomy="letter",
+    model="letter@1",
+    precision=0.95,
+    confidence=0.95,
+    n_images=6,
+    n_labelled=5,
+    suggested=1,
+    filled=1,
+    n_abstained=0,
+    n_out_of_distribution=0,
+    filling_rate_before=5 / 6,
+    filling_rate_after=1.0,
+    measured=0.97,
+    bound=0.951,
+    label_noise=0.0,
+    held_out=5,
+    groups=5,
+    basis="",
+    bias="",
+    classes={},
+    notes=("careful",),
+)
 
 
 def read_picture(image):
     return np.full((30, 40, 3), image.id * 20, np.uint8)
 
 
+class DrawnSession(Session):
+    """A session whose pictures come from a function."""
+
+    def __init__(self, catalog, reader):
+        super().__init__(catalog)
+        self._reader = reader
+
+    def pictures(self, *, full_size=False):
+        return self._reader
+
+
 def write(catalog, out: Path, reader=read_picture, **settings):
-    return write_report(
-        catalog,
-        out,
-        engine=ThreadEngine(2),
-        read_picture=reader,
-        thumbnail=thumbnail_jpeg,
-        version="0.1.0",
-        settings=ReportSettings(**settings),
+    return report.work(
+        DrawnSession(catalog, reader),
+        report.Settings(out=out, workers=2, **settings),
         created=datetime(2026, 11, 24, 2, 40),
     )
 
@@ -113,7 +149,11 @@ def rows(out: Path, name: str):
 
 def collect(catalog, max_items: int = 100) -> ReportData:
     return collect_report(
-        catalog, max_items=max_items, max_suggestions=max_items, created="today", version="0.1.0"
+        Session(catalog),
+        max_items=max_items,
+        max_suggestions=max_items,
+        created="today",
+        version="0.1.0",
     )[0]
 
 
@@ -177,18 +217,18 @@ def test_quality_issues_are_counted_as_a_run_counts_them(catalog, tmp_path):
     ids = [image.id for image in catalog.images.all()]
     issues = [Issue("dark", i, 0.1) for i in ids[:3]] + [Issue("blurry", ids[0], 0.2)]
     catalog.issues.replace(("dark", "blurry"), issues)
-    page = write(catalog, tmp_path / "report").page.read_text(encoding="utf-8")
+    page = Path(write(catalog, tmp_path / "report").page).read_text(encoding="utf-8")
     assert re.search(r"Quality issues</span>\s*<span[^>]*>4<", page)
     assert "in 3 images, mostly dark" in page
     assert "3 pictures are poor" in page
-    assert count_open_quality(catalog) == (4, 3)
+    assert count_open_quality(Session(catalog)) == (4, 3)
 
 
 def test_an_empty_catalog_gives_a_report(tmp_path):
     with SqliteCatalog.create(tmp_path / "empty.vernis") as empty:
         summary = write(empty, tmp_path / "report")
     assert summary.images == 0
-    assert "Nothing suspicious" in summary.page.read_text(encoding="utf-8")
+    assert "Nothing suspicious" in Path(summary.page).read_text(encoding="utf-8")
 
 
 def test_thumbnails_are_drawn_once_and_for_shown_images_only(catalog, tmp_path):
@@ -197,10 +237,10 @@ def test_thumbnails_are_drawn_once_and_for_shown_images_only(catalog, tmp_path):
     shown = rows(out, "images")
     assert first.images == len(shown) == first.drawn == 5
     assert all((out / row["thumb"]).read_bytes()[:2] == b"\xff\xd8" for row in shown)
-    page = first.page.read_bytes()
+    page = Path(first.page).read_bytes()
     again = write(catalog, out)
     assert again.drawn == 0
-    assert again.page.read_bytes() == page
+    assert Path(again.page).read_bytes() == page
 
 
 def test_a_picture_that_cannot_be_read_is_shown_without_a_preview(catalog, tmp_path):
@@ -218,7 +258,7 @@ def test_a_picture_that_cannot_be_read_is_shown_without_a_preview(catalog, tmp_p
 
 def test_a_full_disk_ends_the_report_and_leaves_the_old_one(catalog, tmp_path):
     out = tmp_path / "report"
-    before = write(catalog, out).page.read_bytes()
+    before = Path(write(catalog, out).page).read_bytes()
 
     def reader(image):
         raise StorageError("the disk is full")
@@ -229,6 +269,7 @@ def test_a_full_disk_ends_the_report_and_leaves_the_old_one(catalog, tmp_path):
 
 
 def test_curves_stand_on_the_out_of_bag_predictions(catalog):
+    measures = ("f1", "precision", "recall", "f2", "average_precision")
     ids = [catalog.images.find(name).id for name in NAMES]
     oob = np.array(
         [[0.9, 0.1, 0], [0.4, 0.6, 0], [0.2, 0.8, 0], [0.1, 0.9, 0], [0, 0.3, 0.7], [0, 0, 1]],
@@ -239,7 +280,15 @@ def test_curves_stand_on_the_out_of_bag_predictions(catalog):
         "space",
         arrays={"w": np.zeros(1)},
         settings={"classes": list(CLASSES), "thresholds": {"a": 0.5}, "notes": ["careful"]},
-        metrics={"micro": {"f1": {"value": 0.8, "low": 0.7, "high": 0.9}}, "classes": {}},
+        metrics={
+            "confidence": 0.95,
+            "micro": {
+                key: {"value": 0.8 - i / 50, "low": 0.7, "high": 0.9}
+                for i, key in enumerate(measures)
+            },
+            "macro": {key: {"value": 0.7, "low": 0.6, "high": 0.8} for key in measures},
+            "classes": {},
+        },
         fingerprint="x",
         predictions={"image_ids": np.array(ids), "oob": oob, "ensemble": oob},
     )
@@ -258,11 +307,13 @@ def test_curves_stand_on_the_out_of_bag_predictions(catalog):
 
 def test_settings_are_checked():
     with pytest.raises(InvalidValue, match="max_items"):
-        ReportSettings(max_items=0)
+        report.Settings(max_items=0)
 
 
-def test_summaries_are_read_in_every_shape():
-    assert read_interval({"wrong": 3, "wrong_low": 1, "wrong_high": 4}, "wrong").high == 4
-    assert read_interval({"wrong": {"value": 3, "low": None}}, "wrong").value == 3
-    assert read_interval({"wrong": "many"}, "wrong") is None
-    assert read_number({"a": True, "b": math.nan, "c": 2}, "a", "b", "c") == 2
+def test_results_of_another_version_are_as_good_as_none(catalog):
+    wrong = {"type": "LabelJudgement", "version": 0, "value": {}}
+    catalog.runs.finish("label_issues:letter", "x", wrong)
+    catalog.runs.finish("fill:letter", "x", {"precision": 0.95, "estimate": 3})
+    data = collect(catalog)
+    assert data.label_issues == ()
+    assert data.fills == ()

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from vernis.adapters.catalog.catalog import SqliteCatalog
-from vernis.domain.errors import NotFound, NothingToLearn, UsageError
+from vernis.domain.errors import InvalidValue, NotFound, NothingToLearn, UsageError
+from vernis.domain.ports import silent
 from vernis.domain.types import (
     DuplicateGroup,
     DuplicatePair,
@@ -18,14 +19,22 @@ from vernis.domain.types import (
     Statement,
     Taxonomy,
 )
-from vernis.workflows.label_issues import LabelIssueSettings, judge_labels
-from vernis.workflows.listing import label_issue_rows
-from vernis.workflows.review import accept_issues, dismiss_issues, select_issues
+from vernis.session.session import Session
+from vernis.verbs.decide import issues as listing
+from vernis.verbs.decide.decisions import accept_issues, dismiss_issues, select_issues
+from vernis.verbs.decide.label_judgement import JudgementSettings
+from vernis.verbs.decide.label_judgement import judge_labels as judge
 
 SPACE = Space("toy", 12, "float32", {"layers": [["a", 8], ["b", 4]]})
 CLASSES = ("bird", "fish", "tree")
 N, LABELLED = 210, 180
 WRONG = tuple(range(0, 180, 13))
+
+
+def judge_labels(catalog, taxonomy, settings=None, progress=silent):
+    session = Session(catalog, progress=progress)
+    session.use_space(SPACE)
+    return judge(session, taxonomy, settings)
 
 
 def digest(number: int) -> str:
@@ -62,7 +71,7 @@ def truth(number: int) -> str:
 
 
 def test_the_planted_labels_are_flagged_with_the_right_class_and_evidence(catalog):
-    summary = judge_labels(catalog, "kind", SPACE)
+    summary = judge_labels(catalog, "kind")
     issues = catalog.issues.select(("label",), "kind")
     wrong = {catalog.ids[i]: truth(i) for i in WRONG}
     found = [issue for issue in issues if issue.image_id in wrong]
@@ -73,19 +82,19 @@ def test_the_planted_labels_are_flagged_with_the_right_class_and_evidence(catalo
         assert issue.evidence["suggested"] == [wrong[issue.image_id]]
         assert issue.evidence["probability"] > 0.2
         assert {n["label"] for n in issue.evidence["neighbors"]} == {wrong[issue.image_id]}
-    assert summary.wrong["low"] <= len(WRONG) <= summary.wrong["high"]
+    assert summary.wrong.low <= len(WRONG) <= summary.wrong.high
     everything = catalog.issues.select(("label",), "kind", flagged_only=False)
     assert len(everything) == summary.n_judged == LABELLED
 
 
 def test_a_closed_taxonomy_has_replaced_labels_an_open_one_no_missing_ones(catalog):
-    judge_labels(catalog, "closed", SPACE)
+    judge_labels(catalog, "closed")
     ranked = catalog.issues.select(("label",), "closed", flagged_only=False)[: len(WRONG)]
     assert {issue.image_id for issue in ranked} == {catalog.ids[i] for i in WRONG}
     worst = catalog.issues.select(("label",), "closed")[0]
     assert worst.evidence["change"] == "replaced"
     assert len(worst.evidence["given"]) == len(worst.evidence["suggested"]) == 1
-    summary = judge_labels(catalog, "tags", SPACE)
+    summary = judge_labels(catalog, "tags")
     changes = {i.evidence["change"] for i in catalog.issues.select(("label",), "tags")}
     assert "missing" not in changes
     assert any("open" in note for note in summary.notes)
@@ -97,17 +106,17 @@ def test_nothing_is_judged_again_until_something_changes(catalog):
     def progress(task, done, total, note=""):
         calls.append(task)
 
-    first = judge_labels(catalog, "kind", SPACE, progress=progress)
+    first = judge_labels(catalog, "kind", progress=progress)
     assert calls
     calls.clear()
-    assert judge_labels(catalog, "kind", SPACE, progress=progress) == first
+    assert judge_labels(catalog, "kind", progress=progress) == first
     assert not calls
-    judge_labels(catalog, "kind", SPACE, LabelIssueSettings(scorer="mse"), progress=progress)
+    judge_labels(catalog, "kind", JudgementSettings(scorer="mse"), progress=progress)
     assert calls
 
 
 def test_accepting_changes_the_label_in_one_batch_that_undo_takes_back(catalog):
-    judge_labels(catalog, "kind", SPACE)
+    judge_labels(catalog, "kind")
     before = catalog.labels.matrix("kind").values.copy()
     chosen = select_issues(catalog, "kind", worst=3)
     result = accept_issues(catalog, chosen, who="ann")
@@ -127,7 +136,7 @@ def test_accepting_changes_the_label_in_one_batch_that_undo_takes_back(catalog):
 
 
 def test_accepting_in_a_multi_label_taxonomy_says_no_and_yes(catalog):
-    judge_labels(catalog, "closed", SPACE)
+    judge_labels(catalog, "closed")
     issue = select_issues(catalog, "closed", worst=1)[0]
     accept_issues(catalog, [issue], who="ann")
     said = {
@@ -139,11 +148,11 @@ def test_accepting_in_a_multi_label_taxonomy_says_no_and_yes(catalog):
 
 
 def test_a_dismissed_issue_stays_dismissed_and_confirmed_labels_are_not_judged(catalog):
-    judge_labels(catalog, "kind", SPACE)
+    judge_labels(catalog, "kind")
     kept, mended = select_issues(catalog, "kind", worst=2)
     dismiss_issues(catalog, [kept], who="ann")
     accept_issues(catalog, [mended], who="ann")
-    summary = judge_labels(catalog, "kind", SPACE)
+    summary = judge_labels(catalog, "kind")
     assert summary.n_judged == LABELLED - 1
     dismissed = catalog.issues.select(("label",), "kind", verdicts=("dismissed",))
     assert [issue.image_id for issue in dismissed] == [kept.image_id]
@@ -159,9 +168,9 @@ def test_duplicates_that_disagree_are_label_issues(catalog):
     pair = DuplicatePair(a, b, "pixels", 1.0)
     group = DuplicateGroup("pixels", (a, b), a, "larger", (pair,), conflicts=("kind",))
     catalog.issues.replace_groups([group])
-    summary = judge_labels(catalog, "kind", SPACE)
+    summary = judge_labels(catalog, "kind")
     evidence = {i.image_id: i.evidence for i in catalog.issues.select(("label",), "kind")}
-    assert summary.in_duplicates == 2
+    assert summary.n_in_duplicates == 2
     flagged = {a, b} & set(evidence)
     assert flagged
     for image in flagged:
@@ -169,7 +178,7 @@ def test_duplicates_that_disagree_are_label_issues(catalog):
 
 
 def test_what_is_meant_must_be_said_and_exist(catalog):
-    judge_labels(catalog, "kind", SPACE)
+    judge_labels(catalog, "kind")
     with pytest.raises(UsageError, match="--worst"):
         select_issues(catalog, "kind")
     with pytest.raises(UsageError, match="--worst"):
@@ -186,19 +195,30 @@ def test_what_is_meant_must_be_said_and_exist(catalog):
 def test_too_few_labels_are_refused_in_one_line(catalog):
     catalog.labels.define(Taxonomy("new", "single", ("a", "b")))
     with pytest.raises(NothingToLearn, match="'new' has 0 labelled images"):
-        judge_labels(catalog, "new", SPACE)
+        judge_labels(catalog, "new")
 
 
-def test_issues_can_be_listed_by_the_chance_of_several_wrong_labels():
+def test_issues_can_be_listed_by_the_chance_of_several_wrong_labels(catalog):
+    judgement = judge_labels(catalog, "kind")
     chances = {1: (0.1, 0.2), 2: (0.3, 0.9), 3: (0.2, 0.2), 4: (0.4, None)}
     issues = [
-        Issue("label", image, score, taxonomy="kind", evidence={"several": several})
-        for image, (score, several) in chances.items()
+        Issue(
+            "label",
+            catalog.ids[image],
+            score,
+            taxonomy="kind",
+            evidence={"probability_of_multiple": chance},
+        )
+        for image, (score, chance) in chances.items()
     ]
-    uris = {image: f"{image}.jpg" for image in chances}
-    by_score = [row["image"] for row in label_issue_rows(issues, uris)]
-    assert by_score == ["1.jpg", "3.jpg", "2.jpg", "4.jpg"]
-    by_several = label_issue_rows(issues, uris, "several")
-    assert [row["image"] for row in by_several] == ["2.jpg", "1.jpg", "3.jpg", "4.jpg"]
-    with pytest.raises(UsageError, match="order of score or several, got 'worst'"):
-        label_issue_rows(issues, uris, "worst")
+    catalog.issues.replace(("label",), issues, "kind")
+
+    def listed(sort):
+        found = listing.work(Session(catalog), listing.Settings("kind", sort=sort))
+        assert found.judgement == judgement
+        return [row.image for row in found.rows]
+
+    assert listed("score") == ["001.jpg", "003.jpg", "002.jpg", "004.jpg"]
+    assert listed("multiple") == ["002.jpg", "001.jpg", "003.jpg", "004.jpg"]
+    with pytest.raises(InvalidValue, match="expected sort of score, multiple, got 'worst'"):
+        listing.Settings("kind", sort="worst")

@@ -16,7 +16,8 @@ from vernis.core.explore.spaces import (
 )
 from vernis.domain.errors import UsageError
 from vernis.domain.types import Space
-from vernis.workflows.explore.spaces import refuse_taken_name
+from vernis.session.session import Session
+from vernis.verbs.networks.space_names import refuse_taken_name
 
 
 @pytest.mark.parametrize("shape", [(60, 8), (12, 30)])
@@ -103,9 +104,9 @@ def test_a_taken_name_is_refused_with_what_differs(tmp_path, change, known, aske
     with SqliteCatalog.create(tmp_path / "x.vernis") as catalog:
         held = Space("mine", 4, "float16", RECIPE)
         catalog.vectors.append(held, ["0" * 64], np.zeros((1, 4), np.float16))
-        refuse_taken_name(catalog, held, ())
+        refuse_taken_name(Session(catalog), held)
         with pytest.raises(UsageError) as refused:
-            refuse_taken_name(catalog, Space("mine", 4, "float16", RECIPE | change), ())
+            refuse_taken_name(Session(catalog), Space("mine", 4, "float16", RECIPE | change))
     before, _, after = str(refused.value).partition(", not of ")
     assert known in before
     assert asked in after

@@ -14,7 +14,8 @@ from vernis.cli.main import main
 from vernis.core.words import topics as core
 from vernis.domain.errors import InvalidValue, NotFound, NothingToLearn, UsageError
 from vernis.domain.types import FoundFile, Statement, Taxonomy
-from vernis.workflows.explore.topics import (
+from vernis.session.session import Session
+from vernis.verbs.see.topic_models import (
     TopicSettings,
     accept_topics,
     find_topics,
@@ -100,31 +101,31 @@ def test_planted_themes_are_found_and_coherent():
 
 
 def test_no_more_topics_than_the_data_carries(catalog):
-    document = find_topics(catalog, "keywords")
-    assert document["k"] == 16 // 3
-    assert "5 topics at most" in document["notes"][0]
-    assert document["images"] == N
+    document = find_topics(Session(catalog), "keywords")
+    assert document.k == 16 // 3
+    assert "5 topics at most" in document.notes[0]
+    assert document.images == N
     catalog.labels.define(Taxonomy("few", "multi", ("a", "b")))
     with pytest.raises(NothingToLearn, match="too few for two topics"):
-        find_topics(catalog, "few")
+        find_topics(Session(catalog), "few")
     with pytest.raises(NotFound):
-        find_topics(catalog, "colours")
+        find_topics(Session(catalog), "colours")
 
 
 def test_topics_become_a_taxonomy_that_one_undo_takes_back(catalog):
-    document = find_topics(catalog, "keywords", TopicSettings(ks=(2, 3)))
-    assert [t["number"] for t in document["topics"]] == [1, 2, 3]
+    document = find_topics(Session(catalog), "keywords", TopicSettings(ks=(2, 3)))
+    assert [t.number for t in document.topics] == [1, 2, 3]
     themes = {}
-    for topic in document["topics"]:
-        held = [catalog.themes[image] for image in topic["members"]]
+    for topic in document.topics:
+        held = [catalog.themes[image] for image in topic.members]
         theme = max(set(held), key=held.count)
         assert held.count(theme) / len(held) > 0.9
-        assert set(topic["name"].split(" / ")) <= {*THEMES[theme], "colour"}
-        assert topic["npmi"] > 0
-        assert topic["umass"] < 0.1
-        themes[topic["number"]] = theme
-    name_topics(catalog, "keywords", themes)
-    accepted = accept_topics(catalog, "keywords")
+        assert set(topic.name.split(" / ")) <= {*THEMES[theme], "colour"}
+        assert topic.npmi > 0
+        assert topic.umass < 0.1
+        themes[topic.number] = theme
+    name_topics(Session(catalog), "keywords", themes)
+    accepted = accept_topics(Session(catalog), "keywords")
     assert accepted.taxonomy == "keywords_topics"
     assert set(accepted.classes) == set(THEMES)
     matrix = catalog.labels.matrix("keywords_topics")
@@ -137,18 +138,18 @@ def test_topics_become_a_taxonomy_that_one_undo_takes_back(catalog):
 
 def test_numbers_and_names_stay_when_labels_are_added(catalog):
     settings = TopicSettings(ks=(3,))
-    first = find_topics(catalog, "keywords", settings)
-    name_topics(catalog, "keywords", {2: "mine"})
-    before = {t["number"]: set(t["members"]) for t in first["topics"]}
+    first = find_topics(Session(catalog), "keywords", settings)
+    name_topics(Session(catalog), "keywords", {2: "mine"})
+    before = {t.number: set(t.members) for t in first.topics}
     images = [image.id for image in catalog.images.all()][N:]
     said = [Statement(i, label, "yes") for i in images for label in THEMES["beach"]]
     catalog.labels.record("keywords", said, source="given", verb="import")
-    after = find_topics(catalog, "keywords", TopicSettings(ks=(3,), seed=4))
-    for topic in after["topics"]:
-        old = before[topic["number"]]
-        assert len(old & set(topic["members"])) > 0.85 * len(old)
-    assert {t["number"]: t["name"] for t in after["topics"]}[2] == "mine"
-    assert stored_topics(catalog, "keywords")["topics"][1]["named_by"] == "person"
+    after = find_topics(Session(catalog), "keywords", TopicSettings(ks=(3,), seed=4))
+    for topic in after.topics:
+        old = before[topic.number]
+        assert len(old & set(topic.members)) > 0.85 * len(old)
+    assert {t.number: t.name for t in after.topics}[2] == "mine"
+    assert stored_topics(Session(catalog), "keywords").topics[1].named_by == "person"
 
 
 def test_a_name_leaves_the_stored_topics_as_they_are(catalog, capsys):
@@ -171,12 +172,12 @@ def test_a_name_leaves_the_stored_topics_as_they_are(catalog, capsys):
 
 def test_wrong_numbers_and_settings_are_refused(catalog):
     with pytest.raises(NotFound, match="vernis topics keywords"):
-        accept_topics(catalog, "keywords")
-    find_topics(catalog, "keywords", TopicSettings(ks=(3,)))
+        accept_topics(Session(catalog), "keywords")
+    find_topics(Session(catalog), "keywords", TopicSettings(ks=(3,)))
     with pytest.raises(NotFound, match="no topic 9"):
-        accept_topics(catalog, "keywords", [9])
+        accept_topics(Session(catalog), "keywords", [9])
     with pytest.raises(UsageError, match="two topics"):
-        name_topics(catalog, "keywords", {1: "same", 2: "same"})
+        name_topics(Session(catalog), "keywords", {1: "same", 2: "same"})
     for wrong in ({"ks": ()}, {"ks": (1,)}, {"words": 0}, {"threshold": 0.0}):
         with pytest.raises(InvalidValue):
             TopicSettings(**wrong)

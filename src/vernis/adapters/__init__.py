@@ -1,4 +1,4 @@
-"""Everything that touches the world: files, pictures, databases, networks, other programs.
+"""The world, one thing a module: files, pictures, the catalog, networks, formats, trash.
 
-Each translates foreign errors at its border. No adapter decides what a job does, or knows another.
+Never: a decision of a verb, or a judgement on labels. Opened by the session alone.
 """

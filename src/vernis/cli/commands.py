@@ -1,257 +1,196 @@
-"""The verbs that do the job: run, demo, index, quality, duplicates, learn, predict, …"""
+"""The command line of every verb, made from its declaration by cyclopts."""
 
 from __future__ import annotations
 
-from argparse import Namespace
-from pathlib import Path
-from typing import Any
+import inspect
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
-from vernis.cli.output import print_facts, print_json, print_table, say
-from vernis.cli.progress import choose_progress
-from vernis.cli.verbs import open_collection, print_rows, say_more, working
-from vernis.domain.errors import UsageError
-from vernis.report.wording import counted
+from vernis.domain.errors import InvalidValue
+from vernis.verbs.catalogue import GROUPS, Entry, entries
+from vernis.verbs.declare import Declared, Verb
 
+if TYPE_CHECKING:
+    from cyclopts import App
 
-def run(options: Namespace) -> int:
-    """``vernis run PATH``."""
-    from vernis.pipeline import check_inputs
+Run = Callable[[Entry, Verb[Any, Any], Any, dict[str, Any]], int]
+"""Runs a verb with its settings and the common options; returns the exit code."""
 
-    # Before a collection is made for it.
-    check_inputs(Path(options.path), options.labels)
-    with working(options, create_for=Path(options.path)) as collection:
-        summary = collection.run(
-            options.path,
-            labels=options.labels,
-            taxonomies=options.taxonomy,
-            closed=options.closed,
-            precision=options.precision,
-            fill_precision=options.fill_precision,
-            workers=options.workers,
-            seed=options.seed,
-            report=options.report,
-        )
-    print_run(summary)
-    return 0
+COMMON = ("collection", "quiet", "json")
+"""Options of every verb; they may also stand before it."""
+
+_ABOUT = (
+    "Turn a folder of images with missing and wrong labels into a clean, fully labelled "
+    "collection.\n\nStart with: vernis run PATH (or: vernis demo)"
+)
+_LAB = "try methods on the collection; every study writes one folder"
 
 
-def print_run(summary: dict[str, Any]) -> None:
-    """Print what a run found and what to do next."""
-    print()
-    print_facts(summary["facts"], title="Found")
-    for note in summary["notes"]:
-        say(f"note: {note}")
-    print(f"\nReport: {summary['report']}")
-    print("Next:   " + summary["next"])
+def build_app(run: Run, wanted: Sequence[str] | None = ()) -> App:
+    """Return the application.
 
+    Parameters
+    ----------
+    run : callable
+    wanted : sequence of str, optional
+        Only these verbs get their options (their modules are imported); None: all.
+    """
+    from cyclopts import App, Group, Parameter
 
-def demo(options: Namespace) -> int:
-    """``vernis demo``."""
-    from vernis.demo import run_demo
+    from vernis.version import VERSION
 
-    with choose_progress(options.quiet) as progress:
-        summary = run_demo(
-            Path(options.folder), seed=options.seed, workers=options.workers, progress=progress
-        )
-    if options.json:
-        print_json(summary)
-        return 0
-    print_run(summary)
-    print()
-    print_table(
-        summary["score"],
-        ["planted", "count", "found", "missed", "false_alarms"],
-        title="Planted against found",
+    app = App(
+        name="vernis",
+        help=_ABOUT,
+        version=f"vernis {VERSION}",
+        version_flags=["--version", "-V"],
+        help_flags=["--help", "-h"],
+        default_parameter=Parameter(negative=(), show_default=False),
+        group_commands=Group("Help", sort_key=99),
+        help_format="plaintext",
     )
-    for line in summary["score_notes"]:
-        print(line)
-    return 0
-
-
-def status(options: Namespace) -> int:
-    """``vernis status``."""
-    with open_collection(options) as collection:
-        document = collection.status()
-    if options.json:
-        print_json(document)
-        return 0
-    facts = {
-        "collection": document["collection"],
-        "folder of images": document["root"] or "none yet (vernis index PATH)",
-        "images": document["images"]["present"],
-        "unreadable": document["images"]["unreadable"],
-        "vanished": document["images"]["vanished"],
-        "in the trash": document["images"]["trashed"],
-        "other files": [f"{n} {suffix}" for suffix, n in document["other_files"].items()],
-        "labels by source": [f"{name} {n:,}" for name, n in document["labels"].items()],
-        "open issues": [f"{name} {n:,}" for name, n in document["issues"].items()],
-        "duplicate groups": document["duplicate_groups"],
-        "spaces": [f"{s['name']} ({s['vectors']:,} x {s['dim']})" for s in document["spaces"]],
-        "models": [f"{m['name']}@{m['version']}" for m in document["models"]],
+    titles = {
+        name: Group(title, sort_key=place) for place, (name, title) in enumerate(GROUPS.items())
     }
-    print_facts(facts)
-    if document["taxonomies"]:
-        print_table(
-            document["taxonomies"],
-            ["name", "kind", "closed", "classes", "labelled", "filling_rate"],
-            title="Taxonomies",
-        )
-    if document["failures"]:
-        print_table(document["failures"][:20], ["image", "reason"], title="Unreadable")
-        if len(document["failures"]) > 20:
-            say(f"{len(document['failures']) - 20:,} more; --json shows them.")
-    return 0
+    lab = App(name="lab", help=_LAB, group=titles["lab"])
+    for place, entry in enumerate(entries()):
+        parent, _, name = entry.name.rpartition(" ")
+        complete = wanted is None or entry.name in wanted
+        command = _command(entry, run) if complete else _stub
+        target = lab if parent == "lab" else app
+        group = None if parent else titles[entry.group]
+        target.command(command, name=name, help=entry.summary, group=group, sort_key=place)
+    app.command(lab)
+    return app
 
 
-def report(options: Namespace) -> int:
-    """``vernis report``."""
-    with working(options) as collection:
-        page = collection.report(options.out)
-    print(page)
-    return 0
+def _stub() -> None:
+    """Stand for a verb that is only listed."""
 
 
-def index(options: Namespace) -> int:
-    """``vernis index [PATH…]``."""
-    paths = [Path(path) for path in options.paths]
-    folder = paths[0] if len(paths) == 1 and paths[0].is_dir() else None
-    missing = [str(path) for path in paths if not path.exists()]
-    if missing:
-        raise UsageError(f"{missing[0]}: no such file or folder")
-    # A list of files has no name to give: its collection is made where --collection says.
-    named = Path(options.collection) if options.collection and paths else None
-    with working(options, create_for=folder or named) as collection:
-        summary = collection.index(folder, files=None if folder else paths or None)
-        by_folder = collection.label_by_folders()
-    facts = {name.replace("_", " "): count for name, count in summary.items()}
-    print_facts(facts | {f"labelled by folder: {name}": n for name, n in by_folder.items()})
-    return 0
+def _command(entry: Entry, run: Run) -> Callable[..., int]:
+    """Return the function whose signature is the verb's declaration."""
+    verb = entry.load()
+    fields = verb.declared()
 
-
-def labels(options: Namespace) -> int:
-    """``vernis labels CSV``."""
-    with open_collection(options) as collection:
-        summary = collection.import_labels(
-            options.csv, taxonomies=options.taxonomy, closed=options.closed
-        )
-    for note in summary.pop("notes"):
-        say(f"note: {note}")
-    print_facts(summary)
-    return 0
-
-
-def quality(options: Namespace) -> int:
-    """``vernis quality``."""
-    with working(options) as collection:
-        rows = collection.quality_rows(everything=options.all)
-    print_rows(options, rows, ["image", "kind", "score", "verdict"], title="Quality issues")
-    return 0
-
-
-def duplicates(options: Namespace) -> int:
-    """``vernis duplicates``."""
-    with working(options) as collection:
-        document = collection.duplicate_groups()
-    if options.json:
-        print_json(document)
-        return 0
-    groups = document["groups"]
-    rows = [
-        {
-            "kind": group["kind"],
-            "keep": group["keeper"],
-            "because": group["reason"],
-            "duplicates": [image for image in group["images"] if image != group["keeper"]],
-            "how": sorted({pair["transform"] for pair in group["pairs"]}),
-            "labels_disagree": list(group["conflicts"]),
+    def command(*arguments: Any, **keywords: Any) -> int:
+        bound = signature.bind(*arguments, **keywords)
+        given = dict(bound.arguments)
+        common = {name: given.pop(name, None) for name in COMMON}
+        values = {
+            field.name: _value(field, given[field.name]) for field in fields if field.name in given
         }
-        for group in groups[: options.limit]
-    ]
-    print_table(
-        rows,
-        ["kind", "keep", "because", "duplicates", "how", "labels_disagree"],
-        title=counted(len(groups), "duplicate group"),
+        return run(entry, verb, verb.settings(**values), common)
+
+    signature = inspect.Signature([_parameter(field) for field in fields] + _common(verb.has_json))
+    command.__signature__ = signature  # type: ignore[attr-defined]
+    command.__doc__ = entry.summary
+    return command
+
+
+def _parameter(field: Declared) -> inspect.Parameter:
+    from cyclopts import Group, Parameter
+
+    option = field.option
+    kinds = inspect.Parameter
+    kind = kinds.POSITIONAL_ONLY if field.positional else kinds.KEYWORD_ONLY
+    about: dict[str, Any] = {"help": _help(field)}
+    if not field.positional:
+        about["group"] = Group("Options", sort_key=2)
+        about["name"] = (f"--{field.name.rstrip('_').replace('_', '-')}", *option.alias)
+    if option.many:
+        about["consume_multiple"] = True
+    default = field.default
+    if field.is_sequence and not option.joined and option.parse is None:
+        default = None if default == () else default
+    return inspect.Parameter(
+        field.name,
+        kind,
+        default=default,
+        annotation=Annotated[_type_of(field), Parameter(**about)],
     )
-    if len(groups) > options.limit:
-        say_more(len(groups) - options.limit)
-    return 0
 
 
-def learn(options: Namespace) -> int:
-    """``vernis learn TAXONOMY``."""
-    networks = {"n_estimators": options.estimators, "epochs": options.epochs}
-    settings = {
-        "head": {k: v for k, v in networks.items() if v is not None},
-        "n_components": options.components,
-        "objective": options.objective,
-        "floor": options.floor,
-        "seed": options.seed,
-        "model": options.model,
-    }
-    with working(options) as collection:
-        summary = collection.learn(
-            options.taxonomy, **{k: v for k, v in settings.items() if v is not None}
+def _help(field: Declared) -> str:
+    """Return the help with the default, unless the help or the kind of option says it."""
+    text, default = field.option.help, field.default
+    blank = default is inspect.Parameter.empty or default in (None, "", ())
+    if "default" in text or blank or default is False:
+        return text
+    shown = ", ".join(map(str, default)) if isinstance(default, tuple) else default
+    return f"{text} (default: {shown})"
+
+
+def _type_of(field: Declared) -> Any:
+    """Return the type that cyclopts reads from the words of the command line."""
+    option = field.option
+    if option.joined or option.whole or (option.parse is not None and not field.is_sequence):
+        return str | None
+    inner: Any = field.type
+    if field.is_sequence:
+        item = get_args(field.type)[0]
+        item = str if field.option.parse is not None else _plain(item)
+        return list[item] | None  # type: ignore[valid-type]
+    inner = _plain(inner)
+    return inner | None if field.optional else inner
+
+
+def _plain(kind: Any) -> Any:
+    """Return text for what may also be a path in Python."""
+    if get_origin(kind) in (Literal, tuple) or kind in (bool, int, float, str):
+        return kind
+    return str
+
+
+def _value(field: Declared, value: Any) -> Any:
+    """Return the value of the settings for what the command line gave."""
+    if value is None:
+        return field.default if field.default is not inspect.Parameter.empty else None
+    if not isinstance(value, str | list):
+        return value
+    option = field.option
+    texts: Any = value
+    if option.joined and isinstance(value, str):
+        texts = [part.strip() for part in value.split(",") if part.strip()]
+    parse = option.parse
+    if parse is None and option.joined:
+        parse = {int: int, float: float}.get(get_args(field.type)[0])
+    if parse is None:
+        return tuple(texts) if isinstance(texts, list) else texts
+    try:
+        return tuple(map(parse, texts)) if isinstance(texts, list) else parse(texts)
+    except ValueError as error:
+        name = field.name.rstrip("_").replace("_", "-")
+        raise InvalidValue(f"--{name}: {_why(error, texts)}") from error
+
+
+def _why(error: ValueError, given: Any) -> str:
+    if isinstance(error, InvalidValue) or str(error).startswith("expected"):
+        return str(error)
+    shown = ",".join(given) if isinstance(given, list) else given
+    return f"expected numbers between commas, got {shown}"
+
+
+def _common(has_json: bool) -> list[inspect.Parameter]:
+    from cyclopts import Group, Parameter
+
+    group = Group("Common options", sort_key=9)
+
+    def option(name: str, kind: Any, default: Any, help: str) -> inspect.Parameter:
+        about = Parameter(name=f"--{name}", help=help, group=group)
+        return inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, about]
         )
-    if options.json:
-        print_json(summary)
-        return 0
-    for note in summary.get("notes", []):
-        say(f"note: {note}")
-    print_facts(summary["facts"])
-    print_table(
-        summary["classes"],
-        ["class", "n", "threshold", "precision", "recall", "f1", "f2", "ap"],
-        title="Out-of-bag, per class",
-    )
-    return 0
 
-
-def predict(options: Namespace) -> int:
-    """``vernis predict MODEL IMAGE…``."""
-    from vernis.assembly.prediction import predict_with_folder
-    from vernis.collection import Collection, find_collection
-
-    with choose_progress(options.quiet) as progress:
-        if Path(options.model).is_dir():
-            rows = predict_with_folder(Path(options.model), options.images, progress=progress)
-        else:
-            with Collection.open(options.collection or find_collection()) as collection:
-                collection.progress = progress
-                rows = collection.predict(options.model, options.images)
-    if options.json:
-        print_json(rows)
-        return 0
-    table = [
-        {
-            "image": row["image"],
-            "labels": [f"{hit['label']} {hit['probability']:.2f}" for hit in row["labels"]],
-            "problem": row.get("reason", ""),
-        }
-        for row in rows
+    found = [
+        option(
+            "collection",
+            str | None,
+            None,
+            "the NAME.vernis folder (default: the only one beside or above the working folder)",
+        ),
+        option("quiet", bool, False, "no progress on standard error"),
     ]
-    print_table(table, ["image", "labels", "problem"])
-    return 0
-
-
-def audit(options: Namespace) -> int:
-    """``vernis audit [TAXONOMY]``."""
-    with open_collection(options) as collection:
-        documents = collection.audit(options.taxonomy)
-    if options.json:
-        print_json(documents)
-        return 0
-    for document in documents:
-        plain = {k: v for k, v in document.items() if not isinstance(v, dict | list)}
-        print_facts(plain, title=str(document["taxonomy"]))
-        print_table(document["class_counts"], ["class", "count", "share"])
-    return 0
-
-
-def models(options: Namespace) -> int:
-    """``vernis models [TAXONOMY]``."""
-    with open_collection(options) as collection:
-        rows = collection.models(options.taxonomy)
-    print_rows(
-        options, rows, ["name", "version", "taxonomy", "head", "micro_f1", "space", "created"]
-    )
-    return 0
+    if has_json:
+        found.append(option("json", bool, False, "print JSON on standard output"))
+    return found

@@ -1,22 +1,16 @@
-"""The command line: thin verbs over ``vernis.Collection``."""
+"""The command line's entry: errors become one line and an exit code.
+
+Nothing but Python's own modules is imported before ``main`` runs, so that Ctrl-C is answered the
+same at any moment.
+"""
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
 
-from vernis.cli import arguments
-from vernis.cli.output import say
-from vernis.domain.errors import UsageError, VernisError
-
 EXIT_OK, EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of every verb."""
-    return arguments.build_parser()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,28 +21,42 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         0 when it worked, 1 on failure, 2 on wrong usage, 130 after Ctrl-C.
     """
-    options = build_parser().parse_args(argv)
-    if os.environ.get("VERNIS_TRACEBACK"):
-        return int(options.command(options))
     try:
-        return int(options.command(options))
+        from vernis.cli.dispatch import dispatch
+
+        words = list(sys.argv[1:] if argv is None else argv)
+        if os.environ.get("VERNIS_TRACEBACK"):
+            return dispatch(words)
+        return _guarded(words)
+    except KeyboardInterrupt:
+        _say("vernis: stopped. Finished work is kept; the same command goes on from there.")
+        return EXIT_INTERRUPTED
+
+
+def _guarded(words: list[str]) -> int:
+    from vernis.cli.dispatch import dispatch
+    from vernis.domain.errors import UsageError, VernisError
+
+    try:
+        return dispatch(words)
     except UsageError as error:
-        say(f"vernis: {error}")
+        _say(f"vernis: {error}")
         return EXIT_USAGE
     except VernisError as error:
-        say(f"vernis: {error}")
+        _say(f"vernis: {error}")
         return EXIT_FAILURE
-    except KeyboardInterrupt:
-        say("vernis: stopped. Finished work is kept; the same command goes on from there.")
-        return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of our output (head, less) went away; that is no failure.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OK
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        say(f"vernis: {where}{error.strerror or error}. Check the disk and the permissions.")
+        _say(f"vernis: {where}{error.strerror or error}. Check the disk and the permissions.")
         return EXIT_FAILURE
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

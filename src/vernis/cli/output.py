@@ -7,29 +7,19 @@ import math
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from typing import Any
+
+from vernis.domain.documents import to_document
 
 _WIDTH = 140
 """Characters of a table that goes into a file or another program."""
 
 
-def to_json(value: Any) -> Any:
-    """Return ``value`` with NumPy scalars, tuples and NaN turned into plain JSON values."""
-    if isinstance(value, Mapping):
-        return {str(key): to_json(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [to_json(item) for item in value]
-    if hasattr(value, "tolist"):
-        return to_json(value.tolist())
-    if isinstance(value, float):
-        return round(value, 6) if math.isfinite(value) else None
-    return value
-
-
 def print_json(value: Any) -> None:
     """Write one JSON document to standard output."""
     # Names that are not UTF-8 are escaped by the index, so any name can be encoded here.
-    json.dump(to_json(value), sys.stdout, ensure_ascii=False, indent=1)
+    json.dump(to_document(value, 6), sys.stdout, ensure_ascii=False, indent=1)
     sys.stdout.write("\n")
 
 
@@ -107,3 +97,42 @@ def print_facts(facts: Mapping[str, Any], title: str = "") -> None:
     width = max((len(name) for name in facts), default=0)
     for name, value in facts.items():
         print(f"  {name:<{width}}  {cell(value)}")
+
+
+class Terminal:
+    """The ``Screen`` of the command line: results on standard output, notes on standard error."""
+
+    def table(
+        self,
+        rows: Sequence[Any],
+        columns: Sequence[str],
+        *,
+        title: str = "",
+        limit: int | None = None,
+        total: int | None = None,
+    ) -> None:
+        """Print rows as a table, at most ``limit``, and how many more there are."""
+        shown = [_row(row) for row in rows[:limit]]
+        print_table(shown, columns, title=title)
+        more = (len(rows) if total is None else total) - len(shown)
+        if more > 0:
+            say(f"{more:,} more; --limit or --json shows them.")
+
+    def facts(self, facts: Mapping[str, Any], *, title: str = "") -> None:
+        """Print names and values, one a line."""
+        print_facts(facts, title=title)
+
+    def line(self, text: str = "") -> None:
+        """Print a line."""
+        print(text)
+
+    def note(self, text: str) -> None:
+        """Say something on standard error."""
+        say(f"note: {text}")
+
+
+def _row(row: Any) -> Mapping[str, Any]:
+    if is_dataclass(row) and not isinstance(row, type):
+        return {field.name.rstrip("_"): getattr(row, field.name) for field in fields(row)}
+    found: Mapping[str, Any] = row
+    return found

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
 _FEW_STEPS = 10
 _AN_INSTANT = 0.1  # seconds
+_A_MINUTE = 60.0
 
 
 class ProgressLines:
-    """One line for each finished task, for logs and pipes."""
+    """One line for each finished task, and one a minute of a long one, for logs and pipes."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._started: dict[str, float] = {}
+        self._said: dict[str, float] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -25,17 +29,37 @@ class ProgressLines:
 
     def __call__(self, task: str, done: int, total: int | None, note: str = "") -> None:
         """Report progress, as ``vernis.domain.ports.Progress``."""
-        start = self._started.setdefault(task, time.monotonic())
+        now = self._clock()
+        start = self._started.setdefault(task, now)
+        seconds = now - start
         if total is None or done < total:
+            if now - self._said.setdefault(task, now) >= _A_MINUTE:
+                self._said[task] = now
+                of_all = f" of {total:,}" if total else ""
+                left = (
+                    f", about {_minutes(seconds / done * (total - done))} left"
+                    if total and done
+                    else ""
+                )
+                say_line(f"{task:<32} {seconds:6.0f} s  {done:,}{of_all}{left}")
             return
-        seconds = time.monotonic() - start
+        self._said.pop(task, None)
         # A handful of steps, or an instant, is no rate worth telling.
         amount = f"  {done:,}" if total > _FEW_STEPS else ""
         if amount and seconds > _AN_INSTANT:
             amount += f" ({done / seconds:,.0f}/s)"
         tail = f"  {note}" if note else ""
-        print(f"{task:<32} {seconds:6.1f} s{amount}{tail}", file=sys.stderr, flush=True)
+        say_line(f"{task:<32} {seconds:6.1f} s{amount}{tail}")
         del self._started[task]
+
+
+def say_line(text: str) -> None:
+    """Write a line to standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:,.0f} min" if seconds >= 60 else f"{seconds:.0f} s"
 
 
 class ProgressBars:

@@ -142,6 +142,7 @@ LossKind = Literal[
     "sources",
     "images",
     "splits",
+    "sizes",
     "image ids",
     "region ids",
     "class ids",
@@ -187,7 +188,7 @@ class Carries:
     outlines : str
         ``none``, ``polygon`` for those of one polygon, or ``any``.
     sizes : bool
-        It holds the size of each picture; leaving it out is no loss, the picture has it.
+        It holds the size of each picture.
     ids : frozenset of str
         Of ``image``, ``region`` and ``class``: what can have a foreign id.
     id_types : str

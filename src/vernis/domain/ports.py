@@ -21,6 +21,7 @@ from vernis.domain.maps import MapStore
 from vernis.domain.types import (
     DuplicateGroup,
     Event,
+    FileTable,
     FillCount,
     FoundFile,
     Hashes,
@@ -123,6 +124,32 @@ class Backbone(Protocol):
 
     def feature_map(self, pixels: Pixels, layer: str) -> NDArray[np.float32]:
         """Return the tensor of a layer for one picture, shape (channels, height, width)."""
+
+
+class FileSource(Protocol):
+    """Where the files of a collection come from."""
+
+    @property
+    def root(self) -> Path:
+        """The folder that uris are relative to."""
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """Whether an image that is not listed has vanished."""
+        ...
+
+    def list_files(self) -> tuple[FileTable, dict[str, int]]:
+        """Return the image files, without hash, and the count of other files by suffix."""
+        ...
+
+    def inspect(self, file: FoundFile) -> FoundFile:
+        """Return the file with its content hash and header, or with a reason."""
+        ...
+
+    def try_decoding(self, file: FoundFile) -> str:
+        """Return the reason why the picture cannot be decoded, empty when it can."""
+        ...
 
 
 class TrashFolder(Protocol):
@@ -445,6 +472,10 @@ class Catalog(Protocol):
 
     @property
     def runs(self) -> RunLog: ...
+
+    def close(self) -> None:
+        """Close it; what was recorded is safe already."""
+        ...
 
     def revision(self, store: str) -> tuple[int, int]:
         """Return a value that differs whenever what a store returns may have changed.

@@ -47,6 +47,15 @@ def _require_unit(name: str, value: float) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number with its 95 % interval; bounds are NaN where none is known."""
+
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
 class ImageRecord:
     """One asset of the collection.
 

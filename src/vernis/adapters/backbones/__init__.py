@@ -1,4 +1,4 @@
-"""Pretrained networks that turn a picture into vectors: found, opened, run, described.
+"""Pretrained networks that turn a picture into vectors.
 
-What is done with the vectors never lives here, nor does the decoding of files.
+Never: the catalog, or a download that nobody asked for.
 """

@@ -24,7 +24,7 @@ class SpaceChoice:
     backbone: str = DEFAULT_BACKBONE
     layer: str | None = None
     pooling: str | None = None
-    precision: str | None = None
+    arithmetic: str | None = None
     side: int | None = None
     fit: str | None = None
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class SpaceChoice:
         """Open the backbone."""
         return open_backbone(
             self.backbone,
-            precision=self.precision,  # type: ignore[arg-type]
+            arithmetic=self.arithmetic,  # type: ignore[arg-type]
             side=self.side,
             fit=self.fit,  # type: ignore[arg-type]
             preprocessing=self.preprocessing,
@@ -73,9 +73,9 @@ def parse_choice(text: str) -> SpaceChoice:
         parts = body.split(":")
     if not all(parts) or len(parts) > 3:
         raise UsageError(f"expected BACKBONE[:LAYER[:POOLING]] or LAYER, got {text!r}")
-    name, _, precision = parts[0].partition("@")
+    name, _, arithmetic = parts[0].partition("@")
     if head or parts[0].endswith(".onnx") or name not in list_backbones():
-        name, precision = head + parts[0], ""
+        name, arithmetic = head + parts[0], ""
     shipped = not head and len(parts) == 1 and _is_shipped_layer(parts[0])
     if shipped:
         return SpaceChoice(layer=parts[0])
@@ -83,7 +83,7 @@ def parse_choice(text: str) -> SpaceChoice:
     if pooling is not None and pooling not in POOLINGS:
         raise UsageError(f"expected a pooling of {', '.join(POOLINGS)}, got {pooling!r}")
     layer = parts[1] if len(parts) > 1 else None
-    return SpaceChoice(name, layer, pooling, precision or None)
+    return SpaceChoice(name, layer, pooling, arithmetic or None)
 
 
 def _is_shipped_layer(text: str) -> bool:

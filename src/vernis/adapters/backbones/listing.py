@@ -9,8 +9,8 @@ from vernis.adapters.backbones.onnx_backbone import OnnxBackbone
 from vernis.adapters.backbones.registry import known_models
 from vernis.adapters.backbones.timm_models import timm_path, timm_state
 from vernis.adapters.backbones.zoo import (
-    DEFAULT_PRECISION,
-    PRECISIONS,
+    ARITHMETICS,
+    DEFAULT_ARITHMETIC,
     PRESETS,
     TIMM,
     list_backbones,
@@ -24,10 +24,12 @@ def backbone_rows() -> list[dict[str, Any]]:
     """Return one row a backbone: name, origin, what it is, whether it can be used at once."""
     rows: list[dict[str, Any]] = []
     for name in list_backbones():
-        for precision in PRECISIONS:
-            default = " (default)" if precision == DEFAULT_PRECISION else ""
+        for arithmetic in ARITHMETICS:
+            default = " (default)" if arithmetic == DEFAULT_ARITHMETIC else ""
             rows.append(
-                _row(f"{name}@{precision}", "shipped", f"{precision} arithmetic{default}", "ready")
+                _row(
+                    f"{name}@{arithmetic}", "shipped", f"{arithmetic} arithmetic{default}", "ready"
+                )
             )
     for name, preset in PRESETS.items():
         rows.append(_row(name, preset.model, preset.what, _timm_status(preset.model)))

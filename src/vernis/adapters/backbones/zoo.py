@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from vernis.adapters.backbones.inputs import Fit
     from vernis.adapters.backbones.onnx_backbone import OnnxBackbone, OpenSession
 
-Precision = Literal["fp32", "int8"]
+Arithmetic = Literal["fp32", "int8"]
 
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+ARITHMETICS: tuple[Arithmetic, ...] = get_args(Arithmetic)
 RUNTIMES = ("onnxruntime", "openvino")
 DEFAULT_BACKBONE = "efficientnet_lite0"
-DEFAULT_PRECISION: Precision = "int8"
+DEFAULT_ARITHMETIC: Arithmetic = "int8"
 DEFAULT_FIT: Fit = "soft"
 DEFAULT_SIDE = 224
 TIMM = "timm:"
 
 WEIGHTS = Path(__file__).parent / "weights"
 
-_SHIPPED: dict[tuple[str, Precision], str] = {
+_SHIPPED: dict[tuple[str, Arithmetic], str] = {
     ("efficientnet_lite0", "fp32"): "efficientnet_lite0.fp16.onnx",
     ("efficientnet_lite0", "int8"): "efficientnet_lite0.int8.onnx",
 }
@@ -76,7 +76,7 @@ def list_backbones() -> list[str]:
 def open_backbone(
     name: str = DEFAULT_BACKBONE,
     *,
-    precision: Precision | None = None,
+    arithmetic: Arithmetic | None = None,
     side: int | None = None,
     fit: Fit | None = None,
     layer: str | None = None,
@@ -93,7 +93,7 @@ def open_backbone(
         that was used before. What a file does not say about its input stands in the JSON beside it
         (see ``inputs.Sidecar``); without one, values are scaled to -1..1 and the default layer is
         the first output.
-    precision : {"fp32", "int8"}, optional
+    arithmetic : {"fp32", "int8"}, optional
         Of the shipped backbone's arithmetic. None: the default.
     side : int, optional
         Height and width of the network's input, pixels; a multiple of 32 for the shipped one.
@@ -114,7 +114,7 @@ def open_backbone(
     NotFound
         When there is no backbone of that name.
     UsageError
-        When the precision, the side or the preprocessing does not suit it.
+        When the arithmetic, the side or the preprocessing does not suit it.
     ModelError
         When its file is missing or damaged.
     MissingExtra
@@ -126,9 +126,9 @@ def open_backbone(
     given |= {"fit": fit} if fit else {}
     start = _open_runtime(runtime)
     if name in list_backbones():
-        return _open_shipped(name, precision, given, layer, start)
-    if precision is not None:
-        raise UsageError(f"--precision is for {', '.join(list_backbones())}, not for {name}")
+        return _open_shipped(name, arithmetic, given, layer, start)
+    if arithmetic is not None:
+        raise UsageError(f"--arithmetic is for {', '.join(list_backbones())}, not for {name}")
     if name.lower().endswith(".onnx"):
         return _open_file(Path(name), given, layer, start)
     if name in PRESETS:
@@ -156,9 +156,9 @@ def open_by_settings(settings: Mapping[str, Any]) -> OnnxBackbone:
     more: dict[str, Any] = {"side": settings.get("side"), "fit": settings.get("fit")}
     more["runtime"] = settings.get("runtime", "onnxruntime")
     sums = read_checksums()
-    for (name, precision), file in _SHIPPED.items():
+    for (name, arithmetic), file in _SHIPPED.items():
         if sums[file] == sha256:
-            return open_backbone(name, precision=precision, **more)
+            return open_backbone(name, arithmetic=arithmetic, **more)
     for model in known_models():
         if model.sha256 == sha256:
             more["preprocessing"] = settings.get("input")
@@ -189,7 +189,7 @@ def _open_runtime(runtime: str) -> _Start:
 
 def _open_shipped(
     name: str,
-    precision: Precision | None,
+    arithmetic: Arithmetic | None,
     given: Mapping[str, Any],
     layer: str | None,
     start: _Start,
@@ -197,9 +197,9 @@ def _open_shipped(
     from vernis.adapters.backbones.inputs import InputSpec, override_spec
     from vernis.adapters.backbones.onnx_backbone import OnnxBackbone
 
-    chosen = DEFAULT_PRECISION if precision is None else precision
-    if chosen not in PRECISIONS:
-        raise UsageError(f"expected a precision of {', '.join(PRECISIONS)}, got {chosen!r}")
+    chosen = DEFAULT_ARITHMETIC if arithmetic is None else arithmetic
+    if chosen not in ARITHMETICS:
+        raise UsageError(f"expected an arithmetic of {', '.join(ARITHMETICS)}, got {chosen!r}")
     if fixed := [key for key in given if key not in ("side", "fit")]:
         raise UsageError(f"{name} scales its input itself: --{fixed[0]} is for other models")
     file = _SHIPPED[name, chosen]

@@ -1,4 +1,7 @@
-"""The demo collection: a miniature digital asset library drawn by code."""
+"""The demo collection: a miniature digital asset library drawn by code.
+
+Never: the scoring of what was found in it, or pictures of others.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Formats in which labels and words come and go: CSV files, judged samples, metadata of files.
+"""The formats of other programs: tables of labels, words in files, boxes; one module a format.
 
-Read into the domain's types and written from them. The catalog is never opened here.
+Never: the catalog; what was read comes as values, and what is written is handed in.
 """

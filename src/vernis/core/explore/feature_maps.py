@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,25 +45,6 @@ class ChannelView:
     heat: NDArray[np.float32]
     side: int
     patches: tuple[Patch, ...]
-
-    def document(self) -> dict[str, Any]:
-        """Return the view as JSON-able."""
-        return {
-            "layer": self.layer,
-            "channel": self.channel,
-            "peak": self.peak,
-            "deviation": round(self.deviation, 2),
-            "patch_side": self.side,
-            "excited_by": [
-                {
-                    "image": patch.image.uri,
-                    "peak": patch.peak,
-                    "x": round(patch.place[0], 3),
-                    "y": round(patch.place[1], 3),
-                }
-                for patch in self.patches
-            ],
-        }
 
 
 def standing_out(

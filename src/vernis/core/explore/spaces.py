@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigvalsh
 
 from vernis.core.numeric.neighbors import nearest_neighbors
 
@@ -27,6 +26,8 @@ def explained_variance(vectors: NDArray[np.generic]) -> NDArray[np.float64]:
     ndarray of float64, shape (min(n, dim),)
         Rises to 1; all 1 when the vectors do not vary.
     """
+    from scipy.linalg import eigvalsh  # a verb that only names this module stays light
+
     rows = np.asarray(vectors, np.float64)
     rows = rows - rows.mean(axis=0)
     # The smaller of the two products has the same eigenvalues but for zeros.

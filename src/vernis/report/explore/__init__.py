@@ -1,4 +1,5 @@
 """The figures of the explore verbs, as PNG or SVG files.
 
-Numbers come ready. Nothing is measured, sampled or decoded here.
+Numbers come ready.
+Never: the measuring, sampling or decoding of anything.
 """

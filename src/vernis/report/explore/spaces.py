@@ -16,23 +16,29 @@ if TYPE_CHECKING:
 
 
 def draw_comparison(
-    document: Mapping[str, Any], curves: Mapping[str, NDArray[np.float64]], path: Path
+    title: str,
+    rows: Sequence[Mapping[str, Any]],
+    curves: Mapping[str, NDArray[np.float64]],
+    path: Path,
+    *,
+    recommended: str,
+    reason: str,
 ) -> Path:
     """Draw explained variance, neighbours' precision and cost of every space side by side.
 
     Parameters
     ----------
-    document : mapping
-        Of ``workflows.explore.compare_spaces``.
+    title : str
+    rows : sequence of mapping
+        One a space: ``space``, ``precision@k``, ``error@k``, ``dim``, ``ms_per_image``.
     curves : mapping
         Name of the space → cumulative explained variance, shape (n_components,).
     path : Path
         ``.png`` or ``.svg``.
+    recommended, reason : str
+        The space to take, and why.
     """
-    rows: Sequence[Mapping[str, Any]] = document["spaces"]
-    advice = document["recommendation"]
     height = 4.6 + 0.26 * len(rows)
-    title = f"Embedding spaces on {document['taxonomy']!r}, {document['images']:,} images"
     figure, (left, middle, right) = new_figure(title, columns=3, width=13, height=height)
     drawn = []
     for place, (row, style) in enumerate(zip(rows, series_styles(), strict=False)):
@@ -43,10 +49,9 @@ def draw_comparison(
         _draw_cost(right, row, style["color"], place)
     _label_panels(left, middle, right, rows)
     names = [row["space"] for row in rows]
-    names = [f"{name}  (recommended)" if name == advice["space"] else name for name in names]
+    names = [f"{name}  (recommended)" if name == recommended else name for name in names]
     figure.legend(drawn, names, loc="outside lower left", fontsize=9, frameon=False)
-    reason = _wrap(advice["reason"])
-    figure.text(0.995, 0.012, reason, ha="right", va="bottom", color=MUTED, fontsize=9)
+    figure.text(0.995, 0.012, _wrap(reason), ha="right", va="bottom", color=MUTED, fontsize=9)
     return save_figure(figure, path)
 
 

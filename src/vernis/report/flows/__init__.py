@@ -1,4 +1,5 @@
 """The flows between two taxonomies: the diagram as a picture and as a page with a table.
 
-Flows come counted and gathered. Labels are never read here.
+Flows come counted and gathered.
+Never: the reading of labels.
 """

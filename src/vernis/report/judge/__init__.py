@@ -1,4 +1,4 @@
 """The page on which a person judges a random sample: one file, no network.
 
-What the collection says of an image never reaches this page in a way that tells it.
+Never: what the collection says of an image, in a way that tells it.
 """

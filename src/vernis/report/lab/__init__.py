@@ -1,4 +1,5 @@
 """The folders and figures of the studies of the lab.
 
-A study's rows come ready. No model is trained or measured here.
+A study's rows come ready.
+Never: the training or the measuring of a model.
 """

@@ -11,7 +11,6 @@ import csv
 import hashlib
 import io
 import json
-import math
 import os
 import platform
 import re
@@ -23,6 +22,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from vernis.domain.documents import to_document
 from vernis.domain.errors import StorageError, UsageError
 from vernis.version import VERSION
 
@@ -61,7 +61,7 @@ class StudyRun:
     study : str
         The verb: ``models``, ``noise``…
     arguments : mapping
-        The keywords that make the same run again, JSON-able: ``Lab.<study>(**arguments)``.
+        The settings that make the same run again, JSON-able.
     data : mapping
         ``fingerprint`` of the data and what a reader wants to know of them, JSON-able; the
         fingerprint is "" for a study that draws its own data.
@@ -77,7 +77,7 @@ class StudyRun:
     @property
     def digest(self) -> str:
         """Return a hash of the study, its arguments, its data and the versions."""
-        about = [self.study, plain(self.arguments), plain(self.data), versions()]
+        about = [self.study, to_document(self.arguments), to_document(self.data), versions()]
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
     def default_folder(self) -> Path:
@@ -85,6 +85,40 @@ class StudyRun:
         about = self.arguments.get("taxonomy")
         name = "-".join(str(part) for part in (self.study, about) if part)
         return Path("lab") / f"{re.sub(r'[^A-Za-z0-9_.-]+', '_', name)}-{self.digest[:8]}"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """What the folder of a run says of it.
+
+    Attributes
+    ----------
+    study, arguments, data, keys
+        See `StudyRun`.
+    versions : mapping of str to str
+        By package.
+    digest : str
+    started, finished : str
+        ISO 8601; ``finished`` is "" while cells are missing.
+    """
+
+    study: str
+    arguments: Mapping[str, Any]
+    data: Mapping[str, Any]
+    keys: tuple[str, ...]
+    versions: Mapping[str, str]
+    digest: str
+    started: str
+    finished: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTable:
+    """The table of a finished run; ``keys`` are the columns that name a row."""
+
+    keys: tuple[str, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
 
 
 class RunFolder:
@@ -132,7 +166,7 @@ class RunFolder:
             )
         folder = Path(out) if out is not None else run.default_folder()
         if (folder / RUN).exists():
-            if read_run(folder)["digest"] != run.digest:
+            if read_run(folder).digest != run.digest:
                 raise UsageError(
                     f"{folder} holds another run (other settings, data or versions); name another "
                     "folder: --out"
@@ -157,11 +191,11 @@ class RunFolder:
         path = self.folder / CELLS / f"{_short_hash(key)}.json"
         with suppress(OSError, ValueError, KeyError, TypeError):
             kept = json.loads(path.read_text(encoding="utf-8"))
-            if kept["key"] == plain(key):
+            if kept["key"] == to_document(key):
                 self.reused += 1
                 return list(kept["rows"])
-        rows = [plain(row) for row in compute()]
-        write_whole(path, json.dumps({"key": plain(key), "rows": rows}) + "\n")
+        rows = [to_document(row) for row in compute()]
+        write_whole(path, json.dumps({"key": to_document(key), "rows": rows}) + "\n")
         self.computed += 1
         return rows
 
@@ -181,7 +215,7 @@ class RunFolder:
         draw : callable, optional
             Draws the rows into ``STUDY.png`` of the folder.
         """
-        table = [plain(row) for row in rows]
+        table = [to_document(row) for row in rows]
         document = {"keys": list(self.run.keys), "notes": list(notes), "rows": table}
         write_whole(self.folder / TABLE_CSV, csv_text(table, self.run.keys))
         write_whole(self.folder / TABLE, json.dumps(document, indent=1) + "\n")
@@ -193,13 +227,13 @@ class RunFolder:
     def _describe(self, finished: str, notes: Sequence[str] = ()) -> None:
         started = _now()
         if (self.folder / RUN).exists():
-            started = read_run(self.folder)["started"]
+            started = read_run(self.folder).started
         document = {
             "format": FORMAT,
             "study": self.run.study,
-            "arguments": plain(self.run.arguments),
+            "arguments": to_document(self.run.arguments),
             "seed": self.run.arguments.get("seed", 0),
-            "data": plain(self.run.data),
+            "data": to_document(self.run.data),
             "keys": list(self.run.keys),
             "versions": versions(),
             "digest": self.run.digest,
@@ -210,29 +244,31 @@ class RunFolder:
         write_whole(self.folder / RUN, json.dumps(document, indent=1) + "\n")
 
 
-def read_run(folder: Path | str) -> dict[str, Any]:
-    """Return ``run.json`` of a run's folder.
+def read_run(folder: Path | str) -> StoredRun:
+    """Return what the folder of a run says of it.
 
     Raises
     ------
     UsageError
         The folder holds no lab run, a damaged one, or one of a newer format.
     """
-    return _read_json(Path(folder), RUN, _RUN_PARTS)
+    document = _read_json(Path(folder), RUN, _RUN_PARTS)
+    named = {name: document[name] for name in _RUN_PARTS}
+    return StoredRun(**{**named, "keys": tuple(document["keys"])})
 
 
-def read_table(folder: Path | str) -> dict[str, Any]:
-    """Return ``table.json`` of a finished run: ``keys``, ``notes`` and ``rows``.
+def read_table(folder: Path | str) -> StoredTable:
+    """Return the table of a finished run.
 
     Raises
     ------
     UsageError
         The folder holds no lab run, or one that is not finished.
     """
-    run = read_run(folder)
-    if not run["finished"]:
+    if not read_run(folder).finished:
         raise UsageError(f"{folder}: this run is not finished; go on: vernis lab rerun {folder}")
-    return _read_json(Path(folder), TABLE, _TABLE_PARTS)
+    found = _read_json(Path(folder), TABLE, _TABLE_PARTS)
+    return StoredTable(tuple(found["keys"]), tuple(found["rows"]), tuple(found.get("notes", ())))
 
 
 def _is_content(path: Path) -> bool:
@@ -286,24 +322,9 @@ def write_whole(path: Path, text: str) -> None:
         raise StorageError(f"{path}: cannot be written ({error.strerror})") from error
 
 
-def plain(value: Any) -> Any:
-    """Return a value as JSON holds it: NumPy numbers become Python's, NaN and infinity None."""
-    if isinstance(value, Mapping):
-        return {str(name): plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(item) for item in value]
-    if hasattr(value, "tolist"):
-        return plain(value.tolist())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, Path):
-        return str(value)
-    return value
-
-
 def csv_text(rows: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> str:
     """Return rows as CSV, the key columns first."""
-    table = [plain(row) for row in rows]
+    table = [to_document(row) for row in rows]
     stream = io.StringIO()
     writer = csv.DictWriter(stream, _columns(table, keys), lineterminator="\n")
     writer.writeheader()
@@ -317,7 +338,7 @@ def _columns(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
 
 
 def _short_hash(key: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(plain(key), sort_keys=True).encode()).hexdigest()[:24]
+    return hashlib.sha256(json.dumps(to_document(key), sort_keys=True).encode()).hexdigest()[:24]
 
 
 def _now() -> str:

@@ -1,4 +1,4 @@
 """What all pages share: colours and type, the theme, small parts of pages and scripts.
 
-A page of its own, or what only one page needs, never lives here.
+Never: a page of its own, or what only one page needs.
 """

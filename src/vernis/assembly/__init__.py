@@ -1,1 +1,0 @@
-"""Which adapters each workflow gets: the only place where the two meet."""

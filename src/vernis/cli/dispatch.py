@@ -1,0 +1,148 @@
+"""From the words of a command line to a verb, its collection, and what is printed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vernis.cli.commands import COMMON, build_app
+from vernis.domain.errors import UsageError, VernisError
+from vernis.verbs.catalogue import Entry, entries, find_entry
+from vernis.verbs.declare import Home, Verb
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vernis.session.session import Session
+
+_SHELLS = ("bash", "zsh", "fish")
+
+
+def dispatch(words: Sequence[str]) -> int:
+    """Run the verb that the words name; returns the exit code."""
+    words = _in_order(list(words))
+    if words[:1] == ["completion"]:
+        return _print_completion(words[1:])
+    from cyclopts import CycloptsError
+
+    app = build_app(run_verb, _named(words))
+    try:
+        command, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        raise UsageError(_one_line(error, words)) from error
+    return int(command(*bound.args, **bound.kwargs) or 0)
+
+
+def _in_order(words: list[str]) -> list[str]:
+    """Return the words with the verb first: ``--quiet run x`` as ``run x --quiet``."""
+    if not words:
+        return ["--help"]
+    if words[0] == "help":
+        return [*words[1:], "--help"]
+    if words[0] == "labels" and len(words) > 1 and Path(words[1]).is_file():
+        # Its name until version 0.1; a taxonomy is hardly called like a file.
+        words[0] = "import"
+    front: list[str] = []
+    while words and words[0].partition("=")[0] in {f"--{name}" for name in COMMON}:
+        front.append(words.pop(0))
+        if front[-1] == "--collection" and words:
+            front.append(words.pop(0))
+    if not words:
+        raise UsageError(f"{front[0]} needs a verb; see: vernis --help")
+    return [*words, *front]
+
+
+def _named(words: Sequence[str]) -> tuple[str, ...]:
+    """Return the verb that the words begin with; of ``lab`` alone none."""
+    for length in (2, 1):
+        name = " ".join(words[:length])
+        if find_entry(name) is not None:
+            return (name,)
+    return ()
+
+
+def _one_line(error: Exception, words: Sequence[str]) -> str:
+    """Return an error of the parser as one line that names the nearest word."""
+    text = " ".join(str(error).split())
+    text = text.split(" Available commands:")[0]
+    named = _named(words)
+    hint = f"vernis {named[0]} --help" if named else "vernis --help"
+    return f"{text} (see: {hint})"
+
+
+def _print_completion(words: Sequence[str]) -> int:
+    """Print the completion script of a shell."""
+    if len(words) != 1 or words[0] not in _SHELLS:
+        raise UsageError(f"expected one of {', '.join(_SHELLS)}: vernis completion bash")
+    app = build_app(run_verb, None)
+    print(app.generate_completion(shell=words[0]))  # type: ignore[arg-type]
+    return 0
+
+
+def run_verb(entry: Entry, verb: Verb[Any, Any], settings: Any, common: dict[str, Any]) -> int:
+    """Do the work of a verb and print its result; returns the exit code."""
+    from vernis.cli.output import Terminal, print_json
+    from vernis.cli.progress import choose_progress
+
+    as_json = bool(common.get("json"))
+    if not as_json:
+        settings = verb.for_people(_for_a_table(verb, settings))
+    home = verb.home(settings)
+    with (
+        _opened(home, common.get("collection")) as session,
+        choose_progress(bool(common.get("quiet"))) as progress,
+    ):
+        session.progress = progress
+        result = verb.work(session, settings)
+    screen = Terminal()
+    if as_json:
+        print_json(verb.document(result))
+    else:
+        verb.show(result, settings, screen)
+    for note in getattr(result, "notes", ()):
+        screen.note(note)
+    return int(getattr(result, "exit_code", 0))
+
+
+def _for_a_table(verb: Verb[Any, Any], settings: Any) -> Any:
+    """Return the settings with what a table takes where nothing was said."""
+    defaults = {
+        field.name: field.option.table_default
+        for field in verb.declared()
+        if field.option.table_default is not None and getattr(settings, field.name) is None
+    }
+    return replace(settings, **defaults) if defaults else settings
+
+
+@contextmanager
+def _opened(home: Home, named: str | None) -> Iterator[Session]:
+    """Open the collection that the verb works on; make one where the verb may."""
+    from vernis.session.session import SUFFIX, Session
+
+    if not home.needed:
+        yield Session(None)
+        return
+    if home.folder is None and not (home.may_be_new and named):
+        with Session.open(named) as session:
+            yield session
+        return
+    folder = Path(named or f"{(home.folder or Path()).resolve().name}{SUFFIX}")
+    if folder.exists():
+        with Session.open(folder) as session:
+            yield session
+        return
+    with Session.create(folder) as session:
+        try:
+            yield session
+        except VernisError:
+            # Nothing came of it, so it leaves nothing behind.
+            session.discard_if_empty()
+            raise
+
+
+def all_names() -> list[str]:
+    """Return the name of every verb."""
+    return [entry.name for entry in entries()]

@@ -1,0 +1,211 @@
+"""``Networks``: the backbones, what they can read, and the readers that they open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from vernis.domain.errors import ModelError, NotFound, UsageError
+from vernis.domain.types import Space
+
+if TYPE_CHECKING:
+    from vernis.adapters.backbones.choice import SpaceChoice
+    from vernis.domain.encoders import TextEncoder
+    from vernis.domain.ports import Backbone, PictureReader, Pixels
+
+
+CHANNELS = "channels:"
+"""Begins the names of spaces that hold the strongest activation of each channel, for
+``feature-maps``; they need not cover the collection and are no embeddings."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackboneRow:
+    """A network, and whether it can be used at once."""
+
+    backbone: str
+    origin: str
+    what: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRow:
+    """A tensor that can be read out of a network."""
+
+    layer: str
+    kind: Annotated[str, "map, tokens, vector, other or unknown"]
+    shape: tuple[int, ...]
+    pooled: Annotated[int, "numbers when pooled"]
+    flat: Annotated[int, "numbers in all"]
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """A network that was converted for use."""
+
+    backbone: str
+    file: str
+    megabytes: float
+    sha256: str
+    licence: str
+    max_abs_difference_to_torch: Annotated[float | None, "of its output"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelLooker:
+    """What the channels of a network are looked at with.
+
+    Attributes
+    ----------
+    backbone : Backbone
+    reader : PictureReader
+        The strongest activation of each channel of ``layers``, in their order.
+    layers : sequence of str
+    fitted : callable
+        From a picture to the square that the network is shown, at a higher resolution.
+    patch_share : mapping of str to float
+        Side of a layer's patches as a share of the square's.
+    """
+
+    backbone: Backbone
+    reader: PictureReader
+    layers: Sequence[str]
+    fitted: Callable[[Pixels], Pixels]
+    patch_share: Mapping[str, float]
+
+
+class Networks:
+    """Opens networks by name; everything heavy is imported when it is asked for."""
+
+    def choose(self, **choice: Any) -> SpaceChoice:
+        """Return what makes an embedding space: backbone, layer, pooling, arithmetic, name…"""
+        from vernis.adapters.backbones.choice import SpaceChoice
+
+        return SpaceChoice(**choice)
+
+    def read_choice(self, text: str) -> SpaceChoice:
+        """Read ``BACKBONE[:LAYER[:POOLING]]``; raises NotFound or UsageError."""
+        from vernis.adapters.backbones.choice import parse_choice
+
+        return parse_choice(text)
+
+    def open_space(self, space: Space) -> PictureReader:
+        """Return the reader that makes the vectors of an embedding space.
+
+        Raises
+        ------
+        ModelError
+            Its backbone is not on this machine, or another version of it.
+        """
+        from vernis.adapters.backbones.zoo import open_by_settings
+
+        try:
+            backbone = open_by_settings(space.settings)
+            layers = "+".join(str(name) for name, _ in space.settings["layers"])
+            reader = backbone.reader(layers, str(space.settings["pooling"]))
+        except (NotFound, ModelError, UsageError, KeyError) as error:
+            raise ModelError(
+                f"the vectors of {space.name!r} cannot be made here: {error}"
+            ) from error
+        reader = replace(reader, space=replace(reader.space, name=space.name))
+        if reader.space == space:
+            return reader
+        raise ModelError(
+            f"the vectors of {space.name!r} were made by another version of the backbone; run "
+            "vernis embed and learn again"
+        )
+
+    def open_text_encoder(self, file: Path | str) -> TextEncoder:
+        """Return the text tower of an ``.onnx`` file or of a folder that holds one."""
+        from vernis.adapters.text_tower import open_text_encoder
+
+        return open_text_encoder(file)
+
+    def rows(self) -> tuple[BackboneRow, ...]:
+        """Return the networks there are."""
+        from vernis.adapters.backbones.listing import backbone_rows
+
+        return tuple(BackboneRow(**row) for row in backbone_rows())
+
+    def layers(self, choice: SpaceChoice) -> tuple[LayerRow, ...]:
+        """Return the tensors that can be read out of a network, in the order of the graph."""
+        from vernis.adapters.backbones.listing import layer_rows
+
+        return tuple(
+            LayerRow(**{**row, "shape": tuple(row["shape"])}) for row in layer_rows(choice.open())
+        )
+
+    def convert(
+        self, name: str, *, side: int | None, weights: Path | None, download: bool
+    ) -> Conversion:
+        """Convert a timm model (``timm:MODEL`` or a preset) for use.
+
+        Parameters
+        ----------
+        name : str
+        side : int or None
+            Height and width of its input. None: the one it was trained with.
+        weights : Path or None
+            A file with its weights instead of those of its hub.
+        download : bool
+            The weights may be fetched.
+        """
+        from vernis.adapters.backbones.timm_models import conversion_record, prepare_timm
+        from vernis.adapters.backbones.zoo import PRESETS, TIMM
+
+        if name in PRESETS:
+            side = side or PRESETS[name].side
+            name = PRESETS[name].model
+        if not name.startswith(TIMM):
+            known = ", ".join(PRESETS)
+            raise UsageError(f"expected timm:MODEL or one of {known} to convert, got {name!r}")
+        if weights is not None and not weights.is_file():
+            raise NotFound(f"{weights}: no such file of weights")
+        model = name.removeprefix(TIMM)
+        path = prepare_timm(model, side=side, download=download, weights=weights)
+        record = conversion_record(path)
+        return Conversion(
+            backbone=name,
+            file=str(path),
+            megabytes=round(path.stat().st_size / 1e6, 1),
+            sha256=record.get("sha256", ""),
+            licence=record.get("licence", ""),
+            max_abs_difference_to_torch=record.get("max_abs_difference_to_torch"),
+        )
+
+    def look(self, choice: SpaceChoice, layer: str) -> ChannelLooker:
+        """Return what looks at the channels of a map, or of all main maps of a network.
+
+        Raises
+        ------
+        UsageError
+            The layer is no map, or the network has none.
+        """
+        from vernis.adapters.backbones.inputs import fit_picture
+        from vernis.adapters.backbones.receptive_fields import main_maps, patch_shares
+
+        backbone = choice.open()
+        layers = main_maps(backbone)
+        if layer == "all" and not layers:
+            raise UsageError(f"{backbone.name} has no maps to look at; see: vernis layers")
+        if layer != "all" and layer not in layers:
+            backbone.reader(layer, "max")  # refuses an unknown name
+            if len(backbone.layers[layer]) not in (0, 3):
+                raise UsageError(
+                    f"{layer!r} is no map of channels; see: vernis layers BACKBONE --kind map"
+                )
+        if layer != "all":
+            layers = [layer]
+        reader = backbone.reader("+".join(layers), "max")
+        reader = replace(reader, space=replace(reader.space, name=CHANNELS + reader.space.name))
+        side, fit = 2 * backbone.spec.side, backbone.spec.fit
+        return ChannelLooker(
+            backbone=backbone,
+            reader=reader,
+            layers=layers,
+            fitted=lambda pixels: fit_picture(pixels, side, fit),
+            patch_share=patch_shares(backbone, layers),
+        )

@@ -1,0 +1,539 @@
+"""``Session``: one open collection, and what a verb needs of it and of the world."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vernis.core.words.label_columns import LabelTable
+from vernis.domain.errors import NotFound, StorageError, UsageError
+from vernis.domain.ports import (
+    Catalog,
+    Engine,
+    FileSource,
+    PictureReader,
+    Pixels,
+    Progress,
+    TrashFolder,
+    silent,
+)
+from vernis.domain.types import (
+    IMAGE_STATES,
+    DuplicateGroup,
+    ImageRecord,
+    ImageState,
+    ImageTable,
+    LabelMatrix,
+    Space,
+    Taxonomy,
+    hash_texts,
+)
+from vernis.session.networks import CHANNELS, Networks
+from vernis.session.results import Results
+from vernis.session.vectors import (
+    ImageVectors,
+    TrainingData,
+    align,
+    space_document,
+)
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    import pandas as pd
+
+    from vernis.adapters.ann import ApproximateIndex
+    from vernis.adapters.catalog.words import WordIndex
+    from vernis.adapters.demo.truth import DemoTruth
+    from vernis.adapters.interchange.sample_folder import SampleFolder
+    from vernis.adapters.thumbnails import ThumbnailCache
+    from vernis.core.words.documents import WordDocument
+
+SUFFIX = ".vernis"
+MEASURES = ("fingerprint", "quality")
+"""Spaces of vectors that are no embeddings."""
+_FEW = 10_000  # images that are looked up one by one
+
+ReadPicture = Callable[[ImageRecord], Pixels]
+"""Decodes the picture of an image; raises UnreadableImage or OSError."""
+
+T = TypeVar("T")
+
+
+class Session:
+    """One open collection for the length of a job.
+
+    What verbs read often (images, labels, vectors) is a snapshot: read once, and again only after
+    the catalog has changed it.
+
+    Parameters
+    ----------
+    catalog : Catalog or None
+        None for verbs that need no collection.
+    progress : Progress
+        Receives the progress of long work.
+    """
+
+    def __init__(self, catalog: Catalog | None, *, progress: Progress = silent) -> None:
+        self._catalog = catalog
+        self.progress = progress
+        self._snapshot: dict[str, tuple[Any, Any]] = {}
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path | str | None = None,
+        *,
+        read_only: bool = False,
+        progress: Progress = silent,
+    ) -> Self:
+        """Open a collection (default: the only one beside or above the working folder).
+
+        Raises
+        ------
+        CatalogError
+            The folder holds no collection, or a damaged one, or one of a newer version.
+        """
+        from vernis.adapters.catalog.catalog import SqliteCatalog
+
+        place = Path(folder) if folder is not None else find_collection()
+        return cls(SqliteCatalog.open(place, read_only), progress=progress)
+
+    @classmethod
+    def create(cls, folder: Path | str, *, progress: Progress = silent) -> Self:
+        """Make an empty collection; raises CatalogError when the folder holds something."""
+        from vernis.adapters.catalog.catalog import SqliteCatalog
+
+        return cls(SqliteCatalog.create(Path(folder)), progress=progress)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the catalog."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the catalog; what was recorded is safe already."""
+        if self._catalog is not None:
+            self._catalog.close()
+
+    def discard_if_empty(self) -> None:
+        """Remove a collection in which nothing was ever indexed."""
+        import shutil
+
+        if self.catalog.images.root() is None:
+            folder = self.catalog.folder
+            self.close()
+            shutil.rmtree(folder)
+
+    def beside(self, folder: Path) -> Session:
+        """Open another collection, made where there is none, with the same progress."""
+        if folder.exists():
+            return Session.open(folder, progress=self.progress)
+        return Session.create(folder, progress=self.progress)
+
+    @property
+    def catalog(self) -> Catalog:
+        """The stores; raises UsageError where the session has no collection."""
+        if self._catalog is None:
+            raise UsageError("this needs a collection; make one: vernis run PATH")
+        return self._catalog
+
+    @cached_property
+    def results(self) -> Results:
+        """What verbs found before, by type and version."""
+        return Results(self.catalog.runs)
+
+    @cached_property
+    def networks(self) -> Networks:
+        """The networks that make embedding spaces."""
+        return Networks()
+
+    @contextmanager
+    def lock(self, verb: str) -> Iterator[None]:
+        """Hold the writer's lock for a whole verb; a second writer gets CatalogBusy."""
+        with self.catalog.lock(verb):
+            yield
+
+    def engine(self, workers: int | None = None) -> Engine:
+        """Return what runs work on many pictures (default: one worker a core)."""
+        from vernis.adapters.engine import ThreadEngine
+
+        return ThreadEngine(workers)
+
+    # ------------------------------------------------------------------ the snapshot
+
+    def _read(
+        self, name: str, stores: Sequence[str], read: Callable[[], T], about: object = None
+    ) -> T:
+        """Return what was read before of these stores, anew when one of them has changed."""
+        revision = (about, *(self.catalog.revision(store) for store in stores))
+        known = self._snapshot.get(name)
+        if known is not None and known[0] == revision:
+            found: T = known[1]
+            return found
+        value = read()
+        self._snapshot[name] = (revision, value)
+        return value
+
+    def images(self, *states: ImageState) -> Sequence[ImageRecord]:
+        """Return the images in those states (default: present), ascending by id."""
+        wanted = states or ("present",)
+        return self._read(
+            f"images {' '.join(wanted)}", ("images",), lambda: self.catalog.images.all(wanted)
+        )
+
+    def table(self, *states: ImageState) -> ImageTable:
+        """Return the images in those states (default: present) as columns, ascending by id."""
+        wanted = states or ("present",)
+        return self._read(
+            f"table {' '.join(wanted)}", ("images",), lambda: self.catalog.images.table(wanted)
+        )
+
+    def uris(self) -> Mapping[int, str]:
+        """Return the path of every image that the catalog lists, whatever its state."""
+
+        def read() -> dict[int, str]:
+            table = self.catalog.images.table(IMAGE_STATES)
+            return dict(zip(table.ids.tolist(), table.uris, strict=True))
+
+        return self._read("uris", ("images",), read)
+
+    def uris_of(self, ids: Iterable[int]) -> Mapping[int, str]:
+        """Return the paths of some images; of few, no others are read. Raises NotFound."""
+        wanted = sorted(set(ids))
+        if len(wanted) > _FEW:
+            return self.uris()
+        return {image.id: image.uri for image in self.catalog.images.get(wanted)}
+
+    def image_frame(self) -> pd.DataFrame:
+        """Return one row an image, whatever its state."""
+        import pandas as pd
+
+        names = ("id", "state", "reason", "format", "width", "height", "size", "split")
+        rows = self.images(*IMAGE_STATES)
+        columns = {name: [getattr(image, name) for image in rows] for name in names}
+        index = pd.Index([image.uri for image in rows], name="image")
+        return pd.DataFrame(columns, index=index)
+
+    def taxonomies(self) -> Sequence[Taxonomy]:
+        """Return the taxonomies."""
+        return self._read("taxonomies", ("labels",), self.catalog.labels.taxonomies)
+
+    def matrix(self, taxonomy: str) -> LabelMatrix:
+        """Return the effective labels of the present images; raises NotFound."""
+        return self._read(
+            f"matrix {taxonomy}",
+            (f"labels:{taxonomy}", "images"),
+            lambda: self.catalog.labels.matrix(taxonomy),
+        )
+
+    def groups(self) -> Sequence[DuplicateGroup]:
+        """Return the duplicate groups of present images."""
+        return self._read("groups", ("issues", "images"), self.catalog.issues.groups)
+
+    def vectors(self, space: Space) -> ImageVectors:
+        """Return the sound vectors of the present images; those of the latest space are kept."""
+        return self._read(
+            "vectors", ("images", "vectors"), lambda: self._read_vectors(space), about=space
+        )
+
+    def _read_vectors(self, space: Space) -> ImageVectors:
+        table = self.table()
+        rows = np.flatnonzero(self.catalog.vectors.holds(space, table.hashes))
+        X = np.asarray(self.catalog.vectors.read(space, table.hashes[rows]), np.float32)
+        sound = np.isfinite(X).all(axis=1)
+        rows = rows[sound]
+        return ImageVectors(
+            ids=table.ids[rows],
+            hashes=tuple(hash_texts(table.hashes[rows])),
+            X=X if sound.all() else X[sound],
+            n_without_vector=len(table) - len(rows),
+            space=space,
+        )
+
+    def training_data(self, taxonomy: str, space: Space) -> TrainingData:
+        """Return labels, vectors and duplicates of a taxonomy as aligned arrays.
+
+        Raises
+        ------
+        NotFound
+            There is no such taxonomy.
+        """
+        matrix, vectors = self.matrix(taxonomy), self.vectors(space)
+        return align(matrix, vectors, self.duplicate_codes(vectors.ids))
+
+    def duplicate_codes(self, image_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return a number for each image, equal for duplicates (also through a third image)."""
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        place = {image: row for row, image in enumerate(image_ids.tolist())}
+        pairs: list[tuple[int, int]] = []
+        for group in self.groups():
+            members = [place[image] for image in group.images if image in place]
+            pairs += itertools.pairwise(members)
+        table = self.table()
+        hashes = table.hashes[table.row_of(image_ids)]
+        _, first, content = np.unique(hashes, return_index=True, return_inverse=True)
+        links = np.asarray(pairs, np.int64).reshape(-1, 2).T
+        rows = np.concatenate((links[0], np.arange(len(image_ids))))
+        columns = np.concatenate((links[1], first[content]))
+        graph = coo_array((np.ones(len(rows), np.int8), (rows, columns)), shape=(len(place),) * 2)
+        return np.asarray(connected_components(graph, directed=False)[1], np.int64)
+
+    # ------------------------------------------------------------------ embedding spaces
+
+    def space(self, name: str | None = None) -> Space:
+        """Return an embedding space of the collection.
+
+        Parameters
+        ----------
+        name : str, optional
+            Of a space that was embedded. None: the current one, which heads and searches read
+            unless told otherwise: the one that was embedded or chosen last.
+
+        Raises
+        ------
+        UsageError
+            Nothing was embedded yet.
+        NotFound
+            There is no space of that name.
+        """
+        current = self.current_space()
+        if current is None:
+            raise UsageError("no embeddings yet; make them: vernis embed")
+        if name is None or name == current.name:
+            return current
+        known = self.spaces()
+        for space in reversed(known):
+            if space.name == name:
+                return space
+        raise NotFound(f"no space {name!r}; there are: {', '.join(space.name for space in known)}")
+
+    def current_space(self) -> Space | None:
+        """Return the space that is read unless another is named, None before any embedding."""
+        summary = self.catalog.runs.summary("embed")
+        return None if summary is None else Space(**summary["space"])
+
+    def spaces(self) -> list[Space]:
+        """Return the embedding spaces of the collection, the oldest first."""
+        return [space for space, _ in self.catalog.vectors.spaces() if is_embedding(space)]
+
+    def use_space(self, space: Space) -> None:
+        """Make a space the one that later steps read."""
+        self.catalog.runs.finish("embed", space.name, {"space": space_document(space)})
+
+    def require_room(self, space: Space) -> None:
+        """Raise StorageError when the vectors that a space misses are more than the disk holds."""
+        import shutil
+
+        hashes = np.unique(self.table().hashes)
+        lacking = int((~self.catalog.vectors.holds(space, hashes)).sum())
+        needed = lacking * space.dim * np.dtype(space.dtype).itemsize
+        folder = self.catalog.folder
+        free = shutil.disk_usage(folder).free
+        if needed > free:
+            raise StorageError(
+                f"{lacking:,} vectors of {space.dim:,} numbers take {needed / 1e9:,.1f} GB, and "
+                f"{folder} has {free / 1e9:,.1f} GB left; pool the layer (--pool avg), or read "
+                "a smaller one"
+            )
+
+    # ------------------------------------------------------------------ pictures and files
+
+    def root(self) -> Path:
+        """Return the indexed folder; raises UsageError before the first indexing."""
+        root = self.catalog.images.root()
+        if root is None:
+            raise UsageError("nothing indexed yet; name a folder: vernis index PATH")
+        return root
+
+    def path_of(self, image: ImageRecord) -> Path:
+        """Return where the file of an image lies."""
+        from vernis.adapters.files import path_of
+
+        return path_of(self.root(), image.uri)
+
+    def path_of_uri(self, uri: str) -> Path:
+        """Return where the file of a path relative to the indexed folder lies."""
+        from vernis.adapters.files import path_of
+
+        return path_of(self.root(), uri)
+
+    def file_source(
+        self, folder: Path | None, files: Sequence[Path | str] | None = None
+    ) -> FileSource:
+        """Return the folder (default: the indexed one), or the list of files, to be indexed."""
+        from vernis.adapters.files import FileListSource, FolderSource, common_folder
+
+        if files is None:
+            return FolderSource(folder.resolve() if folder is not None else self.root())
+        paths = [Path(file).absolute() for file in files]
+        known = self.catalog.images.root()
+        return FileListSource(common_folder(paths) if known is None else known, paths)
+
+    def thumbnails(self, edge: int) -> ThumbnailCache:
+        """Return the collection's small pictures whose longer side is ``edge`` pixels."""
+        from vernis.adapters.thumbnails import ThumbnailCache
+
+        return ThumbnailCache(self.catalog.folder, edge)
+
+    def has_approximate_index(self) -> bool:
+        """Tell whether the extra ``ann`` is installed."""
+        from vernis.adapters import ann
+
+        return ann.is_installed()
+
+    def approximate_index(self, space: Space, mark: str, vectors: NDArray[Any]) -> ApproximateIndex:
+        """Open the approximate index of a space, made anew where ``mark`` has changed."""
+        from vernis.adapters.ann import ApproximateIndex
+
+        name = space.name.replace("/", "_").replace(":", "_")
+        folder = self.catalog.folder / "ann"
+        return ApproximateIndex.open(folder, name, mark, vectors, progress=self.progress)
+
+    @contextmanager
+    def word_index(
+        self, mark: str, documents: Callable[[], Iterator[WordDocument]]
+    ) -> Iterator[WordIndex]:
+        """Open the full-text index, made anew of ``documents`` where ``mark`` has changed."""
+        from vernis.adapters.catalog.words import WordIndex
+
+        index = WordIndex(self.catalog.folder, mark, documents)
+        try:
+            yield index
+        finally:
+            index.close()
+
+    def read_label_table(self, path: Path) -> LabelTable:
+        """Read a table of labels; raises UsageError or InvalidLabels."""
+        from vernis.adapters.interchange.csv_labels import read_label_table
+
+        if not path.is_file():
+            raise UsageError(f"{path}: no such file; labels come from a CSV file")
+        return read_label_table(path)
+
+    def find_label_tables(self, folder: Path) -> list[Path]:
+        """Return the tables in a folder that name images of it."""
+        from vernis.adapters.interchange.csv_labels import find_label_tables
+
+        return find_label_tables(folder)
+
+    def pictures(self, *, full_size: bool = False) -> ReadPicture:
+        """Return what decodes the picture of an image.
+
+        Unless ``full_size``, the shorter side may be reduced to 256 px while decoding.
+        """
+        from vernis.adapters.files import picture_reader
+        from vernis.adapters.isolation import PictureDecoder
+
+        if full_size:
+            return picture_reader(self.root(), PictureDecoder(min_side=None))
+        return picture_reader(self.root())
+
+    def decode(self, path: Path, *, full_size: bool = False) -> Pixels:
+        """Decode any picture file; raises UnreadableImage."""
+        return self.decoder(full_size=full_size)(path)
+
+    def decoder(self, *, full_size: bool = False) -> Callable[[Path], Pixels]:
+        """Return what decodes picture files one after another."""
+        from vernis.adapters.isolation import PictureDecoder
+
+        return PictureDecoder(min_side=None) if full_size else PictureDecoder()
+
+    def draw_demo(self, folder: Path, *, seed: int) -> DemoTruth:
+        """Draw a small collection with planted faults; returns what was planted."""
+        from vernis.adapters.demo import generate_demo
+
+        return generate_demo(folder, seed=seed, progress=self.progress)
+
+    def quality_space(self) -> Space:
+        """Return where the quality measures of pictures are stored."""
+        from vernis.adapters.quality_reader import QUALITY_SPACE
+
+        return QUALITY_SPACE
+
+    def fingerprint_space(self) -> Space:
+        """Return where the fingerprints of pictures are stored."""
+        from vernis.adapters.fingerprints import FINGERPRINT_SPACE
+
+        return FINGERPRINT_SPACE
+
+    def draw_thumbnail(self, pixels: Pixels, edge: int, quality: int = 80) -> bytes:
+        """Return a small JPEG of a picture whose longer side is ``edge`` pixels."""
+        from vernis.adapters.pixels import thumbnail_jpeg
+
+        return thumbnail_jpeg(pixels, edge, quality)
+
+    def sample_folder(self, folder: Path | str) -> SampleFolder:
+        """Return the folder of a random sample that a person judges."""
+        from vernis.adapters.interchange.sample_folder import SampleFolder
+
+        return SampleFolder(Path(folder))
+
+    def measuring_readers(self) -> list[PictureReader]:
+        """Return what is measured of every picture beside its embedding."""
+        from vernis.adapters.fingerprints import FingerprintReader
+        from vernis.adapters.quality_reader import QualityReader
+
+        return [FingerprintReader(), QualityReader()]
+
+    def read_model_folder(self, folder: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """Return arrays and settings of a saved model's folder; raises ModelError."""
+        from vernis.adapters.catalog.models import read_model_folder
+
+        arrays, document = read_model_folder(folder)
+        return arrays, document["settings"]
+
+    def trash(self) -> TrashFolder:
+        """Return the collection's trash."""
+        from vernis.adapters.files import path_of
+        from vernis.adapters.trash import FolderTrash
+
+        root = self.root()
+        return FolderTrash(self.catalog.folder / "trash", lambda uri: path_of(root, uri))
+
+
+def is_embedding(space: Space) -> bool:
+    """Tell an embedding space from measures of the pictures and from channels' maxima."""
+    return space.name not in MEASURES and not space.name.startswith(CHANNELS)
+
+
+def find_collection(start: Path | str = ".") -> Path:
+    """Return the only ``*.vernis`` folder in ``start`` or the nearest folder above that has one.
+
+    Raises
+    ------
+    UsageError
+        There is none, or more than one beside each other.
+    """
+    here = Path(start).resolve()
+    for folder in (here, *here.parents):
+        if folder.suffix == SUFFIX:
+            return folder
+        try:
+            found = sorted(path for path in folder.glob(f"*{SUFFIX}") if path.is_dir())
+        except OSError:
+            continue
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = ", ".join(path.name for path in found)
+            raise UsageError(
+                f"{folder} holds several collections ({names}); name one: --collection"
+            )
+    raise UsageError(f"no collection in {here} or above; make one: vernis run PATH")

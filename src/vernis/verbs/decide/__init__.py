@@ -1,0 +1,7 @@
+"""Verbs with which a person decides: what is suspected, agreed with, filled, moved, taken back.
+
+Every change is a batch of the history. The judgements they show are made in `steps`.
+Never: a change that cannot be undone.
+
+Order: issues, accept, dismiss, fill, duplicates, trash, restore, predict, history, undo, batches.
+"""

@@ -1,0 +1,115 @@
+"""``vernis fill``: suggest missing labels at a precision that you name."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from vernis.report.wording import counted
+from vernis.verbs.decide.filling import FillSummary, apply_fill, fill_taxonomy
+from vernis.verbs.declare import BaseSettings, Option, Screen, Verb, rows_shown, share
+
+if TYPE_CHECKING:
+    from vernis.session.session import Session
+
+
+@dataclass(frozen=True)
+class Settings(BaseSettings):
+    """What is filled, and how surely."""
+
+    taxonomy: Annotated[str, Option("the taxonomy, learned before")]
+    _: KW_ONLY
+    precision: Annotated[float, share("promised share of right labels among the suggestions")] = (
+        0.95
+    )
+    confidence: Annotated[float, share("how surely it is promised")] = 0.95
+    apply: Annotated[bool, Option("write the labels, as one batch")] = False
+    limit: Annotated[int | None, rows_shown()] = None
+    seed: Annotated[int, Option("of everything random")] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestionRow:
+    """A label that is suggested for an image without one."""
+
+    image: Annotated[str, "path relative to the indexed folder"]
+    label: str
+    probability: Annotated[float, "of the head, 0 to 1"]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The suggestions, and what is promised of them."""
+
+    summary: FillSummary
+    batch: Annotated[int | None, "with --apply: the batch, 0 when there was nothing to write"]
+    suggestions: Annotated[tuple[SuggestionRow, ...], "most certain first"]
+    total: Annotated[int, "suggestions in all, listed or not"]
+    notes: tuple[str, ...] = ()
+
+
+def work(session: Session, settings: Settings) -> Result:
+    """Suggest labels for unlabelled images at a precision; write them only with ``apply``.
+
+    Raises
+    ------
+    NotFound
+        If there is no such taxonomy.
+    UsageError
+        If the taxonomy was not learned yet.
+    """
+    summary = fill_taxonomy(
+        session,
+        settings.taxonomy,
+        precision=settings.precision,
+        confidence=settings.confidence,
+        seed=settings.seed,
+    )
+    uris = session.uris()
+    rows = [
+        SuggestionRow(uris[one.image_id], one.label, one.probability)
+        for one in session.catalog.issues.suggestions(settings.taxonomy)
+        if one.image_id in uris
+    ]
+    rows.sort(key=lambda row: (-row.probability, row.image, row.label))
+    batch = apply_fill(session, settings.taxonomy) if settings.apply else None
+    return Result(summary, batch, tuple(rows[: settings.limit]), len(rows), summary.notes)
+
+
+def show(result: Result, settings: Settings, screen: Screen) -> None:
+    """Show the suggestions as a table, and the promise below it."""
+    title = f"{counted(result.total, 'suggestion')} for {settings.taxonomy}"
+    columns = ["image", "label", "probability"]
+    screen.table(result.suggestions, columns, title=title, total=result.total)
+    found = result.summary
+    facts = {
+        "model": found.model,
+        "promised precision": found.precision,
+        "confidence": found.confidence,
+        "images": found.n_images,
+        "labelled": found.n_labelled,
+        "suggested": found.suggested,
+        "images filled": found.filled,
+        "images left unknown": found.n_abstained,
+        "of these unlike all labelled ones": found.n_out_of_distribution,
+        "measured precision": found.measured,
+        "its lower bound": found.bound,
+        "filling rate before": found.filling_rate_before,
+        "filling rate after": found.filling_rate_after,
+        "basis": found.basis,
+        "bias": found.bias,
+        "batch": result.batch,
+    }
+    screen.facts({name: value for name, value in facts.items() if value not in (None, "")})
+
+
+VERB = Verb(
+    Settings,
+    work,
+    show,
+    document=lambda result: {
+        "summary": result.summary,
+        "batch": result.batch,
+        "suggestions": result.suggestions,
+    },
+)

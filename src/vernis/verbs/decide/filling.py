@@ -1,0 +1,468 @@
+"""Suggest labels for unlabelled images at a precision that the user names; apply them."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vernis.core.numeric.fingerprints import fingerprint
+from vernis.domain.errors import InvalidValue, NothingToLearn, UsageError
+from vernis.domain.types import ModelRecord, Space, Statement, Suggestion
+from vernis.report.wording import counted
+from vernis.session.vectors import TrainingData
+
+if TYPE_CHECKING:
+    from vernis.core.fill.head import FillEvidence
+    from vernis.core.fill.plan import FillPlan
+    from vernis.core.learn.heads import Head
+    from vernis.session.session import Session
+
+_OTHER_SOURCES = ("human", "given", "reader", "api", "proposal")
+_CONFIRMED_IMAGES, _CONFIRMED_SHARE = 200, 0.5
+"""From so many confirmed images, and such a share of the labelled ones, on the promise rests on
+them alone. Fewer are mostly those that a person looked at because they were suspicious."""
+
+_SUPPORTING_NEIGHBORS = 3
+
+_N_ESTIMATORS, _COMPONENTS = 8, 100
+"""Of the networks: each image is held out from two of them."""
+
+
+Basis = Literal["given", "confirmed", "sampled"]
+"""Which labels the promised precision is checked against."""
+
+_BASES: dict[Basis, tuple[str, str]] = {
+    "given": (
+        "out-of-bag predictions against the given labels, similar images held out together",
+        "wrong given labels make the precision look too low; labels that are wrong always in the "
+        "same way, and unlabelled images that belong to no class, make it look too high",
+    ),
+    "confirmed": (
+        "out-of-bag predictions against labels that a person confirmed",
+        "confirmed images may be harder or easier than the unlabelled ones",
+    ),
+    "sampled": (
+        "out-of-bag predictions against a random sample that a person judged",
+        "none but chance where every image belongs to a class; images that belong to none, and "
+        "those that were added since the sample was drawn, make it look too high",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ClassFill:
+    """What fill suggests for a class."""
+
+    suggested: Annotated[int, "labels suggested"]
+    threshold: Annotated[float | None, "from this probability on it is suggested"]
+    bound: Annotated[float | None, "lower bound of its precision"]
+
+
+@dataclass(frozen=True, slots=True)
+class FillSummary:
+    """What fill suggests for a taxonomy."""
+
+    VERSION: ClassVar[int] = 4  # raise it when the method changes: suggestions are made anew
+
+    taxonomy: str
+    model: Annotated[str, "NAME@VERSION of the head"]
+    precision: Annotated[float, "promised share of right labels among all suggestions"]
+    confidence: Annotated[float, "how surely it is promised"]
+    n_images: Annotated[int, "present images"]
+    n_labelled: Annotated[int, "present images with a label"]
+    suggested: Annotated[int, "labels suggested"]
+    filled: Annotated[int, "unlabelled images that would get a label"]
+    n_abstained: Annotated[int, "unlabelled images that stay unknown"]
+    n_out_of_distribution: Annotated[int, "of these, unlike everything that was ever labelled"]
+    filling_rate_before: Annotated[float, "share of the present images with a label"]
+    filling_rate_after: float
+    measured: Annotated[float | None, "precision of the accepted held-out answers"]
+    bound: Annotated[float | None, "its lower bound"]
+    label_noise: Annotated[float, "share of wrong given labels, taken out of both already"]
+    held_out: Annotated[int, "held-out answers"]
+    groups: Annotated[int, "groups of similar images that were held out together"]
+    basis: Annotated[str, "what the promise rests on"]
+    bias: Annotated[str, "in which direction that may err"]
+    classes: Mapping[str, ClassFill]
+    notes: tuple[str, ...] = ()
+
+
+def fill_taxonomy(
+    session: Session,
+    taxonomy: str,
+    *,
+    precision: float = 0.95,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> FillSummary:
+    """Suggest labels for the images without any, and apply nothing.
+
+    The suggestions replace the earlier ones of the taxonomy. When labels, vectors, model and
+    settings are those of the latest run, its suggestions are kept.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    taxonomy : str
+    precision : float
+        Share of right labels among the suggestions that is promised, in (0, 1).
+    confidence : float
+        One-sided, in (0, 1).
+    seed : int
+
+    Returns
+    -------
+    FillSummary
+        The suggestions are in ``catalog.issues.suggestions(taxonomy)``.
+
+    Raises
+    ------
+    NotFound
+        If there is no such taxonomy.
+    UsageError
+        If the taxonomy was not learned yet, or ``precision`` is out of range.
+    """
+    for name, value in (("precision", precision), ("confidence", confidence)):
+        if not 0 < value < 1:
+            raise InvalidValue(f"expected a {name} between 0 and 1, got {value!r}")
+    catalog = session.catalog
+    with session.lock(f"fill {taxonomy}"):
+        catalog.labels.taxonomy(taxonomy)
+        record = catalog.models.latest(taxonomy)
+        if record is None:
+            raise UsageError(
+                f"'{taxonomy}' has not been learned yet; run 'vernis learn {taxonomy}' first"
+            )
+        _, saved = catalog.models.load(record)
+        data = session.training_data(taxonomy, Space(**saved["space"]))
+        rows = _sort_rows(session, data)
+        mark = _fingerprint(data, rows, saved["head"], precision, confidence, seed)
+        kept = _kept_summary(session, taxonomy, mark)
+        if kept is not None:
+            return kept
+        evidence = _gather(session, data, rows.usable, saved["head"], seed)
+        plan: FillPlan | None = None
+        basis: Basis = "given"
+        if evidence is not None:
+            basis, own = _choose_basis(evidence, rows)
+            plan = evidence.plan(precision, confidence=confidence, seed=seed, confirmed=own)
+        summary = _summarize(session, data, record, plan, basis, precision, confidence)
+        suggestions = _suggestions(data, rows.usable, evidence, plan)
+        with catalog.transaction():
+            catalog.issues.replace_suggestions(taxonomy, suggestions)
+            session.results.keep(f"fill:{taxonomy}", summary, mark)
+    return summary
+
+
+def apply_fill(session: Session, taxonomy: str) -> int:
+    """Accept the suggestions of the latest fill as one batch, which one undo takes back.
+
+    The labels get the source ``accepted:fill@MODEL``. They are never evidence for a later fill.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    taxonomy : str
+
+    Returns
+    -------
+    int
+        The batch; 0 when there was nothing to apply.
+
+    Raises
+    ------
+    NotFound
+        If there is no such taxonomy.
+    """
+    catalog = session.catalog
+    with session.lock(f"fill {taxonomy}"), catalog.transaction():
+        catalog.labels.taxonomy(taxonomy)
+        chosen = [s for s in catalog.issues.suggestions(taxonomy) if s.promised]
+        if not chosen:
+            return 0
+        summary = session.results.find(f"fill:{taxonomy}", FillSummary)
+        model, promise = ("unknown", "?")
+        if summary is not None:
+            model, promise = summary.model, f"{summary.precision}"
+        batch = catalog.labels.record(
+            taxonomy,
+            [Statement(s.image_id, s.label, "yes", s.probability) for s in chosen],
+            source=f"accepted:fill@{model}",
+            verb="fill",
+            note=f"{counted(len(chosen), 'label')} at precision {promise}",
+        )
+        catalog.issues.replace_suggestions(taxonomy, [])
+    return batch
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """What each image may be used for, ndarrays of bool of shape (n_images,).
+
+    ``usable``: as evidence, or to be filled; labels that an earlier fill wrote are neither, as a
+    head's own answers prove nothing. ``confirmed``: a person looked at it. ``sampled``: a person
+    looked at it because it was drawn at random (``vernis lab truth``).
+    """
+
+    usable: NDArray[np.bool_]
+    confirmed: NDArray[np.bool_]
+    sampled: NDArray[np.bool_]
+
+
+def _sort_rows(session: Session, data: TrainingData) -> _Rows:
+    labels, name = session.catalog.labels, data.taxonomy.name
+    filled = labels.images_said_by(name, "accepted:fill")
+    by_others: set[int] = set().union(
+        *(labels.images_said_by(name, word) for word in _OTHER_SOURCES)
+    )
+    confirmed = labels.images_said_by(name, "human") - filled
+
+    def among(images: Iterable[int]) -> NDArray[np.bool_]:
+        return np.isin(data.image_ids, np.asarray(sorted(images), np.int64))
+
+    sampled = confirmed & judged_images(session, name)
+    return _Rows(~among(filled - by_others), among(confirmed), among(sampled))
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedSample:
+    """The images that a person judged because they were drawn at random."""
+
+    VERSION: ClassVar[int] = 1
+    UNVERSIONED: ClassVar[bool] = True
+
+    image_ids: tuple[int, ...]
+
+
+def judged_images(session: Session, taxonomy: str) -> set[int]:
+    """Return the images that a person judged because they were drawn at random."""
+    name = f"truth:{taxonomy}"
+    sample = session.results.find(name, JudgedSample)
+    if sample is None:
+        # As version 0.1 kept it: a person's judgements cannot be made anew.
+        kept = session.catalog.runs.summary(name) or {}
+        return set(kept.get("image_ids", ()))
+    return set(sample.image_ids)
+
+
+def describe_sampled_basis(session: Session, taxonomy: str) -> str:
+    """Say whether the promise of a fill rests on the judged random sample."""
+    carry = session.catalog.labels.images_said_by(taxonomy, "human")
+    carry &= judged_images(session, taxonomy)
+    if len(carry) >= _CONFIRMED_IMAGES:
+        return f"vernis fill {taxonomy} promises its precision from {len(carry):,} judged images"
+    return (
+        f"vernis fill {taxonomy} promises its precision from judged images once "
+        f"{_CONFIRMED_IMAGES} of them carry a label; {len(carry):,} so far"
+    )
+
+
+def _fingerprint(
+    data: TrainingData,
+    rows: _Rows,
+    head: Mapping[str, Any],
+    precision: float,
+    confidence: float,
+    seed: int,
+) -> str:
+    made = [head.get("head"), head.get("parameters"), head.get("slices")]
+    about = [FillSummary.VERSION, data.taxonomy, made, precision, confidence, seed, data.hashes]
+    used = (rows.usable, rows.confirmed, rows.sampled)
+    return fingerprint(*about, data.image_ids, data.Y, data.groups, *used)
+
+
+def _kept_summary(session: Session, taxonomy: str, mark: str) -> FillSummary | None:
+    found = session.results.find(f"fill:{taxonomy}", FillSummary, mark)
+    if found is None or len(session.catalog.issues.suggestions(taxonomy)) != found.suggested:
+        return None  # never made so, or applied and taken back since
+    return found
+
+
+def _gather(
+    session: Session,
+    data: TrainingData,
+    usable: NDArray[np.bool_],
+    head: Mapping[str, Any],
+    seed: int,
+) -> FillEvidence | None:
+    """Return the evidence; None when nothing is to be filled."""
+    from vernis.core.fill.head import gather_evidence
+    from vernis.core.learn.scaling import BlockScaler
+
+    labelled = (data.Y[usable] == 1).any(axis=1)
+    if labelled.all():
+        return None
+    if len(np.unique(data.groups[usable][labelled])) < 2:
+        raise NothingToLearn(
+            f"'{data.taxonomy.name}' has fewer than two labelled images to fill from; label more"
+        )
+    slices = [(int(a), int(b)) for a, b in head.get("slices") or []]
+    X = BlockScaler(slices).fit(data.X).transform(data.X) if slices else data.X
+    task = f"fill {data.taxonomy.name}"
+    return gather_evidence(
+        X[usable],
+        data.Y[usable],
+        kind=data.taxonomy.kind,
+        groups=data.groups[usable],
+        head=_make_networks(head, data.taxonomy.kind, seed),
+        seed=seed,
+        on_update=lambda done, total: session.progress(task, done, total),
+    )
+
+
+def _make_networks(saved: Mapping[str, Any], kind: Literal["single", "multi"], seed: int) -> Head:
+    """Return bagged networks, whichever head was learned: those of that head where it is one.
+
+    On images unlike the labelled ones their probabilities are less sure of themselves than a
+    kernel's, so more can be promised: docs/decisions/fill.md.
+    """
+    from vernis.core.learn.heads import make_head
+
+    own = dict(saved["parameters"]) if saved["head"] == "bagged_mlp" else {}
+    own = {"n_components": _COMPONENTS, **own, "n_estimators": _N_ESTIMATORS}
+    n_components = own.pop("n_components")
+    own.pop("seed", None)
+    return make_head("bagged_mlp", kind, n_components=n_components, seed=seed, parameters=own)
+
+
+def _choose_basis(evidence: FillEvidence, rows: _Rows) -> tuple[Basis, NDArray[np.bool_] | None]:
+    """Return what the promise rests on, and the mask of those labelled images (None: all).
+
+    A judged random sample speaks for all, however small its share is; other confirmed images only
+    when they are many.
+    """
+    labelled = np.flatnonzero(rows.usable)[evidence.labelled]
+    sampled, confirmed = rows.sampled[labelled], rows.confirmed[labelled]
+    if sampled.sum() >= _CONFIRMED_IMAGES:
+        return "sampled", sampled
+    if confirmed.sum() >= _CONFIRMED_IMAGES and confirmed.mean() >= _CONFIRMED_SHARE:
+        return "confirmed", confirmed
+    return "given", None
+
+
+def _suggestions(
+    data: TrainingData,
+    usable: NDArray[np.bool_],
+    evidence: FillEvidence | None,
+    plan: FillPlan | None,
+) -> list[Suggestion]:
+    if evidence is None or plan is None:
+        return []
+    ids = data.image_ids[usable]
+    near, classes = evidence.holdout.unknown, data.taxonomy.classes
+    found = []
+    for row, column, probability in zip(plan.image, plan.label, plan.probability, strict=True):
+        rows, similarity = near.indices[row], near.similarities[row]
+        agree = np.flatnonzero(evidence.Y[rows, column] == 1)[:_SUPPORTING_NEIGHBORS]
+        neighbors = [
+            {
+                "image_id": int(ids[evidence.labelled[rows[i]]]),
+                "label": classes[column],
+                "similarity": round(float(np.clip(similarity[i], 0, 1)), 4),
+            }
+            for i in agree
+        ]
+        found.append(
+            Suggestion(
+                image_id=int(ids[evidence.unlabelled[row]]),
+                taxonomy=data.taxonomy.name,
+                label=classes[column],
+                probability=float(probability),
+                evidence={"neighbors": neighbors},
+            )
+        )
+    return found
+
+
+def _summarize(
+    session: Session,
+    data: TrainingData,
+    record: ModelRecord,
+    plan: FillPlan | None,
+    basis: Basis,
+    precision: float,
+    confidence: float,
+) -> FillSummary:
+    """Return the summary of a plan; None where there was nothing to fill."""
+    matrix = session.matrix(data.taxonomy.name)
+    n_images, n_labelled = len(matrix.image_ids), int(matrix.labelled.sum())
+    filled = len(np.unique(plan.image)) if plan is not None else 0
+    on, bias = _BASES[basis] if plan is not None else ("nothing to fill", "")
+    return FillSummary(
+        taxonomy=data.taxonomy.name,
+        model=f"{record.name}@{record.version}",
+        precision=precision,
+        confidence=confidence,
+        n_images=n_images,
+        n_labelled=n_labelled,
+        suggested=0 if plan is None else len(plan.image),
+        filled=filled,
+        n_abstained=n_images - n_labelled - filled,
+        n_out_of_distribution=0 if plan is None else plan.n_out_of_distribution,
+        filling_rate_before=n_labelled / n_images if n_images else 0.0,
+        filling_rate_after=(n_labelled + filled) / n_images if n_images else 0.0,
+        measured=None if plan is None else _finite(plan.precision),
+        bound=None if plan is None else _finite(plan.bound),
+        label_noise=0.0 if plan is None else round(plan.noise, 4),
+        held_out=0 if plan is None else plan.n_held_out,
+        groups=0 if plan is None else plan.n_groups,
+        basis=on,
+        bias=bias,
+        classes={} if plan is None else _by_class(data, plan),
+        notes=_notes(data, plan, precision),
+    )
+
+
+def _finite(value: float) -> float | None:
+    return round(float(value), 4) if math.isfinite(value) else None
+
+
+def _by_class(data: TrainingData, plan: FillPlan) -> dict[str, ClassFill]:
+    suggested = Counter(plan.label.tolist())
+    return {
+        name: ClassFill(
+            suggested=suggested[column],
+            threshold=_finite(plan.thresholds[column]),
+            bound=_finite(plan.class_bounds[column]),
+        )
+        for column, name in enumerate(data.taxonomy.classes)
+    }
+
+
+def _notes(data: TrainingData, plan: FillPlan | None, precision: float) -> tuple[str, ...]:
+    notes = []
+    if plan is None:
+        return ("every image with a vector has a label",)
+    if not len(plan.image) and math.isfinite(plan.bound):
+        strange = counted(
+            plan.n_out_of_distribution, "unlabelled image is", "unlabelled images are"
+        )
+        notes.append(
+            f"a precision of {precision:.0%} could be promised, but no unlabelled image is sure "
+            f"enough: {strange} unlike every labelled one; label some of them"
+        )
+    elif not len(plan.image):
+        notes.append(
+            f"a precision of {precision:.0%} cannot be promised from {plan.n_held_out:,} held-out "
+            f"answers in {plan.n_groups:,} groups; confirm more labels or name a lower precision"
+        )
+    if plan.noise:
+        notes.append(
+            f"about {plan.noise:.0%} of the given labels contradict the surest answers and their "
+            "neighbours and were taken for wrong labels, as often elsewhere"
+        )
+    if not plan.is_matched:
+        notes.append(
+            "the unlabelled images are less like the labelled ones than any hold-out can imitate: "
+            "the promise may not hold for them; label some of them"
+        )
+    if data.n_without_vector:
+        one, many = "image has no vector and was", "images have no vector and were"
+        notes.append(f"{counted(data.n_without_vector, one, many)} left out")
+    return tuple(notes)

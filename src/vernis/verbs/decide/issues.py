@@ -1,0 +1,194 @@
+"""``vernis issues``: label issues of a taxonomy, worst first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, fields, replace
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from vernis.domain.types import Issue
+from vernis.report.wording import counted
+from vernis.verbs.decide.label_judgement import (
+    JudgementSettings,
+    LabelEvidence,
+    LabelJudgement,
+    evidence_of,
+    judge_labels,
+)
+from vernis.verbs.declare import Option, Screen, Verb, rows_shown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from vernis.session.session import Session
+
+Order = Literal["score", "multiple"]
+_KEYS: Mapping[Order, Sequence[str]] = {
+    "score": ("score", "uri"),
+    "multiple": ("-evidence.probability_of_multiple", "score", "uri"),
+}
+
+
+@dataclass(frozen=True)
+class Settings(JudgementSettings):
+    """Which issues are listed, in which order."""
+
+    taxonomy: Annotated[str, Option("the taxonomy whose labels are judged")]
+    _: KW_ONLY
+    all: Annotated[bool, Option("every labelled image, flagged or not")] = False
+    limit: Annotated[int | None, rows_shown()] = None
+    sort: Annotated[
+        Order,
+        Option("first the lowest scores, or where most likely two labels or more are wrong"),
+    ] = "score"
+
+
+@dataclass(frozen=True, slots=True)
+class NeighborRow:
+    """A similar image that speaks for a suggestion."""
+
+    image: Annotated[str, "its path"]
+    label: str
+    similarity: Annotated[float, "cosine, 0 to 1"]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelIssueRow:
+    """The judgement of one labelled image."""
+
+    image: Annotated[str, "path relative to the indexed folder"]
+    score: Annotated[float, "0 to 1, low = bad"]
+    change: Annotated[str, "extra, missing or replaced"]
+    given: tuple[str, ...]
+    suggested: tuple[str, ...]
+    probability: Annotated[float | None, "that the given labels are wrong"]
+    probability_of_multiple: Annotated[float | None, "that two labels or more are wrong"]
+    verdict: Annotated[str, "open, accepted or dismissed"]
+    flagged: Annotated[bool, "whether it is suspected"]
+    neighbors: Annotated[tuple[NeighborRow, ...], "similar images that speak for the change"]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The issues, and what is wrong in all."""
+
+    rows: tuple[LabelIssueRow, ...]
+    total: Annotated[int, "issues in all, listed or not"]
+    judgement: LabelJudgement
+    notes: tuple[str, ...] = ()
+
+
+def work(session: Session, settings: Settings) -> Result:
+    """Return the issues of a taxonomy; judge its labels first where that was not done so yet.
+
+    Labels are judged anew when a setting of the judgement is given, or was never.
+    """
+    session.catalog.labels.taxonomy(settings.taxonomy)
+    judgement = None
+    if not _asks_for_another(settings):
+        judgement = session.results.find(f"label_issues:{settings.taxonomy}", LabelJudgement)
+    if judgement is None:
+        judgement = judge_labels(session, settings.taxonomy, settings)
+    issues, flagged_only = session.catalog.issues, not settings.all
+    found = issues.select(
+        ("label",),
+        settings.taxonomy,
+        flagged_only=flagged_only,
+        order=_KEYS[settings.sort],
+        limit=settings.limit,
+    )
+    counts = issues.counts(flagged_only=flagged_only, verdicts=None)
+    return Result(
+        rows=tuple(_rows(found, session)),
+        total=counts.get(("label", settings.taxonomy), 0),
+        judgement=judgement,
+        notes=(*_other_space(session, judgement), *judgement.notes),
+    )
+
+
+def _asks_for_another(settings: Settings) -> bool:
+    defaults = JudgementSettings()
+    names = [field.name for field in fields(JudgementSettings)]
+    return any(getattr(settings, name) != getattr(defaults, name) for name in names)
+
+
+def _rows(issues: Sequence[Issue], session: Session) -> list[LabelIssueRow]:
+    said = [evidence_of(issue) for issue in issues]
+    ids = {n.image_id for one in said for n in one.neighbors}
+    uris = session.uris_of((ids | {issue.image_id for issue in issues}) - {0})
+    return [_row(issue, one, uris) for issue, one in zip(issues, said, strict=True)]
+
+
+def _row(issue: Issue, said: LabelEvidence, uris: Mapping[int, str]) -> LabelIssueRow:
+    return LabelIssueRow(
+        image=uris[issue.image_id],
+        score=issue.score,
+        change=said.change,
+        given=said.given,
+        suggested=said.suggested,
+        probability=said.probability,
+        probability_of_multiple=said.probability_of_multiple,
+        verdict=issue.verdict,
+        flagged=issue.flagged,
+        neighbors=tuple(
+            NeighborRow(uris.get(n.image_id, ""), n.label, n.similarity) for n in said.neighbors
+        ),
+    )
+
+
+def _other_space(session: Session, judgement: LabelJudgement) -> tuple[str, ...]:
+    current = session.current_space()
+    if current is None or judgement.space in ("", current.name):
+        return ()
+    return (
+        f"judged by the vectors of {judgement.space!r}; by those of the current space: "
+        f"vernis issues {judgement.taxonomy} --predictions kernel",
+    )
+
+
+def show(result: Result, settings: Settings, screen: Screen) -> None:
+    """Show the issues as a table, and the estimate below it."""
+    columns = ["image", "score", "change", "given", "suggested", "probability", "verdict"]
+    if settings.sort == "multiple":
+        columns.insert(2, "probability_of_multiple")
+    title = f"Label issues of {settings.taxonomy}"
+    screen.table(result.rows, columns, title=title, total=result.total)
+    found = result.judgement
+    wrong = found.wrong
+    carry = "carries" if round(wrong.value) == 1 else "carry"
+    reading = counted(
+        found.n_worth_reading, "is worth reading and holds", "are worth reading and hold"
+    )
+    screen.line(
+        f"About {wrong.value:,.0f} ({wrong.low:,.0f}-{wrong.high:,.0f}) of "
+        f"{counted(found.n_judged, 'labelled image')} {carry} a wrong label; the first "
+        f"{reading} about {found.n_expected:,.0f} of them."
+    )
+
+
+def frame(session: Session, settings: Settings) -> pd.DataFrame:
+    """Return one row a labelled image: is_label_issue, label_score, change, given, suggested, …"""
+    import pandas as pd
+
+    result = work(session, replace(settings, all=True))
+    columns = ["image", "is_label_issue", "label_score", "change", "given", "suggested"]
+    columns += ["probability", "verdict"]
+    table = [
+        {
+            "image": row.image,
+            "is_label_issue": row.flagged,
+            "label_score": row.score,
+            "change": row.change,
+            "given": list(row.given),
+            "suggested": list(row.suggested),
+            "probability": row.probability,
+            "verdict": row.verdict,
+        }
+        for row in result.rows
+    ]
+    found = pd.DataFrame(table, columns=columns).set_index("image")
+    found.attrs["judgement"] = result.judgement
+    return found
+
+
+VERB = Verb(Settings, work, show, document=lambda result: result.rows, frame=frame)

@@ -1,0 +1,377 @@
+"""Judge the given labels of a taxonomy and write what is suspected as issues."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass, fields
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vernis.core.numeric.fingerprints import fingerprint
+from vernis.domain.errors import NothingToLearn, UsageError
+from vernis.domain.types import Estimate, Issue, Space
+from vernis.session.results import from_document
+from vernis.session.vectors import TrainingData, layer_slices, space_document
+from vernis.verbs.declare import BaseSettings, Option, count, share
+
+if TYPE_CHECKING:
+    from vernis.core.labels.issues import LabelIssues, SupportingNeighbors
+    from vernis.session.session import Session
+
+_FEWEST = 10
+"""Labelled images below which nothing is judged."""
+
+Scorer = Literal[
+    "mse",
+    "self_confidence",
+    "normalized_margin",
+    "weighted_entropy",
+    "softmin",
+    "ema",
+    "balanced",
+    "posterior",
+    "mean",
+]
+
+
+@dataclass(frozen=True)
+class JudgementSettings(BaseSettings):
+    """How labels are judged."""
+
+    _: KW_ONLY
+    scorer: Annotated[
+        Scorer | None,
+        Option("rank by another scorer (mse is the thesis's); default: the best of each kind"),
+    ] = None
+    predictions: Annotated[
+        Literal["kernel", "out-of-bag", "ensemble"] | None,
+        Option(
+            "hold the labels against leave-out predictions of a kernel (default), or those of the "
+            "head: by the estimators that did not train on the image, or by all"
+        ),
+    ] = None
+    min_yield: Annotated[
+        float, share("reading pays while this share of the images is wrong", "SHARE")
+    ] = 0.25
+    neighbors: Annotated[int, count("similar images kept as evidence", at_least=0)] = 5
+    seed: Annotated[int, Option("of everything random")] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LabelJudgement:
+    """What was found in a taxonomy."""
+
+    VERSION: ClassVar[int] = 5  # raise it when the judgement changes: all is judged anew
+
+    taxonomy: str
+    scorer: Annotated[str, "what the images are ranked by"]
+    space: Annotated[str, "the embedding space whose vectors judged"]
+    n_labelled: Annotated[int, "images with a label"]
+    n_judged: Annotated[int, "images with a label that no person confirmed"]
+    flagged: Annotated[int, "issues worth reading"]
+    wrong: Annotated[Estimate, "estimated images with a wrong label"]
+    n_worth_reading: Annotated[int, "images from the top of the ranking that are worth reading"]
+    n_expected: Annotated[float, "wrong ones expected among those"]
+    n_in_duplicates: Annotated[int, "images whose label disagrees with a duplicate's"]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SupportingNeighbor:
+    """A similar image that speaks for a suggestion."""
+
+    image_id: int
+    label: str
+    similarity: Annotated[float, "cosine, 0 to 1"]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelEvidence:
+    """What is kept beside the score of a label issue."""
+
+    change: Literal["extra", "missing", "replaced"] = "replaced"
+    given: tuple[str, ...] = ()
+    suggested: tuple[str, ...] = ()
+    probability: float | None = None
+    probability_of_multiple: float | None = None
+    neighbors: tuple[SupportingNeighbor, ...] = ()
+    agreement: float | None = None
+    duplicates: tuple[int, ...] = ()
+
+
+def evidence_of(issue: Issue) -> LabelEvidence:
+    """Return the evidence of a label issue."""
+    return from_document(LabelEvidence, issue.evidence)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Judged:
+    data: TrainingData
+    labels: NDArray[Any]
+    judged: NDArray[np.bool_]
+    conflicts: list[NDArray[np.int64]]
+    features: NDArray[np.float32]
+    issues: LabelIssues
+
+
+def judge_labels(
+    session: Session, taxonomy: str, settings: JudgementSettings | None = None
+) -> LabelJudgement:
+    """Score every given label, and flag those that are probably wrong.
+
+    Each image is predicted from all others (never from its duplicates). Labels that a person
+    confirmed teach but are not judged; neither are the ``no`` that an open taxonomy only assumes.
+    When nothing changed since the last time, the issues of that time stay. The layers of the
+    current embedding space weigh the same each.
+
+    Raises
+    ------
+    NotFound
+        If there is no such taxonomy.
+    NothingToLearn
+        If fewer than 10 images have labels and vectors, or all the same one.
+    UsageError
+        If the head's predictions are asked for and it is not learned, or of an older state.
+    """
+    settings = settings or JudgementSettings()
+    space = session.space()
+    name, task = f"label_issues:{taxonomy}", f"label issues of {taxonomy}"
+    with session.lock(f"issues {taxonomy}"):
+        data = session.training_data(taxonomy, space)
+        _require_labels(data)
+        judged = _judged_entries(data)
+        conflicts = _conflicts(session, data)
+        head = None
+        if settings.predictions in ("out-of-bag", "ensemble"):
+            head = _head_predictions(session, data, settings.predictions)
+        mark = _fingerprint(data, judged, conflicts, space, settings, head)
+        kept = session.results.find(name, LabelJudgement, mark)
+        if kept is not None:
+            return kept
+        session.progress(task, 0, 3)
+        found = _judge(data, judged, conflicts, space, settings, head)
+        session.progress(task, 2, 3)
+        judgement = _summarize(found, space)
+        with session.catalog.transaction():
+            session.catalog.issues.replace(("label",), _rows(found, settings), taxonomy)
+            session.results.keep(name, judgement, mark)
+        session.progress(task, 3, 3)
+    return judgement
+
+
+def _head_predictions(session: Session, data: TrainingData, which: str) -> NDArray[np.float32]:
+    """Return what the latest head predicts for the images, shape (n_images, n_classes)."""
+    name = data.taxonomy.name
+    record = session.catalog.models.latest(name)
+    if record is None:
+        raise UsageError(f"'{name}' has not been learned yet; run 'vernis learn {name}' first")
+    stored = session.catalog.models.predictions(record)
+    probs = stored["oob" if which == "out-of-bag" else "ensemble"]
+    if not np.array_equal(stored["image_ids"], data.image_ids) or probs.shape != data.Y.shape:
+        raise UsageError(f"images or classes came since; run 'vernis learn {name}' again")
+    return np.asarray(probs, np.float32)
+
+
+def _require_labels(data: TrainingData) -> None:
+    labelled = (data.Y == 1).any(axis=1)
+    name = data.taxonomy.name
+    if int(labelled.sum()) < _FEWEST:
+        raise NothingToLearn(
+            f"'{name}' has {int(labelled.sum())} labelled images with vectors, judging labels "
+            f"needs {_FEWEST} or more; label some images first"
+        )
+    if len(np.unique(data.Y[labelled], axis=0)) < 2:
+        raise NothingToLearn(
+            f"all labelled images of '{name}' have the same labels; there is nothing to compare"
+        )
+
+
+def _judged_entries(data: TrainingData) -> NDArray[np.bool_]:
+    """Return which entries somebody stated, and no person confirmed."""
+    labelled = (data.Y == 1).any(axis=1)
+    return np.asarray(data.stated & ~data.confirmed & labelled[:, None])
+
+
+def _conflicts(session: Session, data: TrainingData) -> list[NDArray[np.int64]]:
+    """Return the rows of each group of duplicates whose labels disagree."""
+    place = {int(image): row for row, image in enumerate(data.image_ids)}
+    found = []
+    for group in session.groups():
+        if data.taxonomy.name not in group.conflicts:
+            continue
+        rows = np.asarray(sorted(place[i] for i in group.images if i in place), dtype=np.int64)
+        rows = rows[(data.Y[rows] == 1).any(axis=1)]
+        if len(np.unique(data.Y[rows], axis=0)) > 1:
+            found.append(rows)
+    return found
+
+
+def _fingerprint(
+    data: TrainingData,
+    judged: NDArray[np.bool_],
+    conflicts: list[NDArray[np.int64]],
+    space: Space,
+    settings: JudgementSettings,
+    head: NDArray[np.float32] | None,
+) -> str:
+    used = [getattr(settings, field.name) for field in fields(JudgementSettings)]
+    about = [used, space_document(space), data.taxonomy, conflicts, data.hashes]
+    return fingerprint(*about, data.image_ids, data.Y, data.groups, judged, head)
+
+
+def _judge(
+    data: TrainingData,
+    judged: NDArray[np.bool_],
+    conflicts: list[NDArray[np.int64]],
+    space: Space,
+    settings: JudgementSettings,
+    head: NDArray[np.float32] | None,
+) -> _Judged:
+    from vernis.core.labels.issues import find_label_issues
+    from vernis.core.labels.predictions import predict_labels
+    from vernis.core.numeric.components import combine_blocks
+
+    blocks = [data.X[:, start:stop] for start, stop in layer_slices(space)]
+    features = combine_blocks(blocks, seed=settings.seed)
+    labelled = (data.Y == 1).any(axis=1)
+    targets = np.where(labelled[:, None], data.Y, np.nan).astype(np.float32)
+    labels: NDArray[Any] = targets
+    if data.taxonomy.kind == "single":
+        labels = np.where(labelled, np.nan_to_num(data.Y).argmax(axis=1), -1).astype(np.int64)
+    probs = head
+    if probs is None:
+        how = {"kind": data.taxonomy.kind, "groups": data.groups, "seed": settings.seed}
+        probs = predict_labels(features, targets, **how)  # type: ignore[arg-type]
+    issues = find_label_issues(
+        labels,
+        probs,
+        scorer=settings.scorer,
+        judged=judged,
+        groups=conflicts,
+        min_yield=settings.min_yield,
+    )
+    return _Judged(data, labels, judged, conflicts, features, issues)
+
+
+def _rows(found: _Judged, settings: JudgementSettings) -> list[Issue]:
+    """Return one issue for every labelled image, with evidence for the flagged ones."""
+    from vernis.core.labels.issues import find_supporting_neighbors
+
+    issues, data = found.issues, found.data
+    queries = issues.order[issues.flagged[issues.order]]
+    supporting = find_supporting_neighbors(
+        found.features,
+        found.labels,
+        issues,
+        queries,
+        n_neighbors=settings.neighbors,
+        groups=data.groups,
+    )
+    place = {int(row): k for k, row in enumerate(queries)}
+    in_conflict = {int(row): rows for rows in found.conflicts for row in rows}
+    classes = np.asarray(data.taxonomy.classes)
+    return [
+        Issue(
+            kind="label",
+            image_id=int(data.image_ids[row]),
+            score=float(issues.score[row]),
+            flagged=bool(issues.flagged[row]),
+            taxonomy=data.taxonomy.name,
+            evidence={
+                "change": str(issues.change[row]),
+                "given": classes[data.Y[row] == 1].tolist(),
+                "suggested": classes[issues.suggested[row]].tolist(),
+                "probability": round(float(issues.probability[row]), 4),
+                "probability_of_multiple": round(float(issues.probability_of_multiple[row]), 4),
+                **_supporting_neighbors(found, supporting, place.get(int(row))),
+                **_disagreeing_duplicates(found, in_conflict.get(int(row)), int(row)),
+            },
+        )
+        for row in issues.order.tolist()
+    ] + _confirmed_rows(found)
+
+
+def _confirmed_rows(found: _Judged) -> list[Issue]:
+    """Return an issue of the best score for every labelled image that a person vouches for."""
+    data = found.data
+    vouched = (data.Y == 1).any(axis=1)
+    vouched[found.issues.order] = False
+    classes = np.asarray(data.taxonomy.classes)
+    return [
+        Issue(
+            kind="label",
+            image_id=int(data.image_ids[row]),
+            score=1.0,
+            flagged=False,
+            taxonomy=data.taxonomy.name,
+            evidence={
+                "change": "replaced",
+                "given": classes[data.Y[row] == 1].tolist(),
+                "suggested": classes[data.Y[row] == 1].tolist(),
+                "probability": 0.0,
+            },
+        )
+        for row in np.flatnonzero(vouched).tolist()
+    ]
+
+
+def _supporting_neighbors(
+    found: _Judged, supporting: SupportingNeighbors, position: int | None
+) -> dict[str, Any]:
+    """Return the neighbours that speak for the change, and how many of the nearest do."""
+    if position is None:
+        return {}
+    data = found.data
+    classes = data.taxonomy.classes
+    neighbors = [
+        {
+            "image_id": int(data.image_ids[row]),
+            "label": ", ".join(classes[k] for k in np.flatnonzero(data.Y[row] == 1)),
+            "similarity": round(float(np.clip(similarity, 0.0, 1.0)), 4),
+        }
+        for row, similarity in zip(
+            supporting.indices[position], supporting.similarities[position], strict=True
+        )
+        if row >= 0
+    ]
+    agreement = round(float(supporting.agreement[position]), 2)
+    return {"neighbors": neighbors, "agreement": agreement}
+
+
+def _disagreeing_duplicates(
+    found: _Judged, members: NDArray[np.int64] | None, row: int
+) -> dict[str, list[int]]:
+    if members is None:
+        return {}
+    own = found.data.Y[row]
+    others = [m for m in members.tolist() if not np.array_equal(found.data.Y[m], own, True)]
+    return {"duplicates": [int(found.data.image_ids[m]) for m in others]}
+
+
+def _summarize(found: _Judged, space: Space) -> LabelJudgement:
+    wrong = found.issues.wrong
+    data = found.data
+    flagged = int(found.issues.flagged.sum())
+    notes = []
+    if data.n_assumed:
+        notes.append(
+            "The taxonomy is open: a class that an image does not carry is unknown, so missing "
+            "labels are not counted as wrong."
+        )
+    n_in_duplicates = sum(len(rows) for rows in found.conflicts)
+    if n_in_duplicates:
+        notes.append(f"{n_in_duplicates:,} images are duplicates of images with other labels.")
+    return LabelJudgement(
+        taxonomy=data.taxonomy.name,
+        scorer=found.issues.scorer,
+        space=space.name,
+        n_labelled=data.n_labelled,
+        n_judged=wrong.n_labelled,
+        flagged=flagged,
+        wrong=Estimate(wrong.count, wrong.low, wrong.high),
+        n_worth_reading=wrong.n_worth_reading,
+        n_expected=wrong.found,
+        n_in_duplicates=n_in_duplicates,
+        notes=tuple(notes),
+    )

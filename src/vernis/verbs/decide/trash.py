@@ -1,0 +1,75 @@
+"""``vernis trash``: move duplicates to a trash folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from vernis.domain.errors import UsageError
+from vernis.domain.types import DuplicateKind, TrashedFile
+from vernis.report.wording import counted
+from vernis.verbs.decide.trashing import plan_trash, trash_images
+from vernis.verbs.declare import BaseSettings, Option, Screen, Verb
+
+if TYPE_CHECKING:
+    from vernis.session.session import Session
+
+
+@dataclass(frozen=True)
+class Settings(BaseSettings):
+    """What is moved."""
+
+    _: KW_ONLY
+    duplicates: Annotated[bool, Option("the duplicates; of each group one image stays")] = False
+    kind: Annotated[
+        DuplicateKind,
+        Option("the weakest kind of duplicate to move; near also moves near duplicates"),
+    ] = "pixels"
+    dry_run: Annotated[bool, Option("only say what would be moved")] = False
+
+
+@dataclass(frozen=True, slots=True)
+class MovedRow:
+    """A file that was moved, or would be."""
+
+    image: Annotated[str, "its path"]
+    keeper: Annotated[str, "path of the image that stays for it"]
+    kind: Annotated[str, "bytes, pixels or near"]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What was moved."""
+
+    moved: tuple[MovedRow, ...]
+    skipped: Annotated[Mapping[str, str], "path of each file that was not moved → reason"]
+    trash: Annotated[str, "the trash folder"]
+
+
+def work(session: Session, settings: Settings) -> Result:
+    """Move the duplicates, not the keepers, to the collection's trash folder."""
+    if not settings.duplicates:
+        raise UsageError("say what goes to the trash: --duplicates")
+    trash = session.trash()
+    moved: tuple[TrashedFile, ...] = plan_trash(session, settings.kind)
+    skipped: Mapping[str, str] = {}
+    if not settings.dry_run:
+        with session.lock("trash"):
+            done = trash_images(session, trash, moved)
+        moved, skipped = done.moved, done.skipped
+    rows = tuple(MovedRow(file.uri, file.keeper, file.kind) for file in moved)
+    return Result(rows, skipped, str(trash.folder))
+
+
+def show(result: Result, settings: Settings, screen: Screen) -> None:
+    """Show each file with the one that stays."""
+    for row in result.moved:
+        screen.line(f"{row.image}  (kept: {row.keeper})")
+    for uri, reason in result.skipped.items():
+        screen.note(f"not moved: {uri}: {reason}")
+    done = "would be moved" if settings.dry_run else "moved"
+    screen.line(f"{counted(len(result.moved), 'image')} {done} to {result.trash}")
+
+
+VERB = Verb(Settings, work, show)

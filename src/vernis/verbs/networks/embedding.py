@@ -1,0 +1,220 @@
+"""Read each picture once and store the vectors of every space that misses it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vernis.domain.errors import MissingExtra, ModelError, UnreadableImage
+from vernis.domain.ports import Catalog, Outcome, PictureReader
+from vernis.domain.types import ImageRecord
+from vernis.session.session import ReadPicture
+
+if TYPE_CHECKING:
+    from vernis.session.session import Session
+
+# A shard is written when it has this many rows or bytes or after this many seconds, so that memory
+# stays bounded and a killed run loses little.
+_SHARD_ROWS = 2048
+_SHARD_BYTES = 64 * 2**20
+_SHARD_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class PictureTask:
+    """One picture and the positions of the readers that miss its vector."""
+
+    image: ImageRecord
+    readers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PictureStage:
+    """Decodes a picture once and hands it to every reader that misses its vector."""
+
+    read_picture: ReadPicture
+    readers: tuple[PictureReader, ...]
+
+    def open(self) -> Callable[[PictureTask], list[NDArray[Any]]]:
+        """Open every reader for one worker."""
+        measure = [reader.open() for reader in self.readers]
+
+        def work(task: PictureTask) -> list[NDArray[Any]]:
+            pixels = self.read_picture(task.image)
+            return [measure[i](pixels) for i in task.readers]
+
+        return work
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedSummary:
+    """What one run of ``embed_images`` did.
+
+    Attributes
+    ----------
+    images : int
+        Distinct pictures (by content) that the collection holds.
+    computed : int
+        Pictures that were read in this run.
+    failed : dict of str to str
+        Path and reason of the images that could not be read; they are marked unreadable.
+    spaces : dict of str to int
+        Vectors added to each space.
+    seconds : float
+        Wall-clock time.
+    """
+
+    images: int
+    computed: int
+    failed: Mapping[str, str] = field(default_factory=dict)
+    spaces: Mapping[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def embed_images(
+    session: Session,
+    readers: Sequence[PictureReader],
+    *,
+    workers: int | None = None,
+    images: Sequence[ImageRecord] | None = None,
+) -> EmbedSummary:
+    """Store the missing vectors of every present image, in the space of each reader.
+
+    Work is keyed by content hash and space, so that a second run does only what is new. When the
+    run is interrupted, what was computed is stored before the interruption goes on. An image whose
+    picture cannot be read or measured becomes ``unreadable`` with the reason.
+
+    Parameters
+    ----------
+    session : Session
+    readers : sequence of PictureReader
+        A picture is decoded once for all of them.
+    workers : int, optional
+        Default: one a core.
+    images : sequence of ImageRecord, optional
+        Some of the images; None: all that are present.
+
+    Returns
+    -------
+    EmbedSummary
+
+    Raises
+    ------
+    ModelError, MissingExtra
+        When a reader cannot work at all.
+    """
+    started = time.monotonic()
+    catalog, progress = session.catalog, session.progress
+    images = session.images() if images is None else images
+    copies: dict[str, list[ImageRecord]] = {}
+    for image in images:
+        copies.setdefault(image.content_hash, []).append(image)
+    tasks = _plan(catalog, readers, copies)
+    writer = _ShardWriter(catalog, readers)
+    failed: dict[str, str] = {}
+    computed = 0
+    stage = PictureStage(session.pictures(), tuple(readers))
+    outcomes = session.engine(workers).run(stage, tasks)
+    progress("embed", 0, len(tasks))
+    try:
+        for done, outcome in enumerate(outcomes, 1):
+            if outcome.error is not None:
+                reason = _reason(outcome.error)
+                for image in copies[outcome.item.image.content_hash]:
+                    failed[image.uri] = reason
+                    writer.set_aside(image.id, reason)
+            else:
+                writer.add(outcome)
+                computed += 1
+            progress("embed", done, len(tasks))
+    finally:
+        # Also on Ctrl-C: minutes of work are worth the write.
+        _close(outcomes)
+        writer.flush()
+    return EmbedSummary(
+        images=len(copies),
+        computed=computed,
+        failed=failed,
+        spaces=dict(writer.added),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _plan(
+    catalog: Catalog, readers: Sequence[PictureReader], copies: Mapping[str, list[ImageRecord]]
+) -> list[PictureTask]:
+    missing: dict[str, list[int]] = {}
+    hashes = list(copies)
+    for i, reader in enumerate(readers):
+        for content_hash in catalog.vectors.missing(reader.space, hashes):
+            missing.setdefault(content_hash, []).append(i)
+    return [
+        PictureTask(copies[content_hash][0], tuple(missing[content_hash]))
+        for content_hash in hashes
+        if content_hash in missing
+    ]
+
+
+def _reason(error: Exception) -> str:
+    """Say in one line why a picture cannot be used; raises what is not the picture's fault."""
+    if isinstance(error, (ModelError, MissingExtra)):
+        raise error
+    if isinstance(error, UnreadableImage):
+        return error.reason
+    text = str(getattr(error, "strerror", None) or error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+def _close(outcomes: Iterator[Any]) -> None:
+    close = getattr(outcomes, "close", None)
+    if close is not None:
+        close()
+
+
+class _ShardWriter:
+    """Gathers vectors by space and appends them in shards; marks bad pictures with them."""
+
+    def __init__(self, catalog: Catalog, readers: Sequence[PictureReader]) -> None:
+        self._catalog = catalog
+        self._spaces = [reader.space for reader in readers]
+        self._hashes: list[list[str]] = [[] for _ in readers]
+        self._rows: list[list[NDArray[Any]]] = [[] for _ in readers]
+        self._unreadable: dict[str, list[int]] = {}
+        self._bytes = 0
+        self._written = time.monotonic()
+        self.added = {space.name: 0 for space in self._spaces}
+
+    def add(self, outcome: Outcome[PictureTask, list[NDArray[Any]]]) -> None:
+        vectors = outcome.value or []
+        for i, vector in zip(outcome.item.readers, vectors, strict=True):
+            self._hashes[i].append(outcome.item.image.content_hash)
+            self._rows[i].append(vector)
+            self._bytes += vector.nbytes
+        full = max(map(len, self._rows), default=0) >= _SHARD_ROWS or self._bytes >= _SHARD_BYTES
+        if full or time.monotonic() - self._written > _SHARD_SECONDS:
+            self.flush()
+
+    def set_aside(self, image_id: int, reason: str) -> None:
+        self._unreadable.setdefault(reason, []).append(image_id)
+
+    def flush(self) -> None:
+        """Write what is gathered, all spaces in one transaction."""
+        if not any(self._rows) and not self._unreadable:
+            return
+        with self._catalog.transaction():
+            for space, hashes, rows in zip(self._spaces, self._hashes, self._rows, strict=True):
+                if rows:
+                    self._catalog.vectors.append(space, hashes, np.stack(rows))
+                    self.added[space.name] += len(rows)
+            for reason, ids in self._unreadable.items():
+                self._catalog.images.set_state(ids, "unreadable", reason)
+        self._hashes = [[] for _ in self._spaces]
+        self._rows = [[] for _ in self._spaces]
+        self._unreadable = {}
+        self._bytes = 0
+        self._written = time.monotonic()

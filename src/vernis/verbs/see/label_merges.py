@@ -1,0 +1,220 @@
+"""Find labels that mean the same, and merge them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+import numpy as np
+
+from vernis.core.words.merge_evidence import LabelLooks, measure_looks, measure_use
+from vernis.core.words.merges import Merge, propose_merges
+from vernis.core.words.spelling import Language
+from vernis.domain.errors import NotFound, UsageError
+from vernis.domain.types import LabelMatrix, Space, Statement
+from vernis.session.vectors import search_columns
+from vernis.verbs.see.vocabulary_study import labels_of, without_models
+
+if TYPE_CHECKING:
+    from vernis.session.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class MergedLabels:
+    """What a merge did."""
+
+    merges: Annotated[int, "labels merged"]
+    images: Annotated[int, "images whose labels changed"]
+    batch: Annotated[int, "0 when nothing changed"]
+    accepted: Annotated[tuple[tuple[str, str], ...], "label, into; chains resolved"]
+
+
+@dataclass(frozen=True, slots=True)
+class DismissedMerges:
+    """Pairs of labels that a person judged to be different things."""
+
+    VERSION: ClassVar[int] = 1
+    UNVERSIONED: ClassVar[bool] = True
+
+    pairs: tuple[tuple[str, str], ...] = ()
+
+
+def find_merges(
+    session: Session,
+    taxonomy: str,
+    space: Space | None,
+    *,
+    languages: Sequence[Language] = ("en",),
+    min_score: float = 0.5,
+) -> list[Merge]:
+    """Return the labels of a taxonomy that probably mean the same, surest first.
+
+    Parameters
+    ----------
+    session : Session
+    taxonomy : str
+    space : Space or None
+        In which pictures are compared; None leaves them out.
+    languages : sequence of {"en", "de"}
+        Whose plural rules hold.
+    min_score : float
+        In 0..1.
+    """
+    matrix = session.matrix(taxonomy)
+    labels_of(matrix)
+    return propose_merges(
+        matrix.taxonomy.classes,
+        measure_use(matrix.values),
+        _looks(session, matrix, space),
+        languages=languages,
+        dismissed=dismissed_merges(session, taxonomy),
+        min_score=min_score,
+        exclusive=matrix.taxonomy.kind == "single",
+    )
+
+
+def _looks(session: Session, matrix: LabelMatrix, space: Space | None) -> LabelLooks | None:
+    if space is None:
+        return None
+    vectors = session.vectors(space)
+    values = matrix.values[np.searchsorted(matrix.image_ids, vectors.ids)]
+    labelled = (values == 1).any(axis=1)
+    if not labelled.any():
+        return None
+    return measure_looks(vectors.X[labelled][:, search_columns(space)], values[labelled])
+
+
+def accept_merges(
+    session: Session, taxonomy: str, merges: Sequence[tuple[str, str]]
+) -> MergedLabels:
+    """Move labels into others, as one batch.
+
+    Every source's statement about a label becomes its statement about the other: what was given
+    stays given, what a person said stays a person's. A ``no`` moves only to images of whose new
+    label nobody says anything. What models predicted stays as it is.
+
+    Parameters
+    ----------
+    session : Session
+    taxonomy : str
+    merges : sequence of (label, into)
+
+    Raises
+    ------
+    NotFound
+        A label is not in the taxonomy.
+    UsageError
+        A label is merged into itself, or into two others.
+    """
+    target = _resolve_chains(merges)
+    catalog = session.catalog
+    with session.lock("vocabulary"):
+        stored = catalog.labels.taxonomy(taxonomy)
+        _require_labels(taxonomy, stored.classes, [*target, *target.values()])
+        said = without_models(catalog.labels.statements_about(taxonomy, list(target)))
+        there = without_models(
+            catalog.labels.statements_about(taxonomy, sorted(set(target.values())))
+        )
+        taken = {(s.image_id, s.label) for found in there.values() for s in found}
+        own = {
+            (source, s.image_id, s.label): s.state for source, found in there.items() for s in found
+        }
+        batch, images = 0, set[int]()
+        note = ", ".join(f"{label} > {into}" for label, into in target.items())
+        with catalog.transaction():
+            for source, found in said.items():
+                moved = _moved(source, found, target, taken, own)
+                images |= {s.image_id for s in moved}
+                batch = max(
+                    batch,
+                    catalog.labels.record(
+                        taxonomy, moved, source=source, verb="merge", note=note[:200]
+                    ),
+                )
+    return MergedLabels(len(target), len(images), batch, tuple(target.items()))
+
+
+def _moved(
+    source: str,
+    found: Sequence[Statement],
+    target: Mapping[str, str],
+    taken: Collection[tuple[int, str]],
+    own: Mapping[tuple[str, int, str], str],
+) -> list[Statement]:
+    withdrawn = [Statement(s.image_id, s.label, "unknown") for s in found]
+    wanted: dict[tuple[int, str], Statement] = {}
+    for s in found:
+        cell = (s.image_id, target[s.label])
+        if s.state == "no" and (cell in taken or cell in wanted):
+            continue
+        if s.state == "yes" and own.get((source, *cell)) == "yes":
+            continue
+        former = wanted.get(cell)
+        if former is None or former.state == "no":
+            wanted[cell] = Statement(*cell, s.state, s.probability)
+    return withdrawn + list(wanted.values())
+
+
+def _resolve_chains(merges: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Return label → last name of its chain; raises UsageError for loops and contradictions."""
+    target: dict[str, str] = {}
+    for label, into in merges:
+        if label == into:
+            raise UsageError(f"'{label}' cannot be merged into itself")
+        if target.setdefault(label, into) != into:
+            raise UsageError(f"'{label}' cannot be merged into '{target[label]}' and '{into}' both")
+    for label in target:
+        seen = {label}
+        while (into := target[label]) in target:
+            if into in seen:
+                raise UsageError(f"the merges of '{label}' and '{into}' form a ring")
+            seen.add(into)
+            target[label] = target[into]
+    return target
+
+
+def _require_labels(taxonomy: str, classes: Sequence[str], wanted: Iterable[str]) -> None:
+    missing = [name for name in wanted if name not in set(classes)]
+    if missing:
+        raise NotFound(f"taxonomy '{taxonomy}' has no label '{missing[0]}'")
+
+
+# --------------------------------------------------------------------------- dismissals
+
+
+def dismissed_merges(session: Session, taxonomy: str) -> list[frozenset[str]]:
+    """Return the pairs that a person judged to be different things."""
+    kept = session.results.find(_dismissals(taxonomy), DismissedMerges) or DismissedMerges()
+    return [frozenset(pair) for pair in kept.pairs]
+
+
+def dismiss_merges(
+    session: Session,
+    taxonomy: str,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    reopen: Sequence[tuple[str, str]] = (),
+) -> int:
+    """Note that pairs of labels are different things, for good; returns how many are noted now.
+
+    Parameters
+    ----------
+    session : Session
+    taxonomy : str
+    pairs : sequence of (label, label)
+    reopen : sequence of (label, label)
+        Pairs of which this judgement is taken back.
+    """
+    with session.lock("vocabulary"):
+        classes = session.catalog.labels.taxonomy(taxonomy).classes
+        _require_labels(taxonomy, classes, [name for pair in (*pairs, *reopen) for name in pair])
+        kept = set(dismissed_merges(session, taxonomy)) | {frozenset(pair) for pair in pairs}
+        kept -= {frozenset(pair) for pair in reopen}
+        pairs_now = tuple(sorted((min(pair), max(pair)) for pair in kept))
+        session.results.keep(_dismissals(taxonomy), DismissedMerges(pairs_now))
+    return len(kept)
+
+
+def _dismissals(taxonomy: str) -> str:
+    return f"merges-dismissed:{taxonomy}"

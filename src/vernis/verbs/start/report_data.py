@@ -1,0 +1,296 @@
+"""Collect from the catalog what the report shows. Whatever is missing is left out."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vernis.domain.types import (
+    QUALITY_KINDS,
+    DuplicateGroup,
+    DuplicatePair,
+    ImageRecord,
+    Issue,
+    LabelMatrix,
+)
+from vernis.report.model import (
+    BrokenFile,
+    Duplicates,
+    ImageRef,
+    Interval,
+    LabelIssue,
+    LabelIssues,
+    Member,
+    Neighbor,
+    QualityIssues,
+    QualityItem,
+    ReportData,
+    mentioned_images,
+)
+from vernis.report.wording import count, counted, size
+from vernis.verbs.decide.label_judgement import LabelEvidence, LabelJudgement, evidence_of
+from vernis.verbs.start.report_actions import suggest_actions
+from vernis.verbs.start.report_labels import audit_taxonomy, collect_fill
+from vernis.verbs.start.report_models import collect_model
+from vernis.verbs.steps.quality import count_open_quality
+
+if TYPE_CHECKING:
+    from vernis.session.session import Session
+
+_LABELS_SHOWN = 6
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What several sections look up; ``labels`` is image id → taxonomy → classes."""
+
+    images: Mapping[int, ImageRecord]
+    labels: Mapping[int, Mapping[str, tuple[str, ...]]]
+    max_items: int
+
+
+def collect_report(
+    session: Session, *, max_items: int, max_suggestions: int, created: str, version: str
+) -> tuple[ReportData, list[ImageRecord]]:
+    """Read everything that the report shows.
+
+    Parameters
+    ----------
+    session : Session
+        Its catalog is only read.
+    max_items, max_suggestions : int
+        Most rows of each list; of the fill suggestions of a taxonomy.
+    created, version : str
+        Shown as they are.
+
+    Returns
+    -------
+    data : ReportData
+        Without thumbnails.
+    shown : list of ImageRecord
+        The images that it names, ordered by id.
+    """
+    present = session.images()
+    unreadable = session.images("unreadable")
+    matrices = [session.matrix(taxonomy.name) for taxonomy in session.taxonomies()]
+    known = _Known({image.id: image for image in present}, _labels_of(matrices), max_items)
+    audits = tuple(audit_taxonomy(matrix, known.images) for matrix in matrices)
+    issues = _some(_label_issues(session, matrix, known) for matrix in matrices)
+    groups = [g for g in session.groups() if all(i in known.images for i in g.images)]
+    duplicates = tuple(_duplicates(g, known) for g in _most_useful_first(groups)[:max_items])
+    quality = _some(_quality(session, kind, known) for kind in QUALITY_KINDS)
+    fills = _some(collect_fill(session, audit, known.images, max_suggestions) for audit in audits)
+    images = sorted(mentioned_images(issues, duplicates, quality, fills))
+    data = ReportData(
+        title=session.catalog.folder.name.removesuffix(".vernis") or "Collection",
+        created=created,
+        version=version,
+        n_images=len(present),
+        images={i: _reference(known.images[i]) for i in images},
+        facts=_facts(session, present),
+        actions=suggest_actions(groups, issues, fills, len(unreadable)),
+        audits=audits,
+        label_issues=issues,
+        duplicates=duplicates,
+        n_groups=len(groups),
+        n_extra_copies=sum(len(group.images) - 1 for group in groups),
+        quality=quality,
+        n_poor=count_open_quality(session)[1],
+        broken=tuple(BrokenFile(i.uri, i.reason or "unreadable", i.size) for i in unreadable),
+        fills=fills,
+        models=_some(collect_model(session, matrix) for matrix in matrices),
+    )
+    return data, [known.images[i] for i in images]
+
+
+def _some(found: Any) -> tuple[Any, ...]:
+    return tuple(item for item in found if item is not None)
+
+
+def _reference(image: ImageRecord) -> ImageRef:
+    return ImageRef(image.id, image.uri, image.width, image.height, image.size)
+
+
+def _labels_of(matrices: Sequence[LabelMatrix]) -> dict[int, dict[str, tuple[str, ...]]]:
+    labels: dict[int, dict[str, tuple[str, ...]]] = {}
+    for matrix in matrices:
+        classes = matrix.taxonomy.classes
+        rows: dict[int, list[str]] = {}
+        for row, column in np.argwhere(matrix.values == 1):
+            rows.setdefault(int(matrix.image_ids[row]), []).append(classes[column])
+        for image, names in rows.items():
+            labels.setdefault(image, {})[matrix.taxonomy.name] = tuple(names)
+    return labels
+
+
+def _facts(session: Session, present: Sequence[ImageRecord]) -> tuple[tuple[str, str], ...]:
+    catalog = session.catalog
+    root = catalog.images.root()
+    formats = Counter(image.format or "unknown" for image in present)
+    others = catalog.images.other_files()
+    sources = catalog.labels.counts_by_source()
+    spaces = session.spaces()
+    facts = [
+        ("Folder", str(root) if root else ""),
+        ("Formats", _listed(formats)),
+        ("Size of the images", size(sum(image.size for image in present)) if present else ""),
+        ("Other files, not read", _listed(others)),
+        ("Labels by source", _listed(sources)),
+        ("Embedding", ", ".join(f"{s.name} × {s.dim}" for s in spaces)),
+    ]
+    return tuple((name, value) for name, value in facts if value)
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    shown = [f"{count(value)} {name}" for name, value in ordered[:5]]
+    if len(ordered) > 5:
+        shown.append(f"{counted(len(ordered) - 5, 'further kind')}")
+    return ", ".join(shown)
+
+
+def _label_issues(session: Session, matrix: LabelMatrix, known: _Known) -> LabelIssues | None:
+    name, issues = matrix.taxonomy.name, session.catalog.issues
+    judgement = session.results.find(f"label_issues:{name}", LabelJudgement)
+    if judgement is None:
+        return None
+    flagged = [i for i in issues.select(("label",), name) if i.image_id in known.images]
+    verdicts = Counter(issue.verdict for issue in flagged)
+    waiting = [issue for issue in flagged if issue.verdict == "open"]
+    notes = list(judgement.notes)
+    decided = verdicts["accepted"] + verdicts["dismissed"]
+    if decided:
+        notes.append(
+            f"Not shown: {count(verdicts['accepted'])} accepted and "
+            f"{count(verdicts['dismissed'])} dismissed before."
+        )
+    wrong = judgement.wrong
+    return LabelIssues(
+        taxonomy=name,
+        items=tuple(_label_issue(issue, known) for issue in waiting[: known.max_items]),
+        n_flagged=len(waiting),
+        n_labelled=int(matrix.labelled.sum()),
+        wrong=Interval(wrong.value, wrong.low, wrong.high),
+        depth=judgement.n_worth_reading,
+        scorer=judgement.scorer,
+        notes=tuple(notes),
+        gain=_gain(session, name),
+    )
+
+
+def _gain(session: Session, taxonomy: str) -> tuple[tuple[int, float], ...]:
+    """Return the expected number of wrong labels among the k worst, at most 120 points."""
+    found = session.catalog.issues.select(("label",), taxonomy, flagged_only=False)
+    ranked = sorted(found, key=lambda issue: issue.score)
+    chances = [issue.evidence.get("probability") for issue in ranked]
+    if len(chances) < 2 or any(chance is None for chance in chances):
+        return ()
+    met = np.cumsum([0.0, *(chance or 0.0 for chance in chances)])
+    steps = np.unique(np.linspace(0, len(chances), 120).round().astype(int))
+    return tuple((int(k), round(float(met[k]), 2)) for k in steps)
+
+
+def _label_issue(issue: Issue, known: _Known) -> LabelIssue:
+    evidence = evidence_of(issue)
+    return LabelIssue(
+        image=issue.image_id,
+        score=issue.score,
+        change=evidence.change,
+        given=evidence.given,
+        suggested=evidence.suggested,
+        probability=_share(evidence.probability),
+        neighbors=tuple(
+            Neighbor(n.image_id, n.label, n.similarity)
+            for n in evidence.neighbors
+            if n.image_id in known.images
+        ),
+        verdict=issue.verdict,
+        agreement=_share(evidence.agreement),
+        twins=_duplicates_of(issue, evidence, known),
+    )
+
+
+def _duplicates_of(issue: Issue, evidence: LabelEvidence, known: _Known) -> tuple[Neighbor, ...]:
+    found = [image for image in evidence.duplicates if image in known.images]
+    labels = [known.labels.get(image, {}).get(issue.taxonomy, ()) for image in found]
+    return tuple(
+        Neighbor(image, ", ".join(names), math.nan)
+        for image, names in zip(found, labels, strict=True)
+    )
+
+
+def _share(value: float | None) -> float:
+    return math.nan if value is None else min(max(value, 0.0), 1.0)
+
+
+_WEAKNESS = {"bytes": 0, "pixels": 1, "near": 2}
+
+
+def _most_useful_first(groups: Sequence[DuplicateGroup]) -> list[DuplicateGroup]:
+    """Return the groups whose labels disagree first, then the surest and the largest."""
+    return sorted(
+        groups,
+        key=lambda g: (not g.conflicts, _WEAKNESS[g.kind], -len(g.images), g.images),
+    )
+
+
+def _duplicates(group: DuplicateGroup, known: _Known) -> Duplicates:
+    to_keeper = {
+        pair.b if pair.a == group.keeper else pair.a: pair
+        for pair in group.pairs
+        if group.keeper in (pair.a, pair.b)
+    }
+    members = []
+    for image in group.images:
+        labels = known.labels.get(image, {})
+        first = [label for name in group.conflicts for label in labels.get(name, ())]
+        rest = [
+            label
+            for name, found in labels.items()
+            if name not in group.conflicts
+            for label in found
+        ]
+        pair = to_keeper.get(image)
+        members.append(
+            Member(
+                image,
+                float("nan") if pair is None else pair.similarity,
+                "" if pair is None else _seen_from(group.keeper, pair),
+                tuple((first + rest)[:_LABELS_SHOWN]),
+            )
+        )
+    return Duplicates(
+        kind=group.kind,
+        keeper=group.keeper,
+        reason=group.reason,
+        members=tuple(members),
+        merged={name: tuple(labels) for name, labels in group.merged_labels.items() if labels},
+        conflicts=group.conflicts,
+    )
+
+
+_INVERSE = {"rot90": "rot270", "rot270": "rot90"}
+
+
+def _seen_from(keeper: int, pair: DuplicatePair) -> str:
+    """Return how the keeper became the other; a pair says how ``a`` became ``b``."""
+    if pair.a == keeper:
+        return pair.transform
+    return "+".join(_INVERSE.get(part, part) for part in pair.transform.split("+"))
+
+
+def _quality(session: Session, kind: str, known: _Known) -> QualityIssues | None:
+    found = session.catalog.issues.select((kind,), verdicts=("open",))
+    flagged = [issue for issue in found if issue.image_id in known.images]
+    if not flagged:
+        return None
+    items = [
+        QualityItem(issue.image_id, issue.score, str(issue.evidence.get("note", "")))
+        for issue in flagged[: known.max_items]
+    ]
+    return QualityIssues(kind, tuple(items), len(flagged))

@@ -1,0 +1,195 @@
+"""``vernis run``: do the whole job on a folder, and write the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from vernis.domain.errors import NothingToLearn, UsageError
+from vernis.verbs.decide.deduplication import find_duplicates
+from vernis.verbs.decide.filling import fill_taxonomy
+from vernis.verbs.decide.label_judgement import JudgementSettings, judge_labels
+from vernis.verbs.declare import BaseSettings, Home, Option, Screen, Verb, count, share
+from vernis.verbs.networks import embed
+from vernis.verbs.networks.backbone_options import Arithmetic
+from vernis.verbs.start import report
+from vernis.verbs.steps import import_, index, learn
+from vernis.verbs.steps.quality import count_open_quality, judge_quality
+
+if TYPE_CHECKING:
+    from vernis.session.session import Session
+
+
+@dataclass(frozen=True)
+class Settings(import_.TableSettings):
+    """What the job is done on, and how."""
+
+    path: Annotated[Path | str, Option("a folder of images")]
+    _: KW_ONLY
+    labels: Annotated[
+        Path | str | None,
+        Option(
+            "a CSV file: an image column, one column a taxonomy (default: the names of class "
+            "folders)"
+        ),
+    ] = None
+    arithmetic: Annotated[Arithmetic | None, Option("of the shipped network")] = None
+    fill_precision: Annotated[float, share("precision that suggested labels promise")] = 0.95
+    workers: Annotated[int | None, count("threads (default: one a core)")] = None
+    seed: Annotated[int, Option("of everything random")] = 0
+    report: Annotated[Path | str, Option("folder of the report")] = "report"
+
+
+@dataclass(frozen=True, slots=True)
+class TaxonomyFindings:
+    """What was found in the labels of a taxonomy."""
+
+    wrong_labels: Annotated[int | None, "labels that are probably wrong; null: not judged"]
+    labels_to_fill: Annotated[int | None, "missing labels suggested; null: not learned"]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the job found, and where the report lies."""
+
+    images: int
+    other_files: Annotated[int, "files that are no images"]
+    unreadable: int
+    quality_issues: int
+    images_with_quality_issues: int
+    duplicate_groups: int
+    taxonomies: Mapping[str, TaxonomyFindings]
+    report: Annotated[str, "path of the page"]
+    next: Annotated[str, "the command to go on with"]
+    notes: tuple[str, ...]
+
+
+def home(settings: Settings) -> Home:
+    """Say that a collection may be made; raises UsageError where there is nothing to work on.
+
+    Raises
+    ------
+    UsageError
+        The folder or the label file is not there.
+    """
+    path = Path(settings.path)
+    if not path.is_dir():
+        raise UsageError(f"{path}: no such folder; vernis run takes a folder of images")
+    if settings.labels is not None and not Path(settings.labels).is_file():
+        raise UsageError(f"{settings.labels}: no such file; --labels takes a CSV file")
+    return Home(folder=path)
+
+
+def work(session: Session, settings: Settings) -> Result:
+    """Index, embed, judge quality, find duplicates, learn, find label issues, fill, report.
+
+    Every step skips what was done before on the same input. Where a taxonomy has too few labels
+    for a step, the step is left out with a note.
+    """
+    path = Path(settings.path)
+    home(settings)
+    table = None
+    if settings.labels is not None:
+        table = session.read_label_table(Path(settings.labels))
+    with session.lock("run"):
+        listed = index.work(
+            session,
+            index.Settings((path,), workers=settings.workers),
+            by_folders=table is None,
+        )
+        notes: list[str] = []
+        if table is not None:
+            notes += import_.import_table(session, table, settings).notes
+        if not session.taxonomies():
+            notes.append(_say_no_labels(session, path))
+        embed.work(
+            session, embed.Settings(arithmetic=settings.arithmetic, workers=settings.workers)
+        )
+        judge_quality(session)
+        found = find_duplicates(session)
+        findings = {
+            taxonomy.name: _work_on_labels(session, taxonomy.name, settings, notes)
+            for taxonomy in session.taxonomies()
+        }
+        page = report.work(session, report.Settings(out=settings.report, workers=settings.workers))
+    issues, images = count_open_quality(session)
+    return Result(
+        images=listed.images,
+        other_files=listed.other_files,
+        unreadable=len(session.images("unreadable")),
+        quality_issues=issues,
+        images_with_quality_issues=images,
+        duplicate_groups=found.groups,
+        taxonomies=findings,
+        report=page.page,
+        next=_next(findings, found.groups),
+        notes=tuple(notes),
+    )
+
+
+def _say_no_labels(session: Session, path: Path) -> str:
+    """Return what is missing, and the command that mends it where a file of labels lies there."""
+    tables = session.find_label_tables(path)
+    if tables:
+        return (
+            f"no labels were read, but {tables[0].name} names images of this folder; to find "
+            f"wrong and missing labels: vernis run {path} --labels {tables[0]}"
+        )
+    return (
+        "no labels: the images do not lie in class folders; give --labels FILE.csv to find "
+        "wrong and missing labels"
+    )
+
+
+def _work_on_labels(
+    session: Session, name: str, settings: Settings, notes: list[str]
+) -> TaxonomyFindings:
+    """Learn a taxonomy, judge its labels, fill it; each as far as its labels reach."""
+    try:
+        notes += learn.work(session, learn.Settings(name, seed=settings.seed)).notes
+    except NothingToLearn as error:
+        notes.append(str(error))
+        return TaxonomyFindings(None, None)
+    wrong = to_fill = None
+    try:
+        wrong = judge_labels(session, name, JudgementSettings(seed=settings.seed)).flagged
+    except NothingToLearn as error:
+        notes.append(str(error))
+    try:
+        to_fill = fill_taxonomy(session, name, precision=settings.fill_precision).suggested
+    except NothingToLearn as error:
+        notes.append(str(error))
+    return TaxonomyFindings(wrong, to_fill)
+
+
+def _next(findings: Mapping[str, TaxonomyFindings], groups: int) -> str:
+    for name, found in findings.items():
+        if found.wrong_labels:
+            return f"vernis issues {name}"
+    return "vernis duplicates" if groups else "vernis status"
+
+
+def show(result: Result, settings: BaseSettings, screen: Screen) -> None:
+    """Show what was found and what to do next."""
+    facts: dict[str, int] = {
+        "images": result.images,
+        "other files": result.other_files,
+        "unreadable": result.unreadable,
+        "quality issues": result.quality_issues,
+        "images with quality issues": result.images_with_quality_issues,
+        "duplicate groups": result.duplicate_groups,
+    }
+    for name, found in result.taxonomies.items():
+        if found.wrong_labels is not None:
+            facts[f"{name}: probably wrong labels"] = found.wrong_labels
+        if found.labels_to_fill is not None:
+            facts[f"{name}: labels to fill"] = found.labels_to_fill
+    screen.line()
+    screen.facts(facts, title="Found")
+    screen.line(f"\nReport: {result.report}")
+    screen.line(f"Next:   {result.next}")
+
+
+VERB = Verb(Settings, work, show, home=home)

@@ -1,0 +1,7 @@
+"""Verbs that do one step of the job: list, label, judge, learn.
+
+Each is skipped where its inputs are as they were.
+Never: a change of labels that a person has not asked for.
+
+Order: index, import_, labels, audit, quality, learn, models.
+"""

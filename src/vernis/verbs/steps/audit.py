@@ -1,0 +1,191 @@
+"""``vernis audit``: the state of every taxonomy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+
+from vernis.core.explore.audit import LabelAudit, audit_labels, find_strong_pairs, redundancy
+from vernis.domain.documents import to_document
+from vernis.domain.types import ImageRecord, LabelMatrix
+from vernis.verbs.declare import BaseSettings, Option, Screen, Verb
+
+if TYPE_CHECKING:
+    from vernis.session.session import Session
+
+_FREE_KEYWORDS = 50
+"""From so many classes on a multi-label taxonomy is taken for free keywords."""
+
+_TITLES = ("title", "headline", "name")
+
+
+@dataclass(frozen=True)
+class Settings(BaseSettings):
+    """Which taxonomies are described."""
+
+    taxonomy: Annotated[str | None, Option("only this one")] = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassCount:
+    """How often a class is used."""
+
+    class_: str
+    count: Annotated[int, "images that carry it"]
+    share: Annotated[float, "of the labelled images"]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsPerImage:
+    """How many images carry so many labels."""
+
+    labels: int
+    images: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClassPair:
+    """Two classes that stand together more often than by chance."""
+
+    first: str
+    second: str
+    images: Annotated[int, "that carry both"]
+    jaccard: Annotated[float, "images with both by images with either"]
+    lift: Annotated[float, "images with both by those expected of independent classes"]
+
+
+@dataclass(frozen=True, slots=True)
+class TaxonomyAudit:
+    """The state of one taxonomy; figures that cannot be had are null."""
+
+    taxonomy: str
+    kind: Annotated[str, "single or multi"]
+    closed: Annotated[bool, "blank classes of a labelled image mean no"]
+    free_keywords: Annotated[bool, "so many classes that they are free keywords"]
+    images: int
+    labelled: Annotated[int, "images with a label"]
+    filling_rate: Annotated[float, "labelled by images"]
+    confirmed: Annotated[int, "images with a label that a person confirmed"]
+    classes: int
+    classes_used: int
+    imbalance: Annotated[float | None, "largest count by smallest"]
+    entropy: Annotated[float | None, "of the counts, 1 = even"]
+    labels: Annotated[int, "labels in all"]
+    labels_per_image: Annotated[float | None, "mean over the labelled images"]
+    rare_classes: Annotated[int, "on less than 0.1 % of the images"]
+    rare_share: float
+    unique_classes: Annotated[int, "on one image alone"]
+    in_file_name: Annotated[float | None, "share of the labels that the file name repeats"]
+    in_title: Annotated[float | None, "share of the labels that the title repeats"]
+    class_counts: tuple[ClassCount, ...]
+    labels_an_image: tuple[LabelsPerImage, ...]
+    together: tuple[ClassPair, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The state of the taxonomies."""
+
+    taxonomies: tuple[TaxonomyAudit, ...]
+
+
+def work(session: Session, settings: Settings) -> Result:
+    """Describe the state of one taxonomy or of all; raises NotFound."""
+    names = [settings.taxonomy] if settings.taxonomy else [t.name for t in session.taxonomies()]
+    images = {image.id: image for image in session.images()} if names else {}
+    return Result(tuple(describe_taxonomy(session.matrix(name), images) for name in names))
+
+
+def describe_taxonomy(matrix: LabelMatrix, known: Mapping[int, ImageRecord]) -> TaxonomyAudit:
+    """Return the state of one taxonomy."""
+    images = [known[int(image)] for image in matrix.image_ids]
+    taxonomy = matrix.taxonomy
+    audit = audit_labels(matrix.values)
+    confirmed = (matrix.confirmed & (matrix.values == 1)).any(axis=1)
+    names = [PurePosixPath(image.uri).stem for image in images]
+    titles = [_title(image) for image in images]
+    return TaxonomyAudit(
+        taxonomy=taxonomy.name,
+        kind=taxonomy.kind,
+        closed=taxonomy.closed,
+        free_keywords=taxonomy.kind == "multi" and audit.n_used >= _FREE_KEYWORDS,
+        images=audit.n_images,
+        labelled=audit.n_labelled,
+        filling_rate=audit.filling_rate,
+        confirmed=int(confirmed.sum()),
+        classes=audit.n_classes,
+        classes_used=audit.n_used,
+        imbalance=_number(audit.imbalance),
+        entropy=_number(audit.entropy),
+        labels=int(audit.counts.sum()),
+        labels_per_image=_number(audit.mean_labels),
+        rare_classes=audit.n_rare,
+        rare_share=audit.rare_share,
+        unique_classes=audit.n_unique,
+        in_file_name=_repeated(matrix, names),
+        in_title=_repeated(matrix, titles),
+        class_counts=_class_counts(matrix, audit),
+        labels_an_image=tuple(
+            LabelsPerImage(k, int(n)) for k, n in enumerate(audit.labels_per_image)
+        ),
+        together=_together(matrix, audit),
+    )
+
+
+def _title(image: ImageRecord) -> str:
+    said = {str(key).lower(): value for key, value in image.metadata.items()}
+    return " ".join(str(said[name]) for name in _TITLES if said.get(name))
+
+
+def _repeated(matrix: LabelMatrix, texts: Sequence[str]) -> float | None:
+    repeated, labels = redundancy(matrix.values, matrix.taxonomy.classes, texts)
+    return repeated / labels if labels else None
+
+
+def _number(value: float) -> float | None:
+    return round(float(value), 4) if math.isfinite(value) else None
+
+
+def _class_counts(matrix: LabelMatrix, audit: LabelAudit) -> tuple[ClassCount, ...]:
+    """Return the classes, most frequent first; the share is of the labelled images."""
+    order = np.argsort(-audit.counts, kind="stable")
+    return tuple(
+        ClassCount(
+            class_=matrix.taxonomy.classes[c],
+            count=int(audit.counts[c]),
+            share=float(audit.counts[c] / audit.n_labelled) if audit.n_labelled else 0.0,
+        )
+        for c in order
+    )
+
+
+def _together(matrix: LabelMatrix, audit: LabelAudit) -> tuple[ClassPair, ...]:
+    return tuple(
+        ClassPair(
+            first=matrix.taxonomy.classes[pair.first],
+            second=matrix.taxonomy.classes[pair.second],
+            images=pair.together,
+            jaccard=round(pair.jaccard, 4),
+            lift=round(pair.lift, 3),
+        )
+        for pair in find_strong_pairs(audit)
+    )
+
+
+def show(result: Result, settings: Settings, screen: Screen) -> None:
+    """Show the facts of each taxonomy, and its classes."""
+    for audit in result.taxonomies:
+        facts = to_document(audit)
+        plain = {name: value for name, value in facts.items() if not isinstance(value, list)}
+        screen.facts(plain, title=audit.taxonomy)
+        screen.table(audit.class_counts, ["class", "count", "share"])
+    if not result.taxonomies:
+        screen.line("There is no taxonomy yet: vernis import FILE")
+
+
+VERB = Verb(Settings, work, show, document=lambda result: result.taxonomies)

@@ -1,0 +1,96 @@
+"""``vernis index``: list the images: new, changed, moved, vanished."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from vernis.domain.errors import UsageError
+from vernis.verbs.declare import BaseSettings, Home, Option, Screen, Verb, count
+from vernis.verbs.steps.indexing import index_files, label_by_folders
+
+if TYPE_CHECKING:
+    from vernis.session.session import Session
+
+
+@dataclass(frozen=True)
+class Settings(BaseSettings):
+    """What is listed."""
+
+    paths: Annotated[
+        Sequence[Path | str], Option("a folder, or files (default: the indexed folder)")
+    ] = ()
+    _: KW_ONLY
+    workers: Annotated[int | None, count("threads (default: one a core)")] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one indexing found, in images."""
+
+    images: Annotated[int, "images listed, the unreadable ones included"]
+    new: int
+    changed: int
+    moved: int
+    vanished: int
+    unchanged: int
+    unreadable: int
+    other_files: Annotated[int, "files that are no images"]
+    labelled_by_folder: Annotated[Mapping[str, int], "taxonomy of class folders → labelled images"]
+
+
+def home(settings: Settings) -> Home:
+    """Say that a collection may be made for a folder, or where the user names one."""
+    for path in settings.paths:
+        if not Path(path).exists():
+            raise UsageError(f"{path}: no such file or folder")
+    return Home(folder=_folder(settings), may_be_new=bool(settings.paths))
+
+
+def _folder(settings: Settings) -> Path | None:
+    paths = [Path(path) for path in settings.paths]
+    return paths[0] if len(paths) == 1 and paths[0].is_dir() else None
+
+
+def work(session: Session, settings: Settings, *, by_folders: bool = True) -> Result:
+    """Bring the list of images up to date; take classes from folders unless labels were imported.
+
+    Raises
+    ------
+    UsageError
+        A path is not there, or nothing was indexed before and none is given.
+    """
+    home(settings)
+    folder = _folder(settings)
+    files = None if folder is not None or not settings.paths else settings.paths
+    source = session.file_source(folder, files)
+    with session.lock("index"):
+        session.catalog.vectors.collect_garbage()
+        found = index_files(session, source, workers=settings.workers)
+        labelled = label_by_folders(session) if by_folders else {}
+    changes = found.changes
+    return Result(
+        images=found.images,
+        new=changes.new,
+        changed=changes.changed,
+        moved=changes.moved,
+        vanished=changes.vanished,
+        unchanged=changes.unchanged,
+        unreadable=changes.unreadable,
+        other_files=sum(found.other_files.values()),
+        labelled_by_folder=labelled,
+    )
+
+
+def show(result: Result, settings: Settings, screen: Screen) -> None:
+    """Show the counts."""
+    counts = ("images", "new", "changed", "moved", "vanished", "unchanged", "unreadable")
+    facts = {name: getattr(result, name) for name in counts}
+    facts["other files"] = result.other_files
+    by_folder = {f"labelled by folder: {k}": n for k, n in result.labelled_by_folder.items()}
+    screen.facts(facts | by_folder)
+
+
+VERB = Verb(Settings, work, show, home=home, has_json=True)

@@ -1,0 +1,87 @@
+"""``vernis labels``: show the labels of a taxonomy."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+
+from vernis.verbs.declare import BaseSettings, Option, Screen, Verb, rows_shown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from vernis.session.session import Session
+
+
+@dataclass(frozen=True)
+class Settings(BaseSettings):
+    """Whose labels are shown."""
+
+    taxonomy: Annotated[str, Option("the taxonomy")]
+    _: KW_ONLY
+    all: Annotated[bool, Option("images without a label too")] = False
+    limit: Annotated[int | None, rows_shown()] = None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRow:
+    """The labels of one image."""
+
+    image: Annotated[str, "path relative to the indexed folder"]
+    yes: Annotated[tuple[str, ...], "classes that it carries"]
+    no: Annotated[tuple[str, ...], "classes that it surely does not carry; the rest is unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The labels of a taxonomy."""
+
+    rows: tuple[LabelRow, ...]
+    total: Annotated[int, "images in all, listed or not"]
+
+
+def work(session: Session, settings: Settings) -> Result:
+    """Return the effective labels of every labelled image, by path."""
+    matrix, uris = session.matrix(settings.taxonomy), session.uris()
+    classes = matrix.taxonomy.classes
+    is_single = matrix.taxonomy.kind == "single"
+    chosen = range(len(matrix.image_ids)) if settings.all else np.flatnonzero(matrix.labelled)
+    order = sorted((uris[int(matrix.image_ids[row])], int(row)) for row in chosen)
+    rows = []
+    for uri, row in order[: settings.limit]:
+        values = matrix.values[row]
+        yes = tuple(classes[c] for c in np.flatnonzero(values == 1))
+        # The yes of a single taxonomy says no to all others.
+        no = () if is_single and yes else tuple(classes[c] for c in np.flatnonzero(values == 0))
+        rows.append(LabelRow(uri, yes, no))
+    return Result(tuple(rows), len(order))
+
+
+def show(result: Result, settings: Settings, screen: Screen) -> None:
+    """Show the labels as a table."""
+    columns = ["image", "yes", "no"] if any(row.no for row in result.rows) else ["image", "yes"]
+    title = f"Labels of {settings.taxonomy}" if result.rows else "No labels to show."
+    screen.table(result.rows, columns, title=title, total=result.total)
+
+
+def frame(session: Session, settings: Settings) -> pd.DataFrame:
+    """Return one row an image: of a single taxonomy its class, else yes, no or unknown a class."""
+    import pandas as pd
+
+    matrix, uris = session.matrix(settings.taxonomy), session.uris()
+    index = pd.Index([uris[int(image)] for image in matrix.image_ids], name="image")
+    classes = list(matrix.taxonomy.classes)
+    if matrix.taxonomy.kind == "single":
+        first = np.nan_to_num(matrix.values).argmax(axis=1) if classes else np.zeros(0, int)
+        names: list[Any] = [
+            classes[c] if has else None for c, has in zip(first, matrix.labelled, strict=True)
+        ]
+        return pd.DataFrame({settings.taxonomy: names}, index=index)
+    states = np.full(matrix.values.shape, "unknown", dtype=object)
+    states[matrix.values == 1], states[matrix.values == 0] = "yes", "no"
+    return pd.DataFrame(states, index=index, columns=classes)
+
+
+VERB = Verb(Settings, work, show, document=lambda result: result.rows, frame=frame)

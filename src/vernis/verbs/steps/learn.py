@@ -1,0 +1,388 @@
+"""``vernis learn``: train a head on a taxonomy.
+
+Its thresholds are tuned and its measures taken out of bag; it is saved with its version. When the
+latest model was made from the same labels, vectors, duplicates and settings, it is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import KW_ONLY, dataclass, fields
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vernis.core.numeric.fingerprints import fingerprint
+from vernis.domain.errors import ModelError, NothingToLearn
+from vernis.domain.types import Estimate, ModelRecord, Space
+from vernis.report.wording import counted
+from vernis.session.vectors import TrainingData, layer_slices, space_document
+from vernis.verbs.declare import BaseSettings, Option, Screen, Verb, count
+from vernis.verbs.steps.model_metrics import Measures, read_metrics
+
+if TYPE_CHECKING:
+    from vernis.session.session import Session
+
+_METHOD = 3
+"""Part of a model's fingerprint: raise it when training changes, and all models are made anew."""
+
+_FEWEST = 4
+"""Labelled images below which nothing is trained."""
+
+DEFAULT_MODEL = "kernel"
+"""As good as any other or better on every set measured, with and without wrong labels, at the
+least cost: docs/decisions/learning.md."""
+
+COMPONENTS = {"kernel": 400}
+"""Principal components that a model gets when nothing is said; the others get the thesis's 100."""
+
+_FEWER_COMPONENTS = 100
+
+_FEWEST_FOR_A_THRESHOLD = 10
+"""A class with fewer known ``yes`` gets the pooled threshold and a note."""
+
+_DRAWS = 200
+"""Bootstrap samples of the intervals."""
+
+ModelName = Literal[
+    "kernel",
+    "bagged_mlp",
+    "mlp",
+    "logistic",
+    "svm",
+    "svm_linear",
+    "bagged_svm",
+    "mlknn",
+    "forest",
+    "xgboost",
+    "stacking",
+]
+
+
+@dataclass(frozen=True)
+class NetworkSettings(BaseSettings):
+    """Parameters of the bagged networks, wherever they take part."""
+
+    _: KW_ONLY
+    hidden: Annotated[
+        Sequence[int] | None,
+        Option("neurons of the hidden layers of the networks, such as 512 or 512,256", joined=True),
+    ] = None
+    sample_share: Annotated[
+        float | None, Option("share of the images that each network sees", above=0, at_most=1)
+    ] = None
+    batch_size: Annotated[int | None, count("images of a training step of the networks")] = None
+
+    def network_parameters(self) -> dict[str, Any]:
+        """Return the parameters that were given."""
+        given = {
+            "hidden": self.hidden,
+            "sample_share": self.sample_share,
+            "batch_size": self.batch_size,
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Settings(NetworkSettings):
+    """How a taxonomy is learned."""
+
+    taxonomy: Annotated[str, Option("the taxonomy")]
+    _: KW_ONLY
+    model: Annotated[ModelName | None, Option("the classifier (default: kernel)")] = None
+    estimators: Annotated[int | None, count("networks of bagged_mlp (default: 5)")] = None
+    epochs: Annotated[int | None, count("training epochs of bagged_mlp (default: 5)")] = None
+    components: Annotated[
+        int | None,
+        count("principal components (default: 400 for kernel, else 100; 0: all columns)", "N", 0),
+    ] = None
+    objective: Annotated[
+        Literal["f1", "f2", "precision"], Option("what the thresholds are tuned for")
+    ] = "f1"
+    floor: Annotated[
+        float, Option("precision that the objective precision keeps", above=0, at_most=1)
+    ] = 0.9
+    seed: Annotated[int, Option("of everything random")] = 0
+
+    def head_parameters(self) -> dict[str, Any]:
+        """Return the parameters of the model that were given."""
+        given = {"n_estimators": self.estimators, "epochs": self.epochs}
+        given = {name: value for name, value in given.items() if value is not None}
+        return {**given, **self.network_parameters()}
+
+    def model_name(self) -> str:
+        """Return the model: the one that was named, else networks where parameters of them are."""
+        return self.model or ("bagged_mlp" if self.head_parameters() else DEFAULT_MODEL)
+
+    def n_components(self) -> int:
+        """Return the principal components, 0 for all columns."""
+        if self.components is not None:
+            return self.components
+        return COMPONENTS.get(self.model_name(), _FEWER_COMPONENTS)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRow:
+    """What a head is worth for one class."""
+
+    class_: Annotated[str, "the class"]
+    n: Annotated[int, "images that carry it"]
+    threshold: Annotated[float | None, "from this probability on it is given"]
+    precision: float
+    recall: float
+    f1: float
+    f2: float
+    ap: Annotated[float, "average precision"]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What learning a taxonomy did."""
+
+    model: Annotated[str, "NAME@VERSION"]
+    trained: Annotated[bool, "false: the model of an earlier run is of the same data and settings"]
+    head: Annotated[str, "kind of model"]
+    images: Annotated[int, "images with a vector"]
+    labelled: int
+    measured: Annotated[str, "on which predictions: out-of-bag"]
+    micro: Measures
+    macro: Measures
+    classes: tuple[ClassRow, ...]
+    notes: Annotated[tuple[str, ...], "what should be known, such as rare classes"]
+
+
+def fingerprint_of(data: TrainingData, space: Space, settings: Settings) -> str:
+    """Return a hash of everything that a model depends on."""
+    about = {field.name: getattr(settings, field.name) for field in fields(settings)}
+    about |= {"model": settings.model_name(), "components": settings.n_components()}
+    parts = (_METHOD, about, space_document(space), data.taxonomy, data.hashes)
+    return fingerprint(*parts, data.image_ids, data.Y, data.groups)
+
+
+def work(session: Session, settings: Settings) -> Result:
+    """Train, tune, measure and save the head of a taxonomy.
+
+    Raises
+    ------
+    NotFound
+        If there is no such taxonomy.
+    NothingToLearn
+        If there are too few labelled images, or fewer than two classes among them.
+    """
+    taxonomy, space, models = settings.taxonomy, session.space(), session.catalog.models
+    with session.lock(f"learn {taxonomy}"):
+        data = session.training_data(taxonomy, space)
+        _require_labels(data)
+        mark = fingerprint_of(data, space, settings)
+        latest = models.latest(taxonomy)
+        if latest is not None and latest.fingerprint == mark:
+            with suppress(ModelError):  # a damaged model is made anew
+                _, saved = models.load(latest)
+                return _result(latest, data, saved["thresholds"], saved["notes"], trained=False)
+        fitted = _fit(session, data, space, settings)
+        record = models.save(
+            taxonomy, space.name, fingerprint=mark, **fitted.to_save(data, space, settings)
+        )
+    return _result(record, data, fitted.thresholds, fitted.notes, trained=True)
+
+
+def _result(
+    record: ModelRecord,
+    data: TrainingData,
+    thresholds: Mapping[str, float | None],
+    notes: Sequence[str],
+    *,
+    trained: bool,
+) -> Result:
+    metrics = read_metrics(record)
+    rows = [
+        ClassRow(
+            class_=name,
+            n=row.n_yes,
+            threshold=thresholds.get(name),
+            precision=row.precision.value,
+            recall=row.recall.value,
+            f1=row.f1.value,
+            f2=row.f2.value,
+            ap=row.average_precision.value,
+        )
+        for name, row in metrics.classes.items()
+    ]
+    return Result(
+        model=f"{record.name}@{record.version}",
+        trained=trained,
+        head=metrics.head,
+        images=len(data.image_ids),
+        labelled=data.n_labelled,
+        measured=metrics.basis,
+        micro=metrics.micro,
+        macro=metrics.macro,
+        classes=tuple(rows),
+        notes=tuple(notes),
+    )
+
+
+def _require_labels(data: TrainingData) -> None:
+    name = data.taxonomy.name
+    if data.n_labelled < _FEWEST:
+        hint = "run 'vernis embed' first" if data.n_without_vector else "label some images first"
+        raise NothingToLearn(
+            f"'{name}' has {counted(data.n_labelled, 'labelled image')} with vectors, a head needs "
+            f"{_FEWEST} or more; {hint}"
+        )
+    n_used = int((data.Y == 1).any(axis=0).sum())
+    has_no = bool((data.Y == 0).any())
+    if n_used < 2 and (data.taxonomy.kind == "single" or not has_no):
+        raise NothingToLearn(
+            f"'{name}' has labels of one class only; there is nothing to tell apart"
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fitted:
+    """A head with its thresholds and measures."""
+
+    arrays: Mapping[str, NDArray[Any]]
+    head: Mapping[str, Any]
+    thresholds: Mapping[str, float | None]
+    metrics: Mapping[str, Any]
+    ensemble: NDArray[np.float32]
+    oob: NDArray[np.float32]
+    notes: tuple[str, ...]
+
+    def to_save(self, data: TrainingData, space: Space, settings: Settings) -> dict[str, Any]:
+        """Return the arguments of ``ModelStore.save`` that hold the head."""
+        return {
+            "arrays": self.arrays,
+            "settings": {
+                "classes": list(data.taxonomy.classes),
+                "kind": data.taxonomy.kind,
+                "space": space_document(space),
+                "head": self.head,
+                "thresholds": self.thresholds,
+                "objective": settings.objective,
+                "floor": settings.floor,
+                "n_labelled": data.n_labelled,
+                "n_assumed_no": data.n_assumed,
+                "notes": list(self.notes),
+            },
+            "metrics": self.metrics,
+            "predictions": {
+                "image_ids": data.image_ids,
+                "ensemble": self.ensemble,
+                "oob": self.oob,
+                "groups": data.groups,
+            },
+        }
+
+
+def _fit(session: Session, data: TrainingData, space: Space, settings: Settings) -> _Fitted:
+    # scikit-learn takes a second to import: only the verbs that learn pay for it
+    from vernis.core.learn.evaluation import evaluate
+    from vernis.core.learn.heads import make_head, notes_of, save_head
+    from vernis.core.learn.scaling import BlockScaler
+    from vernis.core.learn.thresholds import decide_single, tune_thresholds
+
+    slices = layer_slices(space)
+    scaler = BlockScaler(slices).fit(data.X) if len(slices) > 1 else None
+    model = make_head(
+        settings.model_name(),
+        data.taxonomy.kind,
+        n_components=settings.n_components() or None,
+        seed=settings.seed,
+        parameters=settings.head_parameters(),
+    )
+    task = f"learn {data.taxonomy.name}"
+    model.fit(
+        data.X if scaler is None else scaler.transform(data.X),
+        data.Y,
+        groups=data.groups,
+        on_update=lambda done, total: session.progress(task, done, total),
+    )
+    arrays, head = save_head(model)
+    if scaler is not None:
+        arrays |= {"block_mean": scaler.mean_, "block_scale": scaler.scale_}
+        head["slices"] = [list(s) for s in slices]
+    oob, classes = model.oob_proba_, data.taxonomy.classes
+    is_single = data.taxonomy.kind == "single"
+    candidates = np.where(decide_single(oob), oob, np.nan) if is_single else oob
+    tuned = tune_thresholds(
+        data.Y,
+        candidates,
+        objective=settings.objective,
+        precision=settings.floor,
+        min_yes=_FEWEST_FOR_A_THRESHOLD,
+    )
+    free = is_single and settings.objective != "precision"
+    values = np.zeros(len(classes)) if free else tuned.values
+    decided = candidates >= values
+    evaluation = evaluate(
+        data.Y, oob, decided, groups=data.groups, n_draws=_DRAWS, seed=settings.seed
+    )
+    return _Fitted(
+        arrays=arrays,
+        head=head,
+        thresholds={
+            c: float(v) if np.isfinite(v) and not free else None
+            for c, v in zip(classes, values, strict=True)
+        },
+        metrics={
+            "basis": "out-of-bag",
+            "head": settings.model_name(),
+            **evaluation.to_dict(list(classes)),
+        },
+        ensemble=model.ensemble_proba_,
+        oob=oob,
+        notes=(*notes_of(model), *_notes(data, () if free else tuned.warnings)),
+    )
+
+
+def _notes(data: TrainingData, rare: Any) -> tuple[str, ...]:
+    notes = []
+    if rare:
+        names = [data.taxonomy.classes[w.column] for w in rare]
+        shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        notes.append(
+            f"the pooled threshold serves {counted(len(names), 'class', 'classes')} of fewer than "
+            f"{rare[0].needed} images: {shown}"
+        )
+    if data.n_assumed:
+        one, many = "blank of a labelled image was", "blanks of labelled images were"
+        notes.append(
+            f"{counted(data.n_assumed, one, many)} taken for 'no'; the precision is a lower bound "
+            "where labels are missing"
+        )
+    if data.n_without_vector:
+        one, many = "image has no vector and was", "images have no vector and were"
+        notes.append(f"{counted(data.n_without_vector, one, many)} left out")
+    return tuple(notes)
+
+
+def show(result: Result, settings: Settings, screen: Screen) -> None:
+    """Show the measures of all classes together, then of each."""
+    facts: dict[str, Any] = {
+        "model": result.model,
+        "images": result.images,
+        "labelled": result.labelled,
+        "head": result.head,
+        "measured": result.measured,
+    }
+    names = {"precision": "precision", "recall": "recall", "f1": "f1", "f2": "f2"}
+    names["average_precision"] = "ap"
+    for average in ("micro", "macro"):
+        for measure, name in names.items():
+            facts[f"{average} {name}"] = _say(getattr(getattr(result, average), measure))
+    screen.facts(facts)
+    columns = ["class", "n", "threshold", "precision", "recall", "f1", "f2", "ap"]
+    screen.table(result.classes, columns, title="Out-of-bag, per class")
+
+
+def _say(estimate: Estimate) -> str:
+    if np.isnan(estimate.value) or np.isnan(estimate.low):
+        return "not measurable"
+    return f"{estimate.value:.3f} ({estimate.low:.3f}-{estimate.high:.3f})"
+
+
+VERB = Verb(Settings, work, show)

@@ -1,1 +1,0 @@
-"""Vernis: workflows."""

@@ -1,1 +1,0 @@
-"""Workflows that show what is in a collection."""

@@ -1,1 +1,0 @@
-"""Workflows that try methods on a collection."""
