@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -208,11 +209,14 @@ def said(label: ExchangeLabel) -> tuple[Any, ...]:
 
 
 def classes_of(found: ExchangeSet, beside: ExchangeSet | None = None) -> Mapping[str, Any]:
-    """Return kind and classes of each taxonomy; an id counts where ``beside`` has one too."""
+    """Return the classes of each taxonomy; an id counts where ``beside`` gives it to one class.
+
+    A format with one list of classes cannot keep an id that two taxonomies use.
+    """
+    classes = [(t.name, c) for t in (beside or found).taxonomies for c in t.classes]
+    uses = Counter(c.foreign_id for _, c in classes)
     given = {
-        (t.name, c.name): c.foreign_id is not None
-        for t in (beside or found).taxonomies
-        for c in t.classes
+        (name, c.name): c.foreign_id is not None and uses[c.foreign_id] == 1 for name, c in classes
     }
     return {
         t.name: {
