@@ -220,5 +220,6 @@ def test_issues_can_be_listed_by_the_chance_of_several_wrong_labels(catalog):
 
     assert listed("score") == ["001.jpg", "003.jpg", "002.jpg", "004.jpg"]
     assert listed("multiple") == ["002.jpg", "001.jpg", "003.jpg", "004.jpg"]
-    with pytest.raises(InvalidValue, match="expected sort of score, multiple, got 'worst'"):
+    assert listed("image") == ["001.jpg", "002.jpg", "003.jpg", "004.jpg"]
+    with pytest.raises(InvalidValue, match="expected sort of score, multiple, image, got 'worst'"):
         listing.Settings("kind", sort="worst")

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
     from vernis.session.session import Session
 
-Order = Literal["score", "multiple"]
+Order = Literal["score", "multiple", "image"]
 _KEYS: Mapping[Order, Sequence[str]] = {
     "score": ("score", "uri"),
     "multiple": ("-evidence.probability_of_multiple", "score", "uri"),
+    "image": ("uri",),
 }
 
 
@@ -39,7 +40,7 @@ class Settings(JudgementSettings):
     limit: Annotated[int | None, rows_shown()] = None
     sort: Annotated[
         Order,
-        Option("first the lowest scores, or where most likely two labels or more are wrong"),
+        Option("lowest scores first, most likely two or more wrong labels first, or by path"),
     ] = "score"
 
 
