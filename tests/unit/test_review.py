@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from vernis.adapters.catalog.catalog import SqliteCatalog
+from vernis.core.labels.issues import CHANGES
 from vernis.domain.errors import InvalidValue, NotFound, NothingToLearn, UsageError
 from vernis.domain.ports import silent
 from vernis.domain.types import (
@@ -22,7 +23,7 @@ from vernis.domain.types import (
 from vernis.session.session import Session
 from vernis.verbs.decide import issues as listing
 from vernis.verbs.decide.decisions import accept_issues, dismiss_issues, select_issues
-from vernis.verbs.decide.label_judgement import JudgementSettings
+from vernis.verbs.decide.label_judgement import JudgementSettings, evidence_of
 from vernis.verbs.decide.label_judgement import judge_labels as judge
 
 SPACE = Space("toy", 12, "float32", {"layers": [["a", 8], ["b", 4]]})
@@ -223,3 +224,9 @@ def test_issues_can_be_listed_by_the_chance_of_several_wrong_labels(catalog):
     assert listed("image") == ["001.jpg", "002.jpg", "003.jpg", "004.jpg"]
     with pytest.raises(InvalidValue, match="expected sort of score, multiple, image, got 'worst'"):
         listing.Settings("kind", sort="worst")
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_every_change_that_is_judged_can_be_read_again(change):
+    issue = Issue("label", 1, 0.1, taxonomy="kind", evidence={"change": change})
+    assert evidence_of(issue).change == change

@@ -59,7 +59,7 @@ class LabelIssueRow:
 
     image: Annotated[str, "path relative to the indexed folder"]
     score: Annotated[float, "0 to 1, low = bad"]
-    change: Annotated[str, "extra, missing or replaced"]
+    change: Annotated[str, "extra, missing or replaced; empty: none is suggested"]
     given: tuple[str, ...]
     suggested: tuple[str, ...]
     probability: Annotated[float | None, "that the given labels are wrong"]

@@ -90,7 +90,9 @@ class SupportingNeighbor:
 class LabelEvidence:
     """What is kept beside the score of a label issue."""
 
-    change: Literal["extra", "missing", "replaced"] = "replaced"
+    change: Literal["extra", "missing", "replaced", ""] = (
+        "replaced"  # empty: nothing to put instead
+    )
     given: tuple[str, ...] = ()
     suggested: tuple[str, ...] = ()
     probability: float | None = None
