@@ -17,7 +17,7 @@ ImageState = Literal["present", "unreadable", "vanished", "trashed"]
 TaxonomyKind = Literal["single", "multi"]
 LabelState = Literal["yes", "no", "unknown"]
 Verdict = Literal["open", "accepted", "dismissed"]
-ChangeKind = Literal["extra", "missing", "replaced"]
+ChangeKind = Literal["extra", "missing", "replaced", ""]
 DuplicateKind = Literal["bytes", "pixels", "near"]
 
 Hashes = Sequence[str] | NDArray[np.bytes_]

@@ -88,11 +88,9 @@ class SupportingNeighbor:
 
 @dataclass(frozen=True, slots=True)
 class LabelEvidence:
-    """What is kept beside the score of a label issue."""
+    """What is kept beside the score of a label issue; no ``change`` where none is known."""
 
-    change: Literal["extra", "missing", "replaced", ""] = (
-        "replaced"  # empty: nothing to put instead
-    )
+    change: Literal["extra", "missing", "replaced", ""] = "replaced"
     given: tuple[str, ...] = ()
     suggested: tuple[str, ...] = ()
     probability: float | None = None
