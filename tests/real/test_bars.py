@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import vernis
+from vernis.verbs.decide import duplicates, issues
 
 pytestmark = pytest.mark.real
 
@@ -37,8 +38,8 @@ def test_copies_are_found_among_hard_negatives(real_data, tmp_path):
     with vernis.Collection.create(tmp_path / "x.vernis") as collection:
         collection.index(tmp_path / "p")
         collection.embed()
-        groups = collection.duplicate_groups()["groups"]
-    found = {frozenset(pair) for group in groups for pair in combinations(group["images"], 2)}
+        groups = duplicates.work(collection.session, duplicates.Settings()).groups
+    found = {frozenset(pair) for group in groups for pair in combinations(group.images, 2)}
     assert len(truth) == 50 * 36
     assert len(found & truth) / len(truth) >= 0.97
     assert len(found & truth) / len(found) >= 0.995
@@ -58,15 +59,15 @@ def test_planted_wrong_labels_rise_to_the_top(real_data, tmp_path):
     (tmp_path / "labels.csv").write_text("\n".join(lines))
     with vernis.Collection.create(tmp_path / "x.vernis") as collection:
         collection.index(real_data / "clothing_a" / "images")
-        collection.import_labels(tmp_path / "labels.csv")
+        collection.import_(tmp_path / "labels.csv")
         collection.embed()
         frame = collection.issues("garment")
-        estimate = collection.label_issue_summary("garment")["wrong"]
+        estimate = issues.work(collection.session, issues.Settings("garment")).judgement.wrong
     planted = {rows[number]["image"].removeprefix("images/") for number in wrong}
     hits = np.array([image in planted for image in frame.index])
     precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
     assert len(frame) == len(rows)
     # Chance is 0.10; some given labels of this set are debatable themselves.
     assert precision[hits].mean() > 0.6
-    assert estimate["low"] <= estimate["value"] <= estimate["high"]
-    assert 0.5 * len(planted) < estimate["value"] < 2.5 * len(planted)
+    assert estimate.low <= estimate.value <= estimate.high
+    assert 0.5 * len(planted) < estimate.value < 2.5 * len(planted)

@@ -18,7 +18,7 @@ def clothing(real_data, tmp_path_factory):
     with vernis.Collection.create(folder) as collection:
         collection.index(real_data / "clothing_a" / "images")
         collection.embed()
-        collection.import_labels(real_data / "clothing_a" / "images.csv", taxonomies=["label"])
+        collection.import_(real_data / "clothing_a" / "images.csv", taxonomy=["label"])
         yield collection
 
 
