@@ -120,10 +120,7 @@ def row(field: Declared) -> str:
 def json_page() -> str:
     """Return docs/json.md."""
     parts = [JSON_INTRODUCTION]
-    for entry in entries():
-        verb = entry.load()
-        if verb.has_json:
-            parts.append(result_section(entry, verb))
+    parts += [result_section(entry, entry.load()) for entry in entries()]
     return "\n".join(parts)
 
 

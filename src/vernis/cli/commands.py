@@ -52,7 +52,7 @@ def build_app(run: Run, wanted: Sequence[str] | None = ()) -> App:
     titles = {
         name: Group(title, sort_key=place) for place, (name, title) in enumerate(GROUPS.items())
     }
-    lab = App(name="lab", help=_LAB, group=titles["lab"])
+    lab = App(name="lab", help=_LAB, group=titles["lab"], group_commands=Group("Studies"))
     for place, entry in enumerate(entries()):
         parent, _, name = entry.name.rpartition(" ")
         complete = wanted is None or entry.name in wanted
@@ -82,7 +82,7 @@ def _command(entry: Entry, run: Run) -> Callable[..., int]:
         }
         return run(entry, verb, verb.settings(**values), common)
 
-    signature = inspect.Signature([_parameter(field) for field in fields] + _common(verb.has_json))
+    signature = inspect.Signature([_parameter(field) for field in fields] + _common())
     command.__signature__ = signature  # type: ignore[attr-defined]
     command.__doc__ = entry.summary
     return command
@@ -171,7 +171,7 @@ def _why(error: ValueError, given: Any) -> str:
     return f"expected numbers between commas, got {shown}"
 
 
-def _common(has_json: bool) -> list[inspect.Parameter]:
+def _common() -> list[inspect.Parameter]:
     from cyclopts import Group, Parameter
 
     group = Group("Common options", sort_key=9)
@@ -182,7 +182,7 @@ def _common(has_json: bool) -> list[inspect.Parameter]:
             name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, about]
         )
 
-    found = [
+    return [
         option(
             "collection",
             str | None,
@@ -190,7 +190,5 @@ def _common(has_json: bool) -> list[inspect.Parameter]:
             "the NAME.vernis folder (default: the only one beside or above the working folder)",
         ),
         option("quiet", bool, False, "no progress on standard error"),
+        option("json", bool, False, "print JSON on standard output"),
     ]
-    if has_json:
-        found.append(option("json", bool, False, "print JSON on standard output"))
-    return found

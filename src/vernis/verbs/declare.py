@@ -320,7 +320,6 @@ class Verb(Generic[P, R]):
     for_people : callable
         ``for_people(settings) -> settings``: what the command line adds where it prints no JSON,
         such as a figure.
-    has_json : bool
     """
 
     settings: Callable[P, Any]
@@ -330,7 +329,6 @@ class Verb(Generic[P, R]):
     frame: Callable[[Session, Any], pd.DataFrame] | None
     home: Callable[[Any], Home]
     for_people: Callable[[Any], Any]
-    has_json: bool
 
     def __init__(
         self,
@@ -342,7 +340,6 @@ class Verb(Generic[P, R]):
         frame: Callable[[Session, S], pd.DataFrame] | None = None,
         home: Callable[[S], Home] = existing,
         for_people: Callable[[S], S] | None = None,
-        has_json: bool = True,
     ) -> None:
         for name, value in (
             ("settings", settings),
@@ -352,7 +349,6 @@ class Verb(Generic[P, R]):
             ("frame", frame),
             ("home", home),
             ("for_people", for_people or _whole),
-            ("has_json", has_json),
         ):
             object.__setattr__(self, name, value)
 

@@ -66,6 +66,7 @@ def _document(call: Any, verb: Verb[Any, Any], returns: str) -> None:
     lines += ["", "Returns", "-------", returns]
     call.__doc__ = "\n".join(lines)
     call.__module__ = verb.work.__module__
+    call.__name__ = call.__qualname__ = verb.work.__module__.rpartition(".")[2]
 
 
 def _parameter(field: Declared) -> inspect.Parameter:

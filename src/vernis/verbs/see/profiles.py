@@ -24,6 +24,7 @@ from vernis.domain.types import LabelMatrix
 from vernis.report.explore.profile import draw_histogram, draw_matrix, draw_special, matrix_limit
 from vernis.report.tables import write_csv, write_json
 from vernis.verbs.see.vocabulary_study import labels_of
+from vernis.verbs.steps.audit import ClassCount
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -42,15 +43,6 @@ _SPECIAL_COLUMNS = (
 )
 _DRAWN = 20
 """Labels of the figure of one class."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClassShare:
-    """How often a class is met."""
-
-    class_: str
-    count: Annotated[int, "images"]
-    share: Annotated[float, "of the labelled images"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +68,7 @@ class Profile:
     taxonomy: str
     images: int
     labelled: int
-    classes: tuple[ClassShare, ...]
+    classes: tuple[ClassCount, ...]
     by: Annotated[tuple[str, ...], "taxonomies whose labels were compared"]
     special: Annotated[tuple[SpecialRow, ...], "by class, the surest first"]
     files: Annotated[tuple[str, ...], "figures and tables that were written"] = ()
@@ -156,7 +148,7 @@ def profile_taxonomy(
         images=len(table.yes),
         labelled=labelled,
         classes=tuple(
-            ClassShare(name, int(n), float(n / labelled))
+            ClassCount(name, int(n), float(n / labelled))
             for name, n in zip(table.labels, table.counts, strict=True)
         ),
         by=tuple(other.name for other in others),

@@ -93,4 +93,4 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
     screen.facts(facts | by_folder)
 
 
-VERB = Verb(Settings, work, show, home=home, has_json=True)
+VERB = Verb(Settings, work, show, home=home)

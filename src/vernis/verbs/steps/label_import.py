@@ -21,7 +21,7 @@ from vernis.core.words.label_columns import (
 )
 from vernis.domain.errors import InvalidLabels, UsageError
 from vernis.domain.ports import Catalog
-from vernis.domain.types import FoundFile, ImageRecord, Statement, Taxonomy
+from vernis.domain.types import FoundFile, Statement, Taxonomy
 from vernis.report.wording import counted
 
 if TYPE_CHECKING:
@@ -87,18 +87,19 @@ def import_labels(
     """
     catalog = session.catalog
     uses = _choose_columns(table, taxonomies, closed)
-    images = {image.uri: image for image in session.images("present", "unreadable")}
-    matched = _match(catalog, table, images)
+    known = session.table("present", "unreadable")
+    ids = dict(zip(known.uris, known.ids.tolist(), strict=True))
+    matched = _match(catalog, table, known.uris)
     notes = list(table.notes) + _describe(uses, taxonomies) + _note_unmatched(table, matched)
     chosen = [use for use in uses if use.role == "taxonomy"]
     used = {use.name: table.columns[use.name] for use in uses if use.role != "metadata"}
     notes += _check_repetitions(table, matched, used)
     labelled: dict[str, int] = {}
     with catalog.transaction():
-        _store_attributes(catalog, table, uses, matched, images)
+        _store_attributes(catalog, table, uses, matched, ids)
         for use in chosen:
             cells = {
-                images[uri].id: split_cell(cell)
+                ids[uri]: split_cell(cell)
                 for uri, cell in zip(matched, table.columns[use.name], strict=True)
                 if uri
             }
@@ -131,7 +132,7 @@ def _choose_columns(
     return uses
 
 
-def _match(catalog: Catalog, table: LabelTable, images: Mapping[str, ImageRecord]) -> list[str]:
+def _match(catalog: Catalog, table: LabelTable, uris: Sequence[str]) -> list[str]:
     root = catalog.images.root()
     names = list(table.images)
     prefix = ""
@@ -142,9 +143,9 @@ def _match(catalog: Catalog, table: LabelTable, images: Mapping[str, ImageRecord
             prefix = folder.relative_to(root).as_posix() + "/"
         elif folder != root and root.is_relative_to(folder):
             prefix = "-" + root.relative_to(folder).as_posix() + "/"
-    matched = match_images(names, list(images), prefix)
+    matched = match_images(names, uris, prefix)
     if not any(matched):
-        example = next(iter(images), "")
+        example = next(iter(uris), "")
         there = f"an image there is '{example}'" if example else "it is empty: index it first"
         raise InvalidLabels(
             f"{table.source}: none of its {len(names)} images is in the collection"
@@ -216,13 +217,15 @@ def _store_attributes(
     table: LabelTable,
     uses: Sequence[ColumnUse],
     matched: Sequence[str],
-    images: Mapping[str, ImageRecord],
+    ids: Mapping[str, int],
 ) -> None:
     """Store the split, the title and the description of images beside what the index knows."""
     splits = [use.name for use in uses if use.role == "split"][:1]
     texts = [use.name for use in uses if use.role == "metadata" and use.name.lower() in TEXT_NAMES]
     if not splits and not texts:
         return
+    chosen = [ids[uri] for uri in dict.fromkeys(matched) if uri]
+    images = {image.uri: image for image in catalog.images.get(chosen)}
     changed = []
     for position, uri in enumerate(matched):
         if not uri:
