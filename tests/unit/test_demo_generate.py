@@ -104,6 +104,13 @@ def test_every_picture_can_be_read_and_is_of_the_format_of_its_name(demo, found)
     assert {Path(name).suffix for name in demo.labels["asset_type"]} == set(FORMATS)
 
 
+def test_only_logos_are_gifs(demo):
+    copies = {copy.image for copy in demo.copies}
+    gifs = [n for n in demo.labels["asset_type"] if n.endswith(".gif") and n not in copies]
+    assert gifs
+    assert all(demo.labels["asset_type"][name] in (["logo"], []) for name in gifs)
+
+
 def test_some_pictures_lie_on_their_side_by_their_exif_tag(demo, found):
     turned = [
         name

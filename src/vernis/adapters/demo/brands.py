@@ -17,8 +17,8 @@ class Brand:
 
     ``wordmark`` is its name as it is printed, with strokes thickened by ``weight``. ``glass`` is
     the colour of its bottles, ``drink`` of what is in them; ``bottle`` and ``tumbler`` are the
-    shapes of its bottle and its glass, ``designs`` those of its label, ``world`` the place of its
-    campaigns.
+    shapes of its bottle and its glass, ``designs`` those of its labels and posters, ``world`` the
+    place of its campaigns.
     """
 
     name: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import cycle
 from pathlib import Path
@@ -16,7 +17,7 @@ from vernis.adapters.demo.truth import CopyKind, DemoTruth, PlantedCopy
 from vernis.domain.errors import UsageError
 from vernis.domain.ports import Progress, silent
 
-DRAWING = 3
+DRAWING = 4
 """Raise it when the pictures or labels change."""
 
 AMOUNTS = {
@@ -26,7 +27,8 @@ AMOUNTS = {
 SPOILT = {"blurry": 6, "dark": 5, "overexposed": 4, "low_information": 2}
 TWINS = ("png", "png", "bmp", "tiff", "webp", "webp", "metadata", "metadata")
 EXACT, NEAR_EACH, TURNED = 8, 4, 6
-SUFFIXES = ("jpg",) * 15 + ("png", "png", "webp", "webp", "gif", "tiff", "bmp")
+SUFFIXES = ("jpg",) * 15 + ("png", "png", "webp", "webp", "tiff", "bmp")
+LOGO_SUFFIXES = ("jpg", "jpg", "png", "png", "png", "webp", "gif", "gif")
 FOLDERS = (
     "archive/2017", "archive/2018", "campaigns/spring", "campaigns/summer", "press", "shoots/day 1",
 )  # fmt: skip
@@ -94,10 +96,7 @@ def generate_demo(
     jpeg = next(data for _, data in sorted(draft.files.items()) if data[:2] == b"\xff\xd8")
     broken = {f"archive/{name}": found for name, found in damage.broken_files(jpeg).items()}
     others = {f"press/{name}": data for name, data in damage.OTHER_FILES.items()}
-    for name, data in {**draft.files, **others, **{n: d for n, (d, _) in broken.items()}}.items():
-        path = target / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+    _write_files(target, draft.files | others | {name: data for name, (data, _) in broken.items()})
     labels = true_labels(draft.pictures)
     given, wrong = spoil_labels(labels, rng)
     write_labels(folder / "labels.csv", draft.pictures, given, rng)
@@ -144,6 +143,13 @@ def _earlier_demo(folder: Path, seed: int, scale: float) -> DemoTruth | None:
     return None
 
 
+def _write_files(target: Path, files: Mapping[str, bytes]) -> None:
+    for name, data in files.items():
+        path = target / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
 def _draw_originals(draft: _Draft, progress: Progress) -> None:
     """Draw every picture once, spoil some, and encode them in mixed formats."""
     rng = draft.rng
@@ -154,7 +160,9 @@ def _draw_originals(draft: _Draft, progress: Progress) -> None:
     drawing = np.random.default_rng(rng.integers(2**63))
     for i, kind in enumerate(kinds):
         picture = draw_picture(kind, drawing, kinds[:i].count(kind))
-        suffix = "jpg" if len(spoilt) <= i < turned else pick(rng, SUFFIXES)
+        suffix = pick(rng, LOGO_SUFFIXES if kind == "logo" else SUFFIXES)
+        if len(spoilt) <= i < turned:
+            suffix = "jpg"
         name = _new_name(picture, draft, suffix)
         if i < len(spoilt):
             image = damage.spoil(picture.image, spoilt[i], rng)

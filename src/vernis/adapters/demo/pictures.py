@@ -146,7 +146,7 @@ def _draw_print(brand: Brand, rng: Rng) -> tuple[Sheet, set[str]]:
     ground = pick(rng, (brand.main, brand.second, brand.accent))
     ink = brand.second if ground == brand.main else brand.main
     tone = tint(ground, 0.14 if sum(ground) < 480 else -0.08)
-    sheet, decor = Sheet(size, tint(ground, 0.12), tint(ground, -0.12)), int(rng.integers(4))
+    sheet, decor = Sheet(size, tint(ground, 0.12), tint(ground, -0.12)), pick(rng, brand.designs)
     if decor == 0:
         for i in range(0, 360, 30):
             sheet.disc(0.5, 0.5, 1, tone, span=(i, i + 15))

@@ -188,9 +188,9 @@ def draw_person(brand: Brand, rng: Rng, wears: bool, drink: Image.Image | None) 
         sheet.line([(elbow + reach, low), (hand + reach * 1.3, end)], 0.09, tint(skin, -0.05))
         sheet.line([(shoulder, 0.46), (elbow + reach, low)], 0.125, tint(shirt, -0.08))
     if wears:
-        sheet.put(draw_emblem(brand, brand.second, shirt), 0.5, 0.62, 0.21)
+        sheet.put(draw_emblem(brand, brand.second, shirt), 0.5, 0.62, 0.28)
     if drink:
-        sheet.put(drink.rotate(-8, expand=True), 0.86, 0.4, 0.28, 0.28)
+        sheet.put(drink.rotate(-8, expand=True), 0.84, 0.39, 0.32, 0.32)
         for i in range(4):
             y = 0.42 + 0.019 * i
             sheet.box(0.78, y, 0.91, y + 0.017, tint(skin, -0.02 * i), 0.02)
