@@ -139,8 +139,6 @@ def find_near_pairs(
     turned, near = _propose(fingerprints, embeddings, chosen)
     found = verify_candidates(pyramid, turned, near, chosen, report)
     found = _follow_chains(pyramid, found, chosen)
-    order = np.lexsort((found.pairs[:, 1], found.pairs[:, 0]))
-    found = found.take(order)
     return NearPairs(found.pairs, found.similarity, _name(fingerprints, found))
 
 

@@ -174,7 +174,6 @@ def _sample(n: int, at_most: int, seed: int) -> Codes:
 def _condensed_distance(similarity: Floats) -> NDArray[np.float64]:
     distance = np.clip(1 - similarity.astype(np.float64), 0, 2)
     distance = (distance + distance.T) / 2
-    np.fill_diagonal(distance, 0)
     return np.asarray(squareform(distance, checks=False))
 
 
