@@ -368,6 +368,9 @@ def test_pairs_are_sorted_and_named_with_their_own_transforms(collection):
     told = []
     find_near_pairs(prints(collection), vectors, report=lambda *n: told.append(n))
     assert told[-1][0] == told[-1][1]
+    more = np.concatenate([collection, turn(collection[:1], 1)])
+    crossed = find_near_pairs(prints(more), np.vstack([vectors, vectors[:1]])).pairs.tolist()
+    assert crossed[:4] == [[0, 10], [0, 14], [1, 11], [2, 12]]
     two = find_near_pairs(prints(collection[[0, 10]]))
     assert two.pairs.tolist() == [[0, 1]]
 

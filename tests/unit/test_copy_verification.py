@@ -154,7 +154,7 @@ def test_similarity_is_that_of_a_plain_loop_over_windows_and_holes(seed):
     other = 0.9 * pictures[0] + rng.normal(0, 4 + 6 * seed, (16, 16))
     other[4:7] = 250  # a banner
     inside = np.ones((16, 16))
-    inside[:, : seed * 2] = 0
+    inside[:, : (0, 1, 3, 4, 7)[seed]] = 0
     rows = [(pictures[0], other, inside), (pictures[1], pictures[2], inside)]
     warped, target, mask = (
         np.stack([row[k].ravel() for row in rows]).astype(np.float32) for k in range(3)
@@ -367,6 +367,8 @@ def test_changes_are_named():
     )  # fmt: skip
     back = name_transforms(found, pairs[:, ::-1], placed.inverse())
     assert back == names
+    darker = prints([scene, 0.85 * scene])  # a gain alone, below 1
+    assert name_transforms(darker, np.array([[0, 1]]), still(1)) == ("brightness",)
     everything = prints(
         [scene, turn(1.3 * crop - 40, 1)], [np.full((2, 16, 16), 140), np.full((2, 16, 16), 128)]
     )

@@ -45,6 +45,7 @@ def neighborhood(seed: int, n: int = 12, k: int = 8):
     similarity = -np.sort(-rng.uniform(-0.5, 1, (n, k)), axis=1).astype(np.float32)
     similarity[1, 5:] = -1
     similarity[2] = 0.7
+    similarity[4] = [-0.96, -0.98, *[-1] * (k - 2)]  # far neighbours, and few
     rows = rng.integers(0, 30, (n, k))
     rows[3, 1:] = rows[3, 0]  # all neighbours say the same
     yes = np.eye(3, dtype=bool)[rng.integers(0, 3, 30)]

@@ -105,7 +105,7 @@ def test_those_oracles_cover_fine_coarse_and_unmatched_groups():
     counts = [one.n_groups for one in found]
     assert max(counts) == 60
     assert min(counts) < 20
-    X = np.array([[1, 0.01], [1, 0.02], [1, 0.03], [1, 0.04]])
+    X = np.array([[1, 0.01], [1, 0.02], [1, 0.05], [1, 0.11]])
     coarse = match_holdout(X, -X)
     assert not coarse.is_matched
     assert coarse.n_groups == 2  # never one: somebody must be left to speak

@@ -304,6 +304,14 @@ def test_without_measured_images_everything_is_out_of_distribution():
     assert (plan.n_held_out, len(plan.image)) == (0, 0)
 
 
+def test_plain_lists_do_as_well():
+    world, said = World(2), World(2)
+    said.Y, said.held_out, said.unknown = (
+        part.tolist() for part in (world.Y, world.held_out, world.unknown)
+    )
+    assert said.plan().image.tolist() == world.plan().image.tolist()
+
+
 @pytest.mark.parametrize("order_of", ["images", "classes"])
 def test_the_order_of_images_and_classes_does_not_matter(order_of):
     world, moved = World(10), World(10)
@@ -372,6 +380,8 @@ def test_evidence_is_held_out_by_group_and_filled_where_no_label_is():
     evidence = gather_evidence(
         X, Y, kind="multi", head=head, groups=groups, seed=3, on_update=lambda *n: said.append(n)
     )
+    lists = gather_evidence(X.tolist(), Y.tolist(), kind="multi", head=RecordingHead())
+    assert np.array_equal(lists.Y, evidence.Y, equal_nan=True)
     assert evidence.labelled.tolist() == np.flatnonzero(labelled).tolist()
     assert evidence.unlabelled.tolist() == np.flatnonzero(~labelled).tolist()
     np.testing.assert_allclose(evidence.held_out[:, 0] * 40, evidence.labelled, atol=1e-4)

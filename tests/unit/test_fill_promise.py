@@ -160,6 +160,14 @@ def test_with_noise_the_bound_carries_its_uncertainty():
     assert wide[100:].mean() > lower[100:].mean() + 0.02
 
 
+def test_the_noise_is_centred_on_the_precision_of_the_surest_part():
+    """Of sixty answers these are eighteen; the one mistake is the nineteenth."""
+    ok, groups = np.arange(60) != 18, np.arange(60)
+    lower = precision_bounds(ok, groups, effect=1e-9, noise=0.2, n_draws=2000)[1]
+    drawn = ratio_by_hand(ok, groups, 0.2, 0.95, 1000, np.random.default_rng(0))
+    np.testing.assert_allclose(lower[18:24], drawn[18:24], atol=0.02)
+
+
 def test_without_a_mistake_noise_changes_nothing():
     ok, groups = np.ones(40, bool), np.arange(40)
     clean = precision_bounds(ok, groups, effect=1.0)[1]
