@@ -305,7 +305,7 @@ def test_voc_counts_pixels_from_one_and_includes_the_last(tmp_path):
     assert zero.images[0].regions[0].region.box == Box(1, 2, 9, 18)
 
 
-def test_boxes_are_moved_to_whole_pixels_by_half_a_pixel_at_most(tmp_path):
+def test_boxes_are_moved_to_whole_pixels_inside_their_picture(tmp_path):
     box = Box(10.6, 20.4, 0.1, 200)
     region = ExchangeRegion(Region(box, (100, 50)), (ExchangeLabel("object", "fish"),))
     exchange = ExchangeSet((ExchangeImage("a.jpg", (100, 50), regions=(region,)),))

@@ -285,7 +285,7 @@ class Receipt:
     path : str
         The file that was written: the image or its sidecar.
     carrier : str
-        ``jpeg``, ``png``, ``webp`` or ``sidecar``.
+        ``jpeg``, ``png``, ``webp``, ``sidecar`` or ``exiftool``.
     before, after : str
         SHA-256 of the whole file in hexadecimal; ``before`` is empty for a new sidecar.
     undo : bytes

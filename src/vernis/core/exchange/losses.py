@@ -46,7 +46,7 @@ TEXTS: dict[LossKind, str] = {
     "set attributes": "attributes of the whole set",
     "outlines": "outlines of regions, of which the box is written",
     "clipped boxes": "boxes cut at the edge of their picture",
-    "rounded boxes": "boxes moved to whole pixels, by half a pixel at most",
+    "rounded boxes": "boxes moved to whole pixels, by one pixel at most",
     "unused classes": "classes that no image carries",
     "taxonomies": "taxonomies merged into one list of classes",
     "taxonomy names": "name of the taxonomy, to be given again when the file is read",

@@ -123,10 +123,7 @@ def prepare_write(
     WriteRefused
         The file cannot be written safely; it is untouched.
     """
-    path = _real(image)
-    data, status = _read(path)
-    if expected and hashlib.sha256(data).hexdigest() != expected:
-        raise WriteRefused(str(path), "changed", "changed since it was indexed")
+    path, data, status = _open(image, expected)
     if where == "sidecar" or (where == "auto" and carrier_of(data) is None):
         return _prepare_sidecar(path, data, wanted, style, orientation)
     _require_writable(path, status)
@@ -142,6 +139,27 @@ def prepare_write(
         notes = (*prepared.receipt.notes, "a sidecar beside it, which some programs read first")
         return replace(prepared, receipt=replace(prepared.receipt, notes=notes))
     return prepared
+
+
+def open_for_writing(image: Path, expected: str = "") -> tuple[Path, bytes, os.stat_result]:
+    """Return the real path, content and status of an image that may be written.
+
+    Raises
+    ------
+    WriteRefused
+        It is read-only, has several names, belongs to somebody else, or is not as expected.
+    """
+    path, data, status = _open(image, expected)
+    _require_writable(path, status)
+    return path, data, status
+
+
+def _open(image: Path, expected: str) -> tuple[Path, bytes, os.stat_result]:
+    path = _real(image)
+    data, status = _read(path)
+    if expected and hashlib.sha256(data).hexdigest() != expected:
+        raise WriteRefused(str(path), "changed", "changed since it was indexed")
+    return path, data, status
 
 
 def commit_write(prepared: PreparedWrite) -> None:
@@ -240,7 +258,7 @@ def undo_write(receipt: Receipt) -> Undone:
         old = apply_splices(data, _unpack(receipt.undo))
         if hashlib.sha256(old).hexdigest() != receipt.before:
             raise WriteRefused(str(path), "damaged", "what was kept for the undo does not fit")
-        commit_write(PreparedWrite(_receipt(path, receipt.carrier, data, old, []), old, status))
+        commit_write(PreparedWrite(receipt_of(path, receipt.carrier, data, old), old, status))
         return Undone("restored")
     try:
         prepared = _without_words(path, data, status, receipt)
@@ -253,11 +271,14 @@ def undo_write(receipt: Receipt) -> Undone:
 def _without_words(
     path: Path, data: bytes, status: os.stat_result, receipt: Receipt
 ) -> PreparedWrite:
+    if receipt.carrier == "exiftool":
+        reason = "somebody else has written since, and exiftool undoes only the last write"
+        raise WriteRefused(str(path), "changed", reason)
     if receipt.carrier == "sidecar":
         return _prove_sidecar(path, data, status, retract(data, receipt.added))
     slot = find_slot(data)
     if slot.packet is None:
-        return PreparedWrite(_receipt(path, slot.carrier, data, data, []), data, status)
+        return PreparedWrite(receipt_of(path, slot.carrier, data, data), data, status)
     return _prove(path, data, status, slot, retract(slot.packet, receipt.added))
 
 
@@ -278,7 +299,7 @@ def _prove(
 ) -> PreparedWrite:
     """Make the new file and require that each byte outside the packet is the old one."""
     if merged.packet == slot.packet:
-        return PreparedWrite(_receipt(path, slot.carrier, data, data, []), data, status)
+        return PreparedWrite(receipt_of(path, slot.carrier, data, data), data, status)
     packet = merged.packet
     if slot.length_must_stay and packet is not None and slot.packet is not None:
         packet = fit(packet, len(slot.packet)) or packet
@@ -289,10 +310,8 @@ def _prove(
         raise Unfit("damaged", "the packet does not come back as it was written")
     if not _equal(rest_of(data, slot), rest_of(new, again)):
         raise Unfit("damaged", "other bytes of the file would have changed")
-    receipt = _receipt(path, slot.carrier, data, new, splices)
-    return PreparedWrite(
-        replace(receipt, added=dict(merged.added), notes=merged.notes), new, status
-    )
+    receipt = receipt_of(path, slot.carrier, data, new, splices, merged)
+    return PreparedWrite(receipt, new, status)
 
 
 def _equal(one: list[Any], other: list[Any]) -> bool:
@@ -306,7 +325,7 @@ def _prepare_sidecar(
     image: Path, data: bytes, wanted: Wanted, style: SidecarStyle, orientation: int
 ) -> PreparedWrite:
     path = sidecar_of(image, style)
-    beneath = _embedded_words(image) if wanted.words else ()
+    beneath = embedded_words(image) if wanted.words else ()
     old: bytes | None = None
     status = None
     if path.exists() or path.is_symlink():
@@ -329,18 +348,34 @@ def _prove_sidecar(
     new = merged.packet if merged.packet is not None else old
     if new is None or new == old:
         content = old or b""
-        return PreparedWrite(_receipt(path, "sidecar", content, content, []), content, status)
+        return PreparedWrite(receipt_of(path, "sidecar", content, content), content, status)
     before = b"" if old is None else old
     splices = [Splice(0, len(before), new)]
-    receipt = replace(
-        _receipt(path, "sidecar", before, new, splices),
-        added=dict(merged.added),
-        notes=merged.notes,
-    )
+    receipt = receipt_of(path, "sidecar", before, new, splices, merged)
     return PreparedWrite(replace(receipt, before="") if old is None else receipt, new, status)
 
 
-def _receipt(path: Path, carrier: str, old: bytes, new: bytes, splices: list[Splice]) -> Receipt:
+def receipt_of(
+    path: Path,
+    carrier: str,
+    old: bytes,
+    new: bytes,
+    splices: list[Splice] | None = None,
+    merged: Merged | None = None,
+) -> Receipt:
+    """Return the receipt of a change from one content to another.
+
+    Parameters
+    ----------
+    path : Path
+    carrier : str
+    old, new : bytes
+        The same object where nothing changes.
+    splices : list of Splice, optional
+        That lead from old to new.
+    merged : Merged, optional
+        What was added, and the notes.
+    """
     before = hashlib.sha256(old).hexdigest()
     return Receipt(
         path=str(path),
@@ -348,7 +383,9 @@ def _receipt(path: Path, carrier: str, old: bytes, new: bytes, splices: list[Spl
         before=before,
         after=before if new is old else hashlib.sha256(new).hexdigest(),
         undo=_pack(inverse_splices(old, splices)) if splices else b"",
+        added=dict(merged.added) if merged is not None else {},
         size=len(new),
+        notes=merged.notes if merged is not None else (),
     )
 
 
@@ -381,7 +418,8 @@ def _iptc_words(data: bytes, wanted: Wanted) -> tuple[tuple[str, ...], ...]:
     return tuple((word,) for word in read_iptc_of_jpeg(data).values.get("keywords", []))
 
 
-def _embedded_words(image: Path) -> tuple[tuple[str, ...], ...]:
+def embedded_words(image: Path) -> tuple[tuple[str, ...], ...]:
+    """Return the words of others in a file, in whichever place."""
     try:
         found = read_file_metadata(image, with_sidecar=False)
     except UnreadableImage:
