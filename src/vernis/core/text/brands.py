@@ -1,0 +1,369 @@
+"""Which of the owner's brands are read in a picture.
+
+The rule by default asks, for every sequence of one to three words, how likely the recognizer takes
+each brand for what is printed, beside what it takes for the likeliest. Where the recognizer tells
+only its text (an outside service), the Levenshtein distance decides, and a word that stands for
+itself, since it is an everyday word or read surely, is no misreading of a brand. The rule of the
+thesis compares by distance alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from vernis.core.text.ngrams import Gram, read_grams
+from vernis.core.text.normalization import plain_text
+from vernis.core.text.spelling import SpelledLine, spell_probability
+from vernis.domain.errors import InvalidValue
+from vernis.domain.readings import Reading
+
+RuleName = Literal["default", "thesis"]
+RULES: tuple[RuleName, ...] = ("default", "thesis")
+
+LEAST_EVIDENCE = -6.0
+"""In nats; measured by ``benchmarks/read.py``."""
+_LETTER_GAIN = 0.3
+"""Nats a letter: a long name fits by chance less often than a short one."""
+_DOUBT_SHARE = 0.5
+"""How much of the doubt in the likeliest spelling counts against any brand."""
+_WIDEST = 0.4
+"""Spellings further from a brand, as a share of its length, are not tried."""
+_EDIT_COST = 3.0
+"""Nats an edit, where only the text is known; it orders matches of the same words."""
+_LEAST_LETTERS = 2
+_MOST_WORDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Brand:
+    """A brand of the owner's list.
+
+    Attributes
+    ----------
+    name : str
+    aliases : tuple of str
+        Other names that are printed for it.
+    forbidden : tuple of str
+        What is never a misreading of it.
+    exact : bool
+        Only its exact spelling counts.
+    """
+
+    name: str
+    aliases: tuple[str, ...] = ()
+    forbidden: tuple[str, ...] = ()
+    exact: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.name.strip():
+            raise InvalidValue(f"expected the name of a brand, got {self.name!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class BrandMatch:
+    """A brand that is read in a picture, and why.
+
+    Attributes
+    ----------
+    brand : str
+    reading : str
+        The words that are taken for it, in plain form.
+    form : str
+        Which of its names they spell.
+    distance : int
+        Levenshtein distance between the two.
+    evidence : float
+        How the brand compares with the likeliest spelling, in nats: 0 and more is an exact and sure
+        reading, ``LEAST_EVIDENCE`` the least that counts. NaN where only a text is known.
+    confidence : float
+        Of the least sure of its lines, 0..1.
+    lines : tuple of int
+        Their places among the readings.
+    height : float
+        Of the tallest of them, as a share of the picture's shorter side.
+    """
+
+    brand: str
+    reading: str
+    form: str
+    distance: int
+    evidence: float
+    confidence: float
+    lines: tuple[int, ...]
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class BrandRule:
+    """How readings are compared with brands.
+
+    Attributes
+    ----------
+    name : {"default", "thesis"}
+    tolerance : float
+        Distances up to this share of a brand's length count, rounded; halves go to the even number,
+        as Python rounds.
+    everyday : collection of str
+        Words in plain form that stand for themselves where only a text is known.
+    sure : float
+        A text of at least this confidence stands for itself too.
+    least_confidence : float
+        Lines below it are left out.
+    """
+
+    name: RuleName = "default"
+    tolerance: float = 0.25
+    everyday: Collection[str] = field(default_factory=frozenset)
+    sure: float = 0.98
+    least_confidence: float = 0.3
+
+    def __post_init__(self) -> None:
+        if self.name not in RULES:
+            raise InvalidValue(f"expected one of {', '.join(RULES)}, got {self.name!r}")
+        if not 0 <= self.tolerance < 1:
+            raise InvalidValue(f"expected a tolerance from 0 to below 1, got {self.tolerance!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """One name of a brand as it is compared."""
+
+    brand: Brand
+    written: str
+    compared: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A gram that may be a form. ``rank`` orders candidates that explain the same words."""
+
+    form: _Form
+    gram: Gram
+    distance: int
+    evidence: float
+    rank: float
+
+
+class BrandMatcher:
+    """Finds the brands of a list in the readings of pictures.
+
+    Parameters
+    ----------
+    brands : sequence of Brand
+    rule : BrandRule, optional
+    """
+
+    def __init__(self, brands: Sequence[Brand], rule: BrandRule | None = None) -> None:
+        self.rule = rule or BrandRule()
+        thesis = self.rule.name == "thesis"
+        self._plain: Callable[[str], str] = str.casefold if thesis else _joined
+        self._forms = [
+            _Form(brand, name, self._plain(name))
+            for brand in brands
+            for name in _names(brand, articles=not thesis)
+            if self._plain(name)
+        ]
+        self._compared = [form.compared for form in self._forms]
+        self._forbidden = {
+            brand.name: frozenset(map(self._plain, brand.forbidden)) for brand in brands
+        }
+        words = max((len(form.written.split()) for form in self._forms), default=1)
+        self._longest = 3 if thesis else min(max(words, 3), _MOST_WORDS)
+
+    def match(self, readings: Sequence[Reading]) -> list[BrandMatch]:
+        """Return the brands that are read in one picture, the tallest first.
+
+        Parameters
+        ----------
+        readings : sequence of Reading
+            All lines of the picture.
+        """
+        places = [
+            place
+            for place, reading in enumerate(readings)
+            if reading.confidence >= self.rule.least_confidence
+        ]
+        kept = [readings[place] for place in places]
+        if not kept or not self._forms:
+            return []
+        if self.rule.name == "thesis":
+            grams = read_grams(kept, [reading.text.casefold().split() for reading in kept])
+            found = self._by_distance(grams, " ")
+        else:
+            found = _drop_worse(self._by_likelihood(kept))
+        best: dict[str, _Candidate] = {}
+        for candidate in sorted(found, key=lambda c: (-c.rank, c.distance)):
+            best.setdefault(candidate.form.brand.name, candidate)
+        matches = [_tell(candidate, kept, places) for candidate in best.values()]
+        return sorted(matches, key=lambda match: (-match.height, match.brand))
+
+    def _by_likelihood(self, readings: Sequence[Reading]) -> list[_Candidate]:
+        """Compare by likelihood where the reader tells it, by distance elsewhere."""
+        spelled = [SpelledLine(r.spelling) if r.spelling is not None else None for r in readings]
+        words = [
+            line.words if line is not None else plain_text(reading.text).split()
+            for line, reading in zip(spelled, readings, strict=True)
+        ]
+        grams = read_grams(readings, words, self._longest)
+        told: list[tuple[Gram, list[SpelledLine]]] = []
+        plain: list[Gram] = []
+        for gram in grams:
+            lines = [line for number, _ in gram.places if (line := spelled[number]) is not None]
+            if len(lines) == len(gram.places):
+                told.append((gram, lines))
+            else:
+                plain.append(gram)
+        found = self._by_distance(plain, "")
+        pairs = self._near([gram.joined for gram, _ in told], _WIDEST)
+        gains = _log_ratios([(*told[g], self._compared[f]) for g, f, d in pairs if d])
+        for g, f, distance in pairs:
+            gram, lines = told[g]
+            form = self._forms[f]
+            best = sum(
+                line.best(number) for line, (_, number) in zip(lines, gram.places, strict=True)
+            )
+            ratio = float(next(gains)) if distance else 0.0
+            evidence = ratio + _DOUBT_SHARE * best + _LETTER_GAIN * len(form.compared)
+            if distance == 0 or evidence >= LEAST_EVIDENCE:
+                found.append(_Candidate(form, gram, distance, evidence, evidence))
+        return found
+
+    def _by_distance(self, grams: Sequence[Gram], between: str) -> list[_Candidate]:
+        """Compare the texts alone."""
+        texts = [between.join(gram.words) for gram in grams]
+        found = []
+        for g, f, distance in self._near(texts, self.rule.tolerance):
+            gram, form = grams[g], self._forms[f]
+            if distance and self.rule.name == "default" and self._stands_for_itself(gram):
+                continue
+            rank = _LETTER_GAIN * len(form.compared) - _EDIT_COST * distance
+            found.append(_Candidate(form, gram, distance, math.nan, rank))
+        return found
+
+    def _stands_for_itself(self, gram: Gram) -> bool:
+        return gram.confidence >= self.rule.sure or gram.joined in self.rule.everyday
+
+    def _near(self, texts: Sequence[str], share: float) -> list[tuple[int, int, int]]:
+        """Return text, form and distance of all that are near enough to be tried."""
+        from rapidfuzz.distance import Levenshtein
+        from rapidfuzz.process import cdist
+
+        if not texts:
+            return []
+        most = [
+            0 if form.brand.exact else round(len(form.compared) * share) for form in self._forms
+        ]
+        distances = cdist(
+            texts,
+            self._compared,
+            scorer=Levenshtein.distance,
+            score_cutoff=max(most),
+            dtype=np.uint16,
+        )
+        rows, columns = np.nonzero(distances <= np.array(most))
+        return [
+            (g, f, int(distances[g, f]))
+            for g, f in zip(rows.tolist(), columns.tolist(), strict=True)
+            if texts[g] not in self._forbidden[self._forms[f].brand.name]
+        ]
+
+
+def _joined(text: str) -> str:
+    return plain_text(text).replace(" ", "")
+
+
+def _names(brand: Brand, articles: bool) -> list[str]:
+    """Return the names of a brand, and each without its article, which prints often leave out."""
+    names = [brand.name, *brand.aliases]
+    if articles and not brand.exact:
+        names += [name[4:] for name in names if name.casefold().startswith("the ")]
+    return list(dict.fromkeys(name.strip() for name in names))
+
+
+def _log_ratios(tasks: Sequence[tuple[Gram, list[SpelledLine], str]]) -> Iterator[float]:
+    """Yield how much less likely each name is than what is read, as a difference of logarithms."""
+    if not tasks:
+        return
+    letters, silences, best = [], [], []
+    for gram, lines, name in tasks:
+        own = [(line, number) for line, (_, number) in zip(lines, gram.places, strict=True)]
+        letters.append(np.concatenate([line.columns(number, name) for line, number in own]))
+        silences.append(np.concatenate([line.silence(number) for line, number in own]))
+        best.append(sum(line.best(number) for line, number in own))
+    yield from spell_probability(letters, silences, [name for *_, name in tasks]) - np.array(best)
+
+
+def _drop_worse(candidates: Sequence[_Candidate]) -> list[_Candidate]:
+    """Leave out a brand's candidate that another brand's explains better.
+
+    That one shares a word with it and ranks higher, as ``Bud Light`` does over ``Bud``.
+    """
+    kept: list[_Candidate] = []
+    for candidate in sorted(candidates, key=lambda c: (-c.rank, c.distance)):
+        words = set(candidate.gram.places)
+        if not any(
+            other.form.brand.name != candidate.form.brand.name and words & set(other.gram.places)
+            for other in kept
+        ):
+            kept.append(candidate)
+    return kept
+
+
+def _tell(candidate: _Candidate, readings: Sequence[Reading], places: Sequence[int]) -> BrandMatch:
+    gram = candidate.gram
+    return BrandMatch(
+        brand=candidate.form.brand.name,
+        reading=" ".join(gram.words),
+        form=candidate.form.written,
+        distance=candidate.distance,
+        evidence=candidate.evidence,
+        confidence=gram.confidence,
+        lines=tuple(places[line] for line in gram.lines),
+        height=max(readings[line].height for line in gram.lines),
+    )
+
+
+def parse_brands(rows: Iterable[Mapping[str, str]]) -> tuple[list[Brand], list[str]]:
+    """Read an owner's list of brands.
+
+    Parameters
+    ----------
+    rows : iterable of mapping
+        With the keys ``brand`` and, where wanted, ``aliases`` and ``forbidden`` (several parted by
+        ``|``) and ``exact`` (``yes`` for brands that count in their exact spelling only).
+
+    Returns
+    -------
+    brands : list of Brand
+    remarks : list of str
+        One line for each row that is left out or changed.
+    """
+    brands: dict[str, Brand] = {}
+    remarks: list[str] = []
+    for number, row in enumerate(rows, start=2):
+        name = " ".join((row.get("brand") or "").split())
+        if not name:
+            remarks.append(f"line {number}: no brand, left out")
+            continue
+        compared = _joined(name)
+        if not compared:
+            remarks.append(f"line {number}: {name!r} has neither letter nor digit, left out")
+            continue
+        if compared in brands:
+            remarks.append(f"line {number}: {name!r} is {brands[compared].name!r} again, left out")
+            continue
+        exact = (row.get("exact") or "").strip().casefold() in ("yes", "y", "true", "1", "x")
+        if len(compared) < _LEAST_LETTERS and not exact:
+            exact = True
+            remarks.append(f"line {number}: {name!r} is short, only its exact spelling counts")
+        aliases, forbidden = (
+            tuple(part.strip() for part in (row.get(key) or "").split("|") if part.strip())
+            for key in ("aliases", "forbidden")
+        )
+        brands[compared] = Brand(name, aliases, forbidden, exact)
+    return list(brands.values()), remarks
