@@ -170,6 +170,6 @@ def test_settings_are_json_and_tell_readers_apart(model):
 
     told = json.loads(json.dumps(model.settings))
     other = replace(model, reading=ReaderSettings(side=800)).settings
-    assert told["side"] == 640
+    assert told["side"] == 544
     assert len(told["sha256"]) == 64
     assert other != model.settings

@@ -21,8 +21,8 @@ from vernis.domain.readings import Reading
 Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """From a batch of one picture to the network's output."""
 
-_MEAN = np.array([0.485, 0.456, 0.406], np.float32) * 255
-_DEVIATION = np.array([0.229, 0.224, 0.225], np.float32) * 255
+_MEANS = (0.485 * 255, 0.456 * 255, 0.406 * 255)
+_DEVIATIONS = (0.229 * 255, 0.224 * 255, 0.225 * 255)
 _STRIDE = 32
 """The detectors take sides that are multiples of this."""
 _CLEAR = 0.9
@@ -61,7 +61,7 @@ class ReaderSettings:
     """
 
     detection: DetectionSettings = field(default_factory=DetectionSettings)
-    side: int = 640
+    side: int = 544
     longest: int = 960
     gate_side: int = 320
     gate_lines: int = 2
@@ -214,9 +214,13 @@ def _find(network: Network, pixels: Pixels, scale: float) -> NDArray[np.float32]
     image = Image.fromarray(pixels)
     if image.size != (width, height):
         image = image.resize((width, height), Image.Resampling.BILINEAR)
-    values = (np.asarray(image, np.float32)[..., ::-1] - _MEAN) / _DEVIATION
-    found: NDArray[np.float32] = network(np.ascontiguousarray(values.transpose(2, 0, 1)[None]))
-    return np.asarray(found[0, 0])
+    channels = np.asarray(image)
+    batch = np.empty((1, 3, height, width), np.float32)
+    for place, (mean, deviation) in enumerate(zip(_MEANS, _DEVIATIONS, strict=True)):
+        # The network was trained on BGR, with ImageNet's figures in the order of RGB.
+        np.multiply(channels[..., 2 - place], np.float32(1 / deviation), out=batch[0, place])
+        batch[0, place] -= np.float32(mean / deviation)
+    return np.asarray(network(batch)[0, 0])
 
 
 def _is_level(line: Line) -> bool:

@@ -19,8 +19,6 @@ def open_graph(model: bytes, source: object) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # what fails is raised and told once
-    # Every line has a width of its own: an arena would keep the memory of the largest.
-    options.enable_cpu_mem_arena = False
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 Points = NDArray[np.float64]
 
 LEAST_SIDE = 1e-6
-_STEPS = 30
+_STEPS = 12
 _CLOSE = 0.01
 """Steps of the circle's centre below this many pixels end the search."""
-_MOST_POINTS = 2000
+_MOST_POINTS = 600
 _SLICE = 0.5
 """Length of a slice of a ring when it is unrolled, as a share of the ring's width."""
 

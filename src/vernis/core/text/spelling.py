@@ -18,6 +18,7 @@ from vernis.domain.readings import BLANK, GAP, NATS_A_UNIT, Spelling
 
 LEAST_PROBABILITY = 3e-4
 """Less likely symbols are left out."""
+_NEGLIGIBLE = 5e-5
 FLOOR = -11.0
 """Log-probability of a symbol that was left out."""
 _STILL = 0.995
@@ -37,9 +38,7 @@ class SymbolFold:
         plain = [BLANK, *(plain_letter(symbol) for symbol in alphabet)]
         self.symbols = sorted(set(plain))
         place = {symbol: number for number, symbol in enumerate(self.symbols)}
-        column = np.array([place[symbol] for symbol in plain])
-        self._order = np.argsort(column, kind="stable")
-        self._starts = np.searchsorted(column[self._order], np.arange(len(self.symbols)))
+        self._column = np.array([place[symbol] for symbol in plain])
 
     def fold(self, probabilities: NDArray[np.floating]) -> Spelling:
         """Return the spelling of a line.
@@ -49,13 +48,17 @@ class SymbolFold:
         probabilities : ndarray, shape (n_steps, 1 + n_symbols)
             Column 0 is the blank.
         """
-        plain = np.add.reduceat(probabilities[:, self._order], self._starts, axis=1)
+        # Nearly all are 0: what is added up is less than a hundredth of the table.
+        rows, columns = np.nonzero(probabilities >= _NEGLIGIBLE)
+        plain = np.zeros((len(probabilities), len(self.symbols)))
+        np.add.at(plain, (rows, self._column[columns]), probabilities[rows, columns])
         blank = plain[:, self.symbols.index(BLANK)]
         still = np.zeros(len(plain), bool)
         still[1:] = (blank[1:] > _STILL) & (blank[:-1] > _STILL)
-        steps, columns = np.nonzero(plain[~still] >= LEAST_PROBABILITY)
-        cost = -np.log(np.minimum(plain[~still][steps, columns], 1.0)) / NATS_A_UNIT
-        symbols = "".join(self.symbols[column] for column in columns)
+        plain = plain[~still]
+        steps, kinds = np.nonzero(plain >= LEAST_PROBABILITY)
+        cost = -np.log(np.minimum(plain[steps, kinds], 1.0)) / NATS_A_UNIT
+        symbols = "".join(self.symbols[kind] for kind in kinds)
         return Spelling(symbols, steps.astype(np.uint16), np.rint(cost).astype(np.uint8))
 
 

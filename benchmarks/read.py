@@ -1,0 +1,251 @@
+"""Is text read, are brands found in it, and what does it cost, beside two other readers?
+
+    python benchmarks/read.py beer | grocery | posters | cost [--data ../shared/data]
+    python benchmarks/read.py posters --fonts DIR --seeds 0 1 --sheets DIR
+    python benchmarks/read.py beer --peers tesseract rapidocr --rule thesis
+
+``posters`` are drawn here (``tests/unit/posters.py``) in 22 fonts of Debian where ``--fonts`` (or
+the system's folder) holds them, else in Pillow's own. Precision counts every brand that is named
+and is not the picture's, recall the pictures whose brand is named. Of the grocery sample one half
+served to choose the settings (``--half tuned``), the other (``held``) was looked at once. Peers are
+``tesseract`` (Debian ``tesseract-ocr``) and ``rapidocr`` (PyPI); their texts go through the same
+rules, by distance.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "unit"))
+import posters
+
+from vernis.adapters.pixels import decode
+from vernis.adapters.readers.models import shipped_model
+from vernis.core.text.brands import Brand, BrandMatcher, BrandRule
+from vernis.domain.readings import Reading
+
+FONTS = (
+    "DejaVuSans-Bold", "DejaVuSerif", "LiberationSans-Regular", "LiberationSerif-Bold",
+    "Lato-Black", "Lato-Light", "OpenSans-CondBold", "Roboto-Regular", "RobotoCondensed-Bold",
+    "EBGaramond12-Regular", "Comfortaa-Bold", "Cantarell-Bold", "lobster", "BebasNeue-Regular",
+    "Quicksand-Medium", "YanoneKaffeesatz-Bold", "Vollkorn-Italic", "GoudyBookletter1911",
+    "C059-Italic", "URWBookman-Demi", "Dosis-SemiBold", "DancingScript-Bold",
+)  # fmt: skip
+Read = Callable[[np.ndarray], tuple[Reading, ...]]
+
+
+@dataclass(frozen=True)
+class Picture:
+    pixels: np.ndarray
+    brand: str
+    kind: str
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def beer(data: Path) -> Iterator[Picture]:
+    folder = data / "beer_labels_a"
+    for row in read_rows(folder / "images.csv"):
+        yield Picture(decode(folder / row["image"], min_side=None), row["brand"], row["role"])
+
+
+def grocery(data: Path, half: str) -> Iterator[Picture]:
+    """The kind is whether a person can read the brand: y, p (partly), n."""
+    folder = data / "grocery"
+    rows = read_rows(folder / "brand_readability_sample.csv")
+    tuned = set(np.random.default_rng(20150).permutation(len(rows))[:78].tolist())
+    for number, row in enumerate(rows):
+        if half == "all" or (number in tuned) == (half == "tuned"):
+            pixels = decode(folder / row["image"], min_side=None)
+            yield Picture(pixels, row["brand"], row["brand_readable"])
+
+
+def draw(seeds: list[int], fonts: list[Path | None]) -> Iterator[Picture]:
+    for seed in seeds:
+        for poster in posters.draw_posters(seed, fonts):
+            yield Picture(poster.pixels, poster.brand, poster.kind)
+
+
+def find_fonts(folder: Path) -> list[Path | None]:
+    found = {path.stem: path for path in sorted(folder.rglob("*.?tf")) if path.exists()}
+    fonts: list[Path | None] = [found[name] for name in FONTS if name in found]
+    print(f"fonts: {len(fonts)} of {len(FONTS)} in {folder}" if fonts else "font: Pillow's own")
+    return fonts or [None]
+
+
+def brands_of(name: str, data: Path) -> list[Brand]:
+    if name == "posters":
+        return [Brand(brand) for brand in posters.BRANDS]
+    path = "beer_labels_a/brand_list.csv" if name == "beer" else "grocery/brands.csv"
+    return [Brand(row["brand"]) for row in read_rows(data / path)]
+
+
+def score(pictures: Iterator[Picture], read: Read, matcher: BrandMatcher) -> str:
+    """Return a line with precision, recall, recall by kind and wrong brands by kind."""
+    kinds: dict[str, list[int]] = {}
+    seconds = 0.0
+    for picture in pictures:
+        start = time.process_time()
+        readings = read(picture.pixels)
+        seconds += time.process_time() - start
+        named = {match.brand for match in matcher.match(readings)}
+        row = kinds.setdefault(picture.kind, [0, 0, 0, 0])
+        row[0] += 1
+        row[1] += bool(picture.brand)
+        row[2] += picture.brand in named
+        row[3] += len(named - {picture.brand})
+    pictures_, branded, right, wrong = np.sum(list(kinds.values()), axis=0)
+    by_kind = ", ".join(
+        f"{kind} {f'{row[2] / row[1]:.2f}' if row[1] else '-'}"
+        + (f" ({row[3]} wrong of {row[0]})" if row[3] or not row[1] else "")
+        for kind, row in kinds.items()
+    )
+    return (
+        f"P {right / max(right + wrong, 1):.3f} R {right / max(branded, 1):.3f} | {by_kind} | "
+        f"{1000 * seconds / pictures_:.0f} ms of processor a picture"
+    )
+
+
+def by_tesseract(pixels: np.ndarray) -> tuple[Reading, ...]:
+    """Sparse text at 736 pixels, a reading a word (its time runs in a child process)."""
+    image = Image.fromarray(pixels)
+    scale = 736 / max(image.size)
+    image = image.resize((round(image.width * scale), round(image.height * scale)))
+    with tempfile.NamedTemporaryFile(suffix=".png") as file:
+        image.save(file.name)
+        command = ["tesseract", file.name, "-", "--psm", "11", "tsv"]
+        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    readings = []
+    for row in csv.DictReader(told.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE):
+        if float(row["conf"]) >= 0 and row["text"].strip():
+            x, y, w, h = (float(row[key]) for key in ("left", "top", "width", "height"))
+            readings.append(_box(row["text"], float(row["conf"]) / 100, x, y, x + w, y + h, image))
+    return tuple(readings)
+
+
+def _box(
+    text: str, sure: float, x: float, y: float, right: float, low: float, image: Image.Image
+) -> Reading:
+    corners = np.array([[x, y], [right, y], [right, low], [x, low]], np.float32)
+    return Reading(text, min(sure, 1.0), corners, max(low - y, 1) / min(image.size))
+
+
+def open_rapidocr() -> Read:
+    from rapidocr import RapidOCR
+
+    engine = RapidOCR(params={"EngineConfig.onnxruntime.intra_op_num_threads": 1})
+
+    def read(pixels: np.ndarray) -> tuple[Reading, ...]:
+        found = engine(np.ascontiguousarray(pixels[..., ::-1]))
+        if found.txts is None:
+            return ()
+        return tuple(
+            Reading(text, float(sure), np.asarray(box, np.float32), _tall(box, pixels))
+            for text, sure, box in zip(found.txts, found.scores, found.boxes, strict=True)
+            if text.strip()
+        )
+
+    return read
+
+
+def _tall(box: np.ndarray, pixels: np.ndarray) -> float:
+    return max(float(np.linalg.norm(box[3] - box[0])), 1.0) / min(pixels.shape[:2])
+
+
+def measure_cost(data: Path, fonts: list[Path | None]) -> None:
+    """Print the processor time of reading over that of an embedding, by set."""
+    from vernis.adapters.backbones.zoo import open_backbone
+
+    embed, reader = open_backbone().reader().open(), shipped_model().open()
+    drawn = list(draw([100], fonts))
+    sets = {
+        "beer": list(beer(data)),
+        "grocery": list(grocery(data, "tuned")),
+        "posters with text": [p for p in drawn if p.brand][::6],
+        "posters without": [p for p in drawn if p.kind == "empty"],
+    }
+    rows = [r for r in read_rows(data / "grocery" / "images.csv") if r["kind"] == "Fruit"][::60]
+    fruit = [data / "grocery" / row["image"] for row in rows]
+    sets["fruit, mostly without"] = [Picture(decode(path, min_side=None), "", "") for path in fruit]
+    for name, pictures in sets.items():
+        times = []
+        for work in (embed, reader.read):
+            work(pictures[0].pixels)
+            start = time.process_time()
+            for picture in pictures:
+                work(picture.pixels)
+            times.append((time.process_time() - start) / len(pictures))
+        opened = np.mean([reader.has_text(p.pixels) for p in pictures])
+        print(
+            f"{name}: embedding {1000 * times[0]:.1f} ms, reading {1000 * times[1]:.1f} ms, "
+            f"{times[1] / times[0]:.1f} times; the gate opens for {opened:.2f}",
+            flush=True,
+        )
+
+
+def write_sheets(folder: Path, fonts: list[Path | None]) -> None:
+    """Write a sheet of each kind of poster, to be looked at."""
+    folder.mkdir(parents=True, exist_ok=True)
+    kinds: dict[str, list[Picture]] = {}
+    for picture in draw([0], fonts):
+        kinds.setdefault(picture.kind, []).append(picture)
+    for kind, pictures in kinds.items():
+        sheet = Image.new("RGB", (6 * 324, 3 * 264), "white")
+        for place, picture in enumerate(pictures[:18]):
+            image = Image.fromarray(picture.pixels)
+            image.thumbnail((320, 260))
+            sheet.paste(image, (place % 6 * 324, place // 6 * 264))
+        sheet.save(folder / f"{kind.replace(' ', '_')}.png")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("beer", "grocery", "posters", "cost"))
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--fonts", type=Path, default=Path("/usr/share/fonts"))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--half", choices=("tuned", "held", "all"), default="all")
+    parser.add_argument("--rule", choices=("default", "thesis"), default="default")
+    parser.add_argument("--peers", nargs="*", choices=("tesseract", "rapidocr"), default=[])
+    parser.add_argument("--sheets", type=Path, help="folder for a sheet of each kind of poster")
+    options = parser.parse_args()
+    fonts = find_fonts(options.fonts) if options.what in ("posters", "cost") else [None]
+    if options.sheets:
+        write_sheets(options.sheets, fonts)
+    if options.what == "cost":
+        return measure_cost(options.data, fonts)
+    matcher = BrandMatcher(brands_of(options.what, options.data), BrandRule(options.rule))
+    readers: dict[str, Read] = {"vernis": shipped_model().open().read}
+    if "tesseract" in options.peers:
+        readers["tesseract"] = by_tesseract
+    if "rapidocr" in options.peers:
+        readers["rapidocr"] = open_rapidocr()
+    for name, read in readers.items():
+        pictures = {
+            "beer": lambda: beer(options.data),
+            "grocery": lambda: grocery(options.data, options.half),
+            "posters": lambda: draw(options.seeds, fonts),
+        }[options.what]()
+        print(f"{name}, {options.what}, {options.rule} rule: {score(pictures, read, matcher)}")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"peak {peak:.0f} MB")
+    return None
+
+
+if __name__ == "__main__":
+    main()
