@@ -105,7 +105,7 @@ def test_pictures_without_text_are_skipped_by_the_gate(model, reader):
     assert skipping.read(np.asarray(write(("Absolut", 60, 40)))) == ()
     opened = replace(model, reading=ReaderSettings(gate_side=0)).open()
     assert opened.has_text(empty[0])
-    assert opened.read(empty[0]) == ()
+    assert all(reading.confidence < 0.6 for reading in opened.read(empty[0]))
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 400), (7, 3), (40, 4000)])
