@@ -1,6 +1,6 @@
 """Find wrong labels: a ranking, what to put instead, how sure, and who speaks for it.
 
-The pieces stand alone: `leave_out` makes probabilities, `scores` turns them into scores,
+The pieces stand alone: `kernel_ridge` makes probabilities, `scores` turns them into scores,
 `estimate` into chances of being wrong and a count. `find_label_issues` joins them.
 """
 
@@ -101,7 +101,7 @@ def find_label_issues(
     labels : ndarray, shape (n_images,) of int (negative = unknown) or (n_images, n_classes) of
         1, 0, NaN
     probs : ndarray, shape (n_images, n_classes)
-        As `leave_out.predict_left_out` makes them, or a head's out-of-bag means.
+        As `predict_left_out` makes them, or a head's out-of-bag means.
     scorer : str, optional
         See `label_quality`.
     judged : ndarray of bool, shape (n_images, n_classes), optional

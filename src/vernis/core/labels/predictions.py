@@ -46,7 +46,7 @@ def predict_labels(
     Parameters
     ----------
     features : ndarray, shape (n_images, d)
-        Of ``leave_out.combine_blocks``.
+        Of ``combine_blocks``.
     labels : ndarray, shape (n_images, n_classes)
         1 yes, 0 no, NaN unknown.
     kind : {'single', 'multi'}
