@@ -18,6 +18,17 @@ TaxonomyKind = Literal["single", "multi"]
 LabelState = Literal["yes", "no", "unknown"]
 Verdict = Literal["open", "accepted", "dismissed"]
 ChangeKind = Literal["extra", "missing", "replaced", ""]
+LabelScorer = Literal[
+    "mse",
+    "self_confidence",
+    "normalized_margin",
+    "weighted_entropy",
+    "softmin",
+    "ema",
+    "balanced",
+    "posterior",
+    "mean",
+]
 DuplicateKind = Literal["bytes", "pixels", "near"]
 
 Hashes = Sequence[str] | NDArray[np.bytes_]

@@ -130,16 +130,16 @@ def _split_alphabet(text: str) -> tuple[str, ...]:
 
 
 def _embedded_alphabet(model: bytes, source: object) -> tuple[str, ...]:
-    from vernis.adapters.readers.sessions import open_graph
+    from vernis.adapters.backbones.onnx_backbone import open_session
 
-    text = open_graph(model, source).get_modelmeta().custom_metadata_map.get("character", "")
+    text = open_session(model, source).get_modelmeta().custom_metadata_map.get("character", "")
     return _split_alphabet(text) if text else ()
 
 
 def _network(model: bytes, source: str) -> Network:
-    from vernis.adapters.readers.sessions import open_graph
+    from vernis.adapters.backbones.onnx_backbone import open_session, plain_reason
 
-    session = open_graph(model, source)
+    session = open_session(model, source)
     name = session.get_inputs()[0].name
 
     def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -147,7 +147,6 @@ def _network(model: bytes, source: str) -> Network:
             return np.asarray(session.run(None, {name: batch})[0])
         except Exception as error:
             # ONNX Runtime's exceptions have no common base but Exception.
-            reason = " ".join(str(error).split())
-            raise ModelError(f"{source}: the network fails ({reason})") from error
+            raise ModelError(f"{source}: the network fails ({plain_reason(error)})") from error
 
     return run

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from vernis.core.labels.entry_noise import join_chances, probability_of_multiple
 from vernis.core.labels.estimate import NoiseModel, WrongCount, count_wrong, model_noise
 from vernis.core.labels.scores import (
-    LabelScorer,
     as_matrix,
     default_scorer,
     entry_quality,
@@ -23,6 +22,7 @@ from vernis.core.labels.scores import (
 )
 from vernis.core.numeric.neighbors import nearest_neighbors
 from vernis.domain.errors import InvalidValue
+from vernis.domain.types import LabelScorer
 
 FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]

@@ -7,7 +7,7 @@ as ``(n_images, n_classes)`` of 1 yes, 0 no, NaN unknown for a multi-label one.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,20 +15,9 @@ from scipy.special import entr, expit, logit
 
 from vernis.core.labels.entry_noise import join_chances, model_entries
 from vernis.domain.errors import InvalidValue
+from vernis.domain.types import LabelScorer
 
 FloatArray = NDArray[np.float32]
-LabelScorer = Literal[
-    "mse",
-    "self_confidence",
-    "normalized_margin",
-    "weighted_entropy",
-    "softmin",
-    "ema",
-    "balanced",
-    "posterior",
-    "mean",
-]
-
 _EMA_WEIGHT = 0.8
 
 LABEL_SCORERS: tuple[LabelScorer, ...] = get_args(LabelScorer)

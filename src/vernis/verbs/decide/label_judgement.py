@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vernis.core.numeric.fingerprints import fingerprint
 from vernis.domain.errors import NothingToLearn, UsageError
-from vernis.domain.types import Estimate, Issue, Space
+from vernis.domain.types import ChangeKind, Estimate, Issue, LabelScorer, Space
 from vernis.session.results import from_document
 from vernis.session.vectors import TrainingData, layer_slices, space_document
 from vernis.verbs.declare import BaseSettings, Option, count, share
@@ -22,18 +22,6 @@ if TYPE_CHECKING:
 _FEWEST = 10
 """Labelled images below which nothing is judged."""
 
-Scorer = Literal[
-    "mse",
-    "self_confidence",
-    "normalized_margin",
-    "weighted_entropy",
-    "softmin",
-    "ema",
-    "balanced",
-    "posterior",
-    "mean",
-]
-
 
 @dataclass(frozen=True)
 class JudgementSettings(BaseSettings):
@@ -41,7 +29,7 @@ class JudgementSettings(BaseSettings):
 
     _: KW_ONLY
     scorer: Annotated[
-        Scorer | None,
+        LabelScorer | None,
         Option("rank by another scorer (mse is the thesis's); default: the best of each kind"),
     ] = None
     predictions: Annotated[
@@ -90,7 +78,7 @@ class SupportingNeighbor:
 class LabelEvidence:
     """What is kept beside the score of a label issue; no ``change`` where none is known."""
 
-    change: Literal["extra", "missing", "replaced", ""] = "replaced"
+    change: ChangeKind = "replaced"
     given: tuple[str, ...] = ()
     suggested: tuple[str, ...] = ()
     probability: float | None = None

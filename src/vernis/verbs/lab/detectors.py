@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from vernis.domain.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
-    from vernis.core.labels.scores import LabelScorer
     from vernis.core.learn.models.interface import LabelModel
+    from vernis.domain.types import LabelScorer
 
 Floats = NDArray[np.float32]
 
