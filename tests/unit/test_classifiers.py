@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from vernis.core.learn.models.gaussian_svm import fit_gaussian_svm
 from vernis.core.learn.models.interface import log_loss
-from vernis.core.learn.models.machines import fit_machines
 from vernis.core.learn.models.mlknn import MLKNN
 from vernis.core.learn.models.registry import (
     MODELS,
@@ -99,7 +99,7 @@ def test_machines_of_pairs_score_as_scikit_learn(n_classes):
     X, Y = clouds("single", n_classes=n_classes)
     codes = Y.argmax(axis=1)
     wider = np.concatenate([Y, np.zeros((len(Y), 1), np.float32)], axis=1)
-    found = fit_machines(X, wider, 2.0, kind="single")(X)
+    found = fit_gaussian_svm(X, wider, 2.0, kind="single")(X)
     expected = SVC(C=2.0).fit(X, codes).decision_function(X)
     if n_classes == 2:
         expected = np.stack([-expected, expected], axis=1)
@@ -113,7 +113,7 @@ def test_machines_of_classes_score_as_scikit_learn():
     X, Y = clouds("multi")
     Y[:30, 0] = np.nan
     Y[:, 2] = 1
-    found = fit_machines(X, Y, 1.0, kind="multi")(X)
+    found = fit_gaussian_svm(X, Y, 1.0, kind="multi")(X)
     for column in range(2):
         known = ~np.isnan(Y[:, column])
         peer = SVC().fit(X[known], Y[known, column] > 0.5)

@@ -22,15 +22,15 @@ from vernis.adapters.demo.damage import (
     TURNS,
     broken_files,
     decode,
+    degrade,
     encode,
     encode_turned,
     near_copy,
-    spoil,
     tag,
     twin,
 )
-from vernis.adapters.demo.generate import AMOUNTS, EXACT, NEAR_EACH, SPOILT, TWINS
-from vernis.adapters.demo.labelling import FILLED, MISTAKEN_FOR, UNBRANDED, spoil_labels
+from vernis.adapters.demo.generate import AMOUNTS, DEGRADED, EXACT, NEAR_EACH, TWINS
+from vernis.adapters.demo.labelling import FILLED, MISTAKEN_FOR, UNBRANDED, plant_wrong_labels
 from vernis.adapters.demo.pictures import Picture
 from vernis.domain.errors import InvalidValue, UsageError
 
@@ -168,8 +168,8 @@ def test_the_planted_copies_are_counted(demo):
     twins = {c.transform for c in demo.copies if c.kind == "pixels"}
     assert twins == {"as png", "as bmp", "as tiff", "as webp", "metadata"}
     assert {c.transform for c in demo.copies if c.kind == "near"} == set(NEAR_COPIES)
-    spoilt = {name for names in demo.quality.values() for name in names}
-    assert not spoilt & {copy.original for copy in demo.copies}
+    degraded = {name for names in demo.quality.values() for name in names}
+    assert not degraded & {copy.original for copy in demo.copies}
 
 
 def test_a_copy_has_the_labels_of_its_original(demo):
@@ -261,14 +261,14 @@ def test_refuses_an_unknown_near_copy(sample):
 
 
 def test_each_kind_of_poor_quality_is_planted_in_its_number(demo):
-    assert {kind: len(names) for kind, names in demo.quality.items()} == SPOILT
+    assert {kind: len(names) for kind, names in demo.quality.items()} == DEGRADED
     names = [name for names in demo.quality.values() for name in names]
     assert len(names) == len(set(names))
 
 
 def test_spoilt_pictures_are_spoilt_on_disk(demo, found):
-    spoilt = {name for names in demo.quality.values() for name in names}
-    others = set(demo.labels["brand"]) - spoilt
+    degraded = {name for names in demo.quality.values() for name in names}
+    others = set(demo.labels["brand"]) - degraded
     typical = float(np.median([grey(found[name]).mean() for name in others]))
     for name in demo.quality["dark"]:
         assert grey(found[name]).mean() < 0.4 * typical
@@ -284,7 +284,7 @@ def test_spoilt_pictures_are_spoilt_on_disk(demo, found):
 def test_a_blurred_picture_has_lost_its_edges(sample, seed):
     noise = np.random.default_rng(seed).integers(0, 255, (160, 240, 3), dtype=np.uint8)
     sharp = Image.fromarray(noise)
-    blurred = spoil(sharp, "blurry", np.random.default_rng(seed))
+    blurred = degrade(sharp, "blurry", np.random.default_rng(seed))
     edges = [np.asarray(p.convert("L").filter(ImageFilter.FIND_EDGES)) for p in (sharp, blurred)]
     assert edges[1][2:-2, 2:-2].mean() < 0.1 * edges[0][2:-2, 2:-2].mean()
 
@@ -338,7 +338,7 @@ def test_a_large_label_file_has_the_shares_of_mistakes_that_are_declared():
         "keywords": {name: ["can", "group", "studio"] for name in names},
     }
     truth["keywords"]["0.jpg"] = ["ice"]
-    given, wrong = spoil_labels(truth, np.random.default_rng(0))
+    given, wrong = plant_wrong_labels(truth, np.random.default_rng(0))
     count = {
         key: sum((p.taxonomy, p.mistake) == key for p in wrong)
         for key in {(p.taxonomy, p.mistake) for p in wrong}
@@ -354,7 +354,7 @@ def test_a_large_label_file_has_the_shares_of_mistakes_that_are_declared():
     )
     # Where a picture has one keyword only, a filled field keeps it.
     alone = {"other.jpg": ["bar"]} | {name: ["ice"] for name in names}
-    given, _ = spoil_labels({"keywords": alone}, np.random.default_rng(0))
+    given, _ = plant_wrong_labels({"keywords": alone}, np.random.default_rng(0))
     assert all(words for words in given["keywords"].values())
     assert sum("ice" in words for words in given["keywords"].values()) > 1800
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vernis.cli.commands import COMMON, build_app
 from vernis.domain.errors import UsageError, VernisError
-from vernis.verbs.catalogue import Entry, entries, find_entry
+from vernis.verbs.catalogue import Entry, find_entry
 from vernis.verbs.declare import Home, Verb
 
 if TYPE_CHECKING:
@@ -45,14 +45,14 @@ def _in_order(words: list[str]) -> list[str]:
     if words[0] == "labels" and len(words) > 1 and Path(words[1]).is_file():
         # Its name until version 0.1; a taxonomy is hardly called like a file.
         words[0] = "import"
-    front: list[str] = []
+    before: list[str] = []
     while words and words[0].partition("=")[0] in {f"--{name}" for name in COMMON}:
-        front.append(words.pop(0))
-        if front[-1] == "--collection" and words:
-            front.append(words.pop(0))
+        before.append(words.pop(0))
+        if before[-1] == "--collection" and words:
+            before.append(words.pop(0))
     if not words:
-        raise UsageError(f"{front[0]} needs a verb; see: vernis --help")
-    return [*words, *front]
+        raise UsageError(f"{before[0]} needs a verb; see: vernis --help")
+    return [*words, *before]
 
 
 def _named(words: Sequence[str]) -> tuple[str, ...]:
@@ -141,8 +141,3 @@ def _opened(home: Home, named: str | None) -> Iterator[Session]:
             # Nothing came of it, so it leaves nothing behind.
             session.discard_if_empty()
             raise
-
-
-def all_names() -> list[str]:
-    """Return the name of every verb."""
-    return [entry.name for entry in entries()]

@@ -1,4 +1,4 @@
-"""Copies, spoilt pictures and files that are no pictures, as an old archive holds them."""
+"""Copies, degraded pictures and files that are no pictures, as an old archive holds them."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def near_copy(picture: Image.Image, transform: str, rng: Rng) -> bytes:
     return encode(picture, "jpg", quality)
 
 
-def spoil(picture: Image.Image, kind: str, rng: Rng) -> Image.Image:
+def degrade(picture: Image.Image, kind: str, rng: Rng) -> Image.Image:
     """Return the picture blurred, too dark, over-exposed or nearly empty."""
     match kind:
         case "blurry":

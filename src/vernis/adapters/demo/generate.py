@@ -11,7 +11,7 @@ import numpy as np
 
 from vernis.adapters.demo import damage
 from vernis.adapters.demo.canvas import pick
-from vernis.adapters.demo.labelling import spoil_labels, true_labels, write_labels
+from vernis.adapters.demo.labelling import plant_wrong_labels, true_labels, write_labels
 from vernis.adapters.demo.pictures import Picture, draw_picture
 from vernis.adapters.demo.truth import CopyKind, DemoTruth, PlantedCopy
 from vernis.domain.errors import UsageError
@@ -24,7 +24,7 @@ AMOUNTS = {
     "bottle": 50, "can": 44, "crate": 24, "glass": 40, "landscape": 44, "logo": 40, "people": 44,
     "poster": 42,
 }  # fmt: skip
-SPOILT = {"blurry": 6, "dark": 5, "overexposed": 4, "low_information": 2}
+DEGRADED = {"blurry": 6, "dark": 5, "overexposed": 4, "low_information": 2}
 TWINS = ("png", "png", "bmp", "tiff", "webp", "webp", "metadata", "metadata")
 EXACT, NEAR_EACH, TURNED = 8, 4, 6
 SUFFIXES = ("jpg",) * 15 + ("png", "png", "webp", "webp", "tiff", "bmp")
@@ -98,7 +98,7 @@ def generate_demo(
     others = {f"press/{name}": data for name, data in damage.OTHER_FILES.items()}
     _write_files(target, draft.files | others | {name: data for name, (data, _) in broken.items()})
     labels = true_labels(draft.pictures)
-    given, wrong = spoil_labels(labels, rng)
+    given, wrong = plant_wrong_labels(labels, rng)
     write_labels(folder / "labels.csv", draft.pictures, given, rng)
     truth = DemoTruth(
         pictures=str(target),
@@ -151,24 +151,24 @@ def _write_files(target: Path, files: Mapping[str, bytes]) -> None:
 
 
 def _draw_originals(draft: _Draft, progress: Progress) -> None:
-    """Draw every picture once, spoil some, and encode them in mixed formats."""
+    """Draw every picture once, degrade some, and encode them in mixed formats."""
     rng = draft.rng
     kinds = [kind for kind, n in AMOUNTS.items() for _ in range(draft.amount(n, 2))]
     kinds = [kinds[i] for i in rng.permutation(len(kinds))]
-    spoilt = [kind for kind, n in SPOILT.items() for _ in range(draft.amount(n))]
-    turned = len(spoilt) + draft.amount(TURNED)
+    degraded = [kind for kind, n in DEGRADED.items() for _ in range(draft.amount(n))]
+    turned = len(degraded) + draft.amount(TURNED)
     drawing = np.random.default_rng(rng.integers(2**63))
     for i, kind in enumerate(kinds):
         picture = draw_picture(kind, drawing, kinds[:i].count(kind))
         suffix = pick(rng, LOGO_SUFFIXES if kind == "logo" else SUFFIXES)
-        if len(spoilt) <= i < turned:
+        if len(degraded) <= i < turned:
             suffix = "jpg"
         name = _new_name(picture, draft, suffix)
-        if i < len(spoilt):
-            image = damage.spoil(picture.image, spoilt[i], rng)
+        if i < len(degraded):
+            image = damage.degrade(picture.image, degraded[i], rng)
             data = damage.encode(image, suffix)
-            draft.quality.setdefault(spoilt[i], []).append(name)
-            if spoilt[i] == "low_information":
+            draft.quality.setdefault(degraded[i], []).append(name)
+            if degraded[i] == "low_information":
                 picture = Picture(image, "", "", frozenset())
         elif i < turned:
             data = damage.encode_turned(picture.image, pick(rng, tuple(damage.TURNS)))
@@ -195,8 +195,8 @@ def _new_name(picture: Picture, draft: _Draft, suffix: str) -> str:
 def _add_copies(draft: _Draft) -> None:
     """Copy some untouched pictures: byte for byte, as another format, and nearly."""
     rng = draft.rng
-    spoilt = {name for names in draft.quality.values() for name in names}
-    clean = [name for name in draft.files if name not in spoilt]
+    degraded = {name for names in draft.quality.values() for name in names}
+    clean = [name for name in draft.files if name not in degraded]
     order = cycle([clean[i] for i in rng.permutation(len(clean))])
     for _ in range(draft.amount(EXACT)):
         name = next(order)

@@ -50,7 +50,7 @@ def true_labels(pictures: Mapping[str, Picture]) -> Fields:
     }
 
 
-def spoil_labels(truth: Fields, rng: Rng) -> tuple[Fields, list[PlantedLabel]]:
+def plant_wrong_labels(truth: Fields, rng: Rng) -> tuple[Fields, list[PlantedLabel]]:
     """Return the labels as a person would have left them, and each mistake among them.
 
     Fields are blank or filled at random; the mistakes are planted in filled ones only.

@@ -9,6 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vernis.core.learn.bagging import subsample_plan
+from vernis.core.learn.models.gaussian_svm import (
+    GaussianSvm,
+    fit_gaussian_svm,
+    restore_gaussian_svm,
+)
 from vernis.core.learn.models.interface import (
     Floats,
     Groups,
@@ -16,7 +21,6 @@ from vernis.core.learn.models.interface import (
     labelled_rows,
     link,
 )
-from vernis.core.learn.models.machines import Machines, fit_machines, restore_machines
 from vernis.core.learn.models.scores import choose_strength, fit_calibration
 
 _STRENGTHS = (1.0, 5.0)
@@ -39,8 +43,8 @@ class GaussianSVM:
         """Train; see `LabelModel`."""
         rows = labelled_rows(Y, self.kind)
 
-        def fit(images: Floats, labels: Floats, strength: float) -> Machines:
-            return fit_machines(images, labels, strength, kind=self.kind)
+        def fit(images: Floats, labels: Floats, strength: float) -> GaussianSvm:
+            return fit_gaussian_svm(images, labels, strength, kind=self.kind)
 
         strength, self.slope_, self.shift_ = choose_strength(
             fit,
@@ -52,23 +56,23 @@ class GaussianSVM:
             calibrated=False,
             seed=self.seed,
         )
-        self.machines_ = fit(X[rows], Y[rows], strength)
+        self.svm_ = fit(X[rows], Y[rows], strength)
         return self
 
     def predict_proba(self, X: Floats) -> Floats:
         """Return probabilities; see `LabelModel`."""
-        return link(self.slope_ * self.machines_(X) + self.shift_, self.kind)
+        return link(self.slope_ * self.svm_(X) + self.shift_, self.kind)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the fitted parts."""
         calibration = np.asarray([self.slope_, self.shift_])
-        return {"calibration": calibration, **self.machines_.to_arrays()}
+        return {"calibration": calibration, **self.svm_.to_arrays()}
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Take the fitted parts over."""
         self.slope_, self.shift_ = map(float, arrays["calibration"])
         own = {name: part for name, part in arrays.items() if name != "calibration"}
-        self.machines_ = restore_machines(own, self.kind)
+        self.svm_ = restore_gaussian_svm(own, self.kind)
         return self
 
 
@@ -118,13 +122,13 @@ class BaggedSVM:
             Y=Y[rows],
             seed=self.seed,
         )
-        self.machines_ = [
-            fit_machines(X[rows[seen]], Y[rows[seen]], self.strength, kind=self.kind)
+        self.svm_ = [
+            fit_gaussian_svm(X[rows[seen]], Y[rows[seen]], self.strength, kind=self.kind)
             for seen in plan
         ]
         total, times = np.zeros(Y.shape), np.zeros(len(Y))
         unlabelled = np.setdiff1d(np.arange(len(Y)), rows)
-        for seen, score in zip(plan, self.machines_, strict=True):
+        for seen, score in zip(plan, self.svm_, strict=True):
             held = np.concatenate([rows[~seen], unlabelled])
             if len(held):
                 total[held] += score(X[held])
@@ -137,13 +141,13 @@ class BaggedSVM:
 
     def predict_proba(self, X: Floats) -> Floats:
         """Return probabilities; see `LabelModel`."""
-        mean = np.mean([score(X) for score in self.machines_], axis=0)
+        mean = np.mean([score(X) for score in self.svm_], axis=0)
         return link(self.slope_ * mean + self.shift_, self.kind)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the fitted parts."""
         arrays: dict[str, NDArray[Any]] = {"calibration": np.asarray([self.slope_, self.shift_])}
-        for number, machines in enumerate(self.machines_):
+        for number, machines in enumerate(self.svm_):
             arrays |= {f"{number}_{name}": part for name, part in machines.to_arrays().items()}
         return arrays
 
@@ -155,7 +159,7 @@ class BaggedSVM:
             if name != "calibration":
                 number, own = name.split("_", 1)
                 parts.setdefault(number, {})[own] = part
-        self.machines_ = [
-            restore_machines(parts[number], self.kind) for number in sorted(parts, key=int)
+        self.svm_ = [
+            restore_gaussian_svm(parts[number], self.kind) for number in sorted(parts, key=int)
         ]
         return self

@@ -18,7 +18,7 @@ _BLOCK = 2048
 """Images scored at once, so that the kernel of a large collection needs little memory."""
 
 
-class Machines(Protocol):
+class GaussianSvm(Protocol):
     """Fitted machines; called with images, they return scores (n_images, n_classes)."""
 
     def __call__(self, images: Floats) -> Doubles:
@@ -30,7 +30,7 @@ class Machines(Protocol):
         ...
 
 
-def fit_machines(X: Floats, Y: Floats, strength: float, *, kind: Kind) -> Machines:
+def fit_gaussian_svm(X: Floats, Y: Floats, strength: float, *, kind: Kind) -> GaussianSvm:
     """Train Gaussian SVMs (γ = 1 / (n_features · variance)).
 
     One against one for ``single`` (votes with margins, as scikit-learn adds them), a machine a
@@ -48,14 +48,14 @@ def fit_machines(X: Floats, Y: Floats, strength: float, *, kind: Kind) -> Machin
     return _fit_pairs(X, Y, strength) if kind == "single" else _fit_columns(X, Y, strength)
 
 
-def restore_machines(arrays: Mapping[str, NDArray[Any]], kind: Kind) -> Machines:
+def restore_gaussian_svm(arrays: Mapping[str, NDArray[Any]], kind: Kind) -> GaussianSvm:
     """Put together what ``to_arrays`` took apart; raises KeyError where a part is missing."""
-    made = PairMachines if kind == "single" else ColumnMachines
+    made = PairSvm if kind == "single" else ColumnSvm
     return made(*(arrays[part.name] for part in fields(made)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ColumnMachines:
+class ColumnSvm:
     """A machine a class, over one set of support vectors.
 
     Attributes
@@ -73,7 +73,7 @@ class ColumnMachines:
     shift: Doubles
 
     def __call__(self, images: Floats) -> Doubles:
-        """Return the scores; see `Machines`."""
+        """Return the scores; see `GaussianSvm`."""
         scores = np.tile(self.shift, (len(images), 1))
         for start in range(0, len(images), _BLOCK):
             block = slice(start, start + _BLOCK)
@@ -89,7 +89,7 @@ class ColumnMachines:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PairMachines:
+class PairSvm:
     """A machine for every two classes that training held, over one set of support vectors.
 
     Attributes
@@ -116,7 +116,7 @@ class PairMachines:
     n_classes: NDArray[np.integer]
 
     def __call__(self, images: Floats) -> Doubles:
-        """Return the scores; see `Machines`."""
+        """Return the scores; see `GaussianSvm`."""
         if len(self.present) == 1:
             constant = np.where(np.arange(int(self.n_classes)) == self.present[0], 1.0, -1.0)
             return np.tile(constant, (len(images), 1))
@@ -156,7 +156,7 @@ class PairMachines:
         return np.asarray(won + total / (3.0 * (np.abs(total) + 1.0)))
 
 
-def _parts_of(machines: ColumnMachines | PairMachines) -> dict[str, NDArray[Any]]:
+def _parts_of(machines: ColumnSvm | PairSvm) -> dict[str, NDArray[Any]]:
     return {part.name: getattr(machines, part.name) for part in fields(machines)}
 
 
@@ -170,19 +170,19 @@ def _train(X: Floats, target: NDArray[Any], strength: float) -> tuple[SVC, float
     return SVC(C=strength, gamma=gamma, cache_size=200).fit(X, target), gamma
 
 
-def _fit_pairs(X: Floats, Y: Floats, strength: float) -> PairMachines:
+def _fit_pairs(X: Floats, Y: Floats, strength: float) -> PairSvm:
     codes = class_codes(Y)
     present, n_classes = np.unique(codes), np.asarray(Y.shape[1])
     if len(present) == 1:
         none = np.zeros((0, X.shape[1]), np.float32)
         nothing = np.zeros((0, 0))
-        return PairMachines(
+        return PairSvm(
             none, nothing, np.zeros(1, int), np.zeros(0), np.asarray(1.0), present, n_classes
         )
     machine, gamma = _train(X, codes, strength)
     # Of two classes scikit-learn gives the machine of the second.
     sign = -1.0 if len(present) == 2 else 1.0
-    return PairMachines(
+    return PairSvm(
         X[machine.support_],
         sign * machine.dual_coef_,
         np.asarray(machine.n_support_),
@@ -193,7 +193,7 @@ def _fit_pairs(X: Floats, Y: Floats, strength: float) -> PairMachines:
     )
 
 
-def _fit_columns(X: Floats, Y: Floats, strength: float) -> ColumnMachines:
+def _fit_columns(X: Floats, Y: Floats, strength: float) -> ColumnSvm:
     weights = np.zeros(Y.shape)
     shift = np.asarray([constant_score(column) for column in Y.T])
     gamma = np.ones(Y.shape[1])
@@ -205,4 +205,4 @@ def _fit_columns(X: Floats, Y: Floats, strength: float) -> ColumnMachines:
             weights[known[machine.support_], column] = machine.dual_coef_[0]
             shift[column] = machine.intercept_[0]
     supports = weights.any(axis=1)
-    return ColumnMachines(X[supports], weights[supports], gamma, shift)
+    return ColumnSvm(X[supports], weights[supports], gamma, shift)
