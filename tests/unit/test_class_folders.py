@@ -101,3 +101,10 @@ def test_photos_may_be_a_class():
     assert classes(images("photos", "logos", "posters")) == {
         "class": {"photos", "logos", "posters"}
     }
+
+
+def test_folders_are_named_as_people_read_them():
+    names = ("Caf\xe9", "Cafe\u0301", "tea", "tea\u200b", "007", "7", "1.0", "1", "\u200b")
+    found = read_class_folders(f"{name}/{k}.jpg" for name in names for k in range(3))
+    classes = set(found.taxonomies["class"].values())
+    assert classes == {"Caf\xe9", "tea", "007", "7", "1.0", "1", "U+200B"}

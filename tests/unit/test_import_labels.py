@@ -160,3 +160,35 @@ def test_one_undo_takes_a_taxonomys_import_back(catalog, load):
     load("image,kind\na.png,cat\nb.png,dog\n")
     catalog.labels.undo()
     assert labels(catalog, "kind") == {f"{name}.png": set() for name in NAMES}
+
+
+def test_names_are_taken_as_people_read_them(catalog, load):
+    summary = load("image,kind\na.png,Cafe\u0301\nb.png,Caf\xe9\u200b\nc.png,caf\xe9\nd.png,N/A\n")
+    assert labels(catalog, "kind") == {
+        "a.png": {"Caf\xe9"}, "b.png": {"Caf\xe9"}, "c.png": {"caf\xe9"}, "d.png": set(),
+    }  # fmt: skip
+    notes = "\n".join(summary.notes)
+    assert "kind: read as blank: 'N/A' (1); --blank '' takes them as classes" in notes
+    assert "classes that look alike: Caf\xe9 (2) / caf\xe9 (1) (case)" in notes
+    assert "vernis vocabulary kind --merges" in notes
+
+
+def test_a_rare_spelling_is_folded_and_undone_with_the_import(catalog, load):
+    load("image,kind\na.png,cat\nb.png,cat\nc.png,cat\n", taxonomies=["kind"])
+    text = "image,kind\nd.png,CAT\n"
+    assert any("CAT > cat" in note for note in load(text, taxonomies=["kind"]).notes)
+    assert labels(catalog, "kind")["d.png"] == {"cat"}
+    catalog.labels.undo()
+    assert labels(catalog, "kind")["d.png"] == set()
+    load(text, taxonomies=["kind"], keep_case=True)
+    assert labels(catalog, "kind")["d.png"] == {"CAT"}
+
+
+def test_owners_say_what_is_blank(catalog, load):
+    text = "image,dish\na.png,nan\nb.png,rice\nc.png,none\nd.png,-\n"
+    load(text, blank=["none", "-"])
+    assert labels(catalog, "dish")["a.png"] == {"nan"}
+    assert labels(catalog, "dish")["c.png"] == set()
+    load(text, blank=[""])
+    assert labels(catalog, "dish")["c.png"] == {"none"}
+    assert labels(catalog, "dish")["d.png"] == {"-"}

@@ -197,7 +197,7 @@ def test_the_folder_round_trips_and_is_never_overwritten(tmp_path):
         (f"red|{NOTHING}", "stands alone"),
         ("NAVY", "'NAVY' is no class"),
         ("|", "names no class"),
-        ("nan", "names no class"),
+        ("nan", "'nan' is no class"),
     ],
 )
 def test_a_row_that_does_not_fit_is_left_out_and_named(tmp_path, cell, what):

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vernis.core.words.blank_words import ONLY_EMPTY, USUAL_BLANKS
 from vernis.core.words.label_columns import (
-    find_case_variants,
     find_conflicts,
     judge_column,
     match_images,
@@ -25,9 +25,11 @@ from vernis.core.words.label_columns import (
         ("width", ["200", "300", "200"], "metadata", "single"),
         ("fine_id", ["a", "b", "a"], "metadata", "single"),
         ("source_path", ["a/x", "b/y"], "metadata", "single"),
+        ("article", ["007", "7", "1.0", "1", "1e3", "-1", "7"], "taxonomy", "single"),
+        ("weight", ["0.7", "7", "1.0", "1e3", "-1", "7"], "metadata", "single"),
         ("rating", ["1.5", "2", "2"], "metadata", "single"),
         ("day", ["2020-01-02", "2020-01-03"], "metadata", "single"),
-        ("empty", ["", "nan", ""], "metadata", "single"),
+        ("empty", ["", "nan", "N/A"], "metadata", "single"),
         ("same", ["x", "x", "x"], "metadata", "single"),
         ("sku", [f"item{i}" for i in range(30)], "metadata", "single"),
         ("about", ["a long sentence that says much of what is to be seen here"] * 2 + ["b"],
@@ -44,6 +46,8 @@ def test_columns_are_judged_by_name_and_values(name, cells, role, kind):
 def test_cells_are_split_trimmed_and_deduplicated():
     assert split_cell(" sea | sun|sea || nan ") == ("sea", "sun")
     assert split_cell("") == ()
+    assert split_cell("Cafe\u0301|Caf\xe9 |NULL|tea\u200b", USUAL_BLANKS) == ("Caf\xe9", "tea")
+    assert split_cell("nan|rice| ", ONLY_EMPTY) == ("nan", "rice")
 
 
 @pytest.mark.parametrize(
@@ -80,7 +84,3 @@ def test_repetitions_and_conflicts():
     repeated, conflicts = find_conflicts(matched, [2, 3, 4, 5, 6], columns)
     assert repeated == [2, 4]
     assert conflicts == [(6, 3, "kind")]
-
-
-def test_classes_that_differ_by_case_are_found():
-    assert find_case_variants(["Cat", "cat", "dog", "cat "]) == [("Cat", "cat", "cat ")]

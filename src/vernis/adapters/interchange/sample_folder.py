@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from vernis.adapters.interchange.csv_labels import read_label_table
+from vernis.core.words.blank_words import ONLY_EMPTY
+from vernis.core.words.class_names import same_names
 from vernis.core.words.label_columns import split_cell
 from vernis.domain.errors import InvalidLabels, StorageError, UsageError
 
@@ -196,16 +198,16 @@ def _read_row(
 def _as_classes(cell: str, classes: Sequence[str], nothing: str) -> tuple[str, ...]:
     """Return the classes of a cell as the taxonomy spells them."""
     found = []
-    for label in split_cell(cell):
+    for label in split_cell(cell, ONLY_EMPTY):
         if label.casefold() == nothing:
             raise InvalidLabels(f"{nothing} stands alone; leave it or the classes beside it out")
-        alike = [name for name in classes if name.casefold() == label.casefold()]
-        if label not in classes and len(alike) != 1:
+        alike = same_names(label, classes)
+        if len(alike) != 1:
             raise InvalidLabels(
                 f"'{label}' is no class; the classes are {', '.join(classes[:20])}"
                 f"{', …' if len(classes) > 20 else ''}"
             )
-        found.append(label if label in classes else alike[0])
+        found.append(alike[0])
     if not found:
         raise InvalidLabels(f"names no class; write {nothing} where the image carries none")
     return tuple(dict.fromkeys(found))

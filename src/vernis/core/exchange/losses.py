@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from vernis.core.words.class_names import clean_name
 from vernis.core.words.label_columns import split_cell
 from vernis.domain.exchange import (
     Carries,
@@ -131,7 +132,7 @@ def _fit_names(exchange: ExchangeSet, counts: _Counts) -> ExchangeSet:
 
 
 def _cell_name(name: str) -> str:
-    fit = name.replace("|", "｜").strip()
+    fit = clean_name(name.replace("|", "｜"))
     return fit if split_cell(fit) == (fit,) else f"{fit} (class)"
 
 

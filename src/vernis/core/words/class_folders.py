@@ -7,6 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from vernis.core.words.class_names import clean_name
+
 _SPLIT = re.compile(
     r"(train|training|val|valid|validation|dev|test|testing|eval|holdout)"
     r"([-_ ]?(set|data|images|\d{4}))?",
@@ -91,7 +93,7 @@ def judge_folders(counts: Mapping[str, int]) -> FolderClasses:
     FolderClasses
         By folder.
     """
-    folders = {path: tuple(path.split("/")) if path else () for path in counts}
+    folders = {path: tuple(map(_name_of, path.split("/"))) if path else () for path in counts}
     splits, folders = _take_splits(folders, counts)
     folders = _drop_silent_levels(folders, counts)
     inside = {path: parts for path, parts in folders.items() if parts}
@@ -103,6 +105,11 @@ def judge_folders(counts: Mapping[str, int]) -> FolderClasses:
     if _total(leaves, counts) < _SHARE * _total(inside, counts):
         return FolderClasses(splits)  # images on every level: folders for order, not classes
     return FolderClasses(splits, _levels(leaves, counts))
+
+
+def _name_of(part: str) -> str:
+    """Return the class that a folder names; where nobody sees its name, the codes of it."""
+    return clean_name(part) or " ".join(f"U+{ord(char):04X}" for char in part)
 
 
 Folders = dict[str, tuple[str, ...]]

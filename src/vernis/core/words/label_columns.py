@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Literal
+
+from vernis.core.words.blank_words import USUAL_BLANKS, Blanks
+from vernis.core.words.class_names import file_key
+from vernis.core.words.column_classes import read_names
 
 SEPARATOR = "|"
 """Stands between the classes of one cell."""
@@ -25,7 +28,6 @@ TEXT_NAMES = frozenset({"title", "caption", "description", "headline"})
 _LABEL_NAMES = frozenset(
     {"label", "labels", "class", "classes", "category", "categories", "target", "tags", "y"}
 )
-_BLANK = frozenset({"", "nan", "NaN", "<NA>", "null", "NULL", "#N/A"})
 _SPLIT_NAMES = frozenset({"split", "subset", "partition", "fold", "set"})
 _METADATA_NAME = re.compile(
     r"(.*[_ ])?(id|ids|index|idx|uuid|guid|path|url|uri|hash|md5|sha1|sha256|checksum|width|height"
@@ -33,6 +35,7 @@ _METADATA_NAME = re.compile(
     r"|comments?|credits?|copyright|text)",
     re.IGNORECASE,
 )
+_NUMBER = re.compile(r"[-+]?((0|[1-9][0-9]*)([.,][0-9]*)?|[.,][0-9]+)([eE][-+]?[0-9]+)?")
 _DATE = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}([T ].*)?")
 _UNIQUE_SHARE = 0.5
 _FEW = 10
@@ -77,30 +80,36 @@ class ColumnUse:
     reason: str = ""
 
 
-def split_cell(cell: str) -> tuple[str, ...]:
+def split_cell(cell: str, blanks: Blanks = USUAL_BLANKS) -> tuple[str, ...]:
     """Return the classes of a cell, in order and without repetition; blank ones are dropped."""
-    parts = (part.strip() for part in cell.split(SEPARATOR))
-    return tuple(dict.fromkeys(part for part in parts if part not in _BLANK))
+    return read_names(split_parts(cell), blanks)
 
 
-def judge_column(name: str, cells: Sequence[str]) -> ColumnUse:
+def split_parts(cell: str) -> list[str]:
+    """Return the parts of a cell as they were written."""
+    return cell.split(SEPARATOR)
+
+
+def judge_column(name: str, cells: Sequence[str], blanks: Blanks = USUAL_BLANKS) -> ColumnUse:
     """Decide whether a column holds classes, a split, or something that is no taxonomy.
 
     Numbers, dates, identifiers, sizes, paths, free text, blank and constant columns, and columns
     in which more than half of the values are different are metadata. Numbers are classes where
-    the column's name says so (``label``, ``class``, ``category``…).
+    the column's name says so (``label``, ``class``, ``category``…); numbers with leading zeros are
+    names (``007``).
 
     Parameters
     ----------
     name : str
         The column's header.
     cells : sequence of str
+    blanks : Blanks
 
     Returns
     -------
     ColumnUse
     """
-    labels = [split_cell(cell) for cell in cells]
+    labels = [split_cell(cell, blanks) for cell in cells]
     values = [value for cell in labels for value in cell]
     kind: Literal["single", "multi"] = "multi" if any(len(c) > 1 for c in labels) else "single"
     lowered = name.strip().lower()
@@ -115,7 +124,7 @@ def judge_column(name: str, cells: Sequence[str]) -> ColumnUse:
 def _why_not_classes(name: str, values: Sequence[str]) -> str:
     if name in TEXT_NAMES or _METADATA_NAME.fullmatch(name):
         return "by its name it describes the file"
-    if name not in _LABEL_NAMES and all(_is_number(value) for value in values):
+    if name not in _LABEL_NAMES and all(is_number(value) for value in values):
         return "numbers"
     if all(_DATE.fullmatch(value) for value in values):
         return "dates"
@@ -130,12 +139,9 @@ def _why_not_classes(name: str, values: Sequence[str]) -> str:
     return ""
 
 
-def _is_number(value: str) -> bool:
-    try:
-        float(value)
-    except ValueError:
-        return False
-    return True
+def is_number(value: str) -> bool:
+    """Return whether a value is a number; one with a leading zero (``007``) is a code."""
+    return bool(_NUMBER.fullmatch(value))
 
 
 def match_images(names: Sequence[str], uris: Sequence[str], prefix: str = "") -> list[str]:
@@ -161,7 +167,7 @@ def match_images(names: Sequence[str], uris: Sequence[str], prefix: str = "") ->
     list of str
         The uri of each name, empty where there is none or more than one.
     """
-    exact = {_normal(uri): uri for uri in uris}
+    exact = {file_key(uri): uri for uri in uris}
     tails: dict[str, list[str]] = defaultdict(list)
     stems: dict[str, list[str]] = defaultdict(list)
     for normal in exact:
@@ -169,17 +175,12 @@ def match_images(names: Sequence[str], uris: Sequence[str], prefix: str = "") ->
         stems[_stem(normal)].append(normal)
     found = []
     for name in names:
-        wanted = _normal(name)
+        wanted = file_key(name)
         direct = next((c for c in (wanted, _moved(wanted, prefix)) if c in exact), "")
         if not direct:
             direct = _one_ending(wanted, tails) or _one_stem(wanted, stems)
         found.append(exact[direct] if direct else "")
     return found
-
-
-def _normal(name: str) -> str:
-    text = unicodedata.normalize("NFC", name.strip().replace("\\", "/"))
-    return re.sub(r"^(\./)+", "", re.sub("/{2,}", "/", text))
 
 
 def _moved(name: str, prefix: str) -> str:
@@ -210,7 +211,10 @@ def _one_stem(name: str, stems: Mapping[str, list[str]]) -> str:
 
 
 def find_conflicts(
-    matched: Sequence[str], rows: Sequence[int], columns: Mapping[str, Sequence[str]]
+    matched: Sequence[str],
+    rows: Sequence[int],
+    columns: Mapping[str, Sequence[str]],
+    blanks: Blanks = USUAL_BLANKS,
 ) -> tuple[list[int], list[tuple[int, int, str]]]:
     """Find images that have several rows.
 
@@ -222,6 +226,7 @@ def find_conflicts(
         The number of each row.
     columns : mapping of str to sequence of str
         The columns that will be used.
+    blanks : Blanks
 
     Returns
     -------
@@ -241,15 +246,7 @@ def find_conflicts(
             continue
         repeated.append(position)
         for name, cells in columns.items():
-            if set(split_cell(cells[before])) != set(split_cell(cells[position])):
+            if set(split_cell(cells[before], blanks)) != set(split_cell(cells[position], blanks)):
                 conflicts.append((rows[position], rows[before], name))
                 break
     return repeated, conflicts
-
-
-def find_case_variants(classes: Sequence[str]) -> list[tuple[str, ...]]:
-    """Return groups of classes that differ by case or blanks alone (``Cat`` and ``cat``)."""
-    groups: dict[str, list[str]] = defaultdict(list)
-    for name in Counter(classes):
-        groups[" ".join(name.casefold().split())].append(name)
-    return [tuple(sorted(group)) for group in groups.values() if len(group) > 1]

@@ -31,6 +31,21 @@ class TableSettings(BaseSettings):
         Sequence[str],
         Option("in this taxonomy an image with a label has no other: blank classes mean no"),
     ] = ()
+    blank: Annotated[
+        Sequence[str] | None,
+        Option(
+            "this word in a cell means blank (repeatable; '': only empty cells are blank; default: "
+            "nan, NA, N/A, null, None, -, ?, the errors of spreadsheets and the like)",
+            "WORD",
+        ),
+    ] = None
+    keep_case: Annotated[
+        bool,
+        Option(
+            "keep spellings apart that differ in case alone (default: one on at most a quarter "
+            "of the images is taken as the common one)"
+        ),
+    ] = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +79,14 @@ def work(session: Session, settings: Settings) -> Result:
 def import_table(session: Session, table: LabelTable, settings: TableSettings) -> Result:
     """Record the labels of a table that was read."""
     with session.lock("import"):
-        found = import_labels(session, table, taxonomies=settings.taxonomy, closed=settings.closed)
+        found = import_labels(
+            session,
+            table,
+            taxonomies=settings.taxonomy,
+            closed=settings.closed,
+            blank=settings.blank,
+            keep_case=settings.keep_case,
+        )
     return Result(found.rows, found.matched, found.taxonomies, found.notes)
 
 

@@ -9,20 +9,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vernis.core.words.blank_words import Blanks
+from vernis.core.words.column_classes import read_classes
 from vernis.core.words.label_columns import (
     TEXT_NAMES,
     ColumnUse,
     LabelTable,
-    find_case_variants,
     find_conflicts,
     judge_column,
     match_images,
-    split_cell,
+    split_parts,
 )
 from vernis.domain.errors import InvalidLabels, UsageError
 from vernis.domain.ports import Catalog
 from vernis.domain.types import FoundFile, Statement, Taxonomy
 from vernis.report.wording import counted
+from vernis.verbs.steps.name_notes import describe_names
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -58,6 +60,8 @@ def import_labels(
     *,
     taxonomies: Sequence[str] | None = None,
     closed: Collection[str] = (),
+    blank: Sequence[str] | None = None,
+    keep_case: bool = False,
 ) -> ImportSummary:
     """Record the labels of a table as given ones, one batch a taxonomy.
 
@@ -73,6 +77,10 @@ def import_labels(
         Columns to take as taxonomies, whatever they look like; None decides by their values.
     closed : collection of str
         Taxonomies in which an image with a label has none of the others.
+    blank : sequence of str or None
+        The words that are blank; None: the usual ones. An empty cell always is.
+    keep_case : bool
+        Spellings that differ in case alone stay apart, however rare one is.
 
     Returns
     -------
@@ -86,31 +94,38 @@ def import_labels(
         A column of ``taxonomies`` or ``closed`` is not in the table.
     """
     catalog = session.catalog
-    uses = _choose_columns(table, taxonomies, closed)
+    blanks = Blanks.of(blank)
+    uses = _choose_columns(table, taxonomies, closed, blanks)
     known = session.table("present", "unreadable")
     ids = dict(zip(known.uris, known.ids.tolist(), strict=True))
     matched = _match(catalog, table, known.uris)
     notes = list(table.notes) + _describe(uses, taxonomies) + _note_unmatched(table, matched)
     chosen = [use for use in uses if use.role == "taxonomy"]
     used = {use.name: table.columns[use.name] for use in uses if use.role != "metadata"}
-    notes += _check_repetitions(table, matched, used)
+    notes += _check_repetitions(table, matched, used, blanks)
     labelled: dict[str, int] = {}
     with catalog.transaction():
         _store_attributes(catalog, table, uses, matched, ids)
         for use in chosen:
-            cells = {
-                ids[uri]: split_cell(cell)
+            parts = {
+                ids[uri]: split_parts(cell)
                 for uri, cell in zip(matched, table.columns[use.name], strict=True)
                 if uri
             }
-            notes += _note_twins(use.name, cells)
+            elsewhere = _known_classes(session, use.name, parts)
+            read = read_classes(list(parts.values()), blanks, keep_case=keep_case, known=elsewhere)
+            cells = dict(zip(parts, read.cells, strict=True))
+            notes += describe_names(use.name, read)
             _record(session, table, use, cells, closed=use.name in closed)
             labelled[use.name] = sum(1 for labels in cells.values() if labels)
     return ImportSummary(len(table.images), len(set(matched) - {""}), labelled, tuple(notes))
 
 
 def _choose_columns(
-    table: LabelTable, taxonomies: Sequence[str] | None, closed: Collection[str]
+    table: LabelTable,
+    taxonomies: Sequence[str] | None,
+    closed: Collection[str],
+    blanks: Blanks,
 ) -> list[ColumnUse]:
     missing = [name for name in [*(taxonomies or ()), *closed] if name not in table.columns]
     if missing:
@@ -119,7 +134,7 @@ def _choose_columns(
         )
     uses = []
     for name, cells in table.columns.items():
-        use = judge_column(name, cells)
+        use = judge_column(name, cells, blanks)
         if taxonomies is not None and use.role != "split":
             use = replace(use, role="taxonomy" if name in taxonomies else "metadata")
         uses.append(use)
@@ -190,9 +205,9 @@ def _note_unmatched(table: LabelTable, matched: Sequence[str]) -> list[str]:
 
 
 def _check_repetitions(
-    table: LabelTable, matched: Sequence[str], used: Mapping[str, Sequence[str]]
+    table: LabelTable, matched: Sequence[str], used: Mapping[str, Sequence[str]], blanks: Blanks
 ) -> list[str]:
-    repeated, conflicts = find_conflicts(matched, table.rows, used)
+    repeated, conflicts = find_conflicts(matched, table.rows, used, blanks)
     if conflicts:
         row, before, column = conflicts[0]
         more = f" and {len(conflicts) - 1} more" if len(conflicts) > 1 else ""
@@ -207,9 +222,14 @@ def _check_repetitions(
     return [f"{table.source}: {rows} an earlier one (first: row {first})"]
 
 
-def _note_twins(name: str, cells: Mapping[int, tuple[str, ...]]) -> list[str]:
-    twins = find_case_variants([label for labels in cells.values() for label in labels])
-    return [f"{name}: classes that look alike: {', '.join(group)}" for group in twins[:_SHOWN]]
+def _known_classes(session: Session, taxonomy: str, rows: Collection[int]) -> dict[str, int]:
+    """Return how many images beside those of the table carry each class already."""
+    if taxonomy not in {known.name for known in session.taxonomies()}:
+        return {}
+    matrix = session.matrix(taxonomy)
+    beside = ~np.isin(matrix.image_ids, np.fromiter(rows, np.int64, len(rows)))
+    counts = (matrix.values[beside] == 1).sum(axis=0)
+    return dict(zip(matrix.taxonomy.classes, counts.tolist(), strict=True))
 
 
 def _store_attributes(
