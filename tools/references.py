@@ -70,7 +70,7 @@ def cli_page() -> str:
 def verb_section(entry: Entry) -> str:
     """Return what the page says of one verb."""
     verb = entry.load()
-    declared = verb.declared()
+    declared = verb.options()
     usage = " ".join(filter(None, ["vernis", entry.name, *map(usage_of, declared)]))
     lines = [f"### vernis {entry.name}\n", f"{sentence(entry.summary)}\n", f"    {usage}\n"]
     lines += [further(verb)] if further(verb) else []

@@ -17,7 +17,9 @@ from vernis.verbs.decide import (
     history,
     issues,
     predict,
+    probabilities,
     restore,
+    set_labels,
     trash,
     undo,
 )
@@ -29,6 +31,7 @@ from vernis.verbs.networks import (
     backbones,
     compare_spaces,
     embed,
+    embeddings,
     feature_maps,
     layers,
     spaces,
@@ -63,8 +66,9 @@ class Collection:
 
     Use ``Collection.open`` or ``Collection.create``, in a ``with`` block or with ``close``. Every
     verb of the command line is a method of the same name and settings, here or of ``explore`` and
-    ``lab``. ``issues``, ``duplicates``, ``quality``, ``labels``, ``predict``, ``history`` and
-    ``images`` return pandas frames, the others typed results.
+    ``lab``. ``issues``, ``duplicates``, ``quality``, ``labels``, ``probabilities``,
+    ``embeddings``, ``predict``, ``history`` and ``images`` return pandas frames, whose index is
+    the path of the image; the others return typed results.
 
     Parameters
     ----------
@@ -138,14 +142,17 @@ class Collection:
     index = method(index.VERB)
     import_ = method(import_.VERB)
     labels = frame_method(labels.VERB)
+    set_labels = method(set_labels.VERB)
     audit = method(audit.VERB)
     embed = method(embed.VERB)
+    embeddings = frame_method(embeddings.VERB)
     quality = frame_method(quality.VERB)
     learn = method(learn.VERB)
     models = method(models.VERB)
 
     # What a person decides.
     issues = frame_method(issues.VERB)
+    probabilities = frame_method(probabilities.VERB)
     accept = method(accept.VERB)
     dismiss = method(dismiss.VERB)
     fill = method(fill.VERB)

@@ -21,7 +21,7 @@ def test_issues_are_a_frame_with_scores(collection):
     assert frame["label_score"].between(0, 1).all()
     assert frame["label_score"].is_monotonic_increasing
     assert frame.loc["stripes/wrong.jpg", "is_label_issue"]
-    assert frame.loc["stripes/wrong.jpg", "suggested"] == ["disc"]
+    assert frame.loc["stripes/wrong.jpg", "suggested"] == "disc"
 
 
 def test_quality_is_a_frame_with_a_pair_of_columns_a_kind(collection):
@@ -55,6 +55,24 @@ def test_history_is_a_frame_of_events(collection):
     given = frame[frame["source"] == "given"]
     assert given["label"].tolist() == ["stripes"]
     assert given["after"].tolist() == ["yes"]
+
+
+def test_one_path_is_one_image_and_a_single_taxonomy_gives_texts(collection, finished):
+    (taxonomy,) = collection.session.taxonomies()
+    path = finished.cwd / "pictures" / "disc" / "disc_05.jpg"
+    frame = collection.predict(taxonomy.name, path)
+    assert frame.loc[str(path), "label"] == "disc"
+    assert 0 < frame.loc[str(path), "probability"] <= 1
+    assert collection.predict(taxonomy.name, str(path)).equals(frame)
+    broken = finished.cwd / "pictures" / "square" / "broken.jpg"
+    row = collection.predict(taxonomy.name, [broken, path]).iloc[0]
+    assert row.isna()[["label", "probability"]].all()
+    assert row["reason"]
+
+
+def test_a_word_of_another_library_leads_to_the_parameter(collection):
+    with pytest.raises(TypeError, match=r"search: no parameter 'limit'; did you mean 'k'\?"):
+        collection.explore.search("disc", limit=8)
 
 
 def test_opening_what_is_not_there_names_it(tmp_path):

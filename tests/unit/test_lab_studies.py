@@ -49,6 +49,7 @@ class DrawnSession(Session):
             n_assumed=0,
             n_without_vector=0,
             hashes=tuple(f"h{i}" for i in range(n)),
+            space=SPACE,
         )
         self._catalog = SimpleNamespace(labels=SimpleNamespace(taxonomy=lambda name: taxonomy))
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from vernis.cli import dispatch
@@ -17,10 +19,10 @@ from vernis.cli.main import main
 from vernis.cli.progress import ProgressLines
 from vernis.collection import Collection
 from vernis.domain.documents import to_document
-from vernis.domain.errors import InvalidValue, UsageError
+from vernis.domain.errors import InvalidCall, InvalidValue, UsageError
 from vernis.session.results import Results, from_document
 from vernis.session.session import Session
-from vernis.verbs.catalogue import GROUPS, entries
+from vernis.verbs.catalogue import GROUPS, entries, find_entry
 from vernis.verbs.declare import BaseSettings, Option, Verb, count, declared, share, without
 from vernis.verbs.methods import method
 
@@ -103,9 +105,57 @@ def test_a_method_has_the_signature_and_the_help_of_the_declaration():
     assert Owner().verb("brand", limit=3) == Settings("brand", limit=3)
 
 
-def test_an_unknown_keyword_names_the_nearest():
-    with pytest.raises(UsageError, match="no setting 'limt'; did you mean limit"):
-        Owner().verb("brand", limt=3)
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"limt": 3}, "no parameter 'limt'; did you mean 'limit'?"),
+        ({"top_k": 3}, "no parameter 'top_k'; did you mean 'limit'?"),
+        ({"colour": 3}, "no parameter 'colour'; there are: taxonomy, images, limit, kept, "),
+        ({"limit": "3"}, "expected limit of a whole number, got '3' (str)"),
+        ({"limit": 2.5}, "expected limit of a whole number, got 2.5 (float)"),
+        ({"limit": True}, "expected limit of a whole number, got True (bool)"),
+        ({"kept": "half"}, "expected kept of a number, got 'half' (str)"),
+        ({"all": 1}, "expected all of True or False, got 1 (int)"),
+        ({"images": 5}, "expected images of text, one or several, got 5 (int)"),
+        ({"images": ["a.jpg", 5]}, "expected images of text, got 5 (int)"),
+        (
+            {"images": pd.DataFrame({"x": [1]})},
+            "expected images of text, one or several, got a DataFr",
+        ),
+    ],
+)
+def test_a_wrong_call_names_the_parameter_what_was_expected_and_what_came(given, message):
+    with pytest.raises(InvalidCall, match=re.escape(message)) as raised:
+        Owner().verb("brand", **given)
+    assert isinstance(raised.value, UsageError)
+    assert isinstance(raised.value, TypeError)
+    assert str(raised.value).startswith("test_verbs: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "missing a required argument: 'taxonomy'; in order: taxonomy, images"),
+        (("brand", (), 3), "too many positional arguments; in order: taxonomy, images"),
+    ],
+)
+def test_a_call_that_does_not_fit_says_what_is_given_in_order(arguments, message):
+    with pytest.raises(InvalidCall, match=message):
+        Owner().verb(*arguments)
+
+
+def test_numbers_of_numpy_become_pythons_and_arrays_sequences():
+    made = Owner().verb("brand", pd.Index(["a", "b"]), limit=np.int64(3), sizes=np.array([8, 9]))
+    assert type(made.limit) is int
+    assert made.images == ("a", "b")
+    assert [type(size) for size in made.sizes] == [int, int]
+    assert Owner().verb("brand", sizes=8).sizes == (8,)
+
+
+def test_what_only_python_can_give_is_no_option_of_the_command_line():
+    verb = find_entry("issues").load()
+    assert "probabilities" in [field.name for field in verb.declared()]
+    assert "probabilities" not in [field.name for field in verb.options()]
 
 
 def parse(*words, verb=VERB, monkeypatch):

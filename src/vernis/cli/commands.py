@@ -71,7 +71,7 @@ def _stub() -> None:
 def _command(entry: Entry, run: Run) -> Callable[..., int]:
     """Return the function whose signature is the verb's declaration."""
     verb = entry.load()
-    fields = verb.declared()
+    fields = verb.options()
 
     def command(*arguments: Any, **keywords: Any) -> int:
         bound = signature.bind(*arguments, **keywords)

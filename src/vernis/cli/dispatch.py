@@ -111,7 +111,7 @@ def _for_a_table(verb: Verb[Any, Any], settings: Any) -> Any:
     """Return the settings with what a table takes where nothing was said."""
     defaults = {
         field.name: field.option.table_default
-        for field in verb.declared()
+        for field in verb.options()
         if field.option.table_default is not None and getattr(settings, field.name) is None
     }
     return replace(settings, **defaults) if defaults else settings

@@ -20,6 +20,10 @@ class InvalidValue(UsageError, ValueError):
     """A value object was given bad data; the message holds what was expected and what came."""
 
 
+class InvalidCall(UsageError, TypeError):
+    """A method was given a parameter that it does not have, or a value of the wrong type."""
+
+
 class FilterError(UsageError):
     """A filter cannot be read, or names what the collection does not have.
 

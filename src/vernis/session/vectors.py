@@ -63,6 +63,8 @@ class TrainingData:
         Present images left out (their vector is missing or not finite).
     hashes : tuple of str
         Content of each image.
+    space : Space
+        Of the vectors.
     """
 
     taxonomy: Taxonomy
@@ -75,6 +77,7 @@ class TrainingData:
     n_assumed: int
     n_without_vector: int
     hashes: tuple[str, ...]
+    space: Space
 
     @property
     def n_labelled(self) -> int:
@@ -117,6 +120,7 @@ def align(matrix: LabelMatrix, vectors: ImageVectors, groups: NDArray[np.int64])
         n_assumed=n_assumed,
         n_without_vector=vectors.n_without_vector,
         hashes=vectors.hashes,
+        space=vectors.space,
     )
 
 

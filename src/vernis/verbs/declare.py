@@ -13,7 +13,9 @@ options. Every reader of a declaration (command line, Python, references) uses `
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+import numbers
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -32,7 +34,7 @@ from typing import (
     get_type_hints,
 )
 
-from vernis.domain.errors import InvalidValue, UsageError
+from vernis.domain.errors import InvalidCall, InvalidValue
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,6 +70,8 @@ class Option:
         Further names on the command line.
     table_default : object
         What the command line takes instead of None when it prints a table (rows, mostly).
+    python : bool
+        Frames and arrays, which only Python can give: no option of the command line.
     """
 
     help: str
@@ -82,6 +86,7 @@ class Option:
     whole: bool = False
     alias: tuple[str, ...] = ()
     table_default: Any = None
+    python: bool = False
 
     @property
     def has_range(self) -> bool:
@@ -167,25 +172,74 @@ class Declared:
         return get_args(inner) if get_origin(inner) is Literal else ()
 
     def settle(self, value: Any) -> Any:
-        """Return the value as the verb gets it; raises InvalidValue."""
+        """Return the value as the verb gets it; raises InvalidValue or InvalidCall."""
         if value is None:
             if self.optional:
                 return None
             raise InvalidValue(f"expected a value of {self.name}, got None")
-        if self.is_sequence:
-            # One name is one value, not its letters.
-            values = (value,) if isinstance(value, str | Path) else tuple(value)
-            for item in values:
-                self._check(item)
-            return values
-        self._check(value)
-        return value
+        if not self.is_sequence:
+            return self._checked(value, self.type)
+        kind = get_args(self.type)[0]
+        # One value is a sequence of one: a name is not its letters, a path is one image.
+        if _fits(value, kind) if _is_checked(kind) else isinstance(value, str | Path):
+            return (self._checked(value, kind),)
+        # The items of a frame are the names of its columns: hardly what was meant.
+        if not isinstance(value, Iterable) or isinstance(value, str) or hasattr(value, "columns"):
+            raise InvalidCall(_say_mismatch(self.name, f"{_say_type(kind)}, one or several", value))
+        return tuple(self._checked(item, kind) for item in value)
 
-    def _check(self, value: Any) -> None:
+    def _checked(self, value: Any, kind: Any) -> Any:
+        if not _fits(value, kind):
+            raise InvalidCall(_say_mismatch(self.name, _say_type(kind), value))
+        if isinstance(value, numbers.Number) and hasattr(value, "item"):
+            value = value.item()  # NumPy's numbers become Python's
         if self.choices and value not in self.choices:
             known = ", ".join(map(str, self.choices))
             raise InvalidValue(f"expected {self.name} of {known}, got {value!r}")
         self.option.check(self.name, value)
+        return value
+
+
+_TYPES: Mapping[Any, tuple[str, Any]] = {
+    bool: ("True or False", bool),
+    int: ("a whole number", numbers.Integral),
+    float: ("a number", numbers.Real),
+    str: ("text", str),
+    Path: ("a path", os.PathLike),
+}
+"""What is checked of a value: type of the setting → in words, what is taken for it."""
+
+
+def _members(kind: Any) -> tuple[Any, ...]:
+    return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+
+
+def _is_checked(kind: Any) -> bool:
+    return all(member in _TYPES for member in _members(kind))
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Tell whether a value is of a setting's type; types that are not in ``_TYPES`` pass."""
+    if not _is_checked(kind):
+        return True
+    members = _members(kind)
+    if type(value).__name__ in ("bool", "bool_"):  # NumPy's too; a flag is no number
+        return bool in members
+    return any(isinstance(value, _TYPES[member][1]) for member in members)
+
+
+def _say_type(kind: Any) -> str:
+    return " or ".join(_TYPES[m][0] if m in _TYPES else "values" for m in _members(kind))
+
+
+def _say_mismatch(name: str, expected: str, value: Any) -> str:
+    shown, kind = repr(value), type(value).__name__
+    brief = len(shown) <= 40 and "\n" not in shown
+    return (
+        f"expected {name} of {expected}, got {shown} ({kind})"
+        if brief
+        else (f"expected {name} of {expected}, got a {kind}")
+    )
 
 
 @dataclass(frozen=True)
@@ -352,32 +406,75 @@ class Verb(Generic[P, R]):
         ):
             object.__setattr__(self, name, value)
 
+    @property
+    def name(self) -> str:
+        """The name of its Python method."""
+        return self.work.__module__.rpartition(".")[2]
+
     def declared(self) -> tuple[Declared, ...]:
         """Return the fields of the settings."""
         return declared(self.settings)
+
+    def options(self) -> tuple[Declared, ...]:
+        """Return the fields that the command line can give."""
+        return tuple(field for field in self.declared() if not field.option.python)
 
     def read(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
         """Return the settings of a Python call.
 
         Raises
         ------
-        UsageError
-            A keyword is unknown; the message names the nearest one.
+        InvalidCall
+            A parameter is unknown (the message names the nearest one), is missing, or has a value
+            of the wrong type.
+        InvalidValue
+            A value lies outside the range or the choices.
         """
         known = [field.name for field in self.declared()]
         for name in keywords:
             if name not in known:
-                raise UsageError(_unknown(name, known))
-        return self.settings(*arguments, **keywords)
+                raise InvalidCall(f"{self.name}: {_unknown(name, known)}")
+        try:
+            inspect.signature(self.settings).bind(*arguments, **keywords)
+        except TypeError as error:
+            takes = ", ".join(field.name for field in self.declared() if field.positional)
+            hint = f"the rest by name: help(collection.{self.name})"
+            raise InvalidCall(
+                f"{self.name}: {error}; in order: {takes or 'none'}; {hint}"
+            ) from None
+        try:
+            return self.settings(*arguments, **keywords)
+        except (InvalidCall, InvalidValue) as error:
+            raise type(error)(f"{self.name}: {error}") from None
+
+
+def in_python(result: Any, settings: Any, screen: Screen) -> None:
+    """Show nothing: the verb is a method in Python alone, no word of the command line."""
 
 
 def _whole(result: Any) -> Any:
     return result
 
 
+_SAME = (
+    frozenset({"k", "n", "top", "top_k", "count", "limit", "max_items", "rows", "size", "worst"}),
+    frozenset({"where", "filter", "query", "condition"}),
+    frozenset({"out", "output", "path", "folder", "file", "filename", "save"}),
+    frozenset({"seed", "random_state", "rng"}),
+    frozenset({"workers", "n_jobs", "threads", "jobs"}),
+    frozenset({"taxonomy", "column", "label", "target", "what"}),
+    frozenset({"space", "backbone", "embedding", "features", "layer"}),
+    frozenset({"probabilities", "pred_probs", "probs", "proba"}),
+    frozenset({"model", "classifier", "head", "estimator"}),
+    frozenset({"who", "user", "name", "author"}),
+)
+"""Words that people use for the same thing, ours among them."""
+
+
 def _unknown(name: str, known: Sequence[str]) -> str:
     from vernis.core.words.nearest_names import nearest_names
 
     near = nearest_names(name, known, limit=1)
-    hint = f"did you mean {near[0]}" if near else f"there are: {', '.join(known)}"
-    return f"no setting {name!r}; {hint}?" if near else f"no setting {name!r}; {hint}"
+    near = near or [other for same in _SAME if name in same for other in known if other in same]
+    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known) or 'none'}"
+    return f"no parameter {name!r}; {hint}"

@@ -66,7 +66,7 @@ def _document(call: Any, verb: Verb[Any, Any], returns: str) -> None:
     lines += ["", "Returns", "-------", returns]
     call.__doc__ = "\n".join(lines)
     call.__module__ = verb.work.__module__
-    call.__name__ = call.__qualname__ = verb.work.__module__.rpartition(".")[2]
+    call.__name__ = call.__qualname__ = verb.name
 
 
 def _parameter(field: Declared) -> inspect.Parameter:
@@ -83,7 +83,7 @@ def say(field: Declared) -> str:
 
 def name_of(field: Declared) -> str:
     """Return the type of a field in the words of a docstring."""
-    kind = _type_name(field.type)
+    kind = field.option.metavar if field.option.python else _type_name(field.type)
     return f"{kind} or None" if field.optional else kind
 
 

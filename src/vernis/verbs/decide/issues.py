@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields, replace
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from vernis.domain.errors import UsageError
 from vernis.domain.types import Issue
 from vernis.report.wording import counted
 from vernis.verbs.decide.label_judgement import (
@@ -42,6 +43,16 @@ class Settings(JudgementSettings):
         Order,
         Option("lowest scores first, most likely two or more wrong labels first, or by path"),
     ] = "score"
+    probabilities: Annotated[
+        Any | None,
+        Option(
+            "out-of-sample probabilities of a model of your own, which the labels are held "
+            "against instead: a frame (image × class), or an array with the rows and classes of "
+            "`labels`",
+            "frame or array",
+            python=True,
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +95,14 @@ def work(session: Session, settings: Settings) -> Result:
 
     Labels are judged anew when a setting of the judgement is given, or was never.
     """
+    if settings.probabilities is not None and settings.predictions is not None:
+        raise UsageError("probabilities and predictions contradict each other; give one of them")
     session.catalog.labels.taxonomy(settings.taxonomy)
     judgement = None
     if not _asks_for_another(settings):
         judgement = session.results.find(f"label_issues:{settings.taxonomy}", LabelJudgement)
     if judgement is None:
-        judgement = judge_labels(session, settings.taxonomy, settings)
+        judgement = judge_labels(session, settings.taxonomy, settings, settings.probabilities)
     issues, flagged_only = session.catalog.issues, not settings.all
     found = issues.select(
         ("label",),
@@ -108,6 +121,8 @@ def work(session: Session, settings: Settings) -> Result:
 
 
 def _asks_for_another(settings: Settings) -> bool:
+    if settings.probabilities is not None:
+        return True
     defaults = JudgementSettings()
     names = [field.name for field in fields(JudgementSettings)]
     return any(getattr(settings, name) != getattr(defaults, name) for name in names)
@@ -168,10 +183,14 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
 
 
 def frame(session: Session, settings: Settings) -> pd.DataFrame:
-    """Return one row a labelled image: is_label_issue, label_score, change, given, suggested, …"""
+    """Return one row a labelled image: is_label_issue, label_score, change, given, suggested, …
+
+    ``given`` and ``suggested`` are texts in a single taxonomy, lists of texts in a multi one.
+    """
     import pandas as pd
 
     result = work(session, replace(settings, all=True))
+    is_single = session.catalog.labels.taxonomy(settings.taxonomy).kind == "single"
     columns = ["image", "is_label_issue", "label_score", "change", "given", "suggested"]
     columns += ["probability", "verdict"]
     table = [
@@ -180,8 +199,8 @@ def frame(session: Session, settings: Settings) -> pd.DataFrame:
             "is_label_issue": row.flagged,
             "label_score": row.score,
             "change": row.change,
-            "given": list(row.given),
-            "suggested": list(row.suggested),
+            "given": _plain(row.given) if is_single else list(row.given),
+            "suggested": _plain(row.suggested) if is_single else list(row.suggested),
             "probability": row.probability,
             "verdict": row.verdict,
         }
@@ -190,6 +209,10 @@ def frame(session: Session, settings: Settings) -> pd.DataFrame:
     found = pd.DataFrame(table, columns=columns).set_index("image")
     found.attrs["judgement"] = result.judgement
     return found
+
+
+def _plain(labels: Sequence[str]) -> str | None:
+    return labels[0] if labels else None
 
 
 VERB = Verb(Settings, work, show, document=lambda result: result.rows, frame=frame)

@@ -13,6 +13,7 @@ from vernis.domain.errors import NothingToLearn, UsageError
 from vernis.domain.types import ChangeKind, Estimate, Issue, LabelScorer, Space
 from vernis.session.results import from_document
 from vernis.session.vectors import TrainingData, layer_slices, space_document
+from vernis.verbs.decide.given_probabilities import read_probabilities
 from vernis.verbs.declare import BaseSettings, Option, count, share
 
 if TYPE_CHECKING:
@@ -104,14 +105,18 @@ class _Judged:
 
 
 def judge_labels(
-    session: Session, taxonomy: str, settings: JudgementSettings | None = None
+    session: Session,
+    taxonomy: str,
+    settings: JudgementSettings | None = None,
+    given: Any = None,
 ) -> LabelJudgement:
     """Score every given label, and flag those that are probably wrong.
 
     Each image is predicted from all others (never from its duplicates). Labels that a person
     confirmed teach but are not judged; neither are the ``no`` that an open taxonomy only assumes.
     When nothing changed since the last time, the issues of that time stay. The layers of the
-    current embedding space weigh the same each.
+    current embedding space weigh the same each. ``given`` holds probabilities of the caller's own,
+    which the labels are held against instead; see ``read_probabilities``.
 
     Raises
     ------
@@ -127,20 +132,22 @@ def judge_labels(
     name, task = f"label_issues:{taxonomy}", f"label issues of {taxonomy}"
     with session.lock(f"issues {taxonomy}"):
         data = session.training_data(taxonomy, space)
-        _require_labels(data)
+        require_labels(data)
         judged = _judged_entries(data)
         conflicts = _conflicts(session, data)
-        head = None
-        if settings.predictions in ("out-of-bag", "ensemble"):
-            head = _head_predictions(session, data, settings.predictions)
-        mark = _fingerprint(data, judged, conflicts, space, settings, head)
+        probs = None
+        if given is not None:
+            probs = read_probabilities(session, given, data)
+        elif settings.predictions in ("out-of-bag", "ensemble"):
+            probs = head_predictions(session, data, settings.predictions)
+        mark = _fingerprint(data, judged, conflicts, space, settings, probs)
         kept = session.results.find(name, LabelJudgement, mark)
         if kept is not None:
             return kept
         session.progress(task, 0, 3)
-        found = _judge(data, judged, conflicts, space, settings, head)
+        found = _judge(data, judged, conflicts, settings, probs)
         session.progress(task, 2, 3)
-        judgement = _summarize(found, space)
+        judgement = _summarize(found, space, of_the_caller=given is not None)
         with session.catalog.transaction():
             session.catalog.issues.replace(("label",), _rows(found, settings), taxonomy)
             session.results.keep(name, judgement, mark)
@@ -148,7 +155,7 @@ def judge_labels(
     return judgement
 
 
-def _head_predictions(session: Session, data: TrainingData, which: str) -> NDArray[np.float32]:
+def head_predictions(session: Session, data: TrainingData, which: str) -> NDArray[np.float32]:
     """Return what the latest head predicts for the images, shape (n_images, n_classes)."""
     name = data.taxonomy.name
     record = session.catalog.models.latest(name)
@@ -161,7 +168,8 @@ def _head_predictions(session: Session, data: TrainingData, which: str) -> NDArr
     return np.asarray(probs, np.float32)
 
 
-def _require_labels(data: TrainingData) -> None:
+def require_labels(data: TrainingData) -> None:
+    """Raise NothingToLearn where too few images have a label, or all the same one."""
     labelled = (data.Y == 1).any(axis=1)
     name = data.taxonomy.name
     if int(labelled.sum()) < _FEWEST:
@@ -201,36 +209,29 @@ def _fingerprint(
     conflicts: list[NDArray[np.int64]],
     space: Space,
     settings: JudgementSettings,
-    head: NDArray[np.float32] | None,
+    probs: NDArray[np.float32] | None,
 ) -> str:
     used = [getattr(settings, field.name) for field in fields(JudgementSettings)]
     about = [used, space_document(space), data.taxonomy, conflicts, data.hashes]
-    return fingerprint(*about, data.image_ids, data.Y, data.groups, judged, head)
+    return fingerprint(*about, data.image_ids, data.Y, data.groups, judged, probs)
 
 
 def _judge(
     data: TrainingData,
     judged: NDArray[np.bool_],
     conflicts: list[NDArray[np.int64]],
-    space: Space,
     settings: JudgementSettings,
-    head: NDArray[np.float32] | None,
+    probs: NDArray[np.float32] | None,
 ) -> _Judged:
     from vernis.core.labels.issues import find_label_issues
-    from vernis.core.labels.predictions import predict_labels
-    from vernis.core.numeric.components import combine_blocks
 
-    blocks = [data.X[:, start:stop] for start, stop in layer_slices(space)]
-    features = combine_blocks(blocks, seed=settings.seed)
+    features = features_of(data, settings.seed)
     labelled = (data.Y == 1).any(axis=1)
-    targets = np.where(labelled[:, None], data.Y, np.nan).astype(np.float32)
-    labels: NDArray[Any] = targets
+    labels: NDArray[Any] = np.where(labelled[:, None], data.Y, np.nan).astype(np.float32)
     if data.taxonomy.kind == "single":
         labels = np.where(labelled, np.nan_to_num(data.Y).argmax(axis=1), -1).astype(np.int64)
-    probs = head
     if probs is None:
-        how = {"kind": data.taxonomy.kind, "groups": data.groups, "seed": settings.seed}
-        probs = predict_labels(features, targets, **how)  # type: ignore[arg-type]
+        probs = leave_out_predictions(data, features, settings.seed)
     issues = find_label_issues(
         labels,
         probs,
@@ -240,6 +241,29 @@ def _judge(
         min_yield=settings.min_yield,
     )
     return _Judged(data, labels, judged, conflicts, features, issues)
+
+
+def features_of(data: TrainingData, seed: int) -> NDArray[np.float32]:
+    """Return what the kernel compares images by: every layer of the space weighs the same."""
+    from vernis.core.numeric.components import combine_blocks
+
+    blocks = [data.X[:, start:stop] for start, stop in layer_slices(data.space)]
+    return combine_blocks(blocks, seed=seed)
+
+
+def leave_out_predictions(
+    data: TrainingData, features: NDArray[np.float32], seed: int
+) -> NDArray[np.float32]:
+    """Return what the kernel says of each image without it and its duplicates, as probabilities.
+
+    Shape (n_images, n_classes); images without a label are predicted too.
+    """
+    from vernis.core.labels.predictions import predict_labels
+
+    labelled = (data.Y == 1).any(axis=1)
+    targets = np.where(labelled[:, None], data.Y, np.nan).astype(np.float32)
+    kind = data.taxonomy.kind
+    return predict_labels(features, targets, kind=kind, groups=data.groups, seed=seed)
 
 
 def _rows(found: _Judged, settings: JudgementSettings) -> list[Issue]:
@@ -337,11 +361,13 @@ def _disagreeing_duplicates(
     return {"duplicates": [int(found.data.image_ids[m]) for m in others]}
 
 
-def _summarize(found: _Judged, space: Space) -> LabelJudgement:
+def _summarize(found: _Judged, space: Space, *, of_the_caller: bool) -> LabelJudgement:
     wrong = found.issues.wrong
     data = found.data
     flagged = int(found.issues.flagged.sum())
     notes = []
+    if of_the_caller:
+        notes.append("The labels were held against probabilities that were given from outside.")
     if data.n_assumed:
         notes.append(
             "The taxonomy is open: a class that an image does not carry is unknown, so missing "

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from vernis.domain.errors import NotFound
-from vernis.domain.types import ModelRecord
+from vernis.domain.types import ModelRecord, TaxonomyKind
 from vernis.verbs.decide.prediction import SavedHead, predict_pictures
 from vernis.verbs.declare import BaseSettings, Home, Option, Screen, Verb
 
@@ -48,6 +49,7 @@ class Result:
     """The labels, in the order of the files."""
 
     rows: tuple[PredictionRow, ...]
+    kind: Annotated[TaxonomyKind, "whether a picture gets one label at most (single) or several"]
 
 
 def home(settings: Settings) -> Home:
@@ -73,7 +75,8 @@ def work(session: Session, settings: Settings) -> Result:
                 reason=one.reason,
             )
             for one in found
-        )
+        ),
+        head.kind,
     )
 
 
@@ -102,20 +105,25 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
 
 
 def frame(session: Session, settings: Settings) -> pd.DataFrame:
-    """Return one row a picture: labels, probabilities, and the reason where there are none."""
+    """Return one row a picture, in the order given: its labels, and the reason where it has none.
+
+    A model of a single taxonomy gives ``label`` (text) and ``probability``, one of a multi
+    taxonomy lists: ``labels`` and ``probabilities``.
+    """
     import pandas as pd
 
-    table = [
-        {
-            "image": row.image,
-            "labels": [hit.label for hit in row.labels],
-            "probabilities": [hit.probability for hit in row.labels],
-            "reason": row.reason,
+    result = work(session, settings)
+    index = pd.Index([row.image for row in result.rows], name="image")
+    labels = [[hit.label for hit in row.labels] for row in result.rows]
+    chances = [[hit.probability for hit in row.labels] for row in result.rows]
+    columns: dict[str, list[Any]] = {"labels": labels, "probabilities": chances}
+    if result.kind == "single":
+        columns = {
+            "label": [found[0] if found else None for found in labels],
+            "probability": [found[0] if found else math.nan for found in chances],
         }
-        for row in work(session, settings).rows
-    ]
-    columns = ["image", "labels", "probabilities", "reason"]
-    return pd.DataFrame(table, columns=columns).set_index("image")
+    columns["reason"] = [row.reason for row in result.rows]
+    return pd.DataFrame(columns, index=index)
 
 
 VERB = Verb(Settings, work, show, document=lambda result: result.rows, home=home, frame=frame)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vernis.domain.errors import InvalidValue, MissingExtra, ModelError, UnreadableImage
 from vernis.domain.ports import PictureReader, Pixels
-from vernis.domain.types import Space
+from vernis.domain.types import Space, TaxonomyKind
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -41,7 +41,7 @@ class SavedHead:
     """
 
     classes: tuple[str, ...]
-    kind: str
+    kind: TaxonomyKind
     space: Space
     thresholds: NDArray[np.float64]
     model: Any

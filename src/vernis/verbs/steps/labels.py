@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
@@ -21,7 +21,9 @@ class Settings(BaseSettings):
 
     taxonomy: Annotated[str, Option("the taxonomy")]
     _: KW_ONLY
-    all: Annotated[bool, Option("images without a label too")] = False
+    all: Annotated[
+        bool | None, Option("images without a label too (default: in a frame yes, else no)")
+    ] = None
     limit: Annotated[int | None, rows_shown()] = None
 
 
@@ -67,21 +69,29 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
 
 
 def frame(session: Session, settings: Settings) -> pd.DataFrame:
-    """Return one row an image: of a single taxonomy its class, else yes, no or unknown a class."""
+    """Return one row an image; ``set_labels`` takes what was edited in it.
+
+    Of a single taxonomy one column of texts, named after the taxonomy, missing where no class is
+    known. Of a multi taxonomy a column a class of pandas' type ``boolean``: True is yes, False is
+    no, missing is unknown; the columns' axis has the taxonomy's name.
+    """
     import pandas as pd
 
     matrix, uris = session.matrix(settings.taxonomy), session.uris()
-    index = pd.Index([uris[int(image)] for image in matrix.image_ids], name="image")
-    classes = list(matrix.taxonomy.classes)
+    some = slice(None) if settings.all is None or settings.all else np.flatnonzero(matrix.labelled)
+    ids, values = matrix.image_ids[some][: settings.limit], matrix.values[some][: settings.limit]
+    index = pd.Index([uris[image] for image in ids.tolist()], name="image")
+    classes, name = list(matrix.taxonomy.classes), matrix.taxonomy.name
     if matrix.taxonomy.kind == "single":
-        first = np.nan_to_num(matrix.values).argmax(axis=1) if classes else np.zeros(0, int)
-        names: list[Any] = [
-            classes[c] if has else None for c, has in zip(first, matrix.labelled, strict=True)
-        ]
-        return pd.DataFrame({settings.taxonomy: names}, index=index)
-    states = np.full(matrix.values.shape, "unknown", dtype=object)
-    states[matrix.values == 1], states[matrix.values == 0] = "yes", "no"
-    return pd.DataFrame(states, index=index, columns=classes)
+        carried = [np.flatnonzero(row == 1) for row in values]
+        names = [classes[found[0]] if len(found) else None for found in carried]
+        return pd.DataFrame({name: names}, index=index)
+    columns = {
+        label: pd.array(values[:, c] == 1, dtype="boolean") for c, label in enumerate(classes)
+    }
+    for c, label in enumerate(classes):
+        columns[label][np.isnan(values[:, c])] = pd.NA
+    return pd.DataFrame(columns, index=index).rename_axis(columns=name)
 
 
 VERB = Verb(Settings, work, show, document=lambda result: result.rows, frame=frame)
