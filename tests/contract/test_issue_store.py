@@ -224,7 +224,7 @@ def test_verdicts_are_events_and_can_be_undone(labelled: Catalog) -> None:
     batch = labelled.issues.set_verdict(
         [i.id for i in labelled.issues.select()], "accepted", who="ann"
     )
-    (event,) = labelled.labels.history(1)
+    (event,) = labelled.history.of_image(1)
     assert (event.batch_id, event.source, event.before, event.after) == (
         batch,
         "human:ann",
@@ -233,14 +233,14 @@ def test_verdicts_are_events_and_can_be_undone(labelled: Catalog) -> None:
     )
     assert judge(labelled, 1, "accepted") == 0
     second = judge(labelled, 1, "dismissed")
-    labelled.labels.undo(batch)  # of image 2 alone: image 1 was judged again later
+    labelled.history.undo(batch)  # of image 2 alone: image 1 was judged again later
     assert {i.image_id: i.verdict for i in labelled.issues.select()} == {1: "dismissed", 2: "open"}
-    labelled.labels.undo(second)
+    labelled.history.undo(second)
     assert {i.image_id: i.verdict for i in labelled.issues.select()} == {1: "accepted", 2: "open"}
     with pytest.raises(NotFound, match="99"):
         labelled.issues.set_verdict([99], "open", who="ann")
     with pytest.raises(UsageError):
-        labelled.labels.undo(batch)
+        labelled.history.undo(batch)
 
 
 def test_a_correction_and_its_verdict_are_undone_together(labelled: Catalog) -> None:
@@ -250,7 +250,7 @@ def test_a_correction_and_its_verdict_are_undone_together(labelled: Catalog) -> 
         labelled.labels.record(
             "colour", [Statement(1, "red", "no")], source="human:ann", verb="accept"
         )
-    labelled.labels.undo()
+    labelled.history.undo()
     assert labelled.issues.select()[0].verdict == "open"
     assert labelled.labels.statements("colour", 1) == []
 
@@ -308,7 +308,7 @@ def test_a_pair_that_is_not_a_duplicate_stays_so(labelled: Catalog) -> None:
     assert [(p.a, p.b) for p in left.pairs] == [(1, 3)]
     labelled.issues.replace_groups([])
     assert labelled.issues.dismissed_pairs() == {(1, 2)}
-    assert [e.after for e in labelled.labels.history(2)] == ["dismissed"]
+    assert [e.after for e in labelled.history.of_image(2)] == ["dismissed"]
     labelled.images.apply_index([FoundFile("b.jpg", "edited", 1, 1)], complete=False)
     assert labelled.issues.dismissed_pairs() == set()
 

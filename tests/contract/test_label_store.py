@@ -188,8 +188,8 @@ def test_what_changes_nothing_leaves_no_trace(labelled: Catalog) -> None:
     assert say(labelled, "thing", "given", (1, "cup", "yes")) > 0
     assert say(labelled, "thing", "given", (1, "cup", "yes"), (2, "cup", "unknown")) == 0
     assert say(labelled, "thing", "given") == 0
-    assert len(labelled.labels.history(1)) == 1
-    assert len(labelled.labels.batches()) == 1
+    assert len(labelled.history.of_image(1)) == 1
+    assert len(labelled.history.batches()) == 1
 
 
 def test_the_history_tells_before_and_after(labelled: Catalog) -> None:
@@ -197,7 +197,7 @@ def test_the_history_tells_before_and_after(labelled: Catalog) -> None:
         "colour", [Statement(1, "red", "yes")], source="given", verb="index", note="folders"
     )
     say(labelled, "colour", "given", (1, "blue", "yes"))
-    first, *rest = labelled.labels.history(1)
+    first, *rest = labelled.history.of_image(1)
     assert (first.batch_id, first.verb, first.source, first.note) == (
         batch,
         "index",
@@ -212,7 +212,7 @@ def test_the_history_tells_before_and_after(labelled: Catalog) -> None:
     )
     changes = {(event.label, event.before, event.after) for event in rest}
     assert changes == {("red", "yes", "unknown"), ("blue", "unknown", "yes")}
-    assert labelled.labels.history(2) == []
+    assert labelled.history.of_image(2) == []
 
 
 def test_replace_source_withdraws_what_is_not_said_again(labelled: Catalog) -> None:
@@ -222,9 +222,9 @@ def test_replace_source_withdraws_what_is_not_said_again(labelled: Catalog) -> N
     batch = labelled.labels.replace_source("thing", said, source="given", verb="import")
     assert_row(labelled, "thing", 1, [NAN, 1, NAN])
     assert_row(labelled, "thing", 3, [NAN, NAN, 1])
-    assert labelled.labels.batches(1)[0]["events"] == 2
+    assert labelled.history.batches(1)[0]["events"] == 2
     assert labelled.labels.replace_source("thing", said, source="given", verb="import") == 0
-    labelled.labels.undo(batch)
+    labelled.history.undo(batch)
     assert_row(labelled, "thing", 1, [1, 1, NAN])
 
 
@@ -238,7 +238,7 @@ def test_wrong_names_are_refused_and_nothing_is_written(labelled: Catalog) -> No
             say(labelled, name, "given", (2, "cup", "yes"), (image, label, "yes"))
     with pytest.raises(InvalidValue, match="human"):
         say(labelled, "thing", "somebody", (1, "cup", "yes"))
-    assert labelled.labels.batches() == []
+    assert labelled.history.batches() == []
     assert labelled.labels.counts_by_source() == {}
 
 
@@ -247,20 +247,20 @@ def test_wrong_names_are_refused_and_nothing_is_written(labelled: Catalog) -> No
 
 def test_undo_takes_back_the_latest_batches_one_by_one(labelled: Catalog) -> None:
     with pytest.raises(NotFound, match="nothing to undo"):
-        labelled.labels.undo()
+        labelled.history.undo()
     one = say(labelled, "thing", "given", (1, "cup", "yes"), (2, "cup", "yes"))
     two = say(labelled, "thing", "human:ann", (1, "cup", "no"))
-    undoing = labelled.labels.undo()
+    undoing = labelled.history.undo()
     assert_row(labelled, "thing", 1, [1, NAN, NAN])
-    labelled.labels.undo()
+    labelled.history.undo()
     assert labelled.labels.counts_by_source() == {}
     with pytest.raises(NotFound):
-        labelled.labels.undo()
-    batches = {batch["id"]: batch for batch in labelled.labels.batches()}
+        labelled.history.undo()
+    batches = {batch["id"]: batch for batch in labelled.history.batches()}
     assert batches[one]["undone"]
     assert batches[two]["undone"]
     assert not batches[undoing]["undone"]
-    assert [event.after for event in labelled.labels.history(1)] == [
+    assert [event.after for event in labelled.history.of_image(1)] == [
         "yes",
         "no",
         "unknown",
@@ -270,15 +270,15 @@ def test_undo_takes_back_the_latest_batches_one_by_one(labelled: Catalog) -> Non
 
 def test_undo_of_an_undo_is_redo(labelled: Catalog) -> None:
     batch = say(labelled, "colour", "given", (1, "red", "yes"))
-    undoing = labelled.labels.undo(batch)
+    undoing = labelled.history.undo(batch)
     with pytest.raises(UsageError, match="undone already"):
-        labelled.labels.undo(batch)
-    redoing = labelled.labels.undo(undoing)
+        labelled.history.undo(batch)
+    redoing = labelled.history.undo(undoing)
     assert_row(labelled, "colour", 1, [0, 0, 1])
-    labelled.labels.undo(redoing)
+    labelled.history.undo(redoing)
     assert_row(labelled, "colour", 1, [NAN, NAN, NAN])
     with pytest.raises(UsageError):
-        labelled.labels.undo(batch)
+        labelled.history.undo(batch)
 
 
 def test_undo_restores_probability_and_order_of_belief(labelled: Catalog) -> None:
@@ -287,7 +287,7 @@ def test_undo_restores_probability_and_order_of_belief(labelled: Catalog) -> Non
     say(labelled, "thing", "human:bob", (1, "cup", "no"))
     labels.record("thing", [Statement(1, "cup", "yes", 0.9)], source="human:ann", verb="x")
     assert_row(labelled, "thing", 1, [1, NAN, NAN])
-    labels.undo()
+    labelled.history.undo()
     assert_row(labelled, "thing", 1, [0, NAN, NAN])
     assert ("human:ann", Statement(1, "cup", "yes", 0.5)) in labels.statements("thing", 1)
 
@@ -295,12 +295,12 @@ def test_undo_restores_probability_and_order_of_belief(labelled: Catalog) -> Non
 def test_undo_keeps_what_was_changed_later(labelled: Catalog) -> None:
     first = say(labelled, "thing", "given", (1, "cup", "yes"), (2, "cup", "yes"))
     later = say(labelled, "thing", "given", (1, "cup", "no"))
-    labelled.labels.undo(first)
+    labelled.history.undo(first)
     assert_row(labelled, "thing", 1, [0, NAN, NAN])
     assert_row(labelled, "thing", 2, [NAN, NAN, NAN])
-    assert "1 later" in labelled.labels.batches(1)[0]["note"]
-    assert labelled.labels.batches(1)[0]["skipped"] == 1
-    labelled.labels.undo(later)
+    assert "1 later" in labelled.history.batches(1)[0]["note"]
+    assert labelled.history.batches(1)[0]["skipped"] == 1
+    labelled.history.undo(later)
     assert_row(labelled, "thing", 1, [1, NAN, NAN])
 
 
@@ -308,22 +308,22 @@ def test_an_undo_that_could_change_nothing_is_refused(labelled: Catalog) -> None
     first = say(labelled, "thing", "given", (1, "cup", "yes"))
     say(labelled, "thing", "given", (1, "cup", "no"))
     with pytest.raises(UsageError, match="later"):
-        labelled.labels.undo(first)
+        labelled.history.undo(first)
     with pytest.raises(NotFound, match="999"):
-        labelled.labels.undo(999)
+        labelled.history.undo(999)
 
 
 def test_undo_never_leaves_a_source_with_two_classes(labelled: Catalog) -> None:
     say(labelled, "colour", "given", (1, "red", "yes"))
     to_blue = say(labelled, "colour", "given", (1, "blue", "yes"), (2, "blue", "yes"))
     say(labelled, "colour", "given", (1, "green", "yes"))
-    labelled.labels.undo(to_blue)
+    labelled.history.undo(to_blue)
     assert [s.label for _, s in labelled.labels.statements("colour", 1)] == ["green"]
     assert labelled.labels.statements("colour", 2) == []
     withdraw = say(labelled, "colour", "given", (1, "green", "unknown"))
     say(labelled, "colour", "given", (1, "red", "yes"))
     with pytest.raises(UsageError):
-        labelled.labels.undo(withdraw)
+        labelled.history.undo(withdraw)
 
 
 def test_one_transaction_is_one_undo(labelled: Catalog) -> None:
@@ -332,18 +332,18 @@ def test_one_transaction_is_one_undo(labelled: Catalog) -> None:
         two = say(labelled, "colour", "human:ann", (1, "red", "yes"))
         say(labelled, "colour", "human:ann", (1, "blue", "yes"))
     assert one == two
-    labelled.labels.undo()
+    labelled.history.undo()
     assert labelled.labels.counts_by_source() == {}
-    labelled.labels.undo(labelled.labels.batches(1)[0]["id"])
+    labelled.history.undo(labelled.history.batches(1)[0]["id"])
     assert_row(labelled, "colour", 1, [1, 0, 0])
 
 
 def test_a_model_is_not_undone_by_default(labelled: Catalog) -> None:
     edit = say(labelled, "thing", "human:ann", (1, "cup", "yes"))
     model = say(labelled, "thing", "model:m@1", (1, "cup", "no"))
-    labelled.labels.undo()
-    assert {b["id"]: b["undone"] for b in labelled.labels.batches()}[edit]
-    labelled.labels.undo(model)
+    labelled.history.undo()
+    assert {b["id"]: b["undone"] for b in labelled.history.batches()}[edit]
+    labelled.history.undo(model)
     assert labelled.labels.counts_by_source() == {}
 
 
@@ -361,7 +361,7 @@ def test_a_transaction_that_fails_leaves_nothing(labelled: Catalog) -> None:
 
     with pytest.raises(Stop):
         say_and_stop("cup")
-    assert labelled.labels.batches() == []
+    assert labelled.history.batches() == []
     with labelled.transaction():
         say(labelled, "thing", "given", (1, "cup", "yes"))
         with pytest.raises(Stop):
@@ -370,7 +370,7 @@ def test_a_transaction_that_fails_leaves_nothing(labelled: Catalog) -> None:
             say(labelled, "thing", "given", (1, "spoon", "yes"))
         say(labelled, "thing", "given", (1, "plate", "yes"))
     assert_row(labelled, "thing", 1, [1, NAN, 1])
-    assert len(labelled.labels.batches()) == 1
+    assert len(labelled.history.batches()) == 1
 
 
 def test_labels_follow_a_moved_image_and_survive_its_absence(labelled: Catalog) -> None:

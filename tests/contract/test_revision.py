@@ -74,7 +74,7 @@ def test_reading_changes_no_revision(labelled: Catalog) -> None:
     labelled.images.all()
     labelled.images.get([1, 2])
     labelled.labels.matrix("thing")
-    labelled.labels.history(1)
+    labelled.history.of_image(1)
     labelled.issues.select()
     labelled.issues.groups()
     labelled.vectors.missing(SPACE, ["a"])
@@ -89,7 +89,7 @@ def test_verdicts_and_their_undo_are_seen(labelled: Catalog) -> None:
         [issue.id for issue in labelled.issues.select()], "dismissed", who="ann"
     )
     seen.append(labelled.revision("issues"))
-    labelled.labels.undo(batch)
+    labelled.history.undo(batch)
     seen.append(labelled.revision("issues"))
     assert len(set(seen)) == 3
 
@@ -104,7 +104,7 @@ def test_each_taxonomy_has_a_revision_of_its_own(labelled: Catalog) -> None:
     assert (said != thing, same == colour) == (True, True)
     assert say(labelled) == 0  # said already
     assert seen() == (said, same)
-    labelled.labels.undo(batch)
+    labelled.history.undo(batch)
     undone, still = seen()
     assert (undone != said, still == colour) == (True, True)
     labelled.images.set_state([1], "trashed")

@@ -40,7 +40,7 @@ def write(pipe, turn):
             (issue,) = catalog.issues.select(["dark"])
             catalog.issues.set_verdict([issue.id], "dismissed", who="ann")
             if number % 3 == 2:
-                catalog.labels.undo()
+                catalog.history.undo()
             catalog.vectors.append(SPACE, [name], np.full((1, 64), number % 1000))
             os.write(pipe, f"{name}\\n".encode())
 

@@ -45,7 +45,7 @@ def test_study_prints_a_table_and_draws_the_tail(tagged):
     assert document["plot"] is None
 
 
-def test_pruning_writes_a_taxonomy_of_its_own_and_undo_empties_it(tagged):
+def test_pruning_writes_a_taxonomy_of_its_own_and_undo_takes_it_away(tagged):
     before = counts(tagged)
     tagged("vocabulary", "keywords", "--keep", "2", "--apply")
     assert counts(tagged) == before

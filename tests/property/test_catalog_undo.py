@@ -70,11 +70,11 @@ def apply(catalog: SqliteCatalog, edit: tuple) -> None:  # type: ignore[type-arg
 
 def session(catalog: SqliteCatalog, transaction: list) -> int:  # type: ignore[type-arg]
     """Apply the edits in one transaction; return its batch, 0 when nothing changed."""
-    before = {batch["id"] for batch in catalog.labels.batches(1000)}
+    before = {batch["id"] for batch in catalog.history.batches(1000)}
     with catalog.transaction():
         for edit in transaction:
             apply(catalog, edit)
-    new = [b["id"] for b in catalog.labels.batches(1000) if b["id"] not in before]
+    new = [b["id"] for b in catalog.history.batches(1000) if b["id"] not in before]
     assert len(new) <= 1
     return new[0] if new else 0
 
@@ -108,10 +108,10 @@ def test_undoing_everything_in_reverse_restores_every_state(work: list) -> None:
                 assert state(catalog) == states[-1]
         undoing = []
         for batch, before in zip(batches[::-1], states[-2::-1], strict=True):
-            undoing.append(catalog.labels.undo(batch))
+            undoing.append(catalog.history.undo(batch))
             assert state(catalog) == before
         for batch, after in zip(undoing[::-1], states[1:], strict=True):
-            catalog.labels.undo(batch)
+            catalog.history.undo(batch)
             assert state(catalog) == after
         assert catalog.integrity() == []
 
@@ -123,13 +123,13 @@ def test_undo_in_any_order_keeps_the_rules(work: list, order: list[int]) -> None
         for transaction in work:
             session(catalog, transaction)
         for number in order:
-            waiting = [b for b in catalog.labels.batches(1000) if not b["undone"]]
+            waiting = [b for b in catalog.history.batches(1000) if not b["undone"]]
             if not waiting:
                 return
             chosen = waiting[number % len(waiting)]
             before = state(catalog)
             try:
-                undoing = catalog.labels.undo(chosen["id"])
+                undoing = catalog.history.undo(chosen["id"])
             except UsageError:
                 assert state(catalog) == before
                 continue
@@ -138,12 +138,12 @@ def test_undo_in_any_order_keeps_the_rules(work: list, order: list[int]) -> None
                 said = catalog.labels.statements("single", image)
                 yes = [source for source, s in said if s.state == "yes"]
                 assert len(yes) == len(set(yes)), "a source says two classes of one image"
-            latest = catalog.labels.batches(1)[0]
+            latest = catalog.history.batches(1)[0]
             assert (latest["id"], latest["undoes"]) == (undoing, chosen["id"])
             # The undo is itself a batch that can be taken back, exactly.
-            redoing = catalog.labels.undo(undoing)
+            redoing = catalog.history.undo(undoing)
             assert state(catalog) == before
-            catalog.labels.undo(redoing)
+            catalog.history.undo(redoing)
             assert state(catalog) == after
         assert catalog.integrity() == []
 

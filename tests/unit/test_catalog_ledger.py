@@ -167,6 +167,38 @@ def test_an_older_collection_is_migrated_with_its_data(folder: Path, next_versio
     connect(folder, migrations=next_version).close()
 
 
+def test_a_collection_without_other_changes_opens_with_its_labels(tmp_path: Path) -> None:
+    earlier = tmp_path / "earlier"
+    earlier.mkdir()
+    for number, script in schema.steps():
+        if number <= 3:
+            (earlier / script.name).write_text(script.read_text(encoding="utf-8"), encoding="utf-8")
+    place = tmp_path / "old.vernis"
+    place.mkdir()
+    ledger = connect(place, create=True, migrations=earlier)
+    for statement in (
+        "INSERT INTO image (uri, content_hash, size, mtime_ns) VALUES ('a.jpg', 'h', 1, 1)",
+        "INSERT INTO taxonomy (name, kind, closed, origin) VALUES ('thing', 'multi', 1, 'x.csv')",
+        "INSERT INTO class (taxonomy_id, name) VALUES (1, 'cup')",
+        "INSERT INTO source (name, rank) VALUES ('human:ann', 5)",
+        "INSERT INTO batch (verb, source_id, time) VALUES ('accept', 1, '2026-01-01T00:00:00Z')",
+        "INSERT INTO statement VALUES (1, 1, 1, 1, 'yes', NULL, 1)",
+        "INSERT INTO event (batch_id, source_id, image_id, class_id, before, after, after_batch) "
+        "VALUES (1, 1, 1, 1, 'unknown', 'yes', 1)",
+    ):
+        ledger.run(statement)
+    ledger.close()
+    with SqliteCatalog.open(place) as catalog:
+        assert catalog.integrity() == []
+        assert catalog.labels.taxonomy("thing") == Taxonomy(
+            "thing", "multi", ("cup",), closed=True, origin="x.csv"
+        )
+        assert catalog.labels.fill_counts()["thing"].n_labelled == 1
+        assert catalog.history.batches()[0]["changes"] == {"label": 1}
+        catalog.history.undo()
+        assert catalog.labels.counts_by_source() == {}
+
+
 def test_a_newer_collection_is_refused_and_left_alone(folder: Path, next_version: Path) -> None:
     connect(folder, migrations=next_version).close()
     before = (folder / FILE_NAME).read_bytes()

@@ -117,8 +117,8 @@ def test_accepted_clusters_become_a_taxonomy_that_one_undo_takes_back(catalog):
     # What was proposed is no evidence for the next names.
     assert "clusters" not in find_clusters(Session(catalog), SPACE, SETTINGS).evidence
     assert accept_clusters(Session(catalog), {"thing": [number["house"]]}).batch == 0
-    catalog.labels.undo(accepted.batch)
-    assert not catalog.labels.matrix("clusters").labelled.any()
+    catalog.history.undo(accepted.batch)
+    assert "clusters" not in [taxonomy.name for taxonomy in catalog.labels.taxonomies()]
 
 
 def test_wrong_numbers_and_forms_are_refused(catalog):

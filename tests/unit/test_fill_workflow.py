@@ -81,7 +81,7 @@ def test_one_undo_takes_the_whole_fill_back(catalog):
     assert filled.labelled.mean() == pytest.approx(summary.filling_rate_after)
     assert catalog.labels.counts_by_source()[f"accepted:fill@{summary.model}"] >= summary.suggested
     assert apply_fill(Session(catalog), "kind") == 0
-    catalog.labels.undo()
+    catalog.history.undo()
     assert np.array_equal(before, catalog.labels.matrix("kind").values, equal_nan=True)
     again = fill_taxonomy(Session(catalog), "kind", precision=0.9)
     assert again == summary

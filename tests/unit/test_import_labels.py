@@ -100,9 +100,9 @@ def test_a_second_import_changes_only_what_its_rows_say(catalog, load):
 
 def test_the_same_file_again_leaves_no_event(catalog, load):
     load(FULL)
-    before = len(catalog.labels.batches())
+    before = len(catalog.history.batches())
     load(FULL)
-    assert len(catalog.labels.batches()) == before
+    assert len(catalog.history.batches()) == before
 
 
 def test_a_single_column_fits_into_a_multi_label_taxonomy(catalog, load):
@@ -158,8 +158,8 @@ def test_useless_files_are_refused(load, text, words):
 
 def test_one_undo_takes_a_taxonomys_import_back(catalog, load):
     load("image,kind\na.png,cat\nb.png,dog\n")
-    catalog.labels.undo()
-    assert labels(catalog, "kind") == {f"{name}.png": set() for name in NAMES}
+    catalog.history.undo(catalog.history.latest(imports=True))
+    assert catalog.labels.taxonomies() == []
 
 
 def test_names_are_taken_as_people_read_them(catalog, load):
@@ -178,7 +178,7 @@ def test_a_rare_spelling_is_folded_and_undone_with_the_import(catalog, load):
     text = "image,kind\nd.png,CAT\n"
     assert any("CAT > cat" in note for note in load(text, taxonomies=["kind"]).notes)
     assert labels(catalog, "kind")["d.png"] == {"cat"}
-    catalog.labels.undo()
+    catalog.history.undo(catalog.history.latest(imports=True))
     assert labels(catalog, "kind")["d.png"] == set()
     load(text, taxonomies=["kind"], keep_case=True)
     assert labels(catalog, "kind")["d.png"] == {"CAT"}

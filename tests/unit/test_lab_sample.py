@@ -98,7 +98,7 @@ def test_the_truth_is_recorded_and_compared(session, catalog):
     assert judged_images(session, "colour") == set(range(1, 13))
     matrix = catalog.labels.matrix("colour")
     assert matrix.values[0].tolist() == [0, 0, 1]
-    catalog.labels.undo()
+    catalog.history.undo()
     assert catalog.labels.matrix("colour").values[0].tolist() == [1, 0, 0]
 
 

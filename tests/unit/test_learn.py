@@ -95,7 +95,7 @@ def test_a_second_run_trains_only_when_something_changed(catalog):
     said = [Statement(catalog.ids[100], "fish", "yes")]
     catalog.labels.record("kind", said, source="human:me", verb="label")
     assert record_of(catalog, learn(catalog, "kind", **FAST)).version == 2
-    catalog.labels.undo()
+    catalog.history.undo()
     third = learn(catalog, "kind", **FAST)
     marks = [record_of(catalog, result).fingerprint for result in (first, third)]
     assert marks[0] == marks[1]

@@ -44,7 +44,7 @@ def test_every_source_keeps_its_word_and_one_undo_takes_all_back(catalog):
     assert said(catalog, ids[2]) == {("given", "bottle", "yes")}
     assert said(catalog, ids[3]) == {("human:ada", "bottle", "no")}
     assert said(catalog, ids[4]) == {("model:m", "bottel", "yes")}
-    catalog.labels.undo()
+    catalog.history.undo()
     assert {i: said(catalog, i) for i in ids} == before
 
 

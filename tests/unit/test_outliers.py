@@ -113,7 +113,7 @@ def test_verdicts_on_outliers_stick(catalog):
     assert after[worst[0].image_id] == "dismissed"
     assert after[worst[1].image_id] == "accepted"
     assert after[worst[2].image_id] == "open"
-    catalog.labels.undo()
+    catalog.history.undo()
     again = {issue.image_id: issue.verdict for issue in catalog.issues.select(("outlier",))}
     assert again[worst[1].image_id] == "open"
 

@@ -129,9 +129,9 @@ def test_accepting_changes_the_label_in_one_batch_that_undo_takes_back(catalog):
         assert matrix.values[row, column] == 1
         assert matrix.values[row].sum() == 1
         assert matrix.confirmed[row, column]
-    sources = {event.source for event in catalog.labels.history(chosen[0].image_id)}
+    sources = {event.source for event in catalog.history.of_image(chosen[0].image_id)}
     assert "human:ann" in sources
-    catalog.labels.undo(result.batch)
+    catalog.history.undo(result.batch)
     assert np.array_equal(catalog.labels.matrix("kind").values, before, equal_nan=True)
     assert not catalog.issues.select(("label",), "kind", verdicts=("accepted",))
 

@@ -132,8 +132,8 @@ def test_topics_become_a_taxonomy_that_one_undo_takes_back(catalog):
     assert matrix.taxonomy.kind == "multi"
     assert int(matrix.labelled.sum()) >= 145
     assert catalog.labels.counts_by_source()["proposal:topics"] == sum(accepted.classes.values())
-    catalog.labels.undo(accepted.batch)
-    assert not catalog.labels.matrix("keywords_topics").labelled.any()
+    catalog.history.undo(accepted.batch)
+    assert "keywords_topics" not in [t.name for t in catalog.labels.taxonomies()]
 
 
 def test_numbers_and_names_stay_when_labels_are_added(catalog):

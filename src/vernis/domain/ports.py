@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vernis.domain.encoders import TextEncoder as TextEncoder
+from vernis.domain.history import HistoryStore
 from vernis.domain.maps import MapStore
 from vernis.domain.types import (
     DuplicateGroup,
-    Event,
     FileTable,
     FillCount,
     FoundFile,
@@ -233,7 +233,7 @@ class ImageStore(Protocol):
 
 
 class LabelStore(Protocol):
-    """Taxonomies, statements, events."""
+    """Taxonomies and statements."""
 
     def taxonomies(self) -> list[Taxonomy]: ...
 
@@ -243,6 +243,37 @@ class LabelStore(Protocol):
 
     def define(self, taxonomy: Taxonomy) -> Taxonomy:
         """Create the taxonomy or add its missing classes; returns the stored one."""
+        ...
+
+    def change_taxonomy(
+        self, name: str, attributes: Mapping[str, Any], *, source: str, verb: str, note: str = ""
+    ) -> int:
+        """Change attributes of a taxonomy, as one batch that undo takes back.
+
+        Parameters
+        ----------
+        name : str
+        attributes : mapping
+            Of ``name``, ``kind``, ``closed``, ``ignored``, ``removed`` and ``description`` those
+            that change. A new name is written into issues, verdicts and models too. A removed
+            taxonomy is not listed any more and gives its name free; its labels stay for undo.
+        source, verb, note : str
+            As of ``record``.
+
+        Returns
+        -------
+        int
+            The batch, 0 when nothing changed.
+
+        Raises
+        ------
+        NotFound
+            There is no such taxonomy.
+        InvalidValue
+            There is no such attribute, or no such value.
+        UsageError
+            Another taxonomy has the new name.
+        """
         ...
 
     def matrix(self, name: str) -> LabelMatrix:
@@ -289,16 +320,6 @@ class LabelStore(Protocol):
         ...
 
     def counts_by_source(self) -> dict[str, int]: ...
-
-    def history(self, image_id: int) -> list[Event]: ...
-
-    def batches(self, limit: int = 20) -> list[dict[str, Any]]:
-        """Return the latest batches, newest first: id, time, verb, source, note, events, undone."""
-        ...
-
-    def undo(self, batch_id: int | None = None) -> int:
-        """Append the inverse of a batch (default: the latest not undone); returns the batch."""
-        ...
 
 
 class IssueStore(Protocol):
@@ -457,6 +478,9 @@ class Catalog(Protocol):
 
     @property
     def labels(self) -> LabelStore: ...
+
+    @property
+    def history(self) -> HistoryStore: ...
 
     @property
     def issues(self) -> IssueStore: ...

@@ -301,13 +301,18 @@ class IndexChanges:
 
 @dataclass(frozen=True, slots=True)
 class Taxonomy:
-    """A named set of classes. ``classes`` is sorted and without repetition."""
+    """A named set of classes. ``classes`` is sorted and without repetition.
+
+    An ``ignored`` one is kept, but no step works on it unless it is named.
+    """
 
     name: str
     kind: TaxonomyKind
     classes: tuple[str, ...] = ()
     closed: bool = False
     origin: str = ""
+    description: str = ""
+    ignored: bool = False
 
     def __post_init__(self) -> None:
         _require(bool(self.name.strip()), "a taxonomy name", self.name)

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from vernis.adapters.catalog.history import History
+from vernis.adapters.catalog.history import SqliteHistory
 from vernis.adapters.catalog.images import SqliteImageStore
 from vernis.adapters.catalog.issues import SqliteIssueStore
 from vernis.adapters.catalog.labels import SqliteLabelStore
@@ -24,6 +24,7 @@ from vernis.adapters.catalog.models import FolderModels, MemoryModels, ModelFile
 from vernis.adapters.catalog.runs import SqliteRunLog
 from vernis.adapters.catalog.shards import FolderShards, MemoryShards, Shards
 from vernis.adapters.catalog.storage import translating
+from vernis.adapters.catalog.subjects import NAMES
 from vernis.adapters.catalog.vectors import ShardVectorStore
 from vernis.domain.errors import CatalogError, InvalidValue
 
@@ -33,7 +34,7 @@ _TABLES = {
     "labels": ("statement", "taxonomy", "class", "source", "batch", "event", "image"),
     "issues": (
         *("issue", "verdict", "suggestion", "image"),
-        *("duplicate_group", "duplicate_member", "duplicate_pair"),
+        *("duplicate_group", "duplicate_member", "duplicate_pair", "kept", NAMES),
     ),
     "vectors": ("space", "shard", "vector"),
     "models": ("model",),
@@ -60,7 +61,8 @@ class SqliteCatalog:
 
     def __init__(self, ledger: Ledger, shards: Shards, models: ModelFiles) -> None:
         self._ledger = ledger
-        history = History(ledger)
+        history = SqliteHistory(ledger)
+        self._history = history
         self._issues = SqliteIssueStore(ledger, history)
         self._images = SqliteImageStore(ledger, self._issues)
         self._labels = SqliteLabelStore(ledger, history)
@@ -148,6 +150,11 @@ class SqliteCatalog:
     def labels(self) -> SqliteLabelStore:
         """Taxonomies, statements and events."""
         return self._labels
+
+    @property
+    def history(self) -> SqliteHistory:
+        """Batches of changes, and their undoing."""
+        return self._history
 
     @property
     def issues(self) -> SqliteIssueStore:

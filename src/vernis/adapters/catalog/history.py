@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from vernis.adapters.catalog.effective import rank_of
 from vernis.adapters.catalog.ledger import Ledger, now
+from vernis.adapters.catalog.storage import to_json
+from vernis.adapters.catalog.subjects import SUBJECTS
 from vernis.domain.errors import NotFound, UsageError
+from vernis.domain.history import IMPORTS, MOVED_FILES, Change
 from vernis.domain.types import Event
 
 # What a batch found and what it left, for each cell that it changed (a statement or a verdict).
@@ -84,14 +90,44 @@ FROM temp.reversal AS r WHERE r.verdict_id = verdict.id AND r.keep = 0
 """,
 )
 
-_BATCH = ("id", "time", "verb", "source", "note", "events")
+# Of a thing that a batch changed: what it found, what it left, and how many it stands for.
+_CHANGED = """
+SELECT first.subject, first.key, first.before, last.after, last.size
+FROM (SELECT min(id) AS low, max(id) AS high FROM change WHERE batch_id = ? GROUP BY subject, key
+     ) AS span
+JOIN change AS first ON first.id = span.low
+JOIN change AS last ON last.id = span.high
+WHERE first.subject <> ? AND first.before <> last.after
+ORDER BY first.id DESC
+"""
+_LISTED = """
+SELECT b.id, b.time, b.verb, s.name, b.note, b.undone_by IS NOT NULL, b.undoes, b.undone_by,
+  b.skipped
+FROM batch AS b JOIN source AS s ON s.id = b.source_id
+"""
+_COUNTS = """
+SELECT listed.value, iif(e.class_id IS NULL, 'verdict', 'label'), count(*)
+FROM temp.listed CROSS JOIN event AS e ON e.batch_id = listed.value GROUP BY 1, 2
+UNION ALL
+SELECT listed.value, c.subject, sum(c.size)
+FROM temp.listed CROSS JOIN change AS c ON c.batch_id = listed.value GROUP BY 1, 2
+"""
+_NOT_EMPTY = """
+(EXISTS (SELECT 1 FROM event WHERE event.batch_id = b.id)
+ OR EXISTS (SELECT 1 FROM change WHERE change.batch_id = b.id))
+"""
+_DECISION = f"""
+b.undoes IS NULL AND s.rank > 0 AND {_NOT_EMPTY}
+"""
+_BATCH = ("id", "time", "verb", "source", "note", "undone", "undoes", "undone_by", "skipped")
 
 
-class History:
-    """The append-only events and the batches that hold them together."""
+class SqliteHistory:
+    """``HistoryStore`` over the ledger."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self._subjects = {name: make(ledger) for name, make in SUBJECTS.items()}
 
     def source_id(self, source: str) -> int:
         """Return the id of a source, made when it is new; raises InvalidValue."""
@@ -101,6 +137,8 @@ class History:
         return self._ledger.insert(
             "INSERT INTO source (name, rank) VALUES (?, ?)", (source, rank_of(source))
         )
+
+    # ------------------------------------------------------------------ writing
 
     def open_batch(self, verb: str, source_id: int, note: str) -> tuple[int, bool]:
         """Return the batch of the current transaction, and whether it was made by this call."""
@@ -120,9 +158,77 @@ class History:
             (verb, source_id, note, now(), undoes),
         )
 
+    def prepare(self, change: Change) -> None:
+        """Note a change that is written as soon as the transaction has a batch with changes.
+
+        A taxonomy is made before its labels come: both are one batch, and alone it is none.
+        """
+        self._ledger.prepared.append(change)
+
+    def write_prepared(self, batch: int) -> None:
+        """Write the prepared changes into a batch that has changes of its own."""
+        self._write(batch, self._ledger.prepared)
+        self._ledger.prepared = []
+
+    def record(self, changes: Sequence[Change], *, source: str, verb: str, note: str = "") -> int:
+        """Write changes into the transaction's batch; returns it, 0 when there are none.
+
+        What the change is about must have been changed in the same transaction.
+        """
+        if not changes:
+            return 0
+        with self._ledger.transaction():
+            batch, _ = self.open_batch(verb, self.source_id(source), note)
+            self.write_prepared(batch)
+            self._write(batch, changes)
+        return batch
+
+    def apply(self, changes: Sequence[Change], *, source: str, verb: str, note: str = "") -> int:
+        """Make changes of registered subjects, and record them; returns the batch or 0."""
+        with self._ledger.transaction():
+            batch = self.record(changes, source=source, verb=verb, note=note)
+            self._put({(change.subject, change.key): change.after for change in changes})
+        return batch
+
+    def _write(self, batch: int, changes: Sequence[Change]) -> None:
+        self._ledger.run_many(
+            "INSERT INTO change (batch_id, subject, key, before, after, size) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                (batch, c.subject, c.key, to_json(c.before), to_json(c.after), c.size)
+                for c in changes
+            ),
+        )
+
+    # ------------------------------------------------------------------ long work
+
+    def begin(self, verb: str, *, source: str, note: str = "") -> int:
+        """Make a batch for work that takes several transactions; see ``joined``."""
+        with self._ledger.transaction():
+            return self._new_batch(verb, self.source_id(source), note)
+
+    @contextmanager
+    def joined(self, batch_id: int) -> Iterator[None]:
+        """Open a transaction whose changes belong to a batch that was begun before."""
+        with self._ledger.transaction():
+            before, self._ledger.batch = self._ledger.batch, batch_id
+            try:
+                yield
+            finally:
+                self._ledger.batch = before
+
+    def close(self, batch_id: int, note: str) -> bool:
+        """Give a batch that was begun its note; one without changes is dropped (then False)."""
+        with self._ledger.transaction():
+            dropped = self._ledger.run(
+                f"DELETE FROM batch AS b WHERE b.id = ? AND NOT {_NOT_EMPTY}", (batch_id,)
+            )
+            self._ledger.run("UPDATE batch SET note = ? WHERE id = ?", (note, batch_id))
+        return not dropped
+
     # ------------------------------------------------------------------ reading
 
-    def events(self, image_id: int) -> list[Event]:
+    def of_image(self, image_id: int) -> list[Event]:
         """Return the events of an image, oldest first, verdicts on a pair with it included."""
         rows = self._ledger.rows(
             "SELECT e.id, e.batch_id, b.time, s.name, b.verb, e.image_id, "
@@ -140,66 +246,189 @@ class History:
         )
         return [Event(*row) for row in rows]
 
-    def batches(self, limit: int) -> list[dict[str, Any]]:
-        """Return the latest batches, newest first."""
-        names = (*_BATCH, "undone", "undoes", "undone_by", "skipped")
+    def changes(self, batch_id: int, subject: str | None = None) -> list[Change]:
+        """Return the changes of a batch that are no labels and no verdicts, in their order."""
         rows = self._ledger.rows(
-            "SELECT b.id, b.time, b.verb, s.name, b.note, "
-            "(SELECT count(*) FROM event WHERE event.batch_id = b.id), "
-            "b.undone_by IS NOT NULL, b.undoes, b.undone_by, b.skipped "
-            "FROM batch AS b JOIN source AS s ON s.id = b.source_id ORDER BY b.id DESC LIMIT ?",
+            "SELECT subject, key, before, after, size FROM change WHERE batch_id = ?1 "
+            "AND (?2 IS NULL OR subject = ?2) ORDER BY id",
+            (int(batch_id), subject),
+        )
+        return [_change(row) for row in rows]
+
+    def changes_of_image(self, image_id: int) -> list[tuple[int, Change]]:
+        """Return ``(batch, change)`` of an image's file and place, oldest first."""
+        rows = self._ledger.rows(
+            "SELECT batch_id, subject, key, before, after, size FROM ("
+            "SELECT * FROM change WHERE subject IN ('trash', 'keeper', 'index') AND key = ?1 "
+            "UNION ALL SELECT * FROM change WHERE subject = 'arrival' "
+            "AND CAST(key AS INTEGER) <= ?2 AND ?2 <= "
+            "max(coalesce(json_extract(after, '$.through'), 0), "
+            "coalesce(json_extract(before, '$.through'), 0))) ORDER BY id",
+            (str(int(image_id)), int(image_id)),
+        )
+        return [(int(row[0]), _change(row[1:])) for row in rows]
+
+    def batches(self, limit: int = 20) -> list[dict[str, Any]]:
+        """Return the latest batches, newest first; see the port."""
+        rows = self._ledger.rows(
+            f"{_LISTED} WHERE {_NOT_EMPTY} OR b.undoes IS NOT NULL ORDER BY b.id DESC LIMIT ?",
             (limit,),
         )
-        found = [dict(zip(names, row, strict=True)) for row in rows]
+        return self._described(rows)
+
+    def batch(self, batch_id: int) -> dict[str, Any]:
+        """Return one batch as ``batches`` lists it; raises NotFound."""
+        found = self._described(self._ledger.rows(f"{_LISTED} WHERE b.id = ?", (int(batch_id),)))
+        if not found:
+            raise NotFound(f"there is no batch {batch_id}; list them: vernis batches")
+        return found[0]
+
+    def _described(self, rows: Sequence[Any]) -> list[dict[str, Any]]:
+        found = [dict(zip(_BATCH, row, strict=True)) for row in rows]
+        counts: dict[int, dict[str, int]] = {batch["id"]: {} for batch in found}
+        with self._ledger.listed(counts):
+            for number, subject, count in self._ledger.rows(_COUNTS):
+                counts[number][subject] = int(count)
         for batch in found:
             batch["undone"] = bool(batch["undone"])
+            batch["changes"] = dict(sorted(counts[batch["id"]].items()))
+            batch["events"] = sum(counts[batch["id"]].values())
         return found
+
+    def latest(self, *, imports: bool = False) -> int:
+        """Return the latest decision that is not undone; see the port."""
+        left_out = () if imports else IMPORTS
+        row = self._ledger.row(
+            "SELECT max(b.id) FROM batch AS b JOIN source AS s ON s.id = b.source_id "
+            f"WHERE b.undone_by IS NULL AND {_DECISION} "
+            f"AND b.verb NOT IN ({', '.join('?' * len(left_out))})",
+            left_out,
+        )
+        if row is None or row[0] is None:
+            raise NotFound(self._say_nothing_to_undo(imports))
+        return int(row[0])
+
+    def _say_nothing_to_undo(self, imports: bool) -> str:
+        if not imports:
+            try:
+                other = self.batch(self.latest(imports=True))
+            except NotFound:
+                pass
+            else:
+                return (
+                    f"there is no decision to undo; the latest {other['verb']} is batch "
+                    f"{other['id']}: vernis undo {other['id']}"
+                )
+        return "there is nothing to undo"
+
+    def latest_undone(self) -> int:
+        """Return the latest undo that holds; see the port."""
+        row = self._ledger.row(
+            "SELECT max(b.id) FROM batch AS b JOIN batch AS o ON o.id = b.undoes "
+            "WHERE o.undone_by = b.id AND b.undone_by IS NULL AND o.undoes IS NULL"
+        )
+        if row is None or row[0] is None:
+            raise NotFound("there is nothing to do again: nothing is undone")
+        undoing = int(row[0])
+        left_out = ", ".join("?" * len(IMPORTS))
+        later = self._ledger.row(
+            "SELECT max(b.id) FROM batch AS b JOIN source AS s ON s.id = b.source_id "
+            f"WHERE {_DECISION} AND b.id > ? AND b.verb NOT IN ({left_out})",
+            (undoing, *IMPORTS),
+        )
+        if later is not None and later[0] is not None:
+            raise NotFound(
+                f"a decision was taken after the last undo (batch {later[0]}); to do the undone "
+                f"again all the same: vernis undo {undoing}"
+            )
+        return undoing
 
     # ------------------------------------------------------------------ undoing
 
-    def undo(self, batch_id: int | None) -> int:
-        """Append the inverse of a batch; returns the new batch."""
+    def undo(self, batch_id: int | None = None) -> int:
+        """Append the inverse of a batch; returns the new batch. See the port."""
         with self._ledger.transaction():
-            wanted = self._latest() if batch_id is None else int(batch_id)
+            wanted = self.latest() if batch_id is None else int(batch_id)
+            if self.changes(wanted, MOVED_FILES):
+                raise UsageError(
+                    f"batch {wanted} moved files, which have to be moved back: vernis undo {wanted}"
+                )
+            undoing = self.begin_undo(wanted)
+            self.finish_undo(wanted, undoing)
+        return undoing
+
+    def begin_undo(self, batch_id: int) -> int:
+        """Return a batch for the inverse of a batch; see the port."""
+        with self._ledger.transaction():
             row = self._ledger.row(
-                "SELECT verb, source_id, undone_by FROM batch WHERE id = ?", (wanted,)
+                "SELECT verb, source_id, undone_by FROM batch WHERE id = ?", (int(batch_id),)
             )
             if row is None:
-                raise NotFound(f"there is no batch {wanted}")
+                raise NotFound(f"there is no batch {batch_id}; list them: vernis batches")
             verb, source_id, undone_by = row
             if undone_by is not None:
                 raise UsageError(
-                    f"batch {wanted} is undone already; undo batch {undone_by} to get it back"
+                    f"batch {batch_id} is undone already; undo batch {undone_by} to get it back"
                 )
-            kept, cells = self._plan(wanted)
-            if kept and kept == cells:
+            begun = self._ledger.row(
+                "SELECT max(id) FROM batch WHERE undoes = ? AND undone_by IS NULL", (int(batch_id),)
+            )
+            if begun is not None and begun[0] is not None:
+                return int(begun[0])
+            return self._new_batch(
+                "undo", source_id, f"undo of batch {batch_id} ({verb})", undoes=int(batch_id)
+            )
+
+    def finish_undo(self, batch_id: int, undoing: int, skipped: int = 0) -> None:
+        """Undo the rest of a batch, and note that it is undone; see the port."""
+        with self.joined(undoing):
+            kept, cells = self._undo_statements(batch_id, undoing)
+            others_kept, others = self._undo_changes(batch_id, undoing)
+            kept += others_kept
+            if kept and kept == cells + others:
                 raise UsageError(
-                    f"batch {wanted}: all that it changed was changed again later; "
+                    f"batch {batch_id}: all that it changed was changed again later; "
                     "undo the later batches first"
                 )
-            note = f"undo of batch {wanted} ({verb})"
-            note += f"; {kept} later changes kept" if kept else ""
-            undoing = self._new_batch("undo", source_id, note, undoes=wanted)
-            self._ledger.run(_APPLY[0], (undoing,))
-            for statement in _APPLY[1:]:
-                self._ledger.run(statement)
-            for (taxonomy_id,) in self._ledger.rows(
-                "SELECT DISTINCT taxonomy_id FROM temp.reversal WHERE class_id IS NOT NULL"
-            ):
-                self._ledger.touch(f"labels:{taxonomy_id}")
-            self._ledger.run("UPDATE batch SET skipped = ? WHERE id = ?", (kept, undoing))
-            self._ledger.run("DELETE FROM temp.reversal")
-            self._mark(wanted, undoing)
-        return undoing
+            self._ledger.run(
+                "UPDATE batch SET skipped = ?1, note = note || ?2 WHERE id = ?3",
+                (kept + skipped, f"; {kept} later changes kept" if kept else "", undoing),
+            )
+            self._mark(batch_id, undoing)
 
-    def _latest(self) -> int:
-        row = self._ledger.row(
-            "SELECT max(b.id) FROM batch AS b JOIN source AS s ON s.id = b.source_id "
-            "WHERE b.undone_by IS NULL AND b.undoes IS NULL AND s.rank > 0"
-        )
-        if row is None or row[0] is None:
-            raise NotFound("there is nothing to undo")
-        return int(row[0])
+    def _undo_statements(self, batch_id: int, undoing: int) -> tuple[int, int]:
+        """Take labels and verdicts back; returns how many were kept, of how many."""
+        kept, cells = self._plan(batch_id)
+        self._ledger.run(_APPLY[0], (undoing,))
+        for statement in _APPLY[1:]:
+            self._ledger.run(statement)
+        for (taxonomy_id,) in self._ledger.rows(
+            "SELECT DISTINCT taxonomy_id FROM temp.reversal WHERE class_id IS NOT NULL"
+        ):
+            self._ledger.touch(f"labels:{taxonomy_id}")
+        self._ledger.run("DELETE FROM temp.reversal")
+        return kept, cells
+
+    def _undo_changes(self, batch_id: int, undoing: int) -> tuple[int, int]:
+        """Put the earlier states of other things back; returns how many were kept, of how many."""
+        rows = self._ledger.rows(_CHANGED, (batch_id, MOVED_FILES))
+        found = [_change(row) for row in rows]
+        kept: set[tuple[str, str]] = set()
+        for name in {change.subject for change in found}:
+            expected = {change.key: change.after for change in found if change.subject == name}
+            kept |= {(name, key) for key in self._subjects[name].differing(expected)}
+        inverse = [
+            Change(change.subject, change.key, change.after, change.before, change.size)
+            for change in found
+            if (change.subject, change.key) not in kept
+        ]
+        self._write(undoing, inverse)
+        self._put({(change.subject, change.key): change.after for change in inverse})
+        return len(kept), len(found)
+
+    def _put(self, states: Mapping[tuple[str, str], Any]) -> None:
+        for name in dict.fromkeys(subject for subject, _ in states):
+            self._subjects[name].put({key: v for (s, key), v in states.items() if s == name})
 
     def _plan(self, batch_id: int) -> tuple[int, int]:
         """Fill ``temp.reversal``; return how many of its cells are to be kept, and how many."""
@@ -228,3 +457,8 @@ class History:
             row = self._ledger.row("SELECT undoes FROM batch WHERE id = ?", (target,))
             by = target if by is None else None
             target = row[0] if row is not None else None
+
+
+def _change(row: Sequence[Any]) -> Change:
+    subject, key, before, after, size = row
+    return Change(subject, key, json.loads(before), json.loads(after), int(size))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from vernis.adapters.catalog import proposals
-from vernis.adapters.catalog.history import History
+from vernis.adapters.catalog.history import SqliteHistory
 from vernis.adapters.catalog.ledger import Ledger, Row
 from vernis.adapters.catalog.storage import to_json
 from vernis.domain.errors import InvalidValue, NotFound
@@ -31,28 +31,34 @@ ON CONFLICT (key) DO UPDATE SET
   score = excluded.score, flagged = excluded.flagged, evidence = excluded.evidence
 WHERE score <> excluded.score OR flagged <> excluded.flagged OR evidence <> excluded.evidence
 """
+# Of a taxonomy that was removed nothing is suspected.
+_KNOWN = """
+AND i.taxonomy NOT IN (
+  SELECT name FROM taxonomy WHERE removed = 1 EXCEPT SELECT name FROM taxonomy WHERE removed = 0)
+"""
 # The issue comes first: its index gives the worst ones without a look at the rest.
-_SELECT = """
+_SELECT = f"""
 SELECT i.kind, i.image_id, i.score, i.flagged, i.taxonomy, i.label, coalesce(i.other_id, 0),
   i.evidence, coalesce(v.verdict, 'open'), i.id
-FROM issue AS i {by}
+FROM issue AS i {{by}}
 CROSS JOIN image AS m ON m.id = i.image_id
   AND m.state = CASE i.kind WHEN 'broken' THEN 'unreadable' ELSE 'present' END
 LEFT JOIN image AS o ON o.id = i.other_id
 LEFT JOIN verdict AS v ON v.key = i.key
-WHERE (o.id IS NULL OR o.state = 'present') {condition}
-ORDER BY {order} LIMIT ?
+WHERE (o.id IS NULL OR o.state = 'present') {_KNOWN} {{condition}}
+ORDER BY {{order}} LIMIT ?
 """
 _SCATTERED = 100  # rows in a row that take as long as one that lies anywhere
 # Counted by indexes alone: images that are not there are few, and so are verdicts, which stand in
 # no index of issues and are taken from the other side.
-_COUNTED = """
+_COUNTED = f"""
 WHERE CASE i.kind WHEN 'broken' THEN i.image_id IN (
     SELECT id FROM image WHERE state = 'unreadable')
   ELSE i.image_id NOT IN (
     SELECT id FROM image WHERE state IN ('unreadable', 'vanished', 'trashed')) END
   AND (i.other_id IS NULL OR i.other_id NOT IN (
     SELECT id FROM image WHERE state IN ('unreadable', 'vanished', 'trashed')))
+{_KNOWN}
 """
 _ORDERS = {
     "score": "i.score",
@@ -100,7 +106,7 @@ _VERBS: dict[Verdict, str] = {"accepted": "accept", "dismissed": "dismiss", "ope
 class SqliteIssueStore:
     """``IssueStore`` over the ledger."""
 
-    def __init__(self, ledger: Ledger, history: History) -> None:
+    def __init__(self, ledger: Ledger, history: SqliteHistory) -> None:
         self._ledger = ledger
         self._history = history
         ledger.run(

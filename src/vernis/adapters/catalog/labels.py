@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vernis.adapters.catalog.effective import effective_labels
-from vernis.adapters.catalog.history import History
+from vernis.adapters.catalog.history import SqliteHistory
 from vernis.adapters.catalog.ledger import Ledger, Row
-from vernis.domain.errors import NotFound, UsageError
-from vernis.domain.types import Event, FillCount, LabelMatrix, Statement, Taxonomy
+from vernis.adapters.catalog.subjects import ATTRIBUTES, MADE
+from vernis.domain.errors import InvalidValue, NotFound, UsageError
+from vernis.domain.history import Change
+from vernis.domain.types import FillCount, LabelMatrix, Statement, Taxonomy
 
 # Of several statements on one cell the last one counts, …
 _LAST_SAID = """
@@ -85,7 +87,7 @@ WHERE a.rank > 0 AND s.state = 'yes'
 class SqliteLabelStore:
     """``LabelStore`` over the ledger."""
 
-    def __init__(self, ledger: Ledger, history: History) -> None:
+    def __init__(self, ledger: Ledger, history: SqliteHistory) -> None:
         self._ledger = ledger
         self._history = history
         ledger.run(
@@ -106,24 +108,46 @@ class SqliteLabelStore:
 
     def taxonomy(self, name: str) -> Taxonomy:
         """Return it; raises NotFound that lists the names there are."""
-        taxonomy_id, kind, closed, origin = self._find(name)
+        taxonomy_id, kind, closed, origin, description, ignored = self._find(name)
         classes = self._ledger.rows("SELECT name FROM class WHERE taxonomy_id = ?", (taxonomy_id,))
-        return Taxonomy(name, kind, tuple(sorted(row[0] for row in classes)), bool(closed), origin)
+        return Taxonomy(
+            name,
+            kind,
+            tuple(sorted(row[0] for row in classes)),
+            bool(closed),
+            origin,
+            description=description,
+            ignored=bool(ignored),
+        )
 
     def define(self, taxonomy: Taxonomy) -> Taxonomy:
         """Create the taxonomy or add its missing classes; returns the stored one.
 
-        A taxonomy once declared ``closed`` stays so. Raises UsageError when the stored one is of
-        the other kind.
+        A taxonomy once declared ``closed`` stays so. That it was made or closed belongs to the
+        batch of the transaction, if that changes labels too. Raises UsageError when the stored
+        one is of the other kind.
         """
         with self._ledger.transaction():
-            self._ledger.run(
-                "INSERT INTO taxonomy (name, kind, closed, origin) VALUES (?, ?, ?, ?) "
-                "ON CONFLICT (name) DO UPDATE SET closed = max(closed, excluded.closed), "
-                "origin = CASE origin WHEN '' THEN excluded.origin ELSE origin END",
-                (taxonomy.name, taxonomy.kind, int(taxonomy.closed), taxonomy.origin),
+            known = self._ledger.row(
+                "SELECT id, closed FROM taxonomy WHERE name = ? AND removed = 0", (taxonomy.name,)
             )
-            taxonomy_id, kind, _, _ = self._find(taxonomy.name)
+            self._ledger.run(
+                "INSERT INTO taxonomy (name, kind, closed, origin, description) "
+                "VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT (name) WHERE removed = 0 DO UPDATE SET "
+                "closed = max(closed, excluded.closed), "
+                "origin = CASE origin WHEN '' THEN excluded.origin ELSE origin END, "
+                "description = CASE description WHEN '' THEN excluded.description "
+                "ELSE description END",
+                (
+                    taxonomy.name,
+                    taxonomy.kind,
+                    int(taxonomy.closed),
+                    taxonomy.origin,
+                    taxonomy.description,
+                ),
+            )
+            taxonomy_id, kind, *_ = self._find(taxonomy.name)
             if kind != taxonomy.kind:
                 raise UsageError(
                     f"taxonomy '{taxonomy.name}' is {kind}-label already and cannot become "
@@ -133,14 +157,52 @@ class SqliteLabelStore:
                 "INSERT OR IGNORE INTO class (taxonomy_id, name) VALUES (?, ?)",
                 ((taxonomy_id, name) for name in taxonomy.classes),
             )
+            if known is None:
+                self._history.prepare(Change("taxonomy", f"{taxonomy_id}.{MADE}", False, True))
+            elif taxonomy.closed and not known[1]:
+                self._history.prepare(Change("taxonomy", f"{taxonomy_id}.closed", False, True))
         return self.taxonomy(taxonomy.name)
 
+    def change_taxonomy(
+        self, name: str, attributes: Mapping[str, Any], *, source: str, verb: str, note: str = ""
+    ) -> int:
+        """Change attributes of a taxonomy, as one batch; see the port."""
+        for attribute, value in attributes.items():
+            if attribute not in ATTRIBUTES:
+                raise InvalidValue(
+                    f"expected an attribute of {', '.join(ATTRIBUTES)}, got {attribute!r}"
+                )
+            kind = str if attribute in ("name", "kind", "description") else bool
+            if not isinstance(value, kind):
+                raise InvalidValue(f"expected {attribute} to be {kind.__name__}, got {value!r}")
+        with self._ledger.transaction():
+            taxonomy_id = self._find(name)[0]
+            row = self._ledger.row(
+                f"SELECT {', '.join(ATTRIBUTES)} FROM taxonomy WHERE id = ?", (taxonomy_id,)
+            )
+            now = dict(zip(ATTRIBUTES, row or (), strict=True))
+            # The value object refuses a blank name and an unknown kind.
+            Taxonomy(attributes.get("name", name), attributes.get("kind", now["kind"]))
+            changes = [
+                Change(
+                    "taxonomy",
+                    f"{taxonomy_id}.{attribute}",
+                    bool(now[attribute]) if isinstance(value, bool) else now[attribute],
+                    value,
+                )
+                for attribute, value in attributes.items()
+                if now[attribute] != value
+            ]
+            return self._history.apply(changes, source=source, verb=verb, note=note)
+
     def _taxonomy_rows(self) -> list[Row]:
-        return self._ledger.rows("SELECT name FROM taxonomy ORDER BY name")
+        return self._ledger.rows("SELECT name FROM taxonomy WHERE removed = 0 ORDER BY name")
 
     def _find(self, name: str) -> Row:
         row = self._ledger.row(
-            "SELECT id, kind, closed, origin FROM taxonomy WHERE name = ?", (name,)
+            "SELECT id, kind, closed, origin, description, ignored FROM taxonomy "
+            "WHERE name = ? AND removed = 0",
+            (name,),
         )
         if row is None:
             names = ", ".join(str(r[0]) for r in self._taxonomy_rows()) or "none yet"
@@ -200,7 +262,7 @@ class SqliteLabelStore:
             assert present is not None
             found = self._ledger.rows(
                 "SELECT id, name, (SELECT count(*) FROM class WHERE taxonomy_id = taxonomy.id) "
-                "FROM taxonomy ORDER BY name"
+                "FROM taxonomy WHERE removed = 0 ORDER BY name"
             )
             counts = {}
             for taxonomy_id, name, n_classes in found:
@@ -260,6 +322,7 @@ class SqliteLabelStore:
             "SELECT source.name, count(*) FROM statement AS s "
             "JOIN source ON source.id = s.source_id "
             "WHERE s.image_id NOT IN (SELECT id FROM image WHERE state <> 'present') "
+            "AND s.taxonomy_id NOT IN (SELECT id FROM taxonomy WHERE removed = 1) "
             "GROUP BY source.id ORDER BY source.rank DESC, source.name"
         )
         return {str(name): int(count) for name, count in rows}
@@ -281,7 +344,7 @@ class SqliteLabelStore:
         Raises NotFound for an unknown class or image.
         """
         with self._ledger.transaction():
-            taxonomy_id, kind, _, _ = self._find(name)
+            taxonomy_id, kind, *_ = self._find(name)
             self._fill_incoming(name, taxonomy_id, kind, statements)
             return self._write(taxonomy_id, kind, source, verb, note)
 
@@ -290,7 +353,7 @@ class SqliteLabelStore:
     ) -> int:
         """Like ``record``, and withdraw what the source said before and does not say now."""
         with self._ledger.transaction():
-            taxonomy_id, kind, _, _ = self._find(name)
+            taxonomy_id, kind, *_ = self._find(name)
             self._fill_incoming(name, taxonomy_id, kind, statements)
             self._ledger.run(_WITHDRAW_REST, (taxonomy_id, self._history.source_id(source)))
             return self._write(taxonomy_id, kind, source, verb, note)
@@ -353,6 +416,7 @@ class SqliteLabelStore:
         assert mark is not None
         changed = self._ledger.run(_WRITE_EVENTS, (*place, batch))
         if changed:
+            self._history.write_prepared(batch)
             self._ledger.run(_WITHDRAW, place)
             self._ledger.run(_STATE, (*place, batch, mark[0]))
             self._ledger.touch(f"labels:{taxonomy_id}")
@@ -360,30 +424,6 @@ class SqliteLabelStore:
             self._history.drop_batch(batch)
         self._ledger.run("DELETE FROM temp.incoming")
         return batch if changed else 0
-
-    # ------------------------------------------------------------------ history
-
-    def history(self, image_id: int) -> list[Event]:
-        """Return the events of an image, oldest first."""
-        return self._history.events(image_id)
-
-    def batches(self, limit: int = 20) -> list[dict[str, Any]]:
-        """Return the latest batches, newest first.
-
-        Each holds id, time, verb, source, note, events, undone, undoes (the batch that it undoes),
-        undone_by and skipped (how many cells an undo left because they were changed later).
-        """
-        return self._history.batches(limit)
-
-    def undo(self, batch_id: int | None = None) -> int:
-        """Append the inverse of a batch; returns the new batch.
-
-        By default of the latest batch that is not undone, is no undo itself and is not a model's.
-        Undoing an undo brings the changes back. What was changed again later is left as it is and
-        counted as ``skipped``; where that is all, UsageError is raised. In a single taxonomy that
-        holds for an image as a whole.
-        """
-        return self._history.undo(batch_id)
 
 
 def _no_class(name: str, labels: set[str]) -> NotFound:

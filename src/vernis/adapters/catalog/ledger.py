@@ -18,6 +18,7 @@ from vernis.adapters.catalog.columns import Column, ColumnKind
 from vernis.adapters.catalog.locking import Lock, ThreadLock, WriterLock
 from vernis.adapters.catalog.storage import translated_sqlite, translating
 from vernis.domain.errors import CatalogError, StorageError
+from vernis.domain.history import Change
 
 FILE_NAME = "catalog.sqlite"
 LOCK_NAME = "writer.lock"
@@ -53,6 +54,7 @@ class Ledger:
         self.folder = folder
         self.path = folder / FILE_NAME
         self.batch: int | None = None  # the batch that the current transaction writes to
+        self.prepared: list[Change] = []  # changes that wait for the transaction's batch
         self._connection = connection
         self._guard = threading.RLock()
         self._depth = 0
@@ -187,7 +189,7 @@ class Ledger:
         with self._guard:
             outermost = self._depth == 0
             name = f"level{self._depth}"
-            batch = self.batch
+            batch, prepared = self.batch, list(self.prepared)
             self.run("BEGIN IMMEDIATE" if outermost else f"SAVEPOINT {name}")
             self._depth += 1
             try:
@@ -199,12 +201,12 @@ class Ledger:
                     self._roll_back("ROLLBACK")
                 else:
                     self._roll_back(f"ROLLBACK TO {name}", f"RELEASE {name}")
-                self.batch = batch
+                self.batch, self.prepared = batch, prepared
                 raise
             finally:
                 self._depth -= 1
                 if outermost:
-                    self.batch = None
+                    self.batch, self.prepared = None, []
 
     def _roll_back(self, *statements: str) -> None:
         if self._connection.in_transaction:

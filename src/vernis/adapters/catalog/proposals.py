@@ -155,7 +155,7 @@ def suggestions(ledger: Ledger, taxonomy: str) -> list[Suggestion]:
 
 
 def _taxonomy_id(ledger: Ledger, name: str) -> int:
-    row = ledger.row("SELECT id FROM taxonomy WHERE name = ?", (name,))
+    row = ledger.row("SELECT id FROM taxonomy WHERE name = ? AND removed = 0", (name,))
     if row is None:
         raise NotFound(f"there is no taxonomy '{name}'")
     return int(row[0])

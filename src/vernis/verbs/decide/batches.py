@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,6 +30,7 @@ class BatchRow:
     source: Annotated[str, "who made them"]
     note: str
     events: Annotated[int, "changes"]
+    changes: Annotated[Mapping[str, int], "how many of what: label, verdict, trash, taxonomy…"]
     undone: Annotated[bool, "whether it was taken back"]
     undoes: Annotated[int | None, "the batch that it takes back"]
     undone_by: Annotated[int | None, "the batch that took it back"]
@@ -44,7 +46,7 @@ class Result:
 
 def work(session: Session, settings: Settings) -> Result:
     """Return the latest batches of changes, newest first."""
-    return Result(tuple(BatchRow(**row) for row in session.catalog.labels.batches(settings.limit)))
+    return Result(tuple(BatchRow(**row) for row in session.catalog.history.batches(settings.limit)))
 
 
 def show(result: Result, settings: Settings, screen: Screen) -> None:

@@ -58,7 +58,7 @@ def work(session: Session, settings: Settings) -> Result:
                 after=event.after,
                 note=event.note,
             )
-            for event in session.catalog.labels.history(record.id)
+            for event in session.catalog.history.of_image(record.id)
         )
     )
 

@@ -33,15 +33,9 @@ class Result:
 
 def work(session: Session, settings: Settings) -> Result:
     """Append the inverse of a batch; raises NotFound."""
-    labels = session.catalog.labels
-    inverse = labels.undo(settings.batch)
-    row = next((row for row in labels.batches(100) if row["id"] == inverse), {"id": inverse})
-    return Result(
-        id=inverse,
-        undoes=row.get("undoes"),
-        events=row.get("events", 0),
-        skipped=row.get("skipped", 0),
-    )
+    history = session.catalog.history
+    row = history.batch(history.undo(settings.batch))
+    return Result(id=row["id"], undoes=row["undoes"], events=row["events"], skipped=row["skipped"])
 
 
 def show(result: Result, settings: Settings, screen: Screen) -> None:

@@ -48,7 +48,7 @@ def words_fingerprint(session: Session) -> str:
     """Return what changes whenever the words of the present images may have changed."""
     images = [(image.id, image.uri, image.content_hash) for image in session.images()]
     # Every change of a label is a batch, an undo is one too.
-    latest = session.catalog.labels.batches(1)
+    latest = session.catalog.history.batches(1)
     return fingerprint(images, latest[0]["id"] if latest else 0)
 
 

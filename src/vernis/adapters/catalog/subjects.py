@@ -1,0 +1,239 @@
+"""What a change can be about, and how an earlier state of it is put back.
+
+A subject is one class here and one entry in ``SUBJECTS``; its changes are written with
+``History.record`` and undone with the batch that they belong to.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from vernis.adapters.catalog.ledger import Ledger
+from vernis.adapters.catalog.storage import to_json
+from vernis.domain.errors import UsageError
+
+ATTRIBUTES = ("name", "kind", "closed", "ignored", "removed", "description")
+"""What can be changed of a taxonomy."""
+MADE = "made"
+"""Key of the change that made a taxonomy; undone only while no source says anything in it."""
+
+NAMES = "taxonomy:names"
+"""Mark of the ledger: a taxonomy was renamed or removed, which its issues follow."""
+
+_PLACE = ("uri", "content_hash", "state")
+IMAGE_COLUMNS = (
+    *("uri", "content_hash", "size", "mtime_ns", "width", "height", "format"),
+    *("state", "reason", "split", "metadata"),
+)
+"""What a change of an indexed image holds."""
+
+
+class Subject(Protocol):
+    """One kind of thing that changes."""
+
+    def differing(self, expected: Mapping[str, Any]) -> set[str]:
+        """Return the keys whose state is not the expected one (any more)."""
+        ...
+
+    def put(self, states: Mapping[str, Any]) -> None:
+        """Make these the states; raises UsageError where that cannot be."""
+        ...
+
+
+class TaxonomyAttributes:
+    """Attributes of taxonomies; a key is ``ID.ATTRIBUTE``."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def differing(self, expected: Mapping[str, Any]) -> set[str]:
+        """Return the attributes that have another value."""
+        return {key for key, value in expected.items() if self._now(key) != value}
+
+    def _now(self, key: str) -> Any:
+        number, _, name = key.partition(".")
+        if name == MADE:
+            row = self._ledger.row(
+                "SELECT removed, EXISTS (SELECT 1 FROM statement WHERE taxonomy_id = ?1) "
+                "FROM taxonomy WHERE id = ?1",
+                (int(number),),
+            )
+            assert row is not None
+            return "used" if row[1] and not row[0] else not row[0]
+        row = self._ledger.row(f"SELECT {_column(name)} FROM taxonomy WHERE id = ?", (int(number),))
+        assert row is not None
+        return bool(row[0]) if isinstance(row[0], int) else row[0]
+
+    def put(self, states: Mapping[str, Any]) -> None:
+        """Set attributes; a name that another taxonomy has is refused."""
+        for key, value in states.items():
+            number, _, name = key.partition(".")
+            if name == MADE:
+                name, value = "removed", not value
+            self._set(int(number), _column(name), value)
+
+    def _set(self, number: int, column: str, value: Any) -> None:
+        row = self._ledger.row("SELECT name, removed FROM taxonomy WHERE id = ?", (number,))
+        assert row is not None
+        old, removed = row
+        new = value if column == "name" else old
+        here = not (value if column == "removed" else removed)
+        if here and column in ("name", "removed") and (new != old or removed):
+            self._refuse_taken(number, new)
+        self._ledger.run(f"UPDATE taxonomy SET {column} = ? WHERE id = ?", (value, number))
+        self._ledger.touch(NAMES)
+        if new != old and not removed:
+            self._rename_in_words(old, new)
+
+    def _refuse_taken(self, number: int, name: str) -> None:
+        taken = self._ledger.row(
+            "SELECT 1 FROM taxonomy WHERE name = ? AND removed = 0 AND id <> ?", (name, number)
+        )
+        if taken is not None:
+            raise UsageError(f"another taxonomy is named '{name}' now; rename that one first")
+
+    def _rename_in_words(self, old: str, new: str) -> None:
+        """Write the new name into what knows a taxonomy by its name: issues, verdicts, models."""
+        for table in ("issue", "verdict"):
+            rows = self._ledger.rows(f"SELECT id, key FROM {table} WHERE taxonomy = ?", (old,))
+            renamed = []
+            for number, key in rows:
+                parts = json.loads(key)
+                parts[1] = new
+                renamed.append((to_json(parts), new, number))
+            self._ledger.run_many(
+                f"UPDATE OR IGNORE {table} SET key = ?, taxonomy = ? WHERE id = ?", renamed
+            )
+        self._ledger.run("UPDATE model SET taxonomy = ? WHERE taxonomy = ?", (new, old))
+
+
+class ChosenKeepers:
+    """Images that a person chose to keep; a key is an image's id, a state true or false."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def differing(self, expected: Mapping[str, Any]) -> set[str]:
+        """Return the images that are kept and should not be, or the other way round."""
+        kept = {str(row[0]) for row in self._ledger.rows("SELECT image_id FROM kept")}
+        return {key for key, value in expected.items() if (key in kept) != value}
+
+    def put(self, states: Mapping[str, Any]) -> None:
+        """Keep images or not, by the transaction's batch."""
+        for key, keep in states.items():
+            if keep:
+                self._ledger.run(
+                    "INSERT OR REPLACE INTO kept (image_id, batch_id) VALUES (?, ?)",
+                    (int(key), self._ledger.batch),
+                )
+            else:
+                self._ledger.run("DELETE FROM kept WHERE image_id = ?", (int(key),))
+
+
+class IndexedImages:
+    """Images that an indexing found changed, moved or gone; a state holds ``IMAGE_COLUMNS``."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def differing(self, expected: Mapping[str, Any]) -> set[str]:
+        """Return the images that have another place, content or state."""
+        with self._ledger.listed(int(key) for key in expected):
+            rows = self._ledger.rows(
+                f"SELECT id, {', '.join(_PLACE)} FROM temp.listed CROSS JOIN image "
+                "ON image.id = listed.value"
+            )
+        now = {str(number): tuple(place) for number, *place in rows}
+        return {
+            key
+            for key, state in expected.items()
+            if now.get(key) != tuple(state[name] for name in _PLACE)
+        }
+
+    def put(self, states: Mapping[str, Any]) -> None:
+        """Give images their former places and contents; raises UsageError for a taken place."""
+        # Names are freed before they are given anew: two images may have swapped theirs.
+        self._ledger.run_many(
+            "UPDATE image SET state = 'vanished' WHERE id = ?", ((int(key),) for key in states)
+        )
+        for key, state in states.items():
+            taken = self._ledger.row(
+                "SELECT uri FROM image WHERE uri = ? AND id <> ? "
+                "AND state IN ('present', 'unreadable')",
+                (state["uri"], int(key)),
+            )
+            if taken is not None and state["state"] in ("present", "unreadable"):
+                raise UsageError(f"{taken[0]}: another image lies there now; undo that one first")
+            columns = ", ".join(f"{name} = ?" for name in IMAGE_COLUMNS)
+            self._ledger.run(
+                f"UPDATE image SET {columns} WHERE id = ?",
+                (*(state[name] for name in IMAGE_COLUMNS), int(key)),
+            )
+
+
+class ArrivedImages:
+    """Ranges of images that an indexing met for the first time.
+
+    A key is the id of the first one; a state is None (not there) or ``{"through": last id}``.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def differing(self, expected: Mapping[str, Any]) -> set[str]:
+        """Return nothing: of a range those images are taken that are as they should be."""
+        return set()
+
+    def put(self, states: Mapping[str, Any]) -> None:
+        """Let images vanish, or bring them back where their place is free."""
+        for key, state in states.items():
+            if state is None:
+                row = self._ledger.row(
+                    "SELECT json_extract(after, '$.through') FROM change "
+                    "WHERE subject = 'arrival' AND key = ? AND after <> 'null'",
+                    (key,),
+                )
+                assert row is not None
+                self._ledger.run(
+                    "UPDATE image SET state = 'vanished' "
+                    "WHERE id BETWEEN ? AND ? AND state IN ('present', 'unreadable')",
+                    (int(key), row[0]),
+                )
+            else:
+                self._ledger.run(
+                    "UPDATE image SET state = iif(reason = '', 'present', 'unreadable') "
+                    "WHERE id BETWEEN ? AND ? AND state = 'vanished' AND NOT EXISTS ("
+                    "SELECT 1 FROM image AS other WHERE other.uri = image.uri "
+                    "AND other.id <> image.id AND other.state IN ('present', 'unreadable'))",
+                    (int(key), state["through"]),
+                )
+
+
+SUBJECTS: Mapping[str, Callable[[Ledger], Subject]] = {
+    "taxonomy": TaxonomyAttributes,
+    "keeper": ChosenKeepers,
+    "index": IndexedImages,
+    "arrival": ArrivedImages,
+}
+
+
+def _column(name: str) -> str:
+    """Return the column of an attribute (never text from outside)."""
+    return ATTRIBUTES[ATTRIBUTES.index(name)]
+
+
+def ranges(ids: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the runs of consecutive numbers, each with its first and last.
+
+    >>> ranges([3, 4, 5, 9])
+    [(3, 5), (9, 9)]
+    """
+    found: list[tuple[int, int]] = []
+    for number in sorted(ids):
+        if found and found[-1][1] == number - 1:
+            found[-1] = (found[-1][0], number)
+        else:
+            found.append((number, number))
+    return found
