@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from vernis.domain.documents import to_document
 from vernis.domain.errors import UsageError
 from vernis.domain.types import Issue
 from vernis.report.wording import counted
@@ -186,6 +187,7 @@ def frame(session: Session, settings: Settings) -> pd.DataFrame:
     """Return one row a labelled image: is_label_issue, label_score, change, given, suggested, …
 
     ``given`` and ``suggested`` are texts in a single taxonomy, lists of texts in a multi one.
+    ``attrs["judgement"]`` holds the estimate of how many labels are wrong, as a dictionary.
     """
     import pandas as pd
 
@@ -207,7 +209,8 @@ def frame(session: Session, settings: Settings) -> pd.DataFrame:
         for row in result.rows
     ]
     found = pd.DataFrame(table, columns=columns).set_index("image")
-    found.attrs["judgement"] = result.judgement
+    # As a plain document: pandas writes ``attrs`` into Parquet files and pickles.
+    found.attrs["judgement"] = to_document(result.judgement)
     return found
 
 
