@@ -301,3 +301,19 @@ def test_rows_of_the_table_are_found_by_id(labelled: Catalog) -> None:
     assert part.hashes.tolist() == [b"hash-a", b"hash-d"]
     assert part.states.equal("present").tolist() == [True, True]
     assert part.states.equal("trashed").tolist() == [False, False]
+
+
+def test_an_image_is_found_in_another_unicode_form(catalog: Catalog, tmp_path: Path) -> None:
+    catalog.images.set_root(tmp_path)
+    found = [FoundFile("fo\u0308to/cafe\u0301.jpg", "a", 10, 1), FoundFile("x\xe9.jpg", "b", 10, 1)]
+    catalog.images.apply_index([*found, FoundFile("xe\u0301.jpg", "c", 10, 1)], complete=True)
+    for text in (
+        "f\xf6to/caf\xe9.jpg",
+        "f\xf6to/cafe\u0301.jpg",
+        str(tmp_path / "f\xf6to/caf\xe9.jpg"),
+    ):
+        assert catalog.images.find(text).content_hash == "a"
+    assert catalog.images.find("x\xe9.jpg").content_hash == "b"
+    assert catalog.images.find("xe\u0301.jpg").content_hash == "c"
+    with pytest.raises(NotFound):
+        catalog.images.find("f\xf6to/Caf\xe9.jpg")

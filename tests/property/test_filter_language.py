@@ -69,7 +69,9 @@ TABLE = FilterTable(
     len(IMAGES),
     numbers={"width": np.array([image["width"] for image in IMAGES])},
     dates={"taken": [image["taken"] for image in IMAGES]},
-    texts={"name": [image["name"] for image in IMAGES]},
+    positive=["width"],
+    texts={"name": [image["name"] for image in IMAGES], "format": ["JPEG"] * 4},
+    choices={"format": ["JPEG", "PNG"]},
     folders={"folder": ["", "x", "x/y", "xy"]},
     marks={"issue": {"blurry": np.array([True, False, False, True])}},
     taxonomies={
@@ -197,6 +199,14 @@ def test_blanks_quotes_and_spellings():
         ("brnd:absolut", 0, "no field or taxonomy 'brnd'; did you mean brand?"),
         ("width>3 and brand:absolute", 18, "in brand; did you mean Absolut?"),
         ("label:zzz", 6, "there are: Absolut, Skyy, skyy blue"),
+        ("taken>2020-13", 6, "there is no date 2020-13; months go to 12"),
+        ("taken:2023-02-29", 6, "there is no date 2023-02-29"),
+        ("taken:'2023-02-28 25'", 6, "there is no date 2023-02-28 25"),
+        ("width>-1", 6, "width is never below 0"),
+        ("name:x/a.jpg", 5, "no file name holds a '/'; write path:x/a.jpg"),
+        ("format:jpg", 7, "no image can have the format 'jpg'; did you mean JPEG?"),
+        ("brand:z*", 6, "no label 'z*' in brand"),
+        ("folder:z*", 7, "no image lies in the folder 'z*'"),
         ("issue:blury", 6, "'blury' is no value of issue; did you mean blurry?"),
         ("width>wide", 6, "expected a number, got 'wide'"),
         ("taken:may", 6, "expected a date such as"),
@@ -230,3 +240,43 @@ def test_a_taxonomy_that_is_named_like_a_field_is_reached_by_quotes():
     )
     assert not evaluate_filter(parse_filter("name:ann"), table)[0]
     assert evaluate_filter(parse_filter('"name":ann'), table)[0]
+
+
+def asked(text: str, names: list[str]) -> list[str]:
+    """Return the file names, and the labels of the same names, that a condition holds for."""
+    table = FilterTable(
+        len(names),
+        texts={"name": names},
+        folders={"folder": names},
+        taxonomies={"kind": LabelColumns(tuple(names), np.eye(len(names), dtype=bool))},
+    )
+    return [name for name, holds in zip(names, evaluate(text, table), strict=True) if holds]
+
+
+def evaluate(text: str, table: FilterTable) -> list[bool]:
+    return evaluate_filter(parse_filter(text), table, text).tolist()
+
+
+@pytest.mark.parametrize("field", ["name", "kind", "folder"])
+def test_stars_and_question_marks_stand_for_anything_unless_something_is_named_so(field):
+    names = ["p01.jpg", "P02.JPG", "p1.png", "x[1].jpg", "a.jpg"]
+    assert asked(f"{field}:p0*.jpg", names) == ["p01.jpg", "P02.JPG"]
+    assert asked(f"{field}:p?.png", names) == ["p1.png"]
+    assert asked(f"{field}:x[1]*", names) == ["x[1].jpg"]
+    assert asked(f"{field}~0?.j", names) == ["p01.jpg", "P02.JPG"]
+    assert asked(f"{field}:p*", [*names, "P*"]) == ["P*"]
+    assert asked(f"not {field}:*.jpg", names) == ["p1.png"]
+
+
+@pytest.mark.parametrize("field", ["name", "kind", "folder"])
+@pytest.mark.parametrize("written", ["caf\xe9", "cafe\u0301", "CAFE\u0301", "Caf\xe9\u200b"])
+def test_names_are_found_in_every_form_they_can_be_written_in(field, written):
+    names = ["Caf\xe9", "cafe\u0301", "caf\xe9\xa0bar", "Cafe"]
+    assert asked(f"{field}:{written}", names) == names[:2]
+    assert asked(f"{field}~{written}", names) == names[:3]
+    assert asked(f"{field}:'{written} bar'", names) == names[2:3]
+
+
+def test_formats_that_exist_may_be_asked_for_where_no_image_has_them():
+    assert evaluate("format:png", TABLE) == [False] * 4
+    assert evaluate("format!=Jpeg or format~JP", TABLE) == [True] * 4

@@ -116,7 +116,9 @@ def test_accepted_clusters_become_a_taxonomy_that_one_undo_takes_back(catalog):
     assert catalog.labels.counts_by_source()["proposal:clusters"] == 90
     # What was proposed is no evidence for the next names.
     assert "clusters" not in find_clusters(Session(catalog), SPACE, SETTINGS).evidence
-    assert accept_clusters(Session(catalog), {"thing": [number["house"]]}).batch == 0
+    for written in ("thing", "THING", "thing\u200b"):
+        again = accept_clusters(Session(catalog), {written: [number["house"]]})
+        assert (again.batch, again.classes) == (0, {"thing": 30})
     catalog.history.undo(accepted.batch)
     assert "clusters" not in [taxonomy.name for taxonomy in catalog.labels.taxonomies()]
 
@@ -157,6 +159,24 @@ def test_too_many_clusters_for_the_images(catalog):
     assert any("there are 120 images" in note for note in found.notes)
     with pytest.raises(UsageError, match="too few for k"):
         find_clusters(Session(catalog), SPACE, ClusterSettings(ks=(150,)), fresh=True)
+
+
+@pytest.mark.parametrize("method", ["kmeans", "density"])
+def test_the_same_picture_many_times_makes_no_clusters(tmp_path, method):
+    with SqliteCatalog.create(tmp_path / "same.vernis") as catalog:
+        files = [FoundFile(f"p{i:02}.jpg", digest(i), 10, 0, 30, 20, "JPEG") for i in range(40)]
+        catalog.images.apply_index(files, complete=False)
+        vector = np.linspace(0, 1, 12, dtype="f4")
+        catalog.vectors.append(SPACE, [digest(i) for i in range(40)], np.tile(vector, (40, 1)))
+        settings = ClusterSettings(method=method)
+        with pytest.raises(UsageError, match="all 40 images show the same picture"):
+            find_clusters(Session(catalog), SPACE, settings)
+        add_images(catalog, range(40, 41))
+        with pytest.raises(UsageError, match="41 images of 2 different pictures are too few for k"):
+            find_clusters(Session(catalog), SPACE, ClusterSettings(ks=(3, 5)))
+        found = find_clusters(Session(catalog), SPACE, ClusterSettings(ks=(2, 3, 5)))
+        assert [len(cluster.images) for cluster in found.clusters] == [40, 1]
+        assert any("of 2 different pictures" in note for note in found.notes)
 
 
 def test_words_of_file_names():

@@ -57,6 +57,18 @@ def test_single_taxonomies_move_too(catalog):
     assert said(catalog, ids[0]) == said(catalog, ids[1]) == {("given", "can", "yes")}
 
 
+def test_labels_are_named_in_any_form(catalog):
+    first, *_ = [image.id for image in catalog.images.all()]
+    catalog.labels.define(Taxonomy("tags", "single", ("Cafe\u0301", "bar", "Bar")))
+    catalog.labels.record(
+        "tags", [Statement(first, "Cafe\u0301", "yes")], source="given", verb="import"
+    )
+    done = accept_merges(Session(catalog), "tags", [("caf\xe9", "bar\u200b")])
+    assert done.accepted == (("Cafe\u0301", "bar"),)
+    with pytest.raises(UsageError, match="no label 'BAR'"):  # there are two
+        accept_merges(Session(catalog), "tags", [("BAR", "cafe\u0301")])
+
+
 @pytest.mark.parametrize(
     ("pairs", "message"),
     [

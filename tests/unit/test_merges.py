@@ -60,6 +60,8 @@ def test_words_of_their_own_are_not_merged(one, two, counts):
         ("strawberries", "strawberry", "plural"),
         ("fishermen", "fisherman", "plural"),
         ("wine glasses", "wine-glass", "plural"),
+        ("\u0430pple", "apple", "case"),  # a Cyrillic letter
+        ("ap\xadple", "apple", "case"),
         ("bottel", "bottle", "misspelling"),
         ("umbrela", "umbrella", "misspelling"),
         ("elefant", "elephant", "misspelling"),

@@ -30,6 +30,7 @@ DOCUMENTS = [
         ("grey goose", ["grey", "goose"]),
         ("ÄpfelÖl", ["äpfelöl", "äpfel", "öl"]),
         ("東京2020", ["東京2020", "東京", "2020"]),
+        ("Ma\u0308rz\u200b Ca\xadfe\u0301", ["m\xe4rz", "caf\xe9"]),
         ("--", []),
     ],
 )

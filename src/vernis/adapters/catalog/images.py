@@ -16,6 +16,7 @@ from vernis.adapters.catalog.indexing import Indexing
 from vernis.adapters.catalog.issues import SqliteIssueStore
 from vernis.adapters.catalog.ledger import Ledger, Row, now
 from vernis.adapters.catalog.storage import plain_name
+from vernis.core.words.class_names import file_key
 from vernis.domain.errors import InvalidValue, NotFound, UsageError
 from vernis.domain.types import (
     IMAGE_STATES,
@@ -135,8 +136,25 @@ class SqliteImageStore:
             (text, uri, number, below),
         )
         if row is None:
+            row = self._find_other_form(below)
+        if row is None:
             raise NotFound(f"no image is named {text!r}{self._nearest(uri)}")
         return _record(row)
+
+    def _find_other_form(self, uri: str) -> Row | None:
+        """Return the one image whose uri is the same in another Unicode form, if there is one."""
+        if uri.isascii():
+            return None
+        key = file_key(uri)
+        uris = [str(row[0]) for row in self._ledger.rows("SELECT DISTINCT uri FROM image")]
+        found = [there for there in uris if not there.isascii() and file_key(there) == key]
+        if len(found) != 1:
+            return None
+        return self._ledger.row(
+            f"SELECT {_COLUMNS} FROM image WHERE uri = ? "
+            "ORDER BY state IN ('present', 'unreadable') DESC, id DESC LIMIT 1",
+            (found[0],),
+        )
 
     def _nearest(self, uri: str) -> str:
         names = [

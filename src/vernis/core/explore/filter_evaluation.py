@@ -2,6 +2,9 @@
 
 What is not known makes a comparison false: ``width>1000`` does not hold for an image whose width is
 unknown, and so ``not width>1000`` does.
+
+Names are compared as people read them (``core.words.class_names``). ``*`` in a value stands for any
+characters and ``?`` for one, unless something is named just so.
 """
 
 from __future__ import annotations
@@ -9,14 +12,16 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vernis.core.explore.filter_language import And, Condition, Filter, Not, Or
+from vernis.core.words.class_names import match_key
 from vernis.core.words.nearest_names import did_you_mean
 from vernis.domain.errors import FilterError
 
@@ -36,7 +41,9 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 _UNITS = {"": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([a-z]*)", re.IGNORECASE)
 _RATIO = re.compile(r"(\d+(?:\.\d+)?)/(\d+(?:\.\d+)?)")
-_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2}([T ]\d{2}(:\d{2}(:\d{2})?)?)?)?)?")
+_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2}([T ]\d{2}(:\d{2}(:\d{2})?)?)?)?)?", re.ASCII)
+_WHOLE_DATE = "0000-01-01T00:00:00"
+_WILD = re.compile(r"[*?]")
 _SHOWN = 8
 
 
@@ -58,10 +65,14 @@ class FilterTable:
         Number of images.
     numbers : mapping of str to ndarray of float64, shape (size,)
         NaN where unknown.
+    positive : collection of str
+        Those of ``numbers`` that are never below 0.
     dates : mapping of str to sequence of str
         ISO 8601, empty where unknown.
     texts : mapping of str to sequence of str
         Compared whole by ``:``, in part by ``~``.
+    choices : mapping of str to collection of str
+        What the ``texts`` of a field can be, where that is a fixed set.
     folders : mapping of str to sequence of str
         Paths with ``/``; ``:`` also finds what lies below.
     marks : mapping of str to (mapping of str to ndarray of bool, shape (size,))
@@ -72,8 +83,10 @@ class FilterTable:
 
     size: int
     numbers: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    positive: Collection[str] = ()
     dates: Mapping[str, Sequence[str]] = field(default_factory=dict)
     texts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    choices: Mapping[str, Collection[str]] = field(default_factory=dict)
     folders: Mapping[str, Sequence[str]] = field(default_factory=dict)
     marks: Mapping[str, Mapping[str, Mask]] = field(default_factory=dict)
     taxonomies: Mapping[str, LabelColumns] = field(default_factory=dict)
@@ -138,6 +151,8 @@ class _Comparison:
         value = _read_number(self._condition.value)
         if value is None:
             raise self._wrong_value(f"expected a number, got {self._condition.value!r}")
+        if value < 0 and self._condition.field.lower() in self._table.positive:
+            raise self._wrong_value(f"{self._condition.field} is never below 0")
         known = ~np.isnan(values)
         return np.asarray(_COMPARE[self._condition.operator](values, value) & known)
 
@@ -148,25 +163,43 @@ class _Comparison:
             raise self._wrong_value(
                 f"expected a date such as 2024, 2024-05 or 2024-05-17, got {value!r}"
             )
+        try:
+            datetime.fromisoformat(value + _WHOLE_DATE[len(value) :])
+        except ValueError as error:
+            raise self._wrong_value(
+                f"there is no date {self._condition.value}; months go to 12, days to the end of "
+                "their month, as in 2024, 2024-05 or 2024-05-17"
+            ) from error
         # ISO dates compare as text; cut to the precision of the asked one, 2024 means the year.
         compare, length = _COMPARE[self._condition.operator], len(value)
         return self._each(values, lambda v: bool(v) and compare(v[:length], value))
 
     def _words(self, values: Sequence[str]) -> Mask:
         self._allow(":", "~", "!=")
-        value = self._condition.value.casefold()
+        named, value = self._condition.field.lower(), self._condition.value
         if self._condition.operator == "~":
-            return self._each(values, lambda v: value in v.casefold())
-        same = self._each(values, lambda v: v.casefold() == value)
+            return self._each(values, _part_test(value, values))
+        if named == "name" and "/" in value:
+            raise self._wrong_value(f"no file name holds a '/'; write path:{value}")
+        matching = set(_matching(value, set(values)))
+        possible = self._table.choices.get(named)
+        if possible is not None and not matching and not _matching(value, possible):
+            there = set(values) - {""} or possible
+            raise self._wrong_value(
+                f"no image can have the {self._condition.field} {value!r}{_choice(value, there)}"
+            )
+        same = self._each(values, matching.__contains__)
         return ~same if self._condition.operator == "!=" else same
 
     def _folder(self, values: Sequence[str]) -> Mask:
         self._allow(":", "~")
-        value = self._condition.value.casefold()
         if self._condition.operator == "~":
-            return self._each(values, lambda v: value in v.casefold())
-        value = value.strip("/")
-        holds = self._each(values, lambda v: f"{v.casefold()}/".startswith(f"{value}/"))
+            return self._each(values, _part_test(self._condition.value, values))
+        value = match_key(self._condition.value.strip("/"))
+        holds = self._each(values, lambda v: f"{match_key(v)}/".startswith(f"{value}/"))
+        if not holds.any() and _WILD.search(value):
+            below = re.compile(f"{_pattern(value)}/.*", re.DOTALL)
+            holds = self._each(values, lambda v: bool(below.fullmatch(f"{match_key(v)}/")))
         if not holds.any():
             raise self._wrong_value(
                 f"no image lies in the folder {self._condition.value!r}"
@@ -176,7 +209,7 @@ class _Comparison:
 
     def _mark(self, values: Mapping[str, Mask]) -> Mask:
         self._allow(":")
-        found = _same_name(self._condition.value, values)
+        found = _matching(self._condition.value, values)
         if not found:
             raise self._wrong_value(
                 f"{self._condition.value!r} is no value of {self._condition.field}"
@@ -186,7 +219,7 @@ class _Comparison:
 
     def _label(self, names: Sequence[str]) -> Mask:
         self._allow(":", "~")
-        part = self._condition.value.casefold()
+        value = self._condition.value
         holds = np.zeros(self._table.size, dtype=np.bool_)
         classes: list[str] = []
         known = False
@@ -194,9 +227,10 @@ class _Comparison:
             columns = self._table.taxonomies[name]
             classes += columns.classes
             if self._condition.operator == "~":
-                hits = [i for i, label in enumerate(columns.classes) if part in label.casefold()]
+                test = _part_test(value, columns.classes)
+                hits = [i for i, label in enumerate(columns.classes) if test(label)]
             else:
-                same = _same_name(self._condition.value, columns.classes)
+                same = set(_matching(value, columns.classes))
                 hits = [i for i, label in enumerate(columns.classes) if label in same]
             known |= bool(hits)
             if hits:
@@ -269,9 +303,32 @@ def _any_of(masks: Sequence[Mask]) -> Mask:
 
 
 def _same_name(text: str, names: Iterable[str]) -> list[str]:
-    """Return the names that are ``text`` but for their case."""
-    folded = text.casefold()
-    return [name for name in names if name.casefold() == folded]
+    """Return the names that a reader takes for ``text``, whatever their case."""
+    key = match_key(text)
+    return [name for name in names if match_key(name) == key]
+
+
+def _matching(text: str, names: Iterable[str]) -> list[str]:
+    """Return the names that ``text`` means; with ``*`` and ``?`` where nothing is named just so."""
+    known = list(names)
+    found = _same_name(text, known)
+    if found or not _WILD.search(text):
+        return found
+    pattern = re.compile(_pattern(match_key(text)), re.DOTALL)
+    return [name for name in known if pattern.fullmatch(match_key(name))]
+
+
+def _part_test(text: str, names: Iterable[str]) -> Callable[[str], bool]:
+    """Return whether a name holds ``text``; with ``*`` and ``?`` where none holds it just so."""
+    part = match_key(text)
+    if not _WILD.search(part) or any(part in match_key(name) for name in set(names)):
+        return lambda name: part in match_key(name)
+    pattern = re.compile(_pattern(part), re.DOTALL)
+    return lambda name: bool(pattern.search(match_key(name)))
+
+
+def _pattern(key: str) -> str:
+    return "".join(".*" if c == "*" else "." if c == "?" else re.escape(c) for c in key)
 
 
 def _choice(text: str, names: Iterable[str]) -> str:

@@ -77,7 +77,7 @@ class BlankCount:
         Blank word, as it is spelt → how often it stands, the most frequent first.
     look_like_classes : bool
         Such words stand as often as classes do, beside empty cells or beside one another: whoever
-        filled the table may mean them.
+        filled the table may mean them. False where a person named the blanks.
     """
 
     empty: int
@@ -113,4 +113,5 @@ def count_blanks(cells: Iterable[Sequence[str]], blanks: Blanks = USUAL_BLANKS) 
     # A table has one way to say nothing; whoever uses two may mean something by one of them.
     often = [n for n in by_word.values() if classes and 2 * n >= median(classes.values())]
     several = len(by_word) + bool(empty) > 1
-    return BlankCount(empty, dict(said.most_common()), bool(often) and several)
+    suspected = bool(often) and several and blanks == USUAL_BLANKS
+    return BlankCount(empty, dict(said.most_common()), suspected)

@@ -79,11 +79,11 @@ def match_key(text: str) -> str:
     ``Cafe`` has another.
     """
     text = clean_name(text)
-    if not text.isascii():
+    if not text.isascii():  # most file names are, and there may be a million of them
         text = "".join(map(_narrow, _UNSEEN_WHERE_COMPARED.sub("", text)))
         text = unicodedata.normalize("NFD", text).casefold()
-        text = unicodedata.normalize("NFC", text)
-    return " ".join(text.casefold().split())
+        text = " ".join(unicodedata.normalize("NFC", text).casefold().split())
+    return text.casefold()
 
 
 def _narrow(char: str) -> str:
@@ -118,6 +118,12 @@ def same_names(text: str, names: Iterable[str]) -> list[str]:
         return exact
     key = match_key(text)
     return [name for name in known if match_key(name) == key]
+
+
+def known_name(text: str, names: Iterable[str]) -> str:
+    """Return the one of ``names`` that ``text`` means; itself, clean, where none or several do."""
+    found = same_names(text, names)
+    return found[0] if len(found) == 1 else clean_name(text)
 
 
 def file_key(name: str) -> str:

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from vernis.core.words.class_names import clean_name
 from vernis.core.words.nearest_names import nearest_names
 
 _WORD = re.compile(r"[^\W_]+")
@@ -42,7 +43,7 @@ def split_words(text: str) -> list[str]:
     ['greenapple', 'green', 'apple', '001', 'final']
     """
     words: list[str] = []
-    for whole in _WORD.findall(text):
+    for whole in _WORD.findall(clean_name(text)):
         kinds = "".join(map(_kind, whole))
         parts = [whole[part.start() : part.end()] for part in _PART.finditer(kinds)]
         words.append(whole.casefold())
@@ -60,7 +61,8 @@ def _kind(letter: str) -> str:
 
 def asked_words(text: str) -> list[str]:
     """Return the distinct words that a person asks for, in order, without accents or parts."""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    spread = unicodedata.normalize("NFKD", clean_name(text))
+    plain = "".join(c for c in spread if not unicodedata.combining(c))
     return list(dict.fromkeys(word.casefold() for word in _WORD.findall(plain)))
 
 

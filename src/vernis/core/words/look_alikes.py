@@ -89,9 +89,9 @@ def find_look_alikes(counts: Mapping[str, int]) -> list[LookAlike]:
     known = {_spelling(name) for name in counts}
     kinds: Sequence[tuple[Likeness, Callable[[str], str]]] = (
         ("case", match_key),
-        ("spelling", lambda name: _spelling(name).replace(" ", "")),
-        ("letters of another script", lambda name: _spelling(latin_look(name)).replace(" ", "")),
-        ("plural", lambda name: singular_form(_spelling(name), known).replace(" ", "")),
+        ("spelling", _joined),
+        ("letters of another script", lambda name: _joined(latin_look(name))),
+        ("plural", lambda name: singular_form(_spelling(name), known)),
     )
     told: set[frozenset[str]] = set()
     found = []
@@ -107,7 +107,16 @@ def find_look_alikes(counts: Mapping[str, int]) -> list[LookAlike]:
 
 
 def _spelling(name: str) -> str:
-    return plain_form(match_key(name)) or match_key(name)
+    """Return the plain form; of a code or a number (``-1``, ``C++``) the name itself."""
+    key = match_key(name)
+    if sum(char.isalpha() for char in key) < _SHORTEST_FOLDED:
+        return key
+    return plain_form(key) or key
+
+
+def _joined(name: str) -> str:
+    # "sea food" is "seafood", but "v1 0" is not "v10".
+    return re.sub(r"(?<!\d) | (?!\d)", "", _spelling(name))
 
 
 def latin_look(name: str) -> str:

@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 
 from vernis.core.words.common_nouns import COMMON_NOUNS
+from vernis.core.words.look_alikes import latin_look
 from vernis.core.words.merge_evidence import LabelLooks, LabelUse
 from vernis.core.words.spelling import (
     MEANS_ANOTHER_THING,
@@ -177,7 +178,7 @@ class _Judge:
         self.classes, self.use, self.looks = classes, use, looks
         self.languages, self.exclusive = languages, exclusive
         self.used = [c for c in range(len(classes)) if use.counts[c] > 0]
-        self.plain = [plain_form(name) for name in classes]
+        self.plain = [plain_form(latin_look(name)) for name in classes]
         known = {self.plain[c] for c in self.used}
         self.stem = [singular_form(plain, known, languages) for plain in self.plain]
 

@@ -12,6 +12,8 @@ from collections.abc import Collection
 from functools import lru_cache
 from typing import Literal
 
+from vernis.core.words.class_names import clean_name
+
 Language = Literal["en", "de"]
 LANGUAGES: tuple[Language, ...] = ("en", "de")
 
@@ -70,7 +72,7 @@ def plain_form(label: str) -> str:
     where the letters miss; hyphens, underscores, slashes and dots count as blanks, apostrophes as
     nothing.
     """
-    text = unicodedata.normalize("NFC", label).casefold()
+    text = clean_name(label).casefold()
     for letter, written in (("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("ß", "ss"), ("&", " and ")):
         text = text.replace(letter, written)
     text = unicodedata.normalize("NFKD", text)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vernis.core.words.class_names import known_name, same_names
 from vernis.domain.errors import InvalidValue, NotFound, UsageError
 
 
@@ -162,11 +163,10 @@ def choose_labels(
 
 def split_names(texts: Sequence[str], classes: Collection[str]) -> tuple[str, ...]:
     """Return the labels that the texts name; one that is no label itself is split at commas."""
-    known = set(classes)
     found: list[str] = []
     for text in texts:
-        parts = [text] if text in known else [part.strip() for part in text.split(",")]
-        found += [part for part in parts if part]
+        parts = [text] if same_names(text, classes) else text.split(",")
+        found += [known_name(part, classes) for part in parts if part.strip()]
     return tuple(dict.fromkeys(found))
 
 

@@ -125,6 +125,7 @@ def find_clusters(
     about = (chosen.method, chosen.ks, chosen.min_size, chosen.seed)
     mark = fingerprint(Clustering.VERSION, contents, space_document(space), about)
     points = project_rows(vectors, _COMPONENTS[chosen.method], seed=chosen.seed)
+    _require_distinct(points)
     if stored is not None and stored.fingerprint == mark:
         found = _Found(_codes_of(stored, images), stored.scan, stored.notes)
     else:
@@ -143,6 +144,18 @@ def _codes_of(stored: Clustering, images: Sequence[int]) -> NDArray[np.int64]:
     """Return the place, in the stored list, of the cluster of each image; noise where in none."""
     place = {id_: row for row, cluster in enumerate(stored.clusters) for id_ in cluster.images}
     return np.array([place.get(image, core.NOISE) for image in images], dtype=np.int64)
+
+
+def _require_distinct(points: NDArray[np.float32]) -> None:
+    """Raise UsageError where all pictures are the same: whatever is asked, they make no clusters.
+
+    Of vectors that are the same but for the last bits of a product, all lie where the first does.
+    """
+    if np.allclose(points, points[0], atol=1e-6):
+        raise UsageError(
+            f"all {len(points):,} images show the same picture, so there are no clusters to find; "
+            "vernis duplicates lists them"
+        )
 
 
 def _search(
@@ -191,11 +204,15 @@ def _scan(points: NDArray[np.float32], settings: ClusterSettings) -> _Found:
         rng = np.random.default_rng(settings.seed)
         some = points[np.sort(rng.choice(len(points), _SCANNED, replace=False))]
         notes.append(f"the ks were tried on a random {_SCANNED:,} of {len(points):,} images")
-    ks = [k for k in settings.ks if k < len(some)]
+    distinct = len(np.unique(some, axis=0))
+    ks = [k for k in settings.ks if k < len(some) and k <= distinct]
+    there = f"{len(some):,} images"
+    if distinct < len(some):
+        there += f" of {counted(distinct, 'different picture')}"
     if not ks:
-        raise UsageError(f"{len(some)} images are too few for k of {settings.ks[0]} or more")
+        raise UsageError(f"{there} are too few for k of {settings.ks[0]} or more")
     if len(ks) < len(settings.ks):
-        notes.append(f"k of {ks[-1]} at most: there are {len(some)} images")
+        notes.append(f"k of {ks[-1]} at most: there are {there}")
     scan = core.scan_kmeans(some, ks, seed=settings.seed, sample=_SAMPLE)
     best = scan.best
     codes = scan.codes[best]

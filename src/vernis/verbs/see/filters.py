@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 _KINDS = (*QUALITY_KINDS, "duplicate", "label")
 """Kinds of issue that can be asked for before one was found."""
 
+_FORMATS = (
+    *("JPEG", "MPO", "JPEG2000", "JXL", "PNG", "APNG", "GIF", "WEBP", "AVIF", "HEIF", "TIFF"),
+    *("BMP", "DIB", "ICO", "ICNS", "PPM", "TGA", "PCX", "PSD", "DDS", "SGI", "XBM"),
+)
+"""Formats that can be asked for where no image has one."""
+
 _SOURCES = {"human", "accepted", "given", "reader", "api", "proposal", "model"}
 """Who can say something of an image, whether anybody did or not."""
 
@@ -66,11 +72,13 @@ def filter_table(session: Session, images: Sequence[ImageRecord]) -> FilterTable
     return FilterTable(
         len(images),
         numbers=numbers,
+        positive=("id", "width", "height", "size", "aspect", "megapixels"),
         dates={
             "taken": [str(image.metadata.get("taken", "")) for image in images],
             "modified": [_date(image.mtime_ns) for image in images],
         },
         texts=texts,
+        choices={"format": _FORMATS},
         folders={"folder": [image.uri.rpartition("/")[0] for image in images]},
         marks={
             "split": _splits(images),

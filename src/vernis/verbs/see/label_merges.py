@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 
+from vernis.core.words.class_names import known_name
 from vernis.core.words.merge_evidence import LabelLooks, measure_looks, measure_use
 from vernis.core.words.merges import Merge, propose_merges
 from vernis.core.words.spelling import Language
@@ -107,10 +108,10 @@ def accept_merges(
     UsageError
         A label is merged into itself, or into two others.
     """
-    target = _resolve_chains(merges)
     catalog = session.catalog
     with session.lock("vocabulary"):
         stored = catalog.labels.taxonomy(taxonomy)
+        target = _resolve_chains(_as_spelt(merges, stored.classes))
         _require_labels(taxonomy, stored.classes, [*target, *target.values()])
         said = without_models(catalog.labels.statements_about(taxonomy, list(target)))
         there = without_models(
@@ -154,6 +155,11 @@ def _moved(
         if former is None or former.state == "no":
             wanted[cell] = Statement(*cell, s.state, s.probability)
     return withdrawn + list(wanted.values())
+
+
+def _as_spelt(pairs: Iterable[tuple[str, str]], classes: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the pairs as the taxonomy spells them."""
+    return [(known_name(label, classes), known_name(into, classes)) for label, into in pairs]
 
 
 def _resolve_chains(merges: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -208,6 +214,7 @@ def dismiss_merges(
     """
     with session.lock("vocabulary"):
         classes = session.catalog.labels.taxonomy(taxonomy).classes
+        pairs, reopen = _as_spelt(pairs, classes), _as_spelt(reopen, classes)
         _require_labels(taxonomy, classes, [name for pair in (*pairs, *reopen) for name in pair])
         kept = set(dismissed_merges(session, taxonomy)) | {frozenset(pair) for pair in pairs}
         kept -= {frozenset(pair) for pair in reopen}

@@ -18,6 +18,7 @@ from vernis.core.explore.profile import (
     measure_lift,
     order_by_likeness,
 )
+from vernis.core.words.class_names import known_name
 from vernis.domain.documents import to_document
 from vernis.domain.errors import NotFound, UsageError
 from vernis.domain.types import LabelMatrix
@@ -136,6 +137,7 @@ def profile_taxonomy(
     """
     table = _table(session.matrix(taxonomy))
     others = _compared(session, table, by)
+    only = known_name(only, table.labels) if only else ""
     if only and only not in table.labels:
         raise NotFound(_no_class(table, only))
     wanted = (only,) if only else table.labels

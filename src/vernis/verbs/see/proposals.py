@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
+from vernis.core.words.class_names import clean_name, known_name
 from vernis.domain.errors import UsageError
 from vernis.domain.types import Statement, Taxonomy, TaxonomyKind
 from vernis.report.wording import counted
@@ -27,9 +28,9 @@ class AcceptedProposal:
 def parse_name(text: str) -> tuple[int, str]:
     """Read ``3=kitchen things`` into ``(3, "kitchen things")``; raises ValueError."""
     number, sign, name = text.partition("=")
-    if not sign or not number.strip().isdigit() or not name.strip():
+    if not sign or not number.strip().isdigit() or not clean_name(name):
         raise ValueError(f"expected NUMBER=NAME such as 3='kitchen things', got {text!r}")
-    return int(number), name.strip()
+    return int(number), clean_name(name)
 
 
 def parse_numbers(text: str) -> tuple[int, ...]:
@@ -46,9 +47,9 @@ def parse_class(text: str) -> tuple[str, tuple[int, ...]]:
     """Read ``fruit=3,7`` into ``("fruit", (3, 7))``; raises ValueError."""
     name, sign, numbers = text.rpartition("=")
     parts = [part.strip() for part in numbers.split(",")]
-    if not sign or not name.strip() or not all(part.isdigit() for part in parts):
+    if not sign or not clean_name(name) or not all(part.isdigit() for part in parts):
         raise ValueError(f"expected NAME=NUMBERS such as fruit=3,7, got {text!r}")
-    return name.strip(), tuple(map(int, parts))
+    return clean_name(name), tuple(map(int, parts))
 
 
 def gather_classes(pairs: Iterable[tuple[str, Sequence[int]]]) -> dict[str, list[int]]:
@@ -101,8 +102,13 @@ def accept_groups(
     origin : str
         ``clusters`` or ``topics``.
     """
-    images = {name: sorted(set(map(int, ids))) for name, ids in groups.items()}
     existing = {taxonomy.name: taxonomy for taxonomy in session.taxonomies()}
+    into = known_name(into, existing)
+    there = existing[into].classes if into in existing else ()
+    gathered: dict[str, set[int]] = {}
+    for name, ids in groups.items():
+        gathered.setdefault(known_name(name, there), set()).update(map(int, ids))
+    images = {name: sorted(ids) for name, ids in gathered.items()}
     if into in existing:
         kind = existing[into].kind
     said = [Statement(image, name, "yes") for name, ids in images.items() for image in ids]

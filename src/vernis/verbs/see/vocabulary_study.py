@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from numpy.typing import NDArray
 
+from vernis.core.words.class_names import known_name
 from vernis.core.words.vocabulary import (
     FrequencyStudy,
     VocabularyChoice,
@@ -96,8 +97,9 @@ def choice_of(
     drop: Sequence[str] = (),
 ) -> VocabularyChoice:
     """Return the choice; in ``drop`` several labels may be joined by commas."""
-    dropped = split_names(drop, session.catalog.labels.taxonomy(taxonomy).classes)
-    return VocabularyChoice(min_count, keep, None if only is None else tuple(only), dropped)
+    classes = session.catalog.labels.taxonomy(taxonomy).classes
+    kept = None if only is None else tuple(known_name(name, classes) for name in only)
+    return VocabularyChoice(min_count, keep, kept, split_names(drop, classes))
 
 
 def study_vocabulary(
