@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from vernis.domain.closing import Closing
 from vernis.domain.ports import Catalog, Progress, silent
 from vernis.session.session import Session, find_collection
 from vernis.verbs.decide import (
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 __all__ = ["Collection", "find_collection"]
 
 
-class Collection:
+class Collection(Closing):
     """One set of images and everything known about it.
 
     Use ``Collection.open`` or ``Collection.create``, in a ``with`` block or with ``close``. Every
@@ -99,18 +99,6 @@ class Collection:
             The folder holds no collection, or a damaged one, or one of a newer version.
         """
         return cls(Session.open(folder, read_only=read_only, progress=progress))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the catalog."""
-        self.close()
 
     def close(self) -> None:
         """Close the catalog; what was recorded is safe already."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from typing import get_args
 
 import pytest
@@ -27,6 +28,13 @@ def test_run_writes_a_report_and_says_what_next(finished):
     done = finished("run", "pictures")
     assert (finished.cwd / "report" / "index.html").is_file()
     assert "report/index.html" in done.stdout
+
+
+def test_the_command_to_go_on_with_finds_the_collection(workplace):
+    said = workplace("run", "pictures", "--collection", "else where/a.vernis").stdout
+    after = re.search(r"^Next: +vernis (.*)$", said, re.M)[1]
+    assert after.endswith("--collection 'else where/a.vernis'")
+    workplace(*shlex.split(after))
 
 
 def test_a_run_and_the_status_count_the_same_quality_issues(finished):
@@ -194,8 +202,10 @@ def test_fill_applies_only_when_told_and_undo_takes_it_back(tmp_path, finished):
         (("issues", "nothing"), 2, "nothing"),
         (("history", "no/such.jpg"), 2, "no/such.jpg"),
         (("run", "no-such-folder"), 2, "no-such-folder"),
+        (("run", "pictures", "--taxonomy", "shape"), 2, "--labels"),
         (("undo", "999"), 2, "999"),
-        (("status", "--collection", "absent.vernis"), 1, "absent.vernis"),
+        (("status", "--collection", "absent.vernis"), 1, "absent.vernis: no such collection"),
+        (("models", "nothing"), 2, "nothing"),
         (("fill", "x", "--precision", "7"), 2, "precision"),
     ],
 )

@@ -90,6 +90,14 @@ def test_pictures_are_near_in_their_best_orientation():
                                turned[5] @ turned[0].T, atol=5e-3)  # fmt: skip
 
 
+def test_of_no_pictures_nothing_is_proposed():
+    none = describe_turns(np.empty((0, 64, 64), np.uint8))
+    assert none.turned(3).shape[0] == 0
+    pairs, similarity = propose_by_turns(none, 3)
+    assert pairs.shape == (0, 2)
+    assert len(similarity) == 0
+
+
 def test_of_many_pictures_a_sample_makes_the_components(monkeypatch):
     luma = soft(1, 40)
     whole = describe_turns(luma)

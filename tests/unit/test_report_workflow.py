@@ -160,6 +160,7 @@ def collect(catalog, max_items: int = 100) -> ReportData:
 def test_every_finding_reaches_the_report(catalog):
     data = collect(catalog)
     assert data.title == "shop"
+    assert data.collection.name == "shop.vernis"  # beside it the page's commands are run
     assert data.n_images == 6
     assert dict(data.facts)["Other files, not read"] == "2 .mp4"
     (audit,) = data.audits

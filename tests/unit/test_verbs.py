@@ -215,7 +215,14 @@ def test_common_options_may_stand_before_the_verb(words, first):
     [
         (["isues", "t"], 'Did you mean "issues"?'),
         (["issues", "t", "--limt", "3"], "Did you mean --limit?"),
-        (["issues", "t", "--limit", "few"], "--limit"),
+        (
+            ["issues", "t", "--limit", "few"],
+            'convert "few" into a whole number.',
+        ),
+        (["labels", "t", "u", "v w"], "too many arguments: u 'v w'"),
+        (["learn", "t", "--seed", "-1"], "expected seed from 0 to 4294967295, got -1"),
+        (["run", ".", "--workers", "99999999999"], "expected workers from 1 to 1024"),
+        (["run", ""], "expected path to be a path, got an empty text"),
         (["completion", "tcsh"], "bash, zsh, fish"),
         (["--quiet"], "--quiet needs a verb"),
     ],
@@ -224,6 +231,17 @@ def test_a_slip_is_one_line_with_the_nearest_word(words, message, capsys):
     assert main(words) == 2
     said = capsys.readouterr().err.strip()
     assert message in said
+    assert len(said.splitlines()) == 1
+
+
+def test_too_little_memory_is_one_line(monkeypatch, capsys):
+    def exhausted(words):
+        raise MemoryError("Unable to allocate 20.2 TiB")
+
+    monkeypatch.setattr(dispatch, "dispatch", exhausted)
+    assert main(["status"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("vernis: out of memory (Unable to allocate 20.2 TiB).")
     assert len(said.splitlines()) == 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from vernis.session.session import Session
 
 _SHELLS = ("bash", "zsh", "fish")
+_KINDS = {"int": "a whole number", "float": "a number", "bool": "yes or no"}
 
 
 def dispatch(words: Sequence[str]) -> int:
@@ -66,8 +68,14 @@ def _named(words: Sequence[str]) -> tuple[str, ...]:
 
 def _one_line(error: Exception, words: Sequence[str]) -> str:
     """Return an error of the parser as one line that names the nearest word."""
+    from cyclopts.exceptions import UnusedCliTokensError
+
     text = " ".join(str(error).split())
     text = text.split(" Available commands:")[0]
+    if isinstance(error, UnusedCliTokensError):
+        text = f"too many arguments: {shlex.join(error.unused_tokens or ())}"
+    for kind, meant in _KINDS.items():
+        text = text.replace(f"into {kind}.", f"into {meant}.")
     named = _named(words)
     hint = f"vernis {named[0]} --help" if named else "vernis --help"
     return f"{text} (see: {hint})"

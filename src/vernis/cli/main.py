@@ -45,6 +45,10 @@ def _guarded(words: list[str]) -> int:
     except VernisError as error:
         _say(f"vernis: {error}")
         return EXIT_FAILURE
+    except MemoryError as error:
+        detail = f" ({error})" if str(error) else ""
+        _say(f"vernis: out of memory{detail}. Take smaller numbers, fewer images or more memory.")
+        return EXIT_FAILURE
     except BrokenPipeError:
         # The reader of our output (head, less) went away; that is no failure.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

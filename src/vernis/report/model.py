@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from vernis.domain.errors import InvalidValue
 from vernis.domain.types import ChangeKind, DuplicateKind, TaxonomyKind, Verdict
@@ -305,13 +306,17 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class ReportData:
-    """The whole report. ``created`` is a time as people read it; ``facts`` are (name, value)."""
+    """The whole report. ``created`` is a time as people read it; ``facts`` are (name, value).
+
+    ``collection`` is the collection's folder: the commands are run beside it.
+    """
 
     title: str
     created: str
     version: str
     n_images: int
     images: Mapping[int, ImageRef] = field(default_factory=dict)
+    collection: Path | None = None
     facts: tuple[tuple[str, str], ...] = ()
     actions: tuple[Action, ...] = ()
     audits: tuple[TaxonomyAudit, ...] = ()

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vernis.core.words.label_columns import LabelTable
+from vernis.domain.closing import Closing
 from vernis.domain.errors import NotFound, StorageError, UsageError
 from vernis.domain.ports import (
     Catalog,
@@ -45,8 +46,6 @@ from vernis.session.vectors import (
 )
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     import pandas as pd
 
     from vernis.adapters.ann import ApproximateIndex
@@ -67,7 +66,7 @@ ReadPicture = Callable[[ImageRecord], Pixels]
 T = TypeVar("T")
 
 
-class Session:
+class Session(Closing):
     """One open collection for the length of a job.
 
     What verbs read often (images, labels, vectors) is a snapshot: read once, and again only after
@@ -113,18 +112,6 @@ class Session:
 
         return cls(SqliteCatalog.create(Path(folder)), progress=progress)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the catalog."""
-        self.close()
-
     def close(self) -> None:
         """Close the catalog; what was recorded is safe already."""
         if self._catalog is not None:
@@ -138,6 +125,18 @@ class Session:
             folder = self.catalog.folder
             self.close()
             shutil.rmtree(folder)
+
+    def option(self) -> str:
+        """Return `` --collection DIR`` where a command in the working folder needs it, else ""."""
+        import shlex
+
+        folder = self.catalog.folder
+        try:
+            if find_collection() == folder.resolve():
+                return ""
+        except UsageError:
+            pass
+        return f" --collection {shlex.quote(str(folder))}"
 
     def beside(self, folder: Path) -> Session:
         """Open another collection, made where there is none, with the same progress."""

@@ -109,16 +109,20 @@ class Option:
     def say_range(self) -> str:
         """Return the range in words."""
         if self.above is not None and self.below is not None:
-            return f"between {self.above:g} and {self.below:g}"
+            return f"between {_say(self.above)} and {_say(self.below)}"
         if self.at_least is not None and self.at_most is not None:
-            return f"from {self.at_least:g} to {self.at_most:g}"
+            return f"from {_say(self.at_least)} to {_say(self.at_most)}"
         words = (
-            ("of {:g} or more", self.at_least),
-            ("above {:g}", self.above),
-            ("of {:g} or less", self.at_most),
-            ("below {:g}", self.below),
+            ("of {} or more", self.at_least),
+            ("above {}", self.above),
+            ("of {} or less", self.at_most),
+            ("below {}", self.below),
         )
-        return " and ".join(text.format(bound) for text, bound in words if bound is not None)
+        return " and ".join(text.format(_say(bound)) for text, bound in words if bound is not None)
+
+
+def _say(bound: float) -> str:
+    return str(bound) if isinstance(bound, int) else f"{bound:g}"
 
 
 def share(help: str, metavar: str = "P") -> Option:
@@ -129,6 +133,13 @@ def share(help: str, metavar: str = "P") -> Option:
 def count(help: str, metavar: str = "N", at_least: int = 1) -> Option:
     """Return the option of a whole number."""
     return Option(help, metavar, at_least=at_least)
+
+
+WORKERS = Option("threads (default: one a core)", "N", at_least=1, at_most=1024)
+"""The option of how many threads work on pictures."""
+
+SEED = Option("of everything random", "N", at_least=0, at_most=2**32 - 1)
+"""The option of a seed: what NumPy and scikit-learn take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +207,9 @@ class Declared:
         if self.choices and value not in self.choices:
             known = ", ".join(map(str, self.choices))
             raise InvalidValue(f"expected {self.name} of {known}, got {value!r}")
+        if value == "" and Path in (self.type, *get_args(self.type)):
+            # Taken as a path it would be the working folder: a variable of a script was not set.
+            raise InvalidValue(f"expected {self.name} to be a path, got an empty text")
         self.option.check(self.name, value)
         return value
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from vernis.adapters.catalog.history import SqliteHistory
@@ -26,6 +25,7 @@ from vernis.adapters.catalog.shards import FolderShards, MemoryShards, Shards
 from vernis.adapters.catalog.storage import translating
 from vernis.adapters.catalog.subjects import NAMES
 from vernis.adapters.catalog.vectors import ShardVectorStore
+from vernis.domain.closing import Closing
 from vernis.domain.errors import CatalogError, InvalidValue
 
 # The tables that what a store returns depends on. Labels and issues are those of present images.
@@ -46,7 +46,7 @@ _PATIENCE = 5.0  # seconds that a writer waits for another one
 _OWN = (FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", f"{FILE_NAME}-journal", LOCK_NAME)
 
 
-class SqliteCatalog:
+class SqliteCatalog(Closing):
     """``Catalog`` in a folder ``NAME.vernis``.
 
     The folder holds ``catalog.sqlite`` (the system of record), ``vectors/`` and ``models/``
@@ -239,16 +239,3 @@ class SqliteCatalog:
         """Release the files; a second call does nothing."""
         self._vectors.close()
         self._ledger.close()
-
-    def __enter__(self) -> Self:
-        """Return the catalog itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the catalog."""
-        self.close()

@@ -281,7 +281,8 @@ def connect(
     """
     path = folder / FILE_NAME
     if not create and not path.is_file():
-        raise CatalogError(f"{folder}: not a Vernis collection (it holds no {FILE_NAME})")
+        what = f"not a Vernis collection (it holds no {FILE_NAME})"
+        raise CatalogError(f"{folder}: {what if folder.exists() else 'no such collection'}")
     mode = "rwc" if create else "ro" if read_only else "rw"
     connection = _open(path, f"mode={mode}", patience)
     try:

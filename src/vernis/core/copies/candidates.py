@@ -55,7 +55,7 @@ class TurnDescriptors:
     def turned(self, orientation: int) -> NDArray[np.float32]:
         """Return unit vectors of the pictures in one orientation, shape (n_images, 48)."""
         planes = turn(self.small, orientation)
-        return normalize_rows(planes.reshape(len(planes), -1) @ self.basis)
+        return normalize_rows(planes.reshape(len(planes), _SIDE**2) @ self.basis)
 
 
 def describe_turns(luma: NDArray[np.uint8], *, seed: int = 0) -> TurnDescriptors:
@@ -79,7 +79,7 @@ def describe_turns(luma: NDArray[np.uint8], *, seed: int = 0) -> TurnDescriptors
     some = small
     if len(small) > _COVARIANCE_SAMPLE:
         some = small[np.sort(rng.choice(len(small), _COVARIANCE_SAMPLE, replace=False))]
-    turned = [turn(some, k).reshape(len(some), -1) for k in range(len(ORIENTATIONS))]
+    turned = [turn(some, k).reshape(len(some), _SIDE**2) for k in range(len(ORIENTATIONS))]
     moments = sum(t.T @ t for t in turned) / max(1, len(ORIENTATIONS) * len(some))
     directions, spread = leading_directions(np.asarray(moments), _COMPONENTS)
     basis = directions * np.maximum(spread, 1e-6) ** (-_WHITENING / 2)

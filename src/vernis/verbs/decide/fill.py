@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from vernis.report.wording import counted
 from vernis.verbs.decide.filling import FillSummary, apply_fill, fill_taxonomy
-from vernis.verbs.declare import BaseSettings, Option, Screen, Verb, rows_shown, share
+from vernis.verbs.declare import SEED, BaseSettings, Option, Screen, Verb, rows_shown, share
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -25,7 +25,7 @@ class Settings(BaseSettings):
     confidence: Annotated[float, share("how surely it is promised")] = 0.95
     apply: Annotated[bool, Option("write the labels, as one batch")] = False
     limit: Annotated[int | None, rows_shown()] = None
-    seed: Annotated[int, Option("of everything random")] = 0
+    seed: Annotated[int, SEED] = 0
 
 
 @dataclass(frozen=True, slots=True)

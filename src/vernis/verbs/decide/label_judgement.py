@@ -14,7 +14,7 @@ from vernis.domain.types import ChangeKind, Estimate, Issue, LabelScorer, Space
 from vernis.session.results import from_document
 from vernis.session.vectors import TrainingData, layer_slices, space_document
 from vernis.verbs.decide.given_probabilities import read_probabilities
-from vernis.verbs.declare import BaseSettings, Option, count, share
+from vernis.verbs.declare import SEED, BaseSettings, Option, count, share
 
 if TYPE_CHECKING:
     from vernis.core.labels.issues import LabelIssues, SupportingNeighbors
@@ -44,7 +44,7 @@ class JudgementSettings(BaseSettings):
         float, share("reading pays while this share of the images is wrong", "SHARE")
     ] = 0.25
     neighbors: Annotated[int, count("similar images kept as evidence", at_least=0)] = 5
-    seed: Annotated[int, Option("of everything random")] = 0
+    seed: Annotated[int, SEED] = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from vernis.domain.errors import UnreadableImage, UsageError
 from vernis.domain.ports import Catalog
 from vernis.domain.types import ImageRecord, Taxonomy
 from vernis.report.wording import counted
-from vernis.verbs.declare import BaseSettings, Option, Screen, Verb
+from vernis.verbs.declare import SEED, BaseSettings, Option, Screen, Verb
 from vernis.verbs.lab.truth_sample import NOTHING, SampledImage, TruthSample
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     out: Annotated[Path | str | None, Option("a new folder (default: sample-TAXONOMY)", "DIR")] = (
         None
     )
-    seed: Annotated[int, Option("of the draw")] = 0
+    seed: Annotated[int, SEED] = 0
 
 
 @dataclass(frozen=True, slots=True)

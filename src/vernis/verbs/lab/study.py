@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 from vernis.domain.documents import to_document
 from vernis.domain.ports import Progress
 from vernis.report.lab.run_folder import Row, RunFolder, StudyRun, write_whole
-from vernis.verbs.declare import Option, Screen, count, declared
+from vernis.verbs.declare import SEED, Option, Screen, count, declared
 from vernis.verbs.steps.learn import NetworkSettings
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class StudySettings(NetworkSettings):
     """What every study takes."""
 
     _: KW_ONLY
-    seed: Annotated[int, Option("of everything random")] = 0
+    seed: Annotated[int, SEED] = 0
     out: Annotated[
         Path | str | None,
         Option("folder of the run (default: lab/STUDY-TAXONOMY-…, the same for the same)", "DIR"),

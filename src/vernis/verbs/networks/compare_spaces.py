@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from vernis.domain.errors import ModelError, NotFound, UsageError
 from vernis.report.explore.spaces import draw_comparison
 from vernis.report.wording import counted
-from vernis.verbs.declare import BaseSettings, Option, Screen, Verb, count
+from vernis.verbs.declare import SEED, BaseSettings, Option, Screen, Verb, count
 from vernis.verbs.networks.space_comparison import Candidate, Recommendation, compare_spaces
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     _: KW_ONLY
     taxonomy: Annotated[str | None, Option("compare on its labels (default: the only one)")] = None
     sample: Annotated[int, count("images to compare on", "N", 20)] = 2000
-    seed: Annotated[int, Option("what draws the sample")] = 0
+    seed: Annotated[int, SEED] = 0
     out: Annotated[Path | str, Option("the figure, .png or .svg")] = "spaces.png"
 
 

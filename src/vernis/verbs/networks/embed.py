@@ -6,7 +6,7 @@ import time
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from vernis.verbs.declare import Option, Screen, Verb, count
+from vernis.verbs.declare import WORKERS, Option, Screen, Verb
 from vernis.verbs.networks.backbone_options import DEFAULT, WHICH, BackboneOptions, choose
 from vernis.verbs.networks.embedding import embed_images
 from vernis.verbs.networks.space_names import refuse_taken_name
@@ -29,7 +29,7 @@ class Settings(BackboneOptions):
     keep_current: Annotated[
         bool, Option("later verbs go on reading the space that was current")
     ] = False
-    workers: Annotated[int | None, count("threads (default: one a core)")] = None
+    workers: Annotated[int | None, WORKERS] = None
 
 
 @dataclass(frozen=True, slots=True)

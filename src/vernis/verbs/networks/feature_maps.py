@@ -11,7 +11,7 @@ from vernis.domain.errors import NotFound, UsageError
 from vernis.domain.ports import Pixels
 from vernis.report.explore.feature_maps import draw_channels, draw_one_channel
 from vernis.report.wording import counted
-from vernis.verbs.declare import Option, Screen, Verb, count
+from vernis.verbs.declare import SEED, Option, Screen, Verb, count
 from vernis.verbs.networks.backbone_options import DEFAULT, WHICH, BackboneOptions, choose
 from vernis.verbs.networks.channel_views import measure_peaks, view_channels
 
@@ -33,7 +33,7 @@ class Settings(BackboneOptions):
     ] = None
     strongest: Annotated[int, count("channels to show")] = 6
     sample: Annotated[int, count("images of the collection to look at; 0: all", "N", 0)] = 1000
-    seed: Annotated[int, Option("what draws the sample")] = 0
+    seed: Annotated[int, SEED] = 0
     out: Annotated[Path | str, Option("the figure")] = "feature-maps.png"
     backbone: Annotated[str, Option(WHICH)] = f"{DEFAULT}@fp32"
 

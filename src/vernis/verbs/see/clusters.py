@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from vernis.core.words.tfidf import Term
 from vernis.domain.errors import UsageError
 from vernis.report.wording import counted
-from vernis.verbs.declare import BaseSettings, Option, Screen, Verb, count
+from vernis.verbs.declare import SEED, BaseSettings, Option, Screen, Verb, count
 from vernis.verbs.see.cluster_decisions import accept_clusters, name_clusters, stored_clusters
 from vernis.verbs.see.cluster_store import Clustering, ScanRow
 from vernis.verbs.see.clustering import ClusterSettings, find_clusters
@@ -62,7 +62,7 @@ class Settings(BaseSettings):
         Sequence[str], Option("name the clusters by these labels alone (repeatable; default: all)")
     ] = ()
     fresh: Annotated[bool, Option("start anew, and forget stored numbers and names")] = False
-    seed: Annotated[int | None, Option("of everything random (default: 0)")] = None
+    seed: Annotated[int | None, SEED] = None
     sheet: Annotated[
         Path | str | None, Option("draw the medoid pictures of each cluster, .png")
     ] = None

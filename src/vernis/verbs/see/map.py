@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from vernis.domain.types import Space
 from vernis.report.wording import counted
-from vernis.verbs.declare import BaseSettings, Option, Screen, Verb, count
+from vernis.verbs.declare import SEED, WORKERS, BaseSettings, Option, Screen, Verb, count
 from vernis.verbs.see.map_drawing import DrawnMap, draw_grid, draw_map
 from vernis.verbs.see.map_grid import make_grid, read_axes
 from vernis.verbs.see.map_making import MapSettings, make_map, settings_of
@@ -46,7 +46,7 @@ class Settings(BaseSettings):
     neighbors: Annotated[int | None, count("of UMAP (default: 15)")] = None
     min_dist: Annotated[float | None, Option("of UMAP (default: 0.1)", "D")] = None
     components: Annotated[int | None, count("of the PCA before (default: 50)")] = None
-    seed: Annotated[int | None, Option("of everything random (default: 0)")] = None
+    seed: Annotated[int | None, SEED] = None
     color: Annotated[
         str | None,
         Option("colour by a taxonomy, issues or none (default: the fullest taxonomy)"),
@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     name: Annotated[str, Option("of the map (default: made of its settings)")] = ""
     fresh: Annotated[bool, Option("make it anew of all pictures")] = False
     out: Annotated[Path | str, Option("folder of picture and page")] = "map"
-    workers: Annotated[int | None, count("threads (default: one a core)")] = None
+    workers: Annotated[int | None, WORKERS] = None
 
     def given(self) -> dict[str, Any]:
         """Return the settings of the map that were given."""

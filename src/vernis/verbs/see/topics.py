@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from vernis.domain.documents import to_document
 from vernis.report.wording import counted
-from vernis.verbs.declare import BaseSettings, Option, Screen, Verb, count, share
+from vernis.verbs.declare import SEED, BaseSettings, Option, Screen, Verb, count, share
 from vernis.verbs.see.clusters import whole_range
 from vernis.verbs.see.proposals import AcceptedProposal, parse_name, parse_numbers, show_accepted
 from vernis.verbs.see.topic_models import (
@@ -53,7 +53,7 @@ class Settings(BaseSettings):
         share("an image is of a topic from this share on (default: 0.4)", "S"),
     ] = None
     fresh: Annotated[bool, Option("start anew, and forget stored numbers and names")] = False
-    seed: Annotated[int | None, Option("of everything random (default: 0)")] = None
+    seed: Annotated[int | None, SEED] = None
     name: Annotated[
         Sequence[tuple[int, str]],
         Option("N=NAME: rename topic N of the stored ones (repeatable)", parse=parse_name),

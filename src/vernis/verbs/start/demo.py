@@ -6,7 +6,7 @@ from dataclasses import KW_ONLY, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from vernis.verbs.declare import BaseSettings, Home, Option, Screen, Verb, count
+from vernis.verbs.declare import SEED, WORKERS, BaseSettings, Home, Option, Screen, Verb
 from vernis.verbs.start import run
 from vernis.verbs.start.demo_score import ScoreRow, score_demo
 
@@ -25,8 +25,8 @@ class Settings(BaseSettings):
         "vernis-demo"
     )
     _: KW_ONLY
-    seed: Annotated[int, Option("of everything random")] = 0
-    workers: Annotated[int | None, count("threads (default: one a core)")] = None
+    seed: Annotated[int, SEED] = 0
+    workers: Annotated[int | None, WORKERS] = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from vernis.report.folder import ReportFolder
 from vernis.report.index.page import render
 from vernis.report.model import ImageRef, ReportData
 from vernis.session.session import ReadPicture
-from vernis.verbs.declare import BaseSettings, Option, Screen, Verb, count
+from vernis.verbs.declare import WORKERS, BaseSettings, Option, Screen, Verb, count
 from vernis.verbs.start.report_data import collect_report
 from vernis.version import VERSION
 
@@ -29,7 +29,7 @@ class Settings(BaseSettings):
 
     _: KW_ONLY
     out: Annotated[Path | str, Option("folder of the report")] = "report"
-    workers: Annotated[int | None, count("threads (default: one a core)")] = None
+    workers: Annotated[int | None, WORKERS] = None
     max_items: Annotated[
         int, count("rows of each list: label issues of a taxonomy, groups, pictures of a fault")
     ] = 2000

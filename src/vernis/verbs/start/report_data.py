@@ -93,6 +93,7 @@ def collect_report(
         n_images=len(present),
         images={i: _reference(known.images[i]) for i in images},
         facts=_facts(session, present),
+        collection=session.catalog.folder.absolute(),
         actions=suggest_actions(groups, issues, fills, len(unreadable)),
         audits=audits,
         label_issues=issues,

@@ -11,7 +11,7 @@ from vernis.domain.errors import NothingToLearn, UsageError
 from vernis.verbs.decide.deduplication import find_duplicates
 from vernis.verbs.decide.filling import fill_taxonomy
 from vernis.verbs.decide.label_judgement import JudgementSettings, judge_labels
-from vernis.verbs.declare import BaseSettings, Home, Option, Screen, Verb, count, share
+from vernis.verbs.declare import SEED, WORKERS, BaseSettings, Home, Option, Screen, Verb, share
 from vernis.verbs.networks import embed
 from vernis.verbs.networks.backbone_options import Arithmetic
 from vernis.verbs.start import report
@@ -37,8 +37,8 @@ class Settings(import_.TableSettings):
     ] = None
     arithmetic: Annotated[Arithmetic | None, Option("of the shipped network")] = None
     fill_precision: Annotated[float, share("precision that suggested labels promise")] = 0.95
-    workers: Annotated[int | None, count("threads (default: one a core)")] = None
-    seed: Annotated[int, Option("of everything random")] = 0
+    workers: Annotated[int | None, WORKERS] = None
+    seed: Annotated[int, SEED] = 0
     report: Annotated[Path | str, Option("folder of the report")] = "report"
 
 
@@ -72,11 +72,13 @@ def home(settings: Settings) -> Home:
     Raises
     ------
     UsageError
-        The folder or the label file is not there.
+        The folder or the label file is not there, or columns are named of no file.
     """
     path = Path(settings.path)
     if not path.is_dir():
         raise UsageError(f"{path}: no such folder; vernis run takes a folder of images")
+    if settings.labels is None and (settings.taxonomy or settings.closed):
+        raise UsageError("--taxonomy and --closed are about the columns of --labels FILE.csv")
     if settings.labels is not None and not Path(settings.labels).is_file():
         raise UsageError(f"{settings.labels}: no such file; --labels takes a CSV file")
     return Home(folder=path)
@@ -124,7 +126,7 @@ def work(session: Session, settings: Settings) -> Result:
         duplicate_groups=found.groups,
         taxonomies=findings,
         report=page.page,
-        next=_next(findings, found.groups),
+        next=_next(findings, found.groups) + session.option(),
         notes=tuple(notes),
     )
 
@@ -158,7 +160,10 @@ def _work_on_labels(
     except NothingToLearn as error:
         notes.append(str(error))
     try:
-        to_fill = fill_taxonomy(session, name, precision=settings.fill_precision).suggested
+        filled = fill_taxonomy(session, name, precision=settings.fill_precision)
+        to_fill = filled.suggested
+        if filled.n_abstained and not to_fill:
+            notes += [f"{name}: {note}" for note in filled.notes[:1]]  # why there are none
     except NothingToLearn as error:
         notes.append(str(error))
     return TaxonomyFindings(wrong, to_fill)

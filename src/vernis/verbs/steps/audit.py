@@ -181,7 +181,11 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
     """Show the facts of each taxonomy, and its classes."""
     for audit in result.taxonomies:
         facts = to_document(audit)
-        plain = {name: value for name, value in facts.items() if not isinstance(value, list)}
+        plain = {
+            name.replace("_", " "): value
+            for name, value in facts.items()
+            if name != "taxonomy" and value is not None and not isinstance(value, list)
+        }
         screen.facts(plain, title=audit.taxonomy)
         screen.table(audit.class_counts, ["class", "count", "share"])
     if not result.taxonomies:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from vernis.domain.errors import UsageError
-from vernis.verbs.declare import BaseSettings, Home, Option, Screen, Verb, count
+from vernis.verbs.declare import WORKERS, BaseSettings, Home, Option, Screen, Verb
 from vernis.verbs.steps.indexing import index_files, label_by_folders
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class Settings(BaseSettings):
         Sequence[Path | str], Option("a folder, or files (default: the indexed folder)")
     ] = ()
     _: KW_ONLY
-    workers: Annotated[int | None, count("threads (default: one a core)")] = None
+    workers: Annotated[int | None, WORKERS] = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from vernis.domain.errors import ModelError, NothingToLearn
 from vernis.domain.types import Estimate, ModelRecord, Space
 from vernis.report.wording import counted
 from vernis.session.vectors import TrainingData, layer_slices, space_document
-from vernis.verbs.declare import BaseSettings, Option, Screen, Verb, count
+from vernis.verbs.declare import SEED, BaseSettings, Option, Screen, Verb, count
 from vernis.verbs.steps.model_metrics import Measures, read_metrics
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class Settings(NetworkSettings):
     floor: Annotated[
         float, Option("precision that the objective precision keeps", above=0, at_most=1)
     ] = 0.9
-    seed: Annotated[int, Option("of everything random")] = 0
+    seed: Annotated[int, SEED] = 0
 
     def head_parameters(self) -> dict[str, Any]:
         """Return the parameters of the model that were given."""

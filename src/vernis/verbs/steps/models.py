@@ -41,10 +41,13 @@ class Result:
 
 
 def work(session: Session, settings: Settings) -> Result:
-    """Return the saved models, newest first."""
+    """Return the saved models, newest first; raises NotFound."""
     catalog = session.catalog
     rows = []
-    for record in catalog.models.records(settings.taxonomy):
+    records = catalog.models.records(settings.taxonomy)
+    if settings.taxonomy is not None and not records:
+        catalog.labels.taxonomy(settings.taxonomy)
+    for record in records:
         metrics = read_metrics(record)
         rows.append(
             ModelRow(
