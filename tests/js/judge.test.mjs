@@ -34,3 +34,9 @@ test("the file holds what was judged, in the order of the sample, quoted", () =>
   const judged = { "d.jpg": ["x", "y"], 'a,"b".jpg': [] };
   assert.equal(asCsv(sample, judged), 'image,truth\n"a,""b"".jpg",(none)\nd.jpg,x|y\n');
 });
+
+test("no cell of the file is a formula", () => {
+  const sample = { nothing: "(none)", images: [{ image: "=1+1.jpg" }, { image: "it's.jpg" }] };
+  const judged = { "=1+1.jpg": ["@SUM(A1)", "b"], "it's.jpg": ["'+2"] };
+  assert.equal(asCsv(sample, judged), "image,truth\n'=1+1.jpg,'@SUM(A1)|b\nit's.jpg,''+2\n");
+});

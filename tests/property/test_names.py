@@ -11,6 +11,7 @@ from vernis.core.words.blank_words import ONLY_EMPTY, USUAL_BLANKS, Blanks
 from vernis.core.words.class_names import clean_name, file_key, match_key, same_names
 from vernis.core.words.column_classes import read_classes
 from vernis.core.words.look_alikes import find_look_alikes, latin_look, rarer_spellings
+from vernis.core.words.sheet_cells import as_text, from_text
 
 ODD = (
     "aAbBé\u0301\u0308İıßſς -_.'\u00a0\u00ad\u200b\u200c\u200d\u2060\ufeff\u2028\u3000\u3164\u2800"
@@ -119,3 +120,11 @@ def test_blanks_know_no_case_and_no_form(text, words):
 def test_keys_of_files_and_letters_of_other_scripts_are_stable(text):
     assert file_key(file_key(text)) == file_key(text)
     assert latin_look(latin_look(text)) == latin_look(text)
+
+
+@given(st.text("'=+-@a\t\r ", max_size=6) | TEXTS)
+def test_no_cell_of_a_sheet_is_a_formula_and_each_comes_back(text):
+    cell = as_text(text)
+    assert cell[:1] not in tuple("=+-@\t\r") or not text
+    assert from_text(cell) == text
+    assert cell == text or text.lstrip("'")[0] in "=+-@\t\r"

@@ -10,6 +10,7 @@ import pytest
 from vernis.adapters.catalog.catalog import SqliteCatalog
 from vernis.adapters.interchange import sample_folder
 from vernis.adapters.interchange.sample_folder import SampleFolder
+from vernis.core.words.sheet_cells import as_text
 from vernis.domain.documents import to_document
 from vernis.domain.errors import InvalidLabels, UsageError
 from vernis.domain.types import FoundFile, Issue, Statement, Suggestion, Taxonomy
@@ -187,6 +188,36 @@ def test_the_folder_round_trips_and_is_never_overwritten(tmp_path):
     (place / "bad.csv").write_text("image,label\na.jpg,red\n")
     with pytest.raises(InvalidLabels, match="no column 'truth'"):
         folder.read_judgement(place / "bad.csv", drawn, NOTHING)
+
+
+def test_the_sheet_holds_no_formula_and_every_name_comes_back(tmp_path):
+    names = [
+        "=1+1.jpg",
+        "+2.jpg",
+        "-rf.jpg",
+        "@x.jpg",
+        "'=a.jpg",
+        "it's.jpg",
+        " lead.jpg",
+        "new\nline.jpg",
+    ]
+    classes = ["=HYPERLINK(1)", "+1+1", "@SUM(A1)", "--help", "a|b", "Caf\xe9", "nan", "'=a"]
+    folder = SampleFolder(tmp_path / "sample")
+    folder.write({"a": 1}, names, b"<p>")
+    sheet = folder.folder / sample_folder.SHEET
+    with open(sheet, newline="") as stream:
+        rows = list(csv.reader(stream))
+    assert not any(cell[:1] in tuple("=+-@") for row in rows for cell in row if cell)
+    truth = [*classes[:5], "CAFE\u0301", *classes[6:]]
+    with open(sheet, "w", newline="") as stream:
+        judged = zip(rows[1:], truth, strict=True)
+        csv.writer(stream).writerows(
+            [rows[0], *([row[0], as_text(label)] for row, label in judged)]
+        )
+    drawn = {**drawn_of(*names, kind="single"), "classes": classes}
+    found = folder.read_judgement(None, drawn, NOTHING)
+    assert found.notes == ()
+    assert found.labels == {name: (label,) for name, label in zip(names, classes, strict=True)}
 
 
 @pytest.mark.parametrize(

@@ -9,18 +9,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vernis.core.words.sheet_cells import as_text
 from vernis.domain.errors import StorageError
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Path:
-    """Write the columns of the rows, with a header."""
+    """Write the columns of the rows, with a header; texts never as formulas of a spreadsheet."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(columns), extrasaction="ignore")
     writer.writeheader()
-    writer.writerows(
-        {key: round(v, 6) if isinstance(v, float) else v for key, v in row.items()} for row in rows
-    )
+    writer.writerows({key: sheet_cell(v) for key, v in row.items()} for row in rows)
     return write_bytes(path, text.getvalue().encode("utf-8"))
+
+
+def sheet_cell(value: Any) -> Any:
+    """Return a value as a table for people holds it: numbers to six digits, texts as texts."""
+    if isinstance(value, float):
+        return round(value, 6)
+    return as_text(value) if isinstance(value, str) else value
 
 
 def write_json(path: Path, document: Any) -> Path:

@@ -12,8 +12,9 @@ from typing import Any
 
 from vernis.adapters.interchange.csv_labels import read_label_table
 from vernis.core.words.blank_words import ONLY_EMPTY
-from vernis.core.words.class_names import same_names
+from vernis.core.words.class_names import clean_name, same_names
 from vernis.core.words.label_columns import split_cell
+from vernis.core.words.sheet_cells import as_text, from_text
 from vernis.domain.errors import InvalidLabels, StorageError, UsageError
 
 SAMPLE, SHEET, JUDGED, PAGE, RESULT = (
@@ -88,7 +89,7 @@ class SampleFolder:
             sheet = io.StringIO()
             writer = csv.writer(sheet, lineterminator="\n")
             writer.writerow(["image", "truth"])
-            writer.writerows([image, ""] for image in images)
+            writer.writerows([as_text(image), ""] for image in images)
             _write(self.sheet, sheet.getvalue().encode("utf-8"))
             _write(self.folder / PAGE, page)
             # Last: a folder without it is no sample.
@@ -149,12 +150,16 @@ class SampleFolder:
         if "truth" not in table.columns:
             raise InvalidLabels(f"{file}: has no column 'truth'; its header is: image,truth")
         drawn = {str(row["image"]) for row in sample["images"]}
+        cleaned = {clean_name(uri): uri for uri in drawn}
         judged: dict[str, tuple[str, ...]] = {}
         first: dict[str, int] = {}
         wrong: list[str] = []
         for image, row, cell in zip(table.images, table.rows, table.columns["truth"], strict=True):
             if not cell:
                 continue
+            image, cell = from_text(image), from_text(cell)
+            if image not in drawn:  # blanks at the ends of a name do not survive the sheet
+                image = cleaned.get(clean_name(image), image)
             try:
                 labels = _read_row(image, cell, drawn, sample, nothing)
             except InvalidLabels as error:
@@ -197,6 +202,9 @@ def _read_row(
 
 def _as_classes(cell: str, classes: Sequence[str], nothing: str) -> tuple[str, ...]:
     """Return the classes of a cell as the taxonomy spells them."""
+    whole = same_names(cell, classes)
+    if len(whole) == 1:  # a class may hold the sign that joins several
+        return (whole[0],)
     found = []
     for label in split_cell(cell, ONLY_EMPTY):
         if label.casefold() == nothing:

@@ -22,7 +22,12 @@ export function furtherClasses(classes, first, text) {
   return found.slice(0, wanted ? 40 : 24);
 }
 
-const cell = (text) => (/[",\n\r]/.test(text) ? '"' + text.replaceAll('"', '""') + '"' : text);
+// A spreadsheet takes what begins so for a formula; an apostrophe before it makes it text again.
+const asText = (text) => (/^'*[=+\-@\t\r]/.test(text) ? "'" + text : text);
+
+const quoted = (text) => (/[",\n\r]/.test(text) ? '"' + text.replaceAll('"', '""') + '"' : text);
+
+const cell = (text) => quoted(asText(text));
 
 // The judgements as the file that ``vernis lab truth`` reads.
 export function asCsv(sample, judged) {

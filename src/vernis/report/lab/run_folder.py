@@ -22,6 +22,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from vernis.core.words.sheet_cells import as_text
 from vernis.domain.documents import to_document
 from vernis.domain.errors import StorageError, UsageError
 from vernis.version import VERSION
@@ -328,7 +329,9 @@ def csv_text(rows: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> str:
     stream = io.StringIO()
     writer = csv.DictWriter(stream, _columns(table, keys), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(table)
+    writer.writerows(
+        {key: as_text(v) if isinstance(v, str) else v for key, v in row.items()} for row in table
+    )
     return stream.getvalue()
 
 
