@@ -7,7 +7,7 @@ import pytest
 
 from vernis.domain.errors import InvalidValue, NotFound, UsageError
 from vernis.domain.ports import Catalog
-from vernis.domain.types import FillCount, FoundFile, LabelState, Statement, Taxonomy
+from vernis.domain.types import FillCount, FoundFile, LabelAccount, LabelState, Statement, Taxonomy
 
 NAN = float("nan")
 
@@ -147,6 +147,27 @@ def test_the_filling_is_counted_without_a_matrix(labelled: Catalog) -> None:
     counts = labelled.labels.fill_counts()
     assert counts == {"colour": FillCount(0, 3, 3), "thing": FillCount(1, 3, 3)}
     assert (counts["thing"].rate, FillCount(0, 3, 0).rate) == (1 / 3, 0.0)
+
+
+def test_the_account_tells_what_became_of_the_labels_that_came_in(labelled: Catalog) -> None:
+    say(labelled, "colour", "given", (1, "green", "yes"), (2, "red", "yes"), (3, "red", "no"))
+    say(labelled, "thing", "given", (1, "cup", "yes"), (1, "glass", "yes"), (2, "cup", "yes"))
+    untouched = LabelAccount(2, 0, 0, 0, 2, 0, 2, 2, {"given": 2})
+    assert labelled.labels.account("colour") == untouched
+    say(labelled, "colour", "model:head@1", (4, "red", "yes"))
+    assert labelled.labels.account("colour") == untouched
+    # One label is replaced, one filled in; one is taken away and one added beside another.
+    say(labelled, "colour", "human:ann", (1, "red", "yes"))
+    say(labelled, "colour", "accepted:head@1", (4, "red", "yes"))
+    say(labelled, "thing", "human:ann", (1, "cup", "no"), (2, "glass", "yes"), (2, "cup", "yes"))
+    account = labelled.labels.account("colour")
+    assert account == LabelAccount(2, 1, 1, 1, 3, 1, 2, 3, {"given": 1, "human": 1, "accepted": 1})
+    account = labelled.labels.account("thing")
+    assert account == LabelAccount(3, 1, 1, 0, 3, 2, 2, 2, {"human": 2, "given": 1})
+    labelled.images.set_state([2], "trashed")
+    assert labelled.labels.account("thing") == LabelAccount(2, 1, 0, 0, 1, 1, 1, 1, {"given": 1})
+    with pytest.raises(NotFound):
+        labelled.labels.account("smell")
 
 
 def test_of_two_people_in_one_batch_the_same_one_is_believed_everywhere(labelled: Catalog) -> None:

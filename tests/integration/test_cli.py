@@ -61,10 +61,17 @@ def test_status_counts_everything(finished):
     assert status["images"]["unreadable"] == 1
     assert [f["image"] for f in status["failures"]] == ["square/broken.jpg"]
     assert status["other_files"] == {".txt": 1}
+    assert status["left_out"] == {"text files": 1}
     (taxonomy,) = status["taxonomies"]
     assert taxonomy["classes"] == 3
     assert taxonomy["filling_rate"] == 1.0
     assert status["labels"]["given"] >= 75
+    account = taxonomy["account"]
+    assert account["at_import"] == account["now"] == taxonomy["labelled"]
+    assert account["by_source"] == {"given": account["now"]}
+    shown = finished("status").stdout
+    assert "Labels, from import to now" in shown
+    assert shown.rstrip().endswith("Left out, since they are no pictures: 1 text file")
     assert status["spaces"]
     assert status["models"]
 

@@ -30,6 +30,7 @@ from vernis.domain.types import (
     ImageTable,
     IndexChanges,
     Issue,
+    LabelAccount,
     LabelMatrix,
     ModelRecord,
     Space,
@@ -282,6 +283,10 @@ class LabelStore(Protocol):
 
     def fill_counts(self) -> dict[str, FillCount]:
         """Return how far each taxonomy is filled, by its name; counted, no matrix is read."""
+        ...
+
+    def account(self, name: str) -> LabelAccount:
+        """Return what became of the labels that came in; raises NotFound."""
         ...
 
     def record(

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -400,6 +400,32 @@ class FillCount:
     def rate(self) -> float:
         """Share of the present images that carry a class, 0..1."""
         return self.n_labelled / self.n_present if self.n_present else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class LabelAccount:
+    """What became of the labels of a taxonomy since they came in; a label is image × class, yes.
+
+    ``now`` = ``at_import`` − ``taken_away`` + ``added`` + ``filled_in``. Only images that are
+    present count.
+    """
+
+    at_import: Annotated[int, "labels that class folders or a label file gave"]
+    taken_away: Annotated[int, "of those, the ones that do not hold any more"]
+    added: Annotated[int, "labels beside or instead of those, on images that came with one"]
+    filled_in: Annotated[int, "labels of images that came without one"]
+    now: Annotated[int, "labels that hold"]
+    corrected_images: Annotated[int, "images that came with a label and have others now"]
+    images_at_import: Annotated[int, "images that came with a label"]
+    images_now: Annotated[int, "images with a label"]
+    by_source: Annotated[
+        Mapping[str, int],
+        "who says the labels that hold (given, human, accepted, proposal, reader, api) → labels",
+    ] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        total = self.at_import - self.taken_away + self.added + self.filled_in
+        _require(total == self.now, f"{total} labels now", self.now)
 
 
 @dataclass(frozen=True, slots=True)

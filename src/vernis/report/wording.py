@@ -69,6 +69,17 @@ def shorten(text: str, length: int) -> str:
     return f"{text[:head]}…{text[len(text) - (length - 1 - head) :]}"
 
 
+SOURCES = {
+    "given": "label file or folders",
+    "human": "a person",
+    "accepted": "filled in",
+    "proposal": "proposed groups",
+    "reader": "read in pictures",
+    "api": "a service",
+}
+"""Who says a label, in a reader's words."""
+
+
 def sentence(text: str) -> str:
     """Return the text with a capital at its start and a stop at its end."""
     stopped = text if text.endswith((".", "!", "?", ":")) else f"{text}."

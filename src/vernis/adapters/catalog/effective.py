@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vernis.domain.errors import InvalidValue
-from vernis.domain.types import TaxonomyKind
+from vernis.domain.types import LabelAccount, TaxonomyKind
 
 _RANKS = {
     "human": 5,
@@ -58,8 +60,9 @@ def effective_labels(
 
     Parameters
     ----------
-    rows : ndarray of int, shape (n_statements, 5)
-        Image's row, class's column, rank, batch, 1 for yes or 0 for no.
+    rows : ndarray of int, shape (n_statements, 5 or more)
+        Image's row, class's column, rank, batch, 1 for yes or 0 for no; further columns do not
+        matter here.
     shape : tuple of int
         (n_images, n_classes).
 
@@ -73,22 +76,72 @@ def effective_labels(
     """
     values = np.full(shape, np.nan, dtype=np.float32)
     confirmed = np.zeros(shape, dtype=np.bool_)
-    rows = rows[rows[:, 2] >= COUNTED]
-    if not len(rows):
-        return values, confirmed
-    cells = rows[:, 0].astype(np.int64) * shape[1] + rows[:, 1]
-    held = rows[_last_of_each(cells, rows[:, 2], rows[:, 3])]
-    yes = held[held[:, 4] == 1]
+    yes, no = _that_hold(rows, shape[1], kind)
     if kind == "single":
-        yes = yes[_last_of_each(yes[:, 0], yes[:, 2], yes[:, 3])]
         confirmed[yes[:, 0]] = (yes[:, 2] >= CONFIRMED)[:, None]
     if kind == "single" or closed:
         values[yes[:, 0]] = 0
-    no = held[held[:, 4] == 0]
     for part, value in ((no, 0), (yes, 1)):
         values[part[:, 0], part[:, 1]] = value
         confirmed[part[:, 0], part[:, 1]] |= part[:, 2] >= CONFIRMED
     return values, confirmed
+
+
+def account_labels(
+    rows: NDArray[np.signedinteger[Any]],
+    n_classes: int,
+    *,
+    kind: TaxonomyKind,
+    sources: Mapping[int, str],
+) -> LabelAccount:
+    """Return what became of the labels that came in.
+
+    Parameters
+    ----------
+    rows : ndarray of int, shape (n_statements, 6)
+        As `effective_labels` takes them, and the source's number.
+    n_classes : int
+    kind : {'single', 'multi'}
+    sources : mapping of int to str
+        The name of each source.
+    """
+    given = rows[(rows[:, 2] == _RANKS["given"]) & (rows[:, 4] == 1)]
+    yes, _ = _that_hold(rows, n_classes, kind)
+    before, now = _cells(given, n_classes), _cells(yes, n_classes)
+    lost = ~np.isin(before, now)
+    new = yes[~np.isin(now, before)]
+    beside = np.isin(new[:, 0], given[:, 0])
+    by_source: Counter[str] = Counter()
+    for source, labels in zip(*np.unique(yes[:, 5], return_counts=True), strict=True):
+        by_source[sources[int(source)].partition(":")[0]] += int(labels)
+    changed = np.concatenate((given[lost, 0], new[beside, 0]))
+    return LabelAccount(
+        at_import=len(before),
+        taken_away=int(lost.sum()),
+        added=int(beside.sum()),
+        filled_in=int((~beside).sum()),
+        now=len(now),
+        corrected_images=len(np.unique(changed)),
+        images_at_import=len(np.unique(given[:, 0])),
+        images_now=len(np.unique(yes[:, 0])),
+        by_source=dict(by_source.most_common()),
+    )
+
+
+def _cells(rows: NDArray[np.signedinteger[Any]], n_classes: int) -> NDArray[np.int64]:
+    return rows[:, 0].astype(np.int64) * n_classes + rows[:, 1]
+
+
+def _that_hold(
+    rows: NDArray[np.signedinteger[Any]], n_classes: int, kind: TaxonomyKind
+) -> tuple[NDArray[np.signedinteger[Any]], NDArray[np.signedinteger[Any]]]:
+    """Return the statements that hold: those of yes, and those of no."""
+    rows = rows[rows[:, 2] >= COUNTED]
+    held = rows[_last_of_each(_cells(rows, n_classes), rows[:, 2], rows[:, 3])]
+    yes, no = held[held[:, 4] == 1], held[held[:, 4] == 0]
+    if kind == "single":
+        yes = yes[_last_of_each(yes[:, 0], yes[:, 2], yes[:, 3])]
+    return yes, no
 
 
 def _last_of_each(

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.adapters.catalog.effective import effective_labels
+from vernis.adapters.catalog.effective import account_labels, effective_labels
 from vernis.adapters.catalog.history import SqliteHistory
 from vernis.adapters.catalog.ledger import Ledger, Row
 from vernis.adapters.catalog.subjects import ATTRIBUTES, MADE
 from vernis.domain.errors import InvalidValue, NotFound, UsageError
 from vernis.domain.history import Change
-from vernis.domain.types import FillCount, LabelMatrix, Statement, Taxonomy
+from vernis.domain.types import FillCount, LabelAccount, LabelMatrix, Statement, Taxonomy
 
 # Of several statements on one cell the last one counts, …
 _LAST_SAID = """
@@ -230,7 +230,10 @@ class SqliteLabelStore:
         return LabelMatrix(taxonomy, ids, values, confirmed)
 
     def _counted(self, taxonomy: Taxonomy) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """Return the present images, and what counts of them: row, column, rank, batch, yes."""
+        """Return the present images, and what counts of them.
+
+        That is row, column, rank, batch, yes and source; see ``effective_labels``.
+        """
         taxonomy_id = self._find(taxonomy.name)[0]
         (ids,) = self._ledger.columns(
             "SELECT id FROM image WHERE state = 'present' ORDER BY id", kinds=(np.int64,)
@@ -241,19 +244,27 @@ class SqliteLabelStore:
         columns = np.full(max(class_ids.values(), default=0) + 1, -1, dtype=np.int32)
         columns[[class_ids[label] for label in taxonomy.classes]] = range(len(taxonomy.classes))
         images, classes, *others = self._ledger.columns(
-            "SELECT s.image_id, s.class_id, source.rank, s.batch_id, s.state = 'yes' "
-            "FROM source CROSS JOIN statement AS s "
+            "SELECT s.image_id, s.class_id, source.rank, s.batch_id, s.state = 'yes', "
+            "source.id FROM source CROSS JOIN statement AS s "
             "ON s.taxonomy_id = ? AND s.source_id = source.id WHERE source.rank > 0",
             (taxonomy_id,),
-            kinds=(np.int64, *[np.int32] * 4),
+            kinds=(np.int64, *[np.int32] * 5),
         )
         places = np.searchsorted(ids, images)
         here = places < len(ids)
         here[here] = ids[places[here]] == images[here]
-        rows = np.empty((int(here.sum()), 5), dtype=np.int32)
+        rows = np.empty((int(here.sum()), 6), dtype=np.int32)
         for number, column in enumerate((places, columns[classes], *others)):
             rows[:, number] = column[here]
         return ids, rows
+
+    def account(self, name: str) -> LabelAccount:
+        """Return what became of the labels that came in; raises NotFound."""
+        with self._ledger.snapshot():
+            taxonomy = self.taxonomy(name)
+            _, rows = self._counted(taxonomy)
+            sources: dict[int, str] = dict(self._ledger.rows("SELECT id, name FROM source"))
+        return account_labels(rows, len(taxonomy.classes), kind=taxonomy.kind, sources=sources)
 
     def fill_counts(self) -> dict[str, FillCount]:
         """Return how far each taxonomy is filled, by its name; no matrix is read."""

@@ -7,6 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from vernis.core.explore.file_kinds import say_file_kinds
 from vernis.domain.errors import NothingToLearn, UsageError
 from vernis.verbs.decide.deduplication import find_duplicates
 from vernis.verbs.decide.filling import fill_taxonomy
@@ -102,6 +103,9 @@ def work(session: Session, settings: Settings) -> Result:
             by_folders=table is None,
         )
         notes: list[str] = []
+        if listed.other_files:
+            others = say_file_kinds(session.catalog.images.other_files())
+            notes.append(f"left out, since they are no pictures: {others}")
         if table is not None:
             notes += import_.import_table(session, table, settings).notes
         if not session.taxonomies():

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
+from vernis.core.explore.file_kinds import name_file_kinds, say_file_kinds
+from vernis.domain.types import LabelAccount
+from vernis.report.wording import SOURCES
 from vernis.verbs.declare import BaseSettings, Screen, Verb
 
 if TYPE_CHECKING:
@@ -48,6 +51,7 @@ class TaxonomyRow:
     classes: int
     labelled: Annotated[int, "images with a label"]
     filling_rate: Annotated[float, "labelled by present images"]
+    account: Annotated[LabelAccount, "its labels from import to now"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,7 @@ class Result:
     images: ImageCounts
     failures: Annotated[tuple[FailureRow, ...], "unreadable files"]
     other_files: Annotated[Mapping[str, int], "suffix → files that are no images"]
+    left_out: Annotated[Mapping[str, int], "the same by kind: videos, slide decks, documents, …"]
     labels: Annotated[Mapping[str, int], "source → labels"]
     taxonomies: tuple[TaxonomyRow, ...]
     issues: Annotated[Mapping[str, int], "kind, or kind:taxonomy → open issues"]
@@ -94,6 +99,7 @@ def work(session: Session, settings: Settings) -> Result:
     states = catalog.images.count_by_state()
     fills = catalog.labels.fill_counts()
     counts = catalog.issues.counts()
+    others = catalog.images.other_files()
     return Result(
         collection=str(catalog.folder),
         root=str(root) if root else None,
@@ -104,7 +110,8 @@ def work(session: Session, settings: Settings) -> Result:
             trashed=states.get("trashed", 0),
         ),
         failures=tuple(FailureRow(i.uri, i.reason) for i in session.images("unreadable")),
-        other_files=catalog.images.other_files(),
+        other_files=others,
+        left_out=name_file_kinds(others),
         labels=catalog.labels.counts_by_source(),
         taxonomies=tuple(
             TaxonomyRow(
@@ -115,6 +122,7 @@ def work(session: Session, settings: Settings) -> Result:
                 classes=len(taxonomy.classes),
                 labelled=fills[taxonomy.name].n_labelled,
                 filling_rate=fills[taxonomy.name].rate,
+                account=catalog.labels.account(taxonomy.name),
             )
             for taxonomy in session.taxonomies()
         ),
@@ -131,7 +139,7 @@ def work(session: Session, settings: Settings) -> Result:
 
 
 def show(result: Result, settings: Settings, screen: Screen) -> None:
-    """Show the counts, the taxonomies, and the first unreadable files."""
+    """Show the counts, the taxonomies, the first unreadable files, and what became of labels."""
     facts: dict[str, Any] = {
         "collection": result.collection,
         "folder of images": result.root or "none yet (vernis index PATH)",
@@ -139,8 +147,6 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
         "unreadable": result.images.unreadable,
         "vanished": result.images.vanished,
         "in the trash": result.images.trashed,
-        "other files": [f"{n} {suffix}" for suffix, n in result.other_files.items()],
-        "labels by source": [f"{name} {n:,}" for name, n in result.labels.items()],
         "open issues": [f"{name} {n:,}" for name, n in result.issues.items()],
         "duplicate groups": result.duplicate_groups,
         "spaces": [f"{s.name} ({s.vectors:,} x {s.dim})" for s in result.spaces],
@@ -154,6 +160,29 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
         screen.table(
             result.failures, ["image", "reason"], title="Unreadable", limit=_FAILURES_SHOWN
         )
+    _show_accounts(result, screen)
+    if result.other_files:
+        screen.line(f"Left out, since they are no pictures: {say_file_kinds(result.other_files)}")
+
+
+def _show_accounts(result: Result, screen: Screen) -> None:
+    """Show what came in, what was changed, and what holds now."""
+    rows = [
+        {
+            "taxonomy": taxonomy.name,
+            "at import": account.at_import,
+            "taken away": account.taken_away,
+            "added": account.added,
+            "filled in": account.filled_in,
+            "now": account.now,
+            "corrected images": account.corrected_images,
+            "now by source": [f"{SOURCES.get(n, n)} {k:,}" for n, k in account.by_source.items()],
+        }
+        for taxonomy in result.taxonomies
+        for account in (taxonomy.account,)
+    ]
+    if rows:
+        screen.table(rows, list(rows[0]), title="Labels, from import to now")
 
 
 VERB = Verb(Settings, work, show)
