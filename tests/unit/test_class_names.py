@@ -145,8 +145,9 @@ def test_a_column_is_read_with_what_the_taxonomy_holds():
     assert read_classes(cells).cells == (("Photo",), ("photo",), ("Drawing",), ())
     found = read_classes(cells, known={"photo": 40, "Other": 2})
     assert found.cells == (("photo",), ("photo",), ("Drawing",), ())
-    assert (found.folded, found.folded_cells) == ({"Photo": "photo"}, 1)
-    assert found.counts["photo"] == 42
+    assert (found.spellings.folded, found.spellings.changed) == ({"Photo": "photo"}, 1)
+    assert found.spellings.counts["photo"] == 42
+    assert read_classes([["photo"]], known={"PHOTO": 1, "photo": 9}).spellings.folded == {}
     kept = read_classes(cells, known={"photo": 40}, keep_case=True)
     assert kept.cells[0] == ("Photo",)
-    assert [group.names for group in kept.alike] == [("photo", "Photo")]
+    assert [group.names for group in kept.spellings.alike] == [("photo", "Photo")]

@@ -156,7 +156,7 @@ def test_splits_come_from_folders_and_outlive_a_move(catalog, tmp_path):
 
 def test_classes_come_from_folders_and_follow_a_move(catalog, root):
     index(catalog, root)
-    assert label_by_folders(Session(catalog)) == {"class": 4}
+    assert label_by_folders(Session(catalog)).images == {"class": 4}
     assert catalog.labels.taxonomy("class").classes == ("cat", "dog")
     (root / "cat/a.jpg").rename(root / "dog/a.jpg")
     index(catalog, root)
@@ -164,6 +164,25 @@ def test_classes_come_from_folders_and_follow_a_move(catalog, root):
     matrix = catalog.labels.matrix("class")
     place = matrix.image_ids.tolist().index(ids(catalog)["dog/a.jpg"])
     assert matrix.values[place].tolist() == [0.0, 1.0]
+
+
+def test_rare_spellings_of_folders_are_taken_as_the_common_one(catalog, tmp_path):
+    folders = {"photo": 8, "PHOTO": 2, "Drawing": 4, "drawing": 3, "Cafe\u0301": 1, "Caf\xe9": 1}
+    for name, count in folders.items():
+        (tmp_path / name).mkdir(exist_ok=True)
+        for number in range(count):
+            Image.new("RGB", (4, 4)).save(tmp_path / name / f"{number}.png")
+    if len(list(tmp_path.iterdir())) < len(folders):
+        pytest.skip("the disk does not tell these names apart")
+    index(catalog, tmp_path)
+    found = label_by_folders(Session(catalog))
+    assert catalog.labels.taxonomy("class").classes == ("Caf\xe9", "Drawing", "drawing", "photo")
+    assert any("on 2 images: PHOTO > photo; --keep-case" in note for note in found.notes)
+    assert any("Drawing (4) / drawing (3) (case)" in note for note in found.notes)
+    label_by_folders(Session(catalog), keep_case=True)
+    matrix = catalog.labels.matrix("class")
+    column = matrix.taxonomy.classes.index("PHOTO")
+    assert (matrix.values[:, column] == 1).sum() == 2
 
 
 def test_folder_labels_leave_what_people_said(catalog, root):
@@ -182,7 +201,7 @@ def test_no_class_folders_change_nothing(catalog, tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "x.png")
     index(catalog, tmp_path)
     catalog.labels.define(Taxonomy("class", "single", ("a",)))
-    assert label_by_folders(Session(catalog)) == {}
+    assert label_by_folders(Session(catalog)).images == {}
 
 
 def test_many_new_files_are_kept_when_the_work_is_cut_off(catalog, root, monkeypatch):

@@ -135,6 +135,12 @@ def count(help: str, metavar: str = "N", at_least: int = 1) -> Option:
     return Option(help, metavar, at_least=at_least)
 
 
+KEEP_CASE = Option(
+    "keep spellings apart that differ in case alone (default: one on at most a quarter of the "
+    "images is taken as the common one)"
+)
+"""Of what names the classes of images: a table, folders."""
+
 WORKERS = Option("threads (default: one a core)", "N", at_least=1, at_most=1024)
 """The option of how many threads work on pictures."""
 

@@ -1,14 +1,40 @@
-"""From the parts of a column's cells to class names: blanks, spellings, look-alikes."""
+"""From what is written to class names: blanks, spellings, look-alikes."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vernis.core.words.blank_words import USUAL_BLANKS, BlankCount, Blanks, count_blanks
 from vernis.core.words.class_names import clean_name
 from vernis.core.words.look_alikes import LookAlike, find_look_alikes, rarer_spellings
+
+
+@dataclass(frozen=True, slots=True)
+class Spellings:
+    """How the classes of a taxonomy are spelt.
+
+    Attributes
+    ----------
+    counts : mapping of str to int
+        Class → images, after folding.
+    folded : mapping of str to str
+        Rarer spelling → the one that is taken for it.
+    changed : int
+        Labels to which that happens.
+    alike : tuple of LookAlike
+        Classes that look alike and are kept apart.
+    """
+
+    counts: Mapping[str, int]
+    folded: Mapping[str, str]
+    changed: int
+    alike: tuple[LookAlike, ...]
+
+    def of(self, name: str) -> str:
+        """Return the spelling that is taken."""
+        return self.folded.get(name, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,28 +46,45 @@ class ColumnClasses:
     cells : tuple of tuple of str
         The classes of each cell, in order, each once.
     blanks : BlankCount
-    counts : mapping of str to int
-        Class → cells, after folding; with those of the taxonomy that other images carry.
-    folded : mapping of str to str
-        Rarer spelling → the one that was taken.
-    folded_cells : int
-        Cells in which that happened.
-    alike : tuple of LookAlike
-        Classes that look alike and are kept apart.
+    spellings : Spellings
+        With the classes that other images of the taxonomy carry.
     """
 
     cells: tuple[tuple[str, ...], ...]
     blanks: BlankCount
-    counts: Mapping[str, int]
-    folded: Mapping[str, str]
-    folded_cells: int
-    alike: tuple[LookAlike, ...]
+    spellings: Spellings
 
 
 def read_names(parts: Iterable[str], blanks: Blanks = USUAL_BLANKS) -> tuple[str, ...]:
     """Return the class names of a cell's parts, in order and each once, without the blank ones."""
     names = map(clean_name, parts)
     return tuple(dict.fromkeys(name for name in names if not blanks.hold(name)))
+
+
+def settle_spellings(
+    counts: Mapping[str, int],
+    *,
+    keep_case: bool = False,
+    fixed: Collection[str] = (),
+) -> Spellings:
+    """Return which spelling is taken for each name.
+
+    Parameters
+    ----------
+    counts : mapping of str to int
+        Class, clean → images.
+    keep_case : bool
+        Spellings that differ in case alone stay apart, however rare one is.
+    fixed : collection of str
+        Names that are not changed.
+    """
+    rarer = {} if keep_case else rarer_spellings(counts)
+    folded = {name: into for name, into in rarer.items() if name not in fixed}
+    after: Counter[str] = Counter()
+    for name, count in counts.items():
+        after[folded.get(name, name)] += count
+    alike = find_look_alikes({name: count for name, count in after.items() if count})
+    return Spellings(after, folded, sum(counts[name] for name in folded), tuple(alike))
 
 
 def read_classes(
@@ -61,17 +104,12 @@ def read_classes(
     keep_case : bool
         Spellings that differ in case alone stay apart, however rare one is.
     known : mapping of str to int, optional
-        Class → images beside those of the column that carry it already.
+        Class → images beside those of the column that carry it already; they keep their spelling.
     """
     read = [read_names(parts, blanks) for parts in cells]
     counts = Counter(known or {})
-    counts.update(name for names in read for name in names)
-    here = {name for names in read for name in names}
-    rarer = {} if keep_case else rarer_spellings(counts)
-    folded = {name: into for name, into in rarer.items() if name in here}
-    taken = tuple(tuple(dict.fromkeys(folded.get(n, n) for n in names)) for names in read)
-    changed = sum(not folded.keys().isdisjoint(names) for names in read)
-    counts = Counter(known or {})
-    counts.update(name for names in taken for name in names)
-    alike = tuple(find_look_alikes({name: n for name, n in counts.items() if n}))
-    return ColumnClasses(taken, count_blanks(cells, blanks), counts, folded, changed, alike)
+    here = Counter(name for names in read for name in names)
+    counts.update(here)
+    spellings = settle_spellings(counts, keep_case=keep_case, fixed=counts.keys() - here.keys())
+    taken = tuple(tuple(dict.fromkeys(map(spellings.of, names))) for names in read)
+    return ColumnClasses(taken, count_blanks(cells, blanks), spellings)

@@ -99,10 +99,10 @@ def work(session: Session, settings: Settings) -> Result:
     with session.lock("run"):
         listed = index.work(
             session,
-            index.Settings((path,), workers=settings.workers),
+            index.Settings((path,), workers=settings.workers, keep_case=settings.keep_case),
             by_folders=table is None,
         )
-        notes: list[str] = []
+        notes = list(listed.notes)
         if listed.other_files:
             others = say_file_kinds(session.catalog.images.other_files())
             notes.append(f"left out, since they are no pictures: {others}")

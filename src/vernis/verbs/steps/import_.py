@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from vernis.verbs.declare import BaseSettings, Option, Screen, Verb
+from vernis.verbs.declare import KEEP_CASE, BaseSettings, Option, Screen, Verb
 from vernis.verbs.steps.label_import import import_labels
 
 if TYPE_CHECKING:
@@ -39,13 +39,7 @@ class TableSettings(BaseSettings):
             "WORD",
         ),
     ] = None
-    keep_case: Annotated[
-        bool,
-        Option(
-            "keep spellings apart that differ in case alone (default: one on at most a quarter "
-            "of the images is taken as the common one)"
-        ),
-    ] = False
+    keep_case: Annotated[bool, KEEP_CASE] = False
 
 
 @dataclass(frozen=True)

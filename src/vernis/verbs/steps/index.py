@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from vernis.domain.errors import UsageError
-from vernis.verbs.declare import WORKERS, BaseSettings, Home, Option, Screen, Verb
-from vernis.verbs.steps.indexing import index_files, label_by_folders
+from vernis.verbs.declare import KEEP_CASE, WORKERS, BaseSettings, Home, Option, Screen, Verb
+from vernis.verbs.steps.indexing import FolderLabels, index_files, label_by_folders
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -24,6 +24,7 @@ class Settings(BaseSettings):
     ] = ()
     _: KW_ONLY
     workers: Annotated[int | None, WORKERS] = None
+    keep_case: Annotated[bool, KEEP_CASE] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Result:
     unreadable: int
     other_files: Annotated[int, "files that are no images"]
     labelled_by_folder: Annotated[Mapping[str, int], "taxonomy of class folders → labelled images"]
+    notes: Annotated[tuple[str, ...], "what was done to the names of folders"] = ()
 
 
 def home(settings: Settings) -> Home:
@@ -69,7 +71,9 @@ def work(session: Session, settings: Settings, *, by_folders: bool = True) -> Re
     with session.lock("index"):
         session.catalog.vectors.collect_garbage()
         found = index_files(session, source, workers=settings.workers)
-        labelled = label_by_folders(session) if by_folders else {}
+        labelled = FolderLabels()
+        if by_folders:
+            labelled = label_by_folders(session, keep_case=settings.keep_case)
     changes = found.changes
     return Result(
         images=found.images,
@@ -80,7 +84,8 @@ def work(session: Session, settings: Settings, *, by_folders: bool = True) -> Re
         unchanged=changes.unchanged,
         unreadable=changes.unreadable,
         other_files=sum(found.other_files.values()),
-        labelled_by_folder=labelled,
+        labelled_by_folder=labelled.images,
+        notes=labelled.notes,
     )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from vernis.core.words.column_classes import ColumnClasses
-from vernis.core.words.look_alikes import LookAlike
+from vernis.core.words.blank_words import BlankCount
+from vernis.core.words.column_classes import ColumnClasses, Spellings
 from vernis.report.wording import counted
 
 _WORDS_SHOWN = 8
@@ -14,15 +14,15 @@ _GROUPS_SHOWN = 5
 
 def describe_names(taxonomy: str, found: ColumnClasses) -> list[str]:
     """Return the notes about a column that was taken as a taxonomy."""
-    return [
-        *_blanks(taxonomy, found),
-        *describe_folded(taxonomy, found.folded, found.folded_cells),
-        *describe_alike(taxonomy, found.alike, found.counts),
-    ]
+    return [*_blanks(taxonomy, found.blanks), *describe_spellings(taxonomy, found.spellings)]
 
 
-def _blanks(taxonomy: str, found: ColumnClasses) -> list[str]:
-    blanks = found.blanks
+def describe_spellings(taxonomy: str, found: Spellings) -> list[str]:
+    """Return the notes about spellings that were folded, and classes that look alike."""
+    return [*_folded(taxonomy, found), *_alike(taxonomy, found)]
+
+
+def _blanks(taxonomy: str, blanks: BlankCount) -> list[str]:
     if not blanks.words:
         return []
     words = [f"'{word}' ({count:,})" for word, count in blanks.words.items()]
@@ -36,26 +36,23 @@ def _blanks(taxonomy: str, found: ColumnClasses) -> list[str]:
     ]
 
 
-def describe_folded(taxonomy: str, folded: Mapping[str, str], cells: int) -> list[str]:
-    """Return the note about spellings that were taken for a commoner one."""
-    if not folded:
+def _folded(taxonomy: str, found: Spellings) -> list[str]:
+    if not found.folded:
         return []
-    said = _some([f"{name} > {into}" for name, into in sorted(folded.items())], _GROUPS_SHOWN)
+    pairs = [f"{name} > {into}" for name, into in sorted(found.folded.items())]
     return [
-        f"{taxonomy}: rarer spellings taken as the common one in {counted(cells, 'label')}: {said};"
-        " --keep-case keeps them apart"
+        f"{taxonomy}: rarer spellings taken as the common one on "
+        f"{counted(found.changed, 'image')}: {_some(pairs, _GROUPS_SHOWN)}; --keep-case keeps them "
+        "apart"
     ]
 
 
-def describe_alike(
-    taxonomy: str, alike: Sequence[LookAlike], counts: Mapping[str, int]
-) -> list[str]:
-    """Return the note about classes that look alike and stay apart."""
-    if not alike:
+def _alike(taxonomy: str, found: Spellings) -> list[str]:
+    if not found.alike:
         return []
     groups = [
-        f"{' / '.join(f'{name} ({counts[name]:,})' for name in group.names)} ({group.by})"
-        for group in alike
+        f"{' / '.join(f'{name} ({found.counts[name]:,})' for name in group.names)} ({group.by})"
+        for group in found.alike
     ]
     named = f"'{taxonomy}'" if not taxonomy.isidentifier() else taxonomy
     return [
