@@ -13,9 +13,9 @@ import pytest
 from numpy.typing import NDArray
 
 from vernis.domain.errors import ModelError, UnreadableImage
-from vernis.domain.ports import Catalog, Pixels, Progress, silent
+from vernis.domain.ports import Catalog, Decoded, Pixels, Progress, silent
 from vernis.domain.types import ImageRecord, Space
-from vernis.session.session import ReadPicture, Session
+from vernis.session.session import ExaminePicture, Session
 from vernis.verbs.networks import embedding as embed
 from vernis.verbs.networks.embedding import EmbedSummary, embed_images
 
@@ -94,8 +94,8 @@ class FakeSession(Session):
         super().__init__(cast(Catalog, catalog), progress=progress)
         self._reading = reading
 
-    def pictures(self, *, full_size: bool = False) -> ReadPicture:
-        return self._reading
+    def examined_pictures(self) -> ExaminePicture:
+        return lambda image: Decoded(self._reading(image))
 
     def images(self, *states: str) -> Sequence[ImageRecord]:
         return self.catalog.images.all()

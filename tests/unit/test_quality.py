@@ -15,7 +15,7 @@ from vernis.domain.errors import InvalidValue
 
 KINDS = (
     *("blurry", "dark", "overexposed", "low_information", "odd_aspect_ratio", "odd_size"),
-    *("greyscale", "uniform_border"),
+    *("greyscale", "uniform_border", "damaged"),
 )
 
 
@@ -166,6 +166,15 @@ def test_any_picture_can_be_measured(height, width, content):
     assert ((rest >= 0) & (rest <= 1)).all()
     scores = score_quality(row[None], np.array([[width, height]])).scores
     assert ((scores >= 0) & (scores <= 1)).all()
+
+
+def test_any_damage_is_flagged_and_the_worse_the_more_is_lost():
+    rows = np.stack([*sound(4)])
+    damage = np.array([[0, 0], [1, 0.01], [1, 0.1], [2, 0.0]])
+    result = score_quality(rows, np.full((4, 2), (300, 260)), damage)
+    column_of = result.scores[:, KINDS.index("damaged")]
+    assert result.flagged[:, KINDS.index("damaged")].tolist() == [False, True, True, True]
+    assert column_of[2] < column_of[1] < column_of[0] == 1.0
 
 
 def test_no_images_no_scores():

@@ -24,7 +24,7 @@ import numpy as np
 from vernis.adapters.isolation import PictureDecoder
 from vernis.adapters.probe import DEFAULT_LIMITS, HEIF_BRANDS, Limits, probe
 from vernis.domain.errors import UnreadableImage, UsageError
-from vernis.domain.ports import Pixels
+from vernis.domain.ports import Decoded, Pixels
 from vernis.domain.types import FileTable, FoundFile, ImageRecord
 
 IMAGE_SUFFIXES = frozenset(
@@ -92,6 +92,16 @@ def picture_reader(
         return decode(path_of(root, image.uri))
 
     return read
+
+
+def picture_examiner(root: Path) -> Callable[[ImageRecord], Decoded]:
+    """Return a function that decodes the picture of an image and says what is damaged of it."""
+    decoder = PictureDecoder()
+
+    def examine(image: ImageRecord) -> Decoded:
+        return decoder.examine(path_of(root, image.uri))
+
+    return examine
 
 
 @dataclass(slots=True)

@@ -23,17 +23,19 @@ import numpy as np
 from PIL import Image
 
 from vernis.adapters.color import ColorConverter
-from vernis.adapters.pixels import MIN_SIDE, decode, decode_opened
+from vernis.adapters.pixels import MIN_SIDE, decode_opened
 from vernis.adapters.probe import DEFAULT_LIMITS, MAINSTREAM_FORMATS, Limits, open_picture
+from vernis.domain.damage import DAMAGE_KINDS, Damage
 from vernis.domain.errors import UnreadableImage
-from vernis.domain.ports import Pixels
+from vernis.domain.ports import Decoded, Pixels
 
 MAX_SCANS = 100
 """Scans of a progressive JPEG (cameras and encoders write about 10) decoded in the worker."""
 
 _START_OF_SCAN = b"\xff\xda"
 _READY = b"ready"
-_ANSWER = struct.Struct("<?II")  # success, then height and width, or the length of the reason
+_ANSWER = struct.Struct("<?IIBd")
+"""Success, height and width or the length of the reason, kind and share of the damage."""
 
 
 class PictureDecoder:
@@ -69,6 +71,10 @@ class PictureDecoder:
         UnreadableImage
             The only error.
         """
+        return self.examine(path).pixels
+
+    def examine(self, path: Path) -> Decoded:
+        """Decode one picture and say what is damaged of it; raises UnreadableImage."""
         with open_picture(path, limits=self.limits) as image:
             helper = self._find_helper() if _is_risky(image, self.limits) else None
             if helper is None:
@@ -119,7 +125,7 @@ class _Helper:
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
-    def decode(self, path: Path) -> Pixels:
+    def decode(self, path: Path) -> Decoded:
         late = threading.Event()
 
         def stop() -> None:
@@ -147,17 +153,18 @@ class _Helper:
             if late.is_set():
                 self.close()
 
-    def _ask(self, path: Path) -> Pixels:
+    def _ask(self, path: Path) -> Decoded:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(os.fsencode(path.absolute()).hex().encode() + b"\n")
         self._process.stdin.flush()
         stream = self._process.stdout
-        success, height, width = _ANSWER.unpack(_read(stream, _ANSWER.size))
+        success, height, width, kind, lost = _ANSWER.unpack(_read(stream, _ANSWER.size))
         if not success:
             raise UnreadableImage(path, _read(stream, height).decode())
         data = _read(stream, height * width * 3)
-        return np.frombuffer(bytearray(data), dtype=np.uint8).reshape(height, width, 3)
+        pixels = np.frombuffer(bytearray(data), dtype=np.uint8).reshape(height, width, 3)
+        return Decoded(pixels, Damage(DAMAGE_KINDS[kind], lost))
 
     def close(self) -> None:
         self._finalizer()
@@ -236,13 +243,15 @@ def serve() -> None:
         _limit_time(limits)
         path = Path(os.fsdecode(bytes.fromhex(line.decode())))
         try:
-            pixels = decode(path, min_side=min_side, limits=limits, converter=converter)
+            with open_picture(path, limits=limits) as image:
+                decoded = decode_opened(path, image, min_side, converter)
         except UnreadableImage as error:
             reason = error.reason.encode()
-            answers.write(_ANSWER.pack(False, len(reason), 0) + reason)
+            answers.write(_ANSWER.pack(False, len(reason), 0, 0, 0.0) + reason)
         else:
-            answers.write(_ANSWER.pack(True, *pixels.shape[:2]))
-            answers.write(pixels.tobytes())
+            kind, lost = DAMAGE_KINDS.index(decoded.damage.kind), decoded.damage.lost
+            answers.write(_ANSWER.pack(True, *decoded.pixels.shape[:2], kind, lost))
+            answers.write(decoded.pixels.tobytes())
         answers.flush()
 
 

@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageOps
 from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
 
 from vernis.adapters.color import ColorConverter, flatten
+from vernis.adapters.jpeg import PartMissing, load_jpeg
+from vernis.adapters.png import load_png
 from vernis.adapters.probe import DEFAULT_LIMITS, Header, Limits, open_picture, probe
+from vernis.domain.damage import SOUND, Damage
 from vernis.domain.errors import UnreadableImage
-from vernis.domain.ports import Pixels
+from vernis.domain.ports import Decoded, Pixels
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -36,10 +40,6 @@ _FILTERS = {
     "lanczos": Image.Resampling.LANCZOS,
     "box": Image.Resampling.BOX,
 }
-_GREY = 128
-_ZERO_TAIL = 64
-_END_OF_IMAGE = b"\xff\xd9"
-_LOOK_AHEAD = bytes(8)  # the decoder wants a few bytes behind the last block that it decodes
 
 
 def decode(
@@ -74,28 +74,39 @@ def decode(
     Raises
     ------
     UnreadableImage
-        The only error: the file is no picture, damaged, cut off, or beyond the limits. A picture
-        of which a part is missing counts as damaged, never as a picture that ends in grey.
+        The only error: the file is no picture, damaged, cut off by more than a tenth, or beyond
+        the limits.
     """
     with open_picture(path, limits=limits) as image:
-        return decode_opened(path, image, min_side, converter or ColorConverter())
+        return decode_opened(path, image, min_side, converter or ColorConverter()).pixels
 
 
 def decode_opened(
     path: Path, image: Image.Image, min_side: int | None, converter: ColorConverter
-) -> Pixels:
-    """Decode a picture inside the block of ``open_picture``; see ``decode``."""
+) -> Decoded:
+    """Decode a picture inside the block of ``open_picture``, and say what is damaged of it."""
     is_jpeg = isinstance(image, JpegImageFile)
     if min_side is not None and is_jpeg:
         image.draft(None, (min_side, min_side))
     profile = image.info.get("icc_profile")
-    image.load()
-    if isinstance(image, JpegImageFile):
-        _refuse_partial_jpeg(path, image)
+    damage = load_whole(path, image)
     picture = flatten(_upright(image))
     if min_side is not None and not is_jpeg:
         picture = _reduce(picture, min_side)
-    return np.array(converter.to_rgb(picture, profile), dtype=np.uint8)
+    return Decoded(np.array(converter.to_rgb(picture, profile), dtype=np.uint8), damage)
+
+
+def load_whole(path: Path, image: Image.Image) -> Damage:
+    """Load an opened picture; raises UnreadableImage when more than a tenth of it is missing."""
+    try:
+        if isinstance(image, JpegImageFile):
+            return load_jpeg(image)
+        if isinstance(image, PngImageFile):
+            return load_png(image)
+    except PartMissing as error:
+        raise UnreadableImage(path, "the file is cut off (its lower part is missing)") from error
+    image.load()
+    return SOUND
 
 
 def resize(
@@ -184,37 +195,3 @@ def _reduce(picture: Image.Image, min_side: int) -> Image.Image:
     ratio = min(picture.size) // min_side
     factor = next((factor for factor in (8, 4, 2) if ratio >= factor), 1)
     return picture.reduce(factor) if factor > 1 else picture
-
-
-def _refuse_partial_jpeg(path: Path, image: JpegImageFile) -> None:
-    """Raise when a part of a JPEG is missing although its decoder did not complain.
-
-    libjpeg fills what it cannot find with mid-grey when it meets the end marker too soon, and
-    takes zero bytes, as interrupted downloads leave them, for data. Both are suspected from the
-    last rows and the last bytes, then proved: without its end marker a complete file still
-    decodes, an incomplete one runs out of data.
-    """
-    width, height = image.size
-    last = image.crop((0, height - 1, width, height)).getextrema()
-    bands = last if isinstance(last[0], tuple) else (last,)
-    grey_end = image.mode in ("L", "RGB") and all(band == (_GREY, _GREY) for band in bands)
-    with open(path, "rb") as stream:
-        size = stream.seek(0, 2)
-        stream.seek(max(0, size - _ZERO_TAIL))
-        zero_end = not stream.read().strip(b"\0")
-        if not (grey_end or zero_end):
-            return
-        stream.seek(0)
-        data = stream.read().rstrip(b"\0")
-    end = data.rfind(_END_OF_IMAGE)
-    if end < 0:
-        raise UnreadableImage(path, "the file is cut off (the rest is zero bytes)")
-    if zero_end and not grey_end:
-        return
-    try:
-        with Image.open(io.BytesIO(data[:end] + _LOOK_AHEAD), formats=("JPEG",)) as again:
-            again.load()
-    except OSError as error:
-        if ImageFile.LOAD_TRUNCATED_IMAGES:
-            return
-        raise UnreadableImage(path, "the file is cut off (its lower part is missing)") from error

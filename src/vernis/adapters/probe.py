@@ -19,6 +19,7 @@ from typing import IO
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from vernis.adapters.png import SIGNATURE, without_long_text
 from vernis.domain.errors import UnreadableImage
 
 MAINSTREAM_FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "DIB", "AVIF")
@@ -224,6 +225,8 @@ def _open_stream(stream: IO[bytes]) -> Image.Image:
         if heif is None:
             raise _MissingHeif
         return heif(stream)
+    if head.startswith(SIGNATURE):
+        stream = without_long_text(stream)
     return Image.open(stream, formats=_known_formats())
 
 

@@ -1,4 +1,4 @@
-"""Measure the quality of a decoded picture."""
+"""Measure the quality of a decoded picture, and note what is damaged of its file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from vernis.core.quality import MEASURES, measure
-from vernis.domain.ports import Pixels
+from vernis.domain.damage import DAMAGE_SPACE
+from vernis.domain.ports import Decoded, Pixels
 from vernis.domain.types import Space
 
 QUALITY_SPACE = Space(
@@ -30,3 +31,17 @@ class QualityReader:
     def open(self) -> Callable[[Pixels], NDArray[Any]]:
         """Return ``measure``."""
         return measure
+
+
+@dataclass(frozen=True, slots=True)
+class DamageReader:
+    """The DecodingReader of what is damaged, in the space ``damage``."""
+
+    @property
+    def space(self) -> Space:
+        """The space of the vectors."""
+        return DAMAGE_SPACE
+
+    def open_decoded(self) -> Callable[[Decoded], NDArray[Any]]:
+        """Return what notes the damage of a decoded picture."""
+        return lambda decoded: decoded.damage.as_vector()

@@ -271,7 +271,9 @@ _SHARPNESS = 4  # of the change of a score around the threshold
 
 
 def score_quality(
-    measures: NDArray[np.floating[Any]], sizes: NDArray[np.integer[Any]]
+    measures: NDArray[np.floating[Any]],
+    sizes: NDArray[np.integer[Any]],
+    damage: NDArray[np.floating[Any]] | None = None,
 ) -> QualityScores:
     """Score the images of a collection.
 
@@ -286,6 +288,8 @@ def score_quality(
         Rows of ``measure``.
     sizes : ndarray of int, shape (n_images, 2)
         Width and height of the original pictures; 0 when unknown.
+    damage : ndarray, shape (n_images, 2), optional
+        Rows of ``vernis.domain.damage.DAMAGE_SPACE``; None: nothing is damaged.
 
     Returns
     -------
@@ -307,6 +311,7 @@ def score_quality(
         "odd_size": _judge_size(sides),
         "greyscale": _judge_color(rows),
         "uniform_border": (rows[:, -4:].sum(axis=1), 0.03, True),
+        "damaged": _judge_damage(damage, len(rows)),
     }
     columns = [by_kind[kind] for kind in QUALITY_KINDS]
     scores = np.stack([_score(*column) for column in columns], axis=1)
@@ -373,6 +378,14 @@ def _judge_color(measures: Floats) -> _Judged:
     if len(values) and (values < threshold).mean() > _COMMON:
         values = np.ones_like(values)
     return values, threshold, False
+
+
+def _judge_damage(damage: NDArray[np.floating[Any]] | None, n_images: int) -> _Judged:
+    """Judge every damage alike, the worse the more of the picture is lost."""
+    if damage is None:
+        return np.zeros(n_images), 0.25, True
+    found = np.asarray(damage, dtype=np.float64)
+    return np.where(found[:, 0] > 0, 0.5 + 0.5 * found[:, 1], 0.0), 0.25, True
 
 
 def _judge_proportions(sizes: Floats) -> _Judged:

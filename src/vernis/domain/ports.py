@@ -16,6 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vernis.domain.damage import SOUND, Damage
 from vernis.domain.encoders import TextEncoder as TextEncoder
 from vernis.domain.history import HistoryStore
 from vernis.domain.maps import MapStore
@@ -43,6 +44,15 @@ from vernis.domain.types import (
 
 Pixels = NDArray[np.uint8]
 """A decoded picture, shape (height, width, 3), RGB, orientation applied."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decoded:
+    """A decoded picture, and what is wrong with its file."""
+
+    pixels: Pixels
+    damage: Damage = SOUND
+
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -106,6 +116,15 @@ class PictureReader(Protocol):
     def space(self) -> Space: ...
 
     def open(self) -> Callable[[Pixels], NDArray[Any]]: ...
+
+
+class DecodingReader(Protocol):
+    """Turns a picture and what its decoding told into one vector of a space."""
+
+    @property
+    def space(self) -> Space: ...
+
+    def open_decoded(self) -> Callable[[Decoded], NDArray[Any]]: ...
 
 
 class Backbone(Protocol):

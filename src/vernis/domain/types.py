@@ -45,6 +45,7 @@ QUALITY_KINDS: tuple[str, ...] = (
     "odd_size",
     "greyscale",
     "uniform_border",
+    "damaged",
 )
 
 

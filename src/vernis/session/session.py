@@ -17,6 +17,8 @@ from vernis.domain.closing import Closing
 from vernis.domain.errors import NotFound, StorageError, UsageError
 from vernis.domain.ports import (
     Catalog,
+    Decoded,
+    DecodingReader,
     Engine,
     FileSource,
     PictureReader,
@@ -56,12 +58,14 @@ if TYPE_CHECKING:
     from vernis.core.words.documents import WordDocument
 
 SUFFIX = ".vernis"
-MEASURES = ("fingerprint", "quality")
+MEASURES = ("fingerprint", "quality", "damage")
 """Spaces of vectors that are no embeddings."""
 _FEW = 10_000  # images that are looked up one by one
 
 ReadPicture = Callable[[ImageRecord], Pixels]
 """Decodes the picture of an image; raises UnreadableImage or OSError."""
+ExaminePicture = Callable[[ImageRecord], Decoded]
+"""Decodes the picture of an image and says what is damaged; raises as ``ReadPicture``."""
 
 T = TypeVar("T")
 
@@ -444,6 +448,12 @@ class Session(Closing):
             return picture_reader(self.root(), PictureDecoder(min_side=None))
         return picture_reader(self.root())
 
+    def examined_pictures(self) -> ExaminePicture:
+        """Return what decodes the picture of an image and says what is damaged of its file."""
+        from vernis.adapters.files import picture_examiner
+
+        return picture_examiner(self.root())
+
     def decode(self, path: Path, *, full_size: bool = False) -> Pixels:
         """Decode any picture file; raises UnreadableImage."""
         return self.decoder(full_size=full_size)(path)
@@ -484,12 +494,12 @@ class Session(Closing):
 
         return SampleFolder(Path(folder))
 
-    def measuring_readers(self) -> list[PictureReader]:
+    def measuring_readers(self) -> list[PictureReader | DecodingReader]:
         """Return what is measured of every picture beside its embedding."""
         from vernis.adapters.fingerprints import FingerprintReader
-        from vernis.adapters.quality_reader import QualityReader
+        from vernis.adapters.quality_reader import DamageReader, QualityReader
 
-        return [FingerprintReader(), QualityReader()]
+        return [FingerprintReader(), QualityReader(), DamageReader()]
 
     def read_model_folder(self, folder: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """Return arrays and settings of a saved model's folder; raises ModelError."""

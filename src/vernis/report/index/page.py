@@ -35,6 +35,7 @@ QUALITY_NAMES = {
     "odd_size": ("Odd size", "far smaller or larger than the rest"),
     "greyscale": ("Greyscale", "without colour in a collection that has it"),
     "uniform_border": ("Uniform border", "a plain frame that could be cropped"),
+    "damaged": ("Damaged", "the file is cut off or its data are spoilt; get it from a backup"),
 }
 
 _MOST_BARS = 24

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vernis.domain.errors import MissingExtra, ModelError, UnreadableImage
-from vernis.domain.ports import Catalog, Outcome, PictureReader
+from vernis.domain.ports import Catalog, Decoded, DecodingReader, Outcome, PictureReader
 from vernis.domain.types import ImageRecord
-from vernis.session.session import ReadPicture
+from vernis.session.session import ExaminePicture
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -37,18 +37,25 @@ class PictureTask:
 class PictureStage:
     """Decodes a picture once and hands it to every reader that misses its vector."""
 
-    read_picture: ReadPicture
-    readers: tuple[PictureReader, ...]
+    examine_picture: ExaminePicture
+    readers: tuple[PictureReader | DecodingReader, ...]
 
     def open(self) -> Callable[[PictureTask], list[NDArray[Any]]]:
         """Open every reader for one worker."""
-        measure = [reader.open() for reader in self.readers]
+        measure = [_opened(reader) for reader in self.readers]
 
         def work(task: PictureTask) -> list[NDArray[Any]]:
-            pixels = self.read_picture(task.image)
-            return [measure[i](pixels) for i in task.readers]
+            decoded = self.examine_picture(task.image)
+            return [measure[i](decoded) for i in task.readers]
 
         return work
+
+
+def _opened(reader: PictureReader | DecodingReader) -> Callable[[Decoded], NDArray[Any]]:
+    if hasattr(reader, "open_decoded"):
+        return reader.open_decoded()
+    measure = reader.open()
+    return lambda decoded: measure(decoded.pixels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +85,7 @@ class EmbedSummary:
 
 def embed_images(
     session: Session,
-    readers: Sequence[PictureReader],
+    readers: Sequence[PictureReader | DecodingReader],
     *,
     workers: int | None = None,
     images: Sequence[ImageRecord] | None = None,
@@ -92,7 +99,7 @@ def embed_images(
     Parameters
     ----------
     session : Session
-    readers : sequence of PictureReader
+    readers : sequence of PictureReader or DecodingReader
         A picture is decoded once for all of them.
     workers : int, optional
         Default: one a core.
@@ -118,7 +125,7 @@ def embed_images(
     writer = _ShardWriter(catalog, readers)
     failed: dict[str, str] = {}
     computed = 0
-    stage = PictureStage(session.pictures(), tuple(readers))
+    stage = PictureStage(session.examined_pictures(), tuple(readers))
     outcomes = session.engine(workers).run(stage, tasks)
     progress("embed", 0, len(tasks))
     try:
@@ -146,7 +153,9 @@ def embed_images(
 
 
 def _plan(
-    catalog: Catalog, readers: Sequence[PictureReader], copies: Mapping[str, list[ImageRecord]]
+    catalog: Catalog,
+    readers: Sequence[PictureReader | DecodingReader],
+    copies: Mapping[str, list[ImageRecord]],
 ) -> list[PictureTask]:
     missing: dict[str, list[int]] = {}
     hashes = list(copies)
@@ -179,7 +188,7 @@ def _close(outcomes: Iterator[Any]) -> None:
 class _ShardWriter:
     """Gathers vectors by space and appends them in shards; marks bad pictures with them."""
 
-    def __init__(self, catalog: Catalog, readers: Sequence[PictureReader]) -> None:
+    def __init__(self, catalog: Catalog, readers: Sequence[PictureReader | DecodingReader]) -> None:
         self._catalog = catalog
         self._spaces = [reader.space for reader in readers]
         self._hashes: list[list[str]] = [[] for _ in readers]

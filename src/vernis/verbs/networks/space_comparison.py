@@ -162,7 +162,7 @@ def _gather_vectors(
     if readers:
         place = {image.id: row for row, image in enumerate(images)}
         tasks = [PictureTask(image, tuple(range(len(readers)))) for image in images]
-        stage = PictureStage(session.pictures(), readers)
+        stage = PictureStage(session.examined_pictures(), readers)
         outcomes = session.engine().run(stage, tasks)
         for done, outcome in enumerate(outcomes, 1):
             if isinstance(outcome.error, (ModelError, MissingExtra)):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vernis.core.quality import MEASURES, QualityScores, score_quality
+from vernis.domain.damage import DAMAGE_KINDS, DAMAGE_SPACE, DamageKind
 from vernis.domain.types import QUALITY_KINDS, ImageRecord, Issue
 from vernis.verbs.declare import BaseSettings, Option, Screen, Verb, rows_shown
 
@@ -27,6 +28,11 @@ _WORDS = {
     "odd_size": "{width} x {height} px",
     "greyscale": "no colour in a colour collection",
     "uniform_border": "bars around the picture",
+}
+_DAMAGES: dict[DamageKind, str] = {
+    "cut_off": "the end of the file is missing ({percent:.0f} % of the picture)",
+    "garbled": "the file's data are spoilt: parts are shifted, miscoloured or missing",
+    "checksum": "a checksum in the file is wrong: some of its data are spoilt",
 }
 
 
@@ -89,7 +95,7 @@ def judge_quality(session: Session) -> QualityJudgement:
     without measures (``vernis embed`` makes them) are left out.
     """
     with session.lock("quality"):
-        images, scores = _score_images(session)
+        images, scores, damage = _score_images(session)
         session.progress("quality", 0, len(images))
         counts = scores.flagged.sum(axis=0).tolist()
         judgement = QualityJudgement(
@@ -98,7 +104,8 @@ def judge_quality(session: Session) -> QualityJudgement:
             by_kind={kind: n for kind, n in zip(scores.kinds, counts, strict=True) if n},
         )
         with session.catalog.transaction():
-            session.catalog.issues.replace(QUALITY_KINDS, _issues(images, scores, scores.flagged))
+            found = _issues(images, scores, damage, scores.flagged)
+            session.catalog.issues.replace(QUALITY_KINDS, found)
             session.results.keep("quality", judgement)
         session.progress("quality", len(images), len(images))
     return judgement
@@ -111,12 +118,12 @@ def list_quality(session: Session) -> list[Issue]:
     """
     if session.results.find("quality", QualityJudgement) is None:
         judge_quality(session)
-    images, scores = _score_images(session)
+    images, scores, damage = _score_images(session)
     stored = {
         (issue.kind, issue.image_id): issue
         for issue in session.catalog.issues.select(QUALITY_KINDS, flagged_only=False)
     }
-    issues = _issues(images, scores, np.ones_like(scores.flagged))
+    issues = _issues(images, scores, damage, np.ones_like(scores.flagged))
     issues = [stored.get((issue.kind, issue.image_id), issue) for issue in issues]
     return sorted(issues, key=lambda issue: (issue.score, issue.kind, issue.image_id))
 
@@ -127,7 +134,10 @@ def count_open_quality(session: Session) -> tuple[int, int]:
     return len(found), len({issue.image_id for issue in found})
 
 
-def _score_images(session: Session) -> tuple[Sequence[ImageRecord], QualityScores]:
+def _score_images(
+    session: Session,
+) -> tuple[Sequence[ImageRecord], QualityScores, NDArray[np.float32]]:
+    """Return the measured images, their scores, and their damage (zeros where it is not known)."""
     space, vectors = session.quality_space(), session.catalog.vectors
     images = session.images()
     missing = set(vectors.missing(space, [i.content_hash for i in images]))
@@ -136,11 +146,19 @@ def _score_images(session: Session) -> tuple[Sequence[ImageRecord], QualityScore
     if images:
         measures = vectors.read(space, [image.content_hash for image in images])
     sizes = np.array([(i.width, i.height) for i in images], dtype=np.int64).reshape(-1, 2)
-    return images, score_quality(measures, sizes)
+    damage = np.zeros((len(images), DAMAGE_SPACE.dim), dtype=np.float32)
+    hashes = [image.content_hash for image in images]
+    known = np.flatnonzero(vectors.holds(DAMAGE_SPACE, hashes)).tolist() if hashes else []
+    if known:
+        damage[known] = vectors.read(DAMAGE_SPACE, [hashes[row] for row in known])
+    return images, score_quality(measures, sizes, damage), damage
 
 
 def _issues(
-    images: Sequence[ImageRecord], scores: QualityScores, wanted: NDArray[np.bool_]
+    images: Sequence[ImageRecord],
+    scores: QualityScores,
+    damage: NDArray[np.float32],
+    wanted: NDArray[np.bool_],
 ) -> list[Issue]:
     issues = []
     for row, column in np.argwhere(wanted).tolist():
@@ -153,7 +171,11 @@ def _issues(
         }
         if flagged:
             size = {"width": image.width, "height": image.height}
-            evidence["note"] = _WORDS[kind].format(value=value, percent=100 * value, **size)
+            if kind == "damaged":
+                damage_kind = DAMAGE_KINDS[int(damage[row, 0])]
+                evidence["note"] = _DAMAGES[damage_kind].format(percent=100 * damage[row, 1])
+            else:
+                evidence["note"] = _WORDS[kind].format(value=value, percent=100 * value, **size)
         score = float(scores.scores[row, column])
         issues.append(Issue(kind, image.id, score, flagged, evidence=evidence))
     return issues
