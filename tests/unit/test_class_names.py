@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vernis.core.words.blank_words import ONLY_EMPTY, USUAL_BLANKS, Blanks, count_blanks
-from vernis.core.words.class_names import clean_name, file_key, match_key, same_names
+from vernis.core.words.class_names import clean_name, file_key, kept_names, match_key, same_names
 from vernis.core.words.column_classes import read_classes
 from vernis.core.words.look_alikes import find_look_alikes, latin_look, rarer_spellings
 
@@ -51,6 +51,14 @@ def test_of_several_names_the_one_spelt_so_is_meant():
     assert same_names("CAT", names) == ["Cat", "cat"]
     assert same_names("caf\xe9", names) == ["Cafe\u0301"]
     assert same_names("dog", names) == []
+
+
+def test_names_are_kept_as_those_that_are_there():
+    there = ["Cafe\u0301", "Cat"]  # as an earlier version may have kept them
+    texts = ["Caf\xe9", "Cat", "cat", " Cat\u200b", "a\xa0b", "\u200b"]
+    kept = kept_names(texts, there)
+    assert list(kept.values()) == ["Cafe\u0301", "Cat", "cat", "Cat", "a b", ""]
+    assert kept_names(there, []) == {"Cafe\u0301": "Caf\xe9", "Cat": "Cat"}
 
 
 def test_files_are_told_apart_by_case_but_not_by_form():

@@ -57,6 +57,22 @@ def collection() -> Iterator[Collection]:
 # --------------------------------------------------------------------------- labels
 
 
+def test_classes_of_a_frame_are_those_that_a_reader_sees(collection):
+    written = {
+        "000.jpg": "Cafe\u0301",
+        "001.jpg": "Caf\xe9\u200b",
+        "002.jpg": " bird\xa0",
+        "003.jpg": "\u200b",
+    }
+    collection.set_labels(pd.Series(written, name="kind"), who="ada")
+    found = collection.labels("kind")["kind"][list(written)]
+    assert found.tolist()[:3] == ["Caf\xe9", "Caf\xe9", "bird"]
+    assert found.isna().tolist() == [False, False, False, True]
+    twice = pd.DataFrame({"tree": {"003.jpg": 1}, "tree\u200b": {"003.jpg": 1}})
+    with pytest.raises(InvalidLabels, match="comes twice"):
+        collection.set_labels(twice, taxonomy="tags")
+
+
 def test_labels_of_a_single_taxonomy_are_a_column_of_texts(collection):
     frame = collection.labels("kind")
     assert list(frame.columns) == ["kind"]

@@ -213,7 +213,7 @@ class Declared:
         if self.choices and value not in self.choices:
             known = ", ".join(map(str, self.choices))
             raise InvalidValue(f"expected {self.name} of {known}, got {value!r}")
-        if value == "" and Path in (self.type, *get_args(self.type)):
+        if isinstance(value, str) and not value and Path in (self.type, *get_args(self.type)):
             # Taken as a path it would be the working folder: a variable of a script was not set.
             raise InvalidValue(f"expected {self.name} to be a path, got an empty text")
         self.option.check(self.name, value)

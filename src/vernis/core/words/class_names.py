@@ -126,6 +126,17 @@ def known_name(text: str, names: Iterable[str]) -> str:
     return found[0] if len(found) == 1 else clean_name(text)
 
 
+def kept_names(texts: Iterable[str], names: Iterable[str]) -> dict[str, str]:
+    """Return how each text is kept as a name: as one of ``names`` that is seen as it, else clean.
+
+    Case tells names apart here. A text with nothing to see is kept as the empty name.
+    """
+    known = list(names)
+    seen = {clean_name(name): name for name in reversed(known)} | {name: name for name in known}
+    clean = {text: clean_name(text) for text in texts}
+    return {text: seen.get(text) or seen.get(name) or name for text, name in clean.items()}
+
+
 def file_key(name: str) -> str:
     """Return what is compared of a path or file name: composed, with ``/``, without ``./``.
 

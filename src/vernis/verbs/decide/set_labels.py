@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from vernis.core.words.class_names import kept_names
 from vernis.core.words.nearest_names import did_you_mean
 from vernis.domain.errors import InvalidCall, InvalidLabels, NotFound
 from vernis.domain.types import LabelState, Statement, Taxonomy
@@ -229,7 +230,9 @@ def _read_single(part: pd.DataFrame, taxonomy: Taxonomy) -> _Wanted:
                 f"set_labels: expected the class of {image!r} in {taxonomy.name!r} as text, got "
                 f"{cell!r} ({type(cell).__name__})"
             )
-        names.append("" if blank else cell.strip())
+        names.append("" if blank else cell)
+    kept = kept_names(set(names), taxonomy.classes)
+    names = [kept[name] for name in names]
     classes = tuple(sorted(set(names) - {""}))
     place = {label: at for at, label in enumerate(classes)}
     values = np.full((len(names), len(classes)), np.nan, np.float32)
@@ -243,7 +246,9 @@ def _read_single(part: pd.DataFrame, taxonomy: Taxonomy) -> _Wanted:
 def _read_multi(part: pd.DataFrame, taxonomy: Taxonomy) -> _Wanted:
     import pandas as pd
 
-    classes = [str(name).strip() for name in part.columns]
+    written = [str(name) for name in part.columns]
+    kept = kept_names(written, taxonomy.classes)
+    classes = [kept[name] for name in written]
     wrong = [label for at, label in enumerate(classes) if not label or label in classes[:at]]
     if wrong:
         raise InvalidLabels(f"set_labels: the column {wrong[0]!r} comes twice or has no name")
