@@ -18,6 +18,7 @@ from vernis.verbs.decide import (
     issues,
     predict,
     probabilities,
+    redo,
     restore,
     set_labels,
     trash,
@@ -150,6 +151,7 @@ class Collection(Closing):
     predict = frame_method(predict.VERB)
     history = frame_method(history.VERB)
     undo = method(undo.VERB)
+    redo = method(redo.VERB)
     batches = method(batches.VERB)
 
 

@@ -136,8 +136,11 @@ def test_dismissed_issue_stays_dismissed_after_a_new_run(workplace):
     done = workplace("dismiss", name, "stripes/wrong.jpg")
     assert "dismissed 1 issue, 0 labels changed" in done.stdout
     undone = workplace("undo")
-    assert ": 1 change (" in undone.stdout
-    assert "does it again" in undone.stdout
+    assert "undo batch" in undone.stdout
+    assert ": 1 verdict (" in undone.stdout
+    assert "vernis redo does it again" in undone.stdout
+    assert "did batch" in workplace("redo").stdout
+    workplace("undo")
     workplace("dismiss", name, "stripes/wrong.jpg")
     (workplace.cwd / "pictures" / "disc" / "disc_01.jpg").rename(
         workplace.cwd / "pictures" / "disc" / "renamed.jpg"

@@ -1,7 +1,8 @@
 """A trash folder with a manifest: files are moved there and back, never deleted.
 
-``manifest.jsonl`` holds a line for each file, flushed to disk before the file moves. Whether a
-file lies in the trash is read from the disk, so that a killed run leaves nothing in doubt.
+``manifest.jsonl`` holds a line for each move, flushed to disk before the file moves, with the
+batch that the move belongs to. Whether a file lies in the trash is read from the disk, so that a
+killed run leaves nothing in doubt.
 """
 
 from __future__ import annotations
@@ -40,6 +41,14 @@ class FolderTrash:
 
     def contents(self) -> list[TrashedFile]:
         """Return the files that lie in the trash, in the order in which they came."""
+        return [entry for entry in self._entries() if self._stored(entry).exists()]
+
+    def returned(self) -> list[TrashedFile]:
+        """Return the files that lay in the trash once and do not now."""
+        return [entry for entry in self._entries() if not self._stored(entry).exists()]
+
+    def _entries(self) -> list[TrashedFile]:
+        """Return the last line of the manifest about each file, in the order of the first moves."""
         manifest = self.folder / MANIFEST
         if not manifest.exists():
             return []
@@ -50,9 +59,10 @@ class FolderTrash:
             except (ValueError, TypeError):
                 # The last line of a run that was killed while writing; its file never moved.
                 continue
-            entries.pop(entry.image_id, None)
+            if not entry.restored_by:
+                entries.pop(entry.image_id, None)
             entries[entry.image_id] = entry
-        return [entry for entry in entries.values() if self._stored(entry).exists()]
+        return list(entries.values())
 
     def put(self, file: TrashedFile) -> None:
         """Move a file into the trash.
@@ -93,6 +103,8 @@ class FolderTrash:
             )
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
+            if file.restored_by:
+                self._append(file)
             _move(source, target, file.content_hash)
         except OSError as error:
             raise StorageError(f"{file.uri}: cannot be moved back: {_why(error)}") from error

@@ -98,14 +98,15 @@ def run_verb(entry: Entry, verb: Verb[Any, Any], settings: Any, common: dict[str
     as_json = bool(common.get("json"))
     if not as_json:
         settings = verb.for_people(_for_a_table(verb, settings))
-    home = verb.home(settings)
+    home, screen = verb.home(settings), Terminal()
     with (
         _opened(home, common.get("collection")) as session,
         choose_progress(bool(common.get("quiet"))) as progress,
     ):
         session.progress = progress
+        if not as_json:
+            settings = verb.ask(session, settings, screen)
         result = verb.work(session, settings)
-    screen = Terminal()
     if as_json:
         print_json(verb.document(result))
     else:

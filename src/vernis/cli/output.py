@@ -130,6 +130,14 @@ class Terminal:
         """Say something on standard error."""
         say(f"note: {text}")
 
+    def ask(self, question: str) -> bool | None:
+        """Ask yes or no on the terminal; None where standard input is none."""
+        if not sys.stdin.isatty():
+            return None
+        sys.stderr.write(f"{question} [y/N] ")
+        sys.stderr.flush()
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
 
 def _row(row: Any) -> Mapping[str, Any]:
     if is_dataclass(row) and not isinstance(row, type):

@@ -16,6 +16,10 @@ class UsageError(VernisError):
     """The caller asked for something that cannot be: a wrong name, option or value."""
 
 
+class Declined(VernisError):
+    """A person was asked and said no; nothing was changed."""
+
+
 class InvalidValue(UsageError, ValueError):
     """A value object was given bad data; the message holds what was expected and what came."""
 

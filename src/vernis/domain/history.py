@@ -111,20 +111,21 @@ class HistoryStore(Protocol):
         """Open a transaction whose changes belong to a batch that was begun before."""
         ...
 
-    def close(self, batch_id: int, note: str) -> bool:
-        """Give a batch that was begun its note; one without changes is dropped (then False)."""
+    def close(self, batch_id: int, note: str | None = None) -> bool:
+        """End a batch that was begun: one without changes is dropped (False), else noted."""
         ...
 
-    def undo(self, batch_id: int | None = None) -> int:
+    def undo(self, batch_id: int | None = None, *, source: str = "") -> int:
         """Append the inverse of a batch (default: ``latest()``); returns the batch of it.
 
         Undoing an undo brings the changes back. What was changed again later is left as it is and
         counted as ``skipped``; where that is all, UsageError is raised. In a single taxonomy that
         holds for an image as a whole. UsageError too where the batch moved files.
+        ``source`` says who undoes it; default who made it.
         """
         ...
 
-    def begin_undo(self, batch_id: int) -> int:
+    def begin_undo(self, batch_id: int, *, source: str = "") -> int:
         """Return a batch for the inverse of a batch that moved files.
 
         One that was begun before and cut off is returned again. Raises NotFound, and UsageError

@@ -181,6 +181,9 @@ class TrashFolder(Protocol):
     def contents(self) -> list[TrashedFile]:
         """Return the files that lie in the trash, oldest first (from the manifest and the disk)."""
 
+    def returned(self) -> list[TrashedFile]:
+        """Return the files that lay in the trash once and do not now."""
+
     def put(self, file: TrashedFile) -> None:
         """Move a file into the trash; raises StorageError, and UsageError when it has changed."""
 
@@ -217,7 +220,12 @@ class ImageStore(Protocol):
         """Return the image whose uri or id is ``text``; raises NotFound with the nearest names."""
 
     def apply_index(
-        self, found: Iterable[FoundFile], *, complete: bool, unchanged: ArrayLike = ()
+        self,
+        found: Iterable[FoundFile],
+        *,
+        complete: bool,
+        unchanged: ArrayLike = (),
+        batch: int | None = None,
     ) -> IndexChanges:
         """Merge what an indexing found.
 
@@ -236,6 +244,8 @@ class ImageStore(Protocol):
             files.
         unchanged : array of int
             Ids of present images whose files are as they were; they need not be found.
+        batch : int, optional
+            From ``HistoryStore.begin``: what came, went, moved and changed is recorded there.
         """
         ...
 

@@ -511,7 +511,11 @@ class DuplicateGroup:
 
 @dataclass(frozen=True, slots=True)
 class TrashedFile:
-    """A file that lies in the trash, or is to go there. ``keeper`` is the uri of its duplicate."""
+    """A file that lies in the trash, or is to go there.
+
+    ``keeper`` is the uri of its duplicate. ``batch`` moved it into the trash, ``restored_by``
+    moved it back (0: unknown, or it was not moved).
+    """
 
     image_id: int
     uri: str
@@ -519,6 +523,8 @@ class TrashedFile:
     size: int
     keeper: str = ""
     kind: str = ""
+    batch: int = 0
+    restored_by: int = 0
 
     def __post_init__(self) -> None:
         _require(bool(self.uri), "a uri", self.uri)

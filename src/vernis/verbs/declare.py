@@ -343,6 +343,9 @@ class Screen(Protocol):
     def note(self, text: str) -> None:
         """Say something beside the result."""
 
+    def ask(self, question: str) -> bool | None:
+        """Ask a person yes or no; None where nobody can answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Home:
@@ -394,6 +397,9 @@ class Verb(Generic[P, R]):
     for_people : callable
         ``for_people(settings) -> settings``: what the command line adds where it prints no JSON,
         such as a figure.
+    ask : callable
+        ``ask(session, settings, screen) -> settings``: what the command line shows and asks
+        before the work, where it prints no JSON.
     """
 
     settings: Callable[P, Any]
@@ -403,6 +409,7 @@ class Verb(Generic[P, R]):
     frame: Callable[[Session, Any], pd.DataFrame] | None
     home: Callable[[Any], Home]
     for_people: Callable[[Any], Any]
+    ask: Callable[[Session, Any, Screen], Any]
 
     def __init__(
         self,
@@ -414,6 +421,7 @@ class Verb(Generic[P, R]):
         frame: Callable[[Session, S], pd.DataFrame] | None = None,
         home: Callable[[S], Home] = existing,
         for_people: Callable[[S], S] | None = None,
+        ask: Callable[[Session, S, Screen], S] | None = None,
     ) -> None:
         for name, value in (
             ("settings", settings),
@@ -423,6 +431,7 @@ class Verb(Generic[P, R]):
             ("frame", frame),
             ("home", home),
             ("for_people", for_people or _whole),
+            ("ask", ask or _unasked),
         ):
             object.__setattr__(self, name, value)
 
@@ -474,6 +483,10 @@ def in_python(result: Any, settings: Any, screen: Screen) -> None:
 
 def _whole(result: Any) -> Any:
     return result
+
+
+def _unasked(session: Session, settings: Any, screen: Screen) -> Any:
+    return settings
 
 
 _SAME = (

@@ -64,7 +64,7 @@ class SqliteCatalog(Closing):
         history = SqliteHistory(ledger)
         self._history = history
         self._issues = SqliteIssueStore(ledger, history)
-        self._images = SqliteImageStore(ledger, self._issues)
+        self._images = SqliteImageStore(ledger, self._issues, history)
         self._labels = SqliteLabelStore(ledger, history)
         self._vectors = ShardVectorStore(ledger, shards)
         self._models = SqliteModelStore(ledger, models)

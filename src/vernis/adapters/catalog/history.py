@@ -217,13 +217,15 @@ class SqliteHistory:
             finally:
                 self._ledger.batch = before
 
-    def close(self, batch_id: int, note: str) -> bool:
-        """Give a batch that was begun its note; one without changes is dropped (then False)."""
+    def close(self, batch_id: int, note: str | None = None) -> bool:
+        """End a batch that was begun: one without changes is dropped (False), else noted."""
         with self._ledger.transaction():
             dropped = self._ledger.run(
                 f"DELETE FROM batch AS b WHERE b.id = ? AND NOT {_NOT_EMPTY}", (batch_id,)
             )
-            self._ledger.run("UPDATE batch SET note = ? WHERE id = ?", (note, batch_id))
+            self._ledger.run(
+                "UPDATE batch SET note = coalesce(?, note) WHERE id = ?", (note, batch_id)
+            )
         return not dropped
 
     # ------------------------------------------------------------------ reading
@@ -345,7 +347,7 @@ class SqliteHistory:
 
     # ------------------------------------------------------------------ undoing
 
-    def undo(self, batch_id: int | None = None) -> int:
+    def undo(self, batch_id: int | None = None, *, source: str = "") -> int:
         """Append the inverse of a batch; returns the new batch. See the port."""
         with self._ledger.transaction():
             wanted = self.latest() if batch_id is None else int(batch_id)
@@ -353,11 +355,11 @@ class SqliteHistory:
                 raise UsageError(
                     f"batch {wanted} moved files, which have to be moved back: vernis undo {wanted}"
                 )
-            undoing = self.begin_undo(wanted)
+            undoing = self.begin_undo(wanted, source=source)
             self.finish_undo(wanted, undoing)
         return undoing
 
-    def begin_undo(self, batch_id: int) -> int:
+    def begin_undo(self, batch_id: int, *, source: str = "") -> int:
         """Return a batch for the inverse of a batch; see the port."""
         with self._ledger.transaction():
             row = self._ledger.row(
@@ -375,9 +377,22 @@ class SqliteHistory:
             )
             if begun is not None and begun[0] is not None:
                 return int(begun[0])
-            return self._new_batch(
-                "undo", source_id, f"undo of batch {batch_id} ({verb})", undoes=int(batch_id)
-            )
+            if source:
+                source_id = self.source_id(source)
+            # Undoing an undo is called redo, and undoing that is an undo again.
+            word = "redo" if verb == "undo" else "undo"
+            first = self._first_undone(int(batch_id))
+            note = f"{word} of batch {first[0]} ({first[1]})"
+            return self._new_batch(word, source_id, note, undoes=int(batch_id))
+
+    def _first_undone(self, batch_id: int) -> tuple[int, str]:
+        """Return number and verb of the batch that a row of undos is about."""
+        number: int | None = batch_id
+        row: Any = None
+        while number is not None:
+            row = self._ledger.row("SELECT id, verb, undoes FROM batch WHERE id = ?", (number,))
+            number = row[2]
+        return int(row[0]), str(row[1])
 
     def finish_undo(self, batch_id: int, undoing: int, skipped: int = 0) -> None:
         """Undo the rest of a batch, and note that it is undone; see the port."""
@@ -385,7 +400,7 @@ class SqliteHistory:
             kept, cells = self._undo_statements(batch_id, undoing)
             others_kept, others = self._undo_changes(batch_id, undoing)
             kept += others_kept
-            if kept and kept == cells + others:
+            if kept and kept == cells + others and not self.changes(undoing, MOVED_FILES):
                 raise UsageError(
                     f"batch {batch_id}: all that it changed was changed again later; "
                     "undo the later batches first"

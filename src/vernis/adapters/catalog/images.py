@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 import numpy as np
 from numpy.typing import ArrayLike
 
+from vernis.adapters.catalog.history import SqliteHistory
 from vernis.adapters.catalog.indexing import Indexing
 from vernis.adapters.catalog.issues import SqliteIssueStore
 from vernis.adapters.catalog.ledger import Ledger, Row, now
@@ -43,9 +44,10 @@ _CANDIDATES = 20_000  # names that are compared when a name is not found
 class SqliteImageStore:
     """``ImageStore`` over the ledger. ``issues`` receives the unreadable files."""
 
-    def __init__(self, ledger: Ledger, issues: SqliteIssueStore) -> None:
+    def __init__(self, ledger: Ledger, issues: SqliteIssueStore, history: SqliteHistory) -> None:
         self._ledger = ledger
         self._issues = issues
+        self._history = history
 
     # ------------------------------------------------------------------ root
 
@@ -173,7 +175,12 @@ class SqliteImageStore:
     # ------------------------------------------------------------------ writing
 
     def apply_index(
-        self, found: Iterable[FoundFile], *, complete: bool, unchanged: ArrayLike = ()
+        self,
+        found: Iterable[FoundFile],
+        *,
+        complete: bool,
+        unchanged: ArrayLike = (),
+        batch: int | None = None,
     ) -> IndexChanges:
         """Merge what an indexing found; see the port.
 
@@ -182,7 +189,7 @@ class SqliteImageStore:
         counts as moved. ``unreadable`` counts the found files that cannot be read, whatever else
         they are. Raises InvalidValue for an unchanged image that is not present.
         """
-        indexing = Indexing(self._ledger, self.get, self._report_broken)
+        indexing = Indexing(self._ledger, self.get, self._report_broken, self._history, batch)
         return indexing.apply(found, complete=complete, unchanged=unchanged)
 
     def set_splits(self, ids: ArrayLike, splits: Sequence[str]) -> None:

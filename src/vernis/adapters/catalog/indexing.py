@@ -10,10 +10,13 @@ from operator import attrgetter
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vernis.adapters.catalog.history import SqliteHistory
 from vernis.adapters.catalog.ledger import Ledger, Row
 from vernis.adapters.catalog.matching import match
 from vernis.adapters.catalog.storage import plain_name, to_json
+from vernis.adapters.catalog.subjects import IMAGE_COLUMNS
 from vernis.domain.errors import InvalidValue
+from vernis.domain.history import Change
 from vernis.domain.types import FoundFile, ImageRecord, ImageState, IndexChanges
 
 _PIECE = 32_768  # found files that are Python objects at a time
@@ -41,12 +44,24 @@ class Indexing:
         Returns the images with some ids.
     report_broken : callable
         Called in the last transaction, when every state is set.
+    history : SqliteHistory
+    batch : int, optional
+        Where what came, went, moved and changed is recorded.
     """
 
-    def __init__(self, ledger: Ledger, read: Read, report_broken: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        read: Read,
+        report_broken: Callable[[], None],
+        history: SqliteHistory,
+        batch: int | None,
+    ) -> None:
         self._ledger = ledger
         self._read = read
         self._report_broken = report_broken
+        self._history = history
+        self._batch = batch
         self._fates: Counter[str] = Counter()
 
     def apply(
@@ -105,6 +120,7 @@ class Indexing:
         images up to ``mark`` that are settled, and the files that are not.
         """
         here, contents = self._known(files, mark)
+        before = self._mark()
         same: list[tuple[FoundFile, int]] = []
         new: list[FoundFile] = []
         waiting: list[FoundFile] = []
@@ -120,6 +136,7 @@ class Indexing:
         ids = [number for _, number in same]
         images = self._read(ids)
         self._write([(file, image) for (file, _), image in zip(same, images, strict=True)], new)
+        self._record(self._arrived(before))
         self._fates["unchanged"] += len(same)
         self._fates["new"] += len(new)
         self._fates["unreadable"] += sum(1 for file in files if file.reason) - sum(
@@ -161,6 +178,7 @@ class Indexing:
         (ids,) = self._ledger.columns("SELECT id FROM image", kinds=(np.int64,))
         others = np.sort(ids[(ids <= mark) & ~np.isin(ids, settled)])
         matches = match(files, self._read(others.tolist()), complete=complete)
+        before = self._mark()
         # Names are freed before they are given anew: two images may have swapped theirs.
         leaving = [image.id for image in matches.gone] + [
             image.id
@@ -175,9 +193,30 @@ class Indexing:
             [(file, image) for file, image, _ in matches.pairs if image is not None],
             [file for file, image, _ in matches.pairs if image is None],
         )
+        self._record(
+            [_gone(image) for image in matches.gone]
+            + [
+                change
+                for file, image, _ in matches.pairs
+                if image is not None and (change := _moved(file, image)) is not None
+            ]
+            + self._arrived(before)
+        )
         self._fates.update(fate for _, _, fate in matches.pairs)
         self._fates["vanished"] += len(matches.gone)
         self._fates["unreadable"] += sum(1 for file, _, _ in matches.pairs if file.reason)
+
+    def _arrived(self, before: int) -> list[Change]:
+        """Return the change that stands for all images above an id."""
+        last = self._mark()
+        if last == before:
+            return []
+        return [Change("arrival", str(before + 1), None, {"through": last}, last - before)]
+
+    def _record(self, changes: Sequence[Change]) -> None:
+        if self._batch is not None and changes:
+            with self._history.joined(self._batch):
+                self._history.record(changes, source="given", verb="index")
 
     def _write(
         self, known: Iterable[tuple[FoundFile, ImageRecord]], new: Iterable[FoundFile]
@@ -203,6 +242,40 @@ def _differs(file: FoundFile, image: ImageRecord) -> bool:
             file.metadata != image.metadata
             and to_json(dict(file.metadata)) != to_json(dict(image.metadata))
         )
+    )
+
+
+def _gone(image: ImageRecord) -> Change:
+    before = {"state": image.state, "reason": image.reason}
+    return Change("index", str(image.id), before, {"state": "vanished", "reason": ""})
+
+
+def _moved(file: FoundFile, image: ImageRecord) -> Change | None:
+    """Return what changed of an image that has another place, content or state; else None."""
+    if (file.uri, file.content_hash, _state(file)) == (image.uri, image.content_hash, image.state):
+        return None
+    old = dict(zip(IMAGE_COLUMNS, _stored(image), strict=True))
+    new = dict(zip(IMAGE_COLUMNS, _values(file), strict=True))
+    names = [name for name in IMAGE_COLUMNS if old[name] != new[name]]
+    return Change(
+        "index", str(image.id), {name: old[name] for name in names}, {n: new[n] for n in names}
+    )
+
+
+def _stored(image: ImageRecord) -> Row:
+    """Return the columns of an image after its id."""
+    return (
+        image.uri,
+        image.content_hash,
+        image.size,
+        image.mtime_ns,
+        image.width,
+        image.height,
+        image.format,
+        image.state,
+        image.reason,
+        image.split,
+        to_json(dict(image.metadata)),
     )
 
 

@@ -7,10 +7,10 @@ A subject is one class here and one entry in ``SUBJECTS``; its changes are writt
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from vernis.adapters.catalog.ledger import Ledger
+from vernis.adapters.catalog.ledger import Ledger, now
 from vernis.adapters.catalog.storage import to_json
 from vernis.domain.errors import UsageError
 
@@ -95,7 +95,7 @@ class TaxonomyAttributes:
             raise UsageError(f"another taxonomy is named '{name}' now; rename that one first")
 
     def _rename_in_words(self, old: str, new: str) -> None:
-        """Write the new name into what knows a taxonomy by its name: issues, verdicts, models."""
+        """Write the new name into what knows a taxonomy by its name."""
         for table in ("issue", "verdict"):
             rows = self._ledger.rows(f"SELECT id, key FROM {table} WHERE taxonomy = ?", (old,))
             renamed = []
@@ -107,6 +107,12 @@ class TaxonomyAttributes:
                 f"UPDATE OR IGNORE {table} SET key = ?, taxonomy = ? WHERE id = ?", renamed
             )
         self._ledger.run("UPDATE model SET taxonomy = ? WHERE taxonomy = ?", (new, old))
+        # Kept results are called VERB:TAXONOMY.
+        self._ledger.run(
+            "UPDATE run SET workflow = substr(workflow, 1, instr(workflow, ':')) || ?1 "
+            "WHERE substr(workflow, instr(workflow, ':') + 1) = ?2 AND workflow <> ?2",
+            (new, old),
+        )
 
 
 class ChosenKeepers:
@@ -133,43 +139,56 @@ class ChosenKeepers:
 
 
 class IndexedImages:
-    """Images that an indexing found changed, moved or gone; a state holds ``IMAGE_COLUMNS``."""
+    """Images that an indexing found changed, moved or gone.
+
+    A key is an image's id, a state those of ``IMAGE_COLUMNS`` that the indexing changed.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
     def differing(self, expected: Mapping[str, Any]) -> set[str]:
         """Return the images that have another place, content or state."""
-        with self._ledger.listed(int(key) for key in expected):
+        now = self._now(expected)
+        return {
+            key
+            for key, state in expected.items()
+            if any(now[key][name] != state[name] for name in _PLACE if name in state)
+        }
+
+    def _now(self, keys: Iterable[str]) -> dict[str, dict[str, str]]:
+        with self._ledger.listed(int(key) for key in keys):
             rows = self._ledger.rows(
                 f"SELECT id, {', '.join(_PLACE)} FROM temp.listed CROSS JOIN image "
                 "ON image.id = listed.value"
             )
-        now = {str(number): tuple(place) for number, *place in rows}
-        return {
-            key
-            for key, state in expected.items()
-            if now.get(key) != tuple(state[name] for name in _PLACE)
-        }
+        return {str(number): dict(zip(_PLACE, place, strict=True)) for number, *place in rows}
 
     def put(self, states: Mapping[str, Any]) -> None:
         """Give images their former places and contents; raises UsageError for a taken place."""
+        now = self._now(states)
         # Names are freed before they are given anew: two images may have swapped theirs.
         self._ledger.run_many(
             "UPDATE image SET state = 'vanished' WHERE id = ?", ((int(key),) for key in states)
         )
         for key, state in states.items():
-            taken = self._ledger.row(
-                "SELECT uri FROM image WHERE uri = ? AND id <> ? "
-                "AND state IN ('present', 'unreadable')",
-                (state["uri"], int(key)),
-            )
-            if taken is not None and state["state"] in ("present", "unreadable"):
-                raise UsageError(f"{taken[0]}: another image lies there now; undo that one first")
-            columns = ", ".join(f"{name} = ?" for name in IMAGE_COLUMNS)
+            wanted = {"uri": now[key]["uri"], "state": now[key]["state"], **state}
+            if wanted["state"] in ("present", "unreadable"):
+                self._refuse_taken(int(key), wanted["uri"])
+            columns = [name for name in IMAGE_COLUMNS if name in wanted]
             self._ledger.run(
-                f"UPDATE image SET {columns} WHERE id = ?",
-                (*(state[name] for name in IMAGE_COLUMNS), int(key)),
+                f"UPDATE image SET {', '.join(f'{name} = ?' for name in columns)} WHERE id = ?",
+                (*(wanted[name] for name in columns), int(key)),
+            )
+
+    def _refuse_taken(self, number: int, uri: str) -> None:
+        taken = self._ledger.row(
+            "SELECT 1 FROM image WHERE uri = ? AND id <> ? AND state IN ('present', 'unreadable')",
+            (uri, number),
+        )
+        if taken is not None:
+            raise UsageError(
+                f"{uri}: another image lies there now; undo first what brought it there"
             )
 
 
@@ -211,29 +230,68 @@ class ArrivedImages:
                 )
 
 
+class KeptResults:
+    """What a person changed of a kept result, such as the name of a cluster.
+
+    A key is a JSON array: the result's name, then the way to a part of it; a number stands for the
+    member of a list that has this ``number``. A state is that part, or some fields of it.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def differing(self, expected: Mapping[str, Any]) -> set[str]:
+        """Return the parts that are gone or say something else."""
+        return {key for key, state in expected.items() if not self._says(key, state)}
+
+    def _says(self, key: str, state: Any) -> bool:
+        name, *way = json.loads(key)
+        part = _part(self._read(name)[0], ["value", *way])
+        if isinstance(state, dict):
+            return isinstance(part, dict) and state.items() <= part.items()
+        return bool(part == state)
+
+    def put(self, states: Mapping[str, Any]) -> None:
+        """Write the parts into the latest results."""
+        for key, state in states.items():
+            name, *way = json.loads(key)
+            document, mark = self._read(name)
+            if isinstance(state, dict):
+                _part(document, ["value", *way]).update(state)
+            else:
+                _part(document, ["value", *way[:-1]])[way[-1]] = state
+            self._ledger.run(
+                "INSERT INTO run (workflow, fingerprint, summary, time) VALUES (?, ?, ?, ?)",
+                (name, mark, to_json(document), now()),
+            )
+
+    def _read(self, name: str) -> tuple[Any, str]:
+        row = self._ledger.row(
+            "SELECT summary, fingerprint FROM run WHERE workflow = ? ORDER BY id DESC LIMIT 1",
+            (name,),
+        )
+        return (None, "") if row is None else (json.loads(row[0]), row[1])
+
+
+def _part(document: Any, way: Sequence[str | int]) -> Any:
+    """Return the part of a document to which a way leads, None where there is none."""
+    for step in way:
+        if isinstance(step, int):
+            document = next((one for one in document or () if one.get("number") == step), None)
+        else:
+            document = (document or {}).get(step)
+    return document
+
+
 SUBJECTS: Mapping[str, Callable[[Ledger], Subject]] = {
     "taxonomy": TaxonomyAttributes,
     "keeper": ChosenKeepers,
     "index": IndexedImages,
     "arrival": ArrivedImages,
+    "result": KeptResults,
 }
 
 
 def _column(name: str) -> str:
     """Return the column of an attribute (never text from outside)."""
     return ATTRIBUTES[ATTRIBUTES.index(name)]
-
-
-def ranges(ids: Sequence[int]) -> list[tuple[int, int]]:
-    """Return the runs of consecutive numbers, each with its first and last.
-
-    >>> ranges([3, 4, 5, 9])
-    [(3, 5), (9, 9)]
-    """
-    found: list[tuple[int, int]] = []
-    for number in sorted(ids):
-        if found and found[-1][1] == number - 1:
-            found[-1] = (found[-1][0], number)
-        else:
-            found.append((number, number))
-    return found

@@ -3,5 +3,6 @@
 Every change is a batch of the history. The judgements they show are made in `steps`.
 Never: a change that cannot be undone.
 
-Order: issues, accept, dismiss, fill, duplicates, trash, restore, predict, history, undo, batches.
+Order: issues, accept, dismiss, fill, duplicates, keep, trash, restore, predict, history, undo,
+redo, batches.
 """

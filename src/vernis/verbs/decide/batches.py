@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Annotated
 
+from vernis.verbs.decide.undoing import say_changes
 from vernis.verbs.declare import BaseSettings, Screen, Verb, count
 
 if TYPE_CHECKING:
@@ -51,8 +52,20 @@ def work(session: Session, settings: Settings) -> Result:
 
 def show(result: Result, settings: Settings, screen: Screen) -> None:
     """Show the batches as a table."""
-    columns = ["id", "time", "verb", "source", "note", "events", "undone"]
-    screen.table(result.rows, columns, title="" if result.rows else "Nothing was changed yet.")
+    rows = [
+        {
+            "id": row.id,
+            "time": row.time[:16].replace("T", " "),
+            "verb": row.verb,
+            "by": row.source.removeprefix("human:"),
+            "changed": say_changes(row.changes),
+            "note": row.note,
+            "undone": row.undone,
+        }
+        for row in result.rows
+    ]
+    columns = ["id", "time", "verb", "by", "changed", "note", "undone"]
+    screen.table(rows, columns, title="" if rows else "Nothing was changed yet.")
 
 
 VERB = Verb(Settings, work, show, document=lambda result: result.rows)

@@ -47,7 +47,20 @@ def decide(
 ) -> Decision:
     """Accept or dismiss (``act``) the issues that the settings name."""
     chosen = select_issues(session.catalog, settings.what, settings.images, worst=settings.worst)
-    return act(session.catalog, chosen, who=settings.who or getpass.getuser())
+    return act(session.catalog, chosen, who=settings.who or login_name())
+
+
+def login_name() -> str:
+    """Return the name of the person at the machine."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container without such a user
+        return "unknown"
+
+
+def by(who: str = "") -> str:
+    """Return a person (default: the login name) as a source."""
+    return f"human:{who.strip() or login_name()}"
 
 
 def show(result: Decision, settings: DecisionSettings, screen: Screen) -> None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Annotated
 
+from vernis.domain.history import Change
 from vernis.verbs.declare import BaseSettings, Option, Screen, Verb
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from vernis.session.session import Session
+
+
+_SHOWN = 200  # characters of a path
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class Settings(BaseSettings):
 
 @dataclass(frozen=True, slots=True)
 class ChangeRow:
-    """One change of a label or a verdict."""
+    """One change of a label, a verdict, the file, its place, or whether it is the one to keep."""
 
     time: Annotated[str, "UTC"]
     batch: Annotated[int, "the batch that it belongs to"]
@@ -43,24 +47,67 @@ class Result:
 
 
 def work(session: Session, settings: Settings) -> Result:
-    """Return every change of an image's labels and verdicts, oldest first; raises NotFound."""
+    """Return everything that changed of an image, oldest first; raises NotFound."""
+    history = session.catalog.history
     record = session.catalog.images.find(settings.image)
-    return Result(
-        tuple(
-            ChangeRow(
-                time=event.time,
-                batch=event.batch_id,
-                verb=event.verb,
-                source=event.source,
-                taxonomy=event.taxonomy,
-                label=event.label,
-                before=event.before,
-                after=event.after,
-                note=event.note,
-            )
-            for event in session.catalog.history.of_image(record.id)
+    rows = [
+        row
+        for batch, one in history.changes_of_image(record.id)
+        for row in _say(batch, one, session)
+    ]
+    rows += [
+        ChangeRow(
+            time=event.time,
+            batch=event.batch_id,
+            verb=event.verb,
+            source=event.source,
+            taxonomy=event.taxonomy,
+            label=event.label,
+            before=event.before,
+            after=event.after,
+            note=event.note,
         )
-    )
+        for event in history.of_image(record.id)
+    ]
+    return Result(tuple(sorted(rows, key=lambda row: row.batch)))
+
+
+def _say(batch: int, change: Change, session: Session) -> list[ChangeRow]:
+    """Return a row for each thing that a change was about, in words."""
+    made = session.catalog.history.batch(batch)
+    return [
+        ChangeRow(
+            time=made["time"],
+            batch=batch,
+            verb=made["verb"],
+            source=made["source"],
+            taxonomy="",
+            label=what,
+            before=before,
+            after=after,
+            note=made["note"],
+        )
+        for what, before, after in _parts(change)
+    ]
+
+
+def _parts(change: Change) -> list[tuple[str, str, str]]:
+    """Return what changed, before and after."""
+    before, after = change.before, change.after
+    if change.subject == "index":
+        named = {"uri": "path", "content_hash": "content", "state": "state"}
+        return [
+            (word, str(before[name])[:_SHOWN], str(after[name])[:_SHOWN])
+            for name, word in named.items()
+            if name in after
+        ]
+    said = {
+        "trash": ("file", "in its folder", "in the trash"),
+        "arrival": ("image", "unknown", "listed"),
+        "keeper": ("the one to keep", "no", "yes"),
+    }
+    what, no, yes = said[change.subject]
+    return [(what, yes if before else no, yes if after else no)]
 
 
 def show(result: Result, settings: Settings, screen: Screen) -> None:

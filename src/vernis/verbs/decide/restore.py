@@ -27,13 +27,14 @@ class Result:
 
     restored: Annotated[tuple[str, ...], "paths"]
     skipped: Annotated[Mapping[str, str], "path of each file that was not moved back → reason"]
+    batch: Annotated[int, "what vernis undo takes back; 0 when nothing was moved"]
 
 
 def work(session: Session, settings: Settings) -> Result:
     """Move trashed images back; raises NotFound for one that is not in the trash."""
     with session.lock("restore"):
         done = restore_images(session, session.trash(), settings.images)
-    return Result(tuple(file.uri for file in done.moved), done.skipped)
+    return Result(tuple(file.uri for file in done.moved), done.skipped, done.batch)
 
 
 def show(result: Result, settings: Settings, screen: Screen) -> None:
@@ -41,6 +42,8 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
     for uri, reason in result.skipped.items():
         screen.note(f"not moved back: {uri}: {reason}")
     screen.line(f"{counted(len(result.restored), 'image')} moved back")
+    if result.batch:
+        screen.line(f"(batch {result.batch}; vernis undo {result.batch} moves them there again)")
 
 
 VERB = Verb(Settings, work, show)

@@ -7,9 +7,9 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from vernis.domain.errors import UsageError
-from vernis.domain.types import DuplicateKind, TrashedFile
+from vernis.domain.types import DuplicateKind
 from vernis.report.wording import counted
-from vernis.verbs.decide.trashing import plan_trash, trash_images
+from vernis.verbs.decide.trashing import TrashSummary, plan_trash, reconcile_trash, trash_images
 from vernis.verbs.declare import BaseSettings, Option, Screen, Verb
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Result:
     moved: tuple[MovedRow, ...]
     skipped: Annotated[Mapping[str, str], "path of each file that was not moved → reason"]
     trash: Annotated[str, "the trash folder"]
+    batch: Annotated[int, "what vernis undo takes back; 0 when nothing was moved"]
 
 
 def work(session: Session, settings: Settings) -> Result:
@@ -52,14 +53,15 @@ def work(session: Session, settings: Settings) -> Result:
     if not settings.duplicates:
         raise UsageError("say what goes to the trash: --duplicates")
     trash = session.trash()
-    moved: tuple[TrashedFile, ...] = plan_trash(session, settings.kind)
-    skipped: Mapping[str, str] = {}
-    if not settings.dry_run:
+    if settings.dry_run:
+        done = TrashSummary(plan_trash(session, settings.kind))
+    else:
         with session.lock("trash"):
-            done = trash_images(session, trash, moved)
-        moved, skipped = done.moved, done.skipped
-    rows = tuple(MovedRow(file.uri, file.keeper, file.kind) for file in moved)
-    return Result(rows, skipped, str(trash.folder))
+            # What a killed run moved is no more to be moved.
+            reconcile_trash(session.catalog, trash)
+            done = trash_images(session, trash, plan_trash(session, settings.kind))
+    rows = tuple(MovedRow(file.uri, file.keeper, file.kind) for file in done.moved)
+    return Result(rows, done.skipped, str(trash.folder), done.batch)
 
 
 def show(result: Result, settings: Settings, screen: Screen) -> None:
@@ -70,6 +72,8 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
         screen.note(f"not moved: {uri}: {reason}")
     done = "would be moved" if settings.dry_run else "moved"
     screen.line(f"{counted(len(result.moved), 'image')} {done} to {result.trash}")
+    if result.batch:
+        screen.line(f"(batch {result.batch}; vernis undo {result.batch} moves them back)")
 
 
 VERB = Verb(Settings, work, show)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from vernis.domain.errors import NotFound, UsageError, VernisError
+from vernis.domain.history import MOVED_FILES, Change
 from vernis.domain.ports import Catalog, TrashFolder
-from vernis.domain.types import DuplicateGroup, DuplicateKind, TrashedFile
+from vernis.domain.types import IMAGE_STATES, DuplicateGroup, DuplicateKind, TrashedFile
 from vernis.report.wording import counted
+from vernis.verbs.decide.decisions import by
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -19,10 +22,11 @@ _STRENGTH: dict[DuplicateKind, int] = {"near": 0, "pixels": 1, "bytes": 2}
 
 @dataclass(frozen=True, slots=True)
 class TrashSummary:
-    """What was moved, and the reason of each file that was not."""
+    """What was moved, the reason of each file that was not, and the batch (0: nothing moved)."""
 
     moved: tuple[TrashedFile, ...] = ()
     skipped: Mapping[str, str] = field(default_factory=dict)
+    batch: int = 0
 
 
 def plan_trash(session: Session, weakest: DuplicateKind = "pixels") -> tuple[TrashedFile, ...]:
@@ -57,8 +61,10 @@ def plan_trash(session: Session, weakest: DuplicateKind = "pixels") -> tuple[Tra
     return tuple(plan)
 
 
-def trash_images(session: Session, trash: TrashFolder, plan: Sequence[TrashedFile]) -> TrashSummary:
-    """Move files to the trash; a file that cannot be moved is skipped with the reason.
+def trash_images(
+    session: Session, trash: TrashFolder, plan: Sequence[TrashedFile], *, who: str = ""
+) -> TrashSummary:
+    """Move files to the trash, as one batch; a file that cannot be moved is skipped.
 
     Parameters
     ----------
@@ -66,25 +72,20 @@ def trash_images(session: Session, trash: TrashFolder, plan: Sequence[TrashedFil
     trash : TrashFolder
     plan : sequence of TrashedFile
         From ``plan_trash``.
+    who : str
+        The person; default the login name.
     """
     reconcile_trash(session.catalog, trash)
-    moved: list[TrashedFile] = []
-    skipped: dict[str, str] = {}
-    for done, file in enumerate(plan, 1):
-        try:
-            trash.put(file)
-        except VernisError as error:
-            skipped[file.uri] = str(error)
-        else:
-            # At once, so that a killed run leaves at most one file to reconcile.
-            session.catalog.images.set_state([file.image_id], "trashed", _reason(file))
-            moved.append(file)
-        session.progress("trash", done, len(plan))
-    return TrashSummary(tuple(moved), skipped)
+    history = session.catalog.history
+    batch = history.begin("trash", source=by(who))
+    done = put_files(session, trash, plan, batch)
+    return replace(done, batch=batch if history.close(batch, _files(done.moved)) else 0)
 
 
-def restore_images(session: Session, trash: TrashFolder, names: Sequence[str] = ()) -> TrashSummary:
-    """Move files back from the trash.
+def restore_images(
+    session: Session, trash: TrashFolder, names: Sequence[str] = (), *, who: str = ""
+) -> TrashSummary:
+    """Move files back from the trash, as one batch.
 
     Parameters
     ----------
@@ -92,6 +93,8 @@ def restore_images(session: Session, trash: TrashFolder, names: Sequence[str] = 
     trash : TrashFolder
     names : sequence of str
         Uris or ids of images; none means all.
+    who : str
+        The person; default the login name.
 
     Raises
     ------
@@ -107,29 +110,152 @@ def restore_images(session: Session, trash: TrashFolder, names: Sequence[str] = 
             f"{missing[0]}: not in the trash, which holds {counted(len(contents), 'file')}"
         )
     chosen = [by_name[name] for name in dict.fromkeys(names)] if names else contents
+    history = session.catalog.history
+    batch = history.begin("restore", source=by(who))
+    done = return_files(session, trash, chosen, batch)
+    return replace(done, batch=batch if history.close(batch, _files(done.moved)) else 0)
+
+
+def put_files(
+    session: Session, trash: TrashFolder, files: Sequence[TrashedFile], batch: int
+) -> TrashSummary:
+    """Move files into the trash; each move and its record are safe before the next one."""
+
+    def put(file: TrashedFile) -> None:
+        trash.put(file)
+        with session.catalog.history.joined(batch):
+            _record_put(session.catalog, file)
+
+    chosen = [replace(file, batch=batch, restored_by=0) for file in files]
+    return _move_each(session, chosen, put, "trash")
+
+
+def return_files(
+    session: Session, trash: TrashFolder, files: Sequence[TrashedFile], batch: int
+) -> TrashSummary:
+    """Move files out of the trash; each move and its record are safe before the next one."""
+
+    def bring_back(file: TrashedFile) -> None:
+        trash.restore(file)
+        with session.catalog.history.joined(batch):
+            _record_return(session.catalog, file)
+
+    chosen = [replace(file, restored_by=batch) for file in files]
+    return _move_each(session, chosen, bring_back, "restore")
+
+
+def _move_each(
+    session: Session, files: Sequence[TrashedFile], move: Callable[[TrashedFile], None], task: str
+) -> TrashSummary:
     moved: list[TrashedFile] = []
     skipped: dict[str, str] = {}
-    for done, file in enumerate(chosen, 1):
+    for done, file in enumerate(files, 1):
         try:
-            trash.restore(file)
+            move(file)
         except VernisError as error:
             skipped[file.uri] = str(error)
         else:
-            session.catalog.images.set_state([file.image_id], "present")
             moved.append(file)
-        session.progress("restore", done, len(chosen))
+        session.progress(task, done, len(files))
     return TrashSummary(tuple(moved), skipped)
 
 
-def reconcile_trash(catalog: Catalog, trash: TrashFolder) -> None:
-    """Make the catalog agree with the disk after a run that was killed between two steps."""
+def undo_moves(session: Session, batch: int, undoing: int) -> TrashSummary:
+    """Move the files of a batch to where they were before; those that are there stay.
+
+    Parameters
+    ----------
+    session : Session
+    batch : int
+        Of ``trash``, of ``restore``, or an undo of one.
+    undoing : int
+        The batch that the moves belong to.
+    """
+    trash = session.trash()
+    reconcile_trash(session.catalog, trash)
     inside = {file.image_id: file for file in trash.contents()}
-    for image in catalog.images.all(("present", "vanished", "trashed")):
-        file = inside.get(image.id)
-        if file is not None and image.state != "trashed" and file.uri == image.uri:
-            catalog.images.set_state([image.id], "trashed", _reason(file))
-        elif file is None and image.state == "trashed":
+    changes = session.catalog.history.changes(batch, MOVED_FILES)
+    images = {image.id: image for image in session.catalog.images.get([*map(_image_of, changes)])}
+    coming_back, going = [], []
+    for change in changes:
+        image = images[_image_of(change)]
+        if change.before is None and image.id in inside:
+            coming_back.append(inside[image.id])
+        elif change.before is not None and image.id not in inside:
+            was = change.before
+            going.append(
+                TrashedFile(
+                    image.id,
+                    image.uri,
+                    image.content_hash,
+                    image.size,
+                    was["keeper"],
+                    was["kind"],
+                )
+            )
+    back = return_files(session, trash, coming_back, undoing)
+    gone = put_files(session, trash, going, undoing)
+    return TrashSummary(back.moved + gone.moved, {**back.skipped, **gone.skipped})
+
+
+def reconcile_trash(catalog: Catalog, trash: TrashFolder) -> None:
+    """Make the catalog agree with the disk after a run that was killed between two steps.
+
+    A file that moved without its record gets it now, in the batch that moved it.
+    """
+    inside = {file.image_id: file for file in trash.contents()}
+    trashed = {image.id for image in catalog.images.all(("trashed",))}
+    stray = sorted(inside.keys() - trashed)
+    if stray:  # nearly never; ids of another collection's manifest are left alone
+        known = catalog.images.table(IMAGE_STATES).holds(stray)
+        stray = [image for image, here in zip(stray, known.tolist(), strict=True) if here]
+    for image in catalog.images.get(stray):
+        file = inside[image.id]
+        if image.state in ("present", "vanished") and file.uri == image.uri:
+            with _joined(catalog, file.batch):
+                _record_put(catalog, file, in_batch=bool(file.batch))
+    left = trashed - inside.keys()
+    outside = {file.image_id: file for file in trash.returned()} if left else {}
+    for image in catalog.images.get(sorted(left)):
+        returned = outside.get(image.id)
+        if returned is None:
             catalog.images.set_state([image.id], "present")
+        else:
+            with _joined(catalog, returned.restored_by):
+                _record_return(catalog, returned, in_batch=bool(returned.restored_by))
+
+
+def _joined(catalog: Catalog, batch: int) -> AbstractContextManager[None]:
+    """Open a transaction in the batch of a move; files of earlier versions have none."""
+    return catalog.history.joined(batch) if batch else catalog.transaction()
+
+
+def _record_put(catalog: Catalog, file: TrashedFile, *, in_batch: bool = True) -> None:
+    catalog.images.set_state([file.image_id], "trashed", _reason(file))
+    if in_batch:
+        change = Change(MOVED_FILES, str(file.image_id), None, _document(file))
+        catalog.history.record([change], source=by(), verb="trash")
+
+
+def _record_return(catalog: Catalog, file: TrashedFile, *, in_batch: bool = True) -> None:
+    catalog.images.set_state([file.image_id], "present")
+    if in_batch:
+        change = Change(MOVED_FILES, str(file.image_id), _document(file), None)
+        catalog.history.record([change], source=by(), verb="restore")
+
+
+def _document(file: TrashedFile) -> dict[str, str]:
+    return {"uri": file.uri, "keeper": file.keeper, "kind": file.kind}
+
+
+def _image_of(change: Change) -> int:
+    return int(change.key)
+
+
+def _files(moved: Sequence[TrashedFile]) -> str:
+    """Return a few words about files for the note of their batch."""
+    names = ", ".join(file.uri for file in moved[:2])
+    return f"{names}, …" if len(moved) > 2 else names
 
 
 def _reason(file: TrashedFile) -> str:

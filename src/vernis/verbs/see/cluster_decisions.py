@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vernis.domain.errors import NotFound, UsageError
-from vernis.verbs.see.cluster_store import Clustering, read_clustering, write_clustering
-from vernis.verbs.see.proposals import AcceptedProposal, accept_groups
+from vernis.verbs.see.cluster_store import RUN, Clustering, read_clustering, write_clustering
+from vernis.verbs.see.proposals import AcceptedProposal, accept_groups, record_names
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -37,6 +37,7 @@ def name_clusters(session: Session, names: Mapping[int, str]) -> Clustering:
     clustering = replace(stored, clusters=renamed)
     with session.lock("clusters"), session.catalog.transaction():
         write_clustering(session, clustering)
+        record_names(session, "clusters", RUN, "clusters", stored.clusters, renamed)
     return clustering
 
 

@@ -15,7 +15,7 @@ from vernis.core.words.tfidf import Term
 if TYPE_CHECKING:
     from vernis.session.session import Session
 
-_RUN = "clusters"
+RUN = "clusters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +111,9 @@ class Clustering:
 
 def write_clustering(session: Session, clustering: Clustering) -> None:
     """Store the clusters; earlier ones give way to them."""
-    session.results.keep(_RUN, clustering, clustering.fingerprint)
+    session.results.keep(RUN, clustering, clustering.fingerprint)
 
 
 def read_clustering(session: Session) -> Clustering | None:
     """Return the stored clusters, None when none were found yet."""
-    return session.results.find(_RUN, Clustering)
+    return session.results.find(RUN, Clustering)

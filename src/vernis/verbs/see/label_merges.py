@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -13,8 +14,10 @@ from vernis.core.words.merge_evidence import LabelLooks, measure_looks, measure_
 from vernis.core.words.merges import Merge, propose_merges
 from vernis.core.words.spelling import Language
 from vernis.domain.errors import NotFound, UsageError
+from vernis.domain.history import Change
 from vernis.domain.types import LabelMatrix, Space, Statement
 from vernis.session.vectors import search_columns
+from vernis.verbs.decide.decisions import by
 from vernis.verbs.see.vocabulary_study import labels_of, without_models
 
 if TYPE_CHECKING:
@@ -216,11 +219,26 @@ def dismiss_merges(
         classes = session.catalog.labels.taxonomy(taxonomy).classes
         pairs, reopen = _as_spelt(pairs, classes), _as_spelt(reopen, classes)
         _require_labels(taxonomy, classes, [name for pair in (*pairs, *reopen) for name in pair])
-        kept = set(dismissed_merges(session, taxonomy)) | {frozenset(pair) for pair in pairs}
-        kept -= {frozenset(pair) for pair in reopen}
-        pairs_now = tuple(sorted((min(pair), max(pair)) for pair in kept))
-        session.results.keep(_dismissals(taxonomy), DismissedMerges(pairs_now))
+        before = set(dismissed_merges(session, taxonomy))
+        kept = (before | {frozenset(pair) for pair in pairs}) - {frozenset(p) for p in reopen}
+        pairs_before, pairs_now = _as_pairs(before), _as_pairs(kept)
+        if pairs_now != pairs_before:
+            name = _dismissals(taxonomy)
+            key = json.dumps([name, "pairs"])
+            note = ", ".join(f"{one} and {two}" for one, two in pairs) or "reopened"
+            with session.catalog.transaction():
+                session.results.keep(name, DismissedMerges(pairs_now))
+                session.catalog.history.record(
+                    [Change("result", key, pairs_before, pairs_now)],
+                    source=by(),
+                    verb="vocabulary",
+                    note=f"no merge: {note}"[:200],
+                )
     return len(kept)
+
+
+def _as_pairs(dismissed: Iterable[frozenset[str]]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((min(pair), max(pair)) for pair in dismissed))
 
 
 def _dismissals(taxonomy: str) -> str:

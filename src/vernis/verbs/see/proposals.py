@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 from vernis.core.words.class_names import clean_name, known_name
 from vernis.domain.errors import UsageError
+from vernis.domain.history import Change
 from vernis.domain.types import Statement, Taxonomy, TaxonomyKind
 from vernis.report.wording import counted
+from vernis.verbs.decide.decisions import by
 from vernis.verbs.declare import Screen
 
 if TYPE_CHECKING:
@@ -76,6 +79,60 @@ def show_accepted(accepted: AcceptedProposal, screen: Screen) -> None:
         screen.line(f"recorded as batch {batch} (vernis undo {batch} takes it back)")
     else:
         screen.line("all of it was recorded before; nothing changed")
+
+
+class Named(Protocol):
+    """What a person can name: a cluster or a topic."""
+
+    @property
+    def number(self) -> int:
+        """Which one."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    @property
+    def named_by(self) -> str:
+        """Who called it so: words or person."""
+
+
+def record_names(
+    session: Session,
+    verb: str,
+    result: str,
+    part: str,
+    before: Sequence[Named],
+    after: Sequence[Named],
+) -> int:
+    """Record the names that a person gave to parts of a kept result, as a change that undo knows.
+
+    Parameters
+    ----------
+    session : Session
+    verb : str
+    result, part : str
+        The name of the kept result, and its field that lists what is named.
+    before, after : sequence
+        The same ones in the same order.
+
+    Returns
+    -------
+    int
+        The batch, 0 when no name changed.
+    """
+    changes = [
+        Change(
+            "result",
+            json.dumps([result, part, old.number]),
+            {"name": old.name, "named_by": old.named_by},
+            {"name": new.name, "named_by": new.named_by},
+        )
+        for old, new in zip(before, after, strict=True)
+        if (old.name, old.named_by) != (new.name, new.named_by)
+    ]
+    note = ", ".join(f"{change.before['name']} > {change.after['name']}" for change in changes)
+    return session.catalog.history.record(changes, source=by(), verb=verb, note=note[:200])
 
 
 def accept_groups(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vernis.core.explore.clusters import match_rows, number_anew
 from vernis.core.words import topics as core
 from vernis.domain.errors import InvalidValue, NotFound, NothingToLearn, UsageError
-from vernis.verbs.see.proposals import AcceptedProposal, accept_groups
+from vernis.verbs.see.proposals import AcceptedProposal, accept_groups, record_names
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -193,6 +193,7 @@ def name_topics(session: Session, taxonomy: str, names: Mapping[int, str]) -> To
     with session.lock("topics"), session.catalog.transaction():
         named = replace(stored, topics=topics)
         session.results.keep(_run(taxonomy), named)
+        record_names(session, "topics", _run(taxonomy), "topics", stored.topics, topics)
     return named
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from vernis.domain.errors import UsageError
+from vernis.domain.types import IndexChanges
+from vernis.verbs.decide.decisions import by
 from vernis.verbs.declare import KEEP_CASE, WORKERS, BaseSettings, Home, Option, Screen, Verb
 from vernis.verbs.steps.indexing import FolderLabels, index_files, label_by_folders
 
@@ -70,11 +72,15 @@ def work(session: Session, settings: Settings, *, by_folders: bool = True) -> Re
     source = session.file_source(folder, files)
     with session.lock("index"):
         session.catalog.vectors.collect_garbage()
-        found = index_files(session, source, workers=settings.workers)
+        history = session.catalog.history
+        batch = history.begin("index", source=by(), note=str(source.root))
+        found = index_files(session, source, workers=settings.workers, batch=batch)
         labelled = FolderLabels()
-        if by_folders:
-            labelled = label_by_folders(session, keep_case=settings.keep_case)
-    changes = found.changes
+        with history.joined(batch):
+            if by_folders:
+                labelled = label_by_folders(session, keep_case=settings.keep_case)
+        changes = found.changes
+        history.close(batch, f"{source.root}: {_say_changes(changes)}")
     return Result(
         images=found.images,
         new=changes.new,
@@ -87,6 +93,12 @@ def work(session: Session, settings: Settings, *, by_folders: bool = True) -> Re
         labelled_by_folder=labelled.images,
         notes=labelled.notes,
     )
+
+
+def _say_changes(changes: IndexChanges) -> str:
+    """Return what came, went and moved, for the note of the batch."""
+    counts = {name: getattr(changes, name) for name in ("new", "changed", "moved", "vanished")}
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or "labels"
 
 
 def show(result: Result, settings: Settings, screen: Screen) -> None:

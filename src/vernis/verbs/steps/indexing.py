@@ -76,7 +76,11 @@ class InspectStage:
 
 
 def index_files(
-    session: Session, source: FileSource, *, workers: int | None = None
+    session: Session,
+    source: FileSource,
+    *,
+    workers: int | None = None,
+    batch: int | None = None,
 ) -> IndexSummary:
     """Bring the catalog's list of images up to date.
 
@@ -92,6 +96,8 @@ def index_files(
         A folder tree or a list of files.
     workers : int, optional
         Default: one a core.
+    batch : int, optional
+        Of the history; where what came, went, moved and changed is recorded.
 
     Returns
     -------
@@ -124,7 +130,7 @@ def index_files(
         catalog.images.set_root(source.root)
     with catalog.transaction() if few else nullcontext():
         changes = catalog.images.apply_index(
-            found, complete=source.complete, unchanged=known.ids[rows[same]]
+            found, complete=source.complete, unchanged=known.ids[rows[same]], batch=batch
         )
         with catalog.transaction():
             catalog.images.set_root(source.root)
