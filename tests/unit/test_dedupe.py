@@ -17,7 +17,7 @@ from vernis.adapters.pixels import decode
 from vernis.adapters.trash import FolderTrash
 from vernis.domain.errors import NotFound
 from vernis.domain.types import FoundFile, ImageRecord, Statement, Taxonomy
-from vernis.session.session import ReadPicture, Session
+from vernis.session.session import Session
 from vernis.verbs.decide.deduplication import Deduplication, find_duplicates
 from vernis.verbs.decide.trashing import plan_trash, restore_images, trash_images
 
@@ -36,18 +36,18 @@ def draw(seed: int) -> Image.Image:
 
 
 class CountingSession(Session):
-    """Notes which pictures are decoded at full size."""
+    """Notes which pictures are compared in all they hold."""
 
     def __init__(self, catalog: SqliteCatalog) -> None:
         super().__init__(catalog)
         self.decoded: list[str] = []
 
-    def pictures(self, *, full_size: bool = False) -> ReadPicture:
-        read = super().pictures(full_size=full_size)
+    def digested_pictures(self):
+        digest = super().digested_pictures()
 
-        def counted(image: ImageRecord) -> np.ndarray:
+        def counted(image: ImageRecord) -> str:
             self.decoded.append(image.uri)
-            return read(image)
+            return digest(image)
 
         return counted
 

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 _CACHED_TRANSFORMS = 8
+_WHITE, _DARK = (255, 255, 255), (80, 80, 80)
+_NEAR_WHITE = 235  # grey level from which white ground hides
+_HIDDEN = 0.75  # of what is visible
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 
 
@@ -67,7 +70,9 @@ class ColorConverter:
 
 
 def flatten(image: Image.Image) -> Image.Image:
-    """Bring a loaded picture to mode L, RGB, CMYK or LAB: 8 bits, no palette, laid on white.
+    """Bring a loaded picture to mode L, RGB, CMYK or LAB: 8 bits, no palette.
+
+    Transparent parts lie on white, or on dark grey where white would hide the picture.
 
     Parameters
     ----------
@@ -81,19 +86,39 @@ def flatten(image: Image.Image) -> Image.Image:
         image = image.convert("LA")
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        ground = Image.new("RGB", image.size, "white")
-        ground.paste(image, mask=image.getchannel("A"))
+        alpha = image.getchannel("A")
+        if alpha.getextrema() == (255, 255):
+            return image.convert("RGB")
+        ground = Image.new("RGB", image.size, _choose_ground(image, alpha))
+        ground.paste(image, mask=alpha)
         return ground
     if image.mode in ("1", "LA"):
         return image.convert("L")
     return image if image.mode in ("L", "RGB", "CMYK", "LAB") else image.convert("RGB")
 
 
+def is_srgb(profile: bytes) -> bool:
+    """Tell whether an ICC profile is one of sRGB, so that there is nothing to convert."""
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        return "srgb" in ImageCms.getProfileDescription(source).lower()
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return False
+
+
+def _choose_ground(image: Image.Image, alpha: Image.Image) -> tuple[int, int, int]:
+    """Return white, or dark grey for a picture that white would hide: a white logo, say."""
+    counts = image.convert("RGB").convert("L").histogram(alpha.point([0] * 33 + [255] * 223))
+    visible = sum(counts)
+    hidden = sum(counts[_NEAR_WHITE:])
+    return _DARK if visible and hidden >= _HIDDEN * visible else _WHITE
+
+
 def _build_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     """Return the transform to sRGB, None when there is nothing to do or the profile is unfit."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if mode == "RGB" and "srgb" in ImageCms.getProfileDescription(source).lower():
+        if mode == "RGB" and is_srgb(profile):
             return None
         space = source.profile.xcolor_space.strip()
         if space != {"RGB": "RGB", "CMYK": "CMYK", "L": "GRAY"}[mode]:

@@ -94,6 +94,16 @@ def picture_reader(
     return read
 
 
+def picture_digester(root: Path) -> Callable[[ImageRecord], str]:
+    """Return a function that digests all that the file of an image holds as a picture."""
+    decoder = PictureDecoder(min_side=None)
+
+    def digest(image: ImageRecord) -> str:
+        return decoder.digest(path_of(root, image.uri))
+
+    return digest
+
+
 def picture_examiner(root: Path) -> Callable[[ImageRecord], Decoded]:
     """Return a function that decodes the picture of an image and says what is damaged of it."""
     decoder = PictureDecoder()

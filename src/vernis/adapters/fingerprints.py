@@ -23,7 +23,7 @@ FINGERPRINT_SPACE = Space(
     "fingerprint",
     FINGERPRINT_SIZE,
     "uint8",
-    {"version": 1, "luma": LUMA_SIDE, "chroma": CHROMA_SIDE},
+    {"version": 2, "luma": LUMA_SIDE, "chroma": CHROMA_SIDE},
 )
 
 

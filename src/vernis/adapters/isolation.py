@@ -15,14 +15,16 @@ import subprocess
 import sys
 import threading
 import weakref
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 import numpy as np
 from PIL import Image
 
 from vernis.adapters.color import ColorConverter
+from vernis.adapters.identity import digest_picture
 from vernis.adapters.pixels import MIN_SIDE, decode_opened
 from vernis.adapters.probe import DEFAULT_LIMITS, MAINSTREAM_FORMATS, Limits, open_picture
 from vernis.domain.damage import DAMAGE_KINDS, Damage
@@ -34,8 +36,12 @@ MAX_SCANS = 100
 
 _START_OF_SCAN = b"\xff\xda"
 _READY = b"ready"
+_PIXELS, _DIGEST = b"p", b"d"  # what a helper is asked for
 _ANSWER = struct.Struct("<?IIBd")
 """Success, height and width or the length of the reason, kind and share of the damage."""
+
+
+T = TypeVar("T")
 
 
 class PictureDecoder:
@@ -80,6 +86,20 @@ class PictureDecoder:
             if helper is None:
                 return decode_opened(path, image, self._min_side, self._find_converter())
         return helper.decode(path)
+
+    def digest(self, path: Path) -> str:
+        """Return a digest of all that a picture holds; see ``identity.digest_picture``.
+
+        Raises
+        ------
+        UnreadableImage
+            The only error.
+        """
+        with open_picture(path, limits=self.limits) as image:
+            helper = self._find_helper() if _is_risky(image, self.limits) else None
+            if helper is None:
+                return digest_picture(path, image, self.limits)
+        return helper.digest(path)
 
     def _find_converter(self) -> ColorConverter:
         if not hasattr(self._thread, "converter"):
@@ -126,6 +146,12 @@ class _Helper:
         return self._process.poll() is None
 
     def decode(self, path: Path) -> Decoded:
+        return self._within_limits(path, self._ask_pixels)
+
+    def digest(self, path: Path) -> str:
+        return self._within_limits(path, self._ask_digest)
+
+    def _within_limits(self, path: Path, ask: Callable[[Path], T]) -> T:
         late = threading.Event()
 
         def stop() -> None:
@@ -135,7 +161,7 @@ class _Helper:
         timer = threading.Timer(self._limits.timeout_seconds, stop)
         timer.start()
         try:
-            return self._ask(path)
+            return ask(path)
         except UnreadableImage:
             raise
         except (BrokenPipeError, EOFError) as error:
@@ -153,15 +179,24 @@ class _Helper:
             if late.is_set():
                 self.close()
 
-    def _ask(self, path: Path) -> Decoded:
+    def _ask(self, path: Path, wish: bytes) -> tuple[IO[bytes], int, int, int, float]:
+        """Send a wish; return where its answer comes from, and what stands at its head."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(os.fsencode(path.absolute()).hex().encode() + b"\n")
+        self._process.stdin.write(wish + os.fsencode(path.absolute()).hex().encode() + b"\n")
         self._process.stdin.flush()
         stream = self._process.stdout
         success, height, width, kind, lost = _ANSWER.unpack(_read(stream, _ANSWER.size))
         if not success:
             raise UnreadableImage(path, _read(stream, height).decode())
+        return stream, height, width, kind, lost
+
+    def _ask_digest(self, path: Path) -> str:
+        stream, length, *_ = self._ask(path, _DIGEST)
+        return _read(stream, length).decode()
+
+    def _ask_pixels(self, path: Path) -> Decoded:
+        stream, height, width, kind, lost = self._ask(path, _PIXELS)
         data = _read(stream, height * width * 3)
         pixels = np.frombuffer(bytearray(data), dtype=np.uint8).reshape(height, width, 3)
         return Decoded(pixels, Damage(DAMAGE_KINDS[kind], lost))
@@ -241,9 +276,14 @@ def serve() -> None:
     answers.flush()
     for line in sys.stdin.buffer:
         _limit_time(limits)
-        path = Path(os.fsdecode(bytes.fromhex(line.decode())))
+        path = Path(os.fsdecode(bytes.fromhex(line[1:].decode())))
         try:
             with open_picture(path, limits=limits) as image:
+                if line[:1] == _DIGEST:
+                    digest = digest_picture(path, image, limits).encode()
+                    answers.write(_ANSWER.pack(True, len(digest), 0, 0, 0.0) + digest)
+                    answers.flush()
+                    continue
                 decoded = decode_opened(path, image, min_side, converter)
         except UnreadableImage as error:
             reason = error.reason.encode()

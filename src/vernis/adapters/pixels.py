@@ -52,7 +52,8 @@ def decode(
     """Decode a picture as a browser shows it.
 
     The EXIF orientation is applied, colour profiles and CMYK become sRGB, transparent parts lie
-    on white, of animations and multi-page files the first frame is taken, 16 bits become 8.
+    on white (of a picture that is white itself on dark grey), of animations and multi-page files
+    the first frame is taken, 16 bits become 8.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ from vernis.domain.ports import Decoded, Pixels
 from vernis.domain.types import Space
 
 QUALITY_SPACE = Space(
-    "quality", len(MEASURES), "float32", {"version": 1, "measures": list(MEASURES)}
+    "quality", len(MEASURES), "float32", {"version": 2, "measures": list(MEASURES)}
 )
 """Where the measures of pictures are stored; see ``vernis.core.quality.MEASURES``."""
 

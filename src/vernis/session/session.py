@@ -448,6 +448,12 @@ class Session(Closing):
             return picture_reader(self.root(), PictureDecoder(min_side=None))
         return picture_reader(self.root())
 
+    def digested_pictures(self) -> Callable[[ImageRecord], str]:
+        """Return what digests all that a picture holds: alpha, every frame, every bit."""
+        from vernis.adapters.files import picture_digester
+
+        return picture_digester(self.root())
+
     def examined_pictures(self) -> ExaminePicture:
         """Return what decodes the picture of an image and says what is damaged of its file."""
         from vernis.adapters.files import picture_examiner

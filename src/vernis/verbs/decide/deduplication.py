@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
@@ -42,7 +41,7 @@ _SAME_PIXELS_DIFFERENCE = 2.0
 class DuplicateSearch:
     """The pixel and near pairs between distinct contents that a search found."""
 
-    VERSION: ClassVar[int] = 5  # raise it when the search changes
+    VERSION: ClassVar[int] = 6  # raise it when the search changes
 
     pairs: tuple[FoundPair, ...]
 
@@ -152,7 +151,7 @@ def _find_same_pixels(
     fingerprints: Fingerprints,
     pairs: Sequence[Sequence[int]],
 ) -> set[tuple[int, int]]:
-    """Return the pairs whose decoded pixels are the same; only suspects are decoded."""
+    """Return the pairs that are the same in all they hold; only suspects are decoded."""
     suspects = [
         (a, b)
         for a, b in pairs
@@ -160,16 +159,14 @@ def _find_same_pixels(
         and _difference(fingerprints, a, b) <= _SAME_PIXELS_DIFFERENCE
     ]
     digests: dict[int, str] = {}
-    read_full = session.pictures(full_size=True)
+    digest = session.digested_pictures()
     rows = sorted({row for pair in suspects for row in pair})
     for done, row in enumerate(rows, 1):
         try:
-            pixels = read_full(distinct[row])
+            digests[row] = digest(distinct[row])
         except (UnreadableImage, OSError):
             # It was readable when it was embedded; then nothing proves that it is the same.
             continue
-        header = f"{pixels.shape}".encode()
-        digests[row] = hashlib.sha256(header + np.ascontiguousarray(pixels).data).hexdigest()
         session.progress("same pixels", done, len(rows))
     return {
         (a, b) for a, b in suspects if a in digests and b in digests and digests[a] == digests[b]
