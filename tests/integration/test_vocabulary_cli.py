@@ -26,7 +26,7 @@ def tagged(workplace):
         rows.writerow(["image", "keywords"])
         for number, name in enumerate(images):
             rows.writerow([f"disc/{name}", "|".join(KEYWORDS[number % len(KEYWORDS)])])
-    workplace("import", "tags.csv", "--taxonomy", "keywords")
+    workplace("import", "tags.csv", "--taxonomy", "keywords", "--keep-case")
     return workplace
 
 
@@ -109,3 +109,23 @@ def test_a_dismissed_merge_is_not_proposed_again(tagged):
 )
 def test_mistakes_get_one_clear_line(tagged, arguments, message):
     assert message in tagged("vocabulary", *arguments, code=2).stderr
+
+
+def test_an_import_says_what_it_did_to_names_and_how_to_overrule(tagged):
+    (tagged.cwd / "tags.csv").write_text(
+        "image,dish\n"
+        + "".join(f"disc/disc_{n:02}.jpg,{'Cafe' if n else 'CAFE'}\n" for n in range(6))
+        + "".join(f"square/square_{n:02}.jpg,{'nan' if n else '-'}\n" for n in range(4)),
+        encoding="utf-8",
+    )
+    said = tagged("import", "tags.csv", "--taxonomy", "dish").stderr
+    assert "read as blank: 'nan' (3), '-' (1)" in said
+    assert "on 1 image: CAFE > Cafe; --keep-case keeps them apart" in said
+    assert counts(tagged, "dish") == {"Cafe": 6}
+    for blank, kept in ((("--blank", ""), {"nan": 3, "-": 1}), (("--blank=-",), {"nan": 3})):
+        said = tagged("import", "tags.csv", "--taxonomy", "dish", "--keep-case", *blank).stderr
+        assert "Cafe (5) / CAFE (1) (case)" in said
+        assert "vernis vocabulary dish --merges" in said
+        assert counts(tagged, "dish") == {"Cafe": 5, "CAFE": 1, **kept}
+    (merge,) = tagged.json("vocabulary", "dish", "--merges")["merges"]
+    assert (merge["label"], merge["into"]) == ("CAFE", "Cafe")

@@ -74,6 +74,12 @@ def test_variants_go_into_the_frequent_spelling(variant, word, kind):
     assert pairs_of({word: 60, variant: 2, "sky": 90}, min_score=score) == {(variant, word): kind}
 
 
+def test_codes_are_two_things_unless_a_person_says_otherwise():
+    codes = {"C": 60, "C++": 9, "C#": 5, "1": 30, "-1": 9, "US": 20, "us": 3}
+    assert pairs_of(codes, min_score=0.5) == {("us", "US"): "case"}
+    assert pairs_of(codes, min_score=0.9) == {}
+
+
 def test_direction_follows_frequency_and_ties_prefer_lower_case():
     assert pairs_of({"bottles": 60, "bottle": 3}) == {("bottle", "bottles"): "plural"}
     assert pairs_of({"Bottle": 5, "bottle": 5}) == {("Bottle", "bottle"): "case"}

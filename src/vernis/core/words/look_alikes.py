@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vernis.core.words.class_names import match_key
-from vernis.core.words.spelling import plain_form, singular_form
+from vernis.core.words.spelling import is_code, singular_form, spelling_form
 
 Likeness = Literal["case", "spelling", "letters of another script", "plural"]
 
 _MOST_OF_GROUP, _RARE_SHARE = 0.5, 0.25
-_SHORTEST_FOLDED = 3
 _CYRILLIC = "аеорсухіјѕһԁԛԝьАВЕКМНОРСТХІЈЅԌҮԚԜ"
 _CYRILLIC_LOOKS = "aeopcyxijshdqwbABEKMHOPCTXIJSGYQW"
 _GREEK = "οανρυιΑΒΕΖΗΙΚΜΝΟΡΤΥΧ"
@@ -60,8 +59,7 @@ def rarer_spellings(counts: Mapping[str, int]) -> dict[str, str]:
     for key, names in groups.items():
         total = sum(counts[name] for name in names)
         common = max(names, key=lambda name: counts[name])
-        letters = sum(char.isalpha() for char in key)
-        if letters < _SHORTEST_FOLDED or counts[common] <= _MOST_OF_GROUP * total:
+        if is_code(key) or counts[common] <= _MOST_OF_GROUP * total:
             continue
         folded |= {
             name: common for name in names if name != common and counts[name] <= _RARE_SHARE * total
@@ -86,12 +84,12 @@ def find_look_alikes(counts: Mapping[str, int]) -> list[LookAlike]:
     counts : mapping of str to int
         Class → images.
     """
-    known = {_spelling(name) for name in counts}
+    known = {spelling_form(name) for name in counts}
     kinds: Sequence[tuple[Likeness, Callable[[str], str]]] = (
         ("case", match_key),
         ("spelling", _joined),
         ("letters of another script", lambda name: _joined(latin_look(name))),
-        ("plural", lambda name: singular_form(_spelling(name), known)),
+        ("plural", lambda name: singular_form(spelling_form(name), known)),
     )
     told: set[frozenset[str]] = set()
     found = []
@@ -106,17 +104,9 @@ def find_look_alikes(counts: Mapping[str, int]) -> list[LookAlike]:
     return found
 
 
-def _spelling(name: str) -> str:
-    """Return the plain form; of a code or a number (``-1``, ``C++``) the name itself."""
-    key = match_key(name)
-    if sum(char.isalpha() for char in key) < _SHORTEST_FOLDED:
-        return key
-    return plain_form(key) or key
-
-
 def _joined(name: str) -> str:
     # "sea food" is "seafood", but "v1 0" is not "v10".
-    return re.sub(r"(?<!\d) | (?!\d)", "", _spelling(name))
+    return re.sub(r"(?<!\d) | (?!\d)", "", spelling_form(name))
 
 
 def latin_look(name: str) -> str:

@@ -22,10 +22,12 @@ from vernis.core.words.spelling import (
     Language,
     are_plural,
     differ_in_digits,
+    is_code,
     plain_form,
     singular_form,
     slip_cost,
     slips_allowed,
+    spelling_form,
 )
 from vernis.domain.errors import InvalidValue
 
@@ -36,6 +38,8 @@ _BLOCK = 1000
 _SYNONYM_IMAGES = 5
 """Labels on fewer images are not judged as synonyms: their company is chance."""
 _SYNONYM_MIXING, _SYNONYM_SHARED = 0.6, 0.65
+_CODE_SCORE = 0.8
+"""Codes that differ in case alone (``US``, ``us``) are not accepted with all others."""
 _SYNONYM_TOP = 0.85
 """No synonym scores higher: that two words mean the same is for a person to say."""
 
@@ -178,7 +182,7 @@ class _Judge:
         self.classes, self.use, self.looks = classes, use, looks
         self.languages, self.exclusive = languages, exclusive
         self.used = [c for c in range(len(classes)) if use.counts[c] > 0]
-        self.plain = [plain_form(latin_look(name)) for name in classes]
+        self.plain = [spelling_form(latin_look(name)) for name in classes]
         known = {self.plain[c] for c in self.used}
         self.stem = [singular_form(plain, known, languages) for plain in self.plain]
 
@@ -239,7 +243,9 @@ class _Judge:
             return None
         if one.replace(" ", "") == two.replace(" ", ""):
             # "sea food" is "seafood"; a hyphen or a capital says less still.
-            return self._merge(a, b, "case", 0.99 if one == two else 0.95)
+            sure = 0.99 if one == two else 0.95
+            # "us" may be two codes: a person is asked.
+            return self._merge(a, b, "case", _CODE_SCORE if is_code(one) else sure)
         if are_plural(one, two, self.languages):
             doubtful = {one.split()[-1], two.split()[-1]} & MEANS_ANOTHER_THING
             return self._merge(a, b, "plural", 0.6 if doubtful else 0.96)

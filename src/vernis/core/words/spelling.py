@@ -12,11 +12,12 @@ from collections.abc import Collection
 from functools import lru_cache
 from typing import Literal
 
-from vernis.core.words.class_names import clean_name
+from vernis.core.words.class_names import clean_name, match_key
 
 Language = Literal["en", "de"]
 LANGUAGES: tuple[Language, ...] = ("en", "de")
 
+_LETTERS_OF_A_WORD = 3
 _VOWELS = frozenset("aeiouy")
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _SOUND_ALIKE = frozenset(
@@ -79,6 +80,20 @@ def plain_form(label: str) -> str:
     text = "".join(c for c in text if not unicodedata.combining(c))
     text = re.sub(r"['’`´]", "", text)
     return " ".join(re.sub(r"[\s\-_/.,;:+]+", " ", text).split())
+
+
+def is_code(label: str) -> bool:
+    """Return whether a label is a code rather than a word: fewer than three letters (``C++``)."""
+    return sum(char.isalpha() for char in label) < _LETTERS_OF_A_WORD
+
+
+def spelling_form(label: str) -> str:
+    """Return what spellings are compared by: the plain form, of a code the label without case.
+
+    Signs mean something in codes and numbers: ``C`` is not ``C++``, nor ``1`` ``-1``.
+    """
+    key = match_key(label)
+    return key if is_code(key) else plain_form(key) or key
 
 
 def differ_in_digits(a: str, b: str) -> bool:
