@@ -11,13 +11,16 @@ import shutil
 import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vernis.domain.errors import InvalidValue
-from vernis.report.index.page import render
+from vernis.domain.types import LabelAccount
+from vernis.report.glossary import GLOSSARY
+from vernis.report.index.page import QUALITY_NAMES, render
 from vernis.report.model import (
     Action,
     BrokenFile,
@@ -41,7 +44,8 @@ from vernis.report.model import (
     ThresholdCurve,
 )
 from vernis.report.pages import _environment, as_json, bundle
-from vernis.report.wording import count, percent, shorten, size
+from vernis.report.wording import count, percent, shorten, size, wrong_labels
+from vernis.verbs.start import report_data
 
 HOSTILE = "</script><script>alert('ha')</script>\"><img src=x onerror=alert(1)>&${title}\u202e"
 ALL_SECTIONS = [
@@ -53,6 +57,8 @@ ALL_SECTIONS = [
     "broken",
     "fill",
     "models",
+    "outcome",
+    "words",
 ]
 
 
@@ -136,10 +142,14 @@ def data() -> ReportData:
                     ClassMetrics(n, 3, 0.9, 0.8, 0.85, math.nan, 0.4, note=HOSTILE) for n in names
                 ),
                 (curve, replace(curve, label="kiwi")),
-                (("Embedding", HOSTILE),),
+                (("Trained", HOSTILE),),
                 (HOSTILE,),
             ),
         ),
+        accounts={
+            HOSTILE: LabelAccount(9, 2, 1, 3, 11, 2, 6, 8, {"given": 7, "human": 1, "accepted": 3})
+        },
+        left_out=(("Videos", 2, ""), (HOSTILE, 1, HOSTILE)),
     )
 
 
@@ -264,6 +274,68 @@ def test_the_summary_says_what_was_found(content):
         "1 missing label",
     ]
     assert page.texts["code"] == [f"vernis issues {HOSTILE}"]
+
+
+HEADINGS = ("h2", "th", "figcaption", "dt")
+
+
+def headings(page: Page) -> set[str]:
+    """Return the headings of sections, columns, charts and facts, without names and keys."""
+    own = {HOSTILE, "Keyboard", "or", "…", "kiwi", "lime", "Videos", *QUALITY_WORDS}
+    found = {text.strip() for tag in HEADINGS for text in page.texts.get(tag, [])}
+    tiles = {text for text in page.texts["span"] if text in GLOSSARY}
+    return {text for text in found | tiles if text and text not in own}
+
+
+QUALITY_WORDS = {name for name, _ in QUALITY_NAMES.values()}
+
+
+def test_every_heading_has_an_entry_in_the_glossary_and_shows_it(content):
+    page = parse(content)
+    assert headings(page) <= set(GLOSSARY)
+    assert {"Labels at import", "Filling rate", "Threshold curve"} <= headings(page)
+    told = {a["title"] for name, a in page.elements if name == "th" and a.get("title")}
+    assert GLOSSARY["Imbalance"] in told
+    assert list(GLOSSARY) == sorted(GLOSSARY, key=str.casefold)
+
+
+def test_names_of_facts_have_an_entry_in_the_glossary():
+    start = Path(report_data.__file__).parent
+    code = "".join(
+        (start / f"report_{part}.py").read_text() for part in ("data", "labels", "models")
+    )
+    names = set(re.findall(r'^\s+\("([A-Z][^"]+)", ', code, re.MULTILINE))
+    assert {"Rarest class", "Folder", "Trained"} <= names
+    assert names <= set(GLOSSARY)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (Interval(21.2, 19.2, 22.4), "About 21 images carry a wrong label (19 to 22 with 95% conf"),
+        (Interval(1.2), "About 1 image carries a wrong label"),
+        (Interval(21.0, 0.0, 41.0), "Up to 41 images may carry a wrong label, perhaps none"),
+        (Interval(0.1, 0.0, 0.3), "No image is expected to carry a wrong label"),
+    ],
+)
+def test_how_many_labels_are_wrong_is_said_as_sure_as_it_is(wrong, said):
+    assert wrong_labels(wrong).startswith(said)
+
+
+def test_a_headline_does_not_stand_on_what_may_be_none(data):
+    doubtful = replace(data.label_issues[0], wrong=Interval(5.0, 0.2, 12.0))
+    page = parse(render(replace(data, label_issues=(doubtful,))))
+    assert not [text for text in page.texts["strong"] if "wrong" in text and "label look" in text]
+    assert "perhaps none is wrong" in page.texts["span"]
+
+
+def test_the_report_ends_with_what_became_of_the_labels(content):
+    page = parse(content)
+    cells = [text for text in page.texts["td"] if text.strip()]
+    row = ["9", "2", "1", "3", "11", "2"]
+    assert any(cells[at : at + 6] == row for at in range(len(cells)))
+    assert {"Label file or folders", "A person", "Filled in"} <= set(page.texts["th"])
+    assert "67% → 89%" in page.texts["span"]
 
 
 def test_same_data_gives_the_same_page(data, content):

@@ -162,7 +162,10 @@ def test_every_finding_reaches_the_report(catalog):
     assert data.title == "shop"
     assert data.collection.name == "shop.vernis"  # beside it the page's commands are run
     assert data.n_images == 6
-    assert dict(data.facts)["Other files, not read"] == "2 .mp4"
+    assert dict(data.facts)["Left out"] == "2 videos"
+    assert data.left_out == (("Videos", 2, ""),)
+    account = data.accounts["letter"]
+    assert (account.at_import, account.now, account.images_now) == (5, 5, 5)
     (audit,) = data.audits
     assert (audit.n_labelled, dict(audit.counts)) == (5, {"a": 2, "b": 2, "c": 1})
     (issues,) = data.label_issues

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vernis.domain.errors import InvalidValue
-from vernis.domain.types import ChangeKind, DuplicateKind, TaxonomyKind, Verdict
+from vernis.domain.types import ChangeKind, DuplicateKind, LabelAccount, TaxonomyKind, Verdict
 
 
 def _require(condition: bool, expected: str, actual: object) -> None:
@@ -308,7 +308,9 @@ class Model:
 class ReportData:
     """The whole report. ``created`` is a time as people read it; ``facts`` are (name, value).
 
-    ``collection`` is the collection's folder: the commands are run beside it.
+    ``collection`` is the collection's folder: the commands are run beside it. ``accounts`` are by
+    taxonomy; ``left_out`` holds, of each kind of files that are no pictures, its name, how many
+    there are, and what would take them in.
     """
 
     title: str
@@ -330,6 +332,8 @@ class ReportData:
     broken: tuple[BrokenFile, ...] = ()
     fills: tuple[Fill, ...] = ()
     models: tuple[Model, ...] = ()
+    accounts: Mapping[str, LabelAccount] = field(default_factory=dict)
+    left_out: tuple[tuple[str, int, str], ...] = ()
 
     def __post_init__(self) -> None:
         missing = sorted(self.shown() - set(self.images))

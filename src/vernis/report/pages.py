@@ -19,6 +19,7 @@ from importlib.resources import files
 from typing import Any
 
 from vernis.report import wording
+from vernis.report.glossary import GLOSSARY
 
 
 def render_page(
@@ -118,8 +119,8 @@ def _environment() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    named = ("count", "counted", "percent", "decimal", "between", "size", "sentence")
+    named = ("count", "counted", "percent", "decimal", "size", "sentence", "wrong_labels")
     engine.filters |= {name: getattr(wording, name) for name in named}
     engine.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
-    engine.globals["isnan"] = math.isnan
+    engine.globals |= {"isnan": math.isnan, "glossary": GLOSSARY}
     return engine

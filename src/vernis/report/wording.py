@@ -42,6 +42,22 @@ def between(interval: Interval) -> str:
     return f"{count(interval.low)} to {count(interval.high)}"
 
 
+def may_be_none(wrong: Interval) -> bool:
+    """Tell whether an estimated count of wrong labels may be 0: then it is no finding."""
+    return math.isfinite(wrong.low) and round(wrong.low) < 1
+
+
+def wrong_labels(wrong: Interval) -> str:
+    """Return how many images carry a wrong label as a sentence without its stop."""
+    bounds = between(wrong)
+    if math.isfinite(wrong.high) and round(wrong.high) < 1:
+        return "No image is expected to carry a wrong label"
+    if may_be_none(wrong):
+        return f"Up to {counted(round(wrong.high), 'image')} may carry a wrong label, perhaps none"
+    about = counted(round(wrong.value), "image carries", "images carry")
+    return f"About {about} a wrong label" + (f" ({bounds} with 95% confidence)" if bounds else "")
+
+
 def size(n_bytes: int) -> str:
     """Return a size in bytes, decimal units."""
     value = float(n_bytes)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from vernis.domain.types import LabelAccount
 from vernis.report import charts
+from vernis.report.glossary import SCORERS
 from vernis.report.model import (
     Fill,
     Interval,
@@ -18,7 +21,7 @@ from vernis.report.model import (
     TaxonomyAudit,
 )
 from vernis.report.pages import render_page
-from vernis.report.wording import count, counted, percent
+from vernis.report.wording import SOURCES, count, counted, may_be_none, percent
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -98,6 +101,8 @@ def render(data: ReportData) -> bytes:
         held_out=_held_out,
         models=[(model, _curve_chart(model), _class_charts(model)) for model in data.models],
         measured=_measured,
+        sources=_sources(data.accounts),
+        scorers=SCORERS,
     )
 
 
@@ -115,18 +120,19 @@ class _Section:
 
 def _sections(data: ReportData) -> list[_Section]:
     """Return the sections that have something to show, in the order of reading."""
-    audits = counted(len(data.audits), "taxonomy", "taxonomies")
     poor = sum(kind.n_flagged for kind in data.quality)
     models = "Model" if len(data.models) == 1 else "Models"
     all_of_them = (
         (True, _Section("summary", "Summary")),
-        (data.audits, _Section("audit", "Audit", audits)),
+        (data.audits, _Section("audit", "Taxonomies", count(len(data.audits)))),
         (data.label_issues, _Section("label-issues", "Label issues", count(_flagged(data)))),
         (data.duplicates, _Section("duplicates", "Duplicates", count(data.n_groups))),
         (poor, _Section("quality", "Quality", count(poor))),
         (data.broken, _Section("broken", "Broken files", count(len(data.broken)))),
         (data.fills, _Section("fill", "Fill suggestions", count(_suggested(data)))),
         (data.models, _Section("models", models)),
+        (data.accounts or data.left_out, _Section("outcome", "From import to now")),
+        (data.audits, _Section("words", "Words")),
     )
     return [section for shown, section in all_of_them if shown]
 
@@ -139,10 +145,22 @@ def _suggested(data: ReportData) -> int:
     return sum(fill.n_suggested for fill in data.fills)
 
 
+def _sources(accounts: Mapping[str, LabelAccount]) -> dict[str, str]:
+    """Return the sources of any label that holds, each with its words, the most frequent first."""
+    totals: Counter[str] = Counter()
+    for account in accounts.values():
+        totals.update(account.by_source)
+    return {source: SOURCES.get(source, source).capitalize() for source, _ in totals.most_common()}
+
+
 def _found(data: ReportData) -> list[tuple[str, str]]:
-    """Return what was found, each as a number with its noun and the words that follow."""
+    """Return what was found, each as a number with its noun and the words that follow.
+
+    Label issues of which perhaps none is a wrong label are no finding.
+    """
     copies, poor, broken = data.n_extra_copies, data.n_poor, len(data.broken)
-    flagged, more = _flagged(data), _suggested(data)
+    sure = [i for i in data.label_issues if i.wrong is None or not may_be_none(i.wrong)]
+    flagged, more = sum(issues.n_flagged for issues in sure), _suggested(data)
     found = (
         (flagged, counted(flagged, "label looks wrong", "labels look wrong"), ""),
         (copies, counted(copies, "picture is a copy", "pictures are copies"), " of another"),
@@ -162,6 +180,8 @@ def _tiles(data: ReportData) -> list[tuple[str, str, str, str]]:
         note = f"in {counted(len(data.label_issues), 'taxonomy', 'taxonomies')}"
         if len(known) == 1:
             note = f"about {count(known[0].value)} are wrong"
+        if known and all(map(may_be_none, known)):
+            note = "perhaps none is wrong"
         tiles.append(("Label issues", count(_flagged(data)), note, "label-issues"))
     if data.duplicates:
         note = counted(data.n_extra_copies, "extra copy", "extra copies")
@@ -172,7 +192,8 @@ def _tiles(data: ReportData) -> list[tuple[str, str, str, str]]:
         tiles.append(("Quality issues", count(poor), _worst_kind(data), anchor))
     if data.fills:
         more = count(_suggested(data))
-        tiles.append(("Labels to fill in", more, "suggested, not applied", "fill"))
+        note = "suggested, not applied" if _suggested(data) else "none can be promised"
+        tiles.append(("Labels to fill in", more, note, "fill"))
     if data.broken:
         tiles.append(("Broken files", count(len(data.broken)), "with the reason", "broken"))
     return tiles
@@ -278,13 +299,13 @@ def _together(audit: TaxonomyAudit) -> Chart:
 
 def _gain_chart(issues: LabelIssues) -> Chart | None:
     """Return how many wrong labels one meets by reading on; None when it is not known."""
-    if len(issues.gain) < 3:
+    if len(issues.gain) < 3 or not issues.n_flagged:
         return None
     wrong = issues.wrong or Interval(math.nan)
     bounds = (wrong.value, wrong.low, wrong.high)
     figure = charts.gain(issues.gain, total=bounds, depth=issues.depth)
     said = f"Wrong labels of {issues.taxonomy} met over the pictures read, worst first"
-    note = "As the probabilities have it; the band is the interval of the estimate."
+    note = "Expected; the band shows between which numbers the truth should lie."
     return Chart("How far to read", charts.as_svg(figure, said), note)
 
 

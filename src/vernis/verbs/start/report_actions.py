@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from vernis.domain.types import DuplicateGroup
 from vernis.report.model import Action, Fill, LabelIssues
-from vernis.report.wording import between, counted, percent
+from vernis.report.wording import counted, may_be_none, percent, wrong_labels
 
 
 def suggest_actions(
@@ -23,7 +23,7 @@ def suggest_actions(
     learnt from them fills the gaps; then the gaps; then the files that must be mended by hand.
     """
     actions = [*_about_copies(groups)]
-    for issues in sorted(label_issues, key=lambda found: -found.n_flagged):
+    for issues in sorted(label_issues, key=lambda found: (_perhaps_none(found), -found.n_flagged)):
         if issues.n_flagged:
             actions.append(_about_labels(issues))
     for fill in sorted(fills, key=lambda found: -found.n_suggested):
@@ -72,15 +72,18 @@ def _about_labels(issues: LabelIssues) -> Action:
     limit = min(issues.depth or issues.n_flagged, issues.n_flagged)
     why = "Mark them in this page and copy the commands, or list them here."
     if issues.wrong is not None and math.isfinite(issues.wrong.value):
-        bounds = between(issues.wrong)
-        wrong = counted(round(issues.wrong.value), "image carries", "images carry")
-        why = f"About {wrong} a wrong label{f' ({bounds})' if bounds else ''}. {why}"
+        why = f"{wrong_labels(issues.wrong)}. {why}"
+    which = counted(limit, "label issue") if limit > 1 else "label issue"
     return Action(
-        f"Read the {counted(limit, 'label issue')} of {issues.taxonomy}",
+        f"Read the {which} of {issues.taxonomy}",
         why,
         f"vernis issues {name} --limit {limit}",
         "label-issues",
     )
+
+
+def _perhaps_none(issues: LabelIssues) -> bool:
+    return issues.wrong is not None and may_be_none(issues.wrong)
 
 
 def _about_fill(fill: Fill) -> Action:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vernis.core.explore.file_kinds import count_file_kinds
 from vernis.domain.types import (
     QUALITY_KINDS,
     DuplicateGroup,
@@ -105,6 +106,10 @@ def collect_report(
         broken=tuple(BrokenFile(i.uri, i.reason or "unreadable", i.size) for i in unreadable),
         fills=fills,
         models=_some(collect_model(session, matrix) for matrix in matrices),
+        accounts={
+            m.taxonomy.name: session.catalog.labels.account(m.taxonomy.name) for m in matrices
+        },
+        left_out=tuple((many.capitalize(), n, why) for (_, many), n, why in _left_out(session)),
     )
     return data, [known.images[i] for i in images]
 
@@ -133,18 +138,24 @@ def _facts(session: Session, present: Sequence[ImageRecord]) -> tuple[tuple[str,
     catalog = session.catalog
     root = catalog.images.root()
     formats = Counter(image.format or "unknown" for image in present)
-    others = catalog.images.other_files()
-    sources = catalog.labels.counts_by_source()
     spaces = session.spaces()
     facts = [
         ("Folder", str(root) if root else ""),
         ("Formats", _listed(formats)),
         ("Size of the images", size(sum(image.size for image in present)) if present else ""),
-        ("Other files, not read", _listed(others)),
-        ("Labels by source", _listed(sources)),
-        ("Embedding", ", ".join(f"{s.name} × {s.dim}" for s in spaces)),
+        ("Left out", ", ".join(counted(n, *names) for names, n, _ in _left_out(session))),
+        (
+            "Pictures compared by",
+            "; ".join(f"{s.name}, {counted(s.dim, 'number')} a picture" for s in spaces),
+        ),
     ]
     return tuple((name, value) for name, value in facts if value)
+
+
+def _left_out(session: Session) -> list[tuple[tuple[str, str], int, str]]:
+    """Return one and many of each kind of files that are no pictures, how many, and the remedy."""
+    others = session.catalog.images.other_files()
+    return [((k.one, k.many), n, k.remedy) for k, n in count_file_kinds(others).items()]
 
 
 def _listed(counts: Mapping[str, int]) -> str:

@@ -91,7 +91,7 @@ def _facts(
     head = saved.get("parameters") or {}
     objective = str(settings.get("objective", ""))
     facts = [
-        ("Embedding", record.space),
+        ("Pictures compared by", record.space),
         ("Trained", record.created[:16].replace("T", " ")),
         ("Labelled images", _plain(settings.get("n_labelled"))),
         ("Classes", count(n_classes) if n_classes else ""),
