@@ -39,16 +39,19 @@ Basis = Literal["given", "confirmed", "sampled"]
 
 _BASES: dict[Basis, tuple[str, str]] = {
     "given": (
-        "out-of-bag predictions against the given labels, similar images held out together",
+        "what the model says of labelled images whose label it did not see (like images were put "
+        "aside together), against the given labels",
         "wrong given labels make the precision look too low; labels that are wrong always in the "
         "same way, and unlabelled images that belong to no class, make it look too high",
     ),
     "confirmed": (
-        "out-of-bag predictions against labels that a person confirmed",
+        "what the model says of images whose label it did not see, against labels that a person "
+        "confirmed",
         "confirmed images may be harder or easier than the unlabelled ones",
     ),
     "sampled": (
-        "out-of-bag predictions against a random sample that a person judged",
+        "what the model says of images whose label it did not see, against a random sample that a "
+        "person judged",
         "none but chance where every image belongs to a class; images that belong to none, and "
         "those that were added since the sample was drawn, make it look too high",
     ),
