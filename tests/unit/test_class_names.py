@@ -129,21 +129,8 @@ def test_look_alikes_are_named_by_what_tells_them_apart():
         (("cat", "c\u0430t"), "letters of another script"),
         (("dog", "dogs"), "plural"),
     ]
-    codes = [
-        "-1",
-        "1",
-        "1.0",
-        "10",
-        "C",
-        "C++",
-        "c#",
-        "v1.0",
-        "v10",
-        "A-1",
-        "A1",
-        "mug 1.0",
-        "mug 10",
-    ]
+    codes = ["-1", "1", "1.0", "10", "C", "C++", "c#", "v1.0", "v10", "A-1", "A1", "mug 1.0"]
+    codes += ["mug 10", "glass", "glasses", "blue greens", "blue green"]
     assert find_look_alikes(dict.fromkeys(codes, 5)) == []
     assert latin_look("\u0441\u0442\u043e\u043b") == "\u0441\u0442\u043e\u043b"
 

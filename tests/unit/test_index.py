@@ -185,6 +185,16 @@ def test_rare_spellings_of_folders_are_taken_as_the_common_one(catalog, tmp_path
     assert (matrix.values[:, column] == 1).sum() == 2
 
 
+def test_another_unicode_form_of_a_name_is_a_move(catalog, tmp_path):
+    Image.new("RGB", (4, 4), (1, 2, 3)).save(tmp_path / "cafe\u0301.png")
+    index(catalog, tmp_path)
+    before = catalog.images.find("caf\xe9.png").id
+    (tmp_path / "cafe\u0301.png").rename(tmp_path / "caf\xe9.png")
+    changes = index(catalog, tmp_path).changes
+    assert (changes.new, changes.vanished) == (0, 0)
+    assert catalog.images.find("cafe\u0301.png").id == before
+
+
 def test_folder_labels_leave_what_people_said(catalog, root):
     index(catalog, root)
     label_by_folders(Session(catalog))

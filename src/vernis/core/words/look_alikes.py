@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from vernis.core.words.class_names import match_key
-from vernis.core.words.spelling import is_code, singular_form, spelling_form
+from vernis.core.words.spelling import MEANS_ANOTHER_THING, is_code, singular_form, spelling_form
 
 Likeness = Literal["case", "spelling", "letters of another script", "plural"]
 
@@ -89,7 +89,7 @@ def find_look_alikes(counts: Mapping[str, int]) -> list[LookAlike]:
         ("case", match_key),
         ("spelling", _joined),
         ("letters of another script", lambda name: _joined(latin_look(name))),
-        ("plural", lambda name: singular_form(spelling_form(name), known)),
+        ("plural", lambda name: _singular(spelling_form(name), known)),
     )
     told: set[frozenset[str]] = set()
     found = []
@@ -102,6 +102,12 @@ def find_look_alikes(counts: Mapping[str, int]) -> list[LookAlike]:
                 told.add(frozenset(names))
                 found.append(LookAlike(tuple(names), kind))
     return found
+
+
+def _singular(form: str, known: Collection[str]) -> str:
+    """Return the singular; of ``greens`` and its like, which mean something else, the form."""
+    doubtful = form.rpartition(" ")[2] in MEANS_ANOTHER_THING
+    return form if doubtful else singular_form(form, known)
 
 
 def _joined(name: str) -> str:
