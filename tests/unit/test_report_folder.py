@@ -144,3 +144,26 @@ def test_a_full_disk_is_one_clear_line(tmp_path, monkeypatch):
     monkeypatch.setattr(ReportFolder, "_replace", full)
     with pytest.raises(StorageError, match="disk is full"):
         write(tmp_path / "report")
+
+
+def test_a_report_of_another_collection_is_never_written_over(tmp_path):
+    first = ReportFolder(tmp_path, "one")
+    first.begin(["thumbs/aa-1.jpg"])
+    first.write("thumbs/aa-1.jpg", b"x")
+    first.commit(FIRST)
+    assert ReportFolder(tmp_path, "one").is_free([])
+    other = ReportFolder(tmp_path, "other")
+    assert not other.is_free(["thumbs/aa-1.jpg"])
+    with pytest.raises(UsageError, match="another collection"):
+        other.begin(["thumbs/bb-1.jpg"])
+    assert (tmp_path / "thumbs/aa-1.jpg").exists()
+
+
+def test_a_report_that_names_no_collection_is_known_by_its_thumbnails(tmp_path):
+    old = ReportFolder(tmp_path)
+    old.begin(["thumbs/aa-1.jpg"])
+    old.write("thumbs/aa-1.jpg", b"x")
+    old.commit(FIRST)
+    new = ReportFolder(tmp_path, "one")
+    assert new.is_free({"thumbs/aa-2.jpg", "thumbs/bb-2.jpg"})
+    assert not new.is_free({"thumbs/bb-1.jpg"})

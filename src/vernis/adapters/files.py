@@ -270,8 +270,7 @@ def inspect_file(root: Path, file: FoundFile, limits: Limits = DEFAULT_LIMITS) -
         return file
     path = path_of(root, file.uri)
     try:
-        with open(path, "rb") as stream:
-            content_hash = hashlib.file_digest(stream, "sha256").hexdigest()
+        content_hash = hash_file(path)
     except OSError as error:
         return replace(file, reason=f"the file cannot be read ({error.strerror or error})")
     try:
@@ -293,6 +292,12 @@ def inspect_file(root: Path, file: FoundFile, limits: Limits = DEFAULT_LIMITS) -
         format=header.format,
         metadata=metadata,
     )
+
+
+def hash_file(path: Path) -> str:
+    """Return the content hash of a file, sha256 in hexadecimal digits; raises OSError."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _try_decoding(decoder: PictureDecoder, path: Path) -> str:

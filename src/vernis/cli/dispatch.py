@@ -17,6 +17,7 @@ from vernis.verbs.declare import Home, Verb
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from vernis.cli.output import Terminal
     from vernis.session.session import Session
 
 _SHELLS = ("bash", "zsh", "fish")
@@ -100,7 +101,7 @@ def run_verb(entry: Entry, verb: Verb[Any, Any], settings: Any, common: dict[str
         settings = verb.for_people(_for_a_table(verb, settings))
     home, screen = verb.home(settings), Terminal()
     with (
-        _opened(home, common.get("collection")) as session,
+        _opened(home, common.get("collection"), screen) as session,
         choose_progress(bool(common.get("quiet"))) as progress,
     ):
         session.progress = progress
@@ -127,8 +128,9 @@ def _for_a_table(verb: Verb[Any, Any], settings: Any) -> Any:
 
 
 @contextmanager
-def _opened(home: Home, named: str | None) -> Iterator[Session]:
+def _opened(home: Home, named: str | None, screen: Terminal) -> Iterator[Session]:
     """Open the collection that the verb works on; make one where the verb may."""
+    from vernis.session.recognition import find_home
     from vernis.session.session import SUFFIX, Session
 
     if not home.needed:
@@ -138,7 +140,13 @@ def _opened(home: Home, named: str | None) -> Iterator[Session]:
         with Session.open(named) as session:
             yield session
         return
-    folder = Path(named or f"{(home.folder or Path()).resolve().name}{SUFFIX}")
+    if named or home.folder is None:
+        folder = Path(named or "")
+    else:
+        found = find_home(home.folder, Path(), SUFFIX)
+        folder = found.folder
+        if found.note:
+            screen.note(found.note)
     if folder.exists():
         with Session.open(folder) as session:
             yield session

@@ -3,7 +3,8 @@
 The names of the thumbnails hold a digest of the picture that they show, so those of two reports
 never meet, and one that is there already need not be written again. ``index.html`` is replaced
 last, in one step. A manifest, written before anything else, lists every file that may be ours; only
-files in it are ever removed.
+files in it are ever removed. It names the collection as well: a report of another one is never
+written over.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from vernis.domain.errors import StorageError, UsageError
 from vernis.report.index.page import GENERATOR
@@ -40,19 +42,36 @@ class ReportFolder:
     ----------
     path : Path
         Made when it is not there.
+    owner : str
+        Identity of the collection that the report is about.
 
     Raises
     ------
     UsageError
-        If the folder holds something, but no report of Vernis.
+        If the folder holds something, but no report of this collection.
     StorageError
         If the disk is full or refuses a write.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, owner: str = "") -> None:
         self.path = path
+        self._owner = owner
         self._old: set[str] = set()
         self._new: set[str] = set()
+
+    def is_free(self, names: Iterable[str]) -> bool:
+        """Tell whether no report of another collection lies there.
+
+        A report of an earlier version does not say whose it is; it is taken for this collection's
+        when it shows one of the thumbnails ``names``, or none at all.
+        """
+        document = self._read_document()
+        if not self._owner or document.get("collection") == self._owner:
+            return True
+        if "collection" in document:
+            return False
+        old = {_picture_of(name) for name in self._read_manifest() if _THUMB.match(name)}
+        return not old or not old.isdisjoint(map(_picture_of, names))
 
     def begin(self, names: Iterable[str]) -> None:
         """Claim the folder and note the thumbnails that will be written."""
@@ -63,6 +82,11 @@ class ReportFolder:
             if not self._is_report() and any(self.path.iterdir()):
                 raise UsageError(
                     f"{self.path}: holds other files and no report; name a new folder for it"
+                )
+            names = set(names)
+            if not self.is_free(names):
+                raise UsageError(
+                    f"{self.path}: holds the report of another collection; name a new folder"
                 )
             if not (self.path / PAGE).exists():
                 # Marks the folder as a report, so that a run that is killed now can go on later
@@ -108,14 +132,23 @@ class ReportFolder:
         return f'name="generator" content="{GENERATOR}'.encode() in head
 
     def _read_manifest(self) -> set[str]:
-        try:
-            names = json.loads((self.path / MANIFEST).read_text(encoding="utf-8"))["files"]
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+        names = self._read_document().get("files", ())
+        if not isinstance(names, list):
             return set()
         return {name for name in names if isinstance(name, str) and _OURS.match(name)}
 
+    def _read_document(self) -> dict[str, Any]:
+        try:
+            document = json.loads((self.path / MANIFEST).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return document if isinstance(document, dict) else {}
+
     def _write_manifest(self, names: Iterable[str]) -> None:
-        text = json.dumps({"generator": GENERATOR, "files": sorted(names)}, indent=0)
+        document: dict[str, Any] = {"generator": GENERATOR, "files": sorted(names)}
+        if self._owner:
+            document["collection"] = self._owner
+        text = json.dumps(document, indent=0)
         self._replace(MANIFEST, text.encode())
 
     def _replace(self, name: str, content: bytes) -> None:
@@ -140,6 +173,11 @@ class ReportFolder:
             for path in unneeded:
                 with suppress(FileNotFoundError):
                     path.unlink()
+
+
+def _picture_of(thumbnail: str) -> str:
+    """Return the name of a thumbnail without its size."""
+    return thumbnail.rpartition("-")[0]
 
 
 def _part_of(place: Path) -> Path:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +70,15 @@ ExaminePicture = Callable[[ImageRecord], Decoded]
 """Decodes the picture of an image and says what is damaged; raises as ``ReadPicture``."""
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What tells a collection from every other."""
+
+    VERSION: ClassVar[int] = 1
+
+    name: str
 
 
 class Session(Closing):
@@ -164,6 +175,15 @@ class Session(Closing):
     def networks(self) -> Networks:
         """The networks that make embedding spaces."""
         return Networks()
+
+    def identity(self) -> str:
+        """Return what tells the collection from every other, wherever it lies; made when asked."""
+        kept = self.results.find("identity", Identity)
+        if kept is None:
+            kept = Identity(uuid.uuid4().hex)
+            with self.lock("identity"):
+                self.results.keep("identity", kept)
+        return kept.name
 
     @contextmanager
     def lock(self, verb: str) -> Iterator[None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -23,12 +23,15 @@ if TYPE_CHECKING:
     from vernis.session.session import Session
 
 
+DEFAULT_FOLDER = "report"
+
+
 @dataclass(frozen=True)
 class Settings(BaseSettings):
     """Where the report is written, and how much it shows."""
 
     _: KW_ONLY
-    out: Annotated[Path | str, Option("folder of the report")] = "report"
+    out: Annotated[Path | str, Option("folder of the report")] = DEFAULT_FOLDER
     workers: Annotated[int | None, WORKERS] = None
     max_items: Annotated[
         int, count("rows of each list: label issues of a taxonomy, groups, pictures of a fault")
@@ -47,6 +50,7 @@ class Result:
     images: Annotated[int, "images that it shows"]
     drawn: Annotated[int, "thumbnails that were new"]
     without_thumbnail: Annotated[int, "images that are shown without a picture"]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +76,13 @@ class ThumbnailStage:
 def work(session: Session, settings: Settings, *, created: datetime | None = None) -> Result:
     """Write the report into a folder; an older report there is replaced when the new is whole.
 
+    Where nobody named the folder and a report of another collection lies there, a free name is
+    taken, and said.
+
     Raises
     ------
     UsageError
-        The folder holds other files and no report.
+        The folder holds other files and no report, or the report of another collection.
     StorageError
         The disk is full or refuses a write.
     """
@@ -88,7 +95,7 @@ def work(session: Session, settings: Settings, *, created: datetime | None = Non
         version=VERSION,
     )
     names = {image.id: _thumbnail_name(image, settings.edge) for image in shown if _is_there(image)}
-    folder = ReportFolder(Path(settings.out))
+    folder, notes = _find_folder(session, Path(settings.out), set(names.values()))
     folder.begin(names.values())
     stage = ThumbnailStage(session.pictures(), session.draw_thumbnail, settings.edge, folder, names)
     missing = _first_of_each_name([image for image in shown if image.id in names], names, folder)
@@ -101,7 +108,24 @@ def work(session: Session, settings: Settings, *, created: datetime | None = Non
     session.progress("Report", 0, None)
     page = folder.commit(render(_with_thumbnails(data, names, failed)))
     without = sum(1 for i in data.images if i not in names or names[i] in failed)
-    return Result(str(page), len(data.images), len(missing) - len(failed), without)
+    return Result(str(page), len(data.images), len(missing) - len(failed), without, notes)
+
+
+def _find_folder(
+    session: Session, path: Path, names: Collection[str]
+) -> tuple[ReportFolder, tuple[str, ...]]:
+    """Return the folder for the report; beside the default one where another's report lies there.
+
+    A name that a person chose is kept: ``begin`` refuses what it must not write over.
+    """
+    folder, number = ReportFolder(path, session.identity()), 2
+    if path != Path(DEFAULT_FOLDER) or folder.is_free(names):
+        return folder, ()
+    while not folder.is_free(names):
+        folder = ReportFolder(Path(f"{DEFAULT_FOLDER}-{number}"), session.identity())
+        number += 1
+    note = f"{path} holds the report of another collection; this one lies in {folder.path}"
+    return folder, (note,)
 
 
 def _is_there(image: ImageRecord) -> bool:

@@ -40,7 +40,7 @@ class Settings(import_.TableSettings):
     fill_precision: Annotated[float, share("precision that suggested labels promise")] = 0.95
     workers: Annotated[int | None, WORKERS] = None
     seed: Annotated[int, SEED] = 0
-    report: Annotated[Path | str, Option("folder of the report")] = "report"
+    report: Annotated[Path | str, Option("folder of the report")] = report.DEFAULT_FOLDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +120,7 @@ def work(session: Session, settings: Settings) -> Result:
             for taxonomy in session.taxonomies()
         }
         page = report.work(session, report.Settings(out=settings.report, workers=settings.workers))
+        notes += page.notes
     issues, images = count_open_quality(session)
     return Result(
         images=listed.images,
