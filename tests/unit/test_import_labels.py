@@ -169,6 +169,8 @@ def test_names_are_taken_as_people_read_them(catalog, load):
     }  # fmt: skip
     notes = "\n".join(summary.notes)
     assert "kind: read as blank: 'N/A' (1); --blank '' takes them as classes" in notes
+    assert "kind: 1 class is written in several ways that look the same" in notes
+    assert "each taken as one: Caf\xe9\n" in notes
     assert "classes that look alike: Caf\xe9 (2) / caf\xe9 (1) (case)" in notes
     assert "vernis vocabulary kind --merges" in notes
 

@@ -48,11 +48,14 @@ class ColumnClasses:
     blanks : BlankCount
     spellings : Spellings
         With the classes that other images of the taxonomy carry.
+    joined : tuple of str
+        Classes that are written in several ways that a reader cannot tell apart.
     """
 
     cells: tuple[tuple[str, ...], ...]
     blanks: BlankCount
     spellings: Spellings
+    joined: tuple[str, ...] = ()
 
 
 def read_names(parts: Iterable[str], blanks: Blanks = USUAL_BLANKS) -> tuple[str, ...]:
@@ -112,4 +115,14 @@ def read_classes(
     counts.update(here)
     spellings = settle_spellings(counts, keep_case=keep_case, fixed=counts.keys() - here.keys())
     taken = tuple(tuple(dict.fromkeys(map(spellings.of, names))) for names in read)
-    return ColumnClasses(taken, count_blanks(cells, blanks), spellings)
+    joined = _written_in_several_ways(cells, here)
+    return ColumnClasses(taken, count_blanks(cells, blanks), spellings, joined)
+
+
+def _written_in_several_ways(
+    cells: Sequence[Sequence[str]], classes: Collection[str]
+) -> tuple[str, ...]:
+    # Blanks around a name are how people type, and nothing to report.
+    written = {part.strip(" ") for parts in cells for part in parts}
+    ways = Counter(map(clean_name, written))
+    return tuple(sorted(name for name, count in ways.items() if count > 1 and name in classes))

@@ -14,7 +14,11 @@ _GROUPS_SHOWN = 5
 
 def describe_names(taxonomy: str, found: ColumnClasses) -> list[str]:
     """Return the notes about a column that was taken as a taxonomy."""
-    return [*_blanks(taxonomy, found.blanks), *describe_spellings(taxonomy, found.spellings)]
+    return [
+        *_blanks(taxonomy, found.blanks),
+        *_joined(taxonomy, found.joined),
+        *describe_spellings(taxonomy, found.spellings),
+    ]
 
 
 def describe_spellings(taxonomy: str, found: Spellings) -> list[str]:
@@ -33,6 +37,16 @@ def _blanks(taxonomy: str, blanks: BlankCount) -> list[str]:
         f"{taxonomy}: read as blank: {said}; they look like classes, as they stand beside other "
         "ways to say nothing as often as classes do: --blank '' takes them as classes, "
         "--blank WORD names the words that are blank"
+    ]
+
+
+def _joined(taxonomy: str, joined: Sequence[str]) -> list[str]:
+    if not joined:
+        return []
+    classes = counted(len(joined), "class is", "classes are")
+    return [
+        f"{taxonomy}: {classes} written in several ways that look the same (accents, odd or "
+        f"invisible spaces), each taken as one: {_some(joined, _WORDS_SHOWN)}"
     ]
 
 
