@@ -52,7 +52,7 @@ from vernis.verbs.see.filters import select_images
 from vernis.verbs.see.maps import points_frame
 from vernis.verbs.see.vector_search import Searcher
 from vernis.verbs.start import report, run, status
-from vernis.verbs.steps import audit, import_, index, labels, learn, models, quality
+from vernis.verbs.steps import audit, export, import_, index, labels, learn, models, quality
 
 if TYPE_CHECKING:
     import numpy as np
@@ -132,6 +132,7 @@ class Collection(Closing):
     import_ = method(import_.VERB)
     labels = frame_method(labels.VERB)
     set_labels = method(set_labels.VERB)
+    export = method(export.VERB)
     audit = method(audit.VERB)
     embed = method(embed.VERB)
     embeddings = frame_method(embeddings.VERB)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from vernis.adapters.files import FolderSource
-from vernis.adapters.interchange.csv_labels import read_label_table
+from vernis.adapters.interchange.label_tables import read_label_table
 from vernis.core.words.class_folders import read_class_folders
-from vernis.core.words.label_columns import judge_column, match_images
+from vernis.core.words.image_names import ImageFinder
+from vernis.core.words.label_columns import judge_column
 
 pytestmark = pytest.mark.real
 
@@ -41,7 +42,8 @@ def test_taxonomies_of_real_label_files(real_data, file, single, multi):
 def test_rows_find_their_images_from_either_root(real_data, root):
     table = read_label_table(real_data / "grocery" / "images.csv")
     uris = [file.uri for file in FolderSource(real_data / root).list_files()[0]]
-    matched = match_images(table.images, uris, "" if root == "grocery" else "-images/")
+    finder = ImageFinder(uris, prefix="" if root == "grocery" else "-images/")
+    matched = [found.uri for found in finder.find_all(table.images)]
     assert all(matched)
     assert len(set(matched)) == len(table.images)
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import csv
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from vernis.adapters.catalog.catalog import SqliteCatalog
 from vernis.adapters.files import FolderSource
-from vernis.adapters.interchange.csv_labels import read_label_table
 from vernis.domain.errors import InvalidLabels, UsageError
 from vernis.domain.types import Statement
 from vernis.session.session import Session
+from vernis.verbs.steps.import_ import Result, Settings, work
 from vernis.verbs.steps.indexing import index_files
-from vernis.verbs.steps.label_import import import_labels
 
 NAMES = ("a", "b", "c", "d")
 
@@ -36,10 +38,10 @@ def catalog(tmp_path, root):
 
 @pytest.fixture
 def load(catalog, root):
-    def write_and_import(text: str, **options):
+    def write_and_import(text: str, **options) -> Result:
         path = root.parent / "labels.csv"
-        path.write_text(text)
-        return import_labels(Session(catalog), read_label_table(path), **options)
+        path.write_text(text, encoding="utf-8", newline="")
+        return work(Session(catalog), Settings(path, **options))
 
     return write_and_import
 
@@ -58,8 +60,8 @@ FULL = "image,kind,tags,width\na.png,cat,x|y,4\nb.png,dog,,4\nc.png,,y,4\nd.png,
 
 def test_columns_become_taxonomies(catalog, load):
     summary = load(FULL)
-    assert (summary.rows, summary.matched) == (4, 4)
-    assert dict(summary.taxonomies) == {"kind": 3, "tags": 3}
+    assert (summary.rows, summary.images) == (4, 4)
+    assert dict(summary.labelled) == {"kind": 3, "tags": 3}
     assert labels(catalog, "kind") == {"a.png": {"cat"}, "b.png": {"dog"}, "c.png": set(),
                                        "d.png": {"cat"}}  # fmt: skip
     assert labels(catalog, "tags")["a.png"] == {"x", "y"}
@@ -77,10 +79,10 @@ def test_blank_is_unknown_unless_closed(catalog, load):
 
 
 def test_chosen_columns_overrule(catalog, load):
-    summary = load(FULL, taxonomies=["width"])
-    assert list(summary.taxonomies) == ["width"]
+    summary = load(FULL, taxonomy=["width"])
+    assert list(summary.labelled) == ["width"]
     with pytest.raises(UsageError, match=r"no column 'nix'; the columns are kind, tags, width"):
-        load(FULL, taxonomies=["nix"])
+        load(FULL, taxonomy=["nix"])
 
 
 def test_a_second_import_changes_only_what_its_rows_say(catalog, load):
@@ -127,19 +129,116 @@ def test_paths_from_the_label_files_folder_and_absolute_ones(catalog, load, root
     assert labels(catalog, "kind")["c.png"] == {"cat"}
 
 
-def test_rows_without_an_image_are_counted_with_their_number(load):
-    summary = load("image,kind\na.png,cat\nno.png,dog\nb.png,dog\nnix.png,cat\n")
-    (note,) = [note for note in summary.notes if "name no image" in note]
-    assert "2 of 4 rows" in note
-    assert "row 3 'no.png'" in note
+def test_rows_without_an_image_are_listed_with_their_number(catalog, load):
+    summary = load("image,kind\na.png,cat\nno.png,dog\nb.png,dog\n=nix.png,cat\n")
+    assert dict(summary.labelled) == {"kind": 2}
+    (note,) = [note for note in summary.notes if "left out" in note]
+    assert "of 2 rows: row 3 'no.png': names no image of the collection" in note
+    assert Path(summary.import_notes) == catalog.folder / "import-notes.csv"
+    with open(summary.import_notes, encoding="utf-8-sig", newline="") as stream:
+        listed = list(csv.reader(stream))
+    assert listed == [
+        ["file", "row", "image", "column", "cell", "reason"],
+        ["labels.csv", "3", "no.png", "", "", "names no image of the collection"],
+        ["labels.csv", "5", "'=nix.png", "", "", "names no image of the collection"],
+    ]
+    assert load(FULL).import_notes is None
+    assert not (catalog.folder / "import-notes.csv").exists()
 
 
-def test_repeated_rows_are_said_and_contradictions_refused(catalog, load):
-    summary = load("image,kind\na.png,cat\nb.png,dog\na.png,cat\n")
-    assert any("repeat" in note and "row 4" in note for note in summary.notes)
-    with pytest.raises(InvalidLabels, match=r"row 4 contradicts row 2 .* 'kind'"):
-        load("image,kind\na.png,dog\nb.png,dog\na.png,cat\n")
-    assert labels(catalog, "kind")["a.png"] == {"cat"}
+def test_rows_that_contradict_each_other_are_left_out_and_no_others(catalog, load):
+    summary = load(
+        "image,kind,tags\na.png,cat,x\nb.png,dog,y\na.png,dog,x\nb.png,dog,y\nc.png,cat,\nc.png,,z\n"
+    )
+    assert labels(catalog, "kind") == {"a.png": set(), "b.png": {"dog"}, "c.png": {"cat"},
+                                       "d.png": set()}  # fmt: skip
+    assert labels(catalog, "tags")["a.png"] == {"x"}
+    assert labels(catalog, "tags")["c.png"] == {"z"}
+    (entry,) = summary.left_out
+    assert (entry.row, entry.column, entry.cell) == (4, "kind", "dog")
+    assert "contradicts row 2" in entry.reason
+    assert any("2 rows repeat an earlier one" in note for note in summary.notes)
+
+
+BOXES = "image,class,xmin,ymin\na.png,cat,1,2\na.png,dog,1,2\na.png,cat,5,2\nb.png,cat,1,2\n"
+TAGS = "image,tag\na.png,x\na.png,y\nb.png,x\nb.png,z\nc.png,y\n"
+
+
+@pytest.mark.parametrize(("text", "taxonomy"), [(BOXES, "class"), (TAGS, "tag")])
+def test_a_row_may_be_a_box_or_a_label(catalog, load, text, taxonomy):
+    summary = load(text, dry_run=True, row="image")
+    assert {entry.column for entry in summary.left_out} == {taxonomy}
+    summary = load(text)
+    assert summary.left_out == ()
+    assert any("of all rows of an image go together" in note for note in summary.notes)
+    wanted = {"cat", "dog"} if taxonomy == "class" else {"x", "y"}
+    assert labels(catalog, taxonomy)["a.png"] == wanted
+    assert catalog.labels.taxonomy(taxonomy).kind == "multi"
+
+
+ONE_HOT = "image,cat,dog,width\na.png,1,0,4\nb.png,0,1,4\nc.png,1,1,4\nd.png,1,,4\n"
+
+
+def test_columns_of_yes_and_no_become_one_taxonomy_with_both_states(catalog, load):
+    summary = load(ONE_HOT)
+    matrix = catalog.labels.matrix("labels")
+    assert matrix.taxonomy.kind == "multi"
+    assert np.nan_to_num(matrix.values, nan=-1).tolist() == [[1, 0], [0, 1], [1, 1], [1, -1]]
+    assert any("--one-hot ''" in note for note in summary.notes)
+    roles = {row.column: row.taken_as for row in summary.columns}
+    assert roles == {"cat": "class", "dog": "class", "width": "metadata"}
+
+
+def test_one_hot_can_be_overruled_and_asked_for(load):
+    assert "labels" not in load(ONE_HOT, one_hot=[""], taxonomy=["cat"], dry_run=True).labelled
+    one = load("image,cat,dog\na.png,1,x\nb.png,0,maybe\n", one_hot=["cat", "dog"], dry_run=True)
+    assert dict(one.labelled) == {"labels": 1}
+    assert [(e.row, e.column, e.reason) for e in one.left_out] == [
+        (3, "dog", "could not be understood")
+    ]
+
+
+def test_a_later_table_of_yes_and_no_withdraws_what_it_does_not_say(catalog, load):
+    load(ONE_HOT)
+    load("image,cat,dog\na.png,0,\nb.png,0,1\n", one_hot=["cat", "dog"])
+    values = np.nan_to_num(catalog.labels.matrix("labels").values, nan=-1)
+    assert values.tolist() == [[0, -1], [0, 1], [1, 1], [1, -1]]
+
+
+def test_cells_that_cannot_be_understood_are_left_out(catalog, load):
+    summary = load(
+        'image,tags\na.png,"[\'x\', \'y\']"\nb.png,"[\'x\'"\nc.png,"[""y""]"\nd.png,[]\n'
+    )
+    assert labels(catalog, "tags") == {"a.png": {"x", "y"}, "b.png": set(), "c.png": {"y"},
+                                       "d.png": set()}  # fmt: skip
+    (entry,) = summary.left_out
+    assert (entry.row, entry.cell) == (3, "['x'")
+
+
+def test_a_dry_run_says_what_would_be_taken_and_changes_nothing(catalog, load):
+    summary = load(FULL + "no.png,cat,,\n", dry_run=True)
+    assert summary.dry_run
+    assert [(r.column, r.taken_as, r.kind, r.images, r.classes) for r in summary.columns] == [
+        ("kind", "taxonomy", "single", 3, ("cat", "dog")),
+        ("tags", "taxonomy", "multi", 3, ("y", "x")),
+        ("width", "metadata", "", None, ()),
+    ]
+    assert [entry.row for entry in summary.left_out] == [6]
+    assert summary.import_notes is None
+    assert not (catalog.folder / "import-notes.csv").exists()
+    assert catalog.labels.taxonomies() == []
+
+
+def test_one_class_beside_blank_cells_is_a_taxonomy_and_a_constant_is_none(catalog, load):
+    summary = load("image,tag,origin,empty\na.png,logo,web,\nb.png,,web,\nc.png,logo,web,\n")
+    assert dict(summary.labelled) == {"tag": 2}
+    assert any("origin (one value only)" in note for note in summary.notes)
+
+
+def test_a_column_called_like_a_taxonomy_is_one(catalog, load):
+    load("image,rating\na.png,4\nb.png,5\n", taxonomy=["rating"])
+    load("image,rating\na.png,5\n")
+    assert labels(catalog, "rating")["a.png"] == {"5"}
 
 
 @pytest.mark.parametrize(
@@ -150,10 +249,23 @@ def test_repeated_rows_are_said_and_contradictions_refused(catalog, load):
         ("image\na.png\n", "no other columns"),
     ],
 )
-def test_useless_files_are_refused(load, text, words):
+def test_an_import_that_takes_nothing_fails_and_says_why(load, text, words):
     with pytest.raises(InvalidLabels, match=words) as caught:
         load(text)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"image_column": "who"}, "no column 'who'; the columns are image, kind"),
+        ({"one_hot": ["who"]}, "no column 'who'"),
+        ({"closed": ["who"]}, "no taxonomy 'who' to be closed"),
+    ],
+)
+def test_what_is_not_in_the_table_is_a_wrong_usage(load, options, words):
+    with pytest.raises(UsageError, match=words):
+        load(FULL, **options)
 
 
 def test_one_undo_takes_a_taxonomys_import_back(catalog, load):
@@ -176,13 +288,13 @@ def test_names_are_taken_as_people_read_them(catalog, load):
 
 
 def test_a_rare_spelling_is_folded_and_undone_with_the_import(catalog, load):
-    load("image,kind\na.png,cat\nb.png,cat\nc.png,cat\n", taxonomies=["kind"])
+    load("image,kind\na.png,cat\nb.png,cat\nc.png,cat\n", taxonomy=["kind"])
     text = "image,kind\nd.png,CAT\n"
-    assert any("CAT > cat" in note for note in load(text, taxonomies=["kind"]).notes)
+    assert any("CAT > cat" in note for note in load(text, taxonomy=["kind"]).notes)
     assert labels(catalog, "kind")["d.png"] == {"cat"}
     catalog.history.undo(catalog.history.latest(imports=True))
     assert labels(catalog, "kind")["d.png"] == set()
-    load(text, taxonomies=["kind"], keep_case=True)
+    load(text, taxonomy=["kind"], keep_case=True)
     assert labels(catalog, "kind")["d.png"] == {"CAT"}
 
 

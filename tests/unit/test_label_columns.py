@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from vernis.core.words.blank_words import ONLY_EMPTY, USUAL_BLANKS
 from vernis.core.words.label_columns import (
-    find_conflicts,
     judge_column,
-    match_images,
     split_cell,
 )
 
@@ -48,39 +44,3 @@ def test_cells_are_split_trimmed_and_deduplicated():
     assert split_cell("") == ()
     assert split_cell("Cafe\u0301|Caf\xe9 |NULL|tea\u200b", USUAL_BLANKS) == ("Caf\xe9", "tea")
     assert split_cell("nan|rice| ", ONLY_EMPTY) == ("nan", "rice")
-
-
-@pytest.mark.parametrize(
-    ("name", "prefix", "wanted"),
-    [
-        ("images/cat/x.jpg", "", "images/cat/x.jpg"),
-        ("./images//cat/x.jpg", "", "images/cat/x.jpg"),
-        ("images\\cat\\x.jpg", "", "images/cat/x.jpg"),
-        ("cat/x.jpg", "", "images/cat/x.jpg"),
-        ("cat/x.jpg", "images/", "images/cat/x.jpg"),
-        ("photos/images/y.png", "-photos/", "images/y.png"),
-        ("y.png", "", "images/y.png"),
-        ("y", "", "images/y.png"),
-        ("x.jpg", "", ""),  # there are two
-        ("dog/x.jpg", "", "images/dog/x.jpg"),
-        ("nothing.jpg", "", ""),
-        ("cafe\u0301.jpg", "", "caf\u00e9.jpg"),
-    ],
-)
-def test_names_find_their_image(name, prefix, wanted):
-    uris = ["images/cat/x.jpg", "images/dog/x.jpg", "images/y.png", "caf\u00e9.jpg"]
-    assert match_images([name], uris, prefix) == [wanted]
-
-
-@given(st.lists(st.text("ab/. ", min_size=1, max_size=6), unique=True, max_size=8), st.text("ab/."))
-def test_matching_returns_known_uris_or_nothing(uris, name):
-    (found,) = match_images([name], uris)
-    assert found == "" or found in uris
-
-
-def test_repetitions_and_conflicts():
-    matched = ["a", "b", "a", "", "b"]
-    columns = {"kind": ["x", "y", "x", "z", "z"], "tags": ["1|2", "", "2|1", "", ""]}
-    repeated, conflicts = find_conflicts(matched, [2, 3, 4, 5, 6], columns)
-    assert repeated == [2, 4]
-    assert conflicts == [(6, 3, "kind")]

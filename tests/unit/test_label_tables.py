@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vernis.adapters.interchange.csv_labels import read_label_table
 from vernis.adapters.interchange.formats.asset_management import (
     PROFILES,
     AssetSettings,
@@ -20,8 +19,9 @@ from vernis.adapters.interchange.formats.asset_management import (
 )
 from vernis.adapters.interchange.formats.interface import Pictures, ReadSettings
 from vernis.adapters.interchange.formats.registry import recognise
-from vernis.adapters.interchange.formats.tables import LONG, Table, read_table
+from vernis.adapters.interchange.formats.tables import LONG, Table
 from vernis.adapters.interchange.formats.xlsx import MOST_LETTERS, read_xlsx, write_xlsx
+from vernis.adapters.interchange.label_tables import read_label_table
 from vernis.core.exchange.losses import reduce_to
 from vernis.core.exchange.orientation import turn_as_stored, turn_upright
 from vernis.domain.errors import InvalidLabels, InvalidValue, UsageError
@@ -69,15 +69,13 @@ def test_a_wide_table_is_what_the_import_reads(tmp_path):
     out = tmp_path / "labels.csv"
     written = Table().write(SHOP, out, Pictures())
     assert rows_of(out) == [
-        ["image", "split", "kind", "keyword"],
-        ["shoes/a.jpg", "train", "Shoe", "red|a｜b;c,d"],
-        ["hats/a.jpg", "", "Hat", ""],
-        ["none.jpg", "", "", ""],
+        ["image", "split", "kind", "keyword", "keyword (no)"],
+        ["shoes/a.jpg", "train", "Shoe", '["red", "a|b;c,d"]', '["blue"]'],
+        ["hats/a.jpg", "", "Hat", "", ""],
+        ["none.jpg", "", "", "", ""],
     ]
     assert {loss.kind: loss.count for loss in written.losses} == {
-        "states": 1,
-        "class names": 1,
-        "unused classes": 2,
+        "unused classes": 1,
     }
     table = read_label_table(out)
     assert table.columns["kind"] == ("Shoe", "Hat", "")
@@ -97,7 +95,7 @@ def test_all_kinds_of_tables_say_the_same(tmp_path, kind):
         found = format.read(out, ReadSettings())
         assert [i.uri for i in found.images] == [i.uri for i in SHOP.images]
         assert [x.label for x in found.images[1].labels] == ["Hat"]
-    table = read_table(tmp_path / f"wide.{kind}")
+    table = read_label_table(tmp_path / f"wide.{kind}")
     assert table.columns["kind"] == ("Shoe", "Hat", "")
     assert table.rows[0] == 2
 
@@ -141,15 +139,12 @@ def test_a_long_table_that_cannot_be_used_is_refused(tmp_path, text, said):
 
 
 def test_wide_tables_that_cannot_be_used_are_refused(tmp_path):
-    write_xlsx(tmp_path / "a.xlsx", [["name", "kind"], ["a.jpg", "x"]])
-    with pytest.raises(InvalidLabels, match="no column 'image'"):
-        read_table(tmp_path / "a.xlsx")
-    write_xlsx(tmp_path / "b.xlsx", [["image", "kind"], ["", "x"]])
-    with pytest.raises(InvalidLabels, match="row 2 has no image"):
-        read_table(tmp_path / "b.xlsx")
-    (tmp_path / "c.csv").write_text("image,kind\na.jpg,x\na.jpg,y\n")
-    with pytest.raises(InvalidLabels, match="stands twice"):
-        Table().read(tmp_path / "c.csv", ReadSettings())
+    write_xlsx(tmp_path / "a.xlsx", [["who", "kind"], ["a.jpg", "x"]])
+    with pytest.raises(InvalidLabels, match="no column 'image'; the columns are who, kind"):
+        read_label_table(tmp_path / "a.xlsx")
+    (tmp_path / "b.csv").write_text("image,kind\n../a.jpg,x\n")
+    with pytest.raises(InvalidLabels, match=r"row 2: .* leads out"):
+        Table().read(tmp_path / "b.csv", ReadSettings())
 
 
 # --------------------------------------------------------------------------- Excel

@@ -6,7 +6,7 @@ import itertools
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.words.label_columns import LabelTable
+from vernis.core.words.image_names import ImageFinder
+from vernis.core.words.sheets import LeftOut, Sheet
 from vernis.domain.closing import Closing
 from vernis.domain.errors import NotFound, StorageError, UsageError
 from vernis.domain.ports import (
@@ -55,9 +56,11 @@ if TYPE_CHECKING:
     from vernis.adapters.ann import ApproximateIndex
     from vernis.adapters.catalog.words import WordIndex
     from vernis.adapters.demo.truth import DemoTruth
+    from vernis.adapters.interchange.formats.interface import Written
     from vernis.adapters.interchange.sample_folder import SampleFolder
     from vernis.adapters.thumbnails import ThumbnailCache
     from vernis.core.words.documents import WordDocument
+    from vernis.domain.exchange import ExchangeSet
 
 SUFFIX = ".vernis"
 MEASURES = ("fingerprint", "quality", "damage")
@@ -442,19 +445,50 @@ class Session(Closing):
         finally:
             index.close()
 
-    def read_label_table(self, path: Path) -> LabelTable:
-        """Read a table of labels; raises UsageError or InvalidLabels."""
-        from vernis.adapters.interchange.csv_labels import read_label_table
+    def read_sheets(self, path: Path) -> list[Sheet]:
+        """Read the sheets of a table of labels; raises UsageError, InvalidLabels, MissingExtra."""
+        from vernis.adapters.interchange.label_tables import read_sheets
 
         if not path.is_file():
-            raise UsageError(f"{path}: no such file; labels come from a CSV file")
-        return read_label_table(path)
+            raise UsageError(f"{path}: no such file; labels come from a table such as a CSV file")
+        return read_sheets(path)
 
-    def find_label_tables(self, folder: Path) -> list[Path]:
+    def write_labels(
+        self, format: str, exchange: ExchangeSet, out: Path, *, overwrite: bool = False
+    ) -> Written:
+        """Write labels in a format of other programs, wholly or not at all.
+
+        Raises
+        ------
+        UsageError
+            There is no such format, or something is there already.
+        """
+        from vernis.adapters.interchange.formats.interface import Pictures
+        from vernis.adapters.interchange.formats.registry import format_named
+
+        chosen = format_named(format)
+        pictures = Pictures(self.path_of_uri)
+        if not out.exists():
+            return chosen.write(exchange, out, pictures)
+        if not overwrite or not out.is_file():
+            raise UsageError(f"{out}: is there already; name a new file, or add --overwrite")
+        beside = out.with_name(f".{out.name}.new")
+        beside.unlink(missing_ok=True)
+        written = chosen.write(exchange, beside, pictures)
+        beside.replace(out)
+        return replace(written, path=out)
+
+    def write_import_notes(self, source: str, left_out: Iterable[LeftOut]) -> Path | None:
+        """List what an import left out, in the collection's folder; None where that is nothing."""
+        from vernis.adapters.interchange.import_notes import write_import_notes
+
+        return write_import_notes(self.catalog.folder, source, left_out)
+
+    def find_label_tables(self, folder: Path, finder: ImageFinder) -> list[Path]:
         """Return the tables in a folder that name images of it."""
-        from vernis.adapters.interchange.csv_labels import find_label_tables
+        from vernis.adapters.interchange.label_tables import find_label_tables
 
-        return find_label_tables(folder)
+        return find_label_tables(folder, finder)
 
     def pictures(self, *, full_size: bool = False) -> ReadPicture:
         """Return what decodes the picture of an image.

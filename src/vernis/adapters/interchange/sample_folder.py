@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vernis.adapters.interchange.csv_labels import read_label_table
+from vernis.adapters.interchange.label_tables import read_label_table
 from vernis.core.words.blank_words import ONLY_EMPTY
 from vernis.core.words.class_names import clean_name, same_names
 from vernis.core.words.label_columns import split_cell

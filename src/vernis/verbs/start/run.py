@@ -17,14 +17,16 @@ from vernis.verbs.networks import embed
 from vernis.verbs.networks.backbone_options import Arithmetic
 from vernis.verbs.start import report
 from vernis.verbs.steps import import_, index, learn
+from vernis.verbs.steps.label_import import finder_of
 from vernis.verbs.steps.quality import count_open_quality, judge_quality
+from vernis.verbs.steps.table_settings import TableSettings
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
 
 
 @dataclass(frozen=True)
-class Settings(import_.TableSettings):
+class Settings(TableSettings):
     """What the job is done on, and how."""
 
     path: Annotated[Path | str, Option("a folder of images")]
@@ -32,8 +34,8 @@ class Settings(import_.TableSettings):
     labels: Annotated[
         Path | str | None,
         Option(
-            "a CSV file: an image column, one column a taxonomy (default: the names of class "
-            "folders)"
+            "a table (CSV, TSV, Excel, OpenDocument, Parquet): a column that names the images, one "
+            "column a taxonomy (default: the names of class folders)"
         ),
     ] = None
     arithmetic: Annotated[Arithmetic | None, Option("of the shipped network")] = None
@@ -79,9 +81,11 @@ def home(settings: Settings) -> Home:
     if not path.is_dir():
         raise UsageError(f"{path}: no such folder; vernis run takes a folder of images")
     if settings.labels is None and (settings.taxonomy or settings.closed):
-        raise UsageError("--taxonomy and --closed are about the columns of --labels FILE.csv")
+        raise UsageError("--taxonomy and --closed are about the columns of --labels FILE")
     if settings.labels is not None and not Path(settings.labels).is_file():
-        raise UsageError(f"{settings.labels}: no such file; --labels takes a CSV file")
+        raise UsageError(
+            f"{settings.labels}: no such file; --labels takes a table such as a CSV file"
+        )
     return Home(folder=path)
 
 
@@ -93,23 +97,23 @@ def work(session: Session, settings: Settings) -> Result:
     """
     path = Path(settings.path)
     home(settings)
-    table = None
+    sheets = None
     if settings.labels is not None:
-        table = session.read_label_table(Path(settings.labels))
+        sheets = session.read_sheets(Path(settings.labels))
     with session.lock("run"):
         listed = index.work(
             session,
             index.Settings((path,), workers=settings.workers, keep_case=settings.keep_case),
-            by_folders=table is None,
+            by_folders=sheets is None,
         )
         notes = list(listed.notes)
         if listed.other_files:
             others = say_file_kinds(session.catalog.images.other_files())
             notes.append(f"left out, since they are no pictures: {others}")
-        if table is not None:
-            notes += import_.import_table(session, table, settings).notes
+        if sheets is not None:
+            notes += import_.import_table(session, sheets, settings).notes
         if not session.taxonomies():
-            notes.append(_say_no_labels(session, path))
+            notes.append(_say_no_labels(session, path, settings.labels))
         embed.work(
             session, embed.Settings(arithmetic=settings.arithmetic, workers=settings.workers)
         )
@@ -136,16 +140,21 @@ def work(session: Session, settings: Settings) -> Result:
     )
 
 
-def _say_no_labels(session: Session, path: Path) -> str:
+def _say_no_labels(session: Session, path: Path, labels: Path | str | None) -> str:
     """Return what is missing, and the command that mends it where a file of labels lies there."""
-    tables = session.find_label_tables(path)
+    if labels is not None:
+        return (
+            f"no labels were taken from {labels}, so none were judged; duplicates, quality and the "
+            f"map are done. What can be taken: vernis import {labels} --dry-run"
+        )
+    tables = session.find_label_tables(path, finder_of(session, str(path.absolute())))
     if tables:
         return (
             f"no labels were read, but {tables[0].name} names images of this folder; to find "
             f"wrong and missing labels: vernis run {path} --labels {tables[0]}"
         )
     return (
-        "no labels: the images do not lie in class folders; give --labels FILE.csv to find "
+        "no labels: the images do not lie in class folders; give --labels FILE to find "
         "wrong and missing labels"
     )
 

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vernis.core.words.blank_words import Blanks
-from vernis.core.words.column_classes import read_classes
-from vernis.core.words.label_columns import (
-    TEXT_NAMES,
-    ColumnUse,
-    LabelTable,
-    find_conflicts,
-    judge_column,
-    match_images,
-    split_parts,
-)
-from vernis.domain.errors import InvalidLabels, UsageError
+from vernis.core.words.column_classes import read_classes, read_names
+from vernis.core.words.image_columns import find_images
+from vernis.core.words.image_names import ImageFinder
+from vernis.core.words.label_columns import LabelTable
+from vernis.core.words.sheets import LeftOut, Sheet
+from vernis.core.words.table_reading import Choices, TableReading, TaxonomyLabels, read_labels
+from vernis.domain.errors import UsageError
 from vernis.domain.ports import Catalog
-from vernis.domain.types import FoundFile, Statement, Taxonomy
+from vernis.domain.types import FoundFile, Statement, Taxonomy, TaxonomyKind
 from vernis.report.wording import counted
 from vernis.verbs.steps.name_notes import describe_names
+from vernis.verbs.steps.table_settings import TableSettings
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -33,226 +30,221 @@ _SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
-class ImportSummary:
-    """What an import did.
+class ReadTable:
+    """A table as it is going to be imported.
 
     Attributes
     ----------
-    rows : int
-        Rows of the table.
-    matched : int
-        Images that a row is about.
-    taxonomies : dict of str to int
-        Name of each taxonomy → images with a label.
+    table : LabelTable
+    reading : TableReading
+    labels : mapping of str to ImageLabels
+        By the taxonomy's name.
     notes : tuple of str
         What the user should know: columns left out and why, rows without an image…
     """
 
-    rows: int
-    matched: int
-    taxonomies: Mapping[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    table: LabelTable
+    reading: TableReading
+    labels: Mapping[str, ImageLabels]
+    notes: tuple[str, ...]
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """Rows and cells that are not taken."""
+        return self.reading.left_out
+
+    @property
+    def is_usable(self) -> bool:
+        """Anything is taken."""
+        return bool(self.labels or self.reading.attributes) and self.reading.images > 0
 
 
-def import_labels(
-    session: Session,
-    table: LabelTable,
-    *,
-    taxonomies: Sequence[str] | None = None,
-    closed: Collection[str] = (),
-    blank: Sequence[str] | None = None,
-    keep_case: bool = False,
-) -> ImportSummary:
-    """Record the labels of a table as given ones, one batch a taxonomy.
+@dataclass(frozen=True, slots=True)
+class ImageLabels:
+    """The labels of one taxonomy.
 
-    A row decides about its image: labels that were given before and are not in the row any more
-    are withdrawn. Images without a row keep their labels. Blank cells mean unknown.
+    Attributes
+    ----------
+    kind : str
+    yes, no : mapping of str to tuple of str
+        uri → classes; ``yes`` has every image that the table decides about.
+    says_no : bool
+    """
+
+    kind: TaxonomyKind
+    yes: Mapping[str, tuple[str, ...]]
+    no: Mapping[str, tuple[str, ...]]
+    says_no: bool = False
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """All of them, sorted."""
+        cells = (*self.yes.values(), *self.no.values())
+        return tuple(sorted({label for labels in cells for label in labels}))
+
+    @property
+    def labelled(self) -> int:
+        """Images with a class."""
+        return sum(bool(labels) for labels in self.yes.values())
+
+
+def read_table(session: Session, sheets: Sequence[Sheet], settings: TableSettings) -> ReadTable:
+    """Find out what a table says of the collection's images; changes nothing.
 
     Parameters
     ----------
     session : Session
         Its collection was indexed before.
-    table : LabelTable
-    taxonomies : sequence of str or None
-        Columns to take as taxonomies, whatever they look like; None decides by their values.
-    closed : collection of str
-        Taxonomies in which an image with a label has none of the others.
-    blank : sequence of str or None
-        The words that are blank; None: the usual ones. An empty cell always is.
-    keep_case : bool
-        Spellings that differ in case alone stay apart, however rare one is.
-
-    Returns
-    -------
-    ImportSummary
+    sheets : sequence of Sheet
+        Of one file.
+    settings : TableSettings
 
     Raises
     ------
-    InvalidLabels
-        No row names an image of the collection, or two rows contradict each other.
     UsageError
-        A column of ``taxonomies`` or ``closed`` is not in the table.
+        A column that is named is not in the table.
     """
-    catalog = session.catalog
-    blanks = Blanks.of(blank)
-    uses = _choose_columns(table, taxonomies, closed, blanks)
-    known = session.table("present", "unreadable")
-    ids = dict(zip(known.uris, known.ids.tolist(), strict=True))
-    matched = _match(catalog, table, known.uris)
-    notes = list(table.notes) + _describe(uses, taxonomies) + _note_unmatched(table, matched)
-    chosen = [use for use in uses if use.role == "taxonomy"]
-    used = {use.name: table.columns[use.name] for use in uses if use.role != "metadata"}
-    notes += _check_repetitions(table, matched, used, blanks)
-    labelled: dict[str, int] = {}
-    with catalog.transaction():
-        _store_attributes(catalog, table, uses, matched, ids)
-        for use in chosen:
-            parts = {
-                ids[uri]: split_parts(cell)
-                for uri, cell in zip(matched, table.columns[use.name], strict=True)
-                if uri
-            }
-            elsewhere = _known_classes(session, use.name, parts)
-            read = read_classes(list(parts.values()), blanks, keep_case=keep_case, known=elsewhere)
-            cells = dict(zip(parts, read.cells, strict=True))
-            notes += describe_names(use.name, read)
-            _record(session, table, use, cells, closed=use.name in closed)
-            labelled[use.name] = sum(1 for labels in cells.values() if labels)
-    return ImportSummary(len(table.images), len(set(matched) - {""}), labelled, tuple(notes))
-
-
-def _choose_columns(
-    table: LabelTable,
-    taxonomies: Sequence[str] | None,
-    closed: Collection[str],
-    blanks: Blanks,
-) -> list[ColumnUse]:
-    missing = [name for name in [*(taxonomies or ()), *closed] if name not in table.columns]
+    finder = finder_of(session, sheets[0].folder)
+    table = find_images(sheets, finder, settings.image_column)
+    reading = read_labels(
+        table,
+        Choices(
+            settings.taxonomy,
+            settings.separator,
+            settings.one_hot,
+            settings.row,
+            frozenset(taxonomy.name for taxonomy in session.taxonomies()),
+            Blanks.of(settings.blank),
+        ),
+    )
+    names = [taxonomy.name for taxonomy in reading.taxonomies]
+    missing = [name for name in settings.closed if name not in names]
     if missing:
         raise UsageError(
-            f"{table.source}: no column '{missing[0]}'; the columns are {', '.join(table.columns)}"
+            f"{table.source}: no taxonomy '{missing[0]}' to be closed; the table has "
+            f"{', '.join(names) or 'none'}"
         )
-    uses = []
-    for name, cells in table.columns.items():
-        use = judge_column(name, cells, blanks)
-        if taxonomies is not None and use.role != "split":
-            use = replace(use, role="taxonomy" if name in taxonomies else "metadata")
-        uses.append(use)
-    if not any(use.role == "taxonomy" for use in uses):
-        reasons = "; ".join(f"{use.name}: {use.reason}" for use in uses if use.reason)
-        raise InvalidLabels(
+    notes = [f"{table.source}: {note}" for note in table.notes] + list(reading.notes)
+    labels: dict[str, ImageLabels] = {}
+    for found in reading.taxonomies:
+        labels[found.name], said = _read_classes(session, found, settings)
+        notes += said
+    notes += _note_nothing(table, reading, finder)
+    return ReadTable(table, reading, labels, tuple(notes))
+
+
+def import_labels(session: Session, read: ReadTable, settings: TableSettings) -> None:
+    """Record the labels of a table as given ones, one batch a taxonomy.
+
+    A row decides about its image: labels that were given before and are not in the row any more
+    are withdrawn. Images without a row keep their labels. Blank cells mean unknown.
+    """
+    catalog = session.catalog
+    known = session.table("present", "unreadable")
+    ids = dict(zip(known.uris, known.ids.tolist(), strict=True))
+    with catalog.transaction():
+        _store_attributes(catalog, read.reading.attributes, ids)
+        for name, labels in read.labels.items():
+            _record(session, read.table.source, name, labels, ids, closed=name in settings.closed)
+
+
+def finder_of(session: Session, folder: str) -> ImageFinder:
+    """Return what finds the collection's images by the names of a table in a folder."""
+    uris = session.table("present", "unreadable").uris
+    root = session.catalog.images.root()
+    if root is None:
+        return ImageFinder(uris)
+    root, place = root.absolute(), Path(folder)
+    prefix = ""
+    if place != root and place.is_relative_to(root):
+        prefix = place.relative_to(root).as_posix() + "/"
+    elif place != root and root.is_relative_to(place):
+        prefix = "-" + root.relative_to(place).as_posix() + "/"
+    return ImageFinder(uris, root.as_posix(), prefix)
+
+
+def note_left_out(source: str, left_out: Sequence[LeftOut], listed: str = "") -> list[str]:
+    """Return the note about what was left out, where the list of it lies in ``listed``."""
+    if not left_out:
+        return []
+    rows = len({entry.row for entry in left_out})
+    shown = "; ".join(
+        f"row {entry.row}{_about(entry)}: {entry.reason}" for entry in left_out[:_SHOWN]
+    )
+    more = f"; all of them: {listed}" if listed and len(left_out) > _SHOWN else ""
+    more = more or ("; …" if len(left_out) > _SHOWN else "")
+    return [f"{source}: left out, of {counted(rows, 'row')}: {shown}{more}"]
+
+
+def _about(entry: LeftOut) -> str:
+    named = f" '{entry.image}'" if entry.image else ""
+    return f"{named}, {entry.column}" if entry.column else named
+
+
+def _note_nothing(table: LabelTable, reading: TableReading, finder: ImageFinder) -> list[str]:
+    """Return why nothing is taken, where nothing is."""
+    if not reading.images:
+        example = next(iter(finder.uris), "")
+        there = f"an image there is '{example}'" if example else "it is empty: index it first"
+        first = f"row {table.rows[0]}: '{table.images[0]}'; " if table.rows else ""
+        return [
+            f"{table.source}: none of its {counted(len(table.images), 'image')} is in the "
+            f"collection ({first}{there}); --image-column COLUMN names another column"
+        ]
+    if not reading.taxonomies:
+        reasons = "; ".join(f"{use.name}: {use.reason}" for use in reading.uses if use.reason)
+        return [
             f"{table.source}: no column looks like a taxonomy ({reasons or 'no other columns'});"
             " choose one with --taxonomy COLUMN"
-        )
-    return uses
+        ]
+    return []
 
 
-def _match(catalog: Catalog, table: LabelTable, uris: Sequence[str]) -> list[str]:
-    root = catalog.images.root()
-    names = list(table.images)
-    prefix = ""
-    if root is not None:
-        root, folder = root.absolute(), Path(table.folder)
-        names = [_below(root, name) for name in names]
-        if folder != root and folder.is_relative_to(root):
-            prefix = folder.relative_to(root).as_posix() + "/"
-        elif folder != root and root.is_relative_to(folder):
-            prefix = "-" + root.relative_to(folder).as_posix() + "/"
-    matched = match_images(names, uris, prefix)
-    if not any(matched):
-        example = next(iter(uris), "")
-        there = f"an image there is '{example}'" if example else "it is empty: index it first"
-        raise InvalidLabels(
-            f"{table.source}: none of its {len(names)} images is in the collection"
-            f" (row {table.rows[0]}: '{table.images[0]}'; {there});"
-            " give paths relative to the indexed folder"
-        )
-    return matched
+def _read_classes(
+    session: Session, found: TaxonomyLabels, settings: TableSettings
+) -> tuple[ImageLabels, list[str]]:
+    """Return the class names of the parts of cells, and notes on them."""
+    if found.is_exact:
+        no = {uri: _without(cell, found.yes[uri]) for uri, cell in found.no.items()}
+        return ImageLabels(found.kind, found.yes, no, found.says_no), []
+    blanks = Blanks.of(settings.blank)
+    elsewhere = _known_classes(session, found.name, found.yes.keys())
+    read = read_classes(
+        list(found.yes.values()), blanks, keep_case=settings.keep_case, known=elsewhere
+    )
+    yes = dict(zip(found.yes, read.cells, strict=True))
+    denied = {uri: map(read.spellings.of, read_names(p, blanks)) for uri, p in found.no.items()}
+    no = {uri: _without(labels, yes[uri]) for uri, labels in denied.items()}
+    labels = ImageLabels(found.kind, yes, no, found.says_no)
+    return labels, describe_names(found.name, read)
 
 
-def _below(root: Path, name: str) -> str:
-    path = Path(name)
-    if path.is_absolute() and path.is_relative_to(root):
-        return path.relative_to(root).as_posix()
-    return name
+def _without(denied: Iterable[str], said: Sequence[str]) -> tuple[str, ...]:
+    return tuple(label for label in denied if label not in said)
 
 
-def _describe(uses: Sequence[ColumnUse], taxonomies: Sequence[str] | None) -> list[str]:
-    if taxonomies is not None:
-        return []
-    taken = ", ".join(use.name for use in uses if use.role == "taxonomy")
-    notes = [f"taxonomies: {taken}"]
-    left: dict[str, list[str]] = {}
-    for use in uses:
-        if use.role == "metadata":
-            left.setdefault(use.reason, []).append(use.name)
-    if left:
-        shown = "; ".join(f"{', '.join(names)} ({why})" for why, names in left.items())
-        notes.append(f"not taken as taxonomies: {shown}; --taxonomy COLUMN overrules")
-    return notes
-
-
-def _note_unmatched(table: LabelTable, matched: Sequence[str]) -> list[str]:
-    missing = [i for i, uri in enumerate(matched) if not uri]
-    if not missing:
-        return []
-    shown = ", ".join(f"row {table.rows[i]} '{table.images[i]}'" for i in missing[:_SHOWN])
-    rows = f"{len(missing):,} of {counted(len(matched), 'row')}"
-    return [
-        f"{table.source}: {rows} {'names' if len(missing) == 1 else 'name'} no image of the"
-        f" collection, or several; left out: {shown}{', …' if len(missing) > _SHOWN else ''}"
-    ]
-
-
-def _check_repetitions(
-    table: LabelTable, matched: Sequence[str], used: Mapping[str, Sequence[str]], blanks: Blanks
-) -> list[str]:
-    repeated, conflicts = find_conflicts(matched, table.rows, used, blanks)
-    if conflicts:
-        row, before, column = conflicts[0]
-        more = f" and {len(conflicts) - 1} more" if len(conflicts) > 1 else ""
-        raise InvalidLabels(
-            f"{table.source}: row {row} contradicts row {before} on the same image in column"
-            f" '{column}'{more}; keep one row an image, several classes joined by |"
-        )
-    if not repeated:
-        return []
-    first = table.rows[repeated[0]]
-    rows = counted(len(repeated), "row repeats", "rows repeat")
-    return [f"{table.source}: {rows} an earlier one (first: row {first})"]
-
-
-def _known_classes(session: Session, taxonomy: str, rows: Collection[int]) -> dict[str, int]:
+def _known_classes(session: Session, taxonomy: str, uris: Collection[str]) -> dict[str, int]:
     """Return how many images beside those of the table carry each class already."""
     if taxonomy not in {known.name for known in session.taxonomies()}:
         return {}
-    matrix = session.matrix(taxonomy)
-    beside = ~np.isin(matrix.image_ids, np.fromiter(rows, np.int64, len(rows)))
-    counts = (matrix.values[beside] == 1).sum(axis=0)
+    matrix, known = session.matrix(taxonomy), session.uris()
+    beside = [known[image] not in uris for image in matrix.image_ids.tolist()]
+    counts = (matrix.values[np.asarray(beside, dtype=bool)] == 1).sum(axis=0)
     return dict(zip(matrix.taxonomy.classes, counts.tolist(), strict=True))
 
 
 def _store_attributes(
-    catalog: Catalog,
-    table: LabelTable,
-    uses: Sequence[ColumnUse],
-    matched: Sequence[str],
-    ids: Mapping[str, int],
+    catalog: Catalog, attributes: Mapping[str, Mapping[str, str]], ids: Mapping[str, int]
 ) -> None:
     """Store the split, the title and the description of images beside what the index knows."""
-    splits = [use.name for use in uses if use.role == "split"][:1]
-    texts = [use.name for use in uses if use.role == "metadata" and use.name.lower() in TEXT_NAMES]
-    if not splits and not texts:
+    uris = sorted({uri for texts in attributes.values() for uri in texts})
+    if not uris:
         return
-    chosen = [ids[uri] for uri in dict.fromkeys(matched) if uri]
-    images = {image.uri: image for image in catalog.images.get(chosen)}
+    texts = {name: found for name, found in attributes.items() if name != "split"}
+    splits = attributes.get("split", {})
     changed = []
-    for position, uri in enumerate(matched):
-        if not uri:
-            continue
-        image = images[uri]
-        split = table.columns[splits[0]][position] if splits else ""
-        said = {name.lower(): table.columns[name][position] for name in texts}
+    for image in catalog.images.get([ids[uri] for uri in uris]):
+        said = {name: found[image.uri] for name, found in texts.items() if image.uri in found}
         changed.append(
             FoundFile(
                 uri=image.uri,
@@ -263,8 +255,8 @@ def _store_attributes(
                 height=image.height,
                 format=image.format,
                 reason=image.reason,
-                split=split or image.split,
-                metadata={**image.metadata, **{k: v for k, v in said.items() if v}},
+                split=splits.get(image.uri, "") or image.split,
+                metadata={**image.metadata, **said},
             )
         )
     catalog.images.apply_index(changed, complete=False)
@@ -272,43 +264,59 @@ def _store_attributes(
 
 def _record(
     session: Session,
-    table: LabelTable,
-    use: ColumnUse,
-    cells: Mapping[int, tuple[str, ...]],
+    source: str,
+    name: str,
+    labels: ImageLabels,
+    ids: Mapping[str, int],
     *,
     closed: bool,
 ) -> None:
     catalog = session.catalog
     existing = {taxonomy.name: taxonomy for taxonomy in session.taxonomies()}
-    kind = use.kind
-    if use.name in existing and existing[use.name].kind == "multi":
+    kind = labels.kind
+    if name in existing and existing[name].kind == "multi":
         kind = "multi"  # a column of single labels fits into a multi-label taxonomy
-    classes = tuple(sorted({label for labels in cells.values() for label in labels}))
     stored = catalog.labels.define(
-        Taxonomy(use.name, kind, classes, closed=closed, origin=table.source)
+        Taxonomy(name, kind, labels.classes, closed=closed, origin=source)
     )
     statements = [
-        Statement(image_id, label, "yes") for image_id, labels in cells.items() for label in labels
+        Statement(ids[uri], label, "yes") for uri, cell in labels.yes.items() for label in cell
     ]
-    if use.name in existing:
-        statements = _withdrawals(session, stored, cells) + statements
-    catalog.labels.record(use.name, statements, source="given", verb="import", note=table.source)
+    statements += [
+        Statement(ids[uri], label, "no") for uri, cell in labels.no.items() for label in cell
+    ]
+    if name in existing:
+        statements = _withdrawals(session, stored, labels, ids) + statements
+    catalog.labels.record(name, statements, source="given", verb="import", note=source)
 
 
 def _withdrawals(
-    session: Session, taxonomy: Taxonomy, cells: Mapping[int, tuple[str, ...]]
+    session: Session, taxonomy: Taxonomy, labels: ImageLabels, ids: Mapping[str, int]
 ) -> list[Statement]:
     """Return what takes back given labels that the rows of their images do not hold any more."""
     matrix = session.matrix(taxonomy.name)
-    effective: dict[int, set[str]] = {image_id: set() for image_id in cells}
-    for row, column in np.argwhere(matrix.values == 1).tolist():
-        image_id = int(matrix.image_ids[row])
-        if image_id in effective:
-            effective[image_id].add(taxonomy.classes[column])
+    said_yes = {ids[uri]: frozenset(cell) for uri, cell in labels.yes.items()}
+    said_no = {ids[uri]: frozenset(labels.no.get(uri, ())) for uri in labels.yes}
+    effective = {value: {image_id: set[str]() for image_id in said_yes} for value in (1, 0)}
+    for value, found in effective.items():
+        for row, column in np.argwhere(matrix.values == value).tolist():
+            image_id = int(matrix.image_ids[row])
+            if image_id in found:
+                found[image_id].add(taxonomy.classes[column])
+    implied = taxonomy.kind == "single" or taxonomy.closed
+    # Where a yes implies the rest, a no beside it says nothing more.
+    speaks = {i for i, cell in said_yes.items() if labels.says_no and not (implied and cell)}
+    changed = [
+        image_id
+        for image_id in said_yes
+        if effective[1][image_id] != said_yes[image_id]
+        or (image_id in speaks and effective[0][image_id] != said_no[image_id])
+    ]
     return [
         Statement(image_id, said.label, "unknown")
-        for image_id, labels in cells.items()
-        if effective[image_id] != set(labels)
+        for image_id in changed
         for source, said in session.catalog.labels.statements(taxonomy.name, image_id)
-        if source == "given" and said.label not in labels
+        if source == "given"
+        if (said.state == "yes" and said.label not in said_yes[image_id])
+        or (said.state == "no" and image_id in speaks and said.label not in said_no[image_id])
     ]

@@ -40,7 +40,8 @@ from vernis.adapters.interchange.formats.names import (
 from vernis.adapters.interchange.formats.parquet import read_parquet, write_parquet
 from vernis.adapters.interchange.formats.pictures import size_of
 from vernis.core.exchange.losses import complete_classes, reduce_to
-from vernis.core.words.label_columns import SEPARATOR, judge_column, split_cell
+from vernis.core.words.cell_parts import SEPARATOR
+from vernis.core.words.label_columns import judge_column, split_cell
 from vernis.domain.errors import InvalidLabels, InvalidValue
 from vernis.domain.exchange import (
     Carries,

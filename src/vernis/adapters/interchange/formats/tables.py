@@ -1,22 +1,21 @@
 """Tables of labels: CSV, TSV, Excel and Parquet, wide or long.
 
-A wide table has a row an image and a column a taxonomy, the classes of a cell joined by ``|``: what
-people open in a spreadsheet, and what ``import`` reads. A long one has a row a statement, about an
+A wide table has a row an image and a column a taxonomy: what people open in a spreadsheet, and what
+``import`` reads. A long one has a row a statement, about an
 image or a box in it, with state, probability and source: it carries nearly all there is.
 """
 
 from __future__ import annotations
 
 import csv
-import io
+import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from vernis.adapters.interchange.csv_labels import read_label_table
-from vernis.adapters.interchange.formats.files import number, read_text
+from vernis.adapters.interchange.formats.files import number
 from vernis.adapters.interchange.formats.interface import (
     Pictures,
     ReadSettings,
@@ -24,16 +23,15 @@ from vernis.adapters.interchange.formats.interface import (
     new_file,
 )
 from vernis.adapters.interchange.formats.names import safe_uri
-from vernis.adapters.interchange.formats.parquet import read_parquet, write_parquet
-from vernis.adapters.interchange.formats.xlsx import read_xlsx, write_xlsx
+from vernis.adapters.interchange.formats.parquet import write_parquet
+from vernis.adapters.interchange.formats.xlsx import write_xlsx
+from vernis.adapters.interchange.label_tables import read_label_table, read_sheets
 from vernis.core.exchange.losses import complete_classes, reduce_to
-from vernis.core.words.label_columns import (
-    IMAGE_NAMES,
-    SEPARATOR,
-    LabelTable,
-    judge_column,
-    split_cell,
-)
+from vernis.core.words.column_classes import read_names
+from vernis.core.words.column_writing import ColumnOfClasses, write_columns
+from vernis.core.words.image_names import IMAGE_NAMES, Found, header_key, is_image_header
+from vernis.core.words.label_columns import TEXT_NAMES
+from vernis.core.words.table_reading import Choices, read_labels
 from vernis.domain.errors import InvalidLabels, InvalidValue
 from vernis.domain.exchange import (
     Carries,
@@ -43,7 +41,7 @@ from vernis.domain.exchange import (
     ExchangeSet,
     ExchangeTaxonomy,
 )
-from vernis.domain.regions import Box, Region
+from vernis.domain.regions import Box, Region, attributes_text
 from vernis.domain.types import LabelState
 
 Layout = Literal["wide", "long"]
@@ -90,7 +88,8 @@ class Table:
     def carries(self) -> Carries:
         """What it can hold."""
         if self.layout == "wide":
-            return Carries(image_labels="many", splits=True, taxonomies="many", names="cell")
+            states: frozenset[LabelState] = frozenset({"yes", "no"})
+            return Carries(image_labels="many", states=states, splits=True, taxonomies="many")
         return Carries(
             image_labels="many",
             regions=True,
@@ -108,23 +107,28 @@ class Table:
         if not path.is_file() or path.suffix.lower() != self.suffix:
             return False
         try:
-            header = next(_read_rows(path), [])
+            header = read_sheets(path)[0].header
         except InvalidLabels:
             return False
         if self.layout == "long":
             return {"image", "taxonomy", "label", "state"} <= set(header)
-        return any(name.strip().lower() in IMAGE_NAMES for name in header)
+        return any(map(is_image_header, header))
 
     def read(self, path: Path, settings: ReadSettings) -> ExchangeSet:
         """Read a file; columns of a wide one that hold no classes are left out. See ``Format``."""
         if self.layout == "long":
             return _read_long(path)
-        return _read_wide(read_table(path))
+        return _read_wide(path)
 
     def write(self, exchange: ExchangeSet, out: Path, pictures: Pictures) -> Written:
         """Write a file; see ``Format``."""
+        if self.layout == "wide":
+            exchange, texts = _texts(exchange)
         reduced = reduce_to(exchange, self.carries)
-        rows = _wide(reduced.exchange) if self.layout == "wide" else _long(reduced.exchange)
+        if self.layout == "wide":
+            rows = _wide(reduced.exchange, texts)
+        else:
+            rows = _long(reduced.exchange)
         with new_file(out) as part:
             write_rows(part, rows, self.kind)
         return Written(out, len(reduced.exchange.images), reduced.losses)
@@ -143,8 +147,9 @@ def write_rows(path: Path, rows: Iterator[Row], kind: Kind) -> None:
         write_parquet(path, blank)
     else:
         with open(path, "w", encoding="utf-8", newline="") as stream:
+            # Of \r\n the module knows that a cell with \r alone must be quoted, too.
             writer = csv.writer(
-                stream, delimiter="\t" if kind == "tsv" else ",", lineterminator="\n"
+                stream, delimiter="\t" if kind == "tsv" else ",", lineterminator="\r\n"
             )
             writer.writerows(_shown(row) for row in rows)
 
@@ -153,108 +158,79 @@ def _shown(row: Row) -> list[str]:
     return [cell if isinstance(cell, str) else repr(cell) for cell in row]
 
 
-def read_table(path: Path) -> LabelTable:
-    """Return a table of any kind as the import of labels takes it.
-
-    Raises
-    ------
-    InvalidLabels
-        The file cannot be read, or has no column of images.
-    """
-    if path.suffix.lower() in (".xlsx", ".parquet"):
-        rows = list(_read_rows(path))
-        header = [name.strip() for name in rows[0]] if rows else []
-        at = next((n for n, name in enumerate(header) if name.lower() in IMAGE_NAMES), None)
-        if at is None:
-            shown = ", ".join(header[:8])
-            raise InvalidLabels(
-                f"{path}: no column 'image'; the columns are {shown}; rename one to image"
-            )
-        full = [
-            (number, (row + [""] * len(header))[: len(header)])
-            for number, row in enumerate(rows[1:], 2)
-            if any(cell.strip() for cell in row)
-        ]
-        nameless = next((number for number, row in full if not row[at].strip()), None)
-        if nameless is not None:
-            raise InvalidLabels(f"{path}: row {nameless} has no image; fill it or delete the row")
-        return LabelTable(
-            source=path.name,
-            folder=str(path.absolute().parent),
-            images=tuple(row[at].strip() for _, row in full),
-            rows=tuple(number for number, _ in full),
-            columns={
-                name: tuple(row[n].strip() for _, row in full)
-                for n, name in enumerate(header)
-                if n != at and name
-            },
-        )
-    return read_label_table(path)
-
-
-def _read_rows(path: Path) -> Iterator[list[str]]:
-    suffix = path.suffix.lower()
-    if suffix == ".xlsx":
-        yield from read_xlsx(path)
-    elif suffix == ".parquet":
-        for at, row in enumerate(read_parquet(path)):
-            if at == 0:
-                yield list(row)
-            yield ["" if cell is None else _text(cell) for cell in row.values()]
-    else:
-        delimiter = "\t" if suffix == ".tsv" else ","
-        reader = csv.reader(io.StringIO(read_text(path), newline=""), delimiter=delimiter)
-        try:
-            yield from reader
-        except csv.Error as error:
-            raise InvalidLabels(f"{path}: row {reader.line_num} is no CSV ({error})") from error
-
-
-def _text(cell: object) -> str:
-    if isinstance(cell, list):
-        return SEPARATOR.join(map(str, cell))
-    return repr(cell) if isinstance(cell, float) else str(cell)
-
-
 # --------------------------------------------------------------------------- wide
 
 
-def _wide(exchange: ExchangeSet) -> Iterator[Row]:
-    names = [taxonomy.name for taxonomy in exchange.taxonomies]
-    splits = any(image.split for image in exchange.images)
-    yield ["image", *(["split"] if splits else []), *names]
+def _wide(exchange: ExchangeSet, texts: Mapping[str, Mapping[str, str]]) -> Iterator[Row]:
+    columns = write_columns([_column(exchange, taxonomy) for taxonomy in exchange.taxonomies])
+    extra = {name: [found.get(i.uri, "") for i in exchange.images] for name, found in texts.items()}
+    if any(image.split for image in exchange.images):
+        extra = {"split": [image.split for image in exchange.images], **extra}
+    extra = {name: cells for name, cells in extra.items() if name not in columns}
+    taken = {header_key(name) for name in columns}
+    image = next(name for name in IMAGE_NAMES if name not in taken)
+    every = {image: [image.uri for image in exchange.images], **extra, **columns}
+    yield list(every)
+    yield from map(list, zip(*every.values(), strict=True))
+
+
+def _column(exchange: ExchangeSet, taxonomy: ExchangeTaxonomy) -> ColumnOfClasses:
+    def said(image: ExchangeImage, state: LabelState) -> tuple[str, ...]:
+        about = (label for label in image.labels if label.taxonomy == taxonomy.name)
+        return tuple(dict.fromkeys(label.label for label in about if label.state == state))
+
+    yes = [said(image, "yes") for image in exchange.images]
+    no = [
+        tuple(label for label in said(image, "no") if label not in carried)
+        for image, carried in zip(exchange.images, yes, strict=True)
+    ]
+    several = taxonomy.kind == "multi" or any(len(cell) > 1 for cell in yes)
+    return ColumnOfClasses(taxonomy.name, "multi" if several else "single", yes, no)
+
+
+def _texts(exchange: ExchangeSet) -> tuple[ExchangeSet, dict[str, dict[str, str]]]:
+    """Return the set without the texts that have columns of their own, and those texts."""
+    texts: dict[str, dict[str, str]] = {}
+    images = []
     for image in exchange.images:
-        cells = [
-            SEPARATOR.join(label.label for label in image.labels if label.taxonomy == name)
-            for name in names
-        ]
-        yield [image.uri, *([image.split] if splits else []), *cells]
+        attributes = json.loads(image.attributes) if image.attributes else {}
+        own = [name for name in attributes if name in TEXT_NAMES and attributes[name]]
+        for name in own:
+            texts.setdefault(name, {})[image.uri] = str(attributes.pop(name))
+        images.append(replace(image, attributes=attributes_text(attributes)) if own else image)
+    return replace(exchange, images=tuple(images)), texts
 
 
-def _read_wide(table: LabelTable) -> ExchangeSet:
-    uses = {name: judge_column(name, cells) for name, cells in table.columns.items()}
-    splits = next((table.columns[n] for n, use in uses.items() if use.role == "split"), None)
-    taxonomies = [(n, use.kind) for n, use in uses.items() if use.role == "taxonomy"]
-    images: dict[str, ExchangeImage] = {}
-    for at, name in enumerate(table.images):
-        where = f"{table.source}: row {table.rows[at]}"
-        uri = safe_uri(name, where)
-        if uri in images:
-            raise InvalidLabels(f"{where}: '{uri}' stands twice; keep one row")
-        labels = tuple(
-            ExchangeLabel(taxonomy, label)
-            for taxonomy, _ in taxonomies
-            for label in split_cell(table.columns[taxonomy][at])
+def _read_wide(path: Path) -> ExchangeSet:
+    table = read_label_table(path)
+    named = [
+        safe_uri(n, f"{path}: row {row}") for n, row in zip(table.images, table.rows, strict=True)
+    ]
+    reading = read_labels(replace(table, found=tuple(map(Found, named))), Choices())
+    labels: dict[str, list[ExchangeLabel]] = {uri: [] for uri in named}
+    for taxonomy in reading.taxonomies:
+        for said, state in ((taxonomy.yes, _STATES["yes"]), (taxonomy.no, _STATES["no"])):
+            for uri, parts in said.items():
+                names = parts if taxonomy.is_exact else read_names(parts)
+                labels[uri] += [ExchangeLabel(taxonomy.name, label, state) for label in names]
+    splits, texts = reading.attributes.get("split", {}), dict(reading.attributes)
+    texts.pop("split", None)
+    images = (
+        ExchangeImage(
+            uri,
+            split=splits.get(uri, ""),
+            attributes=attributes_text({n: t[uri] for n, t in sorted(texts.items()) if uri in t}),
+            labels=tuple(found),
         )
-        images[uri] = ExchangeImage(uri, split=splits[at] if splits else "", labels=labels)
-    others = [name for name, use in uses.items() if use.role == "metadata"]
-    notes = [f"columns without classes: {', '.join(others)}"] if others else []
+        for uri, found in labels.items()
+    )
+    left_out = (f"row {entry.row}: {entry.reason}" for entry in reading.left_out)
     return complete_classes(
         ExchangeSet(
-            tuple(images.values()),
-            tuple(ExchangeTaxonomy(name, kind) for name, kind in taxonomies),
+            tuple(images),
+            tuple(ExchangeTaxonomy(found.name, found.kind) for found in reading.taxonomies),
             folder=table.folder,
-            notes=(*table.notes, *notes),
+            notes=(*table.notes, *reading.notes, *left_out),
         )
     )
 
@@ -286,17 +262,15 @@ def _said(label: ExchangeLabel | None) -> Row:
 
 
 def _read_long(path: Path) -> ExchangeSet:
-    rows = _read_rows(path)
-    header = [name.strip() for name in next(rows, [])]
+    sheet = read_sheets(path)[0]
+    header = sheet.header
     missing = {"image", "taxonomy", "label"} - set(header)
     if missing:
         raise InvalidLabels(f"{path}: has no column '{min(missing)}'; a long table needs it")
     images: dict[str, ExchangeImage] = {}
     boxes: dict[tuple[str, str], ExchangeRegion] = {}
-    for at, cells in enumerate(rows, 2):
-        if any(cells):
-            padded = cells + [""] * (len(header) - len(cells))
-            _add_row(images, boxes, dict(zip(header, padded, strict=False)), f"{path}: row {at}")
+    for at, cells in zip(sheet.numbers, sheet.rows, strict=True):
+        _add_row(images, boxes, dict(zip(header, cells, strict=True)), f"{path}: row {at}")
     found: dict[str, list[ExchangeRegion]] = {}
     for (uri, _), region in boxes.items():
         found.setdefault(uri, []).append(region)

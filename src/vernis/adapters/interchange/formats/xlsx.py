@@ -1,4 +1,4 @@
-"""Excel workbooks (.xlsx): one sheet of texts and numbers, on the standard library.
+"""Excel workbooks (.xlsx): sheets of texts and numbers, on the standard library.
 
 Source: ECMA-376 part 1 (SpreadsheetML). Texts are written as such, so that a class named
 ``=1+1`` stays a name and ``007`` keeps its zeros.
@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from xml.etree.ElementTree import Element
@@ -43,6 +45,11 @@ _PARTS = {
     "</Relationships>",
 }
 
+_DATE_FORMATS = frozenset((*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)))
+_DATE_CODE = re.compile("[ymdhs]", re.IGNORECASE)
+_NO_CODE = re.compile(r"\"[^\"]*\"|\\.|\[[^\]]*\]|General", re.IGNORECASE)
+_FIRST_DAY = datetime(1899, 12, 30)
+_LAST_DAY = 2_958_466
 _LETTERS = re.compile(r"[A-Z]+")
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
@@ -106,7 +113,17 @@ def _column_name(column: int) -> str:
 
 
 def read_xlsx(path: Path) -> Iterator[list[str]]:
-    """Yield the rows of the first sheet as texts; numbers as Python writes them, 3.0 as 3.
+    """Yield the rows of the first sheet; see `read_xlsx_sheets`."""
+    for _, rows in read_xlsx_sheets(path):
+        yield from (row for _, row in rows)
+        return
+
+
+def read_xlsx_sheets(path: Path) -> Iterator[tuple[str, Iterator[tuple[int, list[str]]]]]:
+    """Yield the name of each sheet and its rows with their numbers; read one after another.
+
+    Cells are texts: numbers as Python writes them, 3.0 as 3; those that a format of zeros shows
+    with leading ones (``000``) as they are shown, dates as ``2024-12-31``.
 
     Raises
     ------
@@ -116,12 +133,23 @@ def read_xlsx(path: Path) -> Iterator[list[str]]:
     try:
         with zipfile.ZipFile(path) as archive, TemporaryDirectory() as folder:
             names = archive.namelist()
-            sheet = _first_sheet(archive, names, Path(folder), path)
+            sheets = _sheets(archive, names, Path(folder), path)
             shared = _shared_texts(archive, names, Path(folder))
-            for row in xml_elements(sheet, frozenset({"row"})):
-                yield _row(row, shared)
-    except (zipfile.BadZipFile, KeyError, OSError, NotImplementedError) as error:
+            formats = _formats(archive, names, Path(folder))
+            for name, part in sheets:
+                yield name, _rows(_extract(archive, part, Path(folder)), shared, formats)
+    except (zipfile.BadZipFile, KeyError, OSError, NotImplementedError, RuntimeError) as error:
         raise InvalidLabels(f"{path}: is no readable Excel workbook ({error})") from error
+
+
+def _rows(
+    sheet: Path, shared: list[str], formats: list[_CellFormat]
+) -> Iterator[tuple[int, list[str]]]:
+    before = 0
+    for row in xml_elements(sheet, frozenset({"row"})):
+        said = row.get("r", "")
+        before = int(said) if said.isascii() and said.isdigit() else before + 1
+        yield before, _row(row, shared, formats)
 
 
 def _extract(archive: zipfile.ZipFile, name: str, folder: Path) -> Path:
@@ -140,14 +168,60 @@ def _extract(archive: zipfile.ZipFile, name: str, folder: Path) -> Path:
     return target
 
 
-def _first_sheet(archive: zipfile.ZipFile, names: list[str], folder: Path, path: Path) -> Path:
-    sheets = sorted(
+def _sheets(
+    archive: zipfile.ZipFile, names: list[str], folder: Path, path: Path
+) -> list[tuple[str, str]]:
+    """Return name and part of each sheet, in the order of the workbook; hidden ones come last."""
+    parts = sorted(
         (name for name in names if re.fullmatch(r"xl/worksheets/[^/]+\.xml", name)),
         key=lambda name: (len(name), name),
     )
-    if not sheets:
+    if not parts:
         raise InvalidLabels(f"{path}: holds no sheet")
-    return _extract(archive, sheets[0], folder)
+    book, links = "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
+    if book not in names or links not in names:
+        return [(part.rpartition("/")[2].removesuffix(".xml"), part) for part in parts]
+    found = xml_elements(_extract(archive, links, folder), frozenset({"Relationship"}))
+    targets = {
+        link.get("Id", ""): link.get("Target", "").removeprefix("/xl/").removeprefix("/")
+        for link in found
+    }
+    sheets: list[tuple[bool, str, str]] = []
+    for sheet in xml_elements(_extract(archive, book, folder), frozenset({"sheet"})):
+        linked = next((v for k, v in sheet.items() if k.rpartition(":")[2] == "id"), "")
+        part = f"xl/{targets.get(linked, '')}"
+        if part in parts:
+            sheets.append((sheet.get("state", "visible") != "visible", sheet.get("name", ""), part))
+    sheets.sort(key=lambda sheet: sheet[0])
+    return [(name, part) for _, name, part in sheets] or [("", part) for part in parts]
+
+
+@dataclass(frozen=True, slots=True)
+class _CellFormat:
+    """How a number is shown, as far as it is more than a number."""
+
+    digits: int = 0
+    is_date: bool = False
+
+
+def _formats(archive: zipfile.ZipFile, names: list[str], folder: Path) -> list[_CellFormat]:
+    """Return the format of each style of cells."""
+    if "xl/styles.xml" not in names:
+        return []
+    file = _extract(archive, "xl/styles.xml", folder)
+    codes: dict[str, str] = {}
+    styles: list[_CellFormat] = []
+    for element in xml_elements(file, frozenset({"numFmt", "cellXfs"})):
+        if element.tag == "numFmt":
+            codes[element.get("numFmtId", "")] = element.get("formatCode", "")
+            continue
+        for style in element.iter("xf"):
+            number = style.get("numFmtId", "0")
+            code = codes.get(number, "")
+            is_date = bool(_DATE_CODE.search(_NO_CODE.sub("", code)))
+            is_date = is_date or (not code and number.isdigit() and int(number) in _DATE_FORMATS)
+            styles.append(_CellFormat(len(code) if set(code) == {"0"} else 0, is_date))
+    return styles
 
 
 def _shared_texts(archive: zipfile.ZipFile, names: list[str], folder: Path) -> list[str]:
@@ -157,13 +231,13 @@ def _shared_texts(archive: zipfile.ZipFile, names: list[str], folder: Path) -> l
     return [_text_of(element) for element in xml_elements(file, frozenset({"si"}))]
 
 
-def _row(row: Element, shared: list[str]) -> list[str]:
+def _row(row: Element, shared: list[str], formats: list[_CellFormat]) -> list[str]:
     cells: list[str] = []
     for cell in row.iter("c"):
         place = _LETTERS.match(cell.get("r", ""))
         column = _column_number(place[0]) if place else len(cells)
         cells += [""] * (column - len(cells))
-        cells.append(_value(cell, shared))
+        cells.append(_value(cell, shared, formats))
     return cells
 
 
@@ -174,7 +248,7 @@ def _column_number(name: str) -> int:
     return min(number - 1, 16_383)
 
 
-def _value(cell: Element, shared: list[str]) -> str:
+def _value(cell: Element, shared: list[str], formats: list[_CellFormat]) -> str:
     kind = cell.get("t", "n")
     text = cell.findtext("v") or ""
     if kind == "inlineStr":
@@ -185,12 +259,23 @@ def _value(cell: Element, shared: list[str]) -> str:
     if kind == "b":
         return "TRUE" if text == "1" else "FALSE"
     if kind == "n" and text:
-        try:
-            number = float(text)
-        except ValueError:
-            return text
-        return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
+        style = cell.get("s", "0")
+        at = int(style) if style.isascii() and style.isdigit() else 0
+        return _number(text, formats[at] if at < len(formats) else _CellFormat())
     return _unescape(text)
+
+
+def _number(text: str, shown: _CellFormat) -> str:
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    if shown.is_date and 0 < number < _LAST_DAY:
+        moment = _FIRST_DAY + timedelta(days=number)
+        return str(moment.date()) if number.is_integer() else moment.isoformat(" ", "seconds")
+    if not number.is_integer() or abs(number) >= 1e15:
+        return repr(number)
+    return str(int(number)).zfill(shown.digits)
 
 
 def _text_of(element: Element) -> str:
