@@ -16,6 +16,7 @@ from vernis.verbs.decide import (
     fill,
     history,
     issues,
+    keep,
     predict,
     probabilities,
     redo,
@@ -147,6 +148,7 @@ class Collection(Closing):
     dismiss = method(dismiss.VERB)
     fill = method(fill.VERB)
     duplicates = frame_method(duplicates.VERB)
+    keep = method(keep.VERB)
     trash = method(trash.VERB)
     restore = method(restore.VERB)
     predict = frame_method(predict.VERB)

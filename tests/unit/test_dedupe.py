@@ -133,7 +133,7 @@ def test_three_stages_find_their_kinds_and_nothing_else(place):
 def test_the_largest_picture_is_kept_and_the_reason_told(place):
     place.dedupe()
     kept = {group.keeper: group.reason for group in place.catalog.issues.groups()}
-    assert kept[place.id("p01.jpg")] == "largest picture"
+    assert kept[place.id("p01.jpg")] == "much larger picture"
     assert kept[place.id("twin.png")] == "least compressed"
 
 

@@ -410,6 +410,30 @@ class IssueStore(Protocol):
         """Return the groups of present images."""
         ...
 
+    def keep(self, image_ids: Sequence[int], *, source: str, note: str = "") -> int:
+        """Choose images to be kept among their duplicates, as one batch; returns it or 0.
+
+        The choice holds for every later search. The latest choice in a group is its keeper, and
+        no chosen image goes to the trash with the duplicates.
+        """
+        ...
+
+    def release(self, image_ids: Sequence[int], *, source: str, note: str = "") -> int:
+        """Take back that images were chosen to be kept, as one batch; returns it or 0."""
+        ...
+
+    def kept(self) -> dict[int, str]:
+        """Return the images that a person chose to keep, with who chose, the latest first."""
+        ...
+
+    def preferred_folders(self) -> tuple[str, ...]:
+        """Return the folders whose images are kept rather than others, in order."""
+        ...
+
+    def prefer_folders(self, folders: Sequence[str], *, source: str) -> int:
+        """Set the folders whose images are kept rather than others, as one batch; or 0."""
+        ...
+
     def count_groups(self) -> int:
         """Return the number of groups that ``groups`` would list."""
         ...

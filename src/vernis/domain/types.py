@@ -493,7 +493,7 @@ class DuplicateGroup:
 
     ``kind`` is the weakest of the pairs' kinds (near < pixels < bytes). ``merged_labels`` maps a
     taxonomy to the union of the members' labels; ``conflicts`` lists the taxonomies in which the
-    members disagree.
+    members disagree; ``chosen`` the members that a person chose to keep.
     """
 
     kind: DuplicateKind
@@ -503,6 +503,7 @@ class DuplicateGroup:
     pairs: tuple[DuplicatePair, ...]
     merged_labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     conflicts: tuple[str, ...] = ()
+    chosen: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         _require(len(self.images) >= 2, "two images or more", self.images)

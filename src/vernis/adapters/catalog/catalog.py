@@ -34,7 +34,7 @@ _TABLES = {
     "labels": ("statement", "taxonomy", "class", "source", "batch", "event", "image"),
     "issues": (
         *("issue", "verdict", "suggestion", "image"),
-        *("duplicate_group", "duplicate_member", "duplicate_pair", "kept", NAMES),
+        *("duplicate_group", "duplicate_member", "duplicate_pair", "kept", "meta", NAMES),
     ),
     "vectors": ("space", "shard", "vector"),
     "models": ("model",),

@@ -12,7 +12,9 @@ from vernis.adapters.catalog import proposals
 from vernis.adapters.catalog.history import SqliteHistory
 from vernis.adapters.catalog.ledger import Ledger, Row
 from vernis.adapters.catalog.storage import to_json
+from vernis.adapters.catalog.subjects import PREFERRED
 from vernis.domain.errors import InvalidValue, NotFound
+from vernis.domain.history import Change
 from vernis.domain.types import VERDICTS, DuplicateGroup, Issue, Suggestion, Verdict
 
 # Of two issues with one key the worse one stays, in the place of the first.
@@ -78,26 +80,10 @@ JOIN image AS one ON one.id = v.image_id AND one.content_hash = v.image_hash
 JOIN image AS two ON two.id = v.other_id AND two.content_hash = v.other_hash
 WHERE v.kind = 'duplicate' AND v.verdict = 'dismissed'
 """
-# As ``proposals.groups`` has them: the first present image stands in for a keeper that is gone, and
-# those that a person told from the keeper are not counted.
-_COUNT_GROUPS = f"""
-WITH dismissed AS MATERIALIZED ({_DISMISSED}),
-member AS (
-  SELECT m.group_id, m.position, m.image_id FROM duplicate_member AS m
-  JOIN image ON image.id = m.image_id AND image.state = 'present'
-),
-keeper AS (
-  SELECT g.id AS group_id, coalesce(
-    (SELECT image_id FROM member WHERE group_id = g.id AND image_id = g.keeper),
-    (SELECT image_id FROM member WHERE group_id = g.id ORDER BY position LIMIT 1)) AS image_id
-  FROM duplicate_group AS g
-)
+_COUNT_GROUPS = """
 SELECT count(*) FROM (
-  SELECT 1 FROM keeper JOIN member ON member.group_id = keeper.group_id
-  LEFT JOIN dismissed ON dismissed.a = min(member.image_id, keeper.image_id)
-    AND dismissed.b = max(member.image_id, keeper.image_id)
-  WHERE dismissed.a IS NULL
-  GROUP BY keeper.group_id HAVING count(*) >= 2
+  SELECT 1 FROM duplicate_member AS m JOIN image ON image.id = m.image_id
+  WHERE image.state = 'present' GROUP BY m.group_id HAVING count(*) >= 2
 )
 """
 _VERBS: dict[Verdict, str] = {"accepted": "accept", "dismissed": "dismiss", "open": "reopen"}
@@ -290,8 +276,51 @@ class SqliteIssueStore:
 
     def count_groups(self) -> int:
         """Return the number of groups that ``groups`` would list."""
+        if self.dismissed_pairs():  # who is told from a keeper depends on who that is
+            return len(self.groups())
         row = self._ledger.row(_COUNT_GROUPS)
         return int(row[0]) if row else 0
+
+    def keep(self, image_ids: Sequence[int], *, source: str, note: str = "") -> int:
+        """Choose images to be kept among their duplicates; returns the batch or 0."""
+        return self._choose(image_ids, source, note, keep=True)
+
+    def release(self, image_ids: Sequence[int], *, source: str, note: str = "") -> int:
+        """Take back that images were chosen to be kept; returns the batch or 0."""
+        return self._choose(image_ids, source, note, keep=False)
+
+    def _choose(self, image_ids: Sequence[int], source: str, note: str, *, keep: bool) -> int:
+        with self._ledger.transaction():
+            known: dict[int, int] = dict(self._ledger.rows("SELECT image_id, batch_id FROM kept"))
+            latest = max(known.values(), default=0)
+            wanted = [
+                image
+                for image in dict.fromkeys(map(int, image_ids))
+                if (keep and known.get(image) != latest) or (not keep and image in known)
+            ]
+            if not wanted:
+                return 0
+            batch, _ = self._history.open_batch("keep", self._history.source_id(source), note)
+            changes = [
+                Change("keeper", str(image), known.get(image), batch if keep else None)
+                for image in wanted
+            ]
+            return self._history.apply(changes, source=source, verb="keep", note=note)
+
+    def kept(self) -> dict[int, str]:
+        """Return the images that a person chose to keep, with who chose, the latest first."""
+        return proposals.kept(self._ledger)
+
+    def preferred_folders(self) -> tuple[str, ...]:
+        """Return the folders whose images are kept rather than others, in order."""
+        return proposals.preferred_folders(self._ledger)
+
+    def prefer_folders(self, folders: Sequence[str], *, source: str) -> int:
+        """Set the folders whose images are kept rather than others; returns the batch or 0."""
+        before, after = list(self.preferred_folders()), list(folders)
+        changes = [Change("preference", PREFERRED, before, after)] if before != after else []
+        note = ", ".join(after) or "no folder"
+        return self._history.apply(changes, source=source, verb="prefer", note=note)
 
     def dismissed_pairs(self) -> set[tuple[int, int]]:
         """Return the pairs that a person judged "not a duplicate", a < b.

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from vernis.adapters.catalog.ledger import Ledger
 from vernis.adapters.catalog.storage import to_json
+from vernis.adapters.catalog.subjects import PREFERRED
+from vernis.core.copies.groups import put_first
 from vernis.domain.errors import CatalogError, NotFound
 from vernis.domain.types import DuplicateGroup, DuplicatePair, Issue, Suggestion
 
@@ -62,46 +65,83 @@ def pair_issues(groups: Sequence[DuplicateGroup]) -> list[Issue]:
 
 
 def groups(ledger: Ledger, dismissed: set[tuple[int, int]]) -> list[DuplicateGroup]:
-    """Return the groups as they stand: present images, without those told from the keeper."""
+    """Return the groups as they stand: present images, without those told from the keeper.
+
+    What a person chose to keep, and the preferred folders, come before the stored order.
+    """
     members: dict[int, list[int]] = defaultdict(list)
-    for group, image in ledger.rows(
-        "SELECT m.group_id, m.image_id FROM duplicate_member AS m "
+    uris: dict[int, str] = {}
+    for group, image, uri in ledger.rows(
+        "SELECT m.group_id, m.image_id, image.uri FROM duplicate_member AS m "
         "JOIN image ON image.id = m.image_id AND image.state = 'present' "
         "ORDER BY m.group_id, m.position"
     ):
         members[group].append(image)
+        uris[image] = uri
     pairs: dict[int, list[DuplicatePair]] = defaultdict(list)
     for group, a, b, kind, similarity, transform in ledger.rows(
         "SELECT group_id, a, b, kind, similarity, transform FROM duplicate_pair "
         "ORDER BY group_id, a, b"
     ):
         pairs[group].append(DuplicatePair(a, b, kind, similarity, transform))
+    chosen, preferred = kept(ledger), preferred_folders(ledger)
     found = []
     for number, kind, keeper, reason, merged, conflicts in ledger.rows(
         "SELECT id, kind, keeper, reason, merged_labels, conflicts FROM duplicate_group ORDER BY id"
     ):
         images = members[number]
-        if images and keeper not in images:
-            keeper, reason = images[0], "the former keeper is gone"
-        images = [i for i in images if (min(i, keeper), max(i, keeper)) not in dismissed]
         if len(images) < 2:
             continue
-        found.append(
-            DuplicateGroup(
-                kind,
-                tuple(images),
-                keeper,
-                reason,
-                tuple(
-                    pair
-                    for pair in pairs[number]
-                    if pair.a in images and pair.b in images and (pair.a, pair.b) not in dismissed
-                ),
-                {name: tuple(labels) for name, labels in json.loads(merged).items()},
-                tuple(json.loads(conflicts)),
-            )
+        if keeper not in images:
+            keeper, reason = images[0], "the former keeper is gone"
+        here = set(images)
+        stored = DuplicateGroup(
+            kind,
+            tuple(images),
+            keeper,
+            reason,
+            tuple(pair for pair in pairs[number] if pair.a in here and pair.b in here),
+            {name: tuple(labels) for name, labels in json.loads(merged).items()},
+            tuple(json.loads(conflicts)),
         )
+        group_now = put_first(stored, uris, chosen, preferred)
+        told = _without_dismissed(group_now, dismissed)
+        if told is not None:
+            found.append(told)
     return found
+
+
+def _without_dismissed(
+    group: DuplicateGroup, dismissed: set[tuple[int, int]]
+) -> DuplicateGroup | None:
+    """Return the group without the images that are no duplicates of its keeper."""
+    keeper = group.keeper
+    images = [i for i in group.images if (min(i, keeper), max(i, keeper)) not in dismissed]
+    if len(images) < 2:
+        return None
+    here = set(images)
+    pairs = tuple(
+        pair
+        for pair in group.pairs
+        if pair.a in here and pair.b in here and (pair.a, pair.b) not in dismissed
+    )
+    chosen = tuple(image for image in group.chosen if image in here)
+    return replace(group, images=tuple(images), pairs=pairs, chosen=chosen)
+
+
+def kept(ledger: Ledger) -> dict[int, str]:
+    """Return the images that a person chose to keep, with who chose, the latest choice first."""
+    rows = ledger.rows(
+        "SELECT kept.image_id, source.name FROM kept JOIN batch ON batch.id = kept.batch_id "
+        "JOIN source ON source.id = batch.source_id ORDER BY kept.batch_id DESC, kept.image_id"
+    )
+    return {int(image): str(who).removeprefix("human:") for image, who in rows}
+
+
+def preferred_folders(ledger: Ledger) -> tuple[str, ...]:
+    """Return the folders whose images are kept rather than others, the first before the next."""
+    row = ledger.row("SELECT value FROM meta WHERE key = ?", (PREFERRED,))
+    return () if row is None else tuple(json.loads(row[0]))
 
 
 def replace_suggestions(ledger: Ledger, taxonomy: str, proposed: Iterable[Suggestion]) -> None:

@@ -22,6 +22,9 @@ MADE = "made"
 NAMES = "taxonomy:names"
 """Mark of the ledger: a taxonomy was renamed or removed, which its issues follow."""
 
+PREFERRED = "preferred_folders"
+"""Key of ``meta``, and of the change of subject ``preference``."""
+
 _PLACE = ("uri", "content_hash", "state")
 IMAGE_COLUMNS = (
     *("uri", "content_hash", "size", "mtime_ns", "width", "height", "format"),
@@ -116,26 +119,48 @@ class TaxonomyAttributes:
 
 
 class ChosenKeepers:
-    """Images that a person chose to keep; a key is an image's id, a state true or false."""
+    """Images that a person chose to keep.
+
+    A key is an image's id, a state the batch that chose it, None where none did.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
     def differing(self, expected: Mapping[str, Any]) -> set[str]:
-        """Return the images that are kept and should not be, or the other way round."""
-        kept = {str(row[0]) for row in self._ledger.rows("SELECT image_id FROM kept")}
-        return {key for key, value in expected.items() if (key in kept) != value}
+        """Return the images that another batch chose."""
+        rows = self._ledger.rows("SELECT image_id, batch_id FROM kept")
+        now = {str(image): batch for image, batch in rows}
+        return {key for key, batch in expected.items() if now.get(key) != batch}
 
     def put(self, states: Mapping[str, Any]) -> None:
-        """Keep images or not, by the transaction's batch."""
-        for key, keep in states.items():
-            if keep:
-                self._ledger.run(
-                    "INSERT OR REPLACE INTO kept (image_id, batch_id) VALUES (?, ?)",
-                    (int(key), self._ledger.batch),
-                )
-            else:
+        """Keep images, or not."""
+        for key, batch in states.items():
+            if batch is None:
                 self._ledger.run("DELETE FROM kept WHERE image_id = ?", (int(key),))
+            else:
+                self._ledger.run("INSERT OR REPLACE INTO kept VALUES (?, ?)", (int(key), batch))
+
+
+class PreferredFolders:
+    """The folders whose images are kept rather than their duplicates elsewhere: one list."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def differing(self, expected: Mapping[str, Any]) -> set[str]:
+        """Return the key where there is another list."""
+        row = self._ledger.row("SELECT value FROM meta WHERE key = ?", (PREFERRED,))
+        now = [] if row is None else json.loads(row[0])
+        return {key for key, folders in expected.items() if folders != now}
+
+    def put(self, states: Mapping[str, Any]) -> None:
+        """Write the list."""
+        for folders in states.values():
+            self._ledger.run(
+                "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)",
+                (PREFERRED, to_json(list(folders))),
+            )
 
 
 class IndexedImages:
@@ -286,6 +311,7 @@ def _part(document: Any, way: Sequence[str | int]) -> Any:
 SUBJECTS: Mapping[str, Callable[[Ledger], Subject]] = {
     "taxonomy": TaxonomyAttributes,
     "keeper": ChosenKeepers,
+    "preference": PreferredFolders,
     "index": IndexedImages,
     "arrival": ArrivedImages,
     "result": KeptResults,

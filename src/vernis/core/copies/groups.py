@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vernis.core.copies.copy_names import marks_of
 from vernis.domain.errors import InvalidValue
+from vernis.domain.types import DuplicateGroup, DuplicateKind, DuplicatePair
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Copy:
         Labels that it carries.
     mtime_ns : int
         Time of the last change of the file, nanoseconds.
+    metadata : int
+        What the file says of itself: entries such as the time when the picture was taken.
     """
 
     id: int
@@ -40,6 +44,7 @@ class Copy:
     altered: bool = False
     labels: int = 0
     mtime_ns: int = 0
+    metadata: int = 0
 
 
 def group_complete_link(
@@ -94,17 +99,20 @@ def group_complete_link(
 
 
 def order_by_worth(copies: Sequence[Copy]) -> list[Copy]:
-    """Return the copies of one picture, the one to keep first.
+    """Return the copies of one picture, the one that a person would keep first.
 
-    Most pixels first (differences below 2 % do not count), then unaltered before cropped or
-    covered, then most bytes a pixel (least compressed), most labels, shortest name, oldest file,
-    alphabet.
+    A copy that is much smaller than the largest (less than two thirds of its pixels), cropped,
+    covered or without colour comes last, whatever its name. Then a name that is nobody's copy
+    ("Copy of", "(1)", "backup", …, in the name or in a folder above), most pixels (differences
+    below 2 % do not count), most bytes a pixel (least compressed, in steps of 10 %), the oldest
+    file (by more than a minute), most labels, most metadata, shortest path, alphabet.
 
     Parameters
     ----------
     copies : sequence of Copy
     """
-    return sorted(copies, key=lambda copy: (_worth(copy), copy.uri, copy.id))
+    worth = _Worth(copies)
+    return sorted(copies, key=lambda copy: (worth.of(copy), copy.uri, copy.id))
 
 
 def explain_keeper(ordered: Sequence[Copy]) -> str:
@@ -116,10 +124,100 @@ def explain_keeper(ordered: Sequence[Copy]) -> str:
         Two or more.
     """
     keeper, second = ordered[0], ordered[1]
-    for place, reason in enumerate(_REASONS):
-        if _worth(keeper)[place] != _worth(second)[place]:
+    worth = _Worth(ordered)
+    for reason, mine, other in zip(_REASONS, worth.of(keeper), worth.of(second), strict=True):
+        if mine != other:
+            if reason == _ORIGINAL_NAME:
+                return f'{reason}; the other says "{worth.marks[second.id][0]}"'
             return reason
     return "first by name"
+
+
+def put_first(
+    group: DuplicateGroup,
+    uris: Mapping[int, str],
+    chosen: Mapping[int, str],
+    preferred: Sequence[str],
+) -> DuplicateGroup:
+    """Let a person's choice come before the order that the pictures and names gave.
+
+    Parameters
+    ----------
+    group : DuplicateGroup
+        Its images in the order of ``order_by_worth``.
+    uris : mapping of int to str
+        Image id → path, of its members.
+    chosen : mapping of int to str
+        Images that a person chose to keep → who, the latest choice first.
+    preferred : sequence of str
+        Folders whose images are kept rather than others, the first before the second.
+
+    Returns
+    -------
+    DuplicateGroup
+        The latest chosen image is the keeper, else the first one of the first preferred folder
+        that holds one; the reason says so.
+    """
+    members = set(group.images)
+    kept = [image for image in chosen if image in members]
+    ranks = {image: _folder_rank(uris[image], preferred) for image in group.images}
+    if not kept and len(set(ranks.values())) == 1:
+        return group
+    best = min(ranks.values())
+    first = kept[0] if kept else next(i for i in group.images if ranks[i] == best)
+    rest = [image for image in group.images if image != first]
+    return replace(
+        group,
+        images=(first, *sorted(rest, key=lambda image: (image not in kept, ranks[image]))),
+        keeper=first,
+        reason=f"chosen by {chosen[first]}"
+        if kept
+        else f"lies in {preferred[best]}, a preferred folder",
+        pairs=_seen_from(group, first),
+        chosen=tuple(kept),
+    )
+
+
+def _folder_rank(uri: str, preferred: Sequence[str]) -> int:
+    for rank, folder in enumerate(preferred):
+        if folder == "." or uri.startswith(f"{folder}/"):
+            return rank
+    return len(preferred)
+
+
+def _seen_from(group: DuplicateGroup, keeper: int) -> tuple[DuplicatePair, ...]:
+    """Return the pairs; a great group that lists those with one image alone gets the keeper's.
+
+    All images of a group are duplicates of all. Of two that are listed with a third the weaker
+    tells what is known of them.
+    """
+    known = {(pair.a, pair.b): pair for pair in group.pairs}
+    hub = (
+        next(
+            (
+                image
+                for image in group.images
+                if sum(image in place for place in known) == len(group.images) - 1
+            ),
+            None,
+        )
+        if len(known) < len(group.images)
+        else None
+    )
+    if hub is None or hub == keeper:
+        return group.pairs
+    to_keeper = known[min(hub, keeper), max(hub, keeper)]
+    found = [to_keeper]
+    for image in group.images:
+        if image not in (hub, keeper):
+            weaker = min(
+                known[min(hub, image), max(hub, image)],
+                to_keeper,
+                key=lambda pair: (_STRENGTH[pair.kind], pair.similarity),
+            )
+            a, b = min(keeper, image), max(keeper, image)
+            found.append(replace(weaker, a=a, b=b))
+    return tuple(found)
 
 
 def find_label_conflicts(
@@ -152,26 +250,47 @@ def find_label_conflicts(
     return merged, tuple(conflicts)
 
 
+_STRENGTH: Mapping[DuplicateKind, int] = {"near": 0, "pixels": 1, "bytes": 2}
+_ORIGINAL_NAME = "its name is no copy's"
 _REASONS = (
+    "much larger picture",
+    "not cropped, covered or grey",
+    _ORIGINAL_NAME,
     "largest picture",
-    "not cropped or covered",
     "least compressed",
-    "most labels",
-    "shortest name",
     "oldest file",
+    "most labels",
+    "most metadata",
+    "shortest path",
 )
+_MUCH = 1.5  # times the pixels: no name makes up for that
+_MINUTE = 60_000_000_000  # nanoseconds; files that were copied together differ by less
 
 
-def _worth(copy: Copy) -> tuple[float, ...]:
-    pixels = copy.width * copy.height
-    # Steps of 2 % and of 10 %: smaller differences come from rounding, not from quality.
-    resolution = round(np.log(pixels) / np.log(1.02)) if pixels else 0
-    density = round(np.log(copy.size / max(1, pixels) + 1e-9) / np.log(1.1))
-    return (
-        -resolution,
-        float(copy.altered),
-        -density,
-        -copy.labels,
-        len(copy.uri),
-        copy.mtime_ns,
-    )
+class _Worth:
+    """What decides between the copies of one picture; less is better."""
+
+    def __init__(self, copies: Sequence[Copy]) -> None:
+        self._largest = max(copy.width * copy.height for copy in copies)
+        self._oldest = min(copy.mtime_ns for copy in copies)
+        marks = marks_of([copy.uri for copy in copies])
+        self.marks = {copy.id: found for copy, found in zip(copies, marks, strict=True)}
+
+    def of(self, copy: Copy) -> tuple[float, ...]:
+        """Return one value a reason."""
+        pixels = copy.width * copy.height
+        # Steps of 2 % and of 10 %: smaller differences come from rounding, not from quality.
+        resolution = round(np.log(pixels) / np.log(1.02)) if pixels else 0
+        density = round(np.log(copy.size / max(1, pixels) + 1e-9) / np.log(1.1))
+        age = copy.mtime_ns - self._oldest
+        return (
+            float(pixels * _MUCH < self._largest),
+            float(copy.altered),
+            float(len(self.marks[copy.id])),
+            -resolution,
+            -density,
+            float(age if age > _MINUTE else 0),
+            -copy.labels,
+            -copy.metadata,
+            len(copy.uri),
+        )

@@ -222,6 +222,7 @@ def _describe_group(
             altered=image.id in altered,
             labels=sum(len(by_image.get(image.id, ())) for by_image in labels.values()),
             mtime_ns=image.mtime_ns,
+            metadata=len(image.metadata),
         )
         for image in (by_id[i] for i in group.images)
     ]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from vernis.domain.types import DuplicateGroup
 from vernis.report.wording import counted
 from vernis.verbs.decide.deduplication import DuplicateSearch, find_duplicates
+from vernis.verbs.decide.keepers import PREFER, prefer_folders
 from vernis.verbs.declare import BaseSettings, Screen, Verb, rows_shown
 
 if TYPE_CHECKING:
@@ -19,10 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Settings(BaseSettings):
-    """How many groups are listed."""
+    """How many groups are listed, and whose images stay."""
 
     _: KW_ONLY
     limit: Annotated[int | None, rows_shown(what="groups")] = None
+    prefer: Annotated[Sequence[Path | str], PREFER] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,9 @@ def work(session: Session, settings: Settings) -> Result:
     """Return the duplicate groups; searches first where that was not done yet."""
     if session.results.find("duplicate-search", DuplicateSearch) is None:
         find_duplicates(session)
+    if settings.prefer:
+        with session.lock("duplicates"):
+            prefer_folders(session, settings.prefer)
     groups, uris = session.groups(), session.uris()
     return Result(tuple(_group_row(group, uris) for group in groups[: settings.limit]), len(groups))
 

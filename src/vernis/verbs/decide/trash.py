@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from vernis.domain.errors import UsageError
 from vernis.domain.types import DuplicateKind
 from vernis.report.wording import counted
+from vernis.verbs.decide.keepers import PREFER, prefer_folders, read_folders
 from vernis.verbs.decide.trashing import TrashSummary, plan_trash, reconcile_trash, trash_images
 from vernis.verbs.declare import BaseSettings, Option, Screen, Verb
 
@@ -26,6 +28,7 @@ class Settings(BaseSettings):
         DuplicateKind,
         Option("the weakest kind of duplicate to move; near also moves near duplicates"),
     ] = "pixels"
+    prefer: Annotated[Sequence[Path | str], PREFER] = ()
     dry_run: Annotated[bool, Option("only say what would be moved")] = False
 
 
@@ -46,6 +49,7 @@ class Result:
     skipped: Annotated[Mapping[str, str], "path of each file that was not moved → reason"]
     trash: Annotated[str, "the trash folder"]
     batch: Annotated[int, "what vernis undo takes back; 0 when nothing was moved"]
+    carried: Annotated[int, "labels that images which stay were given of their duplicates"]
 
 
 def work(session: Session, settings: Settings) -> Result:
@@ -54,14 +58,16 @@ def work(session: Session, settings: Settings) -> Result:
         raise UsageError("say what goes to the trash: --duplicates")
     trash = session.trash()
     if settings.dry_run:
-        done = TrashSummary(plan_trash(session, settings.kind))
+        folders = read_folders(session, settings.prefer) if settings.prefer else None
+        done = TrashSummary(plan_trash(session, settings.kind, prefer=folders))
     else:
         with session.lock("trash"):
             # What a killed run moved is no more to be moved.
             reconcile_trash(session.catalog, trash)
+            prefer_folders(session, settings.prefer)
             done = trash_images(session, trash, plan_trash(session, settings.kind))
     rows = tuple(MovedRow(file.uri, file.keeper, file.kind) for file in done.moved)
-    return Result(rows, done.skipped, str(trash.folder), done.batch)
+    return Result(rows, done.skipped, str(trash.folder), done.batch, done.carried)
 
 
 def show(result: Result, settings: Settings, screen: Screen) -> None:
@@ -72,6 +78,8 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
         screen.note(f"not moved: {uri}: {reason}")
     done = "would be moved" if settings.dry_run else "moved"
     screen.line(f"{counted(len(result.moved), 'image')} {done} to {result.trash}")
+    if result.carried:
+        screen.line(f"{counted(result.carried, 'label')} of theirs went to the images that stay")
     if result.batch:
         screen.line(f"(batch {result.batch}; vernis undo {result.batch} moves them back)")
 

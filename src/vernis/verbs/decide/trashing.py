@@ -7,10 +7,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from vernis.core.copies.groups import put_first
 from vernis.domain.errors import NotFound, UsageError, VernisError
 from vernis.domain.history import MOVED_FILES, Change
 from vernis.domain.ports import Catalog, TrashFolder
-from vernis.domain.types import IMAGE_STATES, DuplicateGroup, DuplicateKind, TrashedFile
+from vernis.domain.types import IMAGE_STATES, DuplicateGroup, DuplicateKind, Statement, TrashedFile
 from vernis.report.wording import counted
 from vernis.verbs.decide.decisions import by
 
@@ -22,14 +23,24 @@ _STRENGTH: dict[DuplicateKind, int] = {"near": 0, "pixels": 1, "bytes": 2}
 
 @dataclass(frozen=True, slots=True)
 class TrashSummary:
-    """What was moved, the reason of each file that was not, and the batch (0: nothing moved)."""
+    """What was moved, and the reason of each file that was not.
+
+    ``carried`` counts the labels that images which stay were given of their duplicates; ``batch``
+    is 0 where nothing moved.
+    """
 
     moved: tuple[TrashedFile, ...] = ()
     skipped: Mapping[str, str] = field(default_factory=dict)
     batch: int = 0
+    carried: int = 0
 
 
-def plan_trash(session: Session, weakest: DuplicateKind = "pixels") -> tuple[TrashedFile, ...]:
+def plan_trash(
+    session: Session,
+    weakest: DuplicateKind = "pixels",
+    *,
+    prefer: Sequence[str] | None = None,
+) -> tuple[TrashedFile, ...]:
     """Say which duplicates would go to the trash; changes nothing.
 
     Of each group the keeper stays, and so does every image that is no duplicate, of at least the
@@ -40,6 +51,8 @@ def plan_trash(session: Session, weakest: DuplicateKind = "pixels") -> tuple[Tra
     session : Session
     weakest : {"bytes", "pixels", "near"}
         ``pixels`` takes copies with the same bytes or the same pixels.
+    prefer : sequence of str, optional
+        Preferred folders instead of those that are set.
 
     Raises
     ------
@@ -50,7 +63,11 @@ def plan_trash(session: Session, weakest: DuplicateKind = "pixels") -> tuple[Tra
         raise UsageError(f"expected a kind of {', '.join(_STRENGTH)}, got {weakest!r}")
     images = {image.id: image for image in session.images()}
     plan: list[TrashedFile] = []
-    for group in session.groups():
+    groups = session.groups()
+    if prefer is not None:
+        uris, chosen = session.uris(), session.catalog.issues.kept()
+        groups = [put_first(group, uris, chosen, prefer) for group in groups]
+    for group in groups:
         for image_id, keeper, kind in _spare(group, _STRENGTH[weakest]):
             image = images[image_id]
             plan.append(
@@ -66,6 +83,9 @@ def trash_images(
 ) -> TrashSummary:
     """Move files to the trash, as one batch; a file that cannot be moved is skipped.
 
+    An image that stays is given the labels of its duplicate in each taxonomy in which it has none,
+    by the same sources: cleaning up loses no label.
+
     Parameters
     ----------
     session : Session
@@ -78,8 +98,10 @@ def trash_images(
     reconcile_trash(session.catalog, trash)
     history = session.catalog.history
     batch = history.begin("trash", source=by(who))
-    done = put_files(session, trash, plan, batch)
-    return replace(done, batch=batch if history.close(batch, _files(done.moved)) else 0)
+    done = put_files(session, trash, plan, batch, carry=_carry_labels)
+    kept = history.close(batch, _files(done.moved))
+    carried = history.batch(batch)["changes"].get("label", 0) if kept else 0
+    return replace(done, batch=batch if kept else 0, carried=carried)
 
 
 def restore_images(
@@ -117,7 +139,11 @@ def restore_images(
 
 
 def put_files(
-    session: Session, trash: TrashFolder, files: Sequence[TrashedFile], batch: int
+    session: Session,
+    trash: TrashFolder,
+    files: Sequence[TrashedFile],
+    batch: int,
+    carry: Callable[[Catalog, TrashedFile], None] | None = None,
 ) -> TrashSummary:
     """Move files into the trash; each move and its record are safe before the next one."""
 
@@ -125,6 +151,8 @@ def put_files(
         trash.put(file)
         with session.catalog.history.joined(batch):
             _record_put(session.catalog, file)
+            if carry is not None:
+                carry(session.catalog, file)
 
     chosen = [replace(file, batch=batch, restored_by=0) for file in files]
     return _move_each(session, chosen, put, "trash")
@@ -214,6 +242,8 @@ def reconcile_trash(catalog: Catalog, trash: TrashFolder) -> None:
         if image.state in ("present", "vanished") and file.uri == image.uri:
             with _joined(catalog, file.batch):
                 _record_put(catalog, file, in_batch=bool(file.batch))
+                if file.batch and catalog.history.batch(file.batch)["verb"] == "trash":
+                    _carry_labels(catalog, file)
     left = trashed - inside.keys()
     outside = {file.image_id: file for file in trash.returned()} if left else {}
     for image in catalog.images.get(sorted(left)):
@@ -244,6 +274,31 @@ def _record_return(catalog: Catalog, file: TrashedFile, *, in_batch: bool = True
         catalog.history.record([change], source=by(), verb="restore")
 
 
+def _carry_labels(catalog: Catalog, file: TrashedFile) -> None:
+    """Give the image that stays the labels of its duplicate where it has none."""
+    try:
+        keeper = catalog.images.find(file.keeper)
+    except NotFound:
+        return
+    for taxonomy in catalog.labels.taxonomies():
+        name = taxonomy.name
+        if any(said.state == "yes" for said in _said(catalog, name, keeper.id).values()):
+            continue
+        for (source, _), said in _said(catalog, name, file.image_id).items():
+            if said.state == "yes":
+                label = replace(said, image_id=keeper.id)
+                catalog.labels.record(name, [label], source=source, verb="trash")
+
+
+def _said(catalog: Catalog, taxonomy: str, image: int) -> dict[tuple[str, str], Statement]:
+    """Return what is said of an image, models left out, by source and label."""
+    return {
+        (source, said.label): said
+        for source, said in catalog.labels.statements(taxonomy, image)
+        if not source.startswith("model:")
+    }
+
+
 def _document(file: TrashedFile) -> dict[str, str]:
     return {"uri": file.uri, "keeper": file.keeper, "kind": file.kind}
 
@@ -266,9 +321,10 @@ def _spare(group: DuplicateGroup, least: int) -> list[tuple[int, int, DuplicateK
     """Return the images of a group that can go, each with the image that stays for it."""
     strength = {(pair.a, pair.b): pair.kind for pair in group.pairs}
     ordered = [group.keeper] + [i for i in group.images if i != group.keeper]
-    staying: list[int] = []
+    # What a person chose to keep stays, beside the keeper too.
+    staying = [image for image in ordered if image in group.chosen]
     spare: list[tuple[int, int, DuplicateKind]] = []
-    for image in ordered:
+    for image in (image for image in ordered if image not in group.chosen):
         for keeper in staying:
             kind = strength.get((min(image, keeper), max(image, keeper)))
             if kind is not None and _STRENGTH[kind] >= least:

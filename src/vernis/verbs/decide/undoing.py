@@ -23,6 +23,7 @@ _NOUNS = {
     "verdict": ("verdict", "verdicts"),
     "trash": ("file", "files"),
     "keeper": ("chosen image", "chosen images"),
+    "preference": ("list of preferred folders", "lists of preferred folders"),
     "taxonomy": ("taxonomy setting", "taxonomy settings"),
     "arrival": ("new image", "new images"),
     "index": ("changed image", "changed images"),
@@ -126,7 +127,9 @@ def original(session: Session, batch: int) -> dict[str, Any]:
 
 def is_large(batch: Mapping[str, Any]) -> bool:
     """Tell whether a batch changed more labels or listed images than is undone unasked."""
-    return any(batch["changes"].get(name, 0) > MANY for name in _ASKED)
+    # Labels that came along with files that were moved are no reason to ask.
+    moved = MOVED_FILES in batch["changes"]
+    return not moved and any(batch["changes"].get(name, 0) > MANY for name in _ASKED)
 
 
 def say_changes(changes: Mapping[str, int]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +11,7 @@ from vernis.core.explore.file_kinds import say_file_kinds
 from vernis.domain.errors import NothingToLearn, UsageError
 from vernis.verbs.decide.deduplication import find_duplicates
 from vernis.verbs.decide.filling import fill_taxonomy
+from vernis.verbs.decide.keepers import PREFER, prefer_folders
 from vernis.verbs.decide.label_judgement import JudgementSettings, judge_labels
 from vernis.verbs.declare import SEED, WORKERS, BaseSettings, Home, Option, Screen, Verb, share
 from vernis.verbs.networks import embed
@@ -42,6 +43,7 @@ class Settings(TableSettings):
     fill_precision: Annotated[float, share("precision that suggested labels promise")] = 0.95
     workers: Annotated[int | None, WORKERS] = None
     seed: Annotated[int, SEED] = 0
+    prefer: Annotated[Sequence[Path | str], PREFER] = ()
     report: Annotated[Path | str, Option("folder of the report")] = report.DEFAULT_FOLDER
 
 
@@ -119,6 +121,7 @@ def work(session: Session, settings: Settings) -> Result:
         )
         judge_quality(session)
         found = find_duplicates(session)
+        prefer_folders(session, settings.prefer)
         findings = {
             taxonomy.name: _work_on_labels(session, taxonomy.name, settings, notes)
             for taxonomy in session.taxonomies()
