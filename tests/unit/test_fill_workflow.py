@@ -143,7 +143,7 @@ def test_says_what_is_wrong(catalog):
     ("bound", "reason"),
     [
         (0.91, "could be promised, but no unlabelled image is sure enough: 3 unlabelled images"),
-        (np.nan, "cannot be promised from 90 held-out answers in 30 groups"),
+        (np.nan, "cannot be promised from 90 held-out answers (labelled images that were put"),
     ],
 )
 def test_an_empty_fill_says_why(catalog, bound, reason):

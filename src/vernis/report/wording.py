@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 
+from vernis.domain.types import Estimate
 from vernis.report.model import Interval
 
 
@@ -35,19 +36,19 @@ def decimal(value: float, digits: int = 2) -> str:
     return "–" if math.isnan(value) else f"{value:.{digits}f}"
 
 
-def between(interval: Interval) -> str:
+def between(interval: Interval | Estimate) -> str:
     """Return the bounds of an interval of counts: "180 to 240"."""
     if math.isnan(interval.low) or math.isnan(interval.high):
         return ""
     return f"{count(interval.low)} to {count(interval.high)}"
 
 
-def may_be_none(wrong: Interval) -> bool:
+def may_be_none(wrong: Interval | Estimate) -> bool:
     """Tell whether an estimated count of wrong labels may be 0: then it is no finding."""
     return math.isfinite(wrong.low) and round(wrong.low) < 1
 
 
-def wrong_labels(wrong: Interval) -> str:
+def wrong_labels(wrong: Interval | Estimate) -> str:
     """Return how many images carry a wrong label as a sentence without its stop."""
     bounds = between(wrong)
     if math.isfinite(wrong.high) and round(wrong.high) < 1:

@@ -453,19 +453,20 @@ def _notes(data: TrainingData, plan: FillPlan | None, precision: float) -> tuple
     elif not len(plan.image):
         notes.append(
             f"a precision of {precision:.0%} cannot be promised from {plan.n_held_out:,} held-out "
-            f"answers in {plan.n_groups:,} groups; confirm more labels or name a lower precision"
+            f"answers (labelled images that were put aside for it, in {plan.n_groups:,} groups of "
+            "like images); confirm more labels or name a lower precision"
         )
     if plan.noise:
         notes.append(
-            f"about {plan.noise:.0%} of the given labels contradict the surest answers and their "
-            "neighbours and were taken for wrong labels, as often elsewhere"
+            f"about {plan.noise:.0%} of the given labels are contradicted by the surest answers "
+            "and by the nearest pictures; they were taken for wrong, and as many elsewhere"
         )
     if not plan.is_matched:
         notes.append(
-            "the unlabelled images are less like the labelled ones than any hold-out can imitate: "
-            "the promise may not hold for them; label some of them"
+            "the unlabelled images are less like the labelled ones than those that were put aside "
+            "can be: the promise may not hold for them; label some of them"
         )
     if data.n_without_vector:
-        one, many = "image has no vector and was", "images have no vector and were"
+        one, many = "image was not embedded and is", "images were not embedded and are"
         notes.append(f"{counted(data.n_without_vector, one, many)} left out")
     return tuple(notes)

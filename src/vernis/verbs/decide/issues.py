@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from vernis.domain.documents import to_document
 from vernis.domain.errors import UsageError
 from vernis.domain.types import Issue
-from vernis.report.wording import counted
+from vernis.report.wording import counted, wrong_labels
 from vernis.verbs.decide.label_judgement import (
     JudgementSettings,
     LabelEvidence,
@@ -171,16 +171,12 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
     title = f"Label issues of {settings.taxonomy}"
     screen.table(result.rows, columns, title=title, total=result.total)
     found = result.judgement
-    wrong = found.wrong
-    carry = "carries" if round(wrong.value) == 1 else "carry"
-    reading = counted(
-        found.n_worth_reading, "is worth reading and holds", "are worth reading and hold"
-    )
-    screen.line(
-        f"About {wrong.value:,.0f} ({wrong.low:,.0f}-{wrong.high:,.0f}) of "
-        f"{counted(found.n_judged, 'labelled image')} {carry} a wrong label; the first "
-        f"{reading} about {found.n_expected:,.0f} of them."
-    )
+    line = f"{counted(found.n_judged, 'labelled image')} judged. {wrong_labels(found.wrong)}"
+    if found.n_worth_reading:
+        one, many = "is worth reading and holds", "are worth reading and hold"
+        reading = counted(found.n_worth_reading, one, many)
+        line += f"; the first {reading} about {found.n_expected:,.0f} of them"
+    screen.line(f"{line}.")
 
 
 def frame(session: Session, settings: Settings) -> pd.DataFrame:

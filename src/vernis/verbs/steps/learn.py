@@ -345,17 +345,17 @@ def _notes(data: TrainingData, rare: Any) -> tuple[str, ...]:
         names = [data.taxonomy.classes[w.column] for w in rare]
         shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
         notes.append(
-            f"the pooled threshold serves {counted(len(names), 'class', 'classes')} of fewer than "
-            f"{rare[0].needed} images: {shown}"
+            f"{counted(len(names), 'class has', 'classes have')} fewer than {rare[0].needed} "
+            f"images, too few for a threshold of their own, and get a common one: {shown}"
         )
     if data.n_assumed:
         one, many = "blank of a labelled image was", "blanks of labelled images were"
         notes.append(
-            f"{counted(data.n_assumed, one, many)} taken for 'no'; the precision is a lower bound "
-            "where labels are missing"
+            f"{counted(data.n_assumed, one, many)} taken for 'no'; where the label is only "
+            "missing, the precision is better than it looks"
         )
     if data.n_without_vector:
-        one, many = "image has no vector and was", "images have no vector and were"
+        one, many = "image was not embedded and is", "images were not embedded and are"
         notes.append(f"{counted(data.n_without_vector, one, many)} left out")
     return tuple(notes)
 
