@@ -8,6 +8,7 @@ import shlex
 from typing import get_args
 
 import pytest
+from PIL import Image
 
 from vernis.adapters.backbones import listing, zoo
 from vernis.adapters.backbones.inputs import FITS, Channels, Layout
@@ -180,6 +181,29 @@ def test_predict_labels_new_pictures_and_reports_bad_ones(finished):
     assert rows[0]["labels"][0]["label"] == "disc"
     assert rows[1]["labels"] == []
     assert rows[1]["reason"]
+    finished("predict", name, "pictures/notes.txt", code=1)
+
+
+def test_a_renamed_folder_goes_on_with_its_collection_and_says_so(workplace):
+    name = workplace.json("status")["taxonomies"][0]["name"]
+    row = workplace.json("issues", name)[0]
+    workplace("dismiss", name, row["image"])
+    (workplace.cwd / "pictures").rename(workplace.cwd / "renamed")
+    done = workplace("run", "renamed")
+    assert "goes on with pictures.vernis" in done.stderr
+    assert not (workplace.cwd / "renamed.vernis").exists()
+    verdicts = {i["image"]: i["verdict"] for i in workplace.json("issues", name, "--all")}
+    assert verdicts[row["image"]] == "dismissed"
+    (workplace.cwd / "other").mkdir()
+    for number in range(3):
+        picture = Image.effect_noise((80 + number, 60), 40)
+        picture.save(workplace.cwd / "other" / f"{number}.png")
+    before = (workplace.cwd / "report" / "index.html").read_bytes()
+    done = workplace("run", "other")
+    assert "report-2" in done.stderr
+    assert (workplace.cwd / "report" / "index.html").read_bytes() == before
+    refused = workplace("report", "--out", "report", "--collection", "other.vernis")
+    assert "report-2" in refused.stderr
 
 
 def test_fill_applies_only_when_told_and_undo_takes_it_back(tmp_path, finished):

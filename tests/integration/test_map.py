@@ -24,6 +24,11 @@ def test_a_map_is_made_once_and_takes_new_pictures(workplace):
     assert made["trustworthiness"] > 0.6
     assert 0.1 < made["preservation"] <= 1
     out = workplace.cwd / "pictures" / "map"
+    assert made.get("picture") is None
+    assert not (out / "map.png").exists()
+    drawn = workplace.json("map", *SETTINGS, "--picture", "--picture-size", "0.2")
+    assert drawn["picture"].endswith("map.png")
+    assert (out / "map.png").stat().st_size <= 200_000
     with Image.open(out / "map.png") as picture:
         assert picture.mode == "RGB"
     page = (out / "index.html").read_bytes()

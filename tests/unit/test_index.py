@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -274,3 +275,27 @@ def test_unchanged_images_follow_a_change_of_the_layout(catalog, tmp_path):
         "train/b.png": "train",
     }
     assert index(catalog, root).splits == {"test": 2, "train": 2}
+
+
+def test_what_could_not_be_read_is_said(tmp_path, monkeypatch):
+    from vernis.collection import Collection
+
+    root = tmp_path / "pictures"
+    for name in ("open", "closed", "shut"):
+        (root / name).mkdir(parents=True)
+        Image.new("RGB", (8, 8), (name == "open" and "red") or "blue").save(root / name / "a.png")
+    (root / "open" / "b.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(60))
+    scandir = os.scandir
+
+    def refuse(folder):
+        if Path(folder).name in ("closed", "shut"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with Collection.create(tmp_path / "c.vernis") as collection:
+        notes = collection.index([root]).notes
+    said = next(note for note in notes if "folders cannot be read" in note)
+    assert all(words in said for words in ("2 folders", "closed, shut", "Permission denied"))
+    assert any("1 picture" in note and "vernis[heif]" in note for note in notes)

@@ -128,3 +128,12 @@ def test_what_cannot_be_opened_is_left_to_the_opening(here):
     (here / "broken.vernis").mkdir()
     draw(here / "broken", range(3))
     assert home(here, "broken").folder == Path("broken.vernis")
+
+
+def test_a_copy_of_folder_and_collection_together_is_at_home_there(here):
+    (here / "backup").mkdir()
+    for name in ("photos", "photos.vernis"):
+        shutil.copytree(here / name, here / "backup" / name)
+    found = find_home(here / "backup" / "photos", here / "backup", SUFFIX)
+    assert found.folder == Path("photos.vernis")
+    assert not found.note

@@ -25,7 +25,7 @@ from vernis.adapters.isolation import PictureDecoder
 from vernis.adapters.probe import DEFAULT_LIMITS, HEIF_BRANDS, Limits, probe
 from vernis.domain.errors import UnreadableImage, UsageError
 from vernis.domain.ports import Decoded, Pixels
-from vernis.domain.types import FileTable, FoundFile, ImageRecord
+from vernis.domain.types import UNREAD_FOLDER, FileTable, FoundFile, ImageRecord
 
 IMAGE_SUFFIXES = frozenset(
     [
@@ -329,7 +329,7 @@ def _walk(root: Path, listing: Listing) -> Iterator[tuple[Path, os.DirEntry[str]
         except OSError as error:
             if folder == root:
                 raise UsageError(f"{root} cannot be read ({error.strerror})") from error
-            reason = f"the folder cannot be read ({error.strerror})"
+            reason = f"{UNREAD_FOLDER} ({error.strerror})"
             listing.add(uri_of(root, folder), reason=reason)
             continue
         if folder != root and _is_report({entry.name for entry in entries}, folder):

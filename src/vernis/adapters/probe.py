@@ -35,6 +35,19 @@ need the screen (WMF) or are mere stubs."""
 
 HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 _TEXT_STARTS = (b"<!doctype", b"<html", b"<?xml", b"<svg", b"{", b"%pdf", b"%!ps")
+_OTHER_FORMATS = (
+    (b"\xff\x0a", "a JPEG XL picture", "converted to PNG it is read (djxl)"),
+    (b"\0\0\0\x0cJXL ", "a JPEG XL picture", "converted to PNG it is read (djxl)"),
+    (b"<svg", "a vector drawing (SVG)", "exported as PNG it is read"),
+    (b"%PDF", "a document (PDF)", "its pages exported as PNG are read (pdftoppm -png)"),
+    (b"%!PS", "a vector drawing (EPS)", "exported as PNG it is read"),
+    (b"8BPS\0\x02", "a large Photoshop document (PSB)", "saved as TIFF or PNG it is read"),
+    (b"gimp xcf", "a GIMP picture", "exported as PNG it is read"),
+    (b"v/1\x01", "an OpenEXR picture", "converted to TIFF it is read"),
+    (b"#?RADIANCE", "a Radiance picture (HDR)", "converted to TIFF it is read"),
+    (b"FUJIFILMCCD-RAW", "a raw photo", "developed as JPEG or TIFF it is read"),
+)
+"""How files of formats that are not read begin, what they are, and what would help."""
 _PNG_EXIF_KEYS = frozenset({"exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp"})
 _TRANSPOSING_ORIENTATIONS = frozenset({5, 6, 7, 8})
 _QUIET: tuple[str, None, type[Warning], re.Pattern[str], int] = (
@@ -276,6 +289,9 @@ def _why_unidentified(path: Path) -> str:
         head = stream.read(512)
     if not head.strip(b"\0"):
         return "the file holds only zero bytes"
+    for start, name, remedy in _OTHER_FORMATS:
+        if head.lstrip().startswith(start) or (start == b"<svg" and b"<svg" in head.lower()):
+            return f"it is {name}; {remedy}"
     if head.lstrip().lower().startswith(_TEXT_STARTS) or _is_text(head):
         return "the file holds text, not a picture"
     return "not a picture, or its header is damaged"

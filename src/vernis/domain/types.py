@@ -34,6 +34,8 @@ DuplicateKind = Literal["bytes", "pixels", "near"]
 Hashes = Sequence[str] | NDArray[np.bytes_]
 """Content hashes, as texts or as the column of a table."""
 
+UNREAD_FOLDER = "the folder cannot be read"
+"""How the reason of a folder begins that is listed because nothing in it could be."""
 IMAGE_STATES: tuple[ImageState, ...] = ("present", "unreadable", "vanished", "trashed")
 VERDICTS: tuple[Verdict, ...] = ("open", "accepted", "dismissed")
 QUALITY_KINDS: tuple[str, ...] = (

@@ -108,7 +108,8 @@ def _read_collections(here: Path, suffix: str) -> dict[Path, Path | None]:
     for place in sorted(here.glob(f"*{suffix}")):
         try:
             with SqliteCatalog.open(place, True) as catalog:
-                found[place.relative_to(here)] = catalog.images.root()
+                beside = catalog.images.root_beside()
+                found[place.relative_to(here)] = beside or catalog.images.root()
         except CatalogError:  # no collection, or one that says so itself when it is opened
             continue
     return found

@@ -61,11 +61,18 @@ class SqliteImageStore:
         if row is None:
             return None
         path = _path_of(str(row[0]))
-        if not path.exists() and row[1]:
-            beside = (self._ledger.folder / _path_of(str(row[1]))).resolve()
-            if beside.is_dir():
-                return beside
-        return path
+        beside = None if path.exists() else self.root_beside()
+        return path if beside is None else beside
+
+    def root_beside(self) -> Path | None:
+        """Return the folder that lies where the indexed one lay as seen from the collection.
+
+        That is the indexed one itself unless both were moved or copied together; None when no
+        folder lies there.
+        """
+        row = self._ledger.row("SELECT relative FROM root WHERE id = 1 AND relative <> ''")
+        beside = None if row is None else (self._ledger.folder / _path_of(str(row[0]))).resolve()
+        return beside if beside is not None and beside.is_dir() else None
 
     def set_root(self, root: Path) -> None:
         """Remember the indexed root folder."""

@@ -24,7 +24,8 @@ def _kind(one: str, many: str, suffixes: str, remedy: str = "") -> FileKind:
 FILE_KINDS = (
     _kind("video", "videos", "mp4 mov avi mkv webm m4v wmv mpg mpeg mts m2ts 3gp flv ogv vob"),
     _kind("slide deck", "slide decks", "ppt pptx pps ppsx pot potx key odp"),
-    _kind("document", "documents", "pdf doc docx odt rtf pages indd pub epub"),
+    _kind("document", "documents", "doc docx odt rtf pages indd pub epub"),
+    _kind("PDF", "PDFs", "pdf", "their pages exported as PNG are read (pdftoppm -png)"),
     _kind("table", "tables", "csv tsv xls xlsx xlsm ods numbers parquet"),
     _kind("sound file", "sound files", "mp3 wav flac ogg m4a aac aif aiff wma"),
     _kind(
@@ -40,6 +41,12 @@ FILE_KINDS = (
         "exported as PNG they are read (inkscape --export-type=png)",
     ),
     _kind("JPEG XL picture", "JPEG XL pictures", "jxl", "converted to PNG they are read (djxl)"),
+    _kind(
+        "picture of another program",
+        "pictures of other programs",
+        "xcf kra clip psb afphoto procreate sketch exr hdr jxr wdp djvu dcm fits fit",
+        "exported as PNG or TIFF they are read",
+    ),
     _kind("archive", "archives", "zip gz tar 7z rar bz2 xz tgz", "unpacked they are read"),
     _kind("sidecar", "sidecars", "xmp thm aae"),
     _kind("text file", "text files", "txt md json jsonl xml html htm yaml yml log ini srt"),

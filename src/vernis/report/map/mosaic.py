@@ -16,6 +16,7 @@ _INK = (24, 24, 27)
 _MUTED = (99, 99, 107)
 _BLANK = (214, 214, 212)
 _MOST_SIDE = 6000
+_LEAST_SIDE = 64
 _LARGEST, _SMALLEST = 128, 20
 _MARGIN = 0.02
 
@@ -90,18 +91,31 @@ def draw_mosaic(
     return picture
 
 
-def save_mosaic(picture: Image.Image, path: Path) -> Path:
-    """Write the mosaic as PNG, all of it or nothing; raises StorageError."""
-    stream = io.BytesIO()
-    picture.save(stream, "PNG", compress_level=6)
+def save_mosaic(picture: Image.Image, path: Path, most_bytes: int | None = None) -> Path:
+    """Write the mosaic as PNG, all of it or nothing; raises StorageError.
+
+    With ``most_bytes`` the picture is made smaller until its file is no larger.
+    """
+    data = _as_png(picture)
+    while most_bytes is not None and len(data) > most_bytes and min(picture.size) > _LEAST_SIDE:
+        scale = min(0.95, 0.97 * (most_bytes / len(data)) ** 0.5)
+        size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+        picture = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+        data = _as_png(picture)
     partial = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(stream.getvalue())
+        partial.write_bytes(data)
         partial.replace(path)
     except OSError as error:
         raise StorageError(f"{path}: cannot write the picture ({error.strerror})") from error
     return path
+
+
+def _as_png(picture: Image.Image) -> bytes:
+    stream = io.BytesIO()
+    picture.save(stream, "PNG", compress_level=6)
+    return stream.getvalue()
 
 
 def _draw_tile(

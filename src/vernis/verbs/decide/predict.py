@@ -51,6 +51,11 @@ class Result:
     rows: tuple[PredictionRow, ...]
     kind: Annotated[TaxonomyKind, "whether a picture gets one label at most (single) or several"]
 
+    @property
+    def exit_code(self) -> int:
+        """1 where no picture could be read."""
+        return int(bool(self.rows) and all(row.reason for row in self.rows))
+
 
 def home(settings: Settings) -> Home:
     """Say that the folder of a saved model needs no collection."""

@@ -60,7 +60,9 @@ class Settings(BaseSettings):
     ] = ()
     name: Annotated[str, Option("of the map (default: made of its settings)")] = ""
     fresh: Annotated[bool, Option("make it anew of all pictures")] = False
-    out: Annotated[Path | str, Option("folder of picture and page")] = "map"
+    out: Annotated[Path | str, Option("folder of page and picture")] = "map"
+    picture: Annotated[bool, Option("draw the map as one large PNG, too")] = False
+    picture_size: Annotated[float, Option("largest size of that PNG", "MB", at_least=0.1)] = 5.0
     workers: Annotated[int | None, WORKERS] = None
 
     def given(self) -> dict[str, Any]:
@@ -108,7 +110,14 @@ def work(session: Session, settings: Settings) -> Result:
     how = MapSettings(**given) if settings.fresh else settings_of(session, settings.name, given)
     space = _choose_space(session, settings.space, settings.name)
     done = make_map(session, space, how, name=settings.name, fresh=settings.fresh)
-    drawn = draw_map(session, done.record, Path(settings.out), settings.color, settings.workers)
+    drawn = draw_map(
+        session,
+        done.record,
+        Path(settings.out),
+        settings.color,
+        settings.workers,
+        picture_bytes=int(settings.picture_size * 1e6) if settings.picture else None,
+    )
     notes = []
     if not done.computed and not done.placed and not drawn.drawn:
         notes.append("nothing had changed")
@@ -159,7 +168,7 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
     if row.judged < row.pictures:
         facts["judged on"] = counted(row.judged, "picture")
     facts["coloured by"] = made.drawn.color or "nothing"
-    facts["picture"] = made.drawn.picture
+    facts["picture"] = made.drawn.picture or "none (vernis map --picture draws one)"
     facts["page"] = made.drawn.page
     screen.facts(facts)
 

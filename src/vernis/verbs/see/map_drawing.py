@@ -24,7 +24,7 @@ class DrawnMap:
 
     color: str
     page: str
-    picture: str
+    picture: str | None
     drawn: bool
     unreadable: int = 0
 
@@ -35,8 +35,13 @@ def draw_map(
     out: Path,
     color: str | None,
     workers: int | None,
+    *,
+    picture_bytes: int | None = None,
 ) -> DrawnMap:
-    """Write picture and page of a map, unless the folder shows just that already."""
+    """Write the page of a map, unless the folder shows just that already.
+
+    With ``picture_bytes`` the map is drawn as one PNG, too, of at most so many bytes.
+    """
     from vernis.report.map.page import render_map
 
     session.progress("Lay out the map", 0, None)
@@ -44,24 +49,34 @@ def draw_map(
     chosen = map_view.choose_color(content.facets, color)
     folder = map_output.MapFolder(out)
     mark = map_view.content_fingerprint(content, chosen, VERSION)
-    page, picture = out / map_output.PAGE, out / map_output.PICTURE
-    if folder.is_current(mark):
-        return DrawnMap(chosen, str(page), str(picture), drawn=False)
+    page = out / map_output.PAGE
+    picture = out / map_output.PICTURE if picture_bytes is not None else None
+    where = None if picture is None else str(picture)
+    if folder.is_current(mark, picture):
+        return DrawnMap(chosen, str(page), where, drawn=False)
     folder.claim()
     store = session.thumbnails(map_view.thumbnail_edge(len(content.images)))
     unreadable = map_view.make_thumbnails(session, content.images, store, workers=workers)
-    session.progress("Draw the picture", 0, None)
     title = f"Map of {session.catalog.folder.stem}"
-    _draw_picture(content, chosen, title, store, picture)
+    if picture is not None and picture_bytes is not None:
+        session.progress("Draw the picture", 0, None)
+        _draw_picture(content, chosen, title, store, picture, picture_bytes)
+    else:
+        folder.remove(map_output.PICTURE)  # of an older map
     session.progress("Draw the page", 0, None)
     levels = _draw_levels(content, store)
     view = map_output.make_view(content, title, chosen, levels, VERSION)
     folder.commit(render_map(view), mark)
-    return DrawnMap(chosen, str(page), str(picture), drawn=True, unreadable=unreadable)
+    return DrawnMap(chosen, str(page), where, drawn=True, unreadable=unreadable)
 
 
 def _draw_picture(
-    content: MapContent, color: str, title: str, store: ThumbnailStore, path: Path
+    content: MapContent,
+    color: str,
+    title: str,
+    store: ThumbnailStore,
+    path: Path,
+    most_bytes: int,
 ) -> None:
     from vernis.core.explore.overlap import tile_points
     from vernis.report.map.mosaic import LegendEntry, Tile, draw_mosaic, save_mosaic
@@ -89,7 +104,7 @@ def _draw_picture(
         legend_title=f"{facet.title}:" if facet else "",
         legend=[LegendEntry(*entry) for entry in facet.legend()] if facet else (),
     )
-    save_mosaic(picture, path)
+    save_mosaic(picture, path, most_bytes)
 
 
 def _draw_levels(content: MapContent, store: ThumbnailStore) -> list[SheetLevel]:

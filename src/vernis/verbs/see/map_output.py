@@ -36,14 +36,20 @@ class MapFolder:
         if path.is_dir() and any(path.iterdir()) and not self._is_map():
             raise UsageError(f"{path}: holds other files and no map; name a new folder: --out DIR")
 
-    def is_current(self, fingerprint: str) -> bool:
-        """Tell whether the folder shows just this already."""
+    def is_current(self, fingerprint: str, picture: Path | None) -> bool:
+        """Tell whether the folder shows just this already, with that picture where one is due."""
         try:
             stamp = json.loads((self.path / STAMP).read_text(encoding="utf-8"))
-            files = [self.path / name for name in (*stamp["files"], PICTURE)]
+            files = [self.path / name for name in stamp["files"]]
+            files += [picture] if picture is not None else []
             return stamp["fingerprint"] == fingerprint and all(file.exists() for file in files)
         except (OSError, ValueError, KeyError, TypeError):
             return False
+
+    def remove(self, name: str) -> None:
+        """Remove a file that an older map left."""
+        with suppress(OSError):
+            (self.path / name).unlink()
 
     def claim(self) -> None:
         """Mark the folder, so that no index takes its pictures for images of the collection."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from vernis.domain.errors import UsageError
-from vernis.domain.types import IndexChanges
+from vernis.domain.types import UNREAD_FOLDER, IndexChanges
+from vernis.report.wording import counted
 from vernis.verbs.decide.decisions import by
 from vernis.verbs.declare import KEEP_CASE, WORKERS, BaseSettings, Home, Option, Screen, Verb
 from vernis.verbs.steps.indexing import FolderLabels, index_files, label_by_folders
@@ -91,8 +93,26 @@ def work(session: Session, settings: Settings, *, by_folders: bool = True) -> Re
         unreadable=changes.unreadable,
         other_files=sum(found.other_files.values()),
         labelled_by_folder=labelled.images,
-        notes=labelled.notes,
+        notes=(*labelled.notes, *_say_unread(session)),
     )
+
+
+def _say_unread(session: Session) -> list[str]:
+    """Return what was passed over that a person can have read: folders, and formats of extras."""
+    unread = session.images("unreadable")
+    folders = [image for image in unread if image.reason.startswith(UNREAD_FOLDER)]
+    notes = []
+    if folders:
+        named = ", ".join(folder.uri for folder in folders[:3])
+        more = f" and {len(folders) - 3:,} more" if len(folders) > 3 else ""
+        why = folders[0].reason.removeprefix(UNREAD_FOLDER).strip()
+        notes.append(
+            f"{counted(len(folders), 'folder')} cannot be read {why}: {named}{more}; "
+            "give yourself the right to read, then run again"
+        )
+    extras = Counter(image.reason for image in unread if "pip install" in image.reason)
+    notes += [f"{counted(n, 'picture')} unread: {reason}" for reason, n in extras.items()]
+    return notes
 
 
 def _say_changes(changes: IndexChanges) -> str:
