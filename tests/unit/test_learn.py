@@ -141,7 +141,7 @@ def test_images_without_vector_are_left_out(catalog):
     catalog.images.apply_index([more], complete=False)
     summary = learn(catalog, "kind", **FAST)
     assert summary.images == 120
-    assert any("1 image has no vector and was left out" in note for note in summary.notes)
+    assert any("1 image was not embedded and is left out" in note for note in summary.notes)
 
 
 def test_precision_floor_holds_out_of_bag(catalog):
