@@ -20,6 +20,7 @@ from vernis.domain.errors import UsageError
 from vernis.domain.ports import Catalog
 from vernis.domain.types import FoundFile, Statement, Taxonomy, TaxonomyKind
 from vernis.report.wording import counted
+from vernis.verbs.decide.decisions import by
 from vernis.verbs.steps.name_notes import describe_names
 from vernis.verbs.steps.table_settings import TableSettings
 
@@ -143,9 +144,14 @@ def import_labels(session: Session, read: ReadTable, settings: TableSettings) ->
     known = session.table("present", "unreadable")
     ids = dict(zip(known.uris, known.ids.tolist(), strict=True))
     with catalog.transaction():
-        _store_attributes(catalog, read.reading.attributes, ids)
-        for name, labels in read.labels.items():
-            _record(session, read.table.source, name, labels, ids, closed=name in settings.closed)
+        # The labels are said by the file, the batch is the person's.
+        batch = catalog.history.begin("import", source=by(), note=read.table.source)
+        with catalog.history.joined(batch):
+            _store_attributes(catalog, read.reading.attributes, ids)
+            for name, labels in read.labels.items():
+                closed = name in settings.closed
+                _record(session, read.table.source, name, labels, ids, closed=closed)
+        catalog.history.close(batch)
 
 
 def finder_of(session: Session, folder: str) -> ImageFinder:
