@@ -96,5 +96,5 @@ def workplace(finished: Shell, tmp_path: Path) -> Shell:
     shutil.copytree(finished.cwd, cwd)
     shell = Shell(cwd)
     # The root is stored as an absolute path: make it the copy's.
-    shell("index", "pictures")
+    shell("index", "pictures", "--collection", "pictures.vernis")
     return shell
