@@ -13,35 +13,52 @@ from typing import Literal
 FolderKind = Literal["class", "number", "date", "batch", "camera", "storage"]
 """``class`` and ``number`` may be classes; ``storage``: copies, backups and catch-alls."""
 
-_MONTHS = frozenset(
-    "january february march april may june july august september october november december "
-    "jan feb mar apr jun jul aug sep sept oct nov dec "
-    "januar jänner februar märz mai juni juli oktober dezember mrz okt dez "
-    "janvier février mars avril juin juillet août septembre octobre novembre décembre "
-    "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre "
-    "gennaio febbraio aprile maggio giugno luglio settembre ottobre dicembre".split()
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_MONTHS = _words(
+    """
+    january february march april may june july august september october november december jan
+    feb mar apr jun jul aug sep sept oct nov dec januar jänner februar märz mai juni juli
+    oktober dezember mrz okt dez janvier février mars avril juin juillet août septembre
+    octobre novembre décembre enero febrero marzo abril mayo junio julio agosto septiembre
+    octubre noviembre diciembre gennaio febbraio aprile maggio giugno luglio settembre ottobre
+    dicembre
+    """
 )
-_SEASONS = frozenset("spring summer autumn fall winter frühling sommer herbst easter xmas".split())
-_BATCHES = frozenset(
-    "batch batches charge lot scan scans img imgs image images pic pics pict picture pictures photo "
-    "photos foto fotos bild bilder dsc dscn dscf dscs imag mvi vid pxl gopr frame frames "
-    "folder ordner dir directory part parts teil roll film reel disc disk cd dvd card karte usb "
-    "upload uploads download downloads import imports export exports delivery lieferung shoot "
-    "shooting session day tag week woche kw month monat quarter q semester "
-    "album serie series set page seite chunk shard file files run job order auftrag version rev "
-    "take tape volume vol event tour trip".split()
+_SEASONS = _words(
+    """
+    spring summer autumn fall winter frühling sommer herbst easter xmas
+    """
 )
-_STORAGE = frozenset(
-    "backup backups bak sicherung old alt misc miscellaneous various diverse diverses divers "
-    "sonstiges verschiedenes untitled unnamed unbenannt unsorted unsortiert sort todo temp tmp "
-    "temporary stock archive archives archiv inbox incoming outbox original originals originale "
-    "edited bearbeitet export exports import imports upload uploads download downloads desktop "
-    "documents dump final finals thumbs thumbnails trash recycled papierkorb junk dropbox "
-    "whatsapp dcim".split()
+_BATCHES = _words(
+    """
+    batch batches charge lot scan scans img imgs image images pic pics pict picture pictures
+    photo photos foto fotos bild bilder dsc dscn dscf dscs imag mvi vid pxl gopr frame frames
+    folder ordner dir directory part parts teil roll film reel disc disk cd dvd card karte usb
+    upload uploads download downloads import imports export exports delivery lieferung shoot
+    shooting session day tag week woche kw month monat quarter q semester album serie series
+    set page seite chunk shard file files run job order auftrag version rev take tape volume
+    vol event tour trip
+    """
 )
-_FILLERS = frozenset(
-    "of the my from and to new neu neuer folder ordner dir stuff things files file images image "
-    "photos photo pictures pics bilder fotos roll camera media all backup v copy kopie".split()
+_STORAGE = _words(
+    """
+    backup backups bak sicherung old alt misc miscellaneous various diverse diverses divers
+    sonstiges verschiedenes untitled unnamed unbenannt unsorted unsortiert sort todo temp tmp
+    temporary stock archive archives archiv inbox incoming outbox original originals originale
+    edited bearbeitet export exports import imports upload uploads download downloads desktop
+    documents dump final finals thumbs thumbnails trash recycled papierkorb junk dropbox
+    whatsapp dcim
+    """
+)
+_FILLERS = _words(
+    """
+    of the my from and to new neu neuer folder ordner dir stuff things files file images image
+    photos photo pictures pics bilder fotos roll camera media all backup v copy kopie
+    """
 )
 _COPY = re.compile(
     r"(copy|kopie|backup|sicherung|copie|copia) (of|von|de|di) .+"

@@ -13,7 +13,12 @@ from vernis.domain.types import UNREAD_FOLDER, IndexChanges
 from vernis.report.wording import counted
 from vernis.verbs.decide.decisions import by
 from vernis.verbs.declare import KEEP_CASE, WORKERS, BaseSettings, Home, Option, Screen, Verb
-from vernis.verbs.steps.indexing import FolderLabels, index_files, label_by_folders
+from vernis.verbs.steps.folder_classes import (
+    ClassesFrom,
+    FolderLabels,
+    label_by_folders,
+)
+from vernis.verbs.steps.indexing import index_files
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -28,6 +33,7 @@ class Settings(BaseSettings):
     ] = ()
     _: KW_ONLY
     workers: Annotated[int | None, WORKERS] = None
+    classes_from: ClassesFrom = None
     keep_case: Annotated[bool, KEEP_CASE] = False
 
 
@@ -44,7 +50,7 @@ class Result:
     unreadable: int
     other_files: Annotated[int, "files that are no images"]
     labelled_by_folder: Annotated[Mapping[str, int], "taxonomy of class folders → labelled images"]
-    notes: Annotated[tuple[str, ...], "what was done to the names of folders"] = ()
+    notes: Annotated[tuple[str, ...], "what was seen of the folders, and done to their names"] = ()
 
 
 def home(settings: Settings) -> Home:
@@ -63,6 +69,9 @@ def _folder(settings: Settings) -> Path | None:
 def work(session: Session, settings: Settings, *, by_folders: bool = True) -> Result:
     """Bring the list of images up to date; take classes from folders unless labels were imported.
 
+    Folders become a new taxonomy only where names and pictures speak for it, so that there are
+    vectors by then, or where ``classes_from`` says so; see ``folder_classes``.
+
     Raises
     ------
     UsageError
@@ -80,7 +89,9 @@ def work(session: Session, settings: Settings, *, by_folders: bool = True) -> Re
         labelled = FolderLabels()
         with history.joined(batch):
             if by_folders:
-                labelled = label_by_folders(session, keep_case=settings.keep_case)
+                labelled = label_by_folders(
+                    session, classes_from=settings.classes_from, keep_case=settings.keep_case
+                )
         changes = found.changes
         history.close(batch, f"{source.root}: {_say_changes(changes)}")
     return Result(

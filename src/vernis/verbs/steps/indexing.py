@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vernis.core.words.class_folders import folder_of, judge_folders
-from vernis.core.words.column_classes import settle_spellings
 from vernis.domain.errors import UsageError
 from vernis.domain.ports import Catalog, FileSource
 from vernis.domain.types import (
@@ -22,16 +21,11 @@ from vernis.domain.types import (
     FoundFile,
     ImageTable,
     IndexChanges,
-    Statement,
-    Taxonomy,
 )
-from vernis.verbs.steps.name_notes import describe_spellings
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
 
-FOLDERS = "folders"
-"""Origin of the taxonomies that folder names give."""
 _PIECE = 32_768  # files that are read before their outcome is written
 
 
@@ -139,69 +133,6 @@ def index_files(
                 catalog.images.set_other_files(other_files)
     counts = dict(sorted(splits.counts.items()))
     return IndexSummary(changes, len(listed) + len(lost), other_files, counts)
-
-
-@dataclass(frozen=True, slots=True)
-class FolderLabels:
-    """What was taken from class folders.
-
-    Attributes
-    ----------
-    images : mapping of str to int
-        Name of each taxonomy → number of labelled images; empty without class folders, and where
-        labels were imported from a file.
-    notes : tuple of str
-        What was done to the names of classes.
-    """
-
-    images: Mapping[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-
-def label_by_folders(session: Session, *, keep_case: bool = False) -> FolderLabels:
-    """Take the classes of images from the folders that they lie in, if they lie in class folders.
-
-    Labels that folders gave before and do not give now are withdrawn. When the images do not lie
-    in class folders (any more), nothing is changed.
-
-    Parameters
-    ----------
-    session : Session
-    keep_case : bool
-        Spellings that differ in case alone stay apart, however rare one is.
-
-    Returns
-    -------
-    FolderLabels
-    """
-    catalog = session.catalog
-    if any(taxonomy.origin not in ("", FOLDERS) for taxonomy in session.taxonomies()):
-        return FolderLabels()
-    images = catalog.images.table(("present", "unreadable"))
-    folders = Counter(map(folder_of, images.uris))
-    labelled: dict[str, int] = {}
-    notes: list[str] = []
-    with catalog.transaction():
-        for name, named in judge_folders(folders).taxonomies.items():
-            counts: Counter[str] = Counter()
-            for folder, written in named.items():
-                counts[written] += folders[folder]
-            spellings = settle_spellings(counts, keep_case=keep_case)
-            classes = {folder: spellings.of(written) for folder, written in named.items()}
-            notes += describe_spellings(name, spellings)
-            catalog.labels.define(
-                Taxonomy(name, "single", tuple(sorted(set(classes.values()))), origin=FOLDERS)
-            )
-            statements = (
-                Statement(image, classes[folder], "yes")
-                for image, folder in zip(
-                    images.ids.tolist(), map(folder_of, images.uris), strict=True
-                )
-                if folder in classes
-            )
-            catalog.labels.replace_source(name, statements, source="given", verb="index")
-            labelled[name] = sum(folders[folder] for folder in classes)
-    return FolderLabels(labelled, tuple(notes))
 
 
 def _are_unchanged(
