@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vernis.core.words.class_folders import read_class_folders
+from vernis.core.words.class_folders import read_class_folders, take_folders
 
 
 def images(*folders: str, count: int = 4) -> list[str]:
@@ -77,6 +77,14 @@ def test_a_level_left_out_in_one_split_makes_no_second_class():
         images("only"),
         images("2019", "2020", "2021-05-03"),
         images("100CANON", "101CANON"),
+        images("DCIM/100APPLE", "DCIM/101APPLE"),
+        images("batch 1", "batch 2", "scan 12", "DSC_001", "IMG_2019"),
+        images("January", "February", "March"),
+        images("2019/05", "2019/06", "2020/05"),
+        images("2019/Rome", "2019/Anna", "2020/Birthday", "2020/Office"),
+        images("2019-05-12 Rome", "2019-06-01 Paris"),
+        images("2019", "2020", "New Folder (2)", "backup", "Stock"),
+        images("train/2019", "train/2020", "test/2019"),
         images(*(f"shoot {i}" for i in range(20)), count=1),
         images("a", "a/b", "c", "c/d"),
         images("a", "b") + images("", count=20),
@@ -108,3 +116,55 @@ def test_folders_are_named_as_people_read_them():
     found = read_class_folders(f"{name}/{k}.jpg" for name in names for k in range(3))
     classes = set(found.taxonomies["class"].values())
     assert classes == {"Caf\xe9", "tea", "007", "7", "1.0", "1", "U+200B"}
+
+
+@pytest.mark.parametrize(
+    ("folders", "expected"),
+    [
+        (("cat", "dog", "misc"), {"cat", "dog"}),
+        (("cat", "dog", "backup/cat"), {"cat", "dog"}),
+        (("2019/cat", "2019/dog", "2020/cat", "2020/dog"), {"cat", "dog"}),
+        (("mars", "twix", "bounty"), {"mars", "twix", "bounty"}),
+        (("1950", "2010", "7", "08", "1e3"), {"1950", "2010", "7", "08", "1e3"}),
+    ],
+)
+def test_folders_that_keep_order_are_looked_through(folders, expected):
+    assert classes(images(*folders)) == {"class": expected}
+
+
+def test_images_in_folders_that_keep_order_have_no_class():
+    found = read_class_folders(images("cat", "dog", "misc"))
+    assert not any(uri.startswith("misc") for uri in found.taxonomies["class"])
+    assert found.order == {"storage": ("misc",)}
+
+
+def test_classes_need_half_of_the_images():
+    order = images("2019", "2020", "backup", count=9)
+    assert classes(order + images("cat", "dog", count=13)) == {}
+    assert classes(order + images("cat", "dog", count=14)) == {"class": {"cat", "dog"}}
+
+
+def test_an_archive_tells_what_its_folders_are():
+    found = read_class_folders(images("2019", "2019", "2020/Rome", "scan 3", "old", "100CANON"))
+    assert set(found.order) == {"date", "batch", "storage", "camera"}
+    assert found.order["date"] == ("2019", "2020")
+    assert found.taxonomies == {}
+
+
+def test_numbers_are_marked():
+    assert read_class_folders(images("7", "08", "19")).numbered == {"class"}
+    assert read_class_folders(images("7up", "cola", "19")).numbered == frozenset()
+
+
+def test_a_person_takes_folders_whatever_they_are_named():
+    counts = {"2019": 4, "2020/Rome": 4, "": 1, "2020/Anna": 1}
+    assert take_folders(counts).taxonomies == {
+        "class_level_1": {"2019": "2019", "2020/Rome": "2020", "2020/Anna": "2020"},
+        "class": {"2019": "2019", "2020/Rome": "Rome", "2020/Anna": "Anna"},
+    }
+    assert take_folders(counts, 2).taxonomies == {
+        "class": {"2020/Rome": "Rome", "2020/Anna": "Anna"}
+    }
+    assert take_folders(counts, 3).taxonomies == {}
+    every_level = take_folders({"a": 3, "a/b": 3, "c": 3})
+    assert every_level.taxonomies == {"class": {"a": "a", "a/b": "b", "c": "c"}}

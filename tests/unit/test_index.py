@@ -15,7 +15,8 @@ from vernis.adapters.files import FileListSource, FolderSource
 from vernis.domain.types import FileTable, FoundFile, Statement, Taxonomy
 from vernis.session.session import Session
 from vernis.verbs.steps import indexing as workflow
-from vernis.verbs.steps.indexing import index_files, label_by_folders
+from vernis.verbs.steps.folder_classes import label_by_folders
+from vernis.verbs.steps.indexing import index_files
 
 
 @pytest.fixture
@@ -157,7 +158,7 @@ def test_splits_come_from_folders_and_outlive_a_move(catalog, tmp_path):
 
 def test_classes_come_from_folders_and_follow_a_move(catalog, root):
     index(catalog, root)
-    assert label_by_folders(Session(catalog)).images == {"class": 4}
+    assert label_by_folders(Session(catalog), classes_from="folders").images == {"class": 4}
     assert catalog.labels.taxonomy("class").classes == ("cat", "dog")
     (root / "cat/a.jpg").rename(root / "dog/a.jpg")
     index(catalog, root)
@@ -176,7 +177,7 @@ def test_rare_spellings_of_folders_are_taken_as_the_common_one(catalog, tmp_path
     if len(list(tmp_path.iterdir())) < len(folders):
         pytest.skip("the disk does not tell these names apart")
     index(catalog, tmp_path)
-    found = label_by_folders(Session(catalog))
+    found = label_by_folders(Session(catalog), classes_from="folders")
     assert catalog.labels.taxonomy("class").classes == ("Caf\xe9", "Drawing", "drawing", "photo")
     assert any("on 2 images: PHOTO > photo; --keep-case" in note for note in found.notes)
     assert any("Drawing (4) / drawing (3) (case)" in note for note in found.notes)
@@ -198,7 +199,7 @@ def test_another_unicode_form_of_a_name_is_a_move(catalog, tmp_path):
 
 def test_folder_labels_leave_what_people_said(catalog, root):
     index(catalog, root)
-    label_by_folders(Session(catalog))
+    label_by_folders(Session(catalog), classes_from="folders")
     image = ids(catalog)["cat/a.jpg"]
     catalog.labels.record(
         "class", [Statement(image, "dog", "yes")], source="human:ada", verb="accept"

@@ -259,6 +259,18 @@ class Session(Closing):
         """Return the taxonomies."""
         return self._read("taxonomies", ("labels",), self.catalog.labels.taxonomies)
 
+    def worked_on(self, named: Sequence[str] = ()) -> Sequence[Taxonomy]:
+        """Return the taxonomies that a step works on: the named ones, else all not ignored.
+
+        Raises
+        ------
+        NotFound
+            There is no taxonomy of a name.
+        """
+        if named:
+            return [self.catalog.labels.taxonomy(name) for name in dict.fromkeys(named)]
+        return [taxonomy for taxonomy in self.taxonomies() if not taxonomy.ignored]
+
     def matrix(self, taxonomy: str) -> LabelMatrix:
         """Return the effective labels of the present images; raises NotFound."""
         return self._read(

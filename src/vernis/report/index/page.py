@@ -168,7 +168,20 @@ def _found(data: ReportData) -> list[tuple[str, str]]:
         (broken, counted(broken, "file cannot be read", "files cannot be read"), ""),
         (more, counted(more, "missing label"), " can be filled in"),
     )
-    return [(number, rest) for value, number, rest in found if value]
+    return [(number, rest) for value, number, rest in found if value] + _perhaps_wrong(data)
+
+
+def _perhaps_wrong(data: ReportData) -> list[tuple[str, str]]:
+    """Return what is said of the labels of which perhaps none is wrong."""
+    flagged = [issues for issues in data.label_issues if issues.n_flagged]
+    doubtful = [i for i in flagged if i.wrong is not None and may_be_none(i.wrong)]
+    if not doubtful:
+        return []
+    names = ", ".join(issues.taxonomy for issues in doubtful)
+    whose = f" of {names}" if len(doubtful) < len(flagged) else ""
+    n = sum(issues.n_flagged for issues in doubtful)
+    which = f"{count(n)} most suspicious" if n > 1 else "most suspicious one"
+    return [(f"probably no label{whose}", f" is wrong (look at the {which})")]
 
 
 def _tiles(data: ReportData) -> list[tuple[str, str, str, str]]:
@@ -181,7 +194,7 @@ def _tiles(data: ReportData) -> list[tuple[str, str, str, str]]:
         if len(known) == 1:
             note = f"about {count(known[0].value)} are wrong"
         if known and all(map(may_be_none, known)):
-            note = "perhaps none is wrong"
+            note = "suspicious; probably none is wrong"
         tiles.append(("Label issues", count(_flagged(data)), note, "label-issues"))
     if data.duplicates:
         note = counted(data.n_extra_copies, "extra copy", "extra copies")

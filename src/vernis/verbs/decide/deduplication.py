@@ -268,7 +268,7 @@ def _labels_of(session: Session, members: set[int]) -> dict[str, dict[int, froze
     labels: dict[str, dict[int, frozenset[str]]] = {}
     if not members:
         return labels
-    for taxonomy in session.taxonomies():
+    for taxonomy in session.worked_on():
         matrix = session.matrix(taxonomy.name)
         classes = matrix.taxonomy.classes
         rows = np.flatnonzero(np.isin(matrix.image_ids, list(members)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -31,6 +31,10 @@ class Settings(BaseSettings):
     """Where the report is written, and how much it shows."""
 
     _: KW_ONLY
+    taxonomy: Annotated[
+        Sequence[str],
+        Option("show this taxonomy (repeatable; default: every one that is not ignored)"),
+    ] = ()
     out: Annotated[Path | str, Option("folder of the report")] = DEFAULT_FOLDER
     workers: Annotated[int | None, WORKERS] = None
     max_items: Annotated[
@@ -89,6 +93,7 @@ def work(session: Session, settings: Settings, *, created: datetime | None = Non
     moment = created or datetime.now().astimezone()
     data, shown = collect_report(
         session,
+        taxonomies=settings.taxonomy,
         max_items=settings.max_items,
         max_suggestions=settings.max_suggestions,
         created=f"{moment.day} {moment:%B %Y, %H:%M}",

@@ -10,6 +10,8 @@ from vernis.domain.types import DuplicateGroup
 from vernis.report.model import Action, Fill, LabelIssues
 from vernis.report.wording import counted, may_be_none, percent, wrong_labels
 
+_READING = ("Read", "label issue")
+
 
 def suggest_actions(
     groups: Sequence[DuplicateGroup],
@@ -73,9 +75,10 @@ def _about_labels(issues: LabelIssues) -> Action:
     why = "Mark them in this page and copy the commands, or list them here."
     if issues.wrong is not None and math.isfinite(issues.wrong.value):
         why = f"{wrong_labels(issues.wrong)}. {why}"
-    which = counted(limit, "label issue") if limit > 1 else "label issue"
+    doing, noun = ("Look at", "most suspicious label") if _perhaps_none(issues) else _READING
+    which = counted(limit, noun) if limit > 1 else noun
     return Action(
-        f"Read the {which} of {issues.taxonomy}",
+        f"{doing} the {which} of {issues.taxonomy}",
         why,
         f"vernis issues {name} --limit {limit}",
         "label-issues",

@@ -56,7 +56,13 @@ class _Known:
 
 
 def collect_report(
-    session: Session, *, max_items: int, max_suggestions: int, created: str, version: str
+    session: Session,
+    *,
+    taxonomies: Sequence[str] = (),
+    max_items: int,
+    max_suggestions: int,
+    created: str,
+    version: str,
 ) -> tuple[ReportData, list[ImageRecord]]:
     """Read everything that the report shows.
 
@@ -64,6 +70,8 @@ def collect_report(
     ----------
     session : Session
         Its catalog is only read.
+    taxonomies : sequence of str
+        Those that are shown; none: all that are not ignored.
     max_items, max_suggestions : int
         Most rows of each list; of the fill suggestions of a taxonomy.
     created, version : str
@@ -78,7 +86,7 @@ def collect_report(
     """
     present = session.images()
     unreadable = session.images("unreadable")
-    matrices = [session.matrix(taxonomy.name) for taxonomy in session.taxonomies()]
+    matrices = [session.matrix(taxonomy.name) for taxonomy in session.worked_on(taxonomies)]
     known = _Known({image.id: image for image in present}, _labels_of(matrices), max_items)
     audits = tuple(audit_taxonomy(matrix, known.images) for matrix in matrices)
     issues = _some(_label_issues(session, matrix, known) for matrix in matrices)

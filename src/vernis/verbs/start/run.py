@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from vernis.core.explore.file_kinds import say_file_kinds
 from vernis.domain.errors import NothingToLearn, UsageError
+from vernis.domain.types import Estimate
+from vernis.report.wording import may_be_none
 from vernis.verbs.decide.deduplication import find_duplicates
 from vernis.verbs.decide.filling import fill_taxonomy
 from vernis.verbs.decide.keepers import PREFER, prefer_folders
@@ -18,6 +21,7 @@ from vernis.verbs.networks import embed
 from vernis.verbs.networks.backbone_options import Arithmetic
 from vernis.verbs.start import report
 from vernis.verbs.steps import import_, index, learn
+from vernis.verbs.steps.folder_classes import ClassesFrom, label_by_folders
 from vernis.verbs.steps.label_import import finder_of
 from vernis.verbs.steps.quality import count_open_quality, judge_quality
 from vernis.verbs.steps.table_settings import TableSettings
@@ -36,13 +40,14 @@ class Settings(TableSettings):
         Path | str | None,
         Option(
             "a table (CSV, TSV, Excel, OpenDocument, Parquet): a column that names the images, one "
-            "column a taxonomy (default: the names of class folders)"
+            "column a taxonomy (default: the names of folders, where they are classes)"
         ),
     ] = None
     arithmetic: Annotated[Arithmetic | None, Option("of the shipped network")] = None
     fill_precision: Annotated[float, share("precision that suggested labels promise")] = 0.95
     workers: Annotated[int | None, WORKERS] = None
     seed: Annotated[int, SEED] = 0
+    classes_from: ClassesFrom = None
     prefer: Annotated[Sequence[Path | str], PREFER] = ()
     report: Annotated[Path | str, Option("folder of the report")] = report.DEFAULT_FOLDER
 
@@ -51,7 +56,10 @@ class Settings(TableSettings):
 class TaxonomyFindings:
     """What was found in the labels of a taxonomy."""
 
-    wrong_labels: Annotated[int | None, "labels that are probably wrong; null: not judged"]
+    wrong_labels: Annotated[int | None, "label issues worth reading; null: not judged"]
+    estimate: Annotated[
+        Estimate | None, "images with a wrong label; low below 0.5: probably there is none"
+    ]
     labels_to_fill: Annotated[int | None, "missing labels suggested; null: not learned"]
 
 
@@ -82,8 +90,8 @@ def home(settings: Settings) -> Home:
     path = Path(settings.path)
     if not path.is_dir():
         raise UsageError(f"{path}: no such folder; vernis run takes a folder of images")
-    if settings.labels is None and (settings.taxonomy or settings.closed):
-        raise UsageError("--taxonomy and --closed are about the columns of --labels FILE")
+    if settings.labels is None and settings.closed:
+        raise UsageError("--closed is about the columns of --labels FILE")
     if settings.labels is not None and not Path(settings.labels).is_file():
         raise UsageError(
             f"{settings.labels}: no such file; --labels takes a table such as a CSV file"
@@ -106,7 +114,7 @@ def work(session: Session, settings: Settings) -> Result:
         listed = index.work(
             session,
             index.Settings((path,), workers=settings.workers, keep_case=settings.keep_case),
-            by_folders=sheets is None,
+            by_folders=False,
         )
         notes = list(listed.notes)
         if listed.other_files:
@@ -114,19 +122,28 @@ def work(session: Session, settings: Settings) -> Result:
             notes.append(f"left out, since they are no pictures: {others}")
         if sheets is not None:
             notes += import_.import_table(session, sheets, settings).notes
-        if not session.taxonomies():
-            notes.append(_say_no_labels(session, path, settings.labels))
+        _require_taxonomies(session, settings)
         embed.work(
             session, embed.Settings(arithmetic=settings.arithmetic, workers=settings.workers)
         )
         judge_quality(session)
+        notes += label_by_folders(
+            session, classes_from=settings.classes_from, keep_case=settings.keep_case
+        ).notes
+        if not session.taxonomies():
+            notes.append(_say_no_labels(session, path, settings.labels))
         found = find_duplicates(session)
         prefer_folders(session, settings.prefer)
         findings = {
             taxonomy.name: _work_on_labels(session, taxonomy.name, settings, notes)
-            for taxonomy in session.taxonomies()
+            for taxonomy in session.worked_on(settings.taxonomy or ())
         }
-        page = report.work(session, report.Settings(out=settings.report, workers=settings.workers))
+        page = report.work(
+            session,
+            report.Settings(
+                taxonomy=settings.taxonomy or (), out=settings.report, workers=settings.workers
+            ),
+        )
         notes += page.notes
     issues, images = count_open_quality(session)
     return Result(
@@ -143,6 +160,18 @@ def work(session: Session, settings: Settings) -> Result:
     )
 
 
+def _require_taxonomies(session: Session, settings: Settings) -> None:
+    """Refuse a name that no taxonomy has, before hours of work; folders may still give ``class``.
+
+    Raises
+    ------
+    NotFound
+    """
+    for name in settings.taxonomy or ():
+        if not name.startswith("class"):
+            session.worked_on((name,))
+
+
 def _say_no_labels(session: Session, path: Path, labels: Path | str | None) -> str:
     """Return what is missing, and the command that mends it where a file of labels lies there."""
     if labels is not None:
@@ -157,8 +186,8 @@ def _say_no_labels(session: Session, path: Path, labels: Path | str | None) -> s
             f"wrong and missing labels: vernis run {path} --labels {tables[0]}"
         )
     return (
-        "no labels: the images do not lie in class folders; give --labels FILE to find "
-        "wrong and missing labels"
+        "no labels to judge; to find wrong and missing ones, give a table of them "
+        "(--labels FILE), or lay the images in class folders"
     )
 
 
@@ -170,10 +199,11 @@ def _work_on_labels(
         notes += learn.work(session, learn.Settings(name, seed=settings.seed)).notes
     except NothingToLearn as error:
         notes.append(str(error))
-        return TaxonomyFindings(None, None)
-    wrong = to_fill = None
+        return TaxonomyFindings(None, None, None)
+    wrong = estimate = to_fill = None
     try:
-        wrong = judge_labels(session, name, JudgementSettings(seed=settings.seed)).flagged
+        judged = judge_labels(session, name, JudgementSettings(seed=settings.seed))
+        wrong, estimate = judged.flagged, judged.wrong
     except NothingToLearn as error:
         notes.append(str(error))
     try:
@@ -183,19 +213,29 @@ def _work_on_labels(
             notes += [f"{name}: {note}" for note in filled.notes[:1]]  # why there are none
     except NothingToLearn as error:
         notes.append(str(error))
-    return TaxonomyFindings(wrong, to_fill)
+    return TaxonomyFindings(wrong, estimate, to_fill)
 
 
 def _next(findings: Mapping[str, TaxonomyFindings], groups: int) -> str:
-    for name, found in findings.items():
-        if found.wrong_labels:
-            return f"vernis issues {name}"
+    suspicious = [name for name, found in findings.items() if found.wrong_labels]
+    for name in sorted(suspicious, key=lambda name: _may_be_none(findings[name])):
+        return f"vernis issues {shlex.quote(name)}"
     return "vernis duplicates" if groups else "vernis status"
+
+
+def _may_be_none(found: TaxonomyFindings) -> bool:
+    return found.estimate is not None and may_be_none(found.estimate)
+
+
+def _say_wrong(found: TaxonomyFindings) -> str | int | None:
+    if found.wrong_labels and _may_be_none(found):
+        return f"probably none; look at the {found.wrong_labels:,} most suspicious"
+    return found.wrong_labels
 
 
 def show(result: Result, settings: BaseSettings, screen: Screen) -> None:
     """Show what was found and what to do next."""
-    facts: dict[str, int] = {
+    facts: dict[str, Any] = {
         "images": result.images,
         "other files": result.other_files,
         "unreadable": result.unreadable,
@@ -205,7 +245,7 @@ def show(result: Result, settings: BaseSettings, screen: Screen) -> None:
     }
     for name, found in result.taxonomies.items():
         if found.wrong_labels is not None:
-            facts[f"{name}: probably wrong labels"] = found.wrong_labels
+            facts[f"{name}: probably wrong labels"] = _say_wrong(found)
         if found.labels_to_fill is not None:
             facts[f"{name}: labels to fill"] = found.labels_to_fill
     screen.line()

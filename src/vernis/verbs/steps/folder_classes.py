@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
@@ -340,7 +342,9 @@ def group_bursts(X: NDArray[np.float32], copies: NDArray[np.int64]) -> NDArray[n
 
 
 def _overrule(session: Session) -> str:
-    return f"vernis index --classes-from folders{session.option()}"
+    root, here = session.root(), Path.cwd()
+    shown = root.relative_to(here) if root.is_relative_to(here) else root
+    return f"vernis run {shlex.quote(str(shown))} --classes-from folders{session.option()}"
 
 
 def _some(names: Sequence[str]) -> str:

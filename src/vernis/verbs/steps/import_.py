@@ -96,10 +96,11 @@ def import_table(session: Session, sheets: Sequence[Sheet], settings: TableSetti
     with session.lock("import"):
         read = read_table(session, sheets, settings)
         listed = session.write_import_notes(read.table.source, read.left_out)
-        if read.is_usable:
-            import_labels(session, read, settings)
+        retired = import_labels(session, read, settings) if read.is_usable else ()
     said = note_left_out(read.table.source, read.left_out, str(listed or ""))
-    return _result(read, [*said, *read.notes], None if listed is None else str(listed), done=True)
+    return _result(
+        read, [*said, *read.notes, *retired], None if listed is None else str(listed), done=True
+    )
 
 
 def _result(

@@ -21,6 +21,7 @@ from vernis.domain.ports import Catalog
 from vernis.domain.types import FoundFile, Statement, Taxonomy, TaxonomyKind
 from vernis.report.wording import counted
 from vernis.verbs.decide.decisions import by
+from vernis.verbs.steps.folder_classes import retire_folder_classes
 from vernis.verbs.steps.name_notes import describe_names
 from vernis.verbs.steps.table_settings import TableSettings
 
@@ -134,24 +135,29 @@ def read_table(session: Session, sheets: Sequence[Sheet], settings: TableSetting
     return ReadTable(table, reading, labels, tuple(notes))
 
 
-def import_labels(session: Session, read: ReadTable, settings: TableSettings) -> None:
+def import_labels(session: Session, read: ReadTable, settings: TableSettings) -> tuple[str, ...]:
     """Record the labels of a table as given ones, one batch a taxonomy.
 
     A row decides about its image: labels that were given before and are not in the row any more
-    are withdrawn. Images without a row keep their labels. Blank cells mean unknown.
+    are withdrawn. Images without a row keep their labels. Blank cells mean unknown. Classes that
+    folders gave are no taxonomy any more; returns what is said of that.
     """
     catalog = session.catalog
     known = session.table("present", "unreadable")
     ids = dict(zip(known.uris, known.ids.tolist(), strict=True))
+    notes: tuple[str, ...] = ()
     with catalog.transaction():
         # The labels are said by the file, the batch is the person's.
         batch = catalog.history.begin("import", source=by(), note=read.table.source)
         with catalog.history.joined(batch):
+            if read.labels:
+                notes = retire_folder_classes(session, verb="import", note=read.table.source)
             _store_attributes(catalog, read.reading.attributes, ids)
             for name, labels in read.labels.items():
                 closed = name in settings.closed
                 _record(session, read.table.source, name, labels, ids, closed=closed)
         catalog.history.close(batch)
+    return notes
 
 
 def finder_of(session: Session, folder: str) -> ImageFinder:
