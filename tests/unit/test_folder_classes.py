@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 
 from vernis.adapters.catalog.catalog import SqliteCatalog
-from vernis.core.words.label_columns import LabelTable
 from vernis.domain.errors import InvalidValue, UsageError
 from vernis.domain.types import FoundFile, Space, Statement, Taxonomy
 from vernis.session.session import Session
+from vernis.verbs.steps import import_
 from vernis.verbs.steps.folder_classes import group_bursts, label_by_folders
-from vernis.verbs.steps.label_import import import_labels
 
 SPACE = Space("toy", 16, "float32")
 N = 120
@@ -164,23 +163,20 @@ def test_a_level_that_is_not_there_is_refused(make):
         label_by_folders(make(ANIMALS), classes_from="4")
 
 
-def table_of(session: Session, column: str) -> LabelTable:
-    uris = session.table().uris
-    return LabelTable(
-        source="labels.csv",
-        folder="/pictures",
-        images=tuple(uris),
-        columns={column: tuple(uri.partition("/")[0].upper() for uri in uris)},
-        rows=tuple(range(2, len(uris) + 2)),
-    )
+def import_column(session: Session, folder: Path, column: str) -> import_.Result:
+    """Import a table in which every image has the name of its folder in capitals."""
+    rows = [f"{uri},{uri.partition('/')[0].upper()}" for uri in session.table().uris]
+    path = folder / "labels.csv"
+    path.write_text("\n".join([f"image,{column}", *rows]), encoding="utf-8")
+    return import_.work(session, import_.Settings(path))
 
 
 @pytest.mark.parametrize("column", ["brand", "class"])
-def test_an_import_retires_the_classes_of_folders_until_it_is_undone(make, column):
+def test_an_import_retires_the_classes_of_folders_until_it_is_undone(make, tmp_path, column):
     session = make(ANIMALS)
     label_by_folders(session, classes_from="folders")
     before = session.matrix("class").values.copy()
-    found = import_labels(session, table_of(session, column))
+    found = import_column(session, tmp_path, column)
     assert any("names of folders are no classes any more" in note for note in found.notes)
     assert names(session) == [column]
     assert session.catalog.labels.taxonomy(column).classes == ("CAT", "DOG", "FISH")
@@ -191,13 +187,13 @@ def test_an_import_retires_the_classes_of_folders_until_it_is_undone(make, colum
     assert np.array_equal(session.matrix("class").values, before)
 
 
-def test_an_import_keeps_what_a_person_decided(make):
+def test_an_import_keeps_what_a_person_decided(make, tmp_path):
     session = make(ANIMALS)
     label_by_folders(session, classes_from="folders")
     image = int(session.table().ids[0])
     said = [Statement(image, "dog", "yes")]
     session.catalog.labels.record("class", said, source="human:ada", verb="accept")
-    found = import_labels(session, table_of(session, "brand"))
+    found = import_column(session, tmp_path, "brand")
     assert any("class: kept" in note and "1 image carries" in note for note in found.notes)
     assert names(session) == ["brand", "class"]
 

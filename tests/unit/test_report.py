@@ -327,6 +327,8 @@ def test_a_headline_does_not_stand_on_what_may_be_none(data):
     page = parse(render(replace(data, label_issues=(doubtful,))))
     assert not [text for text in page.texts["strong"] if "wrong" in text and "label look" in text]
     assert "perhaps none is wrong" in page.texts["span"]
+    assert "probably no label" in page.texts["strong"]
+    assert any("look at the" in text and "most suspicious" in text for text in page.texts["p"])
 
 
 def test_the_report_ends_with_what_became_of_the_labels(content):

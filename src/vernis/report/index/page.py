@@ -194,7 +194,7 @@ def _tiles(data: ReportData) -> list[tuple[str, str, str, str]]:
         if len(known) == 1:
             note = f"about {count(known[0].value)} are wrong"
         if known and all(map(may_be_none, known)):
-            note = "suspicious; probably none is wrong"
+            note = "perhaps none is wrong"
         tiles.append(("Label issues", count(_flagged(data)), note, "label-issues"))
     if data.duplicates:
         note = counted(data.n_extra_copies, "extra copy", "extra copies")
