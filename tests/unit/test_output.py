@@ -1,8 +1,10 @@
 """Tables on the terminal."""
 
+import io
+
 import pytest
 
-from vernis.cli.output import print_table
+from vernis.cli.output import Terminal, print_table
 
 
 @pytest.mark.parametrize("n_measures", [3, 7])
@@ -27,3 +29,25 @@ def test_a_title_that_is_longer_than_its_table_stays_on_one_line(capsys):
         [{"class": "fish", "count": 3}], ["class", "count"], title="labels: 637 labelled images"
     )
     assert "labels: 637 labelled images" in capsys.readouterr().out.splitlines()
+
+
+class Typed(io.StringIO):
+    """Standard input at which somebody sits."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"), [("y\n", True), ("Yes\n", True), ("n\n", False), ("\n", False), ("", False)]
+)
+def test_only_a_clear_yes_is_one(monkeypatch, capsys, text, answer):
+    monkeypatch.setattr("sys.stdin", Typed(text))
+    assert Terminal().ask("Go on?") is answer
+    assert capsys.readouterr().err == "Go on? [y/N] "
+
+
+def test_nobody_is_asked_where_there_is_no_terminal(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    assert Terminal().ask("Go on?") is None
+    assert capsys.readouterr().err == ""

@@ -100,14 +100,13 @@ def run_verb(entry: Entry, verb: Verb[Any, Any], settings: Any, common: dict[str
     if not as_json:
         settings = verb.for_people(_for_a_table(verb, settings))
     home, screen = verb.home(settings), Terminal()
-    with (
-        _opened(home, common.get("collection"), screen) as session,
-        choose_progress(bool(common.get("quiet"))) as progress,
-    ):
-        session.progress = progress
+    with _opened(home, common.get("collection"), screen) as session:
         if not as_json:
+            # Before the progress begins, which would draw over the question.
             settings = verb.ask(session, settings, screen)
-        result = verb.work(session, settings)
+        with choose_progress(bool(common.get("quiet"))) as progress:
+            session.progress = progress
+            result = verb.work(session, settings)
     if as_json:
         print_json(verb.document(result))
     else:

@@ -47,9 +47,9 @@ class WordIndex(Protocol):
 def words_fingerprint(session: Session) -> str:
     """Return what changes whenever the words of the present images may have changed."""
     images = [(image.id, image.uri, image.content_hash) for image in session.images()]
-    # Every change of a label is a batch, an undo is one too.
+    # Every change of a label is in a batch, an undo is one too; the latest one may still grow.
     latest = session.catalog.history.batches(1)
-    return fingerprint(images, latest[0]["id"] if latest else 0)
+    return fingerprint(images, (latest[0]["id"], latest[0]["events"]) if latest else 0)
 
 
 def find_words(index: WordIndex, text: str, allowed: set[int] | None, count: int) -> FoundWords:
