@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 import zipfile
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -21,10 +23,10 @@ from vernis.adapters.interchange.formats.interface import Pictures, ReadSettings
 from vernis.adapters.interchange.formats.registry import recognise
 from vernis.adapters.interchange.formats.tables import LONG, Table
 from vernis.adapters.interchange.formats.xlsx import MOST_LETTERS, read_xlsx, write_xlsx
-from vernis.adapters.interchange.label_tables import read_label_table
+from vernis.adapters.interchange.label_tables import read_label_table, read_sheets
 from vernis.core.exchange.losses import reduce_to
 from vernis.core.exchange.orientation import turn_as_stored, turn_upright
-from vernis.domain.errors import InvalidLabels, InvalidValue, UsageError
+from vernis.domain.errors import InvalidLabels, InvalidValue, MissingExtra, UsageError
 from vernis.domain.exchange import (
     Carries,
     ExchangeClass,
@@ -389,3 +391,83 @@ def test_boxes_of_pictures_on_their_side_are_turned_and_told():
     assert [note.split()[0] for note in found.notes] == ["1", "1", "1"]
     back = turn_as_stored(found, {"side.jpg": 6})
     assert back.images[0] == exchange.images[0]
+
+
+# --------------------------------------------------------------------------- workbooks
+
+
+def test_sheets_come_in_the_order_of_the_workbook_and_numbers_as_they_are_shown(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.title = "About"
+    book.active["A1"] = "by Ada"
+    hidden = book.create_sheet("Old")
+    hidden.append(["image", "kind"])
+    hidden.sheet_state = "hidden"
+    data = book.create_sheet("Data", 0)
+    data.append(["image", "code", "shown", "text", "day", "share", "flag"])
+    data.append(["a.jpg", 7, 7, "007", datetime(2024, 12, 31), 0.5, True])
+    data.append([])
+    data.append(["b.jpg", 7.0, 12, "7.0", datetime(2024, 1, 2, 3, 4), 1e3, False])
+    data["C2"].number_format = data["C4"].number_format = "000"
+    book.save(tmp_path / "a.xlsx")
+    sheets = read_sheets(tmp_path / "a.xlsx")
+    assert [sheet.name for sheet in sheets] == ["Data"]  # the others hold no row
+    assert sheets[0].numbers == (2, 4)
+    assert sheets[0].rows == (
+        ("a.jpg", "7", "007", "007", "2024-12-31", "0.5", "TRUE"),
+        ("b.jpg", "7", "012", "7.0", "2024-01-02 03:04:00", "1000", "FALSE"),
+    )
+
+
+@pytest.mark.sheets
+@pytest.mark.parametrize("suffix", [".ods", ".xlsx"])
+def test_open_document_and_excel_say_the_same(tmp_path, suffix):
+    pytest.importorskip("python_calamine")
+    rows = [["image", "kind", "code"], ["a.jpg", "cat", "007"], ["b.jpg", "", "7"]]
+    path = tmp_path / f"labels{suffix}"
+    if suffix == ".ods":
+        write_ods(path, rows)
+    else:
+        write_xlsx(path, rows)
+    (sheet,) = read_sheets(path)
+    assert sheet.header == ("image", "kind", "code")
+    assert sheet.rows == (("a.jpg", "cat", "007"), ("b.jpg", "", "7"))
+
+
+def test_a_missing_library_is_named_with_the_command(tmp_path, monkeypatch):
+    write_ods(tmp_path / "labels.ods", [["image", "kind"], ["a.jpg", "cat"]])
+    monkeypatch.setitem(sys.modules, "python_calamine", None)
+    with pytest.raises(MissingExtra, match=r'pip install "vernis\[sheets\]"'):
+        read_sheets(tmp_path / "labels.ods")
+
+
+def write_ods(path: Path, rows: list[list[str]]) -> None:
+    """Write the least that is an OpenDocument sheet; whole numbers as numbers."""
+    office = "urn:oasis:names:tc:opendocument:xmlns"
+    spaces = " ".join(f'xmlns:{n}="{office}:{n}:1.0"' for n in ("office", "table", "text"))
+    cells = "".join(
+        "<table:table-row>" + "".join(map(ods_cell, row)) + "</table:table-row>" for row in rows
+    )
+    content = (
+        f'<office:document-content {spaces} office:version="1.2"><office:body><office:spreadsheet>'
+        f'<table:table table:name="Labels">{cells}</table:table></office:spreadsheet>'
+        "</office:body></office:document-content>"
+    )
+    kind = "application/vnd.oasis.opendocument.spreadsheet"
+    manifest = (
+        f'<manifest:manifest xmlns:manifest="{office}:manifest:1.0"><manifest:file-entry '
+        f'manifest:full-path="/" manifest:media-type="{kind}"/></manifest:manifest>'
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("mimetype", kind)
+        archive.writestr("META-INF/manifest.xml", manifest)
+        archive.writestr("content.xml", content)
+
+
+def ods_cell(text: str) -> str:
+    if text.isdigit() and not text.startswith("0"):
+        kind = f'office:value-type="float" office:value="{text}"'
+    else:
+        kind = 'office:value-type="string"'
+    return f"<table:table-cell {kind}><text:p>{text}</text:p></table:table-cell>"

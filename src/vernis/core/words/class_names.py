@@ -142,5 +142,8 @@ def file_key(name: str) -> str:
 
     Letters keep their case and spaces their number, as files are told apart by them.
     """
-    text = unicodedata.normalize("NFC", name.strip().replace("\\", "/"))
+    text = name.strip()
+    if text.isascii() and "\\" not in text and "//" not in text and not text.startswith("./"):
+        return text
+    text = unicodedata.normalize("NFC", text.replace("\\", "/"))
     return re.sub(r"^(\./)+", "", re.sub("/{2,}", "/", text))

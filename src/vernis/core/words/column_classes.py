@@ -64,6 +64,20 @@ def read_names(parts: Iterable[str], blanks: Blanks = USUAL_BLANKS) -> tuple[str
     return tuple(dict.fromkeys(name for name in names if not blanks.hold(name)))
 
 
+def read_cells(
+    cells: Iterable[Sequence[str]], blanks: Blanks = USUAL_BLANKS
+) -> list[tuple[str, ...]]:
+    """Return the class names of each cell; of equal cells, which most are, read once."""
+    known: dict[tuple[str, ...], tuple[str, ...]] = {}
+    read = []
+    for parts in map(tuple, cells):
+        names = known.get(parts)
+        if names is None:
+            names = known[parts] = read_names(parts, blanks)
+        read.append(names)
+    return read
+
+
 def settle_spellings(
     counts: Mapping[str, int],
     *,
@@ -109,7 +123,7 @@ def read_classes(
     known : mapping of str to int, optional
         Class → images beside those of the column that carry it already; they keep their spelling.
     """
-    read = [read_names(parts, blanks) for parts in cells]
+    read = read_cells(cells, blanks)
     counts = Counter(known or {})
     here = Counter(name for names in read for name in names)
     counts.update(here)

@@ -180,26 +180,30 @@ class ImageFinder:
         return Found(several=tuple(uris))
 
     @cached_property
+    def _keys(self) -> tuple[str, ...]:
+        return tuple(map(file_key, self.uris))
+
+    @cached_property
     def _paths(self) -> _Layer:
-        return _Layer(self.uris)
+        return _Layer(self._keys, self.uris)
 
     @cached_property
     def _cased(self) -> _Layer:
-        return _Layer(self.uris, fold=True)
+        return _Layer(self._keys, self.uris, fold=True)
 
     @cached_property
     def _stems(self) -> _Layer:
-        return _Layer(self.uris, stems=True)
+        return _Layer(self._keys, self.uris, stems=True)
 
     @cached_property
     def _cased_stems(self) -> _Layer:
-        return _Layer(self.uris, fold=True, stems=True)
+        return _Layer(self._keys, self.uris, fold=True, stems=True)
 
     @cached_property
     def _numbers(self) -> dict[int, list[str]]:
         numbers: dict[int, list[str]] = defaultdict(list)
-        for uri in self.uris:
-            stem = _without_suffix(file_key(uri)).rsplit("/", 1)[-1]
+        for key, uri in zip(self._keys, self.uris, strict=True):
+            stem = _without_suffix(key).rpartition("/")[2]
             if stem.isascii() and stem.isdigit() and len(stem) < 19:
                 numbers[int(stem)].append(uri)
         return numbers
@@ -208,13 +212,19 @@ class ImageFinder:
 class _Layer:
     """All images under one way of comparing their paths."""
 
-    def __init__(self, uris: Iterable[str], *, fold: bool = False, stems: bool = False) -> None:
+    def __init__(
+        self,
+        keys: Sequence[str],
+        uris: Sequence[str],
+        *,
+        fold: bool = False,
+        stems: bool = False,
+    ) -> None:
         self.fold = fold
         self.whole: dict[str, list[str]] = defaultdict(list)
         self.tails: dict[str, list[str]] = defaultdict(list)
-        for uri in uris:
-            key = self.key(file_key(uri))
-            key = _without_suffix(key) if stems else key
+        for key, uri in zip(keys, uris, strict=True):
+            key = self.key(_without_suffix(key) if stems else key)
             if key not in self.whole:
                 self.tails[key.rsplit("/", 1)[-1]].append(key)
             self.whole[key].append(uri)

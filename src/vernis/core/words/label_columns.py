@@ -10,7 +10,7 @@ from typing import Literal
 
 from vernis.core.words.blank_words import USUAL_BLANKS, Blanks
 from vernis.core.words.cell_parts import SEPARATOR, ColumnParts, take_apart
-from vernis.core.words.column_classes import read_names
+from vernis.core.words.column_classes import read_cells, read_names
 from vernis.core.words.image_names import Found
 from vernis.core.words.sheets import LeftOut
 
@@ -116,7 +116,7 @@ def judge_column(
     parts = take_apart(cells, SEPARATOR) if parts is None else parts
     if parts.form == "exact":
         return ColumnUse(name, "taxonomy", "multi" if parts.several else "single")
-    labels = [read_names(found, blanks) for found in parts.yes]
+    labels = read_cells(parts.yes, blanks)
     values = [value for cell in labels for value in cell]
     several = parts.form == "list" or any(len(found) > 1 for found in labels)
     kind: Literal["single", "multi"] = "multi" if several else "single"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from vernis.core.words.blank_words import USUAL_BLANKS, Blanks
 from vernis.core.words.cell_parts import SEPARATOR_WORDS, ColumnParts, take_apart
-from vernis.core.words.column_classes import read_names
+from vernis.core.words.column_classes import read_cells, read_names
 from vernis.core.words.image_columns import no_column
 from vernis.core.words.label_columns import (
     TEXT_NAMES,
@@ -184,11 +184,16 @@ def _one_hot(table: LabelTable, choices: Choices) -> OneHot | None:
         return read_one_hot(columns, set(table.columns) - set(named)) if named else None
     asked = set(choices.taxonomies or ())
     possible = {
-        name: [cell if read_names([cell], choices.blanks) else "" for cell in cells]
+        name: _without_blanks(cells, choices.blanks)
         for name, cells in table.columns.items()
         if may_be_classes(name) and name not in asked and name not in choices.known
     }
     return find_one_hot(possible, table.columns)
+
+
+def _without_blanks(cells: Sequence[str], blanks: Blanks) -> list[str]:
+    blank = {cell for cell in set(cells) if not read_names([cell], blanks)}
+    return ["" if cell in blank else cell for cell in cells]
 
 
 def _choose(
@@ -220,7 +225,7 @@ def _names(parts: ColumnParts, blanks: Blanks) -> list[tuple[str, ...]]:
     """Return the classes of each cell, to be compared with those of other rows."""
     if parts.form == "exact":
         return list(parts.yes)
-    return [read_names(cell, blanks) for cell in parts.yes]
+    return read_cells(parts.yes, blanks)
 
 
 def _unmatched(table: LabelTable) -> list[LeftOut]:

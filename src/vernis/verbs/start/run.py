@@ -176,8 +176,8 @@ def _say_no_labels(session: Session, path: Path, labels: Path | str | None) -> s
     """Return what is missing, and the command that mends it where a file of labels lies there."""
     if labels is not None:
         return (
-            f"no labels were taken from {labels}, so none were judged; duplicates, quality and the "
-            f"map are done. What can be taken: vernis import {labels} --dry-run"
+            f"no labels were taken from {labels}, so none were judged; all the rest is done. "
+            f"What each column is taken for: vernis import {labels} --dry-run"
         )
     tables = session.find_label_tables(path, finder_of(session, str(path.absolute())))
     if tables:
