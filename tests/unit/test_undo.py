@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from vernis.domain.errors import Declined, NotFound, UsageError
 from vernis.domain.types import DuplicateGroup, DuplicatePair, Statement, Taxonomy
 from vernis.session.session import Session
 from vernis.verbs.decide import redo, undo
+from vernis.verbs.decide.trashing import plan_trash
 from vernis.verbs.see.cluster_decisions import name_clusters
 from vernis.verbs.see.cluster_store import Cluster, Clustering, read_clustering, write_clustering
 from vernis.verbs.see.label_merges import dismiss_merges, dismissed_merges
@@ -182,6 +184,22 @@ def test_a_kill_between_move_and_record_leaves_nothing_in_doubt(
     expected = EVERYTHING - {"3.png", "4.png"} if after else EVERYTHING - {"3.png"}
     left_over = KEPT | {"3.png", "4.png"} if after else KEPT | {"3.png"}
     assert lying(collection) == (expected if act == "trash" else left_over)
+
+
+@pytest.mark.parametrize("batch", [0, 999])
+def test_a_manifest_that_names_no_known_batch_is_settled_without_one(collection, batch):
+    """As earlier versions wrote it, and beside a catalog from a backup."""
+    trash = collection.session.trash()
+    (file, _) = plan_trash(collection.session)
+    trash.put(replace(file, batch=batch))
+    with pytest.raises(NotFound, match="no decision"):
+        collection.undo()
+    assert collection.images()["state"][file.uri] == "trashed"
+    trash.restore(replace(file, restored_by=batch))
+    with pytest.raises(NotFound, match="no decision"):
+        collection.undo()
+    assert set(collection.images()["state"]) == {"present"}
+    assert len(collection.batches().rows) == 1
 
 
 def test_an_undo_without_a_number_takes_no_import(collection):

@@ -240,9 +240,10 @@ def reconcile_trash(catalog: Catalog, trash: TrashFolder) -> None:
     for image in catalog.images.get(stray):
         file = inside[image.id]
         if image.state in ("present", "vanished") and file.uri == image.uri:
-            with _joined(catalog, file.batch):
-                _record_put(catalog, file, in_batch=bool(file.batch))
-                if file.batch and catalog.history.batch(file.batch)["verb"] == "trash":
+            verb = _verb_of(catalog, file.batch)
+            with _joined(catalog, file.batch if verb else 0):
+                _record_put(catalog, file, in_batch=bool(verb))
+                if verb == "trash":
                     _carry_labels(catalog, file)
     left = trashed - inside.keys()
     outside = {file.image_id: file for file in trash.returned()} if left else {}
@@ -251,8 +252,20 @@ def reconcile_trash(catalog: Catalog, trash: TrashFolder) -> None:
         if returned is None:
             catalog.images.set_state([image.id], "present")
         else:
-            with _joined(catalog, returned.restored_by):
-                _record_return(catalog, returned, in_batch=bool(returned.restored_by))
+            verb = _verb_of(catalog, returned.restored_by)
+            with _joined(catalog, returned.restored_by if verb else 0):
+                _record_return(catalog, returned, in_batch=bool(verb))
+
+
+def _verb_of(catalog: Catalog, batch: int) -> str:
+    """Return the verb of a batch that a manifest names; empty where the catalog has none such.
+
+    Earlier versions named none, and a catalog may have been restored from a backup.
+    """
+    try:
+        return str(catalog.history.batch(batch)["verb"])
+    except NotFound:
+        return ""
 
 
 def _joined(catalog: Catalog, batch: int) -> AbstractContextManager[None]:
