@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from types import NoneType, UnionType
+from types import FunctionType, NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from vernis.verbs.catalogue import GROUPS, Entry, entries
-from vernis.verbs.declare import Declared, Verb
+from vernis.verbs.declare import FLAT, Declared, OneOf, Verb
 from vernis.verbs.methods import name_of, say
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -125,34 +126,46 @@ def json_page() -> str:
 
 
 def result_section(entry: Entry, verb: Verb[Any, Any]) -> str:
-    """Return the shape of a verb's result: a list, or a table of its keys."""
-    result = result_of(verb)
+    """Return the shape of a verb's result: a table of its keys, or one for each that it may be."""
+    result, shape = result_of(verb), verb.shape
     lines = [f"## vernis {entry.name} --json\n"]
-    told = inspect.getdoc(verb.document) if verb.document.__name__ not in ("<lambda>",) else ""
-    if told and verb.document.__module__ != "vernis.verbs.declare":
+    if isinstance(verb.document, FunctionType) and verb.document.__name__ == "document":
+        told = inspect.getdoc(verb.document) or ""
         lines.append(f"{told.splitlines()[0]}\n")
-    only = printed_field(verb, result)
-    if only:
-        lines.append(f"A list: the `{only}` of the result.\n")
-    lines += ["| key | kind | meaning |", "|---|---|---|"]
-    kind = field_type(result, only) if only else result
-    lines += [f"| `{key}` | {shown} | {meaning} |" for key, shown, meaning in keys_of(kind)]
-    return "\n".join([*lines, ""])
+    if not isinstance(shape, OneOf):
+        names = None if shape is None else shape.names
+        return "\n".join([*lines, *table_of(result, names), ""])
+    if len(shape.names) > 1:
+        lines.append(f"One of {len(shape.names)}, by what was asked for.\n")
+    for name in shape.names:
+        kind = printed(field_type(result, name))
+        what = "A list" if get_origin(kind) in (tuple, list, Sequence) else "An object"
+        lines += [f"{what}: `{name}` of the result.\n", *table_of(kind), ""]
+    return "\n".join(lines)
+
+
+def printed(hint: Any) -> Any:
+    """Return the type of a field without its annotation and without None."""
+    kind, _ = bare(hint)
+    if get_origin(kind) in (Union, UnionType):
+        (kind,) = (part for part in get_args(kind) if part is not NoneType)
+    return kind
+
+
+def table_of(kind: Any, names: Sequence[str] | None = None) -> list[str]:
+    """Return the table of the keys of a type (default: of all its fields)."""
+    keys = [
+        f"| `{key}` | {shown} | {meaning} |"
+        for key, shown, meaning in keys_of(kind)
+        if names is None or re.match(r"\w+", key)[0] in names  # type: ignore[index]
+    ]
+    return ["| key | kind | meaning |", "|---|---|---|", *keys]
 
 
 def result_of(verb: Verb[Any, Any]) -> Any:
     """Return the type of a verb's result; the other annotations of ``work`` may be unresolved."""
     name = inspect.get_annotations(verb.work)["return"]
     return eval(name, vars(inspect.getmodule(verb.work))) if isinstance(name, str) else name
-
-
-def printed_field(verb: Verb[Any, Any], result: Any) -> str:
-    """Return the only field that is printed, "" where the whole result is."""
-    code = getattr(verb.document, "__code__", None)
-    if code is None or verb.document.__name__ != "<lambda>":
-        return ""
-    names = [name for name in code.co_names if name in {f.name for f in fields(result)}]
-    return names[0] if len(names) == 1 and len(code.co_consts) <= 1 else ""
 
 
 def field_type(kind: Any, name: str) -> Any:
@@ -167,6 +180,9 @@ def keys_of(kind: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, st
         for field, hint in fields_of(kind):
             name = f"{path}.{field}" if path else field
             inner, meaning = bare(hint)
+            if FLAT in get_args(hint):
+                yield from keys_of(inner, path, depth)
+                continue
             yield name, kind_of(hint), meaning.replace("|", "\\|")
             if depth < 4:
                 yield from keys_of(inner, name, depth + 1)

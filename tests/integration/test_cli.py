@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -294,6 +295,43 @@ def option(verb, name):
     """Return the declaration of a verb's option."""
     declared = find_entry(verb).load().declared()
     return next(field for field in declared if field.name == name)
+
+
+def _documented(name: str) -> list[str]:
+    """Return the keys that docs/json.md lists for a verb, as patterns."""
+    page = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
+    section = page.partition(f"## vernis {name} --json\n")[2].partition("\n## ")[0]
+    keys = re.findall(r"^\| `([^`]+)` \|", section, re.M)
+    parents = {key.rstrip("[]").rpartition(".")[0].removesuffix("[]") for key in keys}
+    patterns = [re.escape(key).replace(r"\.\*", r"\.[^.]+") for key in keys]
+    # Of an object whose keys are names (classes, metadata) the page lists none.
+    free = [key not in parents for key in keys]
+    return [
+        f"{pattern}([.[].*)?" if f else pattern for pattern, f in zip(patterns, free, strict=True)
+    ]
+
+
+def _keys(value, path=""):
+    if isinstance(value, list):
+        return {key for item in value for key in _keys(item, f"{path}[]")}
+    if not isinstance(value, dict):
+        return {path}
+    inner = {key for name, v in value.items() for key in _keys(v, f"{path}.{name}".lstrip("."))}
+    return inner | ({path} if path else set())
+
+
+def test_json_has_the_documented_keys_and_no_others(workplace):
+    verbs = (
+        *("status", "audit", "quality", "issues class", "duplicates", "outliers", "clusters"),
+        *("map", "maps", "backbones", "models", "fill class", "vocabulary class", "undo 1"),
+    )
+    for words in verbs:
+        documented = _documented(words.split()[0])
+        keys = _keys(workplace.json(*words.split()))
+        assert documented
+        for key in filter(None, (key.removesuffix("[]") for key in keys)):
+            known = any(re.fullmatch(pattern, key) for pattern in documented)
+            assert known, (words, key)
 
 
 @pytest.mark.parametrize("entry", entries(), ids=lambda entry: entry.name)

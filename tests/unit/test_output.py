@@ -1,10 +1,13 @@
 """Tables on the terminal."""
 
 import io
+import sys
 
 import pytest
 
-from vernis.cli.output import Terminal, print_table
+from vernis.cli import dispatch
+from vernis.cli.main import main
+from vernis.cli.output import Terminal, cell, print_json, print_table
 
 
 @pytest.mark.parametrize("n_measures", [3, 7])
@@ -51,3 +54,30 @@ def test_nobody_is_asked_where_there_is_no_terminal(monkeypatch, capsys):
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
     assert Terminal().ask("Go on?") is None
     assert capsys.readouterr().err == ""
+
+
+def test_what_would_move_the_cursor_is_escaped():
+    assert cell(["a\nb.jpg", "c\x1b[2J.jpg", "d ü.jpg"]) == r"a\nb.jpg, c\x1b[2J.jpg, d ü.jpg"
+
+
+def test_outputs_that_are_closed_or_hold_only_ascii_take_everything(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["--help"]) == 0
+    sys.stdout.close()
+    narrow = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="strict")
+    monkeypatch.setattr(sys, "stdout", narrow)
+    assert main(["--help"]) == 0
+    print_json({"image": "ü.jpg"})
+    narrow.seek(0)
+    assert r"\u00fc.jpg" in narrow.read()
+
+
+def test_a_reader_that_goes_away_is_no_failure(monkeypatch):
+    def leave(words):
+        try:
+            raise BrokenPipeError
+        except BrokenPipeError:
+            raise SystemExit(1)  # noqa: B904  as rich does
+
+    monkeypatch.setattr(dispatch, "dispatch", leave)
+    assert main(["status"]) == 0

@@ -203,6 +203,7 @@ def test_numbers_between_commas_that_are_none_are_said(monkeypatch):
         (["help", "issues"], ["issues", "--help"]),
         (["--quiet", "issues", "t"], ["issues", "t", "--quiet"]),
         (["--collection", "a.vernis", "status"], ["status", "--collection", "a.vernis"]),
+        (["--quiet", "history", "--", "-a.jpg"], ["history", "--quiet", "--", "-a.jpg"]),
         (["--collection=a.vernis", "status"], ["status", "--collection=a.vernis"]),
     ],
 )

@@ -55,7 +55,8 @@ def _in_order(words: list[str]) -> list[str]:
             before.append(words.pop(0))
     if not words:
         raise UsageError(f"{before[0]} needs a verb; see: vernis --help")
-    return [*words, *before]
+    end = words.index("--") if "--" in words else len(words)
+    return [*words[:end], *before, *words[end:]]
 
 
 def _named(words: Sequence[str]) -> tuple[str, ...]:

@@ -22,15 +22,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 when it worked, 1 on failure, 2 on wrong usage, 130 after Ctrl-C.
     """
     try:
+        _open_outputs()
         from vernis.cli.dispatch import dispatch
 
         words = list(sys.argv[1:] if argv is None else argv)
         if os.environ.get("VERNIS_TRACEBACK"):
             return dispatch(words)
         return _guarded(words)
+    except SystemExit as leaving:
+        if isinstance(leaving.__context__, BrokenPipeError):
+            return EXIT_OK  # rich leaves so when the reader of a table goes away
+        raise
     except KeyboardInterrupt:
         _say("vernis: stopped. Finished work is kept; the same command goes on from there.")
         return EXIT_INTERRUPTED
+
+
+def _open_outputs() -> None:
+    """Make both outputs take any text: those that are closed, and those that are not Unicode."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _guarded(words: list[str]) -> int:

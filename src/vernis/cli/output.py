@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,12 +15,14 @@ from vernis.domain.documents import to_document
 
 _WIDTH = 140
 """Characters of a table that goes into a file or another program."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def print_json(value: Any) -> None:
     """Write one JSON document to standard output."""
-    # Names that are not UTF-8 are escaped by the index, so any name can be encoded here.
-    json.dump(to_document(value, 6), sys.stdout, ensure_ascii=False, indent=1)
+    # Names that are not UTF-8 are escaped by the index, so UTF-8 holds any name.
+    narrow = (sys.stdout.encoding or "utf-8").lower().replace("-", "") != "utf8"
+    json.dump(to_document(value, 6), sys.stdout, ensure_ascii=narrow, indent=1)
     sys.stdout.write("\n")
 
 
@@ -40,7 +43,12 @@ def cell(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, list | tuple):
         return ", ".join(cell(item) for item in value)
-    return str(value)
+    return visible(str(value))
+
+
+def visible(text: str) -> str:
+    """Return a text in which what would move the cursor (a file may be called so) is escaped."""
+    return text if text.isprintable() else _CONTROL.sub(lambda sign: ascii(sign[0])[1:-1], text)
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str = "") -> None:
@@ -124,7 +132,7 @@ class Terminal:
 
     def line(self, text: str = "") -> None:
         """Print a line."""
-        print(text)
+        print("\n".join(map(visible, text.split("\n"))))
 
     def note(self, text: str) -> None:
         """Say something on standard error."""

@@ -376,6 +376,33 @@ def without(settings: BaseSettings) -> Home:
     return Home(needed=False)
 
 
+class OneOf:
+    """What ``--json`` prints: the first field of these that is not null, without its name."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def __call__(self, result: Any) -> Any:
+        """Return the field's value."""
+        values = (getattr(result, name) for name in self.names)
+        return next((value for value in values if value is not None), None)
+
+
+class Fields:
+    """What ``--json`` prints: these fields and no others."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def __call__(self, result: Any) -> Any:
+        """Return the fields by name."""
+        return {name: getattr(result, name) for name in self.names}
+
+
+FLAT = object()
+"""Annotates a field whose own fields are printed in its place."""
+
+
 @dataclass(frozen=True, slots=True, init=False)
 class Verb(Generic[P, R]):
     """The one declaration of a verb.
@@ -390,6 +417,8 @@ class Verb(Generic[P, R]):
         ``show(result, settings, screen)``.
     document : callable
         What ``--json`` prints of the result; default the whole of it.
+    shape : OneOf, Fields or None
+        What a ``document`` that is a function prints, as the reference tells it.
     frame : callable or None
         ``frame(session, settings) -> DataFrame``, where the Python method returns a frame.
     home : callable
@@ -406,6 +435,7 @@ class Verb(Generic[P, R]):
     work: Callable[[Session, Any], R]
     show: Callable[[R, Any, Screen], None]
     document: Callable[[R], Any]
+    shape: OneOf | Fields | None
     frame: Callable[[Session, Any], pd.DataFrame] | None
     home: Callable[[Any], Home]
     for_people: Callable[[Any], Any]
@@ -418,6 +448,7 @@ class Verb(Generic[P, R]):
         show: Callable[[R, S, Screen], None],
         *,
         document: Callable[[R], Any] | None = None,
+        shape: OneOf | Fields | None = None,
         frame: Callable[[Session, S], pd.DataFrame] | None = None,
         home: Callable[[S], Home] = existing,
         for_people: Callable[[S], S] | None = None,
@@ -428,6 +459,7 @@ class Verb(Generic[P, R]):
             ("work", work),
             ("show", show),
             ("document", document or _whole),
+            ("shape", document if isinstance(document, OneOf | Fields) else shape),
             ("frame", frame),
             ("home", home),
             ("for_people", for_people or _whole),

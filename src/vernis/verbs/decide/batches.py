@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from vernis.verbs.decide.undoing import say_changes
-from vernis.verbs.declare import BaseSettings, Screen, Verb, count
+from vernis.verbs.declare import BaseSettings, OneOf, Screen, Verb, count
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -68,4 +68,4 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
     screen.table(rows, columns, title="" if rows else "Nothing was changed yet.")
 
 
-VERB = Verb(Settings, work, show, document=lambda result: result.rows)
+VERB = Verb(Settings, work, show, document=OneOf("rows"))

@@ -11,7 +11,7 @@ from vernis.domain.types import DuplicateGroup
 from vernis.report.wording import counted
 from vernis.verbs.decide.deduplication import DuplicateSearch, find_duplicates
 from vernis.verbs.decide.keepers import PREFER, prefer_folders
-from vernis.verbs.declare import BaseSettings, Screen, Verb, rows_shown
+from vernis.verbs.declare import BaseSettings, Fields, Screen, Verb, rows_shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,6 +136,6 @@ VERB = Verb(
     Settings,
     work,
     show,
-    document=lambda result: {"groups": result.groups},
+    document=Fields("groups"),
     frame=frame,
 )

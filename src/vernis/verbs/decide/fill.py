@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from vernis.report.wording import counted
 from vernis.verbs.decide.filling import FillSummary, apply_fill, fill_taxonomy
-from vernis.verbs.declare import SEED, BaseSettings, Option, Screen, Verb, rows_shown, share
+from vernis.verbs.declare import SEED, BaseSettings, Fields, Option, Screen, Verb, rows_shown, share
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -107,9 +107,5 @@ VERB = Verb(
     Settings,
     work,
     show,
-    document=lambda result: {
-        "summary": result.summary,
-        "batch": result.batch,
-        "suggestions": result.suggestions,
-    },
+    document=Fields("summary", "batch", "suggestions"),
 )

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Annotated
 
 from vernis.domain.history import Change
-from vernis.verbs.declare import BaseSettings, Option, Screen, Verb
+from vernis.verbs.declare import BaseSettings, OneOf, Option, Screen, Verb
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,4 +124,4 @@ def frame(session: Session, settings: Settings) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[field.name for field in fields(ChangeRow)])
 
 
-VERB = Verb(Settings, work, show, document=lambda result: result.rows, frame=frame)
+VERB = Verb(Settings, work, show, document=OneOf("rows"), frame=frame)

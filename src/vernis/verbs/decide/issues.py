@@ -17,7 +17,7 @@ from vernis.verbs.decide.label_judgement import (
     evidence_of,
     judge_labels,
 )
-from vernis.verbs.declare import Option, Screen, Verb, rows_shown
+from vernis.verbs.declare import OneOf, Option, Screen, Verb, rows_shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -214,4 +214,4 @@ def _plain(labels: Sequence[str]) -> str | None:
     return labels[0] if labels else None
 
 
-VERB = Verb(Settings, work, show, document=lambda result: result.rows, frame=frame)
+VERB = Verb(Settings, work, show, document=OneOf("rows"), frame=frame)

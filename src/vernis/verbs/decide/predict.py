@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from vernis.domain.errors import NotFound
 from vernis.domain.types import ModelRecord, TaxonomyKind
 from vernis.verbs.decide.prediction import SavedHead, predict_pictures
-from vernis.verbs.declare import BaseSettings, Home, Option, Screen, Verb
+from vernis.verbs.declare import BaseSettings, Home, OneOf, Option, Screen, Verb
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,4 +131,4 @@ def frame(session: Session, settings: Settings) -> pd.DataFrame:
     return pd.DataFrame(columns, index=index)
 
 
-VERB = Verb(Settings, work, show, document=lambda result: result.rows, home=home, frame=frame)
+VERB = Verb(Settings, work, show, document=OneOf("rows"), home=home, frame=frame)

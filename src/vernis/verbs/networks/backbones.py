@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from vernis.domain.documents import to_document
 from vernis.domain.errors import UsageError
 from vernis.session.networks import BackboneRow, Conversion
-from vernis.verbs.declare import BaseSettings, Option, Screen, Verb, count, without
+from vernis.verbs.declare import BaseSettings, OneOf, Option, Screen, Verb, count, without
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -65,6 +65,6 @@ VERB = Verb(
     Settings,
     work,
     show,
-    document=lambda result: result.rows if result.converted is None else result.converted,
+    document=OneOf("converted", "rows"),
     home=without,
 )

@@ -6,7 +6,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from vernis.session.networks import LayerRow
-from vernis.verbs.declare import Option, Screen, Verb, rows_shown, without
+from vernis.verbs.declare import OneOf, Option, Screen, Verb, rows_shown, without
 from vernis.verbs.networks.backbone_options import DEFAULT, WHICH, BackboneOptions, choose
 
 if TYPE_CHECKING:
@@ -60,4 +60,4 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
     screen.table(rows, ["layer", "kind", "shape", "pooled", "flat"], limit=settings.limit)
 
 
-VERB = Verb(Settings, work, show, document=lambda result: result.rows, home=without)
+VERB = Verb(Settings, work, show, document=OneOf("rows"), home=without)

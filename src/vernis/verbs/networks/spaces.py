@@ -6,7 +6,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from vernis.session.session import is_embedding
-from vernis.verbs.declare import BaseSettings, Option, Screen, Verb
+from vernis.verbs.declare import BaseSettings, OneOf, Option, Screen, Verb
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -74,4 +74,4 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
     screen.table(result.rows, columns, title=title)
 
 
-VERB = Verb(Settings, work, show, document=lambda result: result.rows)
+VERB = Verb(Settings, work, show, document=OneOf("rows"))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from vernis.core.words.tfidf import Term
 from vernis.domain.errors import UsageError
 from vernis.report.wording import counted
-from vernis.verbs.declare import SEED, BaseSettings, Option, Screen, Verb, count
+from vernis.verbs.declare import SEED, BaseSettings, OneOf, Option, Screen, Verb, count
 from vernis.verbs.see.cluster_decisions import accept_clusters, name_clusters, stored_clusters
 from vernis.verbs.see.cluster_store import Clustering, ScanRow
 from vernis.verbs.see.clustering import ClusterSettings, find_clusters
@@ -233,5 +233,5 @@ VERB = Verb(
     Settings,
     work,
     show,
-    document=lambda result: result.found if result.accepted is None else result.accepted,
+    document=OneOf("accepted", "found"),
 )

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from vernis.domain.types import Space
 from vernis.report.wording import counted
-from vernis.verbs.declare import SEED, WORKERS, BaseSettings, Option, Screen, Verb, count
+from vernis.verbs.declare import (
+    FLAT,
+    SEED,
+    WORKERS,
+    BaseSettings,
+    OneOf,
+    Option,
+    Screen,
+    Verb,
+    count,
+)
 from vernis.verbs.see.map_drawing import DrawnMap, draw_grid, draw_map
 from vernis.verbs.see.map_grid import make_grid, read_axes
 from vernis.verbs.see.map_making import MapSettings, make_map, settings_of
@@ -75,11 +85,11 @@ class Settings(BaseSettings):
 class MadeMap:
     """A map that is there now."""
 
-    row: MapRow
+    row: Annotated[MapRow, FLAT]
     computed: Annotated[bool, "whether it was made now"]
     placed_now: Annotated[int, "new pictures placed into it"]
     without_vector: Annotated[int, "pictures without a vector"]
-    drawn: DrawnMap
+    drawn: Annotated[DrawnMap, FLAT]
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,4 +209,4 @@ def document(result: Result) -> Mapping[str, Any]:
     }
 
 
-VERB = Verb(Settings, work, show, document=document)
+VERB = Verb(Settings, work, show, document=document, shape=OneOf("made", "grid"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from vernis.domain.documents import to_document
 from vernis.domain.maps import MapRecord
-from vernis.verbs.declare import BaseSettings, Option, Screen, Verb
+from vernis.verbs.declare import BaseSettings, OneOf, Option, Screen, Verb
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,5 +116,9 @@ def points_frame(session: Session, name: str) -> pd.DataFrame:
 
 
 VERB = Verb(
-    Settings, work, show, document=lambda result: [without_blanks(row) for row in result.rows]
+    Settings,
+    work,
+    show,
+    document=lambda result: [without_blanks(row) for row in result.rows],
+    shape=OneOf("rows"),
 )

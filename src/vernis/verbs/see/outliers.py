@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from vernis.domain.types import Verdict
 from vernis.report.wording import counted
-from vernis.verbs.declare import BaseSettings, Option, Screen, Verb, rows_shown
+from vernis.verbs.declare import BaseSettings, Fields, Option, Screen, Verb, rows_shown
 from vernis.verbs.see.outlier_scores import KIND, OutlierSummary, find_outliers
 
 if TYPE_CHECKING:
@@ -105,5 +105,5 @@ VERB = Verb(
     Settings,
     work,
     show,
-    document=lambda result: {"summary": result.summary, "outliers": result.outliers},
+    document=Fields("summary", "outliers"),
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from vernis.report.wording import counted
-from vernis.verbs.declare import BaseSettings, Option, Screen, Verb, count, rows_shown
+from vernis.verbs.declare import BaseSettings, OneOf, Option, Screen, Verb, count, rows_shown
 from vernis.verbs.see.flows import TracedFlows, trace_flows
 from vernis.verbs.see.profiles import Profile, SpecialRow, file_name, profile_taxonomy
 
@@ -154,6 +154,6 @@ VERB = Verb(
     Settings,
     work,
     show,
-    document=lambda result: result.profile if result.flows is None else result.flows,
+    document=OneOf("flows", "profile"),
     for_people=prepare,
 )

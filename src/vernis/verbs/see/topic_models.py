@@ -81,7 +81,7 @@ class Topic:
     npmi: Annotated[float, "coherence, -1 to 1"]
     umass: Annotated[float, "coherence, 0 or less"]
     words: Annotated[tuple[TopicWord, ...], "most probable first"]
-    members: tuple[int, ...]
+    members: Annotated[tuple[int, ...], "images; by --json their paths"]
 
 
 @dataclass(frozen=True, slots=True)

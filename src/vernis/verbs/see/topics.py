@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from vernis.domain.documents import to_document
 from vernis.report.wording import counted
-from vernis.verbs.declare import SEED, BaseSettings, Option, Screen, Verb, count, share
+from vernis.verbs.declare import SEED, BaseSettings, OneOf, Option, Screen, Verb, count, share
 from vernis.verbs.see.clusters import whole_range
 from vernis.verbs.see.proposals import AcceptedProposal, parse_name, parse_numbers, show_accepted
 from vernis.verbs.see.topic_models import (
@@ -134,4 +134,4 @@ def document(result: Result) -> Any:
     return whole
 
 
-VERB = Verb(Settings, work, show, document=document)
+VERB = Verb(Settings, work, show, document=document, shape=OneOf("found", "accepted"))

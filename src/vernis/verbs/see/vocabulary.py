@@ -11,7 +11,7 @@ from vernis.core.words.merges import Merge
 from vernis.core.words.spelling import Language
 from vernis.domain.errors import UsageError
 from vernis.report.wording import counted
-from vernis.verbs.declare import BaseSettings, Option, Screen, Verb, count, rows_shown
+from vernis.verbs.declare import BaseSettings, OneOf, Option, Screen, Verb, count, rows_shown
 from vernis.verbs.see.label_merges import (
     MergedLabels,
     accept_merges,
@@ -300,10 +300,10 @@ def _show_merges(found: ProposedMerges, settings: Settings, screen: Screen) -> N
     )
 
 
-def document(result: Result) -> Any:
-    """Return what was asked for."""
-    found = (result.study, result.pruned, result.proposed, result.merged, result.dismissals)
-    return next(value for value in found if value is not None)
-
-
-VERB = Verb(Settings, work, show, document=document, for_people=prepare)
+VERB = Verb(
+    Settings,
+    work,
+    show,
+    document=OneOf("study", "pruned", "proposed", "merged", "dismissals"),
+    for_people=prepare,
+)

@@ -13,7 +13,7 @@ import numpy as np
 from vernis.core.explore.audit import LabelAudit, audit_labels, find_strong_pairs, redundancy
 from vernis.domain.documents import to_document
 from vernis.domain.types import ImageRecord, LabelMatrix
-from vernis.verbs.declare import BaseSettings, Option, Screen, Verb
+from vernis.verbs.declare import BaseSettings, OneOf, Option, Screen, Verb
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -192,4 +192,4 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
         screen.line("There is no taxonomy yet: vernis import FILE")
 
 
-VERB = Verb(Settings, work, show, document=lambda result: result.taxonomies)
+VERB = Verb(Settings, work, show, document=OneOf("taxonomies"))

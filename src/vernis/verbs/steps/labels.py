@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
-from vernis.verbs.declare import BaseSettings, Option, Screen, Verb, rows_shown
+from vernis.verbs.declare import BaseSettings, OneOf, Option, Screen, Verb, rows_shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,4 +94,4 @@ def frame(session: Session, settings: Settings) -> pd.DataFrame:
     return pd.DataFrame(columns, index=index).rename_axis(columns=name)
 
 
-VERB = Verb(Settings, work, show, document=lambda result: result.rows, frame=frame)
+VERB = Verb(Settings, work, show, document=OneOf("rows"), frame=frame)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from vernis.verbs.declare import BaseSettings, Option, Screen, Verb
+from vernis.verbs.declare import BaseSettings, OneOf, Option, Screen, Verb
 from vernis.verbs.steps.model_metrics import read_metrics
 
 if TYPE_CHECKING:
@@ -70,4 +70,4 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
     screen.table(result.rows, columns, title="" if result.rows else "No model was learned yet.")
 
 
-VERB = Verb(Settings, work, show, document=lambda result: result.rows)
+VERB = Verb(Settings, work, show, document=OneOf("rows"))

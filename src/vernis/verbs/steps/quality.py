@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vernis.core.quality import MEASURES, QualityScores, score_quality
 from vernis.domain.damage import DAMAGE_KINDS, DAMAGE_SPACE, DamageKind
 from vernis.domain.types import QUALITY_KINDS, ImageRecord, Issue
-from vernis.verbs.declare import BaseSettings, Option, Screen, Verb, rows_shown
+from vernis.verbs.declare import BaseSettings, OneOf, Option, Screen, Verb, rows_shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -208,4 +208,4 @@ def frame(session: Session, settings: Settings) -> pd.DataFrame:
     return found
 
 
-VERB = Verb(Settings, work, show, document=lambda result: result.rows, frame=frame)
+VERB = Verb(Settings, work, show, document=OneOf("rows"), frame=frame)
