@@ -12,6 +12,7 @@ from vernis.report.wording import counted
 from vernis.verbs.decide.deduplication import DuplicateSearch, find_duplicates
 from vernis.verbs.decide.keepers import PREFER, prefer_folders
 from vernis.verbs.declare import BaseSettings, Fields, Screen, Verb, rows_shown
+from vernis.verbs.networks.embedding import measure_pictures
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,6 +64,7 @@ class Result:
 def work(session: Session, settings: Settings) -> Result:
     """Return the duplicate groups; searches first where that was not done yet."""
     if session.results.find("duplicate-search", DuplicateSearch) is None:
+        measure_pictures(session)
         find_duplicates(session)
     if settings.prefer:
         with session.lock("duplicates"):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.domain.errors import MissingExtra, ModelError, UnreadableImage
+from vernis.domain.errors import MissingExtra, ModelError, UnreadableImage, UsageError
 from vernis.domain.ports import Catalog, Decoded, DecodingReader, Outcome, PictureReader
 from vernis.domain.types import ImageRecord
 from vernis.session.session import ExaminePicture
@@ -150,6 +150,29 @@ def embed_images(
         spaces=dict(writer.added),
         seconds=time.monotonic() - started,
     )
+
+
+def measure_pictures(session: Session) -> None:
+    """Measure the present pictures that were not measured yet, or only by an older version.
+
+    Duplicates and quality are found from these measures: without them there would seem to be none.
+
+    Raises
+    ------
+    UsageError
+        No picture is measured, and the folder of images is not there.
+    """
+    readers, vectors = session.measuring_readers(), session.catalog.vectors
+    hashes = np.unique(session.table().hashes)
+    measured = [vectors.holds(reader.space, hashes) for reader in readers]
+    if all(held.all() for held in measured):
+        return
+    root = session.root()
+    if root.is_dir():
+        with session.lock("embed"):
+            embed_images(session, readers)
+    elif not all(held.any() for held in measured):
+        raise UsageError(f"{root}: not there, and its pictures have to be read (again) for this")
 
 
 def _plan(

@@ -13,6 +13,7 @@ from vernis.core.quality import MEASURES, QualityScores, score_quality
 from vernis.domain.damage import DAMAGE_KINDS, DAMAGE_SPACE, DamageKind
 from vernis.domain.types import QUALITY_KINDS, ImageRecord, Issue
 from vernis.verbs.declare import BaseSettings, OneOf, Option, Screen, Verb, rows_shown
+from vernis.verbs.networks.embedding import measure_pictures
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,6 +78,7 @@ class QualityJudgement:
 
 def work(session: Session, settings: Settings) -> Result:
     """Return the quality issues, worst first; judges first where that was not done yet."""
+    measure_pictures(session)
     issues = list_quality(session)
     uris = session.uris()
     rows = [
