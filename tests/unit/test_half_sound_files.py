@@ -108,6 +108,17 @@ def test_a_progressive_jpeg_that_lacks_its_last_details_is_read(tmp_path):
         examined(tmp_path, data[: int(len(data) * 0.2)])
 
 
+def test_a_progressive_jpeg_may_be_cut_anywhere_behind_its_drawing(tmp_path):
+    data = encoded(photo(4, (64, 48)), progressive=True)
+    last_scan = data.rindex(b"\xff\xda")
+    assert last_scan < 0.9 * len(data)
+    assert examined(tmp_path, data[:-2]).damage == SOUND
+    for end in range(last_scan + 30, len(data) - 12):
+        assert examined(tmp_path, data[:end]).damage.kind == "cut_off"
+    with pytest.raises(UnreadableImage, match="cut off"):
+        examined(tmp_path, data[: data.index(b"\xff\xda") + 40])
+
+
 def test_most_overwritten_jpegs_are_said_to_be_garbled(tmp_path):
     rng = np.random.default_rng(7)
     found = 0
@@ -156,6 +167,46 @@ def test_a_png_cut_by_less_than_a_tenth_is_read_and_said(tmp_path):
     assert 0 < found.damage.lost <= 0.1
     with pytest.raises(UnreadableImage, match="cut off"):
         examined(tmp_path, data[: int(len(data) * 0.8)], "a.png")
+
+
+@pytest.mark.parametrize("suffix", ["bmp", "tif", "ppm"])
+@pytest.mark.parametrize("share", [0.6, 0.85, 0.95])
+def test_zero_bytes_at_the_end_of_a_raw_picture_are_damage(tmp_path, suffix, share):
+    data = encoded(photo(10), {"tif": "TIFF"}.get(suffix, suffix.upper()))
+    start = int(len(data) * share) + 500
+    spoilt = data[:start] + bytes(len(data) - start)
+    found = examined(tmp_path, spoilt, f"a.{suffix}")
+    assert found.damage.kind == "blank_end"
+    assert abs(found.damage.lost - (1 - share)) < 0.02
+    assert examined(tmp_path, data, f"b.{suffix}").damage == SOUND
+
+
+@pytest.mark.parametrize(
+    ("suffix", "more"), [("WEBP", {}), ("WEBP", {"lossless": True}), ("AVIF", {})]
+)
+def test_a_hole_of_zero_bytes_is_damage(tmp_path, suffix, more):
+    data = encoded(photo(14), suffix, quality=90, **more)
+    hole = len(data) // 2
+    spoilt = data[:hole] + bytes(600) + data[hole + 600 :]
+    try:
+        assert examined(tmp_path, spoilt, "a.img").damage.kind == "garbled"
+    except UnreadableImage:  # its decoder may notice
+        assert suffix == "AVIF"
+    assert examined(tmp_path, data, "b.img").damage == SOUND
+    for color in ("white", "black"):
+        flat = encoded(Image.new("RGB", (1500, 1000), color), suffix, **more)
+        assert examined(tmp_path, flat, "c.img").damage == SOUND
+
+
+def test_bars_and_dark_grounds_are_no_damage(tmp_path):
+    picture = photo(11)
+    picture.paste("black", (0, 400, 640, 480))
+    assert examined(tmp_path, encoded(picture, "BMP"), "a.bmp").damage == SOUND
+    ground = Image.new("RGB", (640, 480))
+    ground.paste(photo(12, (300, 250)), (170, 90))
+    ground.paste(photo(13, (90, 11)), (0, 340))
+    assert examined(tmp_path, encoded(ground, "BMP"), "b.bmp").damage == SOUND
+    assert examined(tmp_path, encoded(Image.new("RGB", (64, 64)), "BMP"), "c.bmp").damage == SOUND
 
 
 def test_the_helper_process_tells_the_damage_too(tmp_path):

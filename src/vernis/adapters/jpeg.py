@@ -138,6 +138,8 @@ def _find_layout(data: bytes) -> _Layout:
             at = place + 2
             continue
         at = place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+        if at > len(data):  # cut within a header
+            return _Layout(found.stretches, found.scans, frame, False, in_order)
         if 0xC0 <= kind <= 0xCF and kind not in _NO_FRAMES:
             frame = kind
         if kind != _SOS:
@@ -218,9 +220,8 @@ def _with_padding(data: bytes, layout: _Layout) -> tuple[memoryview, list[tuple[
         ends.append((max(length - (stop - start), 0), length))
         length += _AHEAD + 1
         last = stop
-    parts.append(view[last:])
-    if not layout.has_end:
-        parts.append(_END)
+    # Of a file that is cut between two scans a part of a header may be left.
+    parts.append(view[last:] if layout.has_end else _END)
     return memoryview(b"".join(parts)), ends
 
 

@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
+from vernis.adapters.blank_end import find_blank_end, has_hole
 from vernis.adapters.color import ColorConverter, flatten
 from vernis.adapters.jpeg import PartMissing, load_jpeg
 from vernis.adapters.png import load_png
@@ -106,8 +107,12 @@ def load_whole(path: Path, image: Image.Image) -> Damage:
             return load_png(image)
     except PartMissing as error:
         raise UnreadableImage(path, "the file is cut off (its lower part is missing)") from error
+    if has_hole(image):
+        image.load()
+        return Damage("garbled")
     image.load()
-    return SOUND
+    blank = find_blank_end(image)
+    return Damage("blank_end", blank) if blank else SOUND
 
 
 def resize(

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from vernis.domain.errors import InvalidValue
 from vernis.domain.types import Space
 
-DamageKind = Literal["", "cut_off", "garbled", "checksum"]
+DamageKind = Literal["", "cut_off", "garbled", "checksum", "blank_end"]
 DAMAGE_KINDS: tuple[DamageKind, ...] = get_args(DamageKind)
 """``cut_off``: the end of the file is missing; ``garbled``: its data do not add up to the picture;
-``checksum``: a checksum in the file does not fit its data. Empty: nothing is wrong."""
+``checksum``: a checksum in the file does not fit its data; ``blank_end``: the picture breaks off
+in a block of one colour. Empty: nothing is wrong."""
 
 DAMAGE_SPACE = Space("damage", 2, "float32", {"version": 1, "kinds": list(DAMAGE_KINDS)})
 """Where the damage of pictures is stored: place of the kind in ``DAMAGE_KINDS``, share lost."""

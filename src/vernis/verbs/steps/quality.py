@@ -33,6 +33,7 @@ _WORDS = {
 _DAMAGES: dict[DamageKind, str] = {
     "cut_off": "the end of the file is missing ({percent:.0f} % of the picture)",
     "garbled": "the file's data are spoilt: parts are shifted, miscoloured or missing",
+    "blank_end": "the picture breaks off in one colour ({percent:.0f} % of it)",
     "checksum": "a checksum in the file is wrong: some of its data are spoilt",
 }
 
