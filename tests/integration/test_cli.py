@@ -267,7 +267,7 @@ def test_bad_usage_is_one_clear_line(finished, arguments, code, words):
     assert words in last
 
 
-@pytest.mark.parametrize("case", ["empty folder", "no folder", "no labels"])
+@pytest.mark.parametrize("case", ["empty folder", "no folder", "no labels", "no table"])
 def test_a_run_with_nothing_to_work_on_leaves_nothing_behind(finished, tmp_path, case):
     (tmp_path / "p").mkdir()
     arguments = ["run", "p"]
@@ -277,6 +277,8 @@ def test_a_run_with_nothing_to_work_on_leaves_nothing_behind(finished, tmp_path,
         draw = finished.cwd / "pictures" / "disc" / "disc_01.jpg"
         (tmp_path / "p" / "a.jpg").write_bytes(draw.read_bytes())
         arguments += ["--labels", "l.csv"]
+    if case == "no table":
+        (tmp_path / "l.csv").write_bytes(b"\x89PNG\0\1\2")
     before = sorted(tmp_path.iterdir())
     done = type(finished)(tmp_path)(*arguments, code=2)
     assert len(done.stderr.strip().splitlines()) == 1

@@ -12,8 +12,9 @@ from PIL import Image
 from vernis.adapters.catalog.catalog import SqliteCatalog
 from vernis.adapters.files import FolderSource
 from vernis.domain.errors import InvalidLabels, UsageError
-from vernis.domain.types import Statement
+from vernis.domain.types import Statement, Taxonomy
 from vernis.session.session import Session
+from vernis.verbs.steps.folder_classes import FOLDERS
 from vernis.verbs.steps.import_ import Result, Settings, work
 from vernis.verbs.steps.indexing import index_files
 
@@ -229,6 +230,16 @@ def test_a_dry_run_says_what_would_be_taken_and_changes_nothing(catalog, load):
     assert catalog.labels.taxonomies() == []
 
 
+def test_several_classes_do_not_stop_the_import_into_a_taxonomy_of_single_labels(catalog, load):
+    load("image,kind\na.png,cat\nb.png,dog\n")
+    summary = load("image,kind\na.png,cat|dog\nb.png,cat\nc.png,dog\n")
+    assert labels(catalog, "kind") == {"a.png": {"cat"}, "b.png": {"cat"}, "c.png": {"dog"},
+                                       "d.png": set()}  # fmt: skip
+    (entry,) = summary.left_out
+    assert (entry.row, entry.cell) == (2, "cat | dog")
+    assert entry.reason == "has several classes, but kind holds one an image"
+
+
 def test_one_class_beside_blank_cells_is_a_taxonomy_and_a_constant_is_none(catalog, load):
     summary = load("image,tag,origin,empty\na.png,logo,web,\nb.png,,web,\nc.png,logo,web,\n")
     assert dict(summary.labelled) == {"tag": 2}
@@ -306,3 +317,10 @@ def test_owners_say_what_is_blank(catalog, load):
     load(text, blank=[""])
     assert labels(catalog, "dish")["c.png"] == {"none"}
     assert labels(catalog, "dish")["d.png"] == {"-"}
+
+
+def test_classes_of_folders_that_retire_do_not_decide_what_a_column_may_hold(catalog, load):
+    catalog.labels.define(Taxonomy("class", "single", ("images",), origin=FOLDERS))
+    catalog.labels.record("class", [Statement(1, "images", "yes")], source="given", verb="index")
+    assert load(BOXES).left_out == ()
+    assert labels(catalog, "class")["a.png"] == {"cat", "dog"}

@@ -375,8 +375,8 @@ def _notes(
     if split and choices.separator is None:
         shown = "; ".join(f"{t.name}: {t.how}" for t in split)
         notes.append(f"{shown}; --separator '' keeps cells whole")
-    if choices.taxonomies is None:
-        notes += _note_left(uses, taxonomies)
+    if choices.taxonomies is None and taxonomies:
+        notes += _note_left(uses)
     together = [t.name for t in taxonomies if repeats.differing.get(t.name)]
     if repeats.row_is == "label" and together:
         notes.append(
@@ -401,7 +401,7 @@ _WAYS = {
 }
 
 
-def _note_left(uses: Sequence[ColumnUse], taxonomies: Sequence[TaxonomyLabels]) -> list[str]:
+def _note_left(uses: Sequence[ColumnUse]) -> list[str]:
     left: dict[str, list[str]] = {}
     for use in uses:
         if use.role == "metadata":

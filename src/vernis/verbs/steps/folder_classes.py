@@ -193,9 +193,7 @@ def retire_folder_classes(
         name = taxonomy.name
         if taxonomy.origin != FOLDERS or name in but:
             continue
-        by_people = len(
-            labels.images_said_by(name, "human:") | labels.images_said_by(name, "accept")
-        )
+        by_people = _decided_by_people(session, name)
         if by_people:
             carry = counted(by_people, "image carries", "images carry")
             notes.append(
@@ -209,6 +207,21 @@ def retire_folder_classes(
             f"them back"
         )
     return tuple(notes)
+
+
+def staying_taxonomies(session: Session) -> list[Taxonomy]:
+    """Return the taxonomies that `retire_folder_classes` leaves."""
+    return [
+        taxonomy
+        for taxonomy in session.taxonomies()
+        if taxonomy.origin != FOLDERS or _decided_by_people(session, taxonomy.name)
+    ]
+
+
+def _decided_by_people(session: Session, name: str) -> int:
+    """Return how many images carry a label of the taxonomy that a person decided."""
+    labels = session.catalog.labels
+    return len(labels.images_said_by(name, "human:") | labels.images_said_by(name, "accept"))
 
 
 def forget_folder_classes(session: Session) -> None:

@@ -21,7 +21,7 @@ from vernis.domain.ports import Catalog
 from vernis.domain.types import FoundFile, Statement, Taxonomy, TaxonomyKind
 from vernis.report.wording import counted
 from vernis.verbs.decide.decisions import by
-from vernis.verbs.steps.folder_classes import retire_folder_classes
+from vernis.verbs.steps.folder_classes import retire_folder_classes, staying_taxonomies
 from vernis.verbs.steps.name_notes import describe_names
 from vernis.verbs.steps.table_settings import TableSettings
 
@@ -41,6 +41,8 @@ class ReadTable:
     reading : TableReading
     labels : mapping of str to ImageLabels
         By the taxonomy's name.
+    left_out : tuple of LeftOut
+        Rows and cells that are not taken.
     notes : tuple of str
         What the user should know: columns left out and why, rows without an image…
     """
@@ -48,12 +50,8 @@ class ReadTable:
     table: LabelTable
     reading: TableReading
     labels: Mapping[str, ImageLabels]
+    left_out: tuple[LeftOut, ...]
     notes: tuple[str, ...]
-
-    @property
-    def left_out(self) -> tuple[LeftOut, ...]:
-        """Rows and cells that are not taken."""
-        return self.reading.left_out
 
     @property
     def is_usable(self) -> bool:
@@ -106,6 +104,7 @@ def read_table(session: Session, sheets: Sequence[Sheet], settings: TableSetting
     UsageError
         A column that is named is not in the table.
     """
+    kinds = {taxonomy.name: taxonomy.kind for taxonomy in staying_taxonomies(session)}
     finder = finder_of(session, sheets[0].folder)
     table = find_images(sheets, finder, settings.image_column)
     reading = read_labels(
@@ -115,7 +114,7 @@ def read_table(session: Session, sheets: Sequence[Sheet], settings: TableSetting
             settings.separator,
             settings.one_hot,
             settings.row,
-            frozenset(taxonomy.name for taxonomy in session.taxonomies()),
+            frozenset(kinds),
             Blanks.of(settings.blank),
         ),
     )
@@ -128,11 +127,18 @@ def read_table(session: Session, sheets: Sequence[Sheet], settings: TableSetting
         )
     notes = [f"{table.source}: {note}" for note in table.notes] + list(reading.notes)
     labels: dict[str, ImageLabels] = {}
+    left_out = list(reading.left_out)
     for found in reading.taxonomies:
         labels[found.name], said = _read_classes(session, found, settings)
         notes += said
+        if kinds.get(found.name) == "single" and found.kind == "multi":
+            labels[found.name], too_many = _one_class_an_image(
+                table, found.name, labels[found.name]
+            )
+            left_out += too_many
+    left_out.sort(key=lambda entry: entry.row)
     notes += _note_nothing(table, reading, finder)
-    return ReadTable(table, reading, labels, tuple(notes))
+    return ReadTable(table, reading, labels, tuple(left_out), tuple(notes))
 
 
 def import_labels(session: Session, read: ReadTable, settings: TableSettings) -> tuple[str, ...]:
@@ -199,9 +205,11 @@ def _note_nothing(table: LabelTable, reading: TableReading, finder: ImageFinder)
         example = next(iter(finder.uris), "")
         there = f"an image there is '{example}'" if example else "it is empty: index it first"
         first = f"row {table.rows[0]}: '{table.images[0]}'; " if table.rows else ""
+        count = len(table.images)
+        none = f"none of its {count:,} images is" if count != 1 else "its image is not"
         return [
-            f"{table.source}: none of its {counted(len(table.images), 'image')} is in the "
-            f"collection ({first}{there}); --image-column COLUMN names another column"
+            f"{table.source}: {none} in the collection ({first}{there}); --image-column COLUMN "
+            "names another column"
         ]
     if not reading.taxonomies:
         reasons = "; ".join(f"{use.name}: {use.reason}" for use in reading.uses if use.reason)
@@ -231,13 +239,35 @@ def _read_classes(
     return labels, describe_names(found.name, read)
 
 
+def _one_class_an_image(
+    table: LabelTable, name: str, labels: ImageLabels
+) -> tuple[ImageLabels, list[LeftOut]]:
+    """Leave out the images of several classes, which a taxonomy of single labels cannot hold."""
+    several = {uri for uri, cell in labels.yes.items() if len(cell) > 1}
+    rows = zip(table.rows, table.images, table.found, strict=True)
+    left_out = [
+        LeftOut(
+            row,
+            f"has several classes, but {name} holds one an image",
+            image,
+            name,
+            " | ".join(labels.yes[found.uri]),
+        )
+        for row, image, found in rows
+        if found.uri in several
+    ]
+    yes = {uri: cell for uri, cell in labels.yes.items() if uri not in several}
+    no = {uri: cell for uri, cell in labels.no.items() if uri not in several}
+    return ImageLabels("single", yes, no, labels.says_no), left_out
+
+
 def _without(denied: Iterable[str], said: Sequence[str]) -> tuple[str, ...]:
     return tuple(label for label in denied if label not in said)
 
 
 def _known_classes(session: Session, taxonomy: str, uris: Collection[str]) -> dict[str, int]:
     """Return how many images beside those of the table carry each class already."""
-    if taxonomy not in {known.name for known in session.taxonomies()}:
+    if taxonomy not in {known.name for known in staying_taxonomies(session)}:
         return {}
     matrix, known = session.matrix(taxonomy), session.uris()
     beside = [known[image] not in uris for image in matrix.image_ids.tolist()]
