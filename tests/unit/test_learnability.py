@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vernis.core.labels.learnability import Learnability, measure_learnability
+from vernis.core.labels.learnability import measure_learnability
 from vernis.core.numeric.components import combine_blocks
 from vernis.domain.errors import InvalidValue
+from vernis.domain.types import Learnability
 
 
 def clouds(n: int, n_classes: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

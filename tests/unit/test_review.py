@@ -230,3 +230,49 @@ def test_issues_can_be_listed_by_the_chance_of_several_wrong_labels(catalog):
 def test_every_change_that_is_judged_can_be_read_again(change):
     issue = Issue("label", 1, 0.1, taxonomy="kind", evidence={"change": change})
     assert evidence_of(issue).change == change
+
+
+def label_all(catalog, name, given):
+    classes = tuple(sorted(set(given)))
+    catalog.labels.define(Taxonomy(name, "single", classes))
+    said = [Statement(catalog.ids[i], label, "yes") for i, label in enumerate(given)]
+    catalog.labels.record(name, said, source="given", verb="import")
+
+
+def test_nothing_is_wrong_in_a_column_that_the_pictures_do_not_tell(catalog):
+    rng = np.random.default_rng(5)
+    label_all(catalog, "season", rng.choice(["spring", "summer", "winter"], N).tolist())
+    found = judge_labels(catalog, "season")
+    assert found.wrong is None
+    assert found.flagged == found.n_judged == 0
+    assert catalog.issues.select(("label",), "season", flagged_only=False) == []
+    assert "do not tell the classes of 'season' apart" in found.findings[0]
+
+
+def test_a_class_that_is_another_one_is_said_once_with_its_command(catalog):
+    given = [truth(i) for i in range(N)]
+    for number in range(0, 75, 3):
+        given[number] = "star"  # pictures of a bird
+    label_all(catalog, "object", given)
+    found = judge_labels(catalog, "object")
+    (merge,) = found.told_apart.merges
+    assert (merge.label, merge.into, merge.images) == ("star", "bird", 25)
+    assert merge.command == "vernis vocabulary object --accept-merge 'star>bird'"
+    assert found.findings[0].startswith("'star' looks like 'bird': 25 images")
+    assert found.wrong.low <= 25 <= found.wrong.high
+    for issue in catalog.issues.select(("label",), "object"):
+        assert {*issue.evidence["given"], *issue.evidence["suggested"]} != {"star", "bird"}
+
+
+def test_nothing_is_suggested_for_what_a_person_confirmed(catalog):
+    said = [Statement(catalog.ids[0], "fish", "yes")]
+    catalog.labels.record("kind", said, source="human:mia", verb="review")
+    judge_labels(catalog, "kind")
+    (issue,) = [
+        issue
+        for issue in catalog.issues.select(("label",), "kind", flagged_only=False)
+        if issue.image_id == catalog.ids[0]
+    ]
+    assert (issue.score, issue.flagged, issue.evidence["suggested"]) == (1.0, False, [])
+    decision = accept_issues(catalog, [issue], who="mia")
+    assert decision.changes == 0

@@ -15,6 +15,7 @@ from vernis.domain.errors import InvalidValue, NotFound
 
 ImageState = Literal["present", "unreadable", "vanished", "trashed"]
 TaxonomyKind = Literal["single", "multi"]
+LearnabilityVerdict = Literal["yes", "no", "unclear"]
 LabelState = Literal["yes", "no", "unknown"]
 Verdict = Literal["open", "accepted", "dismissed"]
 ChangeKind = Literal["extra", "missing", "replaced", ""]
@@ -67,6 +68,43 @@ class Estimate:
     value: float
     low: float = math.nan
     high: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Learnability:
+    """Whether the pictures tell a class, or the classes of a taxonomy, apart.
+
+    Attributes
+    ----------
+    verdict : {'yes', 'no', 'unclear'}
+        ``yes``: the leave-out prediction is better than that of 98 % of permuted labels. ``no``: it
+        is not, and the images are enough to see that it is next to nothing. ``unclear``: it is
+        not, and they are too few.
+    separation : float
+        How often an image of the class is predicted to have it more surely than an image without
+        it is (the area under the ROC curve), in 0..1: 0.5 is chance. Of a taxonomy: the mean over
+        its classes, weighted by their images. NaN where it cannot be measured.
+    low, high : float
+        Its 95 % interval (DeLong, DeLong & Clarke-Pearson, *Comparing the areas under two or more
+        correlated receiver operating characteristic curves*, Biometrics 1988), NaN as above.
+    p_value : float
+        Share of permutations that predict as well or better, the given labels among them
+        (Phipson & Smyth, *Permutation p-values should never be zero*, 2010), in (0, 1]; 1 where
+        nothing can be measured.
+    n_images : int
+        Distinct images with the class; of a taxonomy: those whose labels are known.
+    """
+
+    verdict: LearnabilityVerdict
+    separation: float
+    low: float
+    high: float
+    p_value: float
+    n_images: int
+
+    def __post_init__(self) -> None:
+        if not 0 < self.p_value <= 1:
+            raise InvalidValue(f"expected a p-value in (0, 1], got {self.p_value}")
 
 
 @dataclass(frozen=True, slots=True)

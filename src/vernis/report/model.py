@@ -138,13 +138,23 @@ class LabelIssue:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassMerge:
+    """A class whose images look like another one's, and the command that makes them one."""
+
+    label: str
+    into: str
+    n_images: int
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
 class LabelIssues:
     """The label issues of a taxonomy, worst first.
 
     ``wrong`` estimates how many images carry a wrong label; ``depth`` is how far down the ranking
     is worth reading. ``n_flagged`` may exceed ``len(items)``. ``gain`` holds points (pictures
-    read, wrong labels met as the probabilities have it), from (0, 0). ``notes`` are sentences
-    shown above.
+    read, wrong labels met as the probabilities have it), from (0, 0). ``merges`` are classes that
+    are wrong as a whole. ``notes`` are sentences shown above.
     """
 
     taxonomy: str
@@ -156,6 +166,7 @@ class LabelIssues:
     scorer: str = ""
     notes: tuple[str, ...] = ()
     gain: tuple[tuple[int, float], ...] = ()
+    merges: tuple[ClassMerge, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ wrong, its column must be told from the same column dealt out to the images at r
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +19,11 @@ from vernis.core.numeric.groups import group_codes
 from vernis.core.numeric.kernel_ridge import kernel_basis
 from vernis.core.numeric.threads import single_threaded_products
 from vernis.domain.errors import InvalidValue
+from vernis.domain.types import Learnability, LearnabilityVerdict
 
 DoubleArray = NDArray[np.float64]
 FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
-
-Verdict = Literal["yes", "no", "unclear"]
 
 _N_PERMUTATIONS = 199
 _LEVEL = 0.02
@@ -40,43 +38,6 @@ _FEWEST_DENIED = 10
 """Images with and without a class below which it is never called untellable."""
 _NEXT_TO_NOTHING = 0.65
 """A separation that is surely below this is of no use to judge single labels by."""
-
-
-@dataclass(frozen=True, slots=True)
-class Learnability:
-    """Whether the pictures tell a class, or the classes of a taxonomy, apart.
-
-    Attributes
-    ----------
-    verdict : {'yes', 'no', 'unclear'}
-        ``yes``: the leave-out prediction is better than that of 98 % of permuted labels. ``no``: it
-        is not, and the images are enough to see that it is next to nothing. ``unclear``: it is
-        not, and they are too few.
-    separation : float
-        How often an image of the class is predicted to have it more surely than an image without
-        it is (the area under the ROC curve), in 0..1: 0.5 is chance. Of a taxonomy: the mean over
-        its classes, weighted by their images. NaN where it cannot be measured.
-    low, high : float
-        Its 95 % interval (DeLong, DeLong & Clarke-Pearson, *Comparing the areas under two or more
-        correlated receiver operating characteristic curves*, Biometrics 1988), NaN as above.
-    p_value : float
-        Share of permutations that predict as well or better, the given labels among them
-        (Phipson & Smyth, *Permutation p-values should never be zero*, 2010), in (0, 1]; 1 where
-        nothing can be measured.
-    n_images : int
-        Distinct images with the class; of a taxonomy: those whose labels are known.
-    """
-
-    verdict: Verdict
-    separation: float
-    low: float
-    high: float
-    p_value: float
-    n_images: int
-
-    def __post_init__(self) -> None:
-        if not 0 < self.p_value <= 1:
-            raise InvalidValue(f"expected a p-value in (0, 1], got {self.p_value}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +291,7 @@ def _judge(
     area: float, deviation: float, p_value: float, n_fewer: int, n_images: int
 ) -> Learnability:
     low, high = (float(np.clip(area + z * deviation, 0.0, 1.0)) for z in (-1.96, 1.96))
-    verdict: Verdict = "unclear"
+    verdict: LearnabilityVerdict = "unclear"
     if p_value <= _LEVEL:
         verdict = "yes"
     elif n_fewer >= _FEWEST_DENIED and high < _NEXT_TO_NOTHING:

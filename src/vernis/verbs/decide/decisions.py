@@ -200,6 +200,8 @@ def _require_person(who: str) -> None:
 def _statements(catalog: Catalog, issue: Issue) -> list[Statement]:
     given = {str(label) for label in issue.evidence.get("given", ())}
     suggested = {str(label) for label in issue.evidence.get("suggested", ())}
+    if issue.evidence.get("change") == "":
+        return []  # nothing is suggested, which is not to take every label away
     added = [Statement(issue.image_id, label, "yes") for label in sorted(suggested - given)]
     removed = [Statement(issue.image_id, label, "no") for label in sorted(given - suggested)]
     if added and catalog.labels.taxonomy(issue.taxonomy).kind == "single":

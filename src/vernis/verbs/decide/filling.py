@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -16,6 +16,7 @@ from vernis.domain.errors import InvalidValue, NothingToLearn, UsageError
 from vernis.domain.types import ModelRecord, Space, Statement, Suggestion
 from vernis.report.wording import counted
 from vernis.session.vectors import TrainingData
+from vernis.verbs.decide.told_apart import ToldApart, tell_apart
 
 if TYPE_CHECKING:
     from vernis.core.fill.head import FillEvidence
@@ -71,7 +72,7 @@ class ClassFill:
 class FillSummary:
     """What fill suggests for a taxonomy."""
 
-    VERSION: ClassVar[int] = 4  # raise it when the method changes: suggestions are made anew
+    VERSION: ClassVar[int] = 5  # raise it when the method changes: suggestions are made anew
 
     taxonomy: str
     model: Annotated[str, "NAME@VERSION of the head"]
@@ -145,17 +146,23 @@ def fill_taxonomy(
         _, saved = catalog.models.load(record)
         data = session.training_data(taxonomy, Space(**saved["space"]))
         rows = _sort_rows(session, data)
-        mark = _fingerprint(data, rows, saved["head"], precision, confidence, seed)
+        told = tell_apart(session, data, seed)
+        mark = _fingerprint(data, rows, saved["head"], precision, confidence, seed, told)
         kept = _kept_summary(session, taxonomy, mark)
         if kept is not None:
             return kept
-        evidence = _gather(session, data, rows.usable, saved["head"], seed)
+        evidence = None
+        if told.is_judged:
+            evidence = _gather(session, data, rows.usable, saved["head"], seed)
         plan: FillPlan | None = None
         basis: Basis = "given"
         if evidence is not None:
             basis, own = _choose_basis(evidence, rows)
             plan = evidence.plan(precision, confidence=confidence, seed=seed, confirmed=own)
+            plan = _without(plan, told.untold, data.taxonomy.classes)
         summary = _summarize(session, data, record, plan, basis, precision, confidence)
+        notes = summary.notes if told.is_judged else ()
+        summary = replace(summary, notes=(*told.sentences(), *notes))
         suggestions = _suggestions(data, rows.usable, evidence, plan)
         with catalog.transaction():
             catalog.issues.replace_suggestions(taxonomy, suggestions)
@@ -273,9 +280,11 @@ def _fingerprint(
     precision: float,
     confidence: float,
     seed: int,
+    told: ToldApart,
 ) -> str:
     made = [head.get("head"), head.get("parameters"), head.get("slices")]
     about = [FillSummary.VERSION, data.taxonomy, made, precision, confidence, seed, data.hashes]
+    about.append(told)
     used = (rows.usable, rows.confirmed, rows.sampled)
     return fingerprint(*about, data.image_ids, data.Y, data.groups, *used)
 
@@ -347,6 +356,17 @@ def _choose_basis(evidence: FillEvidence, rows: _Rows) -> tuple[Basis, NDArray[n
     if confirmed.sum() >= _CONFIRMED_IMAGES and confirmed.mean() >= _CONFIRMED_SHARE:
         return "confirmed", confirmed
     return "given", None
+
+
+def _without(plan: FillPlan, untold: Sequence[str], classes: Sequence[str]) -> FillPlan:
+    """Take out the suggestions of classes that the pictures do not tell from the others."""
+    kept = ~np.isin(plan.label, [classes.index(name) for name in untold])
+    return replace(
+        plan,
+        image=plan.image[kept],
+        label=plan.label[kept],
+        probability=plan.probability[kept],
+    )
 
 
 def _suggestions(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from vernis.domain.documents import to_document
 from vernis.domain.errors import UsageError
 from vernis.domain.types import Issue
-from vernis.report.wording import counted, wrong_labels
+from vernis.report.wording import counted, sentence, wrong_labels
 from vernis.verbs.decide.label_judgement import (
     JudgementSettings,
     LabelEvidence,
@@ -168,9 +168,13 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
     columns = ["image", "score", "change", "given", "suggested", "probability", "verdict"]
     if settings.sort == "multiple":
         columns.insert(2, "probability_of_multiple")
+    for finding in result.judgement.findings:
+        screen.line(sentence(finding))
     title = f"Label issues of {settings.taxonomy}"
     screen.table(result.rows, columns, title=title, total=result.total)
     found = result.judgement
+    if found.wrong is None:
+        return  # the findings say why
     line = f"{counted(found.n_judged, 'labelled image')} judged. {wrong_labels(found.wrong)}"
     if found.n_worth_reading:
         one, many = "is worth reading and holds", "are worth reading and hold"

@@ -12,11 +12,21 @@ from vernis.core.numeric.fingerprints import fingerprint
 from vernis.domain.errors import NothingToLearn, UsageError
 from vernis.domain.types import ChangeKind, Estimate, Issue, LabelScorer, Space
 from vernis.session.results import from_document
-from vernis.session.vectors import TrainingData, layer_slices, space_document
+from vernis.session.vectors import TrainingData, space_document
 from vernis.verbs.decide.given_probabilities import read_probabilities
+from vernis.verbs.decide.told_apart import (
+    ToldApart,
+    as_given,
+    features_of,
+    known_states,
+    leave_out_predictions,
+    tell_apart,
+    view_of,
+)
 from vernis.verbs.declare import SEED, BaseSettings, Option, count, share
 
 if TYPE_CHECKING:
+    from vernis.core.labels.class_faults import ClassView
     from vernis.core.labels.issues import LabelIssues, SupportingNeighbors
     from vernis.session.session import Session
 
@@ -51,7 +61,7 @@ class JudgementSettings(BaseSettings):
 class LabelJudgement:
     """What was found in a taxonomy."""
 
-    VERSION: ClassVar[int] = 5  # raise it when the judgement changes: all is judged anew
+    VERSION: ClassVar[int] = 6  # raise it when the judgement changes: all is judged anew
 
     taxonomy: str
     scorer: Annotated[str, "what the images are ranked by"]
@@ -59,11 +69,23 @@ class LabelJudgement:
     n_labelled: Annotated[int, "images with a label"]
     n_judged: Annotated[int, "images with a label that no person confirmed"]
     flagged: Annotated[int, "issues worth reading"]
-    wrong: Annotated[Estimate, "estimated images with a wrong label"]
+    wrong: Annotated[
+        Estimate | None,
+        "estimated images with a wrong label; null: the pictures do not tell the classes apart",
+    ]
     n_worth_reading: Annotated[int, "images from the top of the ranking that are worth reading"]
     n_expected: Annotated[float, "wrong ones expected among those"]
     n_in_duplicates: Annotated[int, "images whose label disagrees with a duplicate's"]
+    told_apart: Annotated[
+        ToldApart | None,
+        "whether the pictures tell the classes apart; null: probabilities were given from outside",
+    ] = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def findings(self) -> list[str]:
+        """What a person should know before any label is called wrong."""
+        return [] if self.told_apart is None else self.told_apart.sentences()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +99,7 @@ class SupportingNeighbor:
 
 @dataclass(frozen=True, slots=True)
 class LabelEvidence:
-    """What is kept beside the score of a label issue; no ``change`` where none is known."""
+    """What is kept beside the score of a label issue; no ``change`` where none is suggested."""
 
     change: ChangeKind = "replaced"
     given: tuple[str, ...] = ()
@@ -96,7 +118,11 @@ def evidence_of(issue: Issue) -> LabelEvidence:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Judged:
+    """``labels`` and ``issues`` speak of the classes of ``view``, ``suggested`` of all."""
+
     data: TrainingData
+    view: ClassView
+    suggested: NDArray[np.bool_]
     labels: NDArray[Any]
     judged: NDArray[np.bool_]
     conflicts: list[NDArray[np.int64]]
@@ -111,6 +137,9 @@ def judge_labels(
     given: Any = None,
 ) -> LabelJudgement:
     """Score every given label, and flag those that are probably wrong.
+
+    Where the pictures do not tell the classes apart, nothing is scored or flagged; a class that
+    they do not tell from the others is left out, and one that is another one counts as that.
 
     Each image is predicted from all others (never from its duplicates). Labels that a person
     confirmed teach but are not judged; neither are the ``no`` that an open taxonomy only assumes.
@@ -140,16 +169,22 @@ def judge_labels(
             probs = read_probabilities(session, given, data)
         elif settings.predictions in ("out-of-bag", "ensemble"):
             probs = head_predictions(session, data, settings.predictions)
-        mark = _fingerprint(data, judged, conflicts, space, settings, probs)
+        # Somebody else's predictions may tell more than the vectors do.
+        told = None if given is not None else tell_apart(session, data, settings.seed)
+        mark = _fingerprint(data, judged, conflicts, space, settings, probs, told)
         kept = session.results.find(name, LabelJudgement, mark)
         if kept is not None:
             return kept
         session.progress(task, 0, 3)
-        found = _judge(data, judged, conflicts, settings, probs)
+        rows: list[Issue] = []
+        if told is None or told.is_judged:
+            found = _judge(data, judged, conflicts, settings, probs, told)
+            judgement, rows = _summarize(found, space, told), _rows(found, settings)
+        else:
+            judgement = _not_judged(data, conflicts, space, told)
         session.progress(task, 2, 3)
-        judgement = _summarize(found, space, of_the_caller=given is not None)
         with session.catalog.transaction():
-            session.catalog.issues.replace(("label",), _rows(found, settings), taxonomy)
+            session.catalog.issues.replace(("label",), rows, taxonomy)
             session.results.keep(name, judgement, mark)
         session.progress(task, 3, 3)
     return judgement
@@ -210,10 +245,11 @@ def _fingerprint(
     space: Space,
     settings: JudgementSettings,
     probs: NDArray[np.float32] | None,
+    told: ToldApart | None,
 ) -> str:
     used = [getattr(settings, field.name) for field in fields(JudgementSettings)]
     about = [used, space_document(space), data.taxonomy, conflicts, data.hashes]
-    return fingerprint(*about, data.image_ids, data.Y, data.groups, judged, probs)
+    return fingerprint(*about, told, data.image_ids, data.Y, data.groups, judged, probs)
 
 
 def _judge(
@@ -222,48 +258,39 @@ def _judge(
     conflicts: list[NDArray[np.int64]],
     settings: JudgementSettings,
     probs: NDArray[np.float32] | None,
+    told: ToldApart | None,
 ) -> _Judged:
     from vernis.core.labels.issues import find_label_issues
 
     features = features_of(data, settings.seed)
-    labelled = (data.Y == 1).any(axis=1)
-    labels: NDArray[Any] = np.where(labelled[:, None], data.Y, np.nan).astype(np.float32)
-    if data.taxonomy.kind == "single":
-        labels = np.where(labelled, np.nan_to_num(data.Y).argmax(axis=1), -1).astype(np.int64)
+    view, kind = view_of(told, data.taxonomy.classes), data.taxonomy.kind
+    targets = view.reduce(known_states(data))
+    labels = as_given(kind, targets)
+    # An image may have lost all of its labels to the classes that are left out.
+    conflicts = _with_labels(conflicts, targets)
     if probs is None:
-        probs = leave_out_predictions(data, features, settings.seed)
+        probs = leave_out_predictions(data, features, targets, settings.seed)
+    else:
+        probs = view.reduce_probabilities(probs, kind)
     issues = find_label_issues(
         labels,
         probs,
         scorer=settings.scorer,
-        judged=judged,
+        judged=view.reduce_mask(judged),
         groups=conflicts,
         min_yield=settings.min_yield,
     )
-    return _Judged(data, labels, judged, conflicts, features, issues)
+    suggested = view.restore(issues.suggested, data.Y == 1)
+    return _Judged(data, view, suggested, labels, judged, conflicts, features, issues)
 
 
-def features_of(data: TrainingData, seed: int) -> NDArray[np.float32]:
-    """Return what the kernel compares images by: every layer of the space weighs the same."""
-    from vernis.core.numeric.components import combine_blocks
-
-    blocks = [data.X[:, start:stop] for start, stop in layer_slices(data.space)]
-    return combine_blocks(blocks, seed=seed)
-
-
-def leave_out_predictions(
-    data: TrainingData, features: NDArray[np.float32], seed: int
-) -> NDArray[np.float32]:
-    """Return what the kernel says of each image without it and its duplicates, as probabilities.
-
-    Shape (n_images, n_classes); images without a label are predicted too.
-    """
-    from vernis.core.labels.predictions import predict_labels
-
-    labelled = (data.Y == 1).any(axis=1)
-    targets = np.where(labelled[:, None], data.Y, np.nan).astype(np.float32)
-    kind = data.taxonomy.kind
-    return predict_labels(features, targets, kind=kind, groups=data.groups, seed=seed)
+def _with_labels(
+    conflicts: list[NDArray[np.int64]], targets: NDArray[np.float32]
+) -> list[NDArray[np.int64]]:
+    """Return the groups as far as their images are judged, those that still disagree."""
+    labelled = (targets == 1).any(axis=1)
+    kept = [rows[labelled[rows]] for rows in conflicts]
+    return [rows for rows in kept if len(np.unique(targets[rows], axis=0)) > 1]
 
 
 def _rows(found: _Judged, settings: JudgementSettings) -> list[Issue]:
@@ -293,7 +320,7 @@ def _rows(found: _Judged, settings: JudgementSettings) -> list[Issue]:
             evidence={
                 "change": str(issues.change[row]),
                 "given": classes[data.Y[row] == 1].tolist(),
-                "suggested": classes[issues.suggested[row]].tolist(),
+                "suggested": classes[found.suggested[row]].tolist(),
                 "probability": round(float(issues.probability[row]), 4),
                 "probability_of_multiple": round(float(issues.probability_of_multiple[row]), 4),
                 **_supporting_neighbors(found, supporting, place.get(int(row))),
@@ -305,9 +332,9 @@ def _rows(found: _Judged, settings: JudgementSettings) -> list[Issue]:
 
 
 def _confirmed_rows(found: _Judged) -> list[Issue]:
-    """Return an issue of the best score for every labelled image that a person vouches for."""
+    """Return an issue of the best score, without a suggestion, for what a person vouches for."""
     data = found.data
-    vouched = (data.Y == 1).any(axis=1)
+    vouched = (data.Y == 1).any(axis=1) & ~found.judged.any(axis=1)
     vouched[found.issues.order] = False
     classes = np.asarray(data.taxonomy.classes)
     return [
@@ -318,9 +345,9 @@ def _confirmed_rows(found: _Judged) -> list[Issue]:
             flagged=False,
             taxonomy=data.taxonomy.name,
             evidence={
-                "change": "replaced",
+                "change": "",
                 "given": classes[data.Y[row] == 1].tolist(),
-                "suggested": classes[data.Y[row] == 1].tolist(),
+                "suggested": [],
                 "probability": 0.0,
             },
         )
@@ -361,10 +388,48 @@ def _disagreeing_duplicates(
     return {"duplicates": [int(found.data.image_ids[m]) for m in others]}
 
 
-def _summarize(found: _Judged, space: Space, *, of_the_caller: bool) -> LabelJudgement:
+def _summarize(found: _Judged, space: Space, told: ToldApart | None) -> LabelJudgement:
     wrong = found.issues.wrong
-    data = found.data
-    flagged = int(found.issues.flagged.sum())
+    # Of a class that is wrong as a whole, all of its images are, or none: a person must say.
+    whole = 0 if told is None else sum(merge.images for merge in told.merges)
+    return LabelJudgement(
+        taxonomy=found.data.taxonomy.name,
+        scorer=found.issues.scorer,
+        space=space.name,
+        n_labelled=found.data.n_labelled,
+        n_judged=wrong.n_labelled,
+        flagged=int(found.issues.flagged.sum()),
+        wrong=Estimate(wrong.count + whole, wrong.low, wrong.high + whole),
+        n_worth_reading=wrong.n_worth_reading,
+        n_expected=wrong.found,
+        n_in_duplicates=sum(len(rows) for rows in found.conflicts),
+        told_apart=told,
+        notes=_notes(found.data, found.conflicts, of_the_caller=told is None),
+    )
+
+
+def _not_judged(
+    data: TrainingData, conflicts: list[NDArray[np.int64]], space: Space, told: ToldApart
+) -> LabelJudgement:
+    return LabelJudgement(
+        taxonomy=data.taxonomy.name,
+        scorer="",
+        space=space.name,
+        n_labelled=data.n_labelled,
+        n_judged=0,
+        flagged=0,
+        wrong=None,
+        n_worth_reading=0,
+        n_expected=0.0,
+        n_in_duplicates=sum(len(rows) for rows in conflicts),
+        told_apart=told,
+        notes=_notes(data, conflicts, of_the_caller=False),
+    )
+
+
+def _notes(
+    data: TrainingData, conflicts: list[NDArray[np.int64]], *, of_the_caller: bool
+) -> tuple[str, ...]:
     notes = []
     if of_the_caller:
         notes.append("The labels were held against probabilities that were given from outside.")
@@ -373,19 +438,7 @@ def _summarize(found: _Judged, space: Space, *, of_the_caller: bool) -> LabelJud
             "The taxonomy is open: a class that an image does not carry is unknown, so missing "
             "labels are not counted as wrong."
         )
-    n_in_duplicates = sum(len(rows) for rows in found.conflicts)
+    n_in_duplicates = sum(len(rows) for rows in conflicts)
     if n_in_duplicates:
         notes.append(f"{n_in_duplicates:,} images are duplicates of images with other labels.")
-    return LabelJudgement(
-        taxonomy=data.taxonomy.name,
-        scorer=found.issues.scorer,
-        space=space.name,
-        n_labelled=data.n_labelled,
-        n_judged=wrong.n_labelled,
-        flagged=flagged,
-        wrong=Estimate(wrong.count, wrong.low, wrong.high),
-        n_worth_reading=wrong.n_worth_reading,
-        n_expected=wrong.found,
-        n_in_duplicates=n_in_duplicates,
-        notes=tuple(notes),
-    )
+    return tuple(notes)

@@ -12,12 +12,8 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from vernis.verbs.decide.label_judgement import (
-    features_of,
-    head_predictions,
-    leave_out_predictions,
-    require_labels,
-)
+from vernis.verbs.decide.label_judgement import head_predictions, require_labels
+from vernis.verbs.decide.told_apart import features_of, known_states, leave_out_predictions
 from vernis.verbs.declare import BaseSettings, Option, Verb, in_python
 
 if TYPE_CHECKING:
@@ -64,7 +60,8 @@ def frame(session: Session, settings: Settings) -> pd.DataFrame:
     data = session.training_data(settings.taxonomy, session.space())
     require_labels(data)
     if settings.predictions == "kernel":
-        probs = leave_out_predictions(data, features_of(data, settings.seed), settings.seed)
+        features, states = features_of(data, settings.seed), known_states(data)
+        probs = leave_out_predictions(data, features, states, settings.seed)
     else:
         probs = head_predictions(session, data, settings.predictions)
     uris = session.uris()

@@ -7,10 +7,11 @@ import shlex
 from collections.abc import Sequence
 
 from vernis.domain.types import DuplicateGroup
-from vernis.report.model import Action, Fill, LabelIssues
+from vernis.report.model import Action, ClassMerge, Fill, LabelIssues
 from vernis.report.wording import counted, may_be_none, percent, wrong_labels
 
 _READING = ("Read", "label issue")
+_MOST_MERGES = 3
 
 
 def suggest_actions(
@@ -26,6 +27,7 @@ def suggest_actions(
     """
     actions = [*_about_copies(groups)]
     for issues in sorted(label_issues, key=lambda found: (_perhaps_none(found), -found.n_flagged)):
+        actions += [_about_merge(merge) for merge in issues.merges[:_MOST_MERGES]]
         if issues.n_flagged:
             actions.append(_about_labels(issues))
     for fill in sorted(fills, key=lambda found: -found.n_suggested):
@@ -67,6 +69,16 @@ def _about_copies(groups: Sequence[DuplicateGroup]) -> list[Action]:
             )
         )
     return actions
+
+
+def _about_merge(merge: ClassMerge) -> Action:
+    return Action(
+        f"Decide whether '{merge.label}' and '{merge.into}' are one",
+        f"Nothing tells the {counted(merge.n_images, 'picture')} of '{merge.label}' from those of "
+        f"'{merge.into}'. If they are one class, this makes them so; vernis undo takes it back.",
+        merge.command,
+        "label-issues",
+    )
 
 
 def _about_labels(issues: LabelIssues) -> Action:

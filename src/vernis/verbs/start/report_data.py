@@ -21,6 +21,7 @@ from vernis.domain.types import (
 )
 from vernis.report.model import (
     BrokenFile,
+    ClassMerge,
     Duplicates,
     ImageRef,
     Interval,
@@ -182,7 +183,7 @@ def _label_issues(session: Session, matrix: LabelMatrix, known: _Known) -> Label
     flagged = [i for i in issues.select(("label",), name) if i.image_id in known.images]
     verdicts = Counter(issue.verdict for issue in flagged)
     waiting = [issue for issue in flagged if issue.verdict == "open"]
-    notes = list(judgement.notes)
+    notes = [*judgement.findings, *judgement.notes]
     decided = verdicts["accepted"] + verdicts["dismissed"]
     if decided:
         notes.append(
@@ -195,7 +196,11 @@ def _label_issues(session: Session, matrix: LabelMatrix, known: _Known) -> Label
         items=tuple(_label_issue(issue, known) for issue in waiting[: known.max_items]),
         n_flagged=len(waiting),
         n_labelled=int(matrix.labelled.sum()),
-        wrong=Interval(wrong.value, wrong.low, wrong.high),
+        wrong=None if wrong is None else Interval(wrong.value, wrong.low, wrong.high),
+        merges=tuple(
+            ClassMerge(merge.label, merge.into, merge.images, merge.command)
+            for merge in (judgement.told_apart.merges if judgement.told_apart else ())
+        ),
         depth=judgement.n_worth_reading,
         scorer=judgement.scorer,
         notes=tuple(notes),

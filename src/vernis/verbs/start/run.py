@@ -61,6 +61,7 @@ class TaxonomyFindings:
         Estimate | None, "images with a wrong label; low below 0.5: probably there is none"
     ]
     labels_to_fill: Annotated[int | None, "missing labels suggested; null: not learned"]
+    class_merges: Annotated[int, "classes that look like another one as a whole"] = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,23 +202,30 @@ def _work_on_labels(
         notes.append(str(error))
         return TaxonomyFindings(None, None, None)
     wrong = estimate = to_fill = None
+    merges, findings = 0, list[str]()
     try:
         judged = judge_labels(session, name, JudgementSettings(seed=settings.seed))
-        wrong, estimate = judged.flagged, judged.wrong
+        findings = judged.findings
+        notes += findings
+        wrong, estimate = (None if judged.wrong is None else judged.flagged), judged.wrong
+        merges = 0 if judged.told_apart is None else len(judged.told_apart.merges)
     except NothingToLearn as error:
         notes.append(str(error))
     try:
         filled = fill_taxonomy(session, name, precision=settings.fill_precision)
         to_fill = filled.suggested
         if filled.n_abstained and not to_fill:
-            notes += [f"{name}: {note}" for note in filled.notes[:1]]  # why there are none
+            why = [note for note in filled.notes if note not in findings]
+            notes += [f"{name}: {note}" for note in why[:1]]
     except NothingToLearn as error:
         notes.append(str(error))
-    return TaxonomyFindings(wrong, estimate, to_fill)
+    return TaxonomyFindings(wrong, estimate, to_fill, merges)
 
 
 def _next(findings: Mapping[str, TaxonomyFindings], groups: int) -> str:
-    suspicious = [name for name, found in findings.items() if found.wrong_labels]
+    suspicious = [
+        name for name, found in findings.items() if found.wrong_labels or found.class_merges
+    ]
     for name in sorted(suspicious, key=lambda name: _may_be_none(findings[name])):
         return f"vernis issues {shlex.quote(name)}"
     return "vernis duplicates" if groups else "vernis status"
@@ -246,6 +254,8 @@ def show(result: Result, settings: BaseSettings, screen: Screen) -> None:
     for name, found in result.taxonomies.items():
         if found.wrong_labels is not None:
             facts[f"{name}: probably wrong labels"] = _say_wrong(found)
+        if found.class_merges:
+            facts[f"{name}: classes that look like another"] = found.class_merges
         if found.labels_to_fill is not None:
             facts[f"{name}: labels to fill"] = found.labels_to_fill
     screen.line()

@@ -23,7 +23,7 @@ from vernis.verbs.declare import Option
 from vernis.verbs.steps.name_notes import describe_spellings
 
 if TYPE_CHECKING:
-    from vernis.core.labels.learnability import Learnability
+    from vernis.domain.types import Learnability
     from vernis.session.session import Session
 
 FOLDERS = "folders"

@@ -1,0 +1,239 @@
+"""Whether the pictures tell the classes of a taxonomy apart, and which classes are one."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vernis.core.numeric.fingerprints import fingerprint
+from vernis.domain.types import Learnability, TaxonomyKind
+from vernis.report.wording import counted
+from vernis.session.vectors import TrainingData, layer_slices, space_document
+
+if TYPE_CHECKING:
+    from vernis.core.labels.class_faults import ClassFault, ClassView
+    from vernis.session.session import Session
+
+_SPELLED_ALIKE = ("case", "plural", "misspelling")
+_SURELY_ALIKE = 0.9
+"""Score of a merge by spelling, see ``core.words.merges``."""
+_LISTED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ClassMerge:
+    """A class that is wrong as a whole: it is another one, by its pictures or its spelling."""
+
+    label: str
+    into: Annotated[str, "the class that it looks like"]
+    images: Annotated[int, "images with the label"]
+    kind: Annotated[str, "looks: by its pictures; case, plural or misspelling: by its name"]
+    command: Annotated[str, "merges the two"]
+
+
+@dataclass(frozen=True, slots=True)
+class ToldApart:
+    """What the pictures tell of a taxonomy; it is not tested where all labels are the same."""
+
+    VERSION: ClassVar[int] = 1
+
+    taxonomy: str
+    tested: Annotated[bool, "false: all images carry the same labels"]
+    whole: Annotated[Learnability, "of the classes that are judged, merged ones as one"]
+    classes: Mapping[str, Learnability]
+    untold: Annotated[tuple[str, ...], "classes that the pictures do not tell from the others"]
+    merges: Annotated[tuple[ClassMerge, ...], "classes that are wrong as a whole"]
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether single labels can be called wrong, or filled in, at all."""
+        return self.whole.verdict == "yes" or not (self.tested or self.merges)
+
+    def sentences(self) -> list[str]:
+        """Return what a person should know before any label is called wrong."""
+        said = [
+            f"'{merge.label}' looks like '{merge.into}': {counted(merge.images, 'image')}; if they "
+            f"are one: {merge.command}"
+            for merge in self.merges[:_LISTED]
+        ]
+        if len(self.merges) > _LISTED:
+            said.append(
+                f"{len(self.merges) - _LISTED:,} more classes look like another one: "
+                f"vernis vocabulary {shlex.quote(self.taxonomy)} --merges"
+            )
+        if not self.tested:
+            return said
+        if self.whole.verdict == "no":
+            said.append(
+                f"the pictures do not tell the classes of '{self.taxonomy}' apart, so none of its "
+                "labels is called wrong and none is filled in"
+            )
+        elif self.whole.verdict == "unclear":
+            said.append(
+                f"the pictures do not tell the classes of '{self.taxonomy}' apart as far as "
+                f"{counted(self.whole.n_images, 'labelled image')} can show it, so none of its "
+                "labels is called wrong and none is filled in; label more to be sure"
+            )
+        elif self.untold:
+            names = ", ".join(f"'{name}'" for name in self.untold[:_LISTED])
+            more = len(self.untold) - _LISTED
+            names += f" and {more:,} more" if more > 0 else ""
+            said.append(
+                f"the pictures do not tell {names} from the other classes of '{self.taxonomy}', so "
+                "no such label is called wrong, and none is suggested"
+            )
+        return said
+
+
+def features_of(data: TrainingData, seed: int) -> NDArray[np.float32]:
+    """Return what the kernel compares images by: every layer of the space weighs the same."""
+    from vernis.core.numeric.components import combine_blocks
+
+    blocks = [data.X[:, start:stop] for start, stop in layer_slices(data.space)]
+    return combine_blocks(blocks, seed=seed)
+
+
+def known_states(data: TrainingData) -> NDArray[np.float32]:
+    """Return 1, 0 or NaN for the images that carry a label, NaN for the others."""
+    labelled = (data.Y == 1).any(axis=1)
+    return np.where(labelled[:, None], data.Y, np.nan).astype(np.float32)
+
+
+def as_given(kind: TaxonomyKind, states: NDArray[np.float32]) -> NDArray[Any]:
+    """Return labels as the core takes them: indices for one label an image, -1 unknown."""
+    if kind == "multi":
+        return states
+    labelled = (states == 1).any(axis=1)
+    return np.where(labelled, np.nan_to_num(states).argmax(axis=1), -1).astype(np.int64)
+
+
+def leave_out_predictions(
+    data: TrainingData, features: NDArray[np.float32], states: NDArray[np.float32], seed: int
+) -> NDArray[np.float32]:
+    """Return what the kernel says of each image without it and its duplicates, as probabilities.
+
+    Shape of ``states``; images without a label are predicted too.
+    """
+    from vernis.core.labels.predictions import predict_labels
+
+    kind = data.taxonomy.kind
+    return predict_labels(features, states, kind=kind, groups=data.groups, seed=seed)
+
+
+def tell_apart(session: Session, data: TrainingData, seed: int = 0) -> ToldApart:
+    """Return what the pictures tell of a taxonomy, from the last time where nothing changed."""
+    from vernis.verbs.see.label_merges import dismissed_merges
+
+    name = data.taxonomy.name
+    dismissed = sorted(tuple(sorted(pair)) for pair in dismissed_merges(session, name))
+    about = [space_document(data.space), data.taxonomy, data.hashes, seed, dismissed]
+    mark = fingerprint(*about, data.image_ids, data.Y, data.groups)
+    kept = session.results.find(f"told_apart:{name}", ToldApart, mark)
+    if kept is None:
+        kept = _measure(session, data, dismissed, seed)
+        session.results.keep(f"told_apart:{name}", kept, mark)
+    return kept
+
+
+def view_of(told: ToldApart | None, classes: Sequence[str]) -> ClassView:
+    """Return the classes as they are judged."""
+    from vernis.core.labels.class_faults import ClassFault, ClassView
+
+    if told is None:
+        return ClassView.of(len(classes))
+    place = {name: k for k, name in enumerate(classes)}
+    faults = [ClassFault(place[m.label], place[m.into], m.images) for m in told.merges]
+    return ClassView.of(len(classes), [place[name] for name in told.untold], faults)
+
+
+def _measure(
+    session: Session,
+    data: TrainingData,
+    dismissed: Sequence[tuple[str, ...]],
+    seed: int,
+) -> ToldApart:
+    from vernis.core.labels.learnability import measure_learnability
+
+    features = features_of(data, seed)
+    states, kind, names = known_states(data), data.taxonomy.kind, data.taxonomy.classes
+    given = as_given(kind, states)
+    found = measure_learnability(features, given, groups=data.groups, seed=seed)
+    merges = _merges(session, data, features, dismissed, seed)
+    place = {name: k for k, name in enumerate(names)}
+    untold = [k for k in found.denied if found.whole.verdict == "yes"]
+    joined = {place[merge.label] for merge in merges} | {place[merge.into] for merge in merges}
+    untold = [k for k in untold if k not in joined]
+    told = ToldApart(
+        taxonomy=data.taxonomy.name,
+        tested=_vary(states),
+        whole=found.whole,
+        classes=dict(zip(names, found.classes, strict=False)),
+        untold=tuple(names[k] for k in untold),
+        merges=merges,
+    )
+    if not (merges or untold):
+        return told
+    reduced = view_of(told, names).reduce(states)
+    again = measure_learnability(features, as_given(kind, reduced), groups=data.groups, seed=seed)
+    return replace(told, tested=_vary(reduced), whole=again.whole)
+
+
+def _vary(states: NDArray[np.float32]) -> bool:
+    labelled = (states == 1).any(axis=1)
+    return bool(labelled.any()) and len(np.unique(states[labelled], axis=0)) > 1
+
+
+def _merges(
+    session: Session,
+    data: TrainingData,
+    features: NDArray[np.float32],
+    dismissed: Sequence[tuple[str, ...]],
+    seed: int,
+) -> tuple[ClassMerge, ...]:
+    """Return the classes that are another one: by their pictures, then by their spelling."""
+    from vernis.verbs.see.label_merges import find_merges
+
+    names, taxonomy = data.taxonomy.classes, data.taxonomy.name
+    found: dict[frozenset[str], tuple[str, str, int, str]] = {}
+    for fault in _faults_by_looks(data, features, dismissed, seed):
+        label, into = names[fault.label], names[fault.into]
+        found[frozenset((label, into))] = (label, into, fault.n_images, "looks")
+    for one in find_merges(session, taxonomy, data.space, min_score=_SURELY_ALIKE):
+        if one.kind in _SPELLED_ALIKE:
+            pair = frozenset((one.label, one.into))
+            found[pair] = (one.label, one.into, one.count, one.kind)
+    return tuple(
+        ClassMerge(*said, command=_merge_command(taxonomy, said[0], said[1]))
+        for said in sorted(found.values(), key=lambda said: (-said[2], said[0]))
+    )
+
+
+def _merge_command(taxonomy: str, label: str, into: str) -> str:
+    pair = shlex.quote(f"{label}>{into}")
+    return f"vernis vocabulary {shlex.quote(taxonomy)} --accept-merge {pair}"
+
+
+def _faults_by_looks(
+    data: TrainingData,
+    features: NDArray[np.float32],
+    dismissed: Sequence[tuple[str, ...]],
+    seed: int,
+) -> tuple[ClassFault, ...]:
+    """Compare classes by their pictures, where an image has one of them."""
+    from vernis.core.labels.class_faults import find_class_faults
+
+    if data.taxonomy.kind != "single":
+        return ()
+    states = known_states(data)
+    given = as_given("single", states).astype(np.int64)
+    if len(np.unique(given[given >= 0])) < 3:
+        return ()  # two classes that look alike, and nothing beside them, tell nothing
+    probs = leave_out_predictions(data, features, states, seed)
+    place = {name: k for k, name in enumerate(data.taxonomy.classes)}
+    apart = [(place[a], place[b]) for a, b in dismissed if a in place and b in place]
+    return find_class_faults(features, given, probs, groups=data.groups, apart=apart, seed=seed)
