@@ -53,7 +53,16 @@ from vernis.verbs.see.filters import select_images
 from vernis.verbs.see.maps import points_frame
 from vernis.verbs.see.vector_search import Searcher
 from vernis.verbs.start import report, run, status
-from vernis.verbs.steps import audit, export, import_, index, labels, learn, models, quality
+from vernis.verbs.steps import (
+    export,
+    import_,
+    index,
+    labels,
+    learn,
+    models,
+    quality,
+    taxonomies,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -134,7 +143,7 @@ class Collection(Closing):
     labels = frame_method(labels.VERB)
     set_labels = method(set_labels.VERB)
     export = method(export.VERB)
-    audit = method(audit.VERB)
+    taxonomies = method(taxonomies.VERB)
     embed = method(embed.VERB)
     embeddings = frame_method(embeddings.VERB)
     quality = frame_method(quality.VERB)

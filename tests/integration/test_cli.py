@@ -302,7 +302,7 @@ def test_tables_have_json(finished):
     trained = json.loads(finished("models", "--json").stdout)
     assert {row["head"] for row in trained} == {"kernel"}
     assert all(0 < row["micro_f1"] <= 1 for row in trained)
-    for verb in ("audit", "batches", "quality"):
+    for verb in ("audit", "taxonomies", "batches", "quality"):
         assert isinstance(json.loads(finished(verb, "--json").stdout), list)
 
 

@@ -55,6 +55,8 @@ def _in_order(words: list[str]) -> list[str]:
             before.append(words.pop(0))
     if not words:
         raise UsageError(f"{before[0]} needs a verb; see: vernis --help")
+    if words[0] == "audit":
+        words[0] = "taxonomies"  # its name until version 0.1
     end = words.index("--") if "--" in words else len(words)
     return [*words[:end], *before, *words[end:]]
 

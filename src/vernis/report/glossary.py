@@ -30,6 +30,7 @@ GLOSSARY: Mapping[str, str] = {
     "Confirmed by a person": (
         "Images with a label that a person gave or agreed with; such labels are not judged."
     ),
+    "Description": "What the taxonomy is about, in the owner's words.",
     "Duplicate groups": "Sets of pictures that show the same thing.",
     "Duplicates": (
         "Pictures that are the same file, the same picture in another file, or a "
@@ -75,6 +76,10 @@ GLOSSARY: Mapping[str, str] = {
     "Labelled now": "Images that carry the class today.",
     "Labels an image": "How many labels an image carries, on average or as a count of images.",
     "Labels at import": "Labels that class folders or a label file brought.",
+    "Labels equal to all others in the folder": (
+        "The share of the labelled images whose labels are those of every other image in their "
+        "folder: such labels were given by folder, not by picture."
+    ),
     "Labels now": "Labels that hold today: at import − taken away + added + filled in.",
     "Labels now, by who says so": (
         "How many of the labels that hold came with the import, were said by a person, "
@@ -146,6 +151,10 @@ GLOSSARY: Mapping[str, str] = {
         "What precision, recall and F1 would be if labels were given from another probability on."
     ),
     "Thresholds tuned for": "The measure that the thresholds make as high as possible.",
+    "Told by the pictures": (
+        "Whether the pictures tell the classes apart, and how often an image with a class is told "
+        "from one without it: 0.5 is chance, 1 is always. In brackets its 95 % interval."
+    ),
     "Trained": "When the model was made.",
     "What to do first": "The next steps, the safest and most useful first, with the command.",
     "With": "The other class of the pair.",

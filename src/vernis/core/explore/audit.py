@@ -1,4 +1,4 @@
-"""The state of a taxonomy in figures: filling, imbalance, co-occurrence, redundancy of keywords."""
+"""The state of a taxonomy in figures: filling, imbalance, co-occurrence, keywords that repeat."""
 
 from __future__ import annotations
 
@@ -201,6 +201,46 @@ def redundancy(Y: ArrayLike, classes: Sequence[str], texts: Sequence[str]) -> tu
         labels += len(columns)
         repeated += sum(bool(wanted[c]) and wanted[c] <= found for c in columns)
     return repeated, labels
+
+
+def share_like_folder(Y: ArrayLike, folders: Sequence[str]) -> float:
+    """Return the share of labelled images that carry the labels of all others in their folder.
+
+    Keywords that were given to whole folders say what the folder is about, not what is seen.
+
+    Parameters
+    ----------
+    Y : array_like, shape (n_images, n_classes)
+        1 for yes; everything else is no label.
+    folders : sequence of str
+        The folder of each image.
+
+    Returns
+    -------
+    float
+        In 0..1, of the labelled images that share their folder with another labelled one; NaN
+        where no folder holds two, and where one folder holds them all: all images alike are
+        nothing that a folder would tell.
+
+    Raises
+    ------
+    InvalidValue
+        If shapes disagree.
+    """
+    yes = np.asarray(Y) == 1
+    if yes.ndim != 2 or len(yes) != len(folders):
+        raise InvalidValue(f"expected labels of {len(folders)} images, got {yes.shape}")
+    labelled = np.flatnonzero(yes.any(axis=1))
+    patterns: dict[str, set[bytes]] = {}
+    counts: dict[str, int] = {}
+    for row, packed in zip(labelled.tolist(), np.packbits(yes[labelled], axis=1), strict=True):
+        patterns.setdefault(folders[row], set()).add(packed.tobytes())
+        counts[folders[row]] = counts.get(folders[row], 0) + 1
+    shared = {folder: n for folder, n in counts.items() if n > 1}
+    if not shared or len(counts) < 2:
+        return math.nan
+    alike = sum(n for folder, n in shared.items() if len(patterns[folder]) == 1)
+    return alike / sum(shared.values())
 
 
 def split_words(text: str) -> frozenset[str]:

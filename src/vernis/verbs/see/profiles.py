@@ -25,7 +25,7 @@ from vernis.domain.types import LabelMatrix
 from vernis.report.explore.profile import draw_histogram, draw_matrix, draw_special, matrix_limit
 from vernis.report.tables import write_csv, write_json
 from vernis.verbs.see.vocabulary_study import labels_of
-from vernis.verbs.steps.audit import ClassCount
+from vernis.verbs.steps.taxonomy_audit import ClassCount
 
 if TYPE_CHECKING:
     from vernis.session.session import Session

@@ -40,6 +40,7 @@ from vernis.verbs.start.report_actions import suggest_actions
 from vernis.verbs.start.report_labels import audit_taxonomy, collect_fill
 from vernis.verbs.start.report_models import collect_model
 from vernis.verbs.steps.quality import count_open_quality
+from vernis.verbs.steps.visual_meaning import measure_meaning
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -89,7 +90,10 @@ def collect_report(
     unreadable = session.images("unreadable")
     matrices = [session.matrix(taxonomy.name) for taxonomy in session.worked_on(taxonomies)]
     known = _Known({image.id: image for image in present}, _labels_of(matrices), max_items)
-    audits = tuple(audit_taxonomy(matrix, known.images) for matrix in matrices)
+    audits = tuple(
+        audit_taxonomy(matrix, known.images, measure_meaning(session, matrix.taxonomy.name))
+        for matrix in matrices
+    )
     issues = _some(_label_issues(session, matrix, known) for matrix in matrices)
     groups = [g for g in session.groups() if all(i in known.images for i in g.images)]
     duplicates = tuple(_duplicates(g, known) for g in _most_useful_first(groups)[:max_items])

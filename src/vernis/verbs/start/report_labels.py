@@ -23,7 +23,9 @@ from vernis.report.wording import count, counted, decimal, percent
 from vernis.session.results import from_document
 from vernis.verbs.decide.filling import FillSummary
 from vernis.verbs.decide.label_judgement import SupportingNeighbor
-from vernis.verbs.steps import audit as steps_audit
+from vernis.verbs.steps import taxonomy_audit as steps_audit
+from vernis.verbs.steps.taxonomy_audit import say_meaning
+from vernis.verbs.steps.visual_meaning import VisualMeaning
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -31,10 +33,14 @@ if TYPE_CHECKING:
 _TOGETHER = 14  # classes of the table of classes that occur together
 
 
-def audit_taxonomy(matrix: LabelMatrix, images: Mapping[int, ImageRecord]) -> TaxonomyAudit:
-    """Return the state of a taxonomy, as ``vernis audit`` has it, with classes together."""
+def audit_taxonomy(
+    matrix: LabelMatrix,
+    images: Mapping[int, ImageRecord],
+    meaning: VisualMeaning | None = None,
+) -> TaxonomyAudit:
+    """Return the state of a taxonomy, as ``vernis taxonomies`` has it, with classes together."""
     taxonomy = matrix.taxonomy
-    said = steps_audit.describe_taxonomy(matrix, images)
+    said = steps_audit.describe_taxonomy(matrix, images, meaning)
     counts = {row.class_: row.count for row in said.class_counts}
     column = {label: c for c, label in enumerate(taxonomy.classes)}
     is_multi = taxonomy.kind == "multi"
@@ -64,7 +70,10 @@ def _audit_facts(taxonomy: Taxonomy, said: steps_audit.TaxonomyAudit) -> list[tu
     unused = said.classes - said.classes_used
     entropy = said.entropy
     facts = [
+        ("Description", taxonomy.description),
         ("Origin", taxonomy.origin),
+        ("Told by the pictures", say_meaning(said)),
+        ("Labels equal to all others in the folder", _share(said.like_their_folder)),
         ("Closed", "yes: no other label than those given" if taxonomy.closed else ""),
         ("Rarest class", rarest),
         ("Classes without an image", count(unused) if unused else ""),

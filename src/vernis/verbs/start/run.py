@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from vernis.core.explore.file_kinds import say_file_kinds
-from vernis.domain.errors import NothingToLearn, UsageError
+from vernis.domain.errors import NotFound, NothingToLearn, UsageError
 from vernis.domain.types import Estimate
 from vernis.report.wording import may_be_none
 from vernis.verbs.decide.deduplication import find_duplicates
@@ -131,6 +131,7 @@ def work(session: Session, settings: Settings) -> Result:
         notes += label_by_folders(
             session, classes_from=settings.classes_from, keep_case=settings.keep_case
         ).notes
+        notes += _say_ignored(session, settings)
         if not session.taxonomies():
             notes.append(_say_no_labels(session, path, settings.labels))
         found = find_duplicates(session)
@@ -169,8 +170,24 @@ def _require_taxonomies(session: Session, settings: Settings) -> None:
     NotFound
     """
     for name in settings.taxonomy or ():
-        if not name.startswith("class"):
-            session.worked_on((name,))
+        known = [taxonomy.name for taxonomy in session.taxonomies()]
+        if name not in known and not name.startswith("class"):
+            raise NotFound(
+                f"there is no taxonomy '{name}'; there are: {', '.join(known) or 'none yet'}; "
+                "a column of a table needs --labels FILE"
+            )
+
+
+def _say_ignored(session: Session, settings: Settings) -> list[str]:
+    """Return which taxonomies are left out because a person said so."""
+    if settings.taxonomy:
+        return []
+    names = [shlex.quote(taxonomy.name) for taxonomy in session.taxonomies() if taxonomy.ignored]
+    if not names:
+        return []
+    return [
+        f"ignored: {', '.join(names)}; to work on one again: vernis taxonomies --heed {names[0]}"
+    ]
 
 
 def _say_no_labels(session: Session, path: Path, labels: Path | str | None) -> str:

@@ -14,13 +14,14 @@ from vernis.core.explore.audit import (
     find_strong_pairs,
     normalized_entropy,
     redundancy,
+    share_like_folder,
     split_words,
 )
 from vernis.domain.documents import to_document
 from vernis.domain.errors import InvalidValue, NotFound
 from vernis.domain.types import FoundFile, Statement, Taxonomy
 from vernis.session.session import Session
-from vernis.verbs.steps import audit as verb
+from vernis.verbs.steps import taxonomies as verb
 
 NAN = np.nan
 Y = np.array(
@@ -86,6 +87,19 @@ def test_redundancy_needs_all_words_of_a_label_and_a_text():
     Y = np.array([[1, 1, 0], [1, 0, 0], [0, 0, 1]])
     texts = ["Red-Wine_Bottles_04", "wine list", ""]
     assert redundancy(Y, classes, texts) == (2, 3)
+
+
+def test_labels_given_by_folder_are_told_from_those_given_by_picture():
+    folders = ["a", "a", "a", "b", "b", "c", ""]
+    same = np.array([[1, 0], [1, 0], [0, 0], [0, 1], [0, 1], [1, 1], [0, 0]])
+    assert share_like_folder(same, folders) == 1.0
+    mixed = same.copy()
+    mixed[1, 1] = 1
+    assert share_like_folder(mixed, folders) == pytest.approx(2 / 4)
+    assert math.isnan(share_like_folder(same, list("abcdefg")))
+    assert math.isnan(share_like_folder(same, [""] * 7))
+    with pytest.raises(InvalidValue, match="7 images"):
+        share_like_folder(same[:6], folders)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""``vernis audit``: the state of every taxonomy."""
+"""The state of a taxonomy: how far it is filled, its classes, whether pictures carry it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
-from vernis.core.explore.audit import LabelAudit, audit_labels, find_strong_pairs, redundancy
-from vernis.domain.documents import to_document
+from vernis.core.explore.audit import (
+    LabelAudit,
+    audit_labels,
+    find_strong_pairs,
+    redundancy,
+    share_like_folder,
+)
+from vernis.core.words.class_folders import folder_of
 from vernis.domain.types import ImageRecord, LabelMatrix
-from vernis.verbs.declare import BaseSettings, OneOf, Option, Screen, Verb
+from vernis.verbs.steps.folder_classes import FOLDERS
+from vernis.verbs.steps.visual_meaning import VisualMeaning, measure_meaning
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -22,13 +29,6 @@ _FREE_KEYWORDS = 50
 """From so many classes on a multi-label taxonomy is taken for free keywords."""
 
 _TITLES = ("title", "headline", "name")
-
-
-@dataclass(frozen=True)
-class Settings(BaseSettings):
-    """Which taxonomies are described."""
-
-    taxonomy: Annotated[str | None, Option("only this one")] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,20 @@ class TaxonomyAudit:
     """The state of one taxonomy; figures that cannot be had are null."""
 
     taxonomy: str
+    description: Annotated[str, "what it is about, in the owner's words"]
+    origin: Annotated[str, "where its labels came from: a file, folders, clusters"]
     kind: Annotated[str, "single or multi"]
     closed: Annotated[bool, "blank classes of a labelled image mean no"]
+    ignored: Annotated[bool, "no step works on it unless it is named"]
+    visual_meaning: Annotated[
+        str | None, "whether the pictures tell its classes apart: yes, no or unclear; null: unknown"
+    ]
+    separation: Annotated[
+        float | None,
+        "how often an image with a class is told from one without it; 0.5 is chance, 1 always",
+    ]
+    separation_low: Annotated[float | None, "lower bound of its 95 % interval"]
+    separation_high: Annotated[float | None, "upper bound"]
     free_keywords: Annotated[bool, "so many classes that they are free keywords"]
     images: int
     labelled: Annotated[int, "images with a label"]
@@ -82,27 +94,29 @@ class TaxonomyAudit:
     unique_classes: Annotated[int, "on one image alone"]
     in_file_name: Annotated[float | None, "share of the labels that the file name repeats"]
     in_title: Annotated[float | None, "share of the labels that the title repeats"]
+    like_their_folder: Annotated[
+        float | None, "share of the images whose labels equal those of all others in their folder"
+    ]
     class_counts: tuple[ClassCount, ...]
     labels_an_image: tuple[LabelsPerImage, ...]
     together: tuple[ClassPair, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """The state of the taxonomies."""
-
-    taxonomies: tuple[TaxonomyAudit, ...]
-
-
-def work(session: Session, settings: Settings) -> Result:
-    """Describe the state of one taxonomy or of all; raises NotFound."""
-    names = [settings.taxonomy] if settings.taxonomy else [t.name for t in session.taxonomies()]
+def audit_taxonomies(session: Session, names: Sequence[str]) -> tuple[TaxonomyAudit, ...]:
+    """Return the state of taxonomies; raises NotFound."""
     images = {image.id: image for image in session.images()} if names else {}
-    return Result(tuple(describe_taxonomy(session.matrix(name), images) for name in names))
+    return tuple(
+        describe_taxonomy(session.matrix(name), images, measure_meaning(session, name))
+        for name in names
+    )
 
 
-def describe_taxonomy(matrix: LabelMatrix, known: Mapping[int, ImageRecord]) -> TaxonomyAudit:
-    """Return the state of one taxonomy."""
+def describe_taxonomy(
+    matrix: LabelMatrix,
+    known: Mapping[int, ImageRecord],
+    meaning: VisualMeaning | None = None,
+) -> TaxonomyAudit:
+    """Return the state of one taxonomy; ``meaning`` is None where it was not measured."""
     images = [known[int(image)] for image in matrix.image_ids]
     taxonomy = matrix.taxonomy
     audit = audit_labels(matrix.values)
@@ -111,8 +125,15 @@ def describe_taxonomy(matrix: LabelMatrix, known: Mapping[int, ImageRecord]) -> 
     titles = [_title(image) for image in images]
     return TaxonomyAudit(
         taxonomy=taxonomy.name,
+        description=taxonomy.description,
+        origin=taxonomy.origin,
         kind=taxonomy.kind,
         closed=taxonomy.closed,
+        ignored=taxonomy.ignored,
+        visual_meaning=None if meaning is None else meaning.verdict,
+        separation=None if meaning is None else _number(meaning.separation),
+        separation_low=None if meaning is None else _number(meaning.low),
+        separation_high=None if meaning is None else _number(meaning.high),
         free_keywords=taxonomy.kind == "multi" and audit.n_used >= _FREE_KEYWORDS,
         images=audit.n_images,
         labelled=audit.n_labelled,
@@ -129,6 +150,7 @@ def describe_taxonomy(matrix: LabelMatrix, known: Mapping[int, ImageRecord]) -> 
         unique_classes=audit.n_unique,
         in_file_name=_repeated(matrix, names),
         in_title=_repeated(matrix, titles),
+        like_their_folder=_like_folder(matrix, images),
         class_counts=_class_counts(matrix, audit),
         labels_an_image=tuple(
             LabelsPerImage(k, int(n)) for k, n in enumerate(audit.labels_per_image)
@@ -145,6 +167,12 @@ def _title(image: ImageRecord) -> str:
 def _repeated(matrix: LabelMatrix, texts: Sequence[str]) -> float | None:
     repeated, labels = redundancy(matrix.values, matrix.taxonomy.classes, texts)
     return repeated / labels if labels else None
+
+
+def _like_folder(matrix: LabelMatrix, images: Sequence[ImageRecord]) -> float | None:
+    if matrix.taxonomy.origin == FOLDERS:
+        return None  # by construction
+    return _number(share_like_folder(matrix.values, [folder_of(image.uri) for image in images]))
 
 
 def _number(value: float) -> float | None:
@@ -177,19 +205,11 @@ def _together(matrix: LabelMatrix, audit: LabelAudit) -> tuple[ClassPair, ...]:
     )
 
 
-def show(result: Result, settings: Settings, screen: Screen) -> None:
-    """Show the facts of each taxonomy, and its classes."""
-    for audit in result.taxonomies:
-        facts = to_document(audit)
-        plain = {
-            name.replace("_", " "): value
-            for name, value in facts.items()
-            if name != "taxonomy" and value is not None and not isinstance(value, list)
-        }
-        screen.facts(plain, title=audit.taxonomy)
-        screen.table(audit.class_counts, ["class", "count", "share"])
-    if not result.taxonomies:
-        screen.line("There is no taxonomy yet: vernis import FILE")
-
-
-VERB = Verb(Settings, work, show, document=OneOf("taxonomies"))
+def say_meaning(audit: TaxonomyAudit) -> str:
+    """Return whether the pictures tell the classes apart, with the interval; "" if unknown."""
+    if audit.visual_meaning is None:
+        return ""
+    if audit.separation is None:
+        return audit.visual_meaning
+    low, high = audit.separation_low or 0.0, audit.separation_high or 1.0
+    return f"{audit.visual_meaning}, {audit.separation:.2f} ({low:.2f}-{high:.2f})"
