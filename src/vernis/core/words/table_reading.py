@@ -307,7 +307,7 @@ def _united(cells: Sequence[tuple[str, ...]], places: Sequence[int]) -> tuple[st
 
 def _how(parts: ColumnParts) -> str:
     if parts.form == "list":
-        return "lists"
+        return "cells are lists"
     if parts.form == "exact" or not parts.split:
         return ""
     shown = SEPARATOR_WORDS.get(parts.separator, f"'{parts.separator.strip()}'")
@@ -365,14 +365,14 @@ def _notes(
     choices: Choices,
 ) -> list[str]:
     notes = [f"taxonomies: {', '.join(t.name for t in taxonomies)}"] if taxonomies else []
+    said = {t.name for t in taxonomies if t.how and (hot is None or t.name != hot.name)}
     if hot is not None:
         shown = ", ".join(hot.classes)
         notes.append(
             f"{hot.name}: the columns of yes and no {shown} are its classes; --one-hot '' leaves"
             " them apart"
         )
-    split = [t for t in taxonomies if t.how.startswith("classes separated")]
-    if split and choices.separator is None:
+    if choices.separator is None and (split := [t for t in taxonomies if t.name in said]):
         shown = "; ".join(f"{t.name}: {t.how}" for t in split)
         notes.append(f"{shown}; --separator '' keeps cells whole")
     if choices.taxonomies is None and taxonomies:

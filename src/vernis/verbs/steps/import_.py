@@ -173,8 +173,8 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
 
 
 def _shown(classes: Sequence[str]) -> str:
-    more = f", … ({len(classes)})" if len(classes) > _CLASSES_SHOWN else ""
-    return ", ".join(classes[:_CLASSES_SHOWN]) + more
+    more = f" | … ({len(classes)})" if len(classes) > _CLASSES_SHOWN else ""
+    return " | ".join(classes[:_CLASSES_SHOWN]) + more
 
 
 VERB = Verb(Settings, work, show)

@@ -112,13 +112,6 @@ def _column_name(column: int) -> str:
     return name
 
 
-def read_xlsx(path: Path) -> Iterator[list[str]]:
-    """Yield the rows of the first sheet; see `read_xlsx_sheets`."""
-    for _, rows in read_xlsx_sheets(path):
-        yield from (row for _, row in rows)
-        return
-
-
 def read_xlsx_sheets(path: Path) -> Iterator[tuple[str, Iterator[tuple[int, list[str]]]]]:
     """Yield the name of each sheet and its rows with their numbers; read one after another.
 
