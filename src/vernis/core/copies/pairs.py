@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -23,6 +23,9 @@ from vernis.core.copies.cascade import (
     verify_chain,
     verify_guesses,
 )
+from vernis.core.copies.close_look import CloseLook, Pair, Seen
+from vernis.core.copies.comparison import name_overlay
+from vernis.core.copies.correspondence import Overlay
 from vernis.core.copies.fingerprints import Fingerprints, shrink
 from vernis.core.copies.guesses import (
     choose_crops,
@@ -31,6 +34,7 @@ from vernis.core.copies.guesses import (
     place_crops,
 )
 from vernis.core.copies.verification import name_transforms
+from vernis.core.copies.votes import propose_by_keypoints
 from vernis.core.numeric.threads import in_threads
 from vernis.domain.errors import InvalidValue
 
@@ -53,6 +57,8 @@ class NearSettings:
         Candidates per image by small pictures in eight orientations.
     embedding_neighbors : int
         Candidates per image by embedding.
+    keypoint_neighbors : int
+        Candidates per image by keypoints that it shares with others.
     seed : int
         Draws samples and partitions.
     """
@@ -61,6 +67,7 @@ class NearSettings:
     bridged_threshold: float = 0.55
     turn_neighbors: int = 8
     embedding_neighbors: int = 8
+    keypoint_neighbors: int = 12
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -69,10 +76,11 @@ class NearSettings:
                 "expected 0 < bridged threshold <= threshold < 1, got "
                 f"{self.bridged_threshold!r} and {self.threshold!r}"
             )
-        if min(self.turn_neighbors, self.embedding_neighbors) < 1:
+        if min(self.turn_neighbors, self.embedding_neighbors, self.keypoint_neighbors) < 1:
             raise InvalidValue(
                 "expected one neighbour or more, got "
-                f"{self.turn_neighbors!r} and {self.embedding_neighbors!r}"
+                f"{self.turn_neighbors!r}, {self.embedding_neighbors!r} and "
+                f"{self.keypoint_neighbors!r}"
             )
 
 
@@ -88,11 +96,20 @@ class NearPairs:
         0..1.
     transforms : tuple of str
         How a became b: an orientation and changes joined by ``+``, such as ``rot90+gray``.
+    variants : ndarray of bool, shape (n_pairs,)
+        Pairs that are no copies but pictures of one template or article; see ``comparison``.
     """
 
     pairs: NDArray[np.int64]
     similarity: NDArray[np.float32]
     transforms: tuple[str, ...]
+    variants: NDArray[np.bool_]
+
+    def copies(self) -> NearPairs:
+        """Return the pairs that are copies."""
+        rows = np.flatnonzero(~self.variants)
+        names = tuple(self.transforms[row] for row in rows)
+        return NearPairs(self.pairs[rows], self.similarity[rows], names, self.variants[rows])
 
 
 _CHAIN_ROUNDS = 3
@@ -106,6 +123,7 @@ def find_near_pairs(
     embeddings: NDArray[np.generic] | None = None,
     settings: NearSettings | None = None,
     report: Report | None = None,
+    closer: CloseLook | None = None,
 ) -> NearPairs:
     """Find pairs that show the same picture, however it was scaled, turned, cropped or covered.
 
@@ -119,6 +137,10 @@ def find_near_pairs(
     settings : NearSettings, optional
     report : callable, optional
         Called while candidates are verified.
+    closer : CloseLook, optional
+        Keypoints and pictures for a closer look: finds copies that are turned by any angle,
+        distorted, framed or set in another picture, and tells variants from copies. Without it
+        only the fingerprints speak.
 
     Returns
     -------
@@ -134,12 +156,69 @@ def find_near_pairs(
     if embeddings is not None and len(embeddings) != n:
         raise InvalidValue(f"expected {n} embeddings, one a fingerprint, got {len(embeddings)}")
     if n < 2:
-        return NearPairs(np.zeros((0, 2), np.int64), np.zeros(0, np.float32), ())
+        return _as_near_pairs([], {})
     pyramid = Pyramid.build(fingerprints)
     turned, near = _propose(fingerprints, embeddings, chosen)
     found = verify_candidates(pyramid, turned, near, chosen, report)
+    if closer is not None:
+        return _look_closer(fingerprints, found, closer, chosen, report)
     found = _follow_chains(pyramid, found, chosen)
-    return NearPairs(found.pairs, found.similarity, _name(fingerprints, found))
+    variants = np.zeros(len(found.pairs), dtype=bool)
+    return NearPairs(found.pairs, found.similarity, _name(fingerprints, found), variants)
+
+
+def _look_closer(
+    fingerprints: Fingerprints,
+    found: Checked,
+    closer: CloseLook,
+    settings: NearSettings,
+    report: Report | None,
+) -> NearPairs:
+    """Judge what the fingerprints found, and what keypoints propose, by the pictures."""
+    names = dict(zip(map(tuple, found.pairs.tolist()), _name(fingerprints, found), strict=True))
+    overlays = dict(zip(names, _overlays(fingerprints, found), strict=True))
+    similar = dict(zip(names, found.similarity.tolist(), strict=True))
+    seen = []
+    for each in closer.check(list(overlays.items()), settings.threshold):
+        if each.kind == "different":
+            # The fingerprints saw enough; the closer look only tells variants apart.
+            seen.append(each.as_copy(overlays[each.pair], similar[each.pair]))
+        else:
+            seen.append(each)
+    proposed, _ = propose_by_keypoints(
+        closer.records, settings.keypoint_neighbors, seed=settings.seed
+    )
+    others = [pair for pair in map(tuple, proposed.tolist()) if pair not in names]
+    seen += closer.find(others, settings.threshold, report)
+    tried = {each.pair for each in seen}
+    copies = [each for each in seen if each.kind == "copy"]
+    seen += closer.follow_chains(copies, tried, settings.bridged_threshold)
+    return _as_near_pairs([each for each in seen if each.kind != "different"], names)
+
+
+def _overlays(fingerprints: Fingerprints, found: Checked) -> list[Overlay]:
+    """Return placements on the stretched square as overlays in units of the longer sides."""
+    inverse = found.placements.inverse()
+    wide = np.minimum(fingerprints.aspect, 1.0), np.minimum(1.0 / fingerprints.aspect, 1.0)
+    overlays = []
+    for (a, b), matrix, offset in zip(
+        found.pairs.tolist(), inverse.matrix, inverse.offset, strict=True
+    ):
+        square = np.eye(3)
+        square[:2, :2], square[:2, 2] = matrix, offset
+        to_square = np.diag([1.0 / wide[0][a], 1.0 / wide[1][a], 1.0])
+        overlays.append(Overlay(np.diag([wide[0][b], wide[1][b], 1.0]) @ square @ to_square, 0))
+    return overlays
+
+
+def _as_near_pairs(seen: Sequence[Seen], names: Mapping[Pair, str]) -> NearPairs:
+    ordered = sorted(seen, key=lambda each: each.pair)
+    return NearPairs(
+        np.array([each.pair for each in ordered], np.int64).reshape(-1, 2),
+        np.array([each.comparison.similarity for each in ordered], np.float32),
+        tuple(names.get(each.pair) or name_overlay(each.comparison) for each in ordered),
+        np.array([each.kind == "variant" for each in ordered], bool),
+    )
 
 
 def _name(fingerprints: Fingerprints, found: Checked) -> tuple[str, ...]:

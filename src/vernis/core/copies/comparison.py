@@ -1,0 +1,305 @@
+"""Compare two pictures that lie on one another: a copy, a variant, or neither.
+
+A copy may have been moved, turned, cut, resampled, recoloured as a whole, and covered in places by
+text or a mark. A variant is another picture of one template or article: in some place both show
+something, and something else (a word, a number), or an object has another colour.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from vernis.core.copies.color_change import find_color_change
+from vernis.core.copies.correspondence import Overlay
+from vernis.core.copies.fingerprints import ORIENTATIONS, turn_matrix
+from vernis.core.copies.registration import LUMA, register, warp
+
+VIEW_SIDE = 224
+"""Pixels of the longer side of the pictures that are compared."""
+
+_WINDOW = 9
+_LEAST_COVER = 0.12
+_TEXTURE = 4.0  # grey levels of spread from which a window shows something
+_FULL_TEXTURE = 20.0
+_ALIKE = 0.5
+_CALM, _MOST_NOISE = 0.05, 60.0
+_RIM = 3
+_LEAST_PIXELS = 4
+_PLACES = 6
+_MOST_COVERED = 0.36
+_LEAST_OUTSIDE = 0.6
+# Where a picture is nearly white or black throughout, brightening has cut off what was there.
+_CUT_OFF = 245.0, 8.0
+_RING = 7
+# What both show in a place of a variant is drawn in the same tones (ink on paper, a number on a
+# board): their sorted grey levels differ by less than this share of their spread. And it is more
+# than what is around it by this factor: a fine weave differs, too, when it was resampled.
+_SAME_TONES = 0.38
+_SAME_AROUND = 10.0  # grey levels
+_OWN_CONTENT, _OWN_PIXELS = 1.5, 40
+_QUANTILE = 0.35
+_AGREES = 0.8
+_HOLE_PRICE = 0.3
+_LEAST_TEXTURED = 0.01
+_LEAST_VARIANT = 0.6
+_NAMED_ANGLE, _NAMED_STRETCH, _NAMED_SCALE = 4.0, 1.08, 0.06
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """What comparing two pictures gave.
+
+    Attributes
+    ----------
+    kind : {"copy", "variant", "different"}
+    similarity : float
+        0..1; the agreement of what both show, places that were only covered left out at a price.
+    overlay : Overlay
+        How the first lies on the second, refined.
+    covered : float
+        Share of the compared area in which text or a mark was laid over one of them.
+    reason : str
+        Of a variant: ``content`` or ``color``; else empty.
+    """
+
+    kind: Literal["copy", "variant", "different"]
+    similarity: float
+    overlay: Overlay
+    covered: float = 0.0
+    reason: Literal["", "content", "color"] = ""
+
+
+def compare_views(
+    first: NDArray[np.uint8], second: NDArray[np.uint8], overlay: Overlay, threshold: float
+) -> Comparison:
+    """Compare two pictures at the place where the one lies on the other.
+
+    Parameters
+    ----------
+    first, second : ndarray of uint8, shape (height, width, 3)
+        RGB, the longer side about ``VIEW_SIDE`` pixels.
+    overlay : Overlay
+        A first guess of how the first lies on the second.
+    threshold : float
+        Least similarity of a copy, 0..1.
+
+    Returns
+    -------
+    Comparison
+    """
+    # The one that appears smaller in the other is the grid: most of it then falls on the other.
+    swapped = overlay.scale() > 1.0
+    guess = overlay.inverse() if swapped else overlay
+    a, b = (second, first) if swapped else (first, second)
+    rgb_a, rgb_b = a.astype(np.float32), b.astype(np.float32)
+    matrix = register(rgb_a @ LUMA, rgb_b @ LUMA, guess.matrix)
+    refined = Overlay(matrix, overlay.matches)
+    placed = refined.inverse() if swapped else refined
+    warped, inside = warp(rgb_b, matrix, (a.shape[0], a.shape[1]))
+    if inside.mean() < _LEAST_COVER:
+        return Comparison("different", 0.0, placed)
+    grey_a, grey_b = rgb_a @ LUMA, warped @ LUMA
+    windows = _compare_windows(grey_a, grey_b, inside)
+    if windows.textured.sum() < _LEAST_TEXTURED * windows.valid.size:
+        return Comparison("different", 0.0, placed)
+    covered = _find_covered(windows)
+    similarity = windows.agreement(without=covered)
+    share = float(covered.sum() / max(1, windows.valid.sum()))
+    similarity = max(0.0, similarity - _HOLE_PRICE * share)
+    plain = windows.agreement(without=np.zeros_like(covered))
+    hidden = share > _MOST_COVERED or windows.texture_outside(covered) < _LEAST_OUTSIDE
+    if plain < _LEAST_VARIANT:
+        return Comparison("different", similarity, placed, share)
+    if _differ_in_content(windows, grey_a, grey_b, inside):
+        return Comparison("variant", plain, placed, share, "content")
+    if find_color_change(rgb_a, warped, inside & ~covered):
+        return Comparison("variant", plain, placed, share, "color")
+    is_copy = similarity >= threshold and not hidden
+    kind: Literal["copy", "different"] = "copy" if is_copy else "different"
+    return Comparison(kind, similarity, placed, share)
+
+
+def name_overlay(comparison: Comparison) -> str:
+    """Say how the first picture became the second: an orientation and changes joined by ``+``.
+
+    ``crop`` where the pictures differ in extent, ``rotation`` by another angle than 90°, ``warp``
+    where the sides are not scaled alike, ``banner`` where something was laid over.
+    """
+    linear = comparison.overlay.matrix[:2, :2]
+    scale = max(float(np.sqrt(abs(np.linalg.det(linear)))), 1e-6)
+    turns = np.stack([turn_matrix(k) for k in range(len(ORIENTATIONS))])
+    match = np.einsum("ij,kij->k", linear / scale, turns)
+    nearest = int(match.argmax())
+    rest = turns[nearest].T @ linear / scale
+    angle = abs(np.degrees(np.arctan2(rest[1, 0] - rest[0, 1], rest[0, 0] + rest[1, 1])))
+    long, short = np.linalg.svd(rest, compute_uv=False)
+    changes = (
+        ("rotation", angle > _NAMED_ANGLE),
+        ("warp", long > _NAMED_STRETCH * short),
+        ("crop", abs(np.log(scale)) > _NAMED_SCALE),
+        ("banner", comparison.covered > 0),
+    )
+    parts = [ORIENTATIONS[nearest]] if nearest else []
+    parts += [name for name, seen in changes if seen]
+    return "+".join(parts) or ORIENTATIONS[0]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Windows:
+    """What windows around each pixel show; arrays of shape (height, width)."""
+
+    correlation: NDArray[np.float32]
+    spread_a: NDArray[np.float32]
+    spread_b: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+    cut_off: NDArray[np.bool_]
+
+    @property
+    def textured(self) -> NDArray[np.bool_]:
+        """Where at least one of the pictures shows something."""
+        return self.valid & ~self.cut_off & (np.maximum(self.spread_a, self.spread_b) > _TEXTURE)
+
+    def agreement(self, without: NDArray[np.bool_]) -> float:
+        """Return the mean correlation, weighted by texture; 0..1."""
+        weight = np.minimum(np.maximum(self.spread_a, self.spread_b), _FULL_TEXTURE)
+        weight = weight * (self.textured & ~without)
+        agreed = weight * np.clip(self.correlation, 0, 1)
+        return float(agreed.sum() / max(float(weight.sum()), 1e-6))
+
+    def texture_outside(self, covered: NDArray[np.bool_]) -> float:
+        """Return the share of a picture's texture that is not covered, of the better one; 0..1."""
+        shares = []
+        for spread in (self.spread_a, self.spread_b):
+            texture = np.where(self.valid & (spread > _TEXTURE), np.minimum(spread, _FULL_TEXTURE), 0)
+            shares.append(float(texture[~covered].sum()) / max(float(texture.sum()), 1e-6))
+        return max(shares)
+
+
+def _compare_windows(
+    a: NDArray[np.float32], b: NDArray[np.float32], inside: NDArray[np.bool_]
+) -> _Windows:
+    a, b = ndimage.gaussian_filter(a, 0.8), ndimage.gaussian_filter(b, 0.8)
+    mask = inside.astype(np.float32)
+
+    def mean(values: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(ndimage.uniform_filter(values * mask, _WINDOW, mode="constant"))
+
+    count = np.maximum(mean(np.ones_like(mask)), 1e-3)
+    mean_a, mean_b = mean(a) / count, mean(b) / count
+    valid = (count > 0.7) & ndimage.binary_erosion(inside, iterations=_RIM, border_value=1)
+    var_a = _without_noise(mean(a * a) / count - mean_a * mean_a, valid)
+    var_b = _without_noise(mean(b * b) / count - mean_b * mean_b, valid)
+    covariance = mean(a * b) / count - mean_a * mean_b
+    correlation = covariance / np.sqrt(var_a * var_b + 1.0)
+    high, low = np.maximum(mean_a, mean_b), np.minimum(mean_a, mean_b)
+    cut_off = ((high > _CUT_OFF[0]) | (low < _CUT_OFF[1])) & (np.minimum(var_a, var_b) < 1.0)
+    return _Windows(correlation, np.sqrt(var_a), np.sqrt(var_b), valid, cut_off)
+
+
+def _without_noise(
+    variance: NDArray[np.float32], valid: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Take away the variance that the calmest windows have: the noise of a film or a sensor."""
+    if not valid.any():
+        return np.maximum(variance, 0)
+    noise = min(float(np.quantile(variance[valid], _CALM)), _MOST_NOISE)
+    return np.asarray(np.maximum(variance - max(noise, 0.0), 0))
+
+
+def _find_covered(windows: _Windows) -> NDArray[np.bool_]:
+    """Return where the one picture shows what the other does not: the largest such places."""
+    apart = windows.textured & (windows.correlation < _ALIKE)
+    places, count = ndimage.label(ndimage.binary_dilation(apart, iterations=2))
+    sizes = np.bincount(places[apart], minlength=count + 1)[1:]
+    largest = np.argsort(-sizes, kind="stable")[:_PLACES]
+    chosen = largest[sizes[largest] >= _LEAST_PIXELS] + 1
+    return np.asarray(ndimage.binary_dilation(np.isin(places, chosen), iterations=2))
+
+
+def _differ_in_content(
+    windows: _Windows,
+    a: NDArray[np.float32],
+    b: NDArray[np.float32],
+    inside: NDArray[np.bool_],
+) -> bool:
+    """Tell whether in some place both pictures show something, and something else.
+
+    Text or a mark that is laid over a picture hides what is there and has tones of its own; in a
+    variant what the one and the other show is drawn in the same tones, on the same ground.
+    """
+    both = np.minimum(windows.spread_a, windows.spread_b) > _TEXTURE
+    apart = windows.valid & both & (windows.correlation < _ALIKE)
+    places, count = ndimage.label(ndimage.binary_dilation(apart, iterations=2))
+    boxes = ndimage.find_objects(places)
+    b = _match_tone(a, b, windows)
+    for number in range(1, count + 1):
+        box = _grown(boxes[number - 1], _RING + 3, apart.shape)
+        here = places[box] == number
+        core = here & apart[box]
+        if core.sum() < _OWN_PIXELS:
+            continue
+        near = ndimage.binary_dilation(here, iterations=2)
+        ring = ndimage.binary_dilation(here, iterations=_RING) & ~near & inside[box]
+        ring &= places[box] == 0
+        if ring.sum() < 5 * _LEAST_PIXELS:
+            continue
+        around = float(np.median(np.abs(a[box][ring] - b[box][ring])))
+        if (
+            around < _SAME_AROUND
+            and _in_same_tones(a[box][near], b[box][near])
+            and _own_content(windows, box, core, ring)
+        ):
+            return True
+    return False
+
+
+def _match_tone(
+    a: NDArray[np.float32], b: NDArray[np.float32], windows: _Windows
+) -> NDArray[np.float32]:
+    """Return b in the brightness and contrast of a, as seen where both agree."""
+    agree = windows.valid & (windows.correlation > _AGREES)
+    if agree.sum() < 2 * _OWN_PIXELS:
+        return b
+    one, other = a[agree], b[agree]
+    deviation = float(other.std())
+    if deviation < 1e-3:
+        return b
+    covariance = float(((one - one.mean()) * (other - other.mean())).mean())
+    gain = float(np.clip(covariance / deviation**2, 0.3, 3.0))
+    return np.asarray(gain * (b - other.mean()) + one.mean(), dtype=np.float32)
+
+
+def _in_same_tones(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
+    distance = float(np.abs(np.sort(one) - np.sort(other)).mean())
+    return distance < _SAME_TONES * (min(float(one.std()), float(other.std())) + 2.0)
+
+
+def _own_content(
+    windows: _Windows,
+    box: tuple[slice, slice],
+    core: NDArray[np.bool_],
+    ring: NDArray[np.bool_],
+) -> bool:
+    """Tell whether both pictures show more in a place than around it."""
+    ratios = [
+        (float(np.quantile(spread[box][core], _QUANTILE)) + 2.0)
+        / (float(np.quantile(spread[box][ring], _QUANTILE)) + 2.0)
+        for spread in (windows.spread_a, windows.spread_b)
+    ]
+    return min(ratios) > _OWN_CONTENT
+
+
+def _grown(
+    box: tuple[slice, ...] | None, by: int, shape: tuple[int, ...]
+) -> tuple[slice, slice]:
+    assert box is not None
+    rows, columns = (
+        slice(max(0, part.start - by), min(size, part.stop + by))
+        for part, size in zip(box, shape, strict=True)
+    )
+    return rows, columns
