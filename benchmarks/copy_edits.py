@@ -143,9 +143,7 @@ def posterize(im: Image.Image, rng: Rng) -> Image.Image:
 
 
 def sharpen(im: Image.Image, rng: Rng) -> Image.Image:
-    return im.filter(
-        ImageFilter.UnsharpMask(rng.uniform(0.5, 3), int(rng.uniform(50, 300)), 0)
-    )
+    return im.filter(ImageFilter.UnsharpMask(rng.uniform(0.5, 3), int(rng.uniform(50, 300)), 0))
 
 
 def border(im: Image.Image, rng: Rng) -> Image.Image:
@@ -295,8 +293,10 @@ def _hues(rng: Rng, n: int) -> list[tuple[int, int, int]]:
 def garments(rng: Rng, n: int) -> list[Image.Image]:
     """One garment on white in n colours."""
     points = np.array(
-        [(200, 120), (260, 150), (340, 150), (400, 120), (520, 220), (460, 290), (420, 250)]
-        + [(420, 500), (180, 500), (180, 250), (140, 290), (80, 220)],
+        [
+            *((200, 120), (260, 150), (340, 150), (400, 120), (520, 220), (460, 290)),
+            *((420, 250), (420, 500), (180, 500), (180, 250), (140, 290), (80, 220)),
+        ],
         float,
     ) + rng.uniform(-20, 20, (12, 2))
     found = []
@@ -351,9 +351,7 @@ def slides(rng: Rng, n: int) -> list[Image.Image]:
         d.rectangle((0, 0, 640, 60), fill=top)
         d.text((20, 14), words(rng), fill="white", font=ImageFont.load_default(28))
         for line in range(int(rng.integers(3, 7))):
-            d.text(
-                (50, 90 + 36 * line), words(rng), fill=ink, font=ImageFont.load_default(20)
-            )
+            d.text((50, 90 + 36 * line), words(rng), fill=ink, font=ImageFont.load_default(20))
         d.text((600, 335), str(page + 1), fill=ink, font=ImageFont.load_default(16))
         found.append(im)
     return found

@@ -4,6 +4,7 @@
     python benchmarks/duplicates.py cifar      # neardup_cifar_a against its judged pairs
     python benchmarks/duplicates.py grocery    # what is reported on photos with bursts, and time
     python benchmarks/duplicates.py mixture    # all development sets in one search: time
+    python benchmarks/duplicates.py edits      # edits drawn from families, and variants
     python benchmarks/duplicates.py scale      # 57,000 pictures; --counts 1000000: synthetic ones
 
 Times are processor seconds and wall-clock seconds of the search after embedding; fingerprints and
@@ -345,6 +346,23 @@ def peak_gigabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
+def run_edits(args: argparse.Namespace, folder: Path) -> None:
+    """Search copies edited at random beside variants, by the fingerprints and at a closer look.
+
+    Each seed draws pictures of three sets, an edit of every family of each, and six variants of
+    each template. Half of all pictures, told apart by a hash of their path, is for development;
+    ``--held-out`` draws from the other half.
+    """
+    from copy_truth import draw_edits, report_edits, search_edits
+
+    found = []
+    for seed in args.seeds:
+        drawn = draw_edits(args.data, seed, args.pictures, held_out=args.held_out)
+        with spent(f"search of seed {seed}, {len(drawn):,} pictures"):
+            found += search_edits(drawn)
+    report_edits(found)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     what: dict[str, Callable[[argparse.Namespace, Path], None]] = {
@@ -353,6 +371,7 @@ def main() -> None:
         "grocery": run_grocery,
         "mixture": run_mixture,
         "scale": run_scale,
+        "edits": run_edits,
     }
     parser.add_argument("what", choices=what)
     parser.add_argument("--data", type=Path, default=DATA)
@@ -360,6 +379,9 @@ def main() -> None:
     parser.add_argument("--threshold", type=float, default=None, help="default: Vernis's own")
     parser.add_argument("--counts", type=int, nargs="+", default=[57_000])
     parser.add_argument("--every", type=int, default=50, help="past 100,000: verify one in so many")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[101, 102], help="of edits")
+    parser.add_argument("--pictures", type=int, default=18, help="originals of edits, a seed")
+    parser.add_argument("--held-out", action="store_true", help="edits of the half set aside")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         what[args.what](args, Path(folder))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,11 @@ from vernis.core.copies.keypoints import Keypoints, unpack_keypoints
 from vernis.core.numeric.threads import in_threads
 
 Look = Callable[[int], NDArray[np.uint8] | None]
-"""From the row of an image to its picture with about ``VIEW_SIDE`` pixels, RGB; None: it is gone."""
+"""From the row of an image to its picture, RGB, about ``VIEW_SIDE`` pixels; None: it is gone."""
 
 Pair = tuple[int, int]
 Report = Callable[[int, int], None]
+_Item = TypeVar("_Item")
 
 _KEPT_VIEWS = 1024
 _BLOCK = 256
@@ -91,9 +92,7 @@ class CloseLook:
 
         return self._in_blocks(see, pairs, report)
 
-    def check(
-        self, pairs: Sequence[tuple[Pair, Overlay]], threshold: float
-    ) -> list[Seen]:
+    def check(self, pairs: Sequence[tuple[Pair, Overlay]], threshold: float) -> list[Seen]:
         """Compare pairs at given overlays, or better ones that their keypoints give."""
 
         def see(block: Sequence[tuple[Pair, Overlay]]) -> list[Seen]:
@@ -108,8 +107,8 @@ class CloseLook:
 
     def _in_blocks(
         self,
-        see: Callable[[Sequence[object]], list[Seen]] | Callable[..., list[Seen]],
-        pairs: Sequence[object],
+        see: Callable[[Sequence[_Item]], list[Seen]],
+        pairs: Sequence[_Item],
         report: Report | None = None,
     ) -> list[Seen]:
         blocks = [pairs[start : start + _BLOCK] for start in range(0, len(pairs), _BLOCK)]

@@ -90,9 +90,7 @@ def _tone(
     return miss.astype(np.float32), saturation
 
 
-def _turn_together(
-    a: NDArray[np.float32], b: NDArray[np.float32], mask: NDArray[np.bool_]
-) -> bool:
+def _turn_together(a: NDArray[np.float32], b: NDArray[np.float32], mask: NDArray[np.bool_]) -> bool:
     """Tell whether one linear map of colours explains at least three hues."""
     colors, target = a[..., 1:][mask], b[..., 1:][mask]
     columns = np.column_stack([colors, a[..., 0][mask] / 100, np.ones(len(colors))])
@@ -108,11 +106,13 @@ def _turn_together(
         return False
     colored = fits & (np.linalg.norm(colors, axis=1) > _COLORED)
     angle = np.arctan2(colors[:, 1], colors[:, 0]) / (2 * np.pi) * _HUE_BINS
-    share = np.bincount(angle[colored].astype(np.int64) % _HUE_BINS, minlength=_HUE_BINS)
-    share = share / len(colors)
+    counts = np.bincount(angle[colored].astype(np.int64) % _HUE_BINS, minlength=_HUE_BINS)
+    share = counts / len(colors)
     hues: list[int] = []
     for hue in np.argsort(-share, kind="stable").tolist():
-        apart = all(min((hue - other) % _HUE_BINS, (other - hue) % _HUE_BINS) >= 2 for other in hues)
+        apart = all(
+            min((hue - other) % _HUE_BINS, (other - hue) % _HUE_BINS) >= 2 for other in hues
+        )
         if share[hue] > _HUE_SHARE and apart:
             hues.append(hue)
     return len(hues) >= _HUES
@@ -153,13 +153,11 @@ def _edges(picture: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(ndimage.maximum_filter(np.sum(slopes, axis=0), 3))
 
 
-def _hue_differs(
-    a: NDArray[np.float32], b: NDArray[np.float32], saturation: float
-) -> bool:
+def _hue_differs(a: NDArray[np.float32], b: NDArray[np.float32], saturation: float) -> bool:
     """Tell a place of another hue, or with and without colour, from one that was only toned."""
     one, other = a[:, 1:].mean(axis=0), b[:, 1:].mean(axis=0)
     strength = float(np.linalg.norm(one)) * max(saturation, 0.3), float(np.linalg.norm(other))
     if min(strength) < _NEUTRAL:
         return max(strength) > _ODD + _NEUTRAL / 2
     cosine = float(one @ other) / float(np.linalg.norm(one) * np.linalg.norm(other))
-    return cosine < np.cos(np.radians(_TURNED))
+    return bool(cosine < np.cos(np.radians(_TURNED)))

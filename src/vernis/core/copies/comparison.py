@@ -8,7 +8,7 @@ something, and something else (a word, a number), or an object has another colou
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -175,7 +175,9 @@ class _Windows:
         """Return the share of a picture's texture that is not covered, of the better one; 0..1."""
         shares = []
         for spread in (self.spread_a, self.spread_b):
-            texture = np.where(self.valid & (spread > _TEXTURE), np.minimum(spread, _FULL_TEXTURE), 0)
+            texture = np.where(
+                self.valid & (spread > _TEXTURE), np.minimum(spread, _FULL_TEXTURE), 0
+            )
             shares.append(float(texture[~covered].sum()) / max(float(texture.sum()), 1e-6))
         return max(shares)
 
@@ -202,13 +204,13 @@ def _compare_windows(
 
 
 def _without_noise(
-    variance: NDArray[np.float32], valid: NDArray[np.bool_]
+    variance: NDArray[np.floating[Any]], valid: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
     """Take away the variance that the calmest windows have: the noise of a film or a sensor."""
     if not valid.any():
-        return np.maximum(variance, 0)
+        return np.asarray(np.maximum(variance, 0), dtype=np.float32)
     noise = min(float(np.quantile(variance[valid], _CALM)), _MOST_NOISE)
-    return np.asarray(np.maximum(variance - max(noise, 0.0), 0))
+    return np.asarray(np.maximum(variance - max(noise, 0.0), 0), dtype=np.float32)
 
 
 def _find_covered(windows: _Windows) -> NDArray[np.bool_]:
@@ -294,9 +296,7 @@ def _own_content(
     return min(ratios) > _OWN_CONTENT
 
 
-def _grown(
-    box: tuple[slice, ...] | None, by: int, shape: tuple[int, ...]
-) -> tuple[slice, slice]:
+def _grown(box: tuple[slice, ...] | None, by: int, shape: tuple[int, ...]) -> tuple[slice, slice]:
     assert box is not None
     rows, columns = (
         slice(max(0, part.start - by), min(size, part.stop + by))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,7 @@ class Overlay:
 
     def inverse(self) -> Overlay:
         """Return how the second picture lies on the first."""
-        return Overlay(_scaled(np.linalg.inv(self.matrix)), self.matches)
+        return Overlay(_scaled(np.asarray(np.linalg.inv(self.matrix))), self.matches)
 
     def then(self, other: Overlay) -> Overlay:
         """Return the overlay of the first on a third picture: ``other`` is second on third."""
@@ -50,8 +51,8 @@ class Overlay:
         return float(np.sqrt(abs(np.linalg.det(self.matrix[:2, :2]))))
 
 
-def _scaled(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    return matrix / matrix[2, 2]
+def _scaled(matrix: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    return np.asarray(matrix / matrix[2, 2])
 
 
 def overlay_keypoints(first: Keypoints, second: Keypoints) -> Overlay | None:
@@ -164,9 +165,7 @@ def _fit(
     return _distinct(source[chosen], target[chosen]), affine
 
 
-def fit_affine(
-    source: NDArray[np.float64], target: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def fit_affine(source: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the affine map of least squares from source to target points, shape (2, 3)."""
     columns = np.column_stack([source, np.ones(len(source))])
     return np.asarray(np.linalg.lstsq(columns, target, rcond=None)[0].T)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -207,9 +208,7 @@ def _detect(planes: list[NDArray[np.float32]]) -> NDArray[np.float32]:
         peaks = ((inner >= highest) & (inner > _LEAST_RESPONSE))[1:-1, 1:-1]
         y, x = np.nonzero(peaks)
         values = inner[1:-1, 1:-1][y, x]
-        found.append(
-            np.column_stack([np.full(len(x), level), x + _MARGIN, y + _MARGIN, values])
-        )
+        found.append(np.column_stack([np.full(len(x), level), x + _MARGIN, y + _MARGIN, values]))
     return np.concatenate(found).astype(np.float32)
 
 
@@ -246,10 +245,12 @@ class _Stack:
         height, width = shapes[levels, 0][:, None], shapes[levels, 1][:, None]
         return cls(flat, starts[levels][:, None], width, height)
 
-    def read(self, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
+    def read(
+        self, x: NDArray[np.floating[Any]], y: NDArray[np.floating[Any]]
+    ) -> NDArray[np.float32]:
         """Read between the pixels (bilinear), shape (n, n_points) as x and y."""
-        x = np.clip(x, 0, self.width - np.float32(1.001))
-        y = np.clip(y, 0, self.height - np.float32(1.001))
+        x = np.clip(x, 0, self.width - 1.001).astype(np.float32)
+        y = np.clip(y, 0, self.height - 1.001).astype(np.float32)
         left, top = x.astype(np.int64), y.astype(np.int64)
         right, below = x - left, y - top
         at = self.start + top * self.width + left
@@ -284,9 +285,7 @@ def _offsets(side: int, spacing: float) -> tuple[NDArray[np.float32], NDArray[np
     return x.ravel(), y.ravel()
 
 
-def _orient(
-    stack: _Stack, x: NDArray[np.float32], y: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def _orient(stack: _Stack, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the direction in which most of the gradients around each point go."""
     right, down = _offsets(_TURN_PATCH, _TURN_SPACING)
     patch = stack.read(x + right, y + down).reshape(-1, _TURN_PATCH, _TURN_PATCH)
@@ -300,11 +299,11 @@ def _orient(
     low = place.astype(np.int64)
     share = place - low
     first = np.arange(n)[:, None] * _TURN_BINS
-    histogram = np.zeros(n * _TURN_BINS)
+    flat = np.zeros(n * _TURN_BINS)
     for bins, values in ((low, strength * (1 - share)), (low + 1, strength * share)):
         at = (first + bins % _TURN_BINS).ravel()
-        histogram += np.bincount(at, values.ravel(), n * _TURN_BINS)
-    histogram = histogram.reshape(n, _TURN_BINS)
+        flat += np.bincount(at, values.ravel(), n * _TURN_BINS)
+    histogram = flat.reshape(n, _TURN_BINS)
     for _ in range(2):
         before, after = np.roll(histogram, 1, axis=1), np.roll(histogram, -1, axis=1)
         histogram = 0.25 * (before + after) + 0.5 * histogram

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +24,6 @@ from vernis.core.copies.cascade import (
     verify_chain,
     verify_guesses,
 )
-from vernis.core.copies.close_look import CloseLook, Pair, Seen
-from vernis.core.copies.comparison import name_overlay
 from vernis.core.copies.correspondence import Overlay
 from vernis.core.copies.fingerprints import Fingerprints, shrink
 from vernis.core.copies.guesses import (
@@ -37,6 +36,9 @@ from vernis.core.copies.verification import name_transforms
 from vernis.core.copies.votes import propose_by_keypoints
 from vernis.core.numeric.threads import in_threads
 from vernis.domain.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from vernis.core.copies.close_look import CloseLook, Pair, Seen
 
 Report = Callable[[int, int], None]
 """Receives the number of verified candidates and their total."""
@@ -212,6 +214,8 @@ def _overlays(fingerprints: Fingerprints, found: Checked) -> list[Overlay]:
 
 
 def _as_near_pairs(seen: Sequence[Seen], names: Mapping[Pair, str]) -> NearPairs:
+    from vernis.core.copies.comparison import name_overlay  # loads parts of scipy
+
     ordered = sorted(seen, key=lambda each: each.pair)
     return NearPairs(
         np.array([each.pair for each in ordered], np.int64).reshape(-1, 2),

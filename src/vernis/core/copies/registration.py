@@ -67,7 +67,7 @@ def _read(
     first += (pixels[at + 1] - first) * right
     second += (pixels[at + width + 1] - second) * right
     first += (second - first) * below
-    return first
+    return np.asarray(first, dtype=np.float32)
 
 
 @lru_cache(maxsize=256)
@@ -116,7 +116,10 @@ def _half(picture: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _refine(
-    first: NDArray[np.float32], second: NDArray[np.float32], matrix: NDArray[np.float64], rounds: int
+    first: NDArray[np.float32],
+    second: NDArray[np.float32],
+    matrix: NDArray[np.float64],
+    rounds: int,
 ) -> NDArray[np.float64]:
     shape = (first.shape[0], first.shape[1])
     x, y = grid(shape)

@@ -1,0 +1,299 @@
+"""Keypoints and the closer look: any edit is a copy, a variant is none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from vernis.adapters.fingerprints import compute_fingerprint
+from vernis.adapters.keypoints import compute_keypoints
+from vernis.core.copies.close_look import CloseLook
+from vernis.core.copies.color_change import find_color_change
+from vernis.core.copies.comparison import VIEW_SIDE, Comparison, compare_views, name_overlay
+from vernis.core.copies.correspondence import Overlay, overlay_keypoints
+from vernis.core.copies.fingerprints import unpack_fingerprints
+from vernis.core.copies.keypoints import (
+    COUNT,
+    DIMENSIONS,
+    RECORD_SIZE,
+    Keypoints,
+    level_sizes,
+    unpack_keypoints,
+)
+from vernis.core.copies.pairs import find_near_pairs
+from vernis.core.copies.registration import register, warp
+from vernis.core.copies.votes import propose_by_keypoints
+from vernis.domain.errors import InvalidValue
+
+Pixels = NDArray[np.uint8]
+
+
+def scene(seed: int, size: tuple[int, int] = (360, 280)) -> Image.Image:
+    """Return a picture of many coloured shapes."""
+    rng = np.random.default_rng(seed)
+    ground = Image.fromarray(rng.integers(40, 215, (6, 8, 3)).astype(np.uint8))
+    picture = ground.resize(size, Image.Resampling.BICUBIC)
+    draw = ImageDraw.Draw(picture)
+    for _ in range(60):
+        x, y, side = (int(v) for v in rng.integers((0, 0, 8), (size[0], size[1], 46)))
+        shape = draw.ellipse if rng.random() < 0.5 else draw.rectangle
+        shape((x, y, x + side, y + side), fill=tuple(int(v) for v in rng.integers(0, 256, 3)))
+    return picture
+
+
+def pixels(picture: Image.Image) -> Pixels:
+    return np.asarray(picture.convert("RGB"))
+
+
+def view(picture: Image.Image) -> Pixels:
+    scale = VIEW_SIDE / max(picture.size)
+    size = [max(16, round(side * scale)) for side in picture.size]
+    return pixels(picture.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0))
+
+
+def points(picture: Image.Image) -> Keypoints:
+    return unpack_keypoints(compute_keypoints(pixels(picture)))
+
+
+def look_at(first: Image.Image, second: Image.Image) -> Comparison:
+    overlay = overlay_keypoints(points(first), points(second))
+    assert overlay is not None
+    return compare_views(view(first), view(second), overlay, 0.85)
+
+
+def turned(picture: Image.Image) -> Image.Image:
+    return picture.rotate(33, Image.Resampling.BICUBIC, expand=True, fillcolor=(250, 240, 0))
+
+
+def cropped(picture: Image.Image) -> Image.Image:
+    return picture.crop((60, 40, 300, 220))
+
+
+def on_a_screen(picture: Image.Image) -> Image.Image:
+    screen = Image.new("RGB", (620, 420), (30, 60, 90))
+    ImageDraw.Draw(screen).rectangle((0, 0, 620, 30), fill=(220, 220, 220))
+    screen.paste(picture, (180, 70))
+    return screen
+
+
+def tilted(picture: Image.Image) -> Image.Image:
+    data = (1.1, 0.12, -20, 0.05, 1.15, -12, 0.0004, 0.0003)
+    return picture.transform(
+        picture.size, Image.Transform.PERSPECTIVE, data, Image.Resampling.BICUBIC
+    )
+
+
+def mirrored(picture: Image.Image) -> Image.Image:
+    return picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+
+
+def captioned(picture: Image.Image) -> Image.Image:
+    out = picture.copy()
+    font = ImageFont.load_default(40)
+    ImageDraw.Draw(out).text((70, 110), "Summer sale", fill="white", font=font)
+    return out
+
+
+EDITS = (turned, cropped, on_a_screen, tilted, mirrored, captioned)
+
+
+@pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.__name__)
+@pytest.mark.parametrize("seed", [3, 4])
+def test_an_edited_picture_is_a_copy(edit: object, seed: int) -> None:
+    original = scene(seed)
+    seen = look_at(original, edit(original))  # type: ignore[operator]
+    assert (seen.kind, seen.reason) == ("copy", "")
+    assert seen.similarity >= 0.85
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_another_picture_does_not_lie_on_it(seed: int) -> None:
+    assert overlay_keypoints(points(scene(seed)), points(scene(seed + 10))) is None
+
+
+def test_keypoints_of_a_mirrored_picture_are_the_mirrored_keypoints() -> None:
+    picture = scene(5)
+    here, there = points(picture), points(mirrored(picture)).mirrored()
+    best = (here.descriptors @ there.descriptors.T).argmax(axis=1)
+    alike = (here.descriptors * there.descriptors[best]).sum(axis=1) > 0.99
+    assert alike.mean() > 0.75
+    moved = there.places[best] + np.array([1.0, 0.0]) - here.places
+    assert np.abs(moved[alike]).max() < 0.01
+    turn = np.angle(np.exp(1j * (there.turns[best] - here.turns)))
+    assert np.abs(turn[alike]).max() < 0.1
+
+
+def test_keypoints_lie_within_the_picture_and_are_of_length_one() -> None:
+    found = points(scene(6))
+    assert 0.5 * COUNT < len(found) <= COUNT
+    assert found.descriptors.shape == (len(found), DIMENSIONS)
+    np.testing.assert_allclose(np.linalg.norm(found.descriptors, axis=1), 1.0, atol=1e-4)
+    assert found.places.min() > 0.0
+    assert found.places[:, 0].max() < 1.0
+    assert found.places[:, 1].max() < 280 / 360
+
+
+def test_a_plain_picture_has_no_keypoints() -> None:
+    record = compute_keypoints(np.full((90, 120, 3), 200, np.uint8))
+    assert record.shape == (RECORD_SIZE,)
+    assert len(unpack_keypoints(record)) == 0
+    assert overlay_keypoints(unpack_keypoints(record), points(scene(1))) is None
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 900), (900, 3), (19, 19)])
+def test_tiny_and_thin_pictures_do_no_harm(size: tuple[int, int]) -> None:
+    record = compute_keypoints(np.zeros((size[1], size[0], 3), np.uint8))
+    assert len(unpack_keypoints(record)) == 0
+    assert all(min(level) >= 1 for level in level_sizes(*size))
+
+
+def test_a_record_of_another_length_is_refused() -> None:
+    with pytest.raises(InvalidValue, match="expected keypoints of uint8 and shape"):
+        unpack_keypoints(np.zeros(RECORD_SIZE - 1, np.uint8))
+
+
+def sign(number: str) -> Image.Image:
+    picture = scene(8)
+    draw = ImageDraw.Draw(picture)
+    draw.rounded_rectangle((90, 60, 270, 220), 16, fill=(20, 60, 160), outline="white", width=6)
+    font = ImageFont.load_default(90)
+    draw.text((180, 140), number, fill="white", font=font, anchor="mm")
+    return picture
+
+
+def test_another_word_on_the_same_ground_is_a_variant() -> None:
+    seen = look_at(sign("27"), sign("58"))
+    assert (seen.kind, seen.reason) == ("variant", "content")
+
+
+def test_the_same_word_is_a_copy() -> None:
+    small = sign("27").resize((210, 163), Image.Resampling.BICUBIC)
+    assert look_at(sign("27"), small).kind == "copy"
+
+
+def bottle(fill: tuple[int, int, int]) -> Image.Image:
+    picture = Image.new("RGB", (300, 300), "white")
+    draw = ImageDraw.Draw(picture)
+    draw.polygon([(60, 80), (120, 60), (240, 80), (250, 260), (70, 250)], fill=fill)
+    for k in range(9):
+        corner = 70 + 18 * k, 40 + (37 * k) % 60
+        draw.rectangle((*corner, corner[0] + 9, corner[1] + 12), fill=(40 + 9 * k,) * 3)
+    for k in range(8):
+        draw.line((80 + 20 * k, 262, 60 + 25 * k, 290), fill=(90, 90, 90), width=3)
+    return picture
+
+
+def test_an_object_of_another_colour_is_a_variant() -> None:
+    seen = look_at(bottle((190, 60, 60)), bottle((60, 110, 190)))
+    assert (seen.kind, seen.reason) == ("variant", "color")
+
+
+def test_toning_a_picture_is_no_change_of_an_object() -> None:
+    first = pixels(scene(9)).astype(np.float32)
+    inside = np.ones(first.shape[:2], bool)
+    grey = first.mean(axis=2, keepdims=True)
+    for toned in (
+        0.4 * first + 0.6 * grey,
+        first * np.array([1.1, 1.0, 0.85]),
+        np.clip(first * 0.7, 0, 255),
+        np.repeat(grey, 3, axis=2),
+    ):
+        assert not find_color_change(first, toned.astype(np.float32), inside)
+        assert not find_color_change(toned.astype(np.float32), first, inside)
+
+
+def test_hues_that_turn_together_are_an_edit_where_there_are_three() -> None:
+    many = pixels(scene(9)).astype(np.float32)
+    inside = np.ones(many.shape[:2], bool)
+    assert not find_color_change(many, np.ascontiguousarray(many[..., [2, 0, 1]]), inside)
+    one = pixels(bottle((190, 60, 60))).astype(np.float32)
+    inside = np.ones(one.shape[:2], bool)
+    assert find_color_change(one, np.ascontiguousarray(one[..., [2, 0, 1]]), inside)
+
+
+def test_registration_finds_a_perspective_map() -> None:
+    picture = view(scene(11)).astype(np.float32).mean(axis=2)
+    true = np.array([[1.02, 0.05, -0.02], [-0.04, 0.97, 0.03], [0.05, -0.04, 1.0]])
+    seen, _ = warp(picture, true, (picture.shape[0], picture.shape[1]))
+    found = register(seen, picture, np.eye(3))
+    corners = np.array([[0.1, 0.1, 1], [0.9, 0.1, 1], [0.9, 0.6, 1], [0.1, 0.6, 1]]).T
+    there, here = true @ corners, found @ corners
+    miss = np.abs(there[:2] / there[2] - here[:2] / here[2]).max()
+    assert miss * VIEW_SIDE < 0.5  # half a pixel
+
+
+def test_an_overlay_is_inverted_and_chained() -> None:
+    one = Overlay(np.array([[0.5, 0.1, 0.2], [-0.1, 0.6, 0.1], [0, 0, 1.0]]), 9)
+    np.testing.assert_allclose(one.then(one.inverse()).matrix, np.eye(3), atol=1e-12)
+    assert one.inverse().scale() == pytest.approx(1 / one.scale())
+
+
+def test_transforms_are_named() -> None:
+    original = scene(3)
+    named = {edit: name_overlay(look_at(original, edit(original))) for edit in EDITS}
+    assert named[mirrored] == "hflip"
+    assert "rotation" in named[turned].split("+")
+    assert "crop" in named[cropped].split("+")
+    assert named[captioned] == "banner"
+    quarter = original.transpose(Image.Transpose.ROTATE_90)
+    assert name_overlay(look_at(original, quarter)) == "rot90"
+
+
+def test_votes_propose_edited_pictures_and_few_others() -> None:
+    originals = [scene(seed) for seed in range(20, 32)]
+    pictures = [*originals, *(edit(originals[k]) for k, edit in enumerate(EDITS))]
+    records = np.stack([compute_keypoints(pixels(picture)) for picture in pictures])
+    pairs, votes = propose_by_keypoints(records, 4)
+    found = set(map(tuple, pairs.tolist()))
+    assert {(k, 12 + k) for k in range(len(EDITS))} <= found
+    assert len(votes) == len(found)
+    assert np.all(pairs[:, 0] < pairs[:, 1])
+    for k in range(len(EDITS)):
+        own = np.flatnonzero((pairs == 12 + k).any(axis=1))
+        assert tuple(pairs[own[votes[own].argmax()]]) == (k, 12 + k)
+
+
+def test_no_keypoints_no_votes() -> None:
+    pairs, votes = propose_by_keypoints(np.zeros((3, RECORD_SIZE), np.uint8), 4)
+    assert pairs.shape == (0, 2)
+    assert votes.shape == (0,)
+
+
+def test_the_search_finds_any_edit_and_marks_variants() -> None:
+    originals = [scene(seed) for seed in range(40, 46)]
+    pictures = [*originals, *(edit(originals[k]) for k, edit in enumerate(EDITS))]
+    signs = len(pictures)
+    pictures += [sign("27"), sign("58")]
+    prints = unpack_fingerprints(np.stack([compute_fingerprint(pixels(p)) for p in pictures]))
+    records = np.stack([compute_keypoints(pixels(p)) for p in pictures])
+    views = [view(p) for p in pictures]
+    found = find_near_pairs(prints, closer=CloseLook(records, views.__getitem__))
+    copies = set(map(tuple, found.copies().pairs.tolist()))
+    assert copies == {(k, 6 + k) for k in range(6)}
+    variants = found.pairs[found.variants].tolist()
+    assert variants == [[signs, signs + 1]]
+
+
+def test_pictures_that_are_gone_are_passed_over() -> None:
+    original = scene(50)
+    records = np.stack([compute_keypoints(pixels(p)) for p in (original, cropped(original))])
+    closer = CloseLook(records, lambda row: None)
+    assert closer.find([(0, 1)], 0.85) == []
+
+
+def test_chains_reach_copies_that_no_keypoints_join() -> None:
+    original = scene(51)
+    pictures = [turned(original), original, captioned(cropped(original))]
+    views = [view(p) for p in pictures]
+    records = np.stack([compute_keypoints(pixels(p)) for p in pictures])
+    closer = CloseLook(records, views.__getitem__)
+    direct = closer.find([(0, 1), (1, 2)], 0.85)
+    assert [seen.kind for seen in direct] == ["copy", "copy"]
+    nothing = np.zeros_like(records)
+    blind = CloseLook(nothing, views.__getitem__)
+    tried = {seen.pair for seen in direct}
+    chained = blind.follow_chains(direct, tried, 0.6)
+    assert [(seen.pair, seen.kind) for seen in chained] == [((0, 2), "copy")]
+    assert (0, 2) in tried
