@@ -134,7 +134,10 @@ def test_rows_without_an_image_are_listed_with_their_number(catalog, load):
     summary = load("image,kind\na.png,cat\nno.png,dog\nb.png,dog\n=nix.png,cat\n")
     assert dict(summary.labelled) == {"kind": 2}
     (note,) = [note for note in summary.notes if "left out" in note]
-    assert "of 2 rows: row 3 'no.png': names no image of the collection" in note
+    assert note == (
+        "labels.csv: left out, in 2 rows: names no image of the collection (row 3 'no.png', and 1 "
+        f"more like it); all of them: {summary.import_notes}"
+    )
     assert Path(summary.import_notes) == catalog.folder / "import-notes.csv"
     with open(summary.import_notes, encoding="utf-8-sig", newline="") as stream:
         listed = list(csv.reader(stream))

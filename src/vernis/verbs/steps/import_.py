@@ -168,7 +168,9 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
     screen.table(rows, columns, title=f"Would be taken (images: {result.image_column})")
     if result.left_out:
         columns = ["row", "image", "column", "cell", "reason"]
-        screen.table(result.left_out, columns, title="Would be left out", limit=_SHOWN)
+        screen.table(result.left_out[:_SHOWN], columns, title="Would be left out")
+        if len(result.left_out) > _SHOWN:
+            screen.line(f"{len(result.left_out) - _SHOWN:,} more; --json lists them all.")
     screen.line("Nothing was changed.")
 
 

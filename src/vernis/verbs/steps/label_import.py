@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +29,6 @@ from vernis.verbs.steps.table_settings import TableSettings
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
-
-_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,12 +186,19 @@ def note_left_out(source: str, left_out: Sequence[LeftOut], listed: str = "") ->
     if not left_out:
         return []
     rows = len({entry.row for entry in left_out})
+    first: dict[str, LeftOut] = {}
+    counts: Counter[str] = Counter()
+    for entry in left_out:
+        kind = re.split("[:;]", re.sub(r"'.*'|[0-9]+", "…", entry.reason))[0].strip()
+        counts[kind] += 1
+        first.setdefault(kind, entry)
     shown = "; ".join(
-        f"row {entry.row}{_about(entry)}: {entry.reason}" for entry in left_out[:_SHOWN]
+        f"{first[kind].reason.partition('; ')[0]} (row {first[kind].row}{_about(first[kind])}"
+        f"{f', and {count - 1:,} more like it' if count > 1 else ''})"
+        for kind, count in counts.most_common()
     )
-    more = f"; all of them: {listed}" if listed and len(left_out) > _SHOWN else ""
-    more = more or ("; …" if len(left_out) > _SHOWN else "")
-    return [f"{source}: left out, of {counted(rows, 'row')}: {shown}{more}"]
+    more = f"; all of them: {listed}" if listed else ""
+    return [f"{source}: left out, in {counted(rows, 'row')}: {shown}{more}"]
 
 
 def _about(entry: LeftOut) -> str:
