@@ -40,7 +40,7 @@ from vernis.verbs.start.report_actions import suggest_actions
 from vernis.verbs.start.report_labels import audit_taxonomy, collect_fill
 from vernis.verbs.start.report_models import collect_model
 from vernis.verbs.steps.quality import count_open_quality
-from vernis.verbs.steps.visual_meaning import measure_meaning
+from vernis.verbs.steps.taxonomy_audit import measure_meaning
 
 if TYPE_CHECKING:
     from vernis.session.session import Session

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vernis.domain.types import ImageRecord, LabelMatrix, Suggestion, Taxonomy
+from vernis.domain.types import ImageRecord, LabelMatrix, Learnability, Suggestion, Taxonomy
 from vernis.report.model import (
     ClassPair,
     Fill,
@@ -25,7 +25,6 @@ from vernis.verbs.decide.filling import FillSummary
 from vernis.verbs.decide.label_judgement import SupportingNeighbor
 from vernis.verbs.steps import taxonomy_audit as steps_audit
 from vernis.verbs.steps.taxonomy_audit import say_meaning
-from vernis.verbs.steps.visual_meaning import VisualMeaning
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -36,7 +35,7 @@ _TOGETHER = 14  # classes of the table of classes that occur together
 def audit_taxonomy(
     matrix: LabelMatrix,
     images: Mapping[int, ImageRecord],
-    meaning: VisualMeaning | None = None,
+    meaning: Learnability | None = None,
 ) -> TaxonomyAudit:
     """Return the state of a taxonomy, as ``vernis taxonomies`` has it, with classes together."""
     taxonomy = matrix.taxonomy

@@ -164,7 +164,7 @@ def _row(audit: TaxonomyAudit) -> dict[str, Any]:
         "taxonomy": audit.taxonomy,
         "classes": audit.classes,
         "filled": percent(audit.filling_rate),
-        "visual meaning": say_meaning(audit) or "not known before vernis embed",
+        "visual meaning": say_meaning(audit) or "not measured",
         "kind": ", ".join(marks),
         "origin": audit.origin,
         "description": audit.description,

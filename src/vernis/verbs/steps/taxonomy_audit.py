@@ -18,9 +18,9 @@ from vernis.core.explore.audit import (
     share_like_folder,
 )
 from vernis.core.words.class_folders import folder_of
-from vernis.domain.types import ImageRecord, LabelMatrix
+from vernis.domain.types import ImageRecord, LabelMatrix, Learnability
+from vernis.verbs.decide.told_apart import tell_apart
 from vernis.verbs.steps.folder_classes import FOLDERS
-from vernis.verbs.steps.visual_meaning import VisualMeaning, measure_meaning
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -111,10 +111,27 @@ def audit_taxonomies(session: Session, names: Sequence[str]) -> tuple[TaxonomyAu
     )
 
 
+def measure_meaning(session: Session, taxonomy: str) -> Learnability | None:
+    """Return whether the pictures tell the classes of a taxonomy apart.
+
+    None where nothing is embedded, no image is labelled, or all have the same labels.
+
+    Raises
+    ------
+    NotFound
+        There is no such taxonomy.
+    """
+    space = session.current_space()
+    if space is None or not session.matrix(taxonomy).labelled.any():
+        return None
+    told = tell_apart(session, session.training_data(taxonomy, space))
+    return told.whole if told.tested else None
+
+
 def describe_taxonomy(
     matrix: LabelMatrix,
     known: Mapping[int, ImageRecord],
-    meaning: VisualMeaning | None = None,
+    meaning: Learnability | None = None,
 ) -> TaxonomyAudit:
     """Return the state of one taxonomy; ``meaning`` is None where it was not measured."""
     images = [known[int(image)] for image in matrix.image_ids]
