@@ -17,7 +17,9 @@ from vernis.core.labels.estimate import (
     _count_habits,
     _decreasing,
     _fit_common,
+    _highest_sure,
     _shift,
+    _sure_contradictions,
     count_wrong,
     model_noise,
 )
@@ -100,7 +102,7 @@ def test_the_confident_joint_counts_what_a_plain_loop_does(seed):
 def test_chances_are_shifted_to_the_weighted_mean_of_both_counts():
     chance = np.array([0.9, 0.3, 0.1, 0.05])
     for other, weight in ((3.0, 0.25), (0.2, 0.6), (1.35, 0.4)):
-        shifted, spread = _shift(chance, other, weight)
+        shifted, spread = _shift(chance, other, weight, 1.35)
         target = 1.35 + weight * (other - 1.35)
         assert shifted.sum() == pytest.approx(target)
         moved = logit(shifted) - logit(chance)
@@ -108,8 +110,11 @@ def test_chances_are_shifted_to_the_weighted_mean_of_both_counts():
         bound = 1.35 + min(2 * weight, 1) * (other - 1.35)
         low, high = sorted((1.35 / target, bound / target))
         assert spread == pytest.approx((min(low, 1), max(high, 1)))
-    assert _shift(chance, 1e9, 0.7)[0].sum() == pytest.approx(4)
-    assert _shift(chance, -1e9, 0.7)[0].sum() < 1e-3
+    assert _shift(chance, 1e9, 0.7, 1e9)[0].sum() == pytest.approx(4)
+    assert _shift(chance, -1e9, 0.7, 1.0)[0].sum() < 1e-3
+    # where the sure predictions show one error at most, three more are believed, not all
+    believed = _shift(np.full(1000, 0.001), 100.0, 0.5, 1.0)[0]
+    assert believed.sum() == pytest.approx(1 + 0.5 * 3)
 
 
 def test_habits_are_counts_drawn_towards_the_common_rate():
@@ -144,7 +149,10 @@ def model_single_by_hand(p, given):
     chance = np.array([1 - posterior[i, given[i]] for i in rows])
     m = len(rows) / len(set(given[rows].tolist()))
     joint = confident_errors_by_hand(p[rows], given[rows])
-    shifted, spread = _shift(chance, joint, 0.7 * m / (m + 100))
+    own = np.array([prior[i, given[i]] for i in rows])
+    highest = _highest_sure(chance, own, given[rows], transition)
+    highest = max(highest, _sure_contradictions(p[rows], given[rows]))
+    shifted, spread = _shift(chance, joint, 0.7 * m / (m + 100), highest)
     truth = prior.copy()
     for i, wrong in zip(rows, shifted, strict=True):
         others = np.delete(posterior[i], given[i])

@@ -26,6 +26,14 @@ _PRIOR_STRENGTH = 20.0
 _JOINT_WEIGHT = 0.7
 _JOINT_HALF = 100.0
 """Trust in the confident joint: 0.7 with endless images a class, half of it with 100."""
+_HARD_FOR_SURE = 3.0
+"""So many errors on hard pictures, at most, for one that the sure predictions show. In human labels
+of cifar10n_a they are 1.2 to 2.4."""
+_MOST_HARD_FOR_SURE = 8.0
+"""The same for the upper bound of the count."""
+_SUREST = 10
+_LIKELIHOOD_95 = 1.92
+"""Fall of the log-likelihood at the ends of a 95 % interval (Wilks 1938)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,7 +110,10 @@ def model_noise(labels: NDArray[np.generic], probs: NDArray[np.floating]) -> Noi
     hard pictures, which that rate misses; the confident joint (Northcutt et al., *Confident
     Learning*, JAIR 2021) counts those errors, and all pictures besides that the model cannot
     predict. The count is a mean of both in which the joint weighs more the more images a class
-    has: ``0.7 m / (m + 100)``.
+    has: ``0.7 m / (m + 100)``. Where the sure predictions show no error at all, there is no reason
+    to see one in every hard picture: the joint is believed up to `_HARD_FOR_SURE` times what they
+    show, which is the upper end of the rate's interval, or what contradicts the surest tenth of
+    each class's predictions (a habit of one class is no common rate).
 
     The posteriors are then shifted (in log-odds) so that they add up to the count.
 
@@ -130,7 +141,9 @@ def _model_single(y: FloatArray, p: DoubleArray) -> NoiseModel:
     joint = _confident_errors(p[rows], given[rows])
     images_a_class = float(rows.sum()) / len(np.unique(given[rows]))
     weight = _JOINT_WEIGHT * images_a_class / (images_a_class + _JOINT_HALF)
-    shifted, spread = _shift(chance[rows], joint, weight)
+    highest = _highest_sure(chance[rows], prior[index, given][rows], given[rows], transition)
+    highest = max(highest, _sure_contradictions(p[rows], given[rows]))
+    shifted, spread = _shift(chance[rows], joint, weight, highest)
     image_wrong = np.full(len(y), np.nan)
     image_wrong[rows] = shifted
     others = posterior.copy()
@@ -178,16 +191,59 @@ def _confident_errors(p: DoubleArray, given: NDArray[np.intp]) -> float:
     return float((np.where(counted > 0, errors, 0.0) * totals).sum())
 
 
-def _shift(
-    chance: DoubleArray, other: float, weight: float
-) -> tuple[DoubleArray, tuple[float, float]]:
-    """Shift the log-odds so that the sum is a weighted mean of itself and of another estimate.
+def _highest_sure(
+    chance: DoubleArray, own: DoubleArray, given: NDArray[np.intp], transition: DoubleArray
+) -> float:
+    """Return how many labels are wrong, were the rate of random labels its upper bound.
 
-    The other one bounds the sum only as far as it is trusted: wholly from a weight of one half.
+    The bound is that of a 95 % interval by the likelihood ratio, the exponent as it is. ``chance``
+    and ``own`` (m,) are those of being wrong, and of the given class before its label was seen.
+    """
+    n_classes = len(transition)
+    share = np.bincount(given, minlength=n_classes) / len(given)
+    rate = (n_classes - float(np.trace(transition))) / max(n_classes - 1, 1)
+    here = np.log(np.maximum((1.0 - rate) * own + rate * share[given], 1e-12)).sum()
+
+    def fall(log_odds: float) -> float:
+        other = float(expit(log_odds))
+        there = np.log(np.maximum((1.0 - other) * own + other * share[given], 1e-12)).sum()
+        return float(here - there) - _LIKELIHOOD_95
+
+    low, high = float(logit(np.clip(rate, 1e-9, 0.98))), 5.0
+    upper = float(expit(brentq(fall, low, high, xtol=1e-3) if fall(high) > 0 else high))
+    changed = len(given) * (1.0 - float((share**2).sum()))
+    return float(chance.sum()) + max(upper - rate, 0.0) * changed
+
+
+def _sure_contradictions(p: DoubleArray, given: NDArray[np.intp]) -> float:
+    """Return how many labels are wrong, were the others so as those of the surest predictions.
+
+    The surest tenth of each class's predictions shows its habits, which one common rate does not.
+    """
+    best = p.argmax(axis=1)
+    count = 0.0
+    for k in np.unique(best):
+        own = np.flatnonzero(best == k)
+        surest = own[np.argsort(-p[own, k], kind="stable")[: max(len(own) // _SUREST, 1)]]
+        count += len(own) * float((given[surest] != k).mean())
+    return count
+
+
+def _shift(
+    chance: DoubleArray, joint: float, weight: float, highest: float
+) -> tuple[DoubleArray, tuple[float, float]]:
+    """Shift the log-odds so that the sum is a weighted mean of itself and of the joint.
+
+    The joint counts as far as ``highest``, the upper bound of what the sure predictions show,
+    makes it likely. It bounds the sum only as far as it is trusted: wholly from a weight of one
+    half.
     """
     own = float(chance.sum())
-    target = float(np.clip(own + weight * (other - own), 1e-9, len(chance) - 1e-9))
-    bound = own + min(2.0 * weight, 1.0) * (other - own)
+    believed = min(joint - own, _HARD_FOR_SURE * highest)
+    most = min(joint - own, _MOST_HARD_FOR_SURE * highest)
+    target = float(np.clip(own + weight * believed, 1e-9, len(chance) - 1e-9))
+    bound = own + min(2.0 * weight, 1.0) * most
+    bound = max(bound, highest) if believed > 0 else bound
     odds = logit(np.clip(chance, 1e-6, 1.0 - 1e-6))
 
     def excess(offset: float) -> float:

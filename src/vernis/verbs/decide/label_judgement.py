@@ -61,7 +61,7 @@ class JudgementSettings(BaseSettings):
 class LabelJudgement:
     """What was found in a taxonomy."""
 
-    VERSION: ClassVar[int] = 6  # raise it when the judgement changes: all is judged anew
+    VERSION: ClassVar[int] = 7  # raise it when the judgement changes: all is judged anew
 
     taxonomy: str
     scorer: Annotated[str, "what the images are ranked by"]
