@@ -111,7 +111,9 @@ def count_blanks(cells: Iterable[Sequence[str]], blanks: Blanks = USUAL_BLANKS) 
     for name, count in said.items():
         by_word[_key(name)] += count
     # A table has one way to say nothing; whoever uses two may mean something by one of them.
-    often = [n for n in by_word.values() if classes and 2 * n >= median(classes.values())]
+    # Only words can be names: nobody calls a class "-" or "n/a".
+    named = {word: n for word, n in by_word.items() if word.isalpha()}
+    often = [n for n in named.values() if classes and 2 * n >= median(classes.values())]
     several = len(by_word) + bool(empty) > 1
     suspected = bool(often) and several and blanks == USUAL_BLANKS
     return BlankCount(empty, dict(said.most_common()), suspected)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from vernis.core.numeric.fingerprints import fingerprint
 from vernis.domain.errors import NothingToLearn, UsageError
 from vernis.domain.types import ChangeKind, Estimate, Issue, LabelScorer, Space
+from vernis.report.wording import counted
 from vernis.session.results import from_document
 from vernis.session.vectors import TrainingData, space_document
 from vernis.verbs.decide.given_probabilities import read_probabilities
@@ -67,7 +68,7 @@ class LabelJudgement:
     scorer: Annotated[str, "what the images are ranked by"]
     space: Annotated[str, "the embedding space whose vectors judged"]
     n_labelled: Annotated[int, "images with a label"]
-    n_judged: Annotated[int, "images with a label that no person confirmed"]
+    n_judged: Annotated[int, "images with a label that no person confirmed and others speak of"]
     flagged: Annotated[int, "issues worth reading"]
     wrong: Annotated[
         Estimate | None,
@@ -177,8 +178,10 @@ def judge_labels(
             return kept
         session.progress(task, 0, 3)
         rows: list[Issue] = []
+        found = None
         if told is None or told.is_judged:
             found = _judge(data, judged, conflicts, settings, probs, told)
+        if found is not None:
             judgement, rows = _summarize(found, space, told), _rows(found, settings)
         else:
             judgement = _not_judged(data, conflicts, space, told)
@@ -219,9 +222,12 @@ def require_labels(data: TrainingData) -> None:
 
 
 def _judged_entries(data: TrainingData) -> NDArray[np.bool_]:
-    """Return which entries somebody stated, and no person confirmed."""
+    """Return which entries somebody stated, no person confirmed, and other images speak of."""
+    from vernis.core.labels.witnesses import without_witnesses
+
     labelled = (data.Y == 1).any(axis=1)
-    return np.asarray(data.stated & ~data.confirmed & labelled[:, None])
+    stated = data.stated & ~data.confirmed & labelled[:, None]
+    return np.asarray(stated & ~without_witnesses(data.Y, data.groups))
 
 
 def _conflicts(session: Session, data: TrainingData) -> list[NDArray[np.int64]]:
@@ -259,8 +265,10 @@ def _judge(
     settings: JudgementSettings,
     probs: NDArray[np.float32] | None,
     told: ToldApart | None,
-) -> _Judged:
+) -> _Judged | None:
+    """Judge the labels; None where the leave-out predictions speak of none of them."""
     from vernis.core.labels.issues import find_label_issues
+    from vernis.core.labels.witnesses import speak_beyond_chance
 
     features = features_of(data, settings.seed)
     view, kind = view_of(told, data.taxonomy.classes), data.taxonomy.kind
@@ -270,6 +278,9 @@ def _judge(
     conflicts = _with_labels(conflicts, targets)
     if probs is None:
         probs = leave_out_predictions(data, features, targets, settings.seed)
+        tested = told is not None and told.tested
+        if tested and not speak_beyond_chance(targets, probs, data.groups, seed=settings.seed):
+            return None
     else:
         probs = view.reduce_probabilities(probs, kind)
     issues = find_label_issues(
@@ -409,8 +420,14 @@ def _summarize(found: _Judged, space: Space, told: ToldApart | None) -> LabelJud
 
 
 def _not_judged(
-    data: TrainingData, conflicts: list[NDArray[np.int64]], space: Space, told: ToldApart
+    data: TrainingData, conflicts: list[NDArray[np.int64]], space: Space, told: ToldApart | None
 ) -> LabelJudgement:
+    notes = _notes(data, conflicts, of_the_caller=False)
+    if told is None or told.is_judged:
+        notes += (
+            "No label is judged: without its copies an image has too few like it that are "
+            "labelled, so nothing can be said of its label.",
+        )
     return LabelJudgement(
         taxonomy=data.taxonomy.name,
         scorer="",
@@ -423,20 +440,28 @@ def _not_judged(
         n_expected=0.0,
         n_in_duplicates=sum(len(rows) for rows in conflicts),
         told_apart=told,
-        notes=_notes(data, conflicts, of_the_caller=False),
+        notes=notes,
     )
 
 
 def _notes(
     data: TrainingData, conflicts: list[NDArray[np.int64]], *, of_the_caller: bool
 ) -> tuple[str, ...]:
-    notes = []
+    from vernis.core.labels.witnesses import without_witnesses
+
+    notes: list[str] = []
     if of_the_caller:
         notes.append("The labels were held against probabilities that were given from outside.")
     if data.n_assumed:
         notes.append(
             "The taxonomy is open: a class that an image does not carry is unknown, so missing "
             "labels are not counted as wrong."
+        )
+    alone = int(without_witnesses(data.Y, data.groups).any(axis=1).sum())
+    if alone:
+        notes.append(
+            f"The labels of {counted(alone, 'image')} are not judged: nearly all images of their "
+            "class are copies of one another, so no other image speaks for or against them."
         )
     n_in_duplicates = sum(len(rows) for rows in conflicts)
     if n_in_duplicates:
