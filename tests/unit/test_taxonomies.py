@@ -183,3 +183,19 @@ def test_removed_classes_of_folders_stay_away(session):
     undo(session)
     label_by_folders(session)
     assert names(session) == ["class"]
+
+
+def test_renamed_classes_of_folders_follow_their_folders(session):
+    change(session, remove=["kind", "season", "tags"])
+    label_by_folders(session, classes_from="folders")
+    change(session, rename=[("class", "box")])
+    change(session, rename=[("box", "crate")])
+    files = [FoundFile(f"box {i % 2}/{i:03}.jpg", digest(i), 10, 0, 30, 20) for i in range(N)]
+    session.catalog.images.apply_index(files, complete=True)
+    label_by_folders(session)
+    assert names(session) == ["crate"]
+    assert (session.matrix("crate").values == 1).sum(axis=0).tolist() == [45, 45, 0]
+    undo(session)
+    undo(session)
+    label_by_folders(session)
+    assert names(session) == ["class"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -70,12 +70,27 @@ ClassesFrom = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class FolderChoice:
-    """What a person said of the folders: ``folders``, ``none``, a level, or nothing yet."""
+    """What a person said of the folders: ``folders``, ``none``, a level, or nothing yet.
+
+    ``names``: taxonomy of folders (``class``) → the names that it was given since, so that it goes
+    on to follow its folders.
+    """
 
     VERSION: ClassVar[int] = 1
     UNVERSIONED: ClassVar[bool] = True
 
     choice: str = ""
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def named(self, found: FolderClasses, own: Collection[str]) -> FolderClasses:
+        """Return what folders say, under the names that their taxonomies have now."""
+        now = {
+            name: next((n for n in (name, *self.names.get(name, ())) if n in own), name)
+            for name in found.taxonomies
+        }
+        taxonomies = {now[name]: classes for name, classes in found.taxonomies.items()}
+        numbered = frozenset(now[name] for name in found.numbered)
+        return replace(found, taxonomies=taxonomies, numbered=numbered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +153,7 @@ def label_by_folders(
     """
     asked = None if classes_from is None else read_choice(classes_from)
     with session.lock("index"):
-        kept = session.results.find("classes-from", FolderChoice) or FolderChoice()
+        kept = _kept_choice(session)
         choice = kept.choice if asked is None else asked
         folders = Counter(map(folder_of, session.table("present", "unreadable").uris))
         known = {t.name: t for t in session.taxonomies()}
@@ -150,10 +165,10 @@ def label_by_folders(
             _remember(session, asked)
             return FolderLabels(notes=notes)
         if choice in ("", "none"):
-            found = judge_folders(folders)
+            found = kept.named(judge_folders(folders), own)
             wanted, notes = _judge(session, found, folders, own if choice else None)
         else:
-            found, notes = _take(choice, folders), ()
+            found, notes = kept.named(_take(choice, folders), own), ()
             wanted = list(found.taxonomies)
         for name in wanted:
             if name in known and known[name].origin not in ("", FOLDERS):
@@ -229,9 +244,21 @@ def forget_folder_classes(session: Session) -> None:
     _remember(session, "none")
 
 
+def follow_new_name(session: Session, old: str, new: str) -> None:
+    """Remember that a taxonomy of folders has another name, so that it follows them as before."""
+    kept = _kept_choice(session)
+    first = next((name for name, later in kept.names.items() if old in later), old)
+    names = {**kept.names, first: (*kept.names.get(first, ()), new)}
+    session.results.keep("classes-from", replace(kept, names=names))
+
+
+def _kept_choice(session: Session) -> FolderChoice:
+    return session.results.find("classes-from", FolderChoice) or FolderChoice()
+
+
 def _remember(session: Session, choice: str | None) -> None:
     if choice is not None:
-        session.results.keep("classes-from", FolderChoice(choice))
+        session.results.keep("classes-from", replace(_kept_choice(session), choice=choice))
 
 
 def _take(choice: str, folders: Mapping[str, int]) -> FolderClasses:

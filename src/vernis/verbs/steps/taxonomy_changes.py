@@ -12,7 +12,7 @@ from vernis.verbs.decide.decisions import by
 from vernis.verbs.decide.filling import FillSummary
 from vernis.verbs.decide.label_judgement import LabelJudgement
 from vernis.verbs.see.label_merges import dismiss_merges, dismissed_merges
-from vernis.verbs.steps.folder_classes import FOLDERS, forget_folder_classes
+from vernis.verbs.steps.folder_classes import FOLDERS, follow_new_name, forget_folder_classes
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -94,6 +94,8 @@ def change_taxonomies(
                 batch = max(batch, made)
                 if "name" in attributes and made:
                     _carry_results(session, name, attributes["name"])
+                    if taxonomy.origin == FOLDERS:
+                        follow_new_name(session, name, attributes["name"])
                 if attributes.get("removed") and taxonomy.origin == FOLDERS:
                     forget_folder_classes(session)
     return batch, tuple(said)
