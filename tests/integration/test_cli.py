@@ -337,7 +337,7 @@ def _keys(value, path=""):
 
 def test_json_has_the_documented_keys_and_no_others(workplace):
     verbs = (
-        *("status", "audit", "quality", "issues class", "duplicates", "outliers", "clusters"),
+        *("status", "taxonomies", "quality", "issues class", "duplicates", "outliers", "clusters"),
         *("map", "maps", "backbones", "models", "fill class", "vocabulary class", "undo 1"),
     )
     for words in verbs:
