@@ -471,3 +471,11 @@ def test_a_commit_of_another_connection_changes_every_revision(folder: Path) -> 
         after = [reader.revision(store) for store in stores]
         assert set(before).isdisjoint(after)
         assert [reader.revision(store) for store in stores] == after
+
+
+def test_an_emptied_catalog_beside_vectors_is_damaged_not_new(folder: Path) -> None:
+    (folder / "vectors").mkdir(exist_ok=True)
+    (folder / "vectors" / "shard.npy").write_bytes(b"x")
+    (folder / FILE_NAME).write_bytes(b"")
+    with pytest.raises(CatalogError, match="is empty, though the collection holds vectors"):
+        connect(folder)

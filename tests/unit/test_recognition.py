@@ -137,3 +137,17 @@ def test_a_copy_of_folder_and_collection_together_is_at_home_there(here):
     found = find_home(here / "backup" / "photos", here / "backup", SUFFIX)
     assert found.folder == Path("photos.vernis")
     assert not found.note
+
+
+def test_a_collection_copied_with_its_folder_reads_the_copy(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    draw(first / "photos", range(4))
+    collect(first, first / "photos", "photos.vernis")
+    shutil.copytree(first, second)
+    with Collection.open(second / "photos.vernis") as copied:
+        assert copied.session.root() == second / "photos"
+    (second / "photos").rename(second / "others")
+    draw(second / "photos", range(20, 24))
+    with Collection.open(second / "photos.vernis") as copied:
+        assert copied.session.root() == first / "photos"

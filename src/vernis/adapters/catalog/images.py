@@ -38,6 +38,7 @@ _TABLE_KINDS = (
     *(Categories, Categories, Categories),
 )
 _LIVE = ("present", "unreadable")
+_LOOKED_UP = 20  # files by which a folder is known
 _CANDIDATES = 20_000  # names that are compared when a name is not found
 
 
@@ -54,15 +55,28 @@ class SqliteImageStore:
     def root(self) -> Path | None:
         """Return the indexed root folder, None before the first indexing.
 
-        When the folder is not there any more but lies where it lay as seen from the collection
-        (both were moved together), that place is returned.
+        When its images lie where they lay as seen from the collection, that place is returned:
+        both were moved or copied together, and a copy must not act on the files of the original.
         """
         row = self._ledger.row("SELECT uri, relative FROM root WHERE id = 1 AND uri <> ''")
         if row is None:
             return None
         path = _path_of(str(row[0]))
-        beside = None if path.exists() else self.root_beside()
-        return path if beside is None else beside
+        beside = self.root_beside()
+        if beside is None or beside == path.resolve():
+            return path
+        return path if path.exists() and not self._lie_below(beside) else beside
+
+    def _lie_below(self, folder: Path) -> bool:
+        """Return whether most of the first images lie below a folder, as large as they are."""
+        rows = self._ledger.rows(
+            "SELECT uri, size FROM image WHERE state = 'present' ORDER BY id LIMIT ?", (_LOOKED_UP,)
+        )
+        found = 0
+        for uri, size in rows:
+            place = folder / _path_of(str(uri))
+            found += place.is_file() and place.stat().st_size == size
+        return bool(rows) and 2 * found > len(rows)
 
     def root_beside(self) -> Path | None:
         """Return the folder that lies where the indexed one lay as seen from the collection.

@@ -283,6 +283,11 @@ def connect(
     if not create and not path.is_file():
         what = f"not a Vernis collection (it holds no {FILE_NAME})"
         raise CatalogError(f"{folder}: {what if folder.exists() else 'no such collection'}")
+    if not create and path.stat().st_size == 0 and any((folder / "vectors").glob("*")):
+        raise CatalogError(
+            f"{path}: is empty, though the collection holds vectors: it was damaged; put a copy of "
+            f"the file in its place, or move {folder} away and run again"
+        )
     mode = "rwc" if create else "ro" if read_only else "rw"
     connection = _open(path, f"mode={mode}", patience)
     try:

@@ -68,7 +68,7 @@ class TaxonomyFindings:
 class Result:
     """What the job found, and where the report lies."""
 
-    images: int
+    images: Annotated[int, "images that could be read"]
     other_files: Annotated[int, "files that are no images"]
     unreadable: int
     quality_issues: int
@@ -149,7 +149,7 @@ def work(session: Session, settings: Settings) -> Result:
         notes += page.notes
     issues, images = count_open_quality(session)
     return Result(
-        images=listed.images,
+        images=len(session.table()),
         other_files=listed.other_files,
         unreadable=len(session.images("unreadable")),
         quality_issues=issues,
