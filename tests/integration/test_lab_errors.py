@@ -59,11 +59,11 @@ def test_another_taxonomy_is_judged(workplace):
     assert matrix["rows"][0]["wrong_images"] > 0
     with Collection.open(next(workplace.cwd.glob("*.vernis"))) as collection:
         labels, names = collection.session.matrix("class"), collection.session.uris()
-    rows = [("file", "guess")]
+    rows = [("file", "class", "guess")]
     for number, (image, values) in enumerate(zip(labels.image_ids, labels.values, strict=True)):
         if (values == 1).any():
             own = labels.taxonomy.classes[int(np.nanargmax(values))]
-            rows.append((names[int(image)], "other" if number % 5 == 0 else own))
+            rows.append((names[int(image)], own, "other" if number % 5 == 0 else own))
     with (workplace.cwd / "guess.csv").open("w", newline="", encoding="utf-8") as stream:
         csv.writer(stream).writerows(rows)
     workplace("import", "guess.csv", "--quiet")
@@ -72,7 +72,7 @@ def test_another_taxonomy_is_judged(workplace):
     )
     row = outcome["rows"][0]
     assert (row["noise"], row["rate"]) == ("guess", None)
-    assert row["wrong_images"] == sum(name == "other" for _, name in rows[1:])
+    assert row["wrong_images"] == sum(name == "other" for *_, name in rows[1:])
 
 
 @pytest.mark.parametrize(
