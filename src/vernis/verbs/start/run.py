@@ -219,7 +219,7 @@ def _work_on_labels(
         notes.append(str(error))
         return TaxonomyFindings(None, None, None)
     wrong = estimate = to_fill = None
-    merges, findings = 0, list[str]()
+    merges, findings, too_few = 0, list[str](), False
     try:
         judged = judge_labels(session, name, JudgementSettings(seed=settings.seed))
         findings = judged.findings
@@ -228,10 +228,11 @@ def _work_on_labels(
         merges = 0 if judged.told_apart is None else len(judged.told_apart.merges)
     except NothingToLearn as error:
         notes.append(str(error))
+        too_few = True
     try:
         filled = fill_taxonomy(session, name, precision=settings.fill_precision)
         to_fill = filled.suggested
-        if filled.n_abstained and not to_fill:
+        if filled.n_abstained and not to_fill and not too_few:
             why = [note for note in filled.notes if note not in findings]
             notes += [f"{name}: {note}" for note in why[:1]]
     except NothingToLearn as error:
