@@ -229,8 +229,8 @@ def _require_labels(data: TrainingData) -> None:
     if data.n_labelled < _FEWEST:
         hint = "run 'vernis embed' first" if data.n_without_vector else "label some images first"
         raise NothingToLearn(
-            f"'{name}' has {counted(data.n_labelled, 'labelled image')} with vectors, learning needs "
-            f"{_FEWEST} or more; {hint}"
+            f"'{name}' has {counted(data.n_labelled, 'labelled image')} with vectors, learning "
+            f"needs {_FEWEST} or more; {hint}"
         )
     n_used = int((data.Y == 1).any(axis=0).sum())
     has_no = bool((data.Y == 0).any())
