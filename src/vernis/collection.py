@@ -61,6 +61,7 @@ from vernis.verbs.steps import (
     learn,
     models,
     quality,
+    read,
     taxonomies,
 )
 
@@ -147,6 +148,7 @@ class Collection(Closing):
     embed = method(embed.VERB)
     embeddings = frame_method(embeddings.VERB)
     quality = frame_method(quality.VERB)
+    read = method(read.VERB)
     learn = method(learn.VERB)
     models = method(models.VERB)
 

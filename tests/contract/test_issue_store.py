@@ -339,6 +339,9 @@ def test_suggestions_are_replaced_by_taxonomy(labelled: Catalog) -> None:
     labelled.issues.replace_suggestions("thing", [cup, glass])
     labelled.issues.replace_suggestions("colour", [red])
     assert labelled.issues.suggestions("thing") == [glass, cup]
+    labelled.issues.replace_suggestions("thing", [cup], source="reader")
+    assert labelled.issues.suggestions("thing", source="reader") == [cup]
+    assert labelled.issues.suggestions("thing") == [glass, cup]
     labelled.images.set_state([2], "vanished")
     assert labelled.issues.suggestions("thing") == [cup]
     for wrong in (Suggestion(1, "thing", "spoon", 0.5), Suggestion(99, "thing", "cup", 0.5), red):

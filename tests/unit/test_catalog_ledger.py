@@ -25,7 +25,7 @@ from vernis.domain.errors import (
     StorageError,
     VernisError,
 )
-from vernis.domain.types import FoundFile, Statement, Taxonomy
+from vernis.domain.types import FoundFile, Statement, Suggestion, Taxonomy
 
 FILES = [FoundFile(f"{i}.jpg", f"h{i}", 10, 1) for i in range(3)]
 
@@ -197,6 +197,32 @@ def test_a_collection_without_other_changes_opens_with_its_labels(tmp_path: Path
         assert catalog.history.batches()[0]["changes"] == {"label": 1}
         catalog.history.undo()
         assert catalog.labels.counts_by_source() == {}
+
+
+def test_suggestions_of_an_older_collection_stay_those_of_the_model(tmp_path: Path) -> None:
+    earlier = tmp_path / "earlier"
+    earlier.mkdir()
+    for number, script in schema.steps():
+        if number <= 4:
+            (earlier / script.name).write_text(script.read_text(encoding="utf-8"), encoding="utf-8")
+    place = tmp_path / "old.vernis"
+    place.mkdir()
+    ledger = connect(place, create=True, migrations=earlier)
+    for statement in (
+        "INSERT INTO image (uri, content_hash, size, mtime_ns) VALUES ('a.jpg', 'h', 1, 1)",
+        "INSERT INTO taxonomy (name, kind) VALUES ('thing', 'single')",
+        "INSERT INTO class (taxonomy_id, name) VALUES (1, 'cup')",
+        "INSERT INTO suggestion VALUES (1, 1, 1, 0.75, 1, '{\"n\": 2}')",
+    ):
+        ledger.run(statement)
+    ledger.close()
+    with SqliteCatalog.open(place) as catalog:
+        assert catalog.integrity() == []
+        assert catalog.issues.suggestions("thing") == [
+            Suggestion(1, "thing", "cup", 0.75, True, {"n": 2})
+        ]
+        assert catalog.issues.suggestions("thing", source="reader") == []
+        assert catalog.readings.lines(0) == {}
 
 
 def test_a_newer_collection_is_refused_and_left_alone(folder: Path, next_version: Path) -> None:

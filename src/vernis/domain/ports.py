@@ -20,6 +20,7 @@ from vernis.domain.damage import SOUND, Damage
 from vernis.domain.encoders import TextEncoder as TextEncoder
 from vernis.domain.history import HistoryStore
 from vernis.domain.maps import MapStore
+from vernis.domain.readings import ReadingStore
 from vernis.domain.types import (
     DuplicateGroup,
     FileTable,
@@ -442,9 +443,14 @@ class IssueStore(Protocol):
         """Return the pairs that a person judged "not a duplicate", a < b."""
         ...
 
-    def replace_suggestions(self, taxonomy: str, suggestions: Iterable[Suggestion]) -> None: ...
+    def replace_suggestions(
+        self, taxonomy: str, suggestions: Iterable[Suggestion], *, source: str = "model"
+    ) -> None:
+        """Replace what a source (``model``, ``reader``) suggests for a taxonomy."""
 
-    def suggestions(self, taxonomy: str) -> list[Suggestion]: ...
+    def suggestions(self, taxonomy: str, *, source: str = "model") -> list[Suggestion]:
+        """Return what a source suggests for present images, the most probable first."""
+        ...
 
 
 class VectorStore(Protocol):
@@ -553,6 +559,9 @@ class Catalog(Protocol):
     def maps(self) -> MapStore: ...
 
     @property
+    def readings(self) -> ReadingStore: ...
+
+    @property
     def runs(self) -> RunLog: ...
 
     def close(self) -> None:
@@ -562,9 +571,9 @@ class Catalog(Protocol):
     def revision(self, store: str) -> tuple[int, int]:
         """Return a value that differs whenever what a store returns may have changed.
 
-        ``store`` is ``images``, ``labels``, ``issues``, ``vectors``, ``models``, ``maps`` or
-        ``runs``; ``labels:NAME`` stands for the matrix of one taxonomy. Ask before reading: what
-        was read then is still true when the answer is the same later.
+        ``store`` is ``images``, ``labels``, ``issues``, ``vectors``, ``models``, ``maps``,
+        ``readings`` or ``runs``; ``labels:NAME`` stands for the matrix of one taxonomy.
+        Ask before reading: what was read then is still true when the answer is the same later.
         """
         ...
 

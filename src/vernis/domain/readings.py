@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vernis.domain.errors import InvalidValue
+from vernis.domain.types import Hashes
 
 BLANK = "\0"
 """In a spelling: no symbol."""
@@ -137,4 +139,73 @@ class TextModel(Protocol):
 
     def open(self) -> TextReader:
         """Return a reader for one worker."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderVersion:
+    """What readings are made by: a reader's name and all that they depend on besides."""
+
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.name.strip():
+            raise InvalidValue(f"expected the name of a reader, got {self.name!r}")
+
+    @classmethod
+    def of(cls, model: TextModel) -> ReaderVersion:
+        """Return the version that a model's readings are kept under."""
+        return cls(model.name, model.settings)
+
+    @property
+    def version(self) -> str:
+        """The first digits of the checksum of its weights, empty where it has none."""
+        return str(self.settings.get("sha256", ""))[:8]
+
+    @property
+    def source(self) -> str:
+        """Who says what is concluded from its readings."""
+        return f"reader:{self.name}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PictureText:
+    """What is read in one picture, the tallest line first; no line where it holds no text."""
+
+    content_hash: str
+    reader: ReaderVersion
+    readings: tuple[Reading, ...]
+
+
+class ReadingStore(Protocol):
+    """What is read in pictures, by content hash.
+
+    Where several readers have read a picture, the readings of the one that was used last count.
+    """
+
+    def use(self, reader: ReaderVersion) -> None:
+        """Make a reader the one whose readings count."""
+
+    def holds(self, reader: ReaderVersion, hashes: Hashes) -> NDArray[np.bool_]:
+        """Return which pictures a reader has read, shape (len(hashes),)."""
+        ...
+
+    def add(self, reader: ReaderVersion, read: Mapping[str, Sequence[Reading]]) -> None:
+        """Record what was read in pictures; what the reader had read in them before goes."""
+
+    def texts(self, hashes: Sequence[str]) -> Iterator[PictureText]:
+        """Yield what is read in these pictures; those that were not read are left out."""
+        ...
+
+    def lines(self, least_confidence: float) -> dict[str, tuple[str, ...]]:
+        """Return the lines of every picture that was read, those read less surely left out."""
+        ...
+
+    def counts(self, reader: ReaderVersion) -> dict[str, int]:
+        """Return how many lines the reader has read in each picture."""
+        ...
+
+    def mark(self) -> str:
+        """Return what differs when the readings may have changed."""
         ...

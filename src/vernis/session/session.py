@@ -30,6 +30,7 @@ from vernis.domain.ports import (
     TrashFolder,
     silent,
 )
+from vernis.domain.readings import TextModel
 from vernis.domain.types import (
     IMAGE_STATES,
     DuplicateGroup,
@@ -513,6 +514,44 @@ class Session(Closing):
         if full_size:
             return picture_reader(self.root(), PictureDecoder(min_side=None))
         return picture_reader(self.root())
+
+    def pictures_for_reading(self) -> Callable[[ImageRecord], Pixels]:
+        """Return what decodes the picture of an image as large as the reading of text needs."""
+        from vernis.adapters.files import picture_reader
+        from vernis.adapters.isolation import PictureDecoder
+        from vernis.adapters.readers.models import LEAST_SIDE
+
+        return picture_reader(self.root(), PictureDecoder(min_side=LEAST_SIDE))
+
+    def text_model(self, name: Path | str | None = None, *, gate: bool = True) -> TextModel:
+        """Return the reader that is shipped, or that of a folder.
+
+        Parameters
+        ----------
+        name : Path or str, optional
+            A folder, or the name of the shipped reader.
+        gate : bool
+            Whether a quick look decides first which pictures hold any text.
+
+        Raises
+        ------
+        ModelError
+            The folder holds no reader.
+        UsageError
+            There is no such folder.
+        """
+        from vernis.adapters.readers.models import SHIPPED, folder_model, shipped_model
+        from vernis.adapters.readers.onnx_reader import ReaderSettings
+
+        settings = ReaderSettings() if gate else ReaderSettings(gate_side=0)
+        if name is None or str(name) == SHIPPED:
+            return shipped_model(settings)
+        if not Path(name).is_dir():
+            raise UsageError(
+                f"{name}: no such reader; there are: {SHIPPED} (shipped), and any folder with a "
+                "detector, a recognizer and an alphabet"
+            )
+        return folder_model(Path(name), settings)
 
     def digested_pictures(self) -> Callable[[ImageRecord], str]:
         """Return what digests all that a picture holds: alpha, every frame, every bit."""

@@ -20,6 +20,7 @@ from vernis.adapters.catalog.ledger import (
 )
 from vernis.adapters.catalog.maps import SqliteMapStore
 from vernis.adapters.catalog.models import FolderModels, MemoryModels, ModelFiles, SqliteModelStore
+from vernis.adapters.catalog.readings import SqliteReadingStore
 from vernis.adapters.catalog.runs import SqliteRunLog
 from vernis.adapters.catalog.shards import FolderShards, MemoryShards, Shards
 from vernis.adapters.catalog.storage import translating
@@ -39,6 +40,7 @@ _TABLES = {
     "vectors": ("space", "shard", "vector"),
     "models": ("model",),
     "maps": ("map", "map_point"),
+    "readings": ("text_reader", "picture_read", "reading"),
     "runs": ("run",),
 }
 _PATIENCE = 5.0  # seconds that a writer waits for another one
@@ -70,6 +72,7 @@ class SqliteCatalog(Closing):
         self._models = SqliteModelStore(ledger, models)
         self._runs = SqliteRunLog(ledger)
         self._maps = SqliteMapStore(ledger)
+        self._readings = SqliteReadingStore(ledger)
 
     @classmethod
     def create(cls, folder: Path | str, *, patience: float = _PATIENCE) -> Self:
@@ -177,6 +180,11 @@ class SqliteCatalog(Closing):
         return self._maps
 
     @property
+    def readings(self) -> SqliteReadingStore:
+        """What is read in pictures."""
+        return self._readings
+
+    @property
     def runs(self) -> SqliteRunLog:
         """Which work is done."""
         return self._runs
@@ -189,8 +197,8 @@ class SqliteCatalog(Closing):
         Parameters
         ----------
         store : str
-            ``images``, ``labels``, ``issues``, ``vectors``, ``models``, ``maps`` or ``runs``;
-            ``labels:NAME`` for the matrix of one taxonomy.
+            ``images``, ``labels``, ``issues``, ``vectors``, ``models``, ``maps``,
+            ``readings`` or ``runs``; ``labels:NAME`` for the matrix of one taxonomy.
 
         Returns
         -------

@@ -331,13 +331,15 @@ class SqliteIssueStore:
 
     # ------------------------------------------------------------------ suggestions
 
-    def replace_suggestions(self, taxonomy: str, suggestions: Iterable[Suggestion]) -> None:
-        """Replace the suggestions of a taxonomy; raises NotFound for an unknown class or image."""
-        proposals.replace_suggestions(self._ledger, taxonomy, suggestions)
+    def replace_suggestions(
+        self, taxonomy: str, suggestions: Iterable[Suggestion], *, source: str = "model"
+    ) -> None:
+        """Replace what a source suggests; raises NotFound for an unknown class or image."""
+        proposals.replace_suggestions(self._ledger, taxonomy, suggestions, source)
 
-    def suggestions(self, taxonomy: str) -> list[Suggestion]:
-        """Return the suggestions for present images, the most probable first."""
-        return proposals.suggestions(self._ledger, taxonomy)
+    def suggestions(self, taxonomy: str, *, source: str = "model") -> list[Suggestion]:
+        """Return what a source suggests for present images, the most probable first."""
+        return proposals.suggestions(self._ledger, taxonomy, source)
 
 
 def _order(key: str) -> str:

@@ -144,8 +144,10 @@ def preferred_folders(ledger: Ledger) -> tuple[str, ...]:
     return () if row is None else tuple(json.loads(row[0]))
 
 
-def replace_suggestions(ledger: Ledger, taxonomy: str, proposed: Iterable[Suggestion]) -> None:
-    """Replace the suggestions of a taxonomy; the last one on an image × class counts."""
+def replace_suggestions(
+    ledger: Ledger, taxonomy: str, proposed: Iterable[Suggestion], source: str
+) -> None:
+    """Replace what a source suggests for a taxonomy; the last one on an image × class counts."""
     with ledger.transaction():
         taxonomy_id = _taxonomy_id(ledger, taxonomy)
         classes: dict[str, int] = dict(
@@ -157,13 +159,16 @@ def replace_suggestions(ledger: Ledger, taxonomy: str, proposed: Iterable[Sugges
                 raise NotFound(
                     f"taxonomy '{taxonomy}' has no class {one.label!r} of '{one.taxonomy}'"
                 )
-        ledger.run("DELETE FROM suggestion WHERE taxonomy_id = ?", (taxonomy_id,))
+        ledger.run(
+            "DELETE FROM suggestion WHERE taxonomy_id = ? AND source = ?", (taxonomy_id, source)
+        )
         try:
             ledger.run_many(
-                "INSERT OR REPLACE INTO suggestion VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO suggestion VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
                     (
                         taxonomy_id,
+                        source,
                         int(one.image_id),
                         classes[one.label],
                         float(one.probability),
@@ -179,14 +184,15 @@ def replace_suggestions(ledger: Ledger, taxonomy: str, proposed: Iterable[Sugges
             raise
 
 
-def suggestions(ledger: Ledger, taxonomy: str) -> list[Suggestion]:
-    """Return the suggestions for present images, the most probable first."""
+def suggestions(ledger: Ledger, taxonomy: str, source: str) -> list[Suggestion]:
+    """Return what a source suggests for present images, the most probable first."""
     rows = ledger.rows(
         "SELECT s.image_id, class.name, s.probability, s.promised, s.evidence "
         "FROM suggestion AS s JOIN class ON class.id = s.class_id "
         "JOIN image ON image.id = s.image_id AND image.state = 'present' "
-        "WHERE s.taxonomy_id = ? ORDER BY s.probability DESC, s.image_id, class.name",
-        (_taxonomy_id(ledger, taxonomy),),
+        "WHERE s.taxonomy_id = ? AND s.source = ? "
+        "ORDER BY s.probability DESC, s.image_id, class.name",
+        (_taxonomy_id(ledger, taxonomy), source),
     )
     return [
         Suggestion(image, taxonomy, label, probability, bool(promised), json.loads(evidence))

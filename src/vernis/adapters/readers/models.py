@@ -16,6 +16,8 @@ from vernis.adapters.readers.onnx_reader import Network, OnnxTextReader, ReaderS
 from vernis.domain.errors import ModelError
 
 SHIPPED = "ppocrv6"
+LEAST_SIDE = 1440
+"""Pixels of the shorter side that pictures keep: what the detector sees is then 20 px tall."""
 _WEIGHTS = Path(__file__).with_name("weights")
 
 

@@ -131,7 +131,7 @@ def embed_images(
     try:
         for done, outcome in enumerate(outcomes, 1):
             if outcome.error is not None:
-                reason = _reason(outcome.error)
+                reason = say_failure(outcome.error)
                 for image in copies[outcome.item.image.content_hash]:
                     failed[image.uri] = reason
                     writer.set_aside(image.id, reason)
@@ -141,7 +141,7 @@ def embed_images(
             progress("embed", done, len(tasks))
     finally:
         # Also on Ctrl-C: minutes of work are worth the write.
-        _close(outcomes)
+        close_early(outcomes)
         writer.flush()
     return EmbedSummary(
         images=len(copies),
@@ -192,7 +192,7 @@ def _plan(
     ]
 
 
-def _reason(error: Exception) -> str:
+def say_failure(error: Exception) -> str:
     """Say in one line why a picture cannot be used; raises what is not the picture's fault."""
     if isinstance(error, (ModelError, MissingExtra)):
         raise error
@@ -202,7 +202,8 @@ def _reason(error: Exception) -> str:
     return text.splitlines()[0] if text else type(error).__name__
 
 
-def _close(outcomes: Iterator[Any]) -> None:
+def close_early(outcomes: Iterator[Any]) -> None:
+    """Let the workers of an engine end after the items that they hold."""
     close = getattr(outcomes, "close", None)
     if close is not None:
         close()

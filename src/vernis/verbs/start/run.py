@@ -20,7 +20,7 @@ from vernis.verbs.declare import SEED, WORKERS, BaseSettings, Home, Option, Scre
 from vernis.verbs.networks import embed
 from vernis.verbs.networks.backbone_options import Arithmetic
 from vernis.verbs.start import report
-from vernis.verbs.steps import import_, index, learn
+from vernis.verbs.steps import import_, index, learn, read
 from vernis.verbs.steps.folder_classes import ClassesFrom, label_by_folders
 from vernis.verbs.steps.label_import import finder_of
 from vernis.verbs.steps.quality import count_open_quality, judge_quality
@@ -49,6 +49,9 @@ class Settings(TableSettings):
     seed: Annotated[int, SEED] = 0
     classes_from: ClassesFrom = None
     prefer: Annotated[Sequence[Path | str], PREFER] = ()
+    read: Annotated[
+        bool, Option("also read the text in the pictures, which takes far longer than the rest")
+    ] = False
     report: Annotated[Path | str, Option("folder of the report")] = report.DEFAULT_FOLDER
 
 
@@ -74,6 +77,7 @@ class Result:
     quality_issues: int
     images_with_quality_issues: int
     duplicate_groups: int
+    images_with_text: Annotated[int | None, "with --read; null: not read"]
     taxonomies: Mapping[str, TaxonomyFindings]
     report: Annotated[str, "path of the page"]
     next: Annotated[str, "the command to go on with"]
@@ -101,7 +105,7 @@ def home(settings: Settings) -> Home:
 
 
 def work(session: Session, settings: Settings) -> Result:
-    """Index, embed, judge quality, find duplicates, learn, find label issues, fill, report.
+    """Do every step: index, embed, quality, duplicates, learn, label issues, fill, report.
 
     Every step skips what was done before on the same input. Where a taxonomy has too few labels
     for a step, the step is left out with a note.
@@ -127,6 +131,9 @@ def work(session: Session, settings: Settings) -> Result:
         embed.work(
             session, embed.Settings(arithmetic=settings.arithmetic, workers=settings.workers)
         )
+        text = None
+        if settings.read:
+            text = read.work(session, read.Settings(workers=settings.workers))
         judge_quality(session)
         notes += label_by_folders(
             session, classes_from=settings.classes_from, keep_case=settings.keep_case
@@ -155,6 +162,7 @@ def work(session: Session, settings: Settings) -> Result:
         quality_issues=issues,
         images_with_quality_issues=images,
         duplicate_groups=found.groups,
+        images_with_text=None if text is None else text.with_text,
         taxonomies=findings,
         report=page.page,
         next=_next(findings, found.groups) + session.option(),
@@ -269,6 +277,8 @@ def show(result: Result, settings: BaseSettings, screen: Screen) -> None:
         "images with quality issues": result.images_with_quality_issues,
         "duplicate groups": result.duplicate_groups,
     }
+    if result.images_with_text is not None:
+        facts["images with text"] = result.images_with_text
     for name, found in result.taxonomies.items():
         if found.wrong_labels is not None:
             facts[f"{name}: probably wrong labels"] = _say_wrong(found)
