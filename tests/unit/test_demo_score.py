@@ -260,6 +260,7 @@ def test_the_demo_prints_one_document_when_told(tmp_path, monkeypatch, capsys):
         quality_issues=0,
         images_with_quality_issues=0,
         duplicate_groups=0,
+        images_with_text=None,
         taxonomies={},
         report="report/index.html",
         next="vernis status",
