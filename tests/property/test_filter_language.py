@@ -280,3 +280,19 @@ def test_names_are_found_in_every_form_they_can_be_written_in(field, written):
 def test_formats_that_exist_may_be_asked_for_where_no_image_has_them():
     assert evaluate("format:png", TABLE) == [False] * 4
     assert evaluate("format!=Jpeg or format~JP", TABLE) == [True] * 4
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ("text:jouet", [True, False, False]),
+        ("text:Jouët", [True, False, False]),
+        ("text~rrierJOU", [True, False, False]),
+        ("not text:jouet", [False, True, True]),
+        ("text:jou", [False, False, False]),
+    ],
+)
+def test_read_text_is_compared_without_accents_and_unread_pictures_have_none(text, holds):
+    lines = [("Perrier-Jouët", "Épernay"), (), None]
+    table = FilterTable(3, readings={"text": lines})
+    assert evaluate_filter(parse_filter(text), table, text).tolist() == holds

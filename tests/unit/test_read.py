@@ -17,7 +17,7 @@ WORDS = {
     "vodka": ("ABSOLUT", "VODKA"),
     "gin": ("Plymouth", "Gin"),
     "plate": ("RE16 TGK",),
-    "accent": ("Perrier-Jouët",),
+    "sign": ("MONKEY-47",),
     "blank": (),
 }
 
@@ -137,3 +137,64 @@ def test_the_thread_count_changes_nothing(collection):
     assert collection.catalog.readings.lines(0) == one
     again = np.stack([line.corners for line in texts_of(collection, "vodka")])
     np.testing.assert_array_equal(corners, again)
+
+
+@pytest.mark.parametrize(
+    ("where", "names"),
+    [
+        ('text:"absolut vodka"', ["vodka"]),
+        ('text:"vodka absolut"', ["vodka"]),
+        ("text:abs*", ["vodka"]),
+        ("text:g?n", ["gin"]),
+        ("text:monkey-47", ["sign"]),
+        ('text:"47 monkey"', ["sign"]),
+        ("text:monk", []),
+        ("text:RE16", ["plate"]),
+        ("text~e16", ["plate"]),
+        ("text~RE16TGK", ["plate"]),
+        ("text~monkey4", ["sign"]),
+        ("text~tgkre16", []),
+        ('text:"plymouth vodka"', []),
+        ("not has:text", ["blank"]),
+        ("has:text and not text:gin", ["plate", "sign", "vodka"]),
+    ],
+)
+def test_filters_ask_for_words_and_pieces_of_text(read_once, where, names):
+    ids = read_once.explore.select(where)
+    found = [image.uri.removesuffix(".png") for image in read_once.catalog.images.get(ids.tolist())]
+    assert sorted(found) == names
+
+
+@pytest.fixture(scope="module")
+def read_once(tmp_path_factory) -> Iterator[vernis.Collection]:
+    folder = tmp_path_factory.mktemp("once") / "pictures"
+    folder.mkdir()
+    for name, lines in WORDS.items():
+        write(folder / f"{name}.png", *lines)
+    with vernis.Collection.create(folder.parent / "x.vernis") as made:
+        made.index(folder)
+        made.read()
+        yield made
+
+
+def test_what_a_filter_cannot_ask_of_text_is_said(collection, read_once):
+    with pytest.raises(FilterError, match="vernis read"):
+        collection.explore.select("text:gin")
+    with pytest.raises(FilterError, match="neither letter nor digit"):
+        read_once.explore.select('text:"--"')
+    with pytest.raises(FilterError, match="only by : ~"):
+        read_once.explore.select("text>3")
+
+
+def test_search_by_words_finds_what_is_read_also_what_is_read_later(collection):
+    def found(*words: str) -> list[str]:
+        (one,) = collection.explore.search(words).searches
+        return [row.image for row in one.results]
+
+    assert found("plymouth") == []
+    collection.read(where="name:gin.png")
+    assert found("plymouth") == ["gin.png"]
+    assert found("absolut", "gin") == ["gin.png"]
+    collection.read()
+    assert found("vodka", "absolut") == ["vodka.png"]
+    assert found("monkey") == ["sign.png"]

@@ -16,6 +16,8 @@ BLANK = "\0"
 """In a spelling: no symbol."""
 GAP = " "
 """In a spelling: a blank between words, or a sign."""
+LEAST_SEARCHED = 0.5
+"""Lines that are read less surely than this are not searched."""
 NATS_A_UNIT = 1 / 16
 """What one unit of a spelling's costs stands for."""
 

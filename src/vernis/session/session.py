@@ -30,7 +30,7 @@ from vernis.domain.ports import (
     TrashFolder,
     silent,
 )
-from vernis.domain.readings import TextModel
+from vernis.domain.readings import LEAST_SEARCHED, TextModel
 from vernis.domain.types import (
     IMAGE_STATES,
     DuplicateGroup,
@@ -333,6 +333,12 @@ class Session(Closing):
         columns = np.concatenate((links[1], first[content]))
         graph = coo_array((np.ones(len(rows), np.int8), (rows, columns)), shape=(len(place),) * 2)
         return np.asarray(connected_components(graph, directed=False)[1], np.int64)
+
+    def text_lines(self) -> Mapping[str, tuple[str, ...]]:
+        """Return the surely read lines of text of every picture that was read, by its hash."""
+        return self._read(
+            "text lines", ("readings",), lambda: self.catalog.readings.lines(LEAST_SEARCHED)
+        )
 
     # ------------------------------------------------------------------ embedding spaces
 

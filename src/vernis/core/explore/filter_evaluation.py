@@ -5,6 +5,9 @@ unknown, and so ``not width>1000`` does.
 
 Names are compared as people read them (``core.words.class_names``). ``*`` in a value stands for any
 characters and ``?`` for one, unless something is named just so.
+
+Of the text that is read in a picture, ``:`` asks for words, all of them, wherever they stand, and
+``~`` for a piece of a line, blanks and signs left out: ``text~16tgk`` finds ``RE16 TGK``.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from numpy.typing import NDArray
 
 from vernis.core.explore.filter_language import And, Condition, Filter, Not, Or
 from vernis.core.words.class_names import match_key
+from vernis.core.words.documents import plain_words
 from vernis.core.words.nearest_names import did_you_mean
 from vernis.domain.errors import FilterError
 
@@ -73,6 +77,8 @@ class FilterTable:
         Compared whole by ``:``, in part by ``~``.
     choices : mapping of str to collection of str
         What the ``texts`` of a field can be, where that is a fixed set.
+    readings : mapping of str to sequence of (sequence of str or None)
+        The lines of text in each picture, None where it was not read.
     folders : mapping of str to sequence of str
         Paths with ``/``; ``:`` also finds what lies below.
     marks : mapping of str to (mapping of str to ndarray of bool, shape (size,))
@@ -87,6 +93,7 @@ class FilterTable:
     dates: Mapping[str, Sequence[str]] = field(default_factory=dict)
     texts: Mapping[str, Sequence[str]] = field(default_factory=dict)
     choices: Mapping[str, Collection[str]] = field(default_factory=dict)
+    readings: Mapping[str, Sequence[Sequence[str] | None]] = field(default_factory=dict)
     folders: Mapping[str, Sequence[str]] = field(default_factory=dict)
     marks: Mapping[str, Mapping[str, Mask]] = field(default_factory=dict)
     taxonomies: Mapping[str, LabelColumns] = field(default_factory=dict)
@@ -130,6 +137,8 @@ class _Comparison:
     def holds(self) -> Mask:
         named, table = self._condition.field.lower(), self._table
         if not self._condition.quoted:
+            if named in table.readings:
+                return self._read_text(table.readings[named])
             if named in table.numbers:
                 return self._number(np.asarray(table.numbers[named]))
             if named in table.dates:
@@ -207,6 +216,22 @@ class _Comparison:
             )
         return holds
 
+    def _read_text(self, pictures: Sequence[Sequence[str] | None]) -> Mask:
+        self._allow(":", "~")
+        value = self._condition.value
+        if not plain_words(value):
+            raise self._wrong_value(f"{value!r} holds neither letter nor digit")
+        if all(lines is None for lines in pictures):
+            raise self._wrong_value("no picture was read yet; the command for it is vernis read")
+        if self._condition.operator == "~":
+            tests = [_piece_test(value)]
+        else:
+            tests = [_word_test(word) for word in value.split() if plain_words(word)]
+        holds = (
+            lines is not None and all(any(map(test, lines)) for test in tests) for lines in pictures
+        )
+        return np.fromiter(holds, np.bool_, len(pictures))
+
     def _mark(self, values: Mapping[str, Mask]) -> Mask:
         self._allow(":")
         found = _matching(self._condition.value, values)
@@ -265,6 +290,7 @@ class _Comparison:
                 *table.numbers,
                 *table.dates,
                 *table.texts,
+                *table.readings,
                 *table.folders,
                 *table.marks,
                 ANY_TAXONOMY,
@@ -325,6 +351,23 @@ def _part_test(text: str, names: Iterable[str]) -> Callable[[str], bool]:
         return lambda name: part in match_key(name)
     pattern = re.compile(_pattern(part), re.DOTALL)
     return lambda name: bool(pattern.search(match_key(name)))
+
+
+def _piece_test(asked: str) -> Callable[[str], bool]:
+    """Return whether a line of text holds a piece, blanks and signs left out."""
+    piece = "".join(plain_words(asked))
+    return lambda line: piece in "".join(plain_words(line))
+
+
+def _word_test(asked: str) -> Callable[[str], bool]:
+    """Return whether a line of text holds a word; signs in it part it into several."""
+    if _WILD.search(asked):
+        parts = re.split(r"([*?])", asked)
+        plain = (part if part in ("*", "?") else "".join(plain_words(part)) for part in parts)
+        pattern = re.compile(_pattern("".join(plain)), re.DOTALL)
+        return lambda line: any(map(pattern.fullmatch, plain_words(line)))
+    words = f" {' '.join(plain_words(asked))} "
+    return lambda line: words in f" {' '.join(plain_words(line))} "
 
 
 def _pattern(key: str) -> str:

@@ -61,9 +61,19 @@ def _kind(letter: str) -> str:
 
 def asked_words(text: str) -> list[str]:
     """Return the distinct words that a person asks for, in order, without accents or parts."""
-    spread = unicodedata.normalize("NFKD", clean_name(text))
-    plain = "".join(c for c in spread if not unicodedata.combining(c))
-    return list(dict.fromkeys(word.casefold() for word in _WORD.findall(plain)))
+    return list(dict.fromkeys(plain_words(text)))
+
+
+def plain_words(text: str) -> list[str]:
+    """Return the words of a text in lower case, in order, without accents.
+
+    >>> plain_words("Perrier-Jouët, RE16")
+    ['perrier', 'jouet', 're16']
+    """
+    if not text.isascii():
+        spread = unicodedata.normalize("NFKD", clean_name(text))
+        text = "".join(c for c in spread if not unicodedata.combining(c)).casefold()
+    return _WORD.findall(text.lower())
 
 
 def number_forms(word: str) -> list[str]:

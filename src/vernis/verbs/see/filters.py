@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from vernis.domain.types import QUALITY_KINDS, ImageRecord
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
+
+V = TypeVar("V")
 
 _KINDS = (*QUALITY_KINDS, "duplicate", "label")
 """Kinds of issue that can be asked for before one was found."""
@@ -68,7 +70,7 @@ def filter_table(session: Session, images: Sequence[ImageRecord]) -> FilterTable
         "format": [image.format for image in images],
     }
     taxonomies = _Taxonomies(session, images)
-    issues = _Marks(lambda: _issues(session, images))
+    issues = _Values(lambda: _issues(session, images))
     return FilterTable(
         len(images),
         numbers=numbers,
@@ -79,13 +81,14 @@ def filter_table(session: Session, images: Sequence[ImageRecord]) -> FilterTable
         },
         texts=texts,
         choices={"format": _FORMATS},
+        readings=_Values(lambda: {"text": lambda: _lines(session, images)}),
         folders={"folder": [image.uri.rpartition("/")[0] for image in images]},
         marks={
             "split": _splits(images),
-            "is": _Marks(lambda: _states(taxonomies, issues)),
-            "has": _Marks(lambda: {name: partial(_has, taxonomies, name) for name in taxonomies}),
+            "is": _Values(lambda: _states(taxonomies, issues)),
+            "has": _Values(lambda: _haves(session, images, taxonomies)),
             "issue": issues,
-            "source": _Marks(lambda: _sources(session, images)),
+            "source": _Values(lambda: _sources(session, images)),
         },
         taxonomies=taxonomies,
     )
@@ -138,20 +141,20 @@ class _Taxonomies(Mapping[str, LabelColumns]):
         return holds
 
 
-class _Marks(Mapping[str, Mask]):
-    """The values of a field and their masks, looked up when a filter asks for them.
+class _Values(Mapping[str, V]):
+    """What fields hold, such as the masks of a field's values, made when a filter asks for it.
 
-    ``find`` gives name → a function that makes the mask; it is called once.
+    ``find`` gives name → a function that makes the value; it is called once.
     """
 
-    def __init__(self, find: Callable[[], Mapping[str, Callable[[], Mask]]]) -> None:
+    def __init__(self, find: Callable[[], Mapping[str, Callable[[], V]]]) -> None:
         self._find = find
 
     @cached_property
-    def _makers(self) -> Mapping[str, Callable[[], Mask]]:
+    def _makers(self) -> Mapping[str, Callable[[], V]]:
         return self._find()
 
-    def __getitem__(self, name: str) -> Mask:
+    def __getitem__(self, name: str) -> V:
         return self._makers[name]()
 
     def __iter__(self) -> Iterator[str]:
@@ -172,6 +175,21 @@ def _states(taxonomies: _Taxonomies, issues: Mapping[str, Mask]) -> dict[str, Ca
 
 def _has(taxonomies: _Taxonomies, name: str) -> Mask:
     return np.asarray(taxonomies[name].yes.any(axis=1))
+
+
+def _haves(
+    session: Session, images: Sequence[ImageRecord], taxonomies: _Taxonomies
+) -> dict[str, Callable[[], Mask]]:
+    def text() -> Mask:
+        known = session.text_lines()
+        return np.array([bool(known.get(image.content_hash)) for image in images], dtype=np.bool_)
+
+    return {"text": text, **{name: partial(_has, taxonomies, name) for name in taxonomies}}
+
+
+def _lines(session: Session, images: Sequence[ImageRecord]) -> list[Sequence[str] | None]:
+    known = session.text_lines()
+    return [known.get(image.content_hash) for image in images]
 
 
 def _numbers(values: Sequence[float]) -> NDArray[np.float64]:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 PROPOSED_ORIGINS = frozenset({"clusters", "topics"})
 """Origins of taxonomies that were proposed from the images themselves: no evidence for a name."""
 
-_READ = TEXT_NAMES | {"text"}
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _HEXADECIMAL = re.compile(r"[0-9a-f]{8,}", re.IGNORECASE)
@@ -98,8 +97,12 @@ def read_image_words(
             at = place.get(int(matrix.image_ids[row]))
             if at is not None:
                 labels[at].add(matrix.taxonomy.classes[column])
+    lines = session.text_lines()
     texts = [
-        frozenset[str]().union(*(words_of(str(image.metadata.get(key, ""))) for key in _READ))
+        frozenset[str]().union(
+            *(words_of(str(image.metadata.get(key, ""))) for key in TEXT_NAMES),
+            *map(words_of, lines.get(image.content_hash, ())),
+        )
         for image in images
     ]
     return ImageWords(

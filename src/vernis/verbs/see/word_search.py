@@ -47,9 +47,10 @@ class WordIndex(Protocol):
 def words_fingerprint(session: Session) -> str:
     """Return what changes whenever the words of the present images may have changed."""
     images = [(image.id, image.uri, image.content_hash) for image in session.images()]
+    read = session.catalog.readings.mark()
     # Every change of a label is in a batch, an undo is one too; the latest one may still grow.
     latest = session.catalog.history.batches(1)
-    return fingerprint(images, (latest[0]["id"], latest[0]["events"]) if latest else 0)
+    return fingerprint(images, read, (latest[0]["id"], latest[0]["events"]) if latest else 0)
 
 
 def find_words(index: WordIndex, text: str, allowed: set[int] | None, count: int) -> FoundWords:
@@ -103,11 +104,15 @@ def word_documents(session: Session) -> Iterator[WordDocument]:
             place = read if image_id in by_reader else labels
             if image_id in place:
                 place[image_id].append(words[column])
+    lines = session.text_lines()
     for image in images:
         texts = [
-            str(value)
-            for key, value in image.metadata.items()
-            if isinstance(value, str) and key not in _NO_WORDS
+            *lines.get(image.content_hash, ()),
+            *(
+                str(value)
+                for key, value in image.metadata.items()
+                if isinstance(value, str) and key not in _NO_WORDS
+            ),
         ]
         yield WordDocument(
             image.id,
