@@ -46,6 +46,7 @@ from vernis.verbs.see import (
     outliers,
     profile,
     search,
+    show,
     topics,
     vocabulary,
 )
@@ -181,6 +182,7 @@ class Explore:
         self.session = session
 
     search = method(search.VERB)
+    show = method(show.VERB)
     map = method(map.VERB)
     maps = method(maps.VERB)
     clusters = method(clusters.VERB)

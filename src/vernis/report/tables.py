@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,12 @@ def write_json(path: Path, document: Any) -> Path:
 
 
 def write_bytes(path: Path, content: bytes) -> Path:
-    """Write a file beside its place, then move it there.
+    """Write a file whole; raises StorageError."""
+    return write_parts(path, (content,))
+
+
+def write_parts(path: Path, parts: Iterable[bytes]) -> Path:
+    """Write a file, part after part, beside its place, then move it there.
 
     Raises
     ------
@@ -46,7 +51,8 @@ def write_bytes(path: Path, content: bytes) -> Path:
     partial = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
+        with partial.open("wb") as file:
+            file.writelines(parts)
         partial.replace(path)
     except OSError as error:
         raise StorageError(f"{path}: cannot be written ({error.strerror})") from error

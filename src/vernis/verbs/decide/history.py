@@ -48,11 +48,15 @@ class Result:
 
 def work(session: Session, settings: Settings) -> Result:
     """Return everything that changed of an image, oldest first; raises NotFound."""
+    return Result(tuple(changes_of_image(session, session.catalog.images.find(settings.image).id)))
+
+
+def changes_of_image(session: Session, image_id: int) -> list[ChangeRow]:
+    """Return everything that changed of an image, oldest first."""
     history = session.catalog.history
-    record = session.catalog.images.find(settings.image)
     rows = [
         row
-        for batch, one in history.changes_of_image(record.id)
+        for batch, one in history.changes_of_image(image_id)
         for row in _say(batch, one, session)
     ]
     rows += [
@@ -67,9 +71,9 @@ def work(session: Session, settings: Settings) -> Result:
             after=event.after,
             note=event.note,
         )
-        for event in history.of_image(record.id)
+        for event in history.of_image(image_id)
     ]
-    return Result(tuple(sorted(rows, key=lambda row: row.batch)))
+    return sorted(rows, key=lambda row: row.batch)
 
 
 def _say(batch: int, change: Change, session: Session) -> list[ChangeRow]:

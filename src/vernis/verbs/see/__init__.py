@@ -3,5 +3,5 @@
 They read; what they propose becomes labels only where it is accepted.
 Never: a judgement of labels.
 
-Order: search, map, maps, clusters, topics, vocabulary, profile, outliers, leakage.
+Order: search, show, map, maps, clusters, topics, vocabulary, profile, outliers, leakage.
 """

@@ -1,0 +1,215 @@
+"""Everything that is known of an image, as one record."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+
+from vernis.domain.readings import PictureText, Reading
+from vernis.domain.types import DuplicateGroup, ImageRecord, Issue, Suggestion
+from vernis.verbs.decide.history import ChangeRow, changes_of_image
+from vernis.verbs.steps.quality import QualityJudgement, list_quality
+
+if TYPE_CHECKING:
+    from vernis.session.session import Session
+
+_SUGGEST = ("model", "reader")
+_PIECE = 1024  # images whose readings are held at a time
+
+
+@dataclass(frozen=True, slots=True)
+class TextLine:
+    """A line of text that is read in the picture."""
+
+    text: str
+    confidence: Annotated[float, "0 to 1"]
+    corners: Annotated[
+        tuple[tuple[float, ...], ...],
+        "four times x, y in pixels of the upright picture, clockwise from where the text starts",
+    ]
+    height: Annotated[float, "of the line, as a share of the picture's shorter side"]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one source says of a label."""
+
+    source: str
+    state: Annotated[str, "yes or no"]
+    probability: Annotated[float | None, "of a model"]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRow:
+    """A label that somebody said something of."""
+
+    taxonomy: str
+    label: str
+    holds: Annotated[bool, "whether the image carries it now"]
+    sources: Annotated[tuple[Said, ...], "who says what, the most believed first"]
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestedRow:
+    """A label that is suggested."""
+
+    taxonomy: str
+    label: str
+    probability: Annotated[float, "0 to 1"]
+    source: Annotated[str, "model (vernis fill) or reader (vernis brands)"]
+
+
+@dataclass(frozen=True, slots=True)
+class IssueRow:
+    """Something suspected of the image."""
+
+    kind: str
+    taxonomy: Annotated[str, "of labels; empty: it is not about labels"]
+    score: Annotated[float, "0 to 1, low = bad"]
+    verdict: Annotated[str, "open, accepted or dismissed"]
+    suggested: Annotated[tuple[str, ...], "labels instead of the given ones"]
+    other: Annotated[str, "path of the other image, where it is about two"]
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """The images that show the same picture."""
+
+    kind: Annotated[str, "bytes, pixels or near"]
+    keeper: Annotated[str, "path of the image to keep"]
+    others: Annotated[tuple[str, ...], "paths"]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Everything that is known of an image."""
+
+    image: Annotated[str, "path relative to the indexed folder"]
+    id: int
+    state: Annotated[str, "present, unreadable, vanished or trashed"]
+    reason: Annotated[str, "why it is unreadable"]
+    format: str
+    width: Annotated[int, "pixels of the upright picture, 0 when unknown"]
+    height: int
+    size: Annotated[int, "bytes"]
+    modified: Annotated[str, "time of the file, UTC"]
+    hash: Annotated[str, "sha256 of the file"]
+    split: str
+    metadata: Annotated[Mapping[str, Any], "what the file and the label file say besides"]
+    text: Annotated[tuple[TextLine, ...] | None, "the tallest first; null: not read"]
+    text_reader: Annotated[str | None, "what read it"]
+    labels: tuple[LabelRow, ...]
+    suggestions: tuple[SuggestedRow, ...]
+    issues: Annotated[tuple[IssueRow, ...], "worst first"]
+    duplicates: Annotated[Copies | None, "null: none is known"]
+    quality: Annotated[Mapping[str, float], "kind of fault → score, 0 to 1, low = bad"]
+    history: Annotated[tuple[ChangeRow, ...], "oldest first"] = field(default=())
+
+
+def records(session: Session, images: Sequence[ImageRecord]) -> Iterator[Record]:
+    """Yield the record of each image, in order."""
+    known = _Known(session)
+    for start in range(0, len(images), _PIECE):
+        piece = images[start : start + _PIECE]
+        found = session.catalog.readings.texts([image.content_hash for image in piece])
+        texts = {text.content_hash: text for text in found}
+        for image in piece:
+            yield known.record(image, texts.get(image.content_hash))
+
+
+class _Known:
+    """What is read once for all images."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        issues = session.catalog.issues
+        self._uris = session.uris()
+        self._issues: dict[int, list[Issue]] = {}
+        for issue in issues.select():
+            for image in {issue.image_id, issue.other_id} - {0}:
+                self._issues.setdefault(image, []).append(issue)
+        self._copies = {image: group for group in session.groups() for image in group.images}
+        self._suggested: dict[int, list[tuple[str, Suggestion]]] = {}
+        for taxonomy in session.taxonomies():
+            for source in _SUGGEST:
+                for one in issues.suggestions(taxonomy.name, source=source):
+                    self._suggested.setdefault(one.image_id, []).append((source, one))
+        self._quality: dict[int, dict[str, float]] = {}
+        if session.results.find("quality", QualityJudgement) is not None:
+            for issue in list_quality(session):
+                self._quality.setdefault(issue.image_id, {})[issue.kind] = round(issue.score, 4)
+
+    def record(self, image: ImageRecord, text: PictureText | None) -> Record:
+        """Return the record of one image."""
+        return Record(
+            image=image.uri,
+            id=image.id,
+            state=image.state,
+            reason=image.reason,
+            format=image.format,
+            width=image.width,
+            height=image.height,
+            size=image.size,
+            modified=datetime.fromtimestamp(image.mtime_ns / 1e9, UTC).isoformat(" ", "seconds"),
+            hash=image.content_hash,
+            split=image.split,
+            metadata=image.metadata,
+            text=None if text is None else tuple(map(_line, text.readings)),
+            text_reader=None if text is None else text.reader.name,
+            labels=tuple(self._labels(image)),
+            suggestions=tuple(
+                SuggestedRow(one.taxonomy, one.label, one.probability, source)
+                for source, one in self._suggested.get(image.id, ())
+            ),
+            issues=tuple(self._issue(one, image) for one in self._issues.get(image.id, ())),
+            duplicates=self._duplicates(image),
+            quality=self._quality.get(image.id, {}),
+            history=tuple(changes_of_image(self._session, image.id)),
+        )
+
+    def _labels(self, image: ImageRecord) -> Iterator[LabelRow]:
+        for taxonomy in self._session.taxonomies():
+            said: dict[str, list[Said]] = {}
+            for source, one in self._session.catalog.labels.statements(taxonomy.name, image.id):
+                probability = None if math.isnan(one.probability) else one.probability
+                said.setdefault(one.label, []).append(Said(source, one.state, probability))
+            if not said:
+                continue
+            matrix = self._session.matrix(taxonomy.name)
+            row = int(np.searchsorted(matrix.image_ids, image.id))
+            there = row < len(matrix.image_ids) and matrix.image_ids[row] == image.id
+            for label, sources in said.items():
+                column = matrix.taxonomy.classes.index(label)
+                holds = bool(there and matrix.values[row, column] == 1)
+                yield LabelRow(taxonomy.name, label, holds, tuple(sources))
+
+    def _issue(self, issue: Issue, image: ImageRecord) -> IssueRow:
+        other = issue.other_id if issue.image_id == image.id else issue.image_id
+        evidence = issue.evidence
+        return IssueRow(
+            kind=issue.kind,
+            taxonomy=issue.taxonomy,
+            score=issue.score,
+            verdict=issue.verdict,
+            suggested=tuple(map(str, evidence.get("suggested", ()))),
+            other=self._uris.get(other, ""),
+            note=str(evidence.get("note", "")),
+        )
+
+    def _duplicates(self, image: ImageRecord) -> Copies | None:
+        group: DuplicateGroup | None = self._copies.get(image.id)
+        if group is None:
+            return None
+        others = tuple(self._uris[one] for one in group.images if one != image.id)
+        return Copies(group.kind, self._uris[group.keeper], others)
+
+
+def _line(reading: Reading) -> TextLine:
+    corners = tuple(tuple(round(float(v), 1) for v in corner) for corner in reading.corners)
+    return TextLine(reading.text, round(reading.confidence, 4), corners, round(reading.height, 4))

@@ -1,0 +1,143 @@
+"""``vernis show``: everything that is known of an image.
+
+Its file, the text in it, its labels with who gave them, what is suggested and suspected, its
+copies, its quality and its history. For many images ``--all --out FILE`` writes JSON Lines, a
+record a line.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from vernis.domain.documents import to_document
+from vernis.domain.errors import UsageError
+from vernis.domain.types import IMAGE_STATES
+from vernis.report.tables import write_parts
+from vernis.report.wording import counted
+from vernis.verbs.declare import BaseSettings, OneOf, Option, Screen, Verb
+from vernis.verbs.see.filters import select_images
+from vernis.verbs.see.records import Record, records
+
+if TYPE_CHECKING:
+    from vernis.session.session import Session
+
+
+@dataclass(frozen=True)
+class Settings(BaseSettings):
+    """Which image is shown."""
+
+    image: Annotated[str | None, Option("path or id")] = None
+    _: KW_ONLY
+    all: Annotated[bool, Option("write the records of all images that are present")] = False
+    where: Annotated[str, Option("of --all: only images that this filter holds for")] = ""
+    out: Annotated[Path | str | None, Option("of --all: the file, one record a line")] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file of records."""
+
+    path: str
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The record of one image, or the file of many."""
+
+    record: Record | None
+    written: Annotated[Written | None, "with --all"] = None
+
+
+def work(session: Session, settings: Settings) -> Result:
+    """Return the record of an image, or write those of all.
+
+    Raises
+    ------
+    UsageError
+        Neither an image nor ``all`` with a file is named, or both.
+    NotFound
+        There is no such image.
+    StorageError
+        The file cannot be written.
+    """
+    if settings.all == (settings.image is not None):
+        raise UsageError("name an image, or write all of them: vernis show --all --out FILE")
+    if settings.image is not None:
+        if settings.out is not None or settings.where:
+            raise UsageError("--out and --where are of --all; one image is shown: --json")
+        image = session.catalog.images.find(settings.image)
+        return Result(next(records(session, [image])))
+    if settings.out is None:
+        raise UsageError("where are the records to be written? vernis show --all --out FILE")
+    path = Path(settings.out)
+    if path.is_dir():
+        raise UsageError(f"{path}: is a folder; name a file, such as {path / 'records.jsonl'}")
+    ids = {image.id for image in session.images()}
+    if settings.where:
+        ids = set(select_images(session, settings.where).tolist())
+    wanted = [image for image in session.images(*IMAGE_STATES) if image.id in ids]
+    write_parts(path, _lines(session, records(session, wanted), len(wanted)))
+    return Result(None, Written(str(path), len(wanted)))
+
+
+def _lines(session: Session, found: Iterable[Record], total: int) -> Iterator[bytes]:
+    session.progress("show", 0, total)
+    for done, record in enumerate(found, 1):
+        text = json.dumps(to_document(record, 6), ensure_ascii=False, allow_nan=False)
+        yield f"{text}\n".encode()
+        session.progress("show", done, total)
+
+
+def show(result: Result, settings: Settings, screen: Screen) -> None:
+    """Show the record in sections, those that hold something."""
+    if result.written is not None:
+        screen.line(f"{counted(result.written.records, 'record')} in {result.written.path}")
+    record = result.record
+    if record is None:
+        return
+    facts = {
+        "id": record.id,
+        "state": f"{record.state}: {record.reason}" if record.reason else record.state,
+        "picture": f"{record.width} x {record.height} px, {record.format}",
+        "bytes": record.size,
+        "modified": record.modified,
+        "split": record.split,
+        **record.metadata,
+        "text": "not read (vernis read)" if record.text is None else len(record.text) or "none",
+        "copies": record.duplicates.others if record.duplicates else "",
+        "keep": record.duplicates.keeper if record.duplicates else "",
+    }
+    screen.facts({k: v for k, v in facts.items() if v not in ("", None)}, title=record.image)
+    if record.text:
+        screen.table(record.text, ["text", "confidence", "height"], title="Text")
+    if record.labels:
+        rows = [
+            {
+                "taxonomy": row.taxonomy,
+                "label": row.label,
+                "holds": row.holds,
+                "said_by": [f"{one.source}: {one.state}" for one in row.sources],
+            }
+            for row in record.labels
+        ]
+        screen.table(rows, list(rows[0]), title="Labels")
+    if record.suggestions:
+        columns = ["taxonomy", "label", "probability", "source"]
+        screen.table(record.suggestions, columns, title="Suggested")
+    if record.issues:
+        columns = ["kind", "taxonomy", "score", "suggested", "other", "verdict", "note"]
+        screen.table(record.issues, columns, title="Suspected")
+    if record.quality:
+        worst = sorted(record.quality.items(), key=lambda item: item[1])[:3]
+        screen.facts(dict(worst), title="Quality, the lowest scores")
+    if record.history:
+        columns = ["time", "verb", "source", "taxonomy", "label", "before", "after"]
+        screen.table(record.history, columns, title="History")
+
+
+VERB = Verb(Settings, work, show, document=OneOf("record", "written"))
