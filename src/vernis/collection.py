@@ -24,6 +24,7 @@ from vernis.verbs.decide import (
     set_labels,
     trash,
     undo,
+    write_back,
 )
 from vernis.verbs.lab import components, diff, errors, noise, rerun, sample, thresholds, toy, truth
 from vernis.verbs.lab import models as lab_models
@@ -163,6 +164,7 @@ class Collection(Closing):
     keep = method(keep.VERB)
     trash = method(trash.VERB)
     restore = method(restore.VERB)
+    write_back = method(write_back.VERB)
     predict = frame_method(predict.VERB)
     history = frame_method(history.VERB)
     undo = method(undo.VERB)

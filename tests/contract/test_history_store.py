@@ -200,7 +200,7 @@ def test_work_of_several_transactions_is_one_batch(labelled: Catalog) -> None:
     assert labelled.history.batch(batch)["changes"] == {"trash": 2}
     assert labelled.history.batch(batch)["note"] == "2 files"
     assert [number for number, _ in labelled.history.changes_of_image(2)] == [batch]
-    with pytest.raises(UsageError, match="moved files"):
+    with pytest.raises(UsageError, match="changed files"):
         labelled.history.undo(batch)
     empty = labelled.history.begin("trash", source="human:ann")
     assert not labelled.history.close(empty, "")

@@ -16,7 +16,9 @@ from vernis.adapters.interchange.metadata.write_back import (
     prepare_write,
     undo_write,
 )
+from vernis.collection import Collection
 from vernis.domain.metadata import Wanted, Word
+from vernis.domain.types import Statement, Taxonomy
 
 pytestmark = [
     pytest.mark.real,
@@ -72,3 +74,31 @@ def test_camera_files_lose_nothing_and_come_back(real_data, tmp_path):
     for receipt in receipts:
         assert undo_write(receipt).kind == "restored"
     assert {file: file.read_bytes() for file in files} == old
+
+
+def test_a_collection_of_camera_files_is_written_known_and_taken_back(real_data, tmp_path):
+    root = tmp_path / "files"
+    root.mkdir()
+    for source in sorted((real_data / "camera_a" / "images").iterdir()):
+        Path(shutil.copy2(source, root / source.name)).chmod(0o644)
+    before = {path.name: path.read_bytes() for path in root.iterdir()}
+    with Collection.create(tmp_path / "files.vernis") as collection:
+        collection.index([root])
+        images = collection.catalog.images.all()
+        labels = collection.catalog.labels
+        labels.define(Taxonomy("kind", "single", ("🐟 Kraków | /",)))
+        said = [Statement(image.id, "🐟 Kraków | /", "yes") for image in images]
+        labels.record("kind", said, source="human:anna", verb="test")
+        contents = [image.content_hash for image in images]
+        trial = collection.write_back()
+        done = collection.write_back(apply=True)
+        assert (done.files, done.refused) == (trial.files, trial.refused)
+        assert sum(done.files.values()) + len(done.refused) == len(images)
+        assert done.refused == ()
+        found = collection.index()
+        assert (found.unchanged, found.changed, found.new) == (found.images, 0, 0)
+        assert [image.content_hash for image in collection.catalog.images.all()] == contents
+        assert collection.write_back(apply=True).files == {}
+        taken = collection.undo()
+        assert len(taken.written) == len(images)
+    assert {path.name: path.read_bytes() for path in root.iterdir()} == before

@@ -225,6 +225,27 @@ def test_suggestions_of_an_older_collection_stay_those_of_the_model(tmp_path: Pa
         assert catalog.readings.lines(0) == {}
 
 
+def test_a_collection_that_wrote_no_files_opens_and_can(tmp_path: Path) -> None:
+    earlier = tmp_path / "earlier"
+    earlier.mkdir()
+    for _, script in schema.steps():
+        if script.stem < "0006_written":
+            (earlier / script.name).write_text(script.read_text(encoding="utf-8"), encoding="utf-8")
+    place = tmp_path / "old.vernis"
+    place.mkdir()
+    ledger = connect(place, create=True, migrations=earlier)
+    ledger.run("INSERT INTO image (uri, content_hash, size, mtime_ns) VALUES ('a', 'h0', 1, 1)")
+    ledger.close()
+    with SqliteCatalog.open(place) as catalog:
+        assert catalog.images.contents_of(["h0", "h1"]) == {}
+        catalog.images.note_written({"h1": "h0"})
+        catalog.images.note_written({"h2": "h1", "h0": "h1"})
+        assert catalog.images.contents_of(["h0", "h1", "h2", "x"]) == {"h1": "h0", "h2": "h0"}
+        assert catalog.images.hashes_of(["h0"]) == {"h0": {"h0", "h1", "h2"}}
+        catalog.images.set_files([1], [7], [8])
+        assert [(i.size, i.mtime_ns) for i in catalog.images.all()] == [(7, 8)]
+
+
 def test_a_newer_collection_is_refused_and_left_alone(folder: Path, next_version: Path) -> None:
     connect(folder, migrations=next_version).close()
     before = (folder / FILE_NAME).read_bytes()

@@ -134,7 +134,7 @@ def test_nothing_is_undone_where_no_file_can_move(collection):
     trashed = collection.trash(duplicates=True)
     for name in ("3.png", "4.png"):
         (collection.session.root() / name).write_bytes(b"a newcomer")
-    with pytest.raises(UsageError, match="no file could be moved"):
+    with pytest.raises(UsageError, match="no file could be changed back"):
         collection.undo()
     assert collection.catalog.history.latest() == trashed.batch
     for name in ("3.png", "4.png"):

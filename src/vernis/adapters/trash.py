@@ -82,7 +82,7 @@ class FolderTrash:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             self._append(file)
-            _move(source, target, file.content_hash)
+            _move(source, target)
         except OSError as error:
             raise StorageError(
                 f"{file.uri}: cannot be moved to the trash: {_why(error)}"
@@ -105,7 +105,7 @@ class FolderTrash:
             target.parent.mkdir(parents=True, exist_ok=True)
             if file.restored_by:
                 self._append(file)
-            _move(source, target, file.content_hash)
+            _move(source, target)
         except OSError as error:
             raise StorageError(f"{file.uri}: cannot be moved back: {_why(error)}") from error
 
@@ -129,7 +129,7 @@ class FolderTrash:
             os.fsync(stream.fileno())
 
 
-def _move(source: Path, target: Path, content_hash: str) -> None:
+def _move(source: Path, target: Path) -> None:
     """Rename, or across file systems copy, check, and only then remove the source."""
     try:
         source.rename(target)
@@ -138,7 +138,7 @@ def _move(source: Path, target: Path, content_hash: str) -> None:
             raise
         part = target.with_name(target.name + _PART)
         shutil.copy2(source, part)
-        if _sha256(part) != content_hash:
+        if _sha256(part) != _sha256(source):
             part.unlink()
             raise OSError(errno.EIO, "the copy differs from the file") from error
         _sync(part)

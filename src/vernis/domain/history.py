@@ -14,6 +14,10 @@ IMPORTS: tuple[str, ...] = ("import", "index")
 """Verbs that take in what lies outside. A plain undo takes decisions, never these."""
 MOVED_FILES = "trash"
 """Subject of changes that moved files: undone by whoever can move them back."""
+WRITTEN_FILES = "written"
+"""Subject of changes that wrote into files: undone by whoever can write them back."""
+ON_DISK: tuple[str, ...] = (MOVED_FILES, WRITTEN_FILES)
+"""Subjects that the catalog alone cannot undo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +27,8 @@ class Change:
     Attributes
     ----------
     subject : str
-        What kind of thing it is about: ``taxonomy``, ``trash``, ``keeper``, ``index``,
-        ``arrival``.
+        What kind of thing it is about: ``taxonomy``, ``trash``, ``written``, ``keeper``,
+        ``index``, ``arrival``.
     key : str
         Which one, such as the id of an image.
     before, after : object
@@ -95,6 +99,10 @@ class HistoryStore(Protocol):
         """Return the changes of a batch that are no labels and no verdicts, in their order."""
         ...
 
+    def keys(self, subject: str) -> set[str]:
+        """Return the keys of all changes of a subject, undone or not."""
+        ...
+
     def changes_of_image(self, image_id: int) -> list[tuple[int, Change]]:
         """Return ``(batch, change)`` of an image's file and place, oldest first."""
         ...
@@ -120,13 +128,13 @@ class HistoryStore(Protocol):
 
         Undoing an undo brings the changes back. What was changed again later is left as it is and
         counted as ``skipped``; where that is all, UsageError is raised. In a single taxonomy that
-        holds for an image as a whole. UsageError too where the batch moved files.
+        holds for an image as a whole. UsageError too where the batch moved or wrote files.
         ``source`` says who undoes it; default who made it.
         """
         ...
 
     def begin_undo(self, batch_id: int, *, source: str = "") -> int:
-        """Return a batch for the inverse of a batch that moved files.
+        """Return a batch for the inverse of a batch that moved or wrote files.
 
         One that was begun before and cut off is returned again. Raises NotFound, and UsageError
         where the batch is undone already.

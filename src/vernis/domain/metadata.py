@@ -138,11 +138,14 @@ class Wanted:
     """What a file shall say of its image when the write is done: all of it, not only the new.
 
     Words and regions that Vernis wrote earlier and that are not wanted any more are taken out;
-    those of others stay whatever is wanted. ``regions`` None leaves all regions as they are.
+    those of others stay whatever is wanted. ``regions`` None leaves all regions as they are;
+    ``taxonomies`` names those that it speaks of, None for all: what Vernis wrote earlier of others
+    stays.
     """
 
     words: tuple[Word, ...] = ()
     regions: tuple[WrittenRegion, ...] | None = None
+    taxonomies: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +223,17 @@ class FileMetadata:
 
 # --------------------------------------------------------------------------- writing
 
+Carrier = Literal["auto", "embed", "sidecar"]
+"""``auto`` embeds in JPEG, PNG and WebP and writes a sidecar beside all others."""
+
+SidecarStyle = Literal["full", "stem"]
+"""``full`` is ``NAME.EXT.xmp``; ``stem`` is ``NAME.xmp``, as Lightroom reads it beside raws."""
+
+UndoneKind = Literal["restored", "removed", "words", "nothing", "gone"]
+"""``restored`` byte for byte; ``removed`` (a sidecar that the write had made); ``words`` where
+somebody else had written since and only our own words were taken out; ``nothing`` where the write
+had never happened or was undone before; ``gone`` where there is no file."""
+
 RefusalKind = Literal[
     "changed",
     "read-only",
@@ -287,11 +301,14 @@ class Receipt:
     carrier : str
         ``jpeg``, ``png``, ``webp``, ``sidecar`` or ``exiftool``.
     before, after : str
-        SHA-256 of the whole file in hexadecimal; ``before`` is empty for a new sidecar.
+        SHA-256 of the whole file in hexadecimal; ``before`` is empty for a new sidecar, ``after``
+        for one that was taken away.
     undo : bytes
         Compressed; the bytes that the write replaced, and where.
     added : mapping of str to tuple of str
         The words that this write put into each list, for taking them out again one by one.
+    removed : tuple of str
+        Words of Vernis that it took out.
     size : int
         Bytes of the file after the write.
     notes : tuple of str
@@ -304,6 +321,7 @@ class Receipt:
     after: str
     undo: bytes
     added: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    removed: tuple[str, ...] = ()
     size: int = 0
     notes: tuple[str, ...] = ()
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +20,7 @@ from vernis.domain.damage import SOUND, Damage
 from vernis.domain.encoders import TextEncoder as TextEncoder
 from vernis.domain.history import HistoryStore
 from vernis.domain.maps import MapStore
+from vernis.domain.metadata import Carrier, Receipt, SidecarStyle, UndoneKind, Wanted
 from vernis.domain.readings import ReadingStore
 from vernis.domain.types import (
     DuplicateGroup,
@@ -27,6 +28,7 @@ from vernis.domain.types import (
     FillCount,
     FoundFile,
     Hashes,
+    HeldLabel,
     ImageRecord,
     ImageState,
     ImageTable,
@@ -256,6 +258,26 @@ class ImageStore(Protocol):
 
     def set_state(self, ids: Sequence[int], state: ImageState, reason: str = "") -> None: ...
 
+    def set_files(self, ids: ArrayLike, sizes: ArrayLike, mtimes: ArrayLike) -> None:
+        """Set size and time of change (nanoseconds) of files that were written."""
+        ...
+
+    def note_written(self, hashes: Mapping[str, str]) -> None:
+        """Remember hashes of files that Vernis wrote, each with the hash that it had before.
+
+        Such a file keeps the content hash of its image: its picture is the one that was read, so
+        vectors, labels and verdicts stay. Called before the file is set in place.
+        """
+        ...
+
+    def contents_of(self, hashes: Iterable[str]) -> dict[str, str]:
+        """Return hash → content hash of the files among these that Vernis wrote."""
+        ...
+
+    def hashes_of(self, contents: Iterable[str]) -> dict[str, set[str]]:
+        """Return content hash → the hashes that a file of it may have, its own among them."""
+        ...
+
     def other_files(self) -> dict[str, int]:
         """Return the count of non-image files by suffix."""
         ...
@@ -317,6 +339,10 @@ class LabelStore(Protocol):
 
     def account(self, name: str) -> LabelAccount:
         """Return what became of the labels that came in; raises NotFound."""
+        ...
+
+    def held(self, name: str) -> list[HeldLabel]:
+        """Return the labels that present images carry, with who says them; raises NotFound."""
         ...
 
     def record(
@@ -584,3 +610,67 @@ class Catalog(Protocol):
     def lock(self, verb: str) -> AbstractContextManager[None]:
         """Hold the writer's lock for a whole workflow; a second writer gets CatalogBusy."""
         ...
+
+
+class ProvedWrite(Protocol):
+    """A write into a file that is proved and not yet done."""
+
+    @property
+    def receipt(self) -> Receipt:
+        """To be kept before the write is committed."""
+
+    @property
+    def data(self) -> bytes | None:
+        """The new content of the whole file; None takes it away."""
+
+
+class ProvedUndo(Protocol):
+    """What an undo of a write does to a file."""
+
+    @property
+    def kind(self) -> UndoneKind:
+        """What it comes to."""
+
+    @property
+    def write(self) -> ProvedWrite | None:
+        """To be committed; None where no file changes."""
+
+
+class MetadataWriter(Protocol):
+    """Writes words into image files and sidecars: proves each write first, then sets it in place.
+
+    A context manager: an outside program may run meanwhile.
+    """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def prepare(
+        self,
+        image: Path,
+        wanted: Wanted,
+        *,
+        expected: Collection[str],
+        where: Carrier,
+        style: SidecarStyle,
+    ) -> ProvedWrite:
+        """Make the new content of an image file or its sidecar; raises WriteRefused.
+
+        ``expected`` holds the hashes that the file may have.
+        """
+
+    def prepare_undo(self, receipt: Receipt) -> ProvedUndo:
+        """Make the content that takes a write back; raises WriteRefused."""
+
+    def commit(self, write: Any) -> tuple[int, int]:
+        """Set a write that this writer prepared in place; raises WriteRefused.
+
+        Returns size and time of change (nanoseconds) of the file; 0 of one that is gone.
+        """
+
+    def sync(self, folders: Iterable[Path]) -> None:
+        """Make the names in folders last, once after many writes."""
+
+    def sweep(self, folders: Iterable[Path]) -> list[Path]:
+        """Remove the temporary files that killed runs left in folders; returns them."""

@@ -378,6 +378,20 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldLabel:
+    """A label that an image carries, and the source that is believed: who, when (UTC), how surely.
+
+    ``probability`` is NaN where there is none.
+    """
+
+    image_id: int
+    label: str
+    source: str
+    time: str
+    probability: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """One row of the append-only history."""
 

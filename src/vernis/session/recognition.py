@@ -8,7 +8,7 @@ some hundred files.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -191,30 +191,47 @@ def _read_table(place: Path) -> ImageTable:
 
 def _compare(images: Path, listed: FileTable, place: Path) -> Likeness:
     """Compare the files of a folder with the images of a collection, by samples of both."""
-    table = _read_table(place)
-    if not len(table):
-        return Likeness(0.0, 0.0)
-    contents = _Contents(images, listed)
-    rng = np.random.default_rng(0)
-    files = rng.choice(len(listed), min(_SAMPLE, len(listed)), replace=False).tolist()
-    sizes, hashes = set(table.sizes.tolist()), set(table.hashes.tolist())
-    known = sum(
-        int(listed.sizes[row]) in sizes and contents.hash_of(row) in hashes for row in files
-    )
-    rows = rng.choice(len(table), min(_SAMPLE, len(table)), replace=False).tolist()
-    found = sum(
-        contents.hold(table.uris[row], int(table.sizes[row]), bytes(table.hashes[row]))
-        for row in rows
-    )
+    from vernis.adapters.catalog.catalog import SqliteCatalog
+
+    with SqliteCatalog.open(place, True) as catalog:
+        table = catalog.images.table(("present", "unreadable"))
+        if not len(table):
+            return Likeness(0.0, 0.0)
+        contents = _Contents(images, listed, catalog.images.contents_of)
+        rng = np.random.default_rng(0)
+        files = rng.choice(len(listed), min(_SAMPLE, len(listed)), replace=False).tolist()
+        sizes, hashes = set(table.sizes.tolist()), set(table.hashes.tolist())
+        known = sum(
+            int(listed.sizes[row]) in sizes and contents.hash_of(row) in hashes for row in files
+        )
+        rows = rng.choice(len(table), min(_SAMPLE, len(table)), replace=False).tolist()
+        found = sum(
+            contents.hold(table.uris[row], int(table.sizes[row]), bytes(table.hashes[row]))
+            for row in rows
+        )
     return Likeness(known / len(files), found / len(rows))
 
 
 class _Contents:
-    """Hashes of a folder's files, each made when it is asked for."""
+    """Hashes of a folder's files, each made when it is asked for.
 
-    def __init__(self, images: Path, listed: FileTable) -> None:
+    Parameters
+    ----------
+    images : Path
+    listed : FileTable
+    contents_of : callable
+        Hashes of files → the content of those that Vernis wrote words into.
+    """
+
+    def __init__(
+        self,
+        images: Path,
+        listed: FileTable,
+        contents_of: Callable[[Sequence[str]], Mapping[str, str]],
+    ) -> None:
         self._images = images
         self._listed = listed
+        self._contents_of = contents_of
         self._hashes: dict[int, bytes] = {}
         self._row_of = {uri: row for row, uri in enumerate(listed.uris)}
         self._by_size: dict[int, list[int]] = defaultdict(list)
@@ -230,7 +247,7 @@ class _Contents:
                 text = hash_file(path_of(self._images, self._listed.uris[row]))
             except OSError:
                 text = ""
-            self._hashes[row] = text.encode()
+            self._hashes[row] = self._contents_of([text]).get(text, text).encode()
         return self._hashes[row]
 
     def hold(self, uri: str, size: int, content: bytes) -> bool:

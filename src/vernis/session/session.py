@@ -24,6 +24,7 @@ from vernis.domain.ports import (
     DecodingReader,
     Engine,
     FileSource,
+    MetadataWriter,
     PictureReader,
     Pixels,
     Progress,
@@ -496,6 +497,12 @@ class Session(Closing):
         written = chosen.write(exchange, beside, pictures)
         beside.replace(out)
         return replace(written, path=out)
+
+    def metadata_writer(self, *, exiftool: bool = False) -> MetadataWriter:
+        """Return what writes words into image files and sidecars."""
+        from vernis.adapters.interchange.metadata.writer import FileWriter
+
+        return FileWriter(exiftool=exiftool)
 
     def write_import_notes(self, source: str, left_out: Iterable[LeftOut]) -> Path | None:
         """List what an import left out, in the collection's folder; None where that is nothing."""

@@ -76,7 +76,7 @@ def effective_labels(
     """
     values = np.full(shape, np.nan, dtype=np.float32)
     confirmed = np.zeros(shape, dtype=np.bool_)
-    yes, no = _that_hold(rows, shape[1], kind)
+    yes, no = that_hold(rows, shape[1], kind)
     if kind == "single":
         confirmed[yes[:, 0]] = (yes[:, 2] >= CONFIRMED)[:, None]
     if kind == "single" or closed:
@@ -106,7 +106,7 @@ def account_labels(
         The name of each source.
     """
     given = rows[(rows[:, 2] == _RANKS["given"]) & (rows[:, 4] == 1)]
-    yes, _ = _that_hold(rows, n_classes, kind)
+    yes, _ = that_hold(rows, n_classes, kind)
     before, now = _cells(given, n_classes), _cells(yes, n_classes)
     lost = ~np.isin(before, now)
     new = yes[~np.isin(now, before)]
@@ -132,10 +132,10 @@ def _cells(rows: NDArray[np.signedinteger[Any]], n_classes: int) -> NDArray[np.i
     return rows[:, 0].astype(np.int64) * n_classes + rows[:, 1]
 
 
-def _that_hold(
+def that_hold(
     rows: NDArray[np.signedinteger[Any]], n_classes: int, kind: TaxonomyKind
 ) -> tuple[NDArray[np.signedinteger[Any]], NDArray[np.signedinteger[Any]]]:
-    """Return the statements that hold: those of yes, and those of no."""
+    """Return the statements that hold: those of yes, and those of no; see `effective_labels`."""
     rows = rows[rows[:, 2] >= COUNTED]
     held = rows[_last_of_each(_cells(rows, n_classes), rows[:, 2], rows[:, 3])]
     yes, no = held[held[:, 4] == 1], held[held[:, 4] == 0]

@@ -12,7 +12,7 @@ from vernis.adapters.catalog.ledger import Ledger, now
 from vernis.adapters.catalog.storage import to_json
 from vernis.adapters.catalog.subjects import SUBJECTS
 from vernis.domain.errors import NotFound, UsageError
-from vernis.domain.history import IMPORTS, MOVED_FILES, Change
+from vernis.domain.history import IMPORTS, ON_DISK, Change
 from vernis.domain.types import Event
 
 # What a batch found and what it left, for each cell that it changed (a statement or a verdict).
@@ -97,7 +97,7 @@ FROM (SELECT min(id) AS low, max(id) AS high FROM change WHERE batch_id = ? GROU
      ) AS span
 JOIN change AS first ON first.id = span.low
 JOIN change AS last ON last.id = span.high
-WHERE first.subject <> ? AND first.before <> last.after
+WHERE first.subject NOT IN (?, ?) AND first.before <> last.after
 ORDER BY first.id DESC
 """
 _LISTED = """
@@ -257,11 +257,17 @@ class SqliteHistory:
         )
         return [_change(row) for row in rows]
 
+    def keys(self, subject: str) -> set[str]:
+        """Return the keys of all changes of a subject, undone or not."""
+        rows = self._ledger.rows("SELECT DISTINCT key FROM change WHERE subject = ?", (subject,))
+        return {str(row[0]) for row in rows}
+
     def changes_of_image(self, image_id: int) -> list[tuple[int, Change]]:
         """Return ``(batch, change)`` of an image's file and place, oldest first."""
         rows = self._ledger.rows(
             "SELECT batch_id, subject, key, before, after, size FROM ("
-            "SELECT * FROM change WHERE subject IN ('trash', 'keeper', 'index') AND key = ?1 "
+            "SELECT * FROM change "
+            "WHERE subject IN ('trash', 'written', 'keeper', 'index') AND key = ?1 "
             "UNION ALL SELECT * FROM change WHERE subject = 'arrival' "
             "AND CAST(key AS INTEGER) <= ?2 AND ?2 <= "
             "max(coalesce(json_extract(after, '$.through'), 0), "
@@ -351,9 +357,10 @@ class SqliteHistory:
         """Append the inverse of a batch; returns the new batch. See the port."""
         with self._ledger.transaction():
             wanted = self.latest() if batch_id is None else int(batch_id)
-            if self.changes(wanted, MOVED_FILES):
+            if self._changed_files(wanted):
                 raise UsageError(
-                    f"batch {wanted} moved files, which have to be moved back: vernis undo {wanted}"
+                    f"batch {wanted} changed files, which the catalog alone cannot change back: "
+                    f"vernis undo {wanted}"
                 )
             undoing = self.begin_undo(wanted, source=source)
             self.finish_undo(wanted, undoing)
@@ -400,7 +407,7 @@ class SqliteHistory:
             kept, cells = self._undo_statements(batch_id, undoing)
             others_kept, others = self._undo_changes(batch_id, undoing)
             kept += others_kept
-            if kept and kept == cells + others and not self.changes(undoing, MOVED_FILES):
+            if kept and kept == cells + others and not self._changed_files(undoing):
                 raise UsageError(
                     f"batch {batch_id}: all that it changed was changed again later; "
                     "undo the later batches first"
@@ -410,6 +417,9 @@ class SqliteHistory:
                 (kept + skipped, f"; {kept} later changes kept" if kept else "", undoing),
             )
             self._mark(batch_id, undoing)
+
+    def _changed_files(self, batch_id: int) -> bool:
+        return any(self.changes(batch_id, subject) for subject in ON_DISK)
 
     def _undo_statements(self, batch_id: int, undoing: int) -> tuple[int, int]:
         """Take labels and verdicts back; returns how many were kept, of how many."""
@@ -426,7 +436,7 @@ class SqliteHistory:
 
     def _undo_changes(self, batch_id: int, undoing: int) -> tuple[int, int]:
         """Put the earlier states of other things back; returns how many were kept, of how many."""
-        rows = self._ledger.rows(_CHANGED, (batch_id, MOVED_FILES))
+        rows = self._ledger.rows(_CHANGED, (batch_id, *ON_DISK))
         found = [_change(row) for row in rows]
         kept: set[tuple[str, str]] = set()
         for name in {change.subject for change in found}:

@@ -221,6 +221,49 @@ class SqliteImageStore:
                 "UPDATE image SET split = ? WHERE id = ?", zip(splits, numbers, strict=True)
             )
 
+    def set_files(self, ids: ArrayLike, sizes: ArrayLike, mtimes: ArrayLike) -> None:
+        """Set size and time of change of files that were written, in one transaction."""
+        columns = [np.asarray(column, dtype=np.int64).tolist() for column in (sizes, mtimes, ids)]
+        with self._ledger.transaction():
+            self._ledger.run_many(
+                "UPDATE image SET size = ?, mtime_ns = ? WHERE id = ?", zip(*columns, strict=True)
+            )
+
+    # ------------------------------------------------------------------ files that were written
+
+    def note_written(self, hashes: Mapping[str, str]) -> None:
+        """Remember of files, by their hash, what content was written into; see the port."""
+        contents = self.contents_of(hashes.values())
+        rows = [(written, contents.get(old, old)) for written, old in hashes.items()]
+        with self._ledger.transaction():
+            self._ledger.run_many(
+                "INSERT OR IGNORE INTO written (hash, content) VALUES (?, ?)",
+                (row for row in rows if row[0] != row[1]),
+            )
+
+    def contents_of(self, hashes: Iterable[str]) -> dict[str, str]:
+        """Return the content of files that were written, by their hash; no others."""
+        if self._ledger.row("SELECT 1 FROM written LIMIT 1") is None:
+            return {}
+        with self._ledger.listed(sorted(set(hashes))):
+            rows = self._ledger.rows(
+                "SELECT hash, content FROM temp.listed CROSS JOIN written "
+                "ON written.hash = listed.value"
+            )
+        return dict(rows)
+
+    def hashes_of(self, contents: Iterable[str]) -> dict[str, set[str]]:
+        """Return the hashes that a file of each content may have, its own among them."""
+        found = {content: {content} for content in contents}
+        with self._ledger.listed(sorted(found)):
+            rows = self._ledger.rows(
+                "SELECT content, hash FROM temp.listed CROSS JOIN written "
+                "ON written.content = listed.value"
+            )
+        for content, written in rows:
+            found[content].add(written)
+        return found
+
     def _report_broken(self) -> None:
         self._issues.replace(
             ["broken"],

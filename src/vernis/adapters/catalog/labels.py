@@ -9,13 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.adapters.catalog.effective import account_labels, effective_labels
+from vernis.adapters.catalog.effective import account_labels, effective_labels, that_hold
 from vernis.adapters.catalog.history import SqliteHistory
 from vernis.adapters.catalog.ledger import Ledger, Row
 from vernis.adapters.catalog.subjects import ATTRIBUTES, MADE
 from vernis.domain.errors import InvalidValue, NotFound, UsageError
 from vernis.domain.history import Change
-from vernis.domain.types import FillCount, LabelAccount, LabelMatrix, Statement, Taxonomy
+from vernis.domain.types import (
+    FillCount,
+    HeldLabel,
+    LabelAccount,
+    LabelMatrix,
+    Statement,
+    Taxonomy,
+)
 
 # Of several statements on one cell the last one counts, …
 _LAST_SAID = """
@@ -265,6 +272,35 @@ class SqliteLabelStore:
             _, rows = self._counted(taxonomy)
             sources: dict[int, str] = dict(self._ledger.rows("SELECT id, name FROM source"))
         return account_labels(rows, len(taxonomy.classes), kind=taxonomy.kind, sources=sources)
+
+    def held(self, name: str) -> list[HeldLabel]:
+        """Return the labels that present images carry, with who says them; raises NotFound."""
+        with self._ledger.snapshot():
+            taxonomy = self.taxonomy(name)
+            ids, rows = self._counted(taxonomy)
+            sources: dict[int, str] = dict(self._ledger.rows("SELECT id, name FROM source"))
+            yes, _ = that_hold(rows, len(taxonomy.classes), taxonomy.kind)
+            with self._ledger.listed(np.unique(yes[:, 3]).tolist()):
+                times: dict[int, str] = dict(
+                    self._ledger.rows(
+                        "SELECT id, time FROM temp.listed JOIN batch ON batch.id = listed.value"
+                    )
+                )
+            probabilities = {
+                tuple(cell): p
+                for *cell, p in self._ledger.rows(
+                    "SELECT s.image_id, class.name, s.source_id, s.probability FROM statement AS s "
+                    "JOIN class ON class.id = s.class_id "
+                    "WHERE s.taxonomy_id = ? AND s.probability IS NOT NULL",
+                    (self._find(name)[0],),
+                )
+            }
+        found = []
+        for row, column, _rank, batch, _yes, source in yes[np.lexsort(yes.T[1::-1])].tolist():
+            image, label = int(ids[row]), taxonomy.classes[column]
+            p = probabilities.get((image, label, source), math.nan)
+            found.append(HeldLabel(image, label, sources[source], times[batch], p))
+        return found
 
     def fill_counts(self) -> dict[str, FillCount]:
         """Return how far each taxonomy is filled, by its name; no matrix is read."""

@@ -107,6 +107,7 @@ def _parts(change: Change) -> list[tuple[str, str, str]]:
         ]
     said = {
         "trash": ("file", "in its folder", "in the trash"),
+        "written": ("words in the file", "before the write", "written"),
         "arrival": ("image", "unknown", "listed"),
         "keeper": ("the one to keep", "no", "yes"),
     }

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from vernis.domain.errors import Declined, UsageError
-from vernis.domain.history import MOVED_FILES
+from vernis.domain.history import MOVED_FILES, ON_DISK, WRITTEN_FILES
 from vernis.report.wording import counted
 from vernis.verbs.decide.decisions import by
 from vernis.verbs.decide.trashing import TrashSummary, reconcile_trash, undo_moves
+from vernis.verbs.decide.writing_back import UndoneWrites, sweep_after_kill, undo_writes
 from vernis.verbs.declare import Screen
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ _NOUNS = {
     "label": ("label", "labels"),
     "verdict": ("verdict", "verdicts"),
     "trash": ("file", "files"),
+    "written": ("written file", "written files"),
     "keeper": ("chosen image", "chosen images"),
     "preference": ("list of preferred folders", "lists of preferred folders"),
     "taxonomy": ("taxonomy setting", "taxonomy settings"),
@@ -48,13 +51,20 @@ class Undone:
     skipped: Annotated[int, "what was changed later, or could not be moved, and stays as it is"]
     files: Annotated[tuple[str, ...], "paths of the files that were moved"]
     not_moved: Annotated[Mapping[str, str], "path of each file that was not moved → reason"]
+    written: Annotated[Mapping[str, str], "path of each file that was written → how it is now"]
+    not_written: Annotated[Mapping[str, str], "path of each file that was not written → reason"]
+
+    @property
+    def exit_code(self) -> int:
+        """1 where a file is not as it was before."""
+        return int(bool(self.not_moved or self.not_written))
 
 
 def undo_batch(session: Session, batch: int, *, yes: bool, command: str) -> Undone:
-    """Take a batch back, with the files that it moved.
+    """Take a batch back, with the files that it moved or wrote.
 
-    A file that cannot be moved stays where it is, with the reason; the rest goes on. When the
-    work is cut off, the same call goes on.
+    A file that cannot be moved or written stays as it is, with the reason; the rest goes on. When
+    the work is cut off, the same call goes on.
 
     Parameters
     ----------
@@ -81,15 +91,21 @@ def undo_batch(session: Session, batch: int, *, yes: bool, command: str) -> Undo
         )
     with session.lock("undo"):
         undoing = history.begin_undo(batch, source=by())
-        moves = TrashSummary()
+        moves, writes = TrashSummary(), UndoneWrites()
         if history.changes(batch, MOVED_FILES):
             moves = undo_moves(session, batch, undoing)
-            if moves.skipped and not history.changes(undoing):
-                history.close(undoing)
-                first = next(iter(moves.skipped.values()))
-                raise UsageError(f"batch {batch}: no file could be moved back; {first}")
+        if history.changes(batch, WRITTEN_FILES):
+            writes = undo_writes(session, batch, undoing)
+        not_done = {**moves.skipped, **writes.refused}
+        if not_done and not history.changes(undoing):
+            history.close(undoing)
+            path, reason = next(iter(not_done.items()))
+            raise UsageError(
+                f"batch {batch}: no file could be changed back; {path}: "
+                f"{reason.removeprefix(f'{path}: ')}"
+            )
         try:
-            history.finish_undo(batch, undoing, len(moves.skipped))
+            history.finish_undo(batch, undoing, len(not_done))
         except UsageError:
             history.close(undoing)
             raise
@@ -107,6 +123,8 @@ def undo_batch(session: Session, batch: int, *, yes: bool, command: str) -> Undo
         skipped=done["skipped"],
         files=tuple(file.uri for file in moves.moved),
         not_moved=moves.skipped,
+        written=writes.done,
+        not_written=writes.refused,
     )
 
 
@@ -115,6 +133,7 @@ def settle_moves(session: Session) -> None:
     if session.catalog.images.root() is not None:
         with session.lock("undo"):
             reconcile_trash(session.catalog, session.trash())
+            sweep_after_kill(session)
 
 
 def original(session: Session, batch: int) -> dict[str, Any]:
@@ -128,7 +147,7 @@ def original(session: Session, batch: int) -> dict[str, Any]:
 def is_large(batch: Mapping[str, Any]) -> bool:
     """Tell whether a batch changed more labels or listed images than is undone unasked."""
     # Labels that came along with files that were moved are no reason to ask.
-    moved = MOVED_FILES in batch["changes"]
+    moved = any(subject in batch["changes"] for subject in ON_DISK)
     return not moved and any(batch["changes"].get(name, 0) > MANY for name in _ASKED)
 
 
@@ -185,7 +204,13 @@ def show_undone(result: Undone, screen: Screen, *, done: str, back: str) -> None
     screen.line(f"{done}: {say_changes(result.changes)} (batch {result.id}; {back})")
     for path, reason in result.not_moved.items():
         screen.note(f"not moved: {path}: {reason.removeprefix(f'{path}: ')}")
-    later = result.skipped - len(result.not_moved)
+    for path, reason in result.not_written.items():
+        screen.note(f"not written: {path}: {reason}")
+    ways = Counter(result.written.values())
+    for way, count in ways.most_common():
+        first = next(path for path, how in result.written.items() if how == way)
+        screen.line(f"{counted(count, 'file')}: {way} ({first}{', …' if count > 1 else ''})")
+    later = result.skipped - len(result.not_moved) - len(result.not_written)
     if later > 0:
         one = "thing was changed again later and stays as it is"
         many = "things were changed again later and stay as they are"

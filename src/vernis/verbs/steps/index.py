@@ -12,6 +12,7 @@ from vernis.domain.errors import UsageError
 from vernis.domain.types import UNREAD_FOLDER, IndexChanges
 from vernis.report.wording import counted
 from vernis.verbs.decide.decisions import by
+from vernis.verbs.decide.writing_back import sweep_after_kill
 from vernis.verbs.declare import KEEP_CASE, WORKERS, BaseSettings, Home, Option, Screen, Verb
 from vernis.verbs.steps.folder_classes import (
     ClassesFrom,
@@ -83,6 +84,8 @@ def work(session: Session, settings: Settings, *, by_folders: bool = True) -> Re
     source = session.file_source(folder, files)
     with session.lock("index"):
         session.catalog.vectors.collect_garbage()
+        if session.catalog.images.root() is not None:
+            sweep_after_kill(session)
         history = session.catalog.history
         batch = history.begin("index", source=by(), note=str(source.root))
         found = index_files(session, source, workers=settings.workers, batch=batch)

@@ -181,7 +181,19 @@ def _inspected(
                 found.append(replace(outcome.item[0], reason=reason))
             done += 1
             session.progress("index", done, len(listed))
-        yield from sorted(found, key=lambda file: file.uri)
+        found.sort(key=lambda file: file.uri)
+        yield from _with_contents(session.catalog, found)
+
+
+def _with_contents(catalog: Catalog, found: Sequence[FoundFile]) -> list[FoundFile]:
+    """Return files with the content of their picture, where Vernis wrote words into them."""
+    contents = catalog.images.contents_of(file.content_hash for file in found)
+    return [
+        replace(file, content_hash=contents[file.content_hash])
+        if file.content_hash in contents
+        else file
+        for file in found
+    ]
 
 
 def _below_unreadable_folders(

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import tempfile
 import warnings
+from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -133,7 +134,7 @@ def prepare_write_with(
     image: Path,
     wanted: Wanted,
     *,
-    expected: str = "",
+    expected: Collection[str] = (),
     orientation: int = 1,
 ) -> PreparedWrite:
     """Make the new content of an image file through exiftool, and prove it.
@@ -145,8 +146,8 @@ def prepare_write_with(
     tool : ExifTool
     image : Path
     wanted : Wanted
-    expected : str
-        SHA-256 of the image as it was indexed; empty to take it as it is.
+    expected : collection of str
+        SHA-256 that the image may have; none to take it as it is.
     orientation : int
         EXIF orientation of the image, for regions.
 

@@ -7,10 +7,8 @@ there and can mean no other file: beside a raw picture of the same stem it is th
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
-SidecarStyle = Literal["full", "stem"]
-"""``full`` is ``NAME.EXT.xmp``; ``stem`` is ``NAME.xmp``, as Lightroom reads it beside raws."""
+from vernis.domain.metadata import SidecarStyle
 
 RAW_SUFFIXES = frozenset(
     [

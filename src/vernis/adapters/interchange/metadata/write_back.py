@@ -18,7 +18,7 @@ import shutil
 import stat
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -36,14 +36,19 @@ from vernis.adapters.interchange.metadata.carriers import (
 )
 from vernis.adapters.interchange.metadata.file_metadata import read_file_metadata
 from vernis.adapters.interchange.metadata.iptc import read_iptc_of_jpeg
-from vernis.adapters.interchange.metadata.sidecars import SidecarStyle, existing_sidecar, sidecar_of
+from vernis.adapters.interchange.metadata.sidecars import existing_sidecar, sidecar_of
 from vernis.adapters.interchange.metadata.xmp_document import UnusablePacket, fit
 from vernis.adapters.interchange.metadata.xmp_merge import Merged, merge, retract
 from vernis.domain.errors import UnreadableImage
-from vernis.domain.metadata import Receipt, RefusalKind, Wanted, WriteRefused
-
-Where = Literal["auto", "embed", "sidecar"]
-"""``auto`` embeds in JPEG, PNG and WebP and writes a sidecar beside all others."""
+from vernis.domain.metadata import (
+    Carrier,
+    Receipt,
+    RefusalKind,
+    SidecarStyle,
+    UndoneKind,
+    Wanted,
+    WriteRefused,
+)
 
 Outcome = Literal["before", "after", "other", "gone"]
 """Which state a file is in: as it was, as it was written, changed by somebody else, or missing."""
@@ -61,33 +66,23 @@ class PreparedWrite:
     ----------
     receipt : Receipt
         To be kept before ``commit_write``.
-    data : bytes
-        The new content of the whole file.
+    data : bytes or None
+        The new content of the whole file; None takes a sidecar away that an earlier write made.
     status : os.stat_result or None
         Of the file as it was read; None for a new sidecar.
     """
 
     receipt: Receipt
-    data: bytes
+    data: bytes | None
     status: os.stat_result | None
 
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """What an undo did.
+    """What an undo does, or did: see ``UndoneKind``; ``write`` is None where no file changes."""
 
-    Attributes
-    ----------
-    kind : str
-        ``restored`` byte for byte; ``removed`` (a sidecar that the write had made); ``words``
-        where somebody else had written since and only our own words were taken out; ``nothing``
-        where the write had never happened or was undone before; ``gone`` where there is no file.
-    receipt : Receipt or None
-        Of the write that took the words out.
-    """
-
-    kind: Literal["restored", "removed", "words", "nothing", "gone"]
-    receipt: Receipt | None = None
+    kind: UndoneKind
+    write: PreparedWrite | None = None
 
 
 # --------------------------------------------------------------------------- writing
@@ -97,8 +92,8 @@ def prepare_write(
     image: Path,
     wanted: Wanted,
     *,
-    expected: str = "",
-    where: Where = "auto",
+    expected: Collection[str] = (),
+    where: Carrier = "auto",
     style: SidecarStyle = "full",
     orientation: int = 1,
 ) -> PreparedWrite:
@@ -110,9 +105,11 @@ def prepare_write(
         A link is followed; the file behind it is written.
     wanted : Wanted
         All that the file shall say for Vernis.
-    expected : str
-        SHA-256 of the image in hexadecimal as it was indexed; empty to take it as it is.
+    expected : collection of str
+        SHA-256 in hexadecimal that the image may have: as it was indexed, and as it was written
+        since; none to take it as it is.
     where : str
+        ``auto`` embeds in JPEG, PNG and WebP and writes a sidecar beside all others.
     style : str
         The name of a new sidecar.
     orientation : int
@@ -141,7 +138,9 @@ def prepare_write(
     return prepared
 
 
-def open_for_writing(image: Path, expected: str = "") -> tuple[Path, bytes, os.stat_result]:
+def open_for_writing(
+    image: Path, expected: Collection[str] = ()
+) -> tuple[Path, bytes, os.stat_result]:
     """Return the real path, content and status of an image that may be written.
 
     Raises
@@ -154,16 +153,18 @@ def open_for_writing(image: Path, expected: str = "") -> tuple[Path, bytes, os.s
     return path, data, status
 
 
-def _open(image: Path, expected: str) -> tuple[Path, bytes, os.stat_result]:
+def _open(image: Path, expected: Collection[str]) -> tuple[Path, bytes, os.stat_result]:
     path = _real(image)
     data, status = _read(path)
-    if expected and hashlib.sha256(data).hexdigest() != expected:
+    if expected and hashlib.sha256(data).hexdigest() not in expected:
         raise WriteRefused(str(path), "changed", "changed since it was indexed")
     return path, data, status
 
 
 def commit_write(prepared: PreparedWrite) -> None:
     """Set a prepared write in place: temporary file, mode and times, fsync, rename.
+
+    A sidecar that is to go is removed.
 
     ``sync_folders`` makes the new name last, once after all files of a run.
 
@@ -178,7 +179,10 @@ def commit_write(prepared: PreparedWrite) -> None:
     path = Path(receipt.path)
     try:
         with _held(path, prepared.status):
-            _replace(path, prepared.data, prepared.status)
+            if prepared.data is None:
+                path.unlink()
+            else:
+                _replace(path, prepared.data, prepared.status)
     except OSError as error:
         raise _os_refusal(path, error) from error
 
@@ -202,6 +206,8 @@ def state_of(receipt: Receipt) -> Outcome:
     try:
         digest = _digest(Path(receipt.path))
     except FileNotFoundError:
+        if not receipt.after:
+            return "after"
         return "gone" if receipt.before else "before"
     except OSError:
         return "gone"
@@ -232,12 +238,12 @@ def sweep(folders: Iterable[Path]) -> list[Path]:
 # --------------------------------------------------------------------------- undo
 
 
-def undo_write(receipt: Receipt) -> Undone:
-    """Take a write back.
+def prepare_undo(receipt: Receipt) -> Undone:
+    """Make the content that takes a write back, and prove it; ``commit_write`` sets it in place.
 
     Where the file still is as it was written, all bytes come back as they were, and a sidecar that
     the write made goes. Where somebody else has written since, only the words and regions of Vernis
-    are taken out.
+    are taken out. The undo is a write with a receipt of its own, so that it can be undone.
 
     Raises
     ------
@@ -250,22 +256,51 @@ def undo_write(receipt: Receipt) -> Undone:
         return Undone("nothing")
     if state == "gone":
         return Undone("gone")
+    if state == "after":
+        return _back(path, receipt)
     data, status = _read(path)
     _require_writable(path, status)
-    if state == "after":
-        if not receipt.before:
-            return _remove_sidecar(path, status)
-        old = apply_splices(data, _unpack(receipt.undo))
-        if hashlib.sha256(old).hexdigest() != receipt.before:
-            raise WriteRefused(str(path), "damaged", "what was kept for the undo does not fit")
-        commit_write(PreparedWrite(receipt_of(path, receipt.carrier, data, old), old, status))
-        return Undone("restored")
+    if not any(receipt.added.values()):  # It had taken words out, as an undo does.
+        reason = "somebody else has written since; what was taken out cannot be put back alone"
+        raise WriteRefused(str(path), "changed", reason)
     try:
         prepared = _without_words(path, data, status, receipt)
     except (Unfit, UnusablePacket) as error:
         raise _refusal(path, error) from error
-    commit_write(prepared)
-    return Undone("words" if prepared.receipt.changes else "nothing", prepared.receipt)
+    return Undone("words", prepared) if prepared.receipt.changes else Undone("nothing")
+
+
+def undo_write(receipt: Receipt) -> Undone:
+    """Take a write back at once; see ``prepare_undo``."""
+    undone = prepare_undo(receipt)
+    if undone.write is not None:
+        commit_write(undone.write)
+    return undone
+
+
+def _back(path: Path, receipt: Receipt) -> Undone:
+    """Return the write that brings the old bytes back, of a file that is as it was written."""
+    if receipt.after:
+        data, status = _read(path)
+        _require_writable(path, status)
+    else:  # The write took a sidecar away.
+        data, status = b"", None
+        _require_folder(path)
+    splices = _unpack(receipt.undo)
+    old = apply_splices(data, splices)
+    inverse = Receipt(
+        path=str(path),
+        carrier=receipt.carrier,
+        before=receipt.after,
+        after=receipt.before,
+        undo=_pack(inverse_splices(data, splices)),
+        size=len(old),
+    )
+    if not receipt.before:
+        return Undone("removed", PreparedWrite(inverse, None, status))
+    if hashlib.sha256(old).hexdigest() != receipt.before:
+        raise WriteRefused(str(path), "damaged", "what was kept for the undo does not fit")
+    return Undone("restored", PreparedWrite(inverse, old, status))
 
 
 def _without_words(
@@ -280,15 +315,6 @@ def _without_words(
     if slot.packet is None:
         return PreparedWrite(receipt_of(path, slot.carrier, data, data), data, status)
     return _prove(path, data, status, slot, retract(slot.packet, receipt.added))
-
-
-def _remove_sidecar(path: Path, status: os.stat_result) -> Undone:
-    try:
-        with _held(path, status):
-            path.unlink()
-    except OSError as error:
-        raise _os_refusal(path, error) from error
-    return Undone("removed")
 
 
 # --------------------------------------------------------------------------- proofs
@@ -384,6 +410,7 @@ def receipt_of(
         after=before if new is old else hashlib.sha256(new).hexdigest(),
         undo=_pack(inverse_splices(old, splices)) if splices else b"",
         added=dict(merged.added) if merged is not None else {},
+        removed=merged.removed if merged is not None else (),
         size=len(new),
         notes=merged.notes if merged is not None else (),
     )

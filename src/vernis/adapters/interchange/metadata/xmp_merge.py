@@ -78,12 +78,15 @@ class Merged:
         None where nothing is left and the packet was ours alone.
     added : mapping of str to tuple of str
         What this merge put into each list; ``retract`` takes just that out again.
+    removed : tuple of str
+        Words of Vernis that it took out.
     notes : tuple of str
         What was not written.
     """
 
     packet: bytes | None
     added: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    removed: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -113,7 +116,11 @@ def merge(
         The packet cannot be edited, or would lose something.
     """
     document = parse(_EMPTY if packet is None else packet)
-    plan = _plan_words(document, wanted.words, beneath)
+    words = wanted.words
+    if wanted.taxonomies is not None:
+        said = read_statements(document)
+        words += tuple(word for word in said if word.taxonomy not in wanted.taxonomies)
+    plan = _plan_words(document, words, beneath)
     edits = _edit_words(document, plan)
     change = None
     if wanted.regions is not None:
@@ -122,14 +129,14 @@ def merge(
     result = edits.done()
     notes = (change.note,) if change is not None and change.note else ()
     if result == document.data:
-        return Merged(packet, {}, notes)
+        return Merged(packet, notes=notes)
     _require_nothing_lost(document, result, plan)
     added: dict[str, tuple[str, ...]] = {name: tuple(t) for name, t in plan.added.items() if t}
     if plan.stated:
         added[_STATED] = tuple(plan.stated)
     if change is not None and change.added:
         added[_REGIONS] = change.added
-    return Merged(result, added, notes)
+    return Merged(result, added, tuple(sorted(plan.removed["dc:subject"])), notes)
 
 
 def retract(packet: bytes, added: Mapping[str, Collection[str]]) -> Merged:
