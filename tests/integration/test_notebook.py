@@ -41,7 +41,7 @@ def test_the_notebook_of_the_guide_runs(notebook):
         exec(compile(block, f"block {number} of {GUIDE.name}", "exec"), found)
     assert found["doubtful"].index[0] == "stripes/wrong.jpg"
     assert found["result"].changes == len(found["doubtful"])
-    assert found["by_my_model"].loc["stripes/wrong.jpg", "suggested"] == "disc"
+    assert found["by_my_model"].loc["stripes/wrong.jpg", "given"] == "disc"
     assert len(found["unlabelled"]) == 5
     assert np.isfinite(found["leave_out"].to_numpy()).all()
     with vernis.Collection.open("photos.vernis") as collection:
