@@ -122,8 +122,10 @@ def test_unused_classes_and_closed_taxonomies_are_said(tmp_path):
         "tags", [Statement(1, "x", "yes"), Statement(2, "y", "yes")], source="given", verb="test"
     )
     result = export.work(session, export.Settings("csv", tmp_path / "out.csv"))
+    assert [(loss.count, loss.text) for loss in result.losses] == [
+        (1, "classes that no image carries")
+    ]
     assert result.notes == (
-        "not written: classes that no image carries (1)",
         "blank classes mean no: a new collection imports it with --closed tags",
     )
     other = collection(tmp_path)

@@ -186,7 +186,7 @@ def test_coco_comes_back_with_every_id_attribute_class_and_decimal(tmp_path):
         ({"images": [{"id": 1, "file_name": "a"}, {"id": 1, "file_name": "b"}]}, "twice"),
         ({"annotations": [{"id": 1, "image_id": 1, "bbox": [1, 2, 3]}]}, "four numbers"),
         ({"annotations": [{"id": 1, "image_id": 1, "bbox": [1, 2, 3, "4"]}]}, "four numbers"),
-        ({"annotations": [{"id": 1, "image_id": 1}]}, "four numbers"),
+        ({"annotations": [{"id": 1, "image_id": 1}]}, "neither a box"),
         ({"annotations": [{"id": 1, "image_id": 1, "segmentation": [[]]}]}, "neither a box"),
         ({"categories": [{"id": 3, "name": "a"}, {"id": 3, "name": "b"}]}, "twice"),
     ],

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +58,8 @@ if TYPE_CHECKING:
     from vernis.adapters.ann import ApproximateIndex
     from vernis.adapters.catalog.words import WordIndex
     from vernis.adapters.demo.truth import DemoTruth
-    from vernis.adapters.interchange.formats.interface import Written
+    from vernis.adapters.interchange.formats.asset_management import System
+    from vernis.adapters.interchange.formats.interface import Placing, Written
     from vernis.adapters.interchange.sample_folder import SampleFolder
     from vernis.adapters.thumbnails import ThumbnailCache
     from vernis.core.words.documents import WordDocument
@@ -474,7 +475,13 @@ class Session(Closing):
         return read_sheets(path)
 
     def write_labels(
-        self, format: str, exchange: ExchangeSet, out: Path, *, overwrite: bool = False
+        self,
+        format: str,
+        exchange: ExchangeSet,
+        out: Path,
+        *,
+        placing: Placing = "none",
+        overwrite: bool = False,
     ) -> Written:
         """Write labels in a format of other programs, wholly or not at all.
 
@@ -487,7 +494,7 @@ class Session(Closing):
         from vernis.adapters.interchange.formats.registry import format_named
 
         chosen = format_named(format)
-        pictures = Pictures(self.path_of_uri)
+        pictures = Pictures(self.path_of_uri, placing)
         if not out.exists():
             return chosen.write(exchange, out, pictures)
         if not overwrite or not out.is_file():
@@ -497,6 +504,46 @@ class Session(Closing):
         written = chosen.write(exchange, beside, pictures)
         beside.replace(out)
         return replace(written, path=out)
+
+    def write_assets(
+        self,
+        system: str,
+        exchange: ExchangeSet,
+        out: Path,
+        prefix: str,
+        columns: Mapping[str, str],
+        brand: str,
+    ) -> Written:
+        """Write the table that an asset management system imports; raises UsageError."""
+        from vernis.adapters.interchange.formats.asset_management import (
+            AssetSettings,
+            write_assets,
+        )
+
+        named = cast("System", system)
+        return write_assets(exchange, out, named, AssetSettings(prefix, columns, brand))
+
+    def read_exchange(
+        self, path: Path, format: str = "auto", *, taxonomy: str = ""
+    ) -> tuple[str, ExchangeSet]:
+        """Read the labels of another tool; returns the format and what it holds.
+
+        Raises
+        ------
+        InvalidLabels
+            It is of no format that is known, or cannot be read.
+        UsageError
+            There is no such format.
+        """
+        from vernis.adapters.interchange.formats.interface import ReadSettings
+        from vernis.adapters.interchange.formats.registry import format_named, recognise
+
+        chosen = recognise(path) if format == "auto" else format_named(format)
+        sizes = {image.uri: (image.width, image.height) for image in self.images()}
+        settings = ReadSettings(sizes=sizes)
+        if taxonomy:
+            settings = replace(settings, taxonomy=taxonomy)
+        return chosen.name, chosen.read(path, settings)
 
     def metadata_writer(self, *, exiftool: bool = False) -> MetadataWriter:
         """Return what writes words into image files and sidecars."""

@@ -1,8 +1,11 @@
-"""``vernis export``: write the labels to a file that other programs, and the import, read."""
+"""``vernis export``: write the labels for other programs, and for the import.
+
+``dam`` writes the table that an asset management system imports: ``--for aem``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -10,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 
 from vernis.core.words.label_columns import TEXT_NAMES
+from vernis.domain.errors import UsageError
 from vernis.domain.exchange import (
     ExchangeClass,
     ExchangeImage,
@@ -19,12 +23,43 @@ from vernis.domain.exchange import (
 )
 from vernis.domain.regions import attributes_text
 from vernis.verbs.declare import BaseSettings, Option, Screen, Verb
+from vernis.verbs.see.filters import select_images
 
 if TYPE_CHECKING:
     from vernis.domain.types import LabelMatrix, LabelState
     from vernis.session.session import Session
 
 _PEOPLE = ("given", "human:", "accepted:")
+_BOXES_ONLY = ("voc", "yolo")
+
+FormatName = Literal[
+    "csv",
+    "tsv",
+    "xlsx",
+    "parquet",
+    "csv-long",
+    "tsv-long",
+    "xlsx-long",
+    "parquet-long",
+    "coco",
+    "voc",
+    "yolo",
+    "folders",
+    "hugging-face",
+    "hugging-face-csv",
+    "hugging-face-parquet",
+    "label-studio",
+    "cvat",
+]
+System = Literal["aem", "canto", "bynder", "resourcespace"]
+
+
+def read_column(text: str) -> str:
+    """Return ``TAXONOMY=PROPERTY`` as it is; raises ValueError for what is none."""
+    name, sign, written = text.partition("=")
+    if not (name and sign and written):
+        raise ValueError(f"TAXONOMY=PROPERTY, got {text!r}")
+    return text
 
 
 @dataclass(frozen=True)
@@ -32,15 +67,44 @@ class Settings(BaseSettings):
     """What is written, and where to."""
 
     format: Annotated[
-        Literal["csv", "tsv", "xlsx"],
-        Option("a table of a row an image and a column a taxonomy, as text or for Excel"),
+        FormatName | Literal["dam"],
+        Option(
+            "a table (-long: a row a label), the files of another tool, class folders (which YOLO "
+            "classification reads, too), or dam with --for"
+        ),
     ]
-    out: Annotated[Path | str, Option("the file to write")]
+    out: Annotated[Path | str, Option("the file or folder to write")]
     _: KW_ONLY
     taxonomy: Annotated[
         Sequence[str], Option("write this taxonomy (repeatable; default: all of them)")
     ] = ()
+    where: Annotated[str, Option("only images that this filter holds for", "FILTER")] = ""
+    states: Annotated[
+        Sequence[Literal["yes", "no"]], Option("labels in these states", "STATE,…", joined=True)
+    ] = ("yes", "no")
+    copy: Annotated[bool, Option("copy the pictures into the folder, too")] = False
+    link: Annotated[bool, Option("link the pictures into the folder")] = False
+    for_: Annotated[System | None, Option("dam: the system that imports the table")] = None
+    prefix: Annotated[str, Option("dam: stands before each path, such as /content/dam/shop")] = ""
+    column: Annotated[
+        Sequence[str],
+        Option(
+            "dam: a column of its own for a taxonomy, under the name of its property (repeatable)",
+            "TAXONOMY=PROPERTY",
+            parse=read_column,
+        ),
+    ] = ()
+    brand: Annotated[str, Option("dam: the brand of all assets, which Bynder asks for")] = ""
     overwrite: Annotated[bool, Option("write over a file that is there")] = False
+
+
+@dataclass(frozen=True, slots=True)
+class LossRow:
+    """What a file or the collection does not hold."""
+
+    kind: str
+    count: int
+    text: Annotated[str, "what it is, in words"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,35 +114,76 @@ class Result:
     path: str
     images: int
     labelled: Annotated[Mapping[str, int], "taxonomy → images with a label"]
-    notes: Annotated[tuple[str, ...], "what the format does not hold"]
+    losses: Annotated[tuple[LossRow, ...], "what the format does not hold, counted"]
+    notes: Annotated[tuple[str, ...], "what to know when the file is read"]
 
 
 def work(session: Session, settings: Settings) -> Result:
-    """Write every image with its effective labels.
+    """Write images with their effective labels; what the format does not hold is counted.
 
-    Classes of a cell are joined by ``|``. Where images are known not to carry some, these stand in
-    a column ``NAME (no)``. Names that would not be read back from that (they hold a ``|``, or look
-    like blanks or numbers) make a column of JSON. ``vernis import`` reads the file back as it was.
+    In tables classes of a cell are joined by ``|``. Where images are known not to carry some,
+    these stand in a column ``NAME (no)``. Names that would not be read back from that (they hold a
+    ``|``, or look like blanks or numbers) make a column of JSON. ``vernis import`` reads the file
+    back as it was.
     """
+    _check(settings)
     names = settings.taxonomy or [taxonomy.name for taxonomy in session.taxonomies()]
     matrices = [session.matrix(name) for name in dict.fromkeys(names)]
-    exchange = exchange_set(session, matrices)
-    written = session.write_labels(
-        settings.format, exchange, Path(settings.out), overwrite=settings.overwrite
+    only = set(select_images(session, settings.where).tolist()) if settings.where else None
+    exchange = exchange_set(session, matrices, states=settings.states, only=only)
+    placing: Literal["none", "link", "copy"] = (
+        "copy" if settings.copy else "link" if settings.link else "none"
     )
-    notes = [f"not written: {loss.text} ({loss.count:,})" for loss in written.losses]
+    out = Path(settings.out)
+    if settings.format == "dam":
+        columns = dict(text.split("=", 1) for text in settings.column)
+        for name in columns:
+            session.catalog.labels.taxonomy(name)
+        written = session.write_assets(
+            str(settings.for_), exchange, out, settings.prefix, columns, settings.brand
+        )
+    else:
+        written = session.write_labels(
+            settings.format, exchange, out, placing=placing, overwrite=settings.overwrite
+        )
+    notes = list(written.notes)
     closed = [f"--closed {matrix.taxonomy.name}" for matrix in matrices if matrix.taxonomy.closed]
     if closed:
         notes.append(f"blank classes mean no: a new collection imports it with {' '.join(closed)}")
-    return Result(
-        str(written.path),
-        written.images,
-        {matrix.taxonomy.name: int(matrix.labelled.sum()) for matrix in matrices},
-        tuple(notes),
-    )
+    counts = {matrix.taxonomy.name: _count(matrix, only) for matrix in matrices}
+    losses = tuple(LossRow(loss.kind, loss.count, loss.text) for loss in written.losses)
+    return Result(str(written.path), written.images, counts, losses, tuple(notes))
 
 
-def exchange_set(session: Session, matrices: Sequence[LabelMatrix]) -> ExchangeSet:
+def _check(settings: Settings) -> None:
+    """Refuse what contradicts itself."""
+    if not settings.states:
+        raise UsageError("expected --states of yes and no, got none")
+    if settings.copy and settings.link:
+        raise UsageError("--copy and --link exclude each other")
+    if (settings.format == "dam") != (settings.for_ is not None):
+        raise UsageError("a table for an asset management system: vernis export dam OUT --for aem")
+    if settings.format in _BOXES_ONLY:
+        raise UsageError(
+            f"{settings.format} holds boxes alone, and this collection holds labels of whole "
+            "images; class folders are what YOLO classification, torchvision and Keras read: "
+            f"vernis export folders {settings.out} --copy"
+        )
+
+
+def _count(matrix: LabelMatrix, only: Collection[int] | None) -> int:
+    if only is None:
+        return int(matrix.labelled.sum())
+    return int(matrix.labelled[np.isin(matrix.image_ids, list(only))].sum())
+
+
+def exchange_set(
+    session: Session,
+    matrices: Sequence[LabelMatrix],
+    *,
+    states: Collection[str] = ("yes", "no"),
+    only: Collection[int] | None = None,
+) -> ExchangeSet:
     """Return the images with their effective labels, by path.
 
     Parameters
@@ -86,13 +191,20 @@ def exchange_set(session: Session, matrices: Sequence[LabelMatrix]) -> ExchangeS
     session : Session
     matrices : sequence of LabelMatrix
         Of the taxonomies that are wanted.
+    states : collection of str
+        Of the labels that are wanted.
+    only : collection of int, optional
+        Ids of the images that are wanted; default all.
     """
     labels: dict[int, list[ExchangeLabel]] = {}
     for matrix in matrices:
         for image_id, label in (*_labels_of(matrix), *_unreadable(session, matrix)):
-            labels.setdefault(image_id, []).append(label)
+            if label.state in states:
+                labels.setdefault(image_id, []).append(label)
     images = []
     for image in sorted(session.images("present", "unreadable"), key=lambda image: image.uri):
+        if only is not None and image.id not in only:
+            continue
         texts = {name: image.metadata[name] for name in sorted(TEXT_NAMES & set(image.metadata))}
         found = tuple(labels.get(image.id, ()))
         images.append(
@@ -152,7 +264,15 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
     """Show the counts."""
     labelled = {f"labelled in {name}": n for name, n in result.labelled.items()}
     screen.facts({"images": result.images, **labelled})
+    show_losses(result.losses, screen, title="Not written")
     screen.line(f"Written: {result.path}")
+
+
+def show_losses(losses: Sequence[LossRow], screen: Screen, *, title: str) -> None:
+    """Show what was lost as a table; nothing where nothing was."""
+    if losses:
+        rows = [{"count": loss.count, "what": loss.text} for loss in losses]
+        screen.table(rows, ["count", "what"], title=title)
 
 
 VERB = Verb(Settings, work, show)

@@ -1,14 +1,17 @@
-"""``vernis import``: import the labels of a table."""
+"""``vernis import``: import the labels of a table, or of another tool's files."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from vernis.domain.errors import InvalidLabels
+from vernis.domain.errors import InvalidLabels, UsageError
 from vernis.verbs.declare import Option, Screen, Verb
+from vernis.verbs.steps.exchange_import import import_files, read_files
+from vernis.verbs.steps.export import FormatName, LossRow, show_losses
 from vernis.verbs.steps.label_import import ReadTable, import_labels, note_left_out, read_table
 from vernis.verbs.steps.table_settings import TableSettings
 
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
     from vernis.session.session import Session
 
 _SHOWN = 20
+_OF_TOOLS = frozenset({".json", ".jsonl", ".xml", ".yaml", ".yml"})
+_TABLES = frozenset({"csv", "tsv", "xlsx", "parquet"})
 _CLASSES_SHOWN = 8
 
 
@@ -28,10 +33,14 @@ class Settings(TableSettings):
         Path | str,
         Option(
             "a table (CSV, TSV, Excel, OpenDocument, Parquet): a column that names the images, and "
-            "columns of classes"
+            "columns of classes; or the file or folder of another tool"
         ),
     ]
     _: KW_ONLY
+    format: Annotated[
+        FormatName | Literal["auto"],
+        Option("the format of the file or folder, where it does not tell itself"),
+    ] = "auto"
     dry_run: Annotated[bool, Option("show what would be taken, and change nothing")] = False
 
 
@@ -71,16 +80,20 @@ class Result:
     import_notes: Annotated[str | None, "the table of what was left out; null: nothing, or dry run"]
     dry_run: Annotated[bool, "nothing was changed"]
     notes: Annotated[tuple[str, ...], "how the table was read, what was left out, and why"]
+    format: Annotated[str, "table, or the format of another tool"] = "table"
+    losses: Annotated[tuple[LossRow, ...], "what the collection does not hold, counted"] = ()
 
 
 def work(session: Session, settings: Settings) -> Result:
-    """Record the labels of a table as given ones, one batch a taxonomy.
+    """Record the labels of a table, or of another tool's files, as given ones, as one batch.
 
     A row decides about its image: labels that were given before and are not in the row any more
     are withdrawn. Images without a row keep their labels. Blank cells mean unknown. Rows that
     contradict each other, rows of missing images and cells that cannot be understood are left out
     and listed in ``import-notes.csv`` of the collection.
     """
+    if _is_of_a_tool(Path(settings.file), settings.format):
+        return _import_files(session, settings)
     sheets = session.read_sheets(Path(settings.file))
     if settings.dry_run:
         read = read_table(session, sheets, settings)
@@ -89,6 +102,53 @@ def work(session: Session, settings: Settings) -> Result:
     if not result.labelled and not any(row.taken_as == "split" for row in result.columns):
         raise InvalidLabels(result.notes[-1])
     return result
+
+
+def _is_of_a_tool(path: Path, format: str) -> bool:
+    """Tell whether a file or folder is no table of labels."""
+    if format == "auto":
+        return path.is_dir() or path.suffix.lower() in _OF_TOOLS
+    return format not in _TABLES
+
+
+def _import_files(session: Session, settings: Settings) -> Result:
+    path = Path(settings.file)
+    if not path.exists():
+        raise UsageError(f"{path}: no such file or folder")
+    named = list(settings.taxonomy or ())
+    if len(named) > 1:
+        raise UsageError("name one taxonomy, for the classes of a format that has none")
+    with nullcontext() if settings.dry_run else session.lock("import"):
+        read = read_files(session, path, settings.format, named[0] if named else "")
+        missing = [name for name in settings.closed if name not in read.labels]
+        if missing:
+            raise UsageError(
+                f"{read.source}: no taxonomy '{missing[0]}' to be closed; it has "
+                f"{', '.join(read.labels) or 'none'}"
+            )
+        if not read.images or not (read.labels or read.splits):
+            first = f" (first: '{read.left_out[0].image}')" if read.left_out else ""
+            none = "no label" if read.images else "none of its images is in the collection"
+            raise InvalidLabels(f"{path}: {none}{first}; nothing was imported")
+        listed: Path | None = None
+        retired: tuple[str, ...] = ()
+        if not settings.dry_run:
+            listed = session.write_import_notes(read.source, read.left_out)
+            retired = import_files(session, read, settings.closed)
+    said = note_left_out(read.source, read.left_out, str(listed or ""))
+    return Result(
+        rows=read.images + len(read.left_out),
+        images=read.images,
+        image_column="",
+        labelled={name: labels.labelled for name, labels in read.labels.items()},
+        columns=(),
+        left_out=tuple(map(_left_out_row, read.left_out)),
+        import_notes=None if listed is None else str(listed),
+        dry_run=settings.dry_run,
+        notes=(*said, *read.notes, *retired),
+        format=read.format,
+        losses=tuple(LossRow(loss.kind, loss.count, loss.text) for loss in read.losses),
+    )
 
 
 def import_table(session: Session, sheets: Sequence[Sheet], settings: TableSettings) -> Result:
@@ -151,7 +211,13 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
     """Show the counts; of a dry run every column and what would be left out."""
     labelled = {f"labelled in {name}": n for name, n in result.labelled.items()}
     screen.facts({"rows": result.rows, "images": result.images, **labelled})
+    show_losses(result.losses, screen, title="Not taken")
+    if result.format != "table":
+        screen.line(f"Format: {result.format}.")
     if not result.dry_run:
+        return
+    if result.format != "table":
+        screen.line("Nothing was changed.")
         return
     rows = [
         {

@@ -142,11 +142,44 @@ def read_table(session: Session, sheets: Sequence[Sheet], settings: TableSetting
 
 
 def import_labels(session: Session, read: ReadTable, settings: TableSettings) -> tuple[str, ...]:
-    """Record the labels of a table as given ones, one batch a taxonomy.
+    """Record the labels of a table; see ``record_labels``. Blank cells mean unknown."""
+    return record_labels(
+        session,
+        read.table.source,
+        read.labels,
+        closed=settings.closed,
+        attributes=read.reading.attributes,
+    )
 
-    A row decides about its image: labels that were given before and are not in the row any more
-    are withdrawn. Images without a row keep their labels. Blank cells mean unknown. Classes that
-    folders gave are no taxonomy any more; returns what is said of that.
+
+def record_labels(
+    session: Session,
+    source: str,
+    labels_of: Mapping[str, ImageLabels],
+    *,
+    closed: Collection[str] = (),
+    attributes: Mapping[str, Mapping[str, str]] | None = None,
+    unused: Mapping[str, Collection[str]] | None = None,
+) -> tuple[str, ...]:
+    """Record labels as given ones, as one batch.
+
+    What is said decides about its image: labels that were given before and are not said any more
+    are withdrawn. Images that are not spoken of keep their labels. Classes that folders gave are no
+    taxonomy any more; returns what is said of that.
+
+    Parameters
+    ----------
+    session : Session
+    source : str
+        The file, for the history.
+    labels_of : mapping of str to ImageLabels
+        By taxonomy.
+    closed : collection of str
+        Taxonomies whose blank classes mean no.
+    attributes : mapping, optional
+        ``split``, ``title``, … → uri → text.
+    unused : mapping, optional
+        Taxonomy → classes that no image may carry.
     """
     catalog = session.catalog
     known = session.table("present", "unreadable")
@@ -154,14 +187,14 @@ def import_labels(session: Session, read: ReadTable, settings: TableSettings) ->
     notes: tuple[str, ...] = ()
     with catalog.transaction():
         # The labels are said by the file, the batch is the person's.
-        batch = catalog.history.begin("import", source=by(), note=read.table.source)
+        batch = catalog.history.begin("import", source=by(), note=source)
         with catalog.history.joined(batch):
-            if read.labels:
-                notes = retire_folder_classes(session, verb="import", note=read.table.source)
-            _store_attributes(catalog, read.reading.attributes, ids)
-            for name, labels in read.labels.items():
-                closed = name in settings.closed
-                _record(session, read.table.source, name, labels, ids, closed=closed)
+            if labels_of:
+                notes = retire_folder_classes(session, verb="import", note=source)
+            _store_attributes(catalog, attributes or {}, ids)
+            for name, labels in labels_of.items():
+                more = (unused or {}).get(name, ())
+                _record(session, source, name, labels, ids, closed=name in closed, unused=more)
         catalog.history.close(batch)
     return notes
 
@@ -319,15 +352,15 @@ def _record(
     ids: Mapping[str, int],
     *,
     closed: bool,
+    unused: Collection[str],
 ) -> None:
     catalog = session.catalog
     existing = {taxonomy.name: taxonomy for taxonomy in session.taxonomies()}
     kind = labels.kind
     if name in existing and existing[name].kind == "multi":
         kind = "multi"  # a column of single labels fits into a multi-label taxonomy
-    stored = catalog.labels.define(
-        Taxonomy(name, kind, labels.classes, closed=closed, origin=source)
-    )
+    classes = tuple(sorted({*labels.classes, *unused}))
+    stored = catalog.labels.define(Taxonomy(name, kind, classes, closed=closed, origin=source))
     statements = [
         Statement(ids[uri], label, "yes") for uri, cell in labels.yes.items() for label in cell
     ]

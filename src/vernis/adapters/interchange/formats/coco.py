@@ -1,7 +1,8 @@
 """COCO detection files: one JSON with images, annotations and categories.
 
 Sources: cocodataset.org, "Data format"; pycocotools. Numbers of ids and boxes come back as the
-same decimals; what this module does not know is kept as attributes and written again.
+same decimals; what this module does not know is kept as attributes and written again. Labels of
+whole images are annotations with a category and no box, as Datumaro's ``coco_labels`` has them.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class Coco:
     name = "coco"
     suffix = ".json"
     carries = Carries(
+        image_labels="many",
         regions=True,
         unused_classes=True,
         probabilities=True,
@@ -119,6 +121,7 @@ class _Reading:
     taxonomies: dict[str, list[ExchangeClass]] = field(default_factory=dict)
     labels: dict[Any, tuple[ExchangeLabel, ...]] = field(default_factory=dict)
     regions: dict[Any, list[ExchangeRegion]] = field(default_factory=dict)
+    of_images: dict[Any, list[ExchangeLabel]] = field(default_factory=dict)
     others: dict[str, Any] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -199,6 +202,11 @@ class _Reading:
         if image is None:
             self.counts["annotations of no image in the file were left out"] += 1
             return
+        if found.get("bbox") is None and not found.get("segmentation"):
+            if found.get("category_id") is None:
+                raise InvalidLabels(f"{where}: has neither a box, an outline nor a category")
+            self.of_images.setdefault(found["image_id"], []).extend(self._labels(found, where))
+            return
         if not all(image[1]):
             self.counts["regions left out because the size of their picture is unknown"] += 1
             return
@@ -259,6 +267,7 @@ class _Reading:
         images: dict[str, ExchangeImage] = {}
         for number, (uri, size, split, attributes) in self.images.items():
             regions = tuple(self.regions.pop(number, ()))
+            labels = tuple(dict.fromkeys(self.of_images.pop(number, ())))
             if uri in images:
                 first = images[uri]
                 images[uri] = ExchangeImage(
@@ -267,11 +276,11 @@ class _Reading:
                     first.split,
                     first.foreign_id,
                     first.attributes,
-                    (),
+                    tuple(dict.fromkeys((*first.labels, *labels))),
                     (*first.regions, *regions),
                 )
                 continue
-            images[uri] = ExchangeImage(uri, size, split, number, attributes, (), regions)
+            images[uri] = ExchangeImage(uri, size, split, number, attributes, labels, regions)
         twice = sum(count - 1 for count in uris.values())
         if twice:
             self.counts["images stand twice under one name; their regions were united"] = twice
@@ -356,10 +365,15 @@ class _Writing:
         yield '],\n"annotations": ['
         first = True
         for image, number in zip(self.exchange.images, numbers, strict=True):
-            for found in image.regions:
-                yield ("\n" if first else ",\n") + _json(
-                    _annotation(found, regions.next(found.region.foreign_id), number, number_of)
-                )
+            written = [
+                _annotation(found, regions.next(found.region.foreign_id), number, number_of)
+                for found in image.regions
+            ]
+            written += [
+                _image_label(label, regions.next(None), number, number_of) for label in image.labels
+            ]
+            for annotation in written:
+                yield ("\n" if first else ",\n") + _json(annotation)
                 first = False
         yield '],\n"categories": ['
         plain = {taxonomy.name for taxonomy in self.exchange.taxonomies} <= {
@@ -415,6 +429,17 @@ def _category(found: ExchangeClass, number: ForeignId, taxonomy: str) -> dict[st
     others = json.loads(found.attributes) if found.attributes else {}
     named = {"id": number, "name": others.pop("name", found.name), **others}
     return {**named, _OWN_TAXONOMY: taxonomy} if taxonomy else named
+
+
+def _image_label(
+    label: ExchangeLabel,
+    number: ForeignId,
+    image: ForeignId,
+    number_of: Mapping[tuple[str, str], ForeignId],
+) -> dict[str, Any]:
+    category = number_of[label.taxonomy, label.label]
+    written: dict[str, Any] = {"id": number, "image_id": image, "category_id": category}
+    return {**written, "score": label.probability} if label.has_probability else written
 
 
 def _annotation(
