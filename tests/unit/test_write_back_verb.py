@@ -69,7 +69,7 @@ def test_a_dry_run_says_what_would_be_written_and_changes_nothing(collection):
     assert result.added == {"photo": 2, "Fish": 1, "Kraków": 1, "drawing": 1}
     assert result.left_out == {"given": 1}
     assert result.notes == (
-        "1 labels said by 'given' are not written; add them: --include …,given",
+        "1 label said by 'given' not written; to add: --include human,accepted,fill,given",
     )
     assert result.exit_code == 0
     assert collection.write_back().left_out == {"fill": 1, "given": 1}

@@ -122,7 +122,7 @@ def work(session: Session, settings: Settings) -> Result:
         manner,
         apply=settings.apply,
     )
-    return _result(done, wanted, applied=settings.apply)
+    return _result(done, wanted, settings)
 
 
 def _manner(settings: Settings) -> Manner:
@@ -138,10 +138,11 @@ def _manner(settings: Settings) -> Manner:
     return Manner(where, "stem" if settings.stem else "full", settings.exiftool)  # type: ignore[arg-type]
 
 
-def _result(done: WriteSummary, wanted: WantedWords, *, applied: bool) -> Result:
+def _result(done: WriteSummary, wanted: WantedWords, settings: Settings) -> Result:
     notes = [f"{text}: {counted(count, 'file')}" for text, count in done.notes.most_common()]
     notes += [
-        f"{count:,} labels said by '{who}' are not written; add them: --include …,{who}"
+        f"{counted(count, 'label')} said by '{who}' not written; to add: --include "
+        f"{','.join((*settings.include, who))}"
         for who, count in wanted.left_out.items()
         if who in get_args(Said)
     ]
@@ -150,7 +151,7 @@ def _result(done: WriteSummary, wanted: WantedWords, *, applied: bool) -> Result
     if done.swept:
         notes.append(f"removed {counted(done.swept, 'temporary file')} of a run that was cut off")
     return Result(
-        applied=applied,
+        applied=settings.apply,
         batch=done.batch,
         files=dict(done.files.most_common()),
         unchanged=done.unchanged,
