@@ -14,8 +14,10 @@ import pytest
 
 from vernis.adapters.catalog.catalog import SqliteCatalog
 from vernis.adapters.files import FolderSource
+from vernis.adapters.pixel_measure import PixelMeasure
 from vernis.adapters.pixels import decode, probe
-from vernis.adapters.quality_reader import QualityReader
+from vernis.adapters.quality_reader import QUALITY_SPACE
+from vernis.core.quality import measure
 from vernis.session.session import Session
 from vernis.verbs.networks.embedding import embed_images
 from vernis.verbs.steps.indexing import index_files
@@ -107,7 +109,7 @@ def test_nothing_is_lost_from_the_listing(folder, tmp_path):
     with SqliteCatalog.create(tmp_path / "odd.vernis") as catalog:
         summary = index_files(Session(catalog), FolderSource(folder), workers=2)
         assert summary.images + sum(summary.other_files.values()) == 357
-        embed_images(Session(catalog), [QualityReader()], workers=2)
+        embed_images(Session(catalog), [PixelMeasure(QUALITY_SPACE, measure)], workers=2)
         present = catalog.images.all()
         unreadable = catalog.images.all(("unreadable",))
         assert len(present) + len(unreadable) == summary.images

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vernis.core.learn.bagging import bootstrap_counts, fold_plan, subsample_plan
+from vernis.core.learn.bagging import subsample_plan
 from vernis.domain.errors import InvalidValue
 
 
@@ -32,13 +32,6 @@ def test_classes_are_spread_evenly():
     np.testing.assert_allclose(shares, 0.75, atol=0.05)
 
 
-def test_folds_hold_each_image_out_once():
-    groups = np.arange(200) // 2
-    plan = fold_plan(200, n_folds=4, groups=groups, Y=np.arange(200) % 7)
-    assert ((~plan).sum(axis=0) == 1).all()
-    assert (plan[:, ::2] == plan[:, 1::2]).all()
-
-
 def test_the_plan_follows_the_seed():
     assert (subsample_plan(50, seed=1) == subsample_plan(50, seed=1)).all()
     assert (subsample_plan(50, seed=1) != subsample_plan(50, seed=2)).any()
@@ -50,19 +43,8 @@ def test_one_image_or_one_estimator():
     assert subsample_plan(40, fraction=1.0).all()
 
 
-def test_bootstrap_draws_whole_groups():
-    groups = np.arange(90) // 3
-    counts = bootstrap_counts(90, n_estimators=4, groups=groups, seed=0)
-    assert (counts.sum(axis=1) == 90).all()
-    assert (counts.reshape(4, 30, 3) == counts.reshape(4, 30, 3)[:, :, :1]).all()
-
-
 def test_refuses_what_cannot_be():
     with pytest.raises(InvalidValue, match="share"):
         subsample_plan(10, fraction=0)
     with pytest.raises(InvalidValue, match="groups of shape"):
         subsample_plan(10, groups=[1, 2])
-    with pytest.raises(InvalidValue, match="at least 5 groups"):
-        fold_plan(8, n_folds=5, groups=[0, 0, 1, 1, 2, 2, 3, 3])
-    with pytest.raises(InvalidValue, match="2 folds"):
-        fold_plan(8, n_folds=1)

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -167,27 +168,39 @@ def test_an_older_collection_is_migrated_with_its_data(folder: Path, next_versio
     connect(folder, migrations=next_version).close()
 
 
-def test_a_collection_without_other_changes_opens_with_its_labels(tmp_path: Path) -> None:
-    earlier = tmp_path / "earlier"
+def collection_of_version(version: int, folder: Path, statements: Sequence[str]) -> Path:
+    """Return a collection as an earlier version wrote it, filled by statements."""
+    earlier = folder / "earlier"
     earlier.mkdir()
     for number, script in schema.steps():
-        if number <= 3:
+        if number <= version:
             (earlier / script.name).write_text(script.read_text(encoding="utf-8"), encoding="utf-8")
-    place = tmp_path / "old.vernis"
+    place = folder / "old.vernis"
     place.mkdir()
     ledger = connect(place, create=True, migrations=earlier)
-    for statement in (
-        "INSERT INTO image (uri, content_hash, size, mtime_ns) VALUES ('a.jpg', 'h', 1, 1)",
-        "INSERT INTO taxonomy (name, kind, closed, origin) VALUES ('thing', 'multi', 1, 'x.csv')",
-        "INSERT INTO class (taxonomy_id, name) VALUES (1, 'cup')",
-        "INSERT INTO source (name, rank) VALUES ('human:ann', 5)",
-        "INSERT INTO batch (verb, source_id, time) VALUES ('accept', 1, '2026-01-01T00:00:00Z')",
-        "INSERT INTO statement VALUES (1, 1, 1, 1, 'yes', NULL, 1)",
-        "INSERT INTO event (batch_id, source_id, image_id, class_id, before, after, after_batch) "
-        "VALUES (1, 1, 1, 1, 'unknown', 'yes', 1)",
-    ):
+    for statement in statements:
         ledger.run(statement)
     ledger.close()
+    return place
+
+
+def test_a_collection_without_other_changes_opens_with_its_labels(tmp_path: Path) -> None:
+    place = collection_of_version(
+        3,
+        tmp_path,
+        (
+            "INSERT INTO image (uri, content_hash, size, mtime_ns) VALUES ('a.jpg', 'h', 1, 1)",
+            "INSERT INTO taxonomy (name, kind, closed, origin) "
+            "VALUES ('thing', 'multi', 1, 'x.csv')",
+            "INSERT INTO class (taxonomy_id, name) VALUES (1, 'cup')",
+            "INSERT INTO source (name, rank) VALUES ('human:ann', 5)",
+            "INSERT INTO batch (verb, source_id, time) "
+            "VALUES ('accept', 1, '2026-01-01T00:00:00Z')",
+            "INSERT INTO statement VALUES (1, 1, 1, 1, 'yes', NULL, 1)",
+            "INSERT INTO event (batch_id, source_id, image_id, class_id, before, after, "
+            "after_batch) VALUES (1, 1, 1, 1, 'unknown', 'yes', 1)",
+        ),
+    )
     with SqliteCatalog.open(place) as catalog:
         assert catalog.integrity() == []
         assert catalog.labels.taxonomy("thing") == Taxonomy(
@@ -200,22 +213,16 @@ def test_a_collection_without_other_changes_opens_with_its_labels(tmp_path: Path
 
 
 def test_suggestions_of_an_older_collection_stay_those_of_the_model(tmp_path: Path) -> None:
-    earlier = tmp_path / "earlier"
-    earlier.mkdir()
-    for number, script in schema.steps():
-        if number <= 4:
-            (earlier / script.name).write_text(script.read_text(encoding="utf-8"), encoding="utf-8")
-    place = tmp_path / "old.vernis"
-    place.mkdir()
-    ledger = connect(place, create=True, migrations=earlier)
-    for statement in (
-        "INSERT INTO image (uri, content_hash, size, mtime_ns) VALUES ('a.jpg', 'h', 1, 1)",
-        "INSERT INTO taxonomy (name, kind) VALUES ('thing', 'single')",
-        "INSERT INTO class (taxonomy_id, name) VALUES (1, 'cup')",
-        "INSERT INTO suggestion VALUES (1, 1, 1, 0.75, 1, '{\"n\": 2}')",
-    ):
-        ledger.run(statement)
-    ledger.close()
+    place = collection_of_version(
+        4,
+        tmp_path,
+        (
+            "INSERT INTO image (uri, content_hash, size, mtime_ns) VALUES ('a.jpg', 'h', 1, 1)",
+            "INSERT INTO taxonomy (name, kind) VALUES ('thing', 'single')",
+            "INSERT INTO class (taxonomy_id, name) VALUES (1, 'cup')",
+            "INSERT INTO suggestion VALUES (1, 1, 1, 0.75, 1, '{\"n\": 2}')",
+        ),
+    )
     with SqliteCatalog.open(place) as catalog:
         assert catalog.integrity() == []
         assert catalog.issues.suggestions("thing") == [

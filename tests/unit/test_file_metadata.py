@@ -18,7 +18,6 @@ from vernis.adapters.interchange.metadata.exif import read_exif
 from vernis.adapters.interchange.metadata.file_metadata import (
     embedded_packet,
     read_file_metadata,
-    read_packet_metadata,
 )
 from vernis.adapters.interchange.metadata.iptc import parse_iptc, read_iptc_of_jpeg
 from vernis.adapters.interchange.metadata.write_back import commit_write, prepare_write
@@ -194,7 +193,6 @@ def test_the_sidecar_comes_first(tmp_path):
     assert paths(found) == ["new"]
     assert (found.taken, found.sources["taken"]) == ("1950", "sidecar")
     assert paths(read_file_metadata(path, with_sidecar=False)) == []
-    assert paths(read_packet_metadata(sidecar.read_bytes())) == ["new"]
 
 
 @pytest.mark.parametrize("suffix", [".png", ".webp", ".tif", ".avif"])

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vernis.adapters.fingerprints import FINGERPRINT_SPACE, FingerprintReader, compute_fingerprint
+from vernis.adapters.fingerprints import FINGERPRINT_SPACE, compute_fingerprint
+from vernis.adapters.pixel_measure import PixelMeasure
 from vernis.core.copies.fingerprints import (
     FINGERPRINT_SIZE,
     ORIENTATIONS,
@@ -34,7 +35,7 @@ def test_a_fingerprint_keeps_grey_colour_and_aspect():
 
 
 def test_the_reader_gives_fingerprints_in_its_space():
-    reader = FingerprintReader()
+    reader = PixelMeasure(FINGERPRINT_SPACE, compute_fingerprint)
     assert reader.space == FINGERPRINT_SPACE
     assert reader.open()(gradient(20, 10)).shape == (reader.space.dim,)
 

@@ -8,7 +8,9 @@ from PIL import Image, ImageFilter
 
 from vernis.adapters.catalog.catalog import SqliteCatalog
 from vernis.adapters.files import FolderSource
-from vernis.adapters.quality_reader import QualityReader
+from vernis.adapters.pixel_measure import PixelMeasure
+from vernis.adapters.quality_reader import QUALITY_SPACE
+from vernis.core.quality import measure
 from vernis.domain.types import QUALITY_KINDS, Issue
 from vernis.session.session import Session
 from vernis.verbs.networks.embedding import embed_images
@@ -37,7 +39,7 @@ def catalog(tmp_path):
     picture(31).point(lambda value: value // 6).save(root / "dark.jpg")
     with SqliteCatalog.create(tmp_path / "test.vernis") as opened:
         index_files(Session(opened), FolderSource(root), workers=1)
-        embed_images(Session(opened), [QualityReader()], workers=1)
+        embed_images(Session(opened), [PixelMeasure(QUALITY_SPACE, measure)], workers=1)
         yield opened
 
 

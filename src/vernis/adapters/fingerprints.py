@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -50,17 +46,3 @@ def compute_fingerprint(pixels: Pixels) -> NDArray[np.uint8]:
     small = planes.resize((CHROMA_SIDE, CHROMA_SIDE), Image.Resampling.BOX)
     chroma = np.asarray(small)[..., 1:].transpose(2, 0, 1)
     return pack_fingerprint(luma, chroma, width, height)
-
-
-@dataclass(frozen=True, slots=True)
-class FingerprintReader:
-    """The PictureReader of fingerprints, in the space ``fingerprint``."""
-
-    @property
-    def space(self) -> Space:
-        """The space of the vectors."""
-        return FINGERPRINT_SPACE
-
-    def open(self) -> Callable[[Pixels], NDArray[Any]]:
-        """Return ``compute_fingerprint``."""
-        return compute_fingerprint

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vernis.core.copies.keypoints import RECORD_SIZE, find_keypoints, level_sizes
+from vernis.core.copies.keypoints import find_keypoints, level_sizes
 from vernis.domain.ports import Pixels
-from vernis.domain.types import Space
-
-KEYPOINT_SPACE = Space("keypoints", RECORD_SIZE, "uint8", {"version": 1})
 
 
 def compute_keypoints(pixels: Pixels) -> NDArray[np.uint8]:
@@ -36,17 +29,3 @@ def compute_keypoints(pixels: Pixels) -> NDArray[np.uint8]:
     grey = Image.fromarray(pixels).resize(first, bilinear, reducing_gap=2.0).convert("L")
     levels = [grey, *(grey.resize(size, bilinear, reducing_gap=3.0) for size in others)]
     return find_keypoints([np.asarray(level) for level in levels])
-
-
-@dataclass(frozen=True, slots=True)
-class KeypointReader:
-    """The PictureReader of keypoints, in the space ``keypoints``."""
-
-    @property
-    def space(self) -> Space:
-        """The space of the vectors."""
-        return KEYPOINT_SPACE
-
-    def open(self) -> Callable[[Pixels], NDArray[Any]]:
-        """Return ``compute_keypoints``."""
-        return compute_keypoints

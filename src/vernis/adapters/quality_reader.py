@@ -1,4 +1,4 @@
-"""Measure the quality of a decoded picture, and note what is damaged of its file."""
+"""Where the quality of pictures is stored, and what notes the damage of their files."""
 
 from __future__ import annotations
 
@@ -8,29 +8,15 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from vernis.core.quality import MEASURES, measure
+from vernis.core.quality import MEASURES
 from vernis.domain.damage import DAMAGE_SPACE
-from vernis.domain.ports import Decoded, Pixels
+from vernis.domain.ports import Decoded
 from vernis.domain.types import Space
 
 QUALITY_SPACE = Space(
     "quality", len(MEASURES), "float32", {"version": 2, "measures": list(MEASURES)}
 )
 """Where the measures of pictures are stored; see ``vernis.core.quality.MEASURES``."""
-
-
-@dataclass(frozen=True, slots=True)
-class QualityReader:
-    """The PictureReader of quality measures, in the space ``quality``."""
-
-    @property
-    def space(self) -> Space:
-        """The space of the vectors."""
-        return QUALITY_SPACE
-
-    def open(self) -> Callable[[Pixels], NDArray[Any]]:
-        """Return ``measure``."""
-        return measure
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Self
 
 
-class Closing:
+class Closing(ABC):
     """Base of an object with ``close()``: a ``with`` block calls it at its end."""
 
+    @abstractmethod
     def close(self) -> None:
         """Release what is held; a second call does nothing."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         return self

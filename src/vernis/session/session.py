@@ -667,10 +667,13 @@ class Session(Closing):
 
     def measuring_readers(self) -> list[PictureReader | DecodingReader]:
         """Return what is measured of every picture beside its embedding."""
-        from vernis.adapters.fingerprints import FingerprintReader
-        from vernis.adapters.quality_reader import DamageReader, QualityReader
+        from vernis.adapters.fingerprints import FINGERPRINT_SPACE, compute_fingerprint
+        from vernis.adapters.pixel_measure import PixelMeasure
+        from vernis.adapters.quality_reader import QUALITY_SPACE, DamageReader
+        from vernis.core.quality import measure
 
-        return [FingerprintReader(), QualityReader(), DamageReader()]
+        fingerprints = PixelMeasure(FINGERPRINT_SPACE, compute_fingerprint)
+        return [fingerprints, PixelMeasure(QUALITY_SPACE, measure), DamageReader()]
 
     def read_model_folder(self, folder: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """Return arrays and settings of a saved model's folder; raises ModelError."""

@@ -6,7 +6,6 @@ what somebody believed to be lost: reading the file again gives the reduced set.
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -374,8 +373,3 @@ def complete_classes(exchange: ExchangeSet) -> ExchangeSet:
             replace(taxonomy, classes=tuple(there.get(c) or ExchangeClass(c) for c in classes))
         )
     return replace(exchange, taxonomies=tuple(taxonomies))
-
-
-def json_values(text: str) -> dict[str, object]:
-    """Return the values of an attribute text."""
-    return json.loads(text) if text else {}

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -73,8 +72,3 @@ def _cell(
         rows=rows,
         best=best,
     )
-
-
-def grid_document(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """Return the table of a grid as JSON."""
-    return (json.dumps(list(rows), indent=1) + "\n").encode()

@@ -102,13 +102,6 @@ def read_file_metadata(image: Path, *, with_sidecar: bool = True) -> FileMetadat
     return _unite(raw)
 
 
-def read_packet_metadata(packet: bytes) -> FileMetadata:
-    """Return what one XMP packet says, a sidecar for instance; notes say what is unusable."""
-    raw = _Raw()
-    _add_packet(raw, "sidecar", packet)
-    return _unite(raw)
-
-
 def embedded_packet(data: bytes) -> bytes | None:
     """Return the first XMP packet of a file of any format, found by its markers."""
     starts = [at for mark in _PACKET_STARTS if (at := data.find(mark)) >= 0]

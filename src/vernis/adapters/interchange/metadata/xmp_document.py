@@ -29,7 +29,6 @@ CONTAINERS: frozenset[Name] = frozenset({(RDF, "Bag"), (RDF, "Seq"), (RDF, "Alt"
 _MOST_BYTES = 1 << 24
 _DEEPEST = 64
 _SEPARATOR = "\x1f"
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _TAG = re.compile(rb"""[^"'>]*(?:"[^"]*"[^"'>]*|'[^']*'[^"'>]*)*>""")
 _END_OF_PACKET = re.compile(rb"<\?xpacket\s+end=[^?]*\?>\s*\Z")
 
@@ -294,11 +293,6 @@ def simple_values(document: Document, name: Name) -> list[str]:
 
 
 # --------------------------------------------------------------------------- writing
-
-
-def is_xml_text(text: str) -> bool:
-    """Tell whether XML can hold a text: no control characters, no half surrogates."""
-    return _NOT_XML.search(text) is None
 
 
 def tag_name(name: Name, scope: Mapping[str, str], prefix: str) -> tuple[str, str]:
