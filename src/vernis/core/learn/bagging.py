@@ -7,6 +7,8 @@ estimator's sample or all held out from it.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -89,33 +91,65 @@ def _hold_out_by_blocks(
     return held[:, :n_groups]
 
 
-def _repair(held: Plan, table: Table, may_move: bool) -> None:
-    """Return groups to samples that would lack a class which two groups or more hold.
+_LONGEST_CHAIN = 8
+"""Groups that change places so that one may return to a sample."""
 
-    ``may_move`` holds a group out from another estimator instead where its only hold-out is taken.
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Repair:
+    """Returns groups to samples that would lack a class which two groups or more hold.
+
+    Attributes
+    ----------
+    held : ndarray of bool, shape (n_estimators, n_groups)
+        Changed in place.
+    table : sparse array, shape (n_groups, n_classes)
+    frequency : ndarray, shape (n_classes,)
+    may_move : bool
+        A group is held out from another estimator instead where its only hold-out is taken.
     """
-    frequency = np.asarray(table.sum(axis=0)).ravel()
-    by_class = table.tocsc()
-    for estimator, label in _missing(held, table, frequency):
-        members = by_class.indices[by_class.indptr[label] : by_class.indptr[label + 1]]
-        if not held[estimator, members].all():
-            continue  # an earlier repair mended this one too
-        times = held[:, members].sum(axis=0)
-        group = members[np.argmax(times)]
-        held[estimator, group] = False
-        if times.max() > 1 or not may_move:
-            continue
-        for other in np.argsort(held.sum(axis=1), kind="stable"):
-            if other == estimator or held[other, group]:
-                continue
-            held[other, group] = True
-            own = table.indices[table.indptr[group] : table.indptr[group + 1]]
-            present = (~held[other]).astype(np.int32) @ table
-            if (present[own[frequency[own] >= 2]] > 0).all():
-                break
-            held[other, group] = False
-        else:
-            held[estimator, group] = True  # better unseen by one estimator than never held out
+
+    held: Plan
+    table: Table
+    frequency: NDArray[Any]
+    may_move: bool
+
+    def run(self) -> None:
+        """Mend every sample, as far as a hold-out of every group allows."""
+        for estimator, label in _missing(self.held, self.table, self.frequency):
+            self._mend(estimator, [label], frozenset())
+
+    def _mend(self, estimator: int, labels: Iterable[int], moved: frozenset[int]) -> bool:
+        """Return a group of each class that the sample lacks; False where one cannot return."""
+        for label in labels:
+            members = self.table[:, [label]].tocsc().indices
+            if not self.held[estimator, members].all():
+                continue  # an earlier repair mended this one too
+            times = self.held[:, members].sum(axis=0)
+            free = [int(g) for g in members[np.argsort(-times, kind="stable")] if g not in moved]
+            if not any(self._return(estimator, group, moved) for group in free):
+                return False
+        return True
+
+    def _return(self, estimator: int, group: int, moved: frozenset[int]) -> bool:
+        """Return a group; others change places where the sample it goes to lacks a class then."""
+        before = self.held.copy()
+        self.held[estimator, group] = False
+        if self.held[:, group].any() or not self.may_move:
+            return True
+        own = self.table.indices[self.table.indptr[group] : self.table.indptr[group + 1]]
+        shared = own[self.frequency[own] >= 2].tolist()
+        if len(moved) < _LONGEST_CHAIN:
+            for other in np.argsort(before.sum(axis=1), kind="stable").tolist():
+                if other == estimator:
+                    continue
+                self.held[other, group] = True
+                if self._mend(other, shared, moved | {group}):
+                    return True
+                self.held[:] = before
+                self.held[estimator, group] = False
+        self.held[:] = before  # better unseen by one estimator than never held out
+        return False
 
 
 def _missing(held: Plan, table: Table, frequency: NDArray[Any]) -> list[tuple[int, int]]:
@@ -171,7 +205,8 @@ def subsample_plan(
     held = np.zeros((n_estimators, n_groups), bool)
     order = _stratified_order(table, generator)
     held[:, order] = _hold_out_by_blocks(n_groups, n_estimators, 1 - fraction, generator)
-    _repair(held, table, may_move=(1 - fraction) * n_estimators >= 1)
+    frequency = np.asarray(table.sum(axis=0)).ravel()
+    _Repair(held, table, frequency, may_move=(1 - fraction) * n_estimators >= 1).run()
     for estimator in np.flatnonzero(held.all(axis=1)):  # fewer groups than estimators
         held[estimator, generator.integers(n_groups)] = False
     return ~held[:, codes]
