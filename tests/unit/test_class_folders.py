@@ -2,23 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import pytest
 
-from vernis.core.words.class_folders import FolderClasses, folder_of, judge_folders, take_folders
-
-
-def read_class_folders(uris) -> FolderClasses:
-    """Return what the folders of images say, by uri."""
-    folders = {uri: folder_of(uri) for uri in uris}
-    found = judge_folders(Counter(folders.values()))
-
-    def by_uri(named):
-        return {uri: named[folder] for uri, folder in folders.items() if folder in named}
-
-    taxonomies = {name: by_uri(classes) for name, classes in found.taxonomies.items()}
-    return FolderClasses(by_uri(found.splits), taxonomies, found.order, found.numbered)
+from vernis.core.words.class_folders import read_class_folders, take_folders
 
 
 def images(*folders: str, count: int = 4) -> list[str]:

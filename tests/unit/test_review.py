@@ -178,6 +178,29 @@ def test_duplicates_that_disagree_are_label_issues(catalog):
         assert evidence[image]["duplicates"] == [b if image == a else a]
 
 
+def test_a_class_whose_images_are_all_copies_is_not_called_wrong(catalog):
+    own = [Statement(catalog.ids[i], "stone", "yes") for i in range(LABELLED, LABELLED + 12)]
+    stones = [statement.image_id for statement in own]
+    catalog.labels.define(Taxonomy("kind", "single", (*CLASSES, "stone")))
+    catalog.labels.record("kind", own, source="given", verb="import")
+    pairs = tuple(DuplicatePair(stones[0], other, "near", 0.9) for other in stones[1:])
+    catalog.issues.replace_groups(
+        [DuplicateGroup("near", tuple(stones), stones[0], "larger", pairs)]
+    )
+    summary = judge_labels(catalog, "kind")
+    assert summary.n_labelled == LABELLED + 12
+    assert summary.n_judged == LABELLED
+    assert any(note.startswith("The labels of 12 images are not judged") for note in summary.notes)
+    flagged = {issue.image_id for issue in catalog.issues.select(("label",), "kind")}
+    assert len(flagged & {catalog.ids[i] for i in WRONG}) >= len(WRONG) - 2
+    assert not flagged & set(stones)
+    everything = catalog.issues.select(("label",), "kind", flagged_only=False)
+    mine = [issue for issue in everything if issue.image_id in stones]
+    assert len(mine) == 12
+    # Nothing is known of them: that is not the same as certainly right.
+    assert all("probability" not in issue.evidence for issue in mine)
+
+
 def test_what_is_meant_must_be_said_and_exist(catalog):
     judge_labels(catalog, "kind")
     with pytest.raises(UsageError, match="--worst"):

@@ -56,6 +56,29 @@ def folder_of(uri: str) -> str:
     return uri.rpartition("/")[0]
 
 
+def read_class_folders(uris: Iterable[str]) -> FolderClasses:
+    """Find out whether images lie in class folders; see ``judge_folders``.
+
+    Parameters
+    ----------
+    uris : iterable of str
+        Paths below the root, with ``/``.
+
+    Returns
+    -------
+    FolderClasses
+        By uri.
+    """
+    folders = {uri: folder_of(uri) for uri in uris}
+    found = judge_folders(Counter(folders.values()))
+
+    def by_uri(named: Mapping[str, str]) -> dict[str, str]:
+        return {uri: named[folder] for uri, folder in folders.items() if folder in named}
+
+    taxonomies = {name: by_uri(classes) for name, classes in found.taxonomies.items()}
+    return FolderClasses(by_uri(found.splits), taxonomies, found.order, found.numbered)
+
+
 def judge_folders(counts: Mapping[str, int]) -> FolderClasses:
     """Find out whether folders are classes, as in ``train/cat``.
 

@@ -62,7 +62,7 @@ class JudgementSettings(BaseSettings):
 class LabelJudgement:
     """What was found in a taxonomy."""
 
-    VERSION: ClassVar[int] = 7  # raise it when the judgement changes: all is judged anew
+    VERSION: ClassVar[int] = 8  # raise it when the judgement changes: all is judged anew
 
     taxonomy: str
     scorer: Annotated[str, "what the images are ranked by"]
@@ -163,14 +163,15 @@ def judge_labels(
     with session.lock(f"issues {taxonomy}"):
         data = session.training_data(taxonomy, space)
         require_labels(data)
-        judged = _judged_entries(data)
+        # Somebody else's predictions may tell more than the vectors do.
+        alone = np.zeros(data.Y.shape, bool) if given is not None else _without_witnesses(data)
+        judged = _judged_entries(data) & ~alone
         conflicts = _conflicts(session, data)
         probs = None
         if given is not None:
             probs = read_probabilities(session, given, data)
         elif settings.predictions in ("out-of-bag", "ensemble"):
             probs = head_predictions(session, data, settings.predictions)
-        # Somebody else's predictions may tell more than the vectors do.
         told = None if given is not None else tell_apart(session, data, settings.seed)
         mark = _fingerprint(data, judged, conflicts, space, settings, probs, told)
         kept = session.results.find(name, LabelJudgement, mark)
@@ -178,13 +179,15 @@ def judge_labels(
             return kept
         session.progress(task, 0, 3)
         rows: list[Issue] = []
+        notes = _notes(data, conflicts, int(alone.any(axis=1).sum()), given is not None)
         found = None
         if told is None or told.is_judged:
             found = _judge(data, judged, conflicts, settings, probs, told)
         if found is not None:
-            judgement, rows = _summarize(found, space, told), _rows(found, settings)
+            judgement = _summarize(found, space, told, notes)
+            rows = [*_rows(found, settings), *_unjudged_rows(found)]
         else:
-            judgement = _not_judged(data, conflicts, space, told)
+            judgement = _not_judged(data, conflicts, space, told, notes)
         session.progress(task, 2, 3)
         with session.catalog.transaction():
             session.catalog.issues.replace(("label",), rows, taxonomy)
@@ -222,12 +225,16 @@ def require_labels(data: TrainingData) -> None:
 
 
 def _judged_entries(data: TrainingData) -> NDArray[np.bool_]:
-    """Return which entries somebody stated, no person confirmed, and other images speak of."""
+    """Return which entries somebody stated, and no person confirmed."""
+    labelled = (data.Y == 1).any(axis=1)
+    return np.asarray(data.stated & ~data.confirmed & labelled[:, None])
+
+
+def _without_witnesses(data: TrainingData) -> NDArray[np.bool_]:
+    """Return the labels of which no other image speaks, so that they are not judged."""
     from vernis.core.labels.witnesses import without_witnesses
 
-    labelled = (data.Y == 1).any(axis=1)
-    stated = data.stated & ~data.confirmed & labelled[:, None]
-    return np.asarray(stated & ~without_witnesses(data.Y, data.groups))
+    return without_witnesses(data.Y, data.groups)
 
 
 def _conflicts(session: Session, data: TrainingData) -> list[NDArray[np.int64]]:
@@ -339,14 +346,19 @@ def _rows(found: _Judged, settings: JudgementSettings) -> list[Issue]:
             },
         )
         for row in issues.order.tolist()
-    ] + _confirmed_rows(found)
+    ]
 
 
-def _confirmed_rows(found: _Judged) -> list[Issue]:
-    """Return an issue of the best score, without a suggestion, for what a person vouches for."""
+def _unjudged_rows(found: _Judged) -> list[Issue]:
+    """Return an issue of the best score, without a suggestion, for what is not judged.
+
+    A person vouches for it, or no other image speaks of it.
+    """
     data = found.data
-    vouched = (data.Y == 1).any(axis=1) & ~found.judged.any(axis=1)
-    vouched[found.issues.order] = False
+    yes = data.Y == 1
+    unjudged = yes.any(axis=1) & ~(found.judged & yes).any(axis=1)
+    unjudged[found.issues.order] = False
+    vouched = (data.confirmed & yes).any(axis=1)
     classes = np.asarray(data.taxonomy.classes)
     return [
         Issue(
@@ -359,10 +371,10 @@ def _confirmed_rows(found: _Judged) -> list[Issue]:
                 "change": "",
                 "given": classes[data.Y[row] == 1].tolist(),
                 "suggested": [],
-                "probability": 0.0,
+                **({"probability": 0.0} if vouched[row] else {}),
             },
         )
-        for row in np.flatnonzero(vouched).tolist()
+        for row in np.flatnonzero(unjudged).tolist()
     ]
 
 
@@ -399,7 +411,9 @@ def _disagreeing_duplicates(
     return {"duplicates": [int(found.data.image_ids[m]) for m in others]}
 
 
-def _summarize(found: _Judged, space: Space, told: ToldApart | None) -> LabelJudgement:
+def _summarize(
+    found: _Judged, space: Space, told: ToldApart | None, notes: tuple[str, ...]
+) -> LabelJudgement:
     wrong = found.issues.wrong
     # Of a class that is wrong as a whole, all of its images are, or none: a person must say.
     whole = 0 if told is None else sum(merge.images for merge in told.merges)
@@ -415,14 +429,17 @@ def _summarize(found: _Judged, space: Space, told: ToldApart | None) -> LabelJud
         n_expected=wrong.found,
         n_in_duplicates=sum(len(rows) for rows in found.conflicts),
         told_apart=told,
-        notes=_notes(found.data, found.conflicts, of_the_caller=told is None),
+        notes=notes,
     )
 
 
 def _not_judged(
-    data: TrainingData, conflicts: list[NDArray[np.int64]], space: Space, told: ToldApart | None
+    data: TrainingData,
+    conflicts: list[NDArray[np.int64]],
+    space: Space,
+    told: ToldApart | None,
+    notes: tuple[str, ...],
 ) -> LabelJudgement:
-    notes = _notes(data, conflicts, of_the_caller=False)
     if told is None or told.is_judged:
         notes += (
             "No label is judged: without its copies an image has too few like it that are "
@@ -445,10 +462,8 @@ def _not_judged(
 
 
 def _notes(
-    data: TrainingData, conflicts: list[NDArray[np.int64]], *, of_the_caller: bool
+    data: TrainingData, conflicts: list[NDArray[np.int64]], alone: int, of_the_caller: bool
 ) -> tuple[str, ...]:
-    from vernis.core.labels.witnesses import without_witnesses
-
     notes: list[str] = []
     if of_the_caller:
         notes.append("The labels were held against probabilities that were given from outside.")
@@ -457,7 +472,6 @@ def _notes(
             "The taxonomy is open: a class that an image does not carry is unknown, so missing "
             "labels are not counted as wrong."
         )
-    alone = int(without_witnesses(data.Y, data.groups).any(axis=1).sum())
     if alone:
         notes.append(
             f"The labels of {counted(alone, 'image')} are not judged: nearly all images of their "
