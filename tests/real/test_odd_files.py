@@ -28,9 +28,15 @@ SECONDS_EACH = 20.0
 MEGABYTES_WORKER = 400
 DELIBERATELY_STRICTER = {
     "pillow/apng/chunk_no_fctl.png",  # damaged behind the pixels
-    "pillow/truncated_end_chunk.png",
     "derived/damaged/png_bad_crc.png",
-    "derived/damaged/jpeg_400_zero_bytes.jpg",  # decodes to a picture that ends in grey
+}
+READ_AND_CALLED_DAMAGED = {
+    "derived/damaged/jpeg_400_zero_bytes.jpg": "garbled",  # a picture that ends in grey
+    "derived/damaged/jpeg_bitflips.jpg": "garbled",
+    "derived/truncated/jpeg_95pct.jpg": "cut_off",
+    "derived/truncated/jpeg_99pct.jpg": "cut_off",
+    "pillow/hopper_bad_exif.jpg": "garbled",
+    "pillow/truncated_end_chunk.png": "cut_off",
 }
 
 READ_ALL = """
@@ -45,10 +51,11 @@ for name in json.load(sys.stdin):
     started = time.monotonic()
     try:
         probe(Path(name))
-        outcome = list(decoder(Path(name)).shape)
+        decoded = decoder.examine(Path(name))
+        outcome, damage = list(decoded.pixels.shape), decoded.damage.kind
     except UnreadableImage as error:
-        outcome = error.reason
-    print(json.dumps([name, outcome, time.monotonic() - started]))
+        outcome, damage = error.reason, ""
+    print(json.dumps([name, outcome, time.monotonic() - started, damage]))
 decoder.close()
 # Not ru_maxrss: Linux hands the parent's peak (the whole test run's) down to a new program.
 status = Path("/proc/self/status")
@@ -95,11 +102,13 @@ def test_every_file_is_read_or_reported_in_bounded_time_and_memory(folder, real_
     assert max(row[2] for row in rows) < SECONDS_EACH
     assert own < MEGABYTES_WORKER
     assert helper < 2500
-    outcomes = {str(Path(name).relative_to(folder)): outcome for name, outcome, _ in rows}
+    outcomes = {str(Path(name).relative_to(folder)): outcome for name, outcome, *_ in rows}
+    damaged = {str(Path(name).relative_to(folder)): kind for name, _, _, kind in rows if kind}
     expected = states(real_data)
     readable = {name for name, state in expected.items() if state == "opens"}
     refused = {name for name in readable if isinstance(outcomes[name], str)}
     assert refused == DELIBERATELY_STRICTER
+    assert damaged == READ_AND_CALLED_DAMAGED
     accepted = {n for n in expected if n not in readable and isinstance(outcomes[n], list)}
     assert accepted == set()
     assert all(outcome for outcome in outcomes.values())
