@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from vernis.adapters.thumbnails import ThumbnailCache
     from vernis.core.words.documents import WordDocument
     from vernis.domain.exchange import ExchangeSet
+    from vernis.domain.metadata import FileMetadata
 
 SUFFIX = ".vernis"
 MEASURES = ("fingerprint", "quality", "damage")
@@ -544,6 +545,15 @@ class Session(Closing):
         if taxonomy:
             settings = replace(settings, taxonomy=taxonomy)
         return chosen.name, chosen.read(path, settings)
+
+    def file_metadata(self) -> Callable[[ImageRecord], FileMetadata]:
+        """Return what reads keywords, captions, … of an image's file and sidecar.
+
+        It raises UnreadableImage.
+        """
+        from vernis.adapters.interchange.metadata.file_metadata import read_file_metadata
+
+        return lambda image: read_file_metadata(self.path_of(image))
 
     def metadata_writer(self, *, exiftool: bool = False) -> MetadataWriter:
         """Return what writes words into image files and sidecars."""

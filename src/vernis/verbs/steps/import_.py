@@ -12,6 +12,7 @@ from vernis.domain.errors import InvalidLabels, UsageError
 from vernis.verbs.declare import Option, Screen, Verb
 from vernis.verbs.steps.exchange_import import import_files, read_files
 from vernis.verbs.steps.export import FormatName, LossRow, show_losses
+from vernis.verbs.steps.file_words import DEFAULT_TAXONOMY, import_metadata, read_metadata
 from vernis.verbs.steps.label_import import ReadTable, import_labels, note_left_out, read_table
 from vernis.verbs.steps.table_settings import TableSettings
 
@@ -33,13 +34,17 @@ class Settings(TableSettings):
         Path | str,
         Option(
             "a table (CSV, TSV, Excel, OpenDocument, Parquet): a column that names the images, and "
-            "columns of classes; or the file or folder of another tool"
+            "columns of classes; or the file or folder of another tool; with --format xmp the "
+            "images whose files are read"
         ),
     ]
     _: KW_ONLY
     format: Annotated[
-        FormatName | Literal["auto"],
-        Option("the format of the file or folder, where it does not tell itself"),
+        FormatName | Literal["auto", "xmp"],
+        Option(
+            "the format of the file or folder, where it does not tell itself; xmp: keywords, "
+            "captions, ratings, dates and places of the image files and their sidecars"
+        ),
     ] = "auto"
     dry_run: Annotated[bool, Option("show what would be taken, and change nothing")] = False
 
@@ -92,6 +97,8 @@ def work(session: Session, settings: Settings) -> Result:
     contradict each other, rows of missing images and cells that cannot be understood are left out
     and listed in ``import-notes.csv`` of the collection.
     """
+    if settings.format == "xmp":
+        return _import_metadata(session, settings)
     if _is_of_a_tool(Path(settings.file), settings.format):
         return _import_files(session, settings)
     sheets = session.read_sheets(Path(settings.file))
@@ -111,15 +118,43 @@ def _is_of_a_tool(path: Path, format: str) -> bool:
     return format not in _TABLES
 
 
+def _import_metadata(session: Session, settings: Settings) -> Result:
+    path = Path(settings.file)
+    taxonomy = _one_taxonomy(settings) or DEFAULT_TAXONOMY
+    with nullcontext() if settings.dry_run else session.lock("import"):
+        read = read_metadata(session, path)
+        if not settings.dry_run:
+            import_metadata(session, read, taxonomy)
+    losses = tuple(LossRow(loss.kind, loss.count, loss.text) for loss in read.losses)
+    return Result(
+        rows=len(read.images) + len(read.left_out),
+        images=len(read.images),
+        image_column="",
+        labelled={taxonomy: read.labels.labelled} if read.labels.labelled else {},
+        columns=(),
+        left_out=tuple(map(_left_out_row, read.left_out)),
+        import_notes=None,
+        dry_run=settings.dry_run,
+        notes=(*note_left_out(read.source, read.left_out), *read.notes),
+        format="xmp",
+        losses=losses,
+    )
+
+
+def _one_taxonomy(settings: Settings) -> str:
+    named = list(settings.taxonomy or ())
+    if len(named) > 1:
+        raise UsageError("name one taxonomy, for the classes of a format that has none")
+    return named[0] if named else ""
+
+
 def _import_files(session: Session, settings: Settings) -> Result:
     path = Path(settings.file)
     if not path.exists():
         raise UsageError(f"{path}: no such file or folder")
-    named = list(settings.taxonomy or ())
-    if len(named) > 1:
-        raise UsageError("name one taxonomy, for the classes of a format that has none")
+    taxonomy = _one_taxonomy(settings)
     with nullcontext() if settings.dry_run else session.lock("import"):
-        read = read_files(session, path, settings.format, named[0] if named else "")
+        read = read_files(session, path, settings.format, taxonomy)
         missing = [name for name in settings.closed if name not in read.labels]
         if missing:
             raise UsageError(

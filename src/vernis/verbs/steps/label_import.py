@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -191,7 +191,7 @@ def record_labels(
         with catalog.history.joined(batch):
             if labels_of:
                 notes = retire_folder_classes(session, verb="import", note=source)
-            _store_attributes(catalog, attributes or {}, ids)
+            store_attributes(catalog, attributes or {}, ids)
             for name, labels in labels_of.items():
                 more = (unused or {}).get(name, ())
                 _record(session, source, name, labels, ids, closed=name in closed, unused=more)
@@ -315,10 +315,10 @@ def _known_classes(session: Session, taxonomy: str, uris: Collection[str]) -> di
     return dict(zip(matrix.taxonomy.classes, counts.tolist(), strict=True))
 
 
-def _store_attributes(
-    catalog: Catalog, attributes: Mapping[str, Mapping[str, str]], ids: Mapping[str, int]
+def store_attributes(
+    catalog: Catalog, attributes: Mapping[str, Mapping[str, Any]], ids: Mapping[str, int]
 ) -> None:
-    """Store the split, the title and the description of images beside what the index knows."""
+    """Store the split, the title, the description, … of images beside what the index knows."""
     uris = sorted({uri for texts in attributes.values() for uri in texts})
     if not uris:
         return
