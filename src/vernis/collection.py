@@ -11,6 +11,7 @@ from vernis.session.session import Session, find_collection
 from vernis.verbs.decide import (
     accept,
     batches,
+    brands,
     dismiss,
     duplicates,
     fill,
@@ -160,6 +161,7 @@ class Collection(Closing):
     accept = method(accept.VERB)
     dismiss = method(dismiss.VERB)
     fill = method(fill.VERB)
+    brands = method(brands.VERB)
     duplicates = frame_method(duplicates.VERB)
     keep = method(keep.VERB)
     trash = method(trash.VERB)

@@ -39,6 +39,8 @@ UNREAD_FOLDER = "the folder cannot be read"
 """How the reason of a folder begins that is listed because nothing in it could be."""
 IMAGE_STATES: tuple[ImageState, ...] = ("present", "unreadable", "vanished", "trashed")
 VERDICTS: tuple[Verdict, ...] = ("open", "accepted", "dismissed")
+LABEL_KINDS = ("label", "text_differs")
+"""Issues about the given labels of an image: by its vector, and by the text in it."""
 QUALITY_KINDS: tuple[str, ...] = (
     "blurry",
     "dark",

@@ -754,3 +754,49 @@ def _draw_nodes(axes: Any, view: SankeyView, side: str, places: NodePlaces) -> N
         look = {"ha": align, "va": "center", "fontsize": 9.5}
         mark(write(axes, at, places.middle[number], caption, **look), **own)
     write(axes, at, 24 - _TOP, f"{title} ({view.unit})", ha=align, fontweight="bold")
+
+
+_MOST_BRANDS = 40
+
+
+def brand_gain(rows: Sequence[tuple[str, Sequence[int], float, int]]) -> Figure:
+    """Draw in how many images each brand is found by edit distance, and how many are right.
+
+    Parameters
+    ----------
+    rows : sequence of (str, sequence of int, float, int)
+        Brand; images found at distance 0, 1, 2, …; share of the labelled ones of them whose label
+        it is, NaN where none is labelled; how many are labelled.
+    """
+    shown = rows[:_MOST_BRANDS]
+    title = "Brands found, by edit distance"
+    if len(rows) > len(shown):
+        title += f" (the {len(shown)} most frequent of {len(rows):,})"
+    height = 1.5 + 0.24 * max(len(shown), 1)
+    figure, (left, right) = new_figure(
+        title, columns=2, width=8.5, height=height, width_ratios=(2, 1)
+    )
+    names = [name for name, *_ in shown]
+    start = np.zeros(len(shown))
+    depth = max((len(found) for _, found, *_ in shown), default=0)
+    for distance in range(depth):
+        values = np.array([found[distance] for _, found, *_ in shown], float)
+        more = " and more" if distance == depth - 1 else ""
+        look = {"color": PALETTE[distance % len(PALETTE)], "height": 0.68}
+        left.barh(range(len(shown)), values, left=start, label=f"{distance}{more}", **look)
+        start += values
+    for row, (_, _, precision, labelled) in enumerate(shown):
+        if math.isfinite(precision):
+            right.plot([0, precision], [row, row], color=LINE, linewidth=1.5)
+            right.plot([precision], [row], marker="o", color=BLUE, clip_on=False)
+            write(right, 1.04, row, count(labelled), va="center", fontsize=8.5, color=MUTED)
+    left.set_xlabel("images")
+    right.set_xlabel("given label agrees (of how many)")
+    right.set_xlim(0, 1)
+    name_rows(left, names, length=_NAME_LENGTH)
+    name_rows(right, [""] * len(shown))
+    figure.legend(
+        *left.get_legend_handles_labels(), loc="outside lower left", ncols=max(depth, 1),
+        frameon=False, title="letters that differ",
+    )  # fmt: skip
+    return figure

@@ -15,7 +15,7 @@ from vernis.adapters.catalog.storage import to_json
 from vernis.adapters.catalog.subjects import PREFERRED
 from vernis.domain.errors import InvalidValue, NotFound
 from vernis.domain.history import Change
-from vernis.domain.types import VERDICTS, DuplicateGroup, Issue, Suggestion, Verdict
+from vernis.domain.types import LABEL_KINDS, VERDICTS, DuplicateGroup, Issue, Suggestion, Verdict
 
 # Of two issues with one key the worse one stays, in the place of the first.
 _FIND = """
@@ -377,7 +377,7 @@ def _marks(values: Sequence[str]) -> str:
 
 
 def _key(issue: Issue, hashes: dict[int, str]) -> str:
-    given = sorted(issue.evidence.get("given", ())) if issue.kind == "label" else []
+    given = sorted(issue.evidence.get("given", ())) if issue.kind in LABEL_KINDS else []
     one, two = int(issue.image_id), int(issue.other_id)
     return to_json(
         [issue.kind, issue.taxonomy, issue.label, one, hashes[one], two, hashes[two], given]

@@ -10,7 +10,7 @@ thesis compares by distance alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -161,7 +161,7 @@ class BrandMatcher:
     def __init__(self, brands: Sequence[Brand], rule: BrandRule | None = None) -> None:
         self.rule = rule or BrandRule()
         thesis = self.rule.name == "thesis"
-        self._plain: Callable[[str], str] = str.casefold if thesis else _joined
+        self._plain: Callable[[str], str] = str.casefold if thesis else compared_name
         self._forms = [
             _Form(brand, name, self._plain(name))
             for brand in brands
@@ -273,7 +273,8 @@ class BrandMatcher:
         ]
 
 
-def _joined(text: str) -> str:
+def compared_name(text: str) -> str:
+    """Return a name as it is compared: in plain form, without blanks."""
     return plain_text(text).replace(" ", "")
 
 
@@ -328,14 +329,18 @@ def _tell(candidate: _Candidate, readings: Sequence[Reading], places: Sequence[i
     )
 
 
-def parse_brands(rows: Iterable[Mapping[str, str]]) -> tuple[list[Brand], list[str]]:
+def parse_brands(
+    rows: Sequence[Mapping[str, str]], numbers: Sequence[int] | None = None
+) -> tuple[list[Brand], list[str]]:
     """Read an owner's list of brands.
 
     Parameters
     ----------
-    rows : iterable of mapping
+    rows : sequence of mapping
         With the keys ``brand`` and, where wanted, ``aliases`` and ``forbidden`` (several parted by
         ``|``) and ``exact`` (``yes`` for brands that count in their exact spelling only).
+    numbers : sequence of int, optional
+        Of the lines in the file; default 2, 3, 4, …
 
     Returns
     -------
@@ -345,12 +350,13 @@ def parse_brands(rows: Iterable[Mapping[str, str]]) -> tuple[list[Brand], list[s
     """
     brands: dict[str, Brand] = {}
     remarks: list[str] = []
-    for number, row in enumerate(rows, start=2):
+    lines = numbers if numbers is not None else range(2, len(rows) + 2)
+    for number, row in zip(lines, rows, strict=True):
         name = " ".join((row.get("brand") or "").split())
         if not name:
             remarks.append(f"line {number}: no brand, left out")
             continue
-        compared = _joined(name)
+        compared = compared_name(name)
         if not compared:
             remarks.append(f"line {number}: {name!r} has neither letter nor digit, left out")
             continue

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from vernis.domain.errors import NotFound, UsageError
 from vernis.domain.ports import Catalog
-from vernis.domain.types import QUALITY_KINDS, Issue, Statement, Verdict
+from vernis.domain.types import LABEL_KINDS, QUALITY_KINDS, Issue, Statement, Verdict
 from vernis.report.wording import counted
 from vernis.verbs.declare import BaseSettings, Option, Screen, count
 
@@ -131,11 +131,11 @@ def _resolve(catalog: Catalog, what: str) -> tuple[str, str | None]:
     names = [taxonomy.name for taxonomy in catalog.labels.taxonomies()]
     if what in names:
         return "label", what
-    if what in (*QUALITY_KINDS, "duplicate", "outlier", "broken"):
+    if what in (*QUALITY_KINDS, "duplicate", "outlier", "broken", "text_differs"):
         return what, None
     raise NotFound(
         f"'{what}' is neither a taxonomy ({', '.join(sorted(names)) or 'there is none'}) nor a "
-        f"kind of issue (duplicate, outlier, {', '.join(QUALITY_KINDS)})"
+        f"kind of issue (duplicate, outlier, text_differs, {', '.join(QUALITY_KINDS)})"
     )
 
 
@@ -165,7 +165,7 @@ def accept_issues(catalog: Catalog, issues: Sequence[Issue], *, who: str) -> Dec
             if issue.taxonomy == name
             for statement in _statements(catalog, issue)
         ]
-        for name in dict.fromkeys(issue.taxonomy for issue in issues if issue.kind == "label")
+        for name in dict.fromkeys(issue.taxonomy for issue in issues if issue.kind in LABEL_KINDS)
     }
     batch = changes = 0
     with catalog.transaction():

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from vernis.core.explore.filter_evaluation import FilterTable, LabelColumns, Mask, evaluate_filter
 from vernis.core.explore.filter_language import parse_filter
-from vernis.domain.types import QUALITY_KINDS, ImageRecord
+from vernis.domain.types import LABEL_KINDS, QUALITY_KINDS, ImageRecord
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
 
 V = TypeVar("V")
 
-_KINDS = (*QUALITY_KINDS, "duplicate", "label")
+_KINDS = (*QUALITY_KINDS, "duplicate", *LABEL_KINDS)
 """Kinds of issue that can be asked for before one was found."""
 
 _FORMATS = (

@@ -12,6 +12,7 @@ import numpy as np
 
 from vernis.domain.readings import PictureText, Reading
 from vernis.domain.types import DuplicateGroup, ImageRecord, Issue, Suggestion
+from vernis.verbs.decide.brand_reading import BrandEvidence, BrandList, read_brands
 from vernis.verbs.decide.history import ChangeRow, changes_of_image
 from vernis.verbs.steps.quality import QualityJudgement, list_quality
 
@@ -87,6 +88,14 @@ class Copies:
 
 
 @dataclass(frozen=True, slots=True)
+class BrandsRead:
+    """The brands of a list that are read in the picture."""
+
+    taxonomy: str
+    read: Annotated[tuple[BrandEvidence, ...], "the tallest first"]
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """Everything that is known of an image."""
 
@@ -104,6 +113,7 @@ class Record:
     metadata: Annotated[Mapping[str, Any], "what the file and the label file say besides"]
     text: Annotated[tuple[TextLine, ...] | None, "the tallest first; null: not read"]
     text_reader: Annotated[str | None, "what read it"]
+    brands: Annotated[tuple[BrandsRead, ...], "by the lists of vernis brands"]
     labels: tuple[LabelRow, ...]
     suggestions: tuple[SuggestedRow, ...]
     issues: Annotated[tuple[IssueRow, ...], "worst first"]
@@ -135,6 +145,11 @@ class _Known:
             for image in {issue.image_id, issue.other_id} - {0}:
                 self._issues.setdefault(image, []).append(issue)
         self._copies = {image: group for group in session.groups() for image in group.images}
+        kept = {
+            taxonomy.name: session.results.find(f"brands:{taxonomy.name}", BrandList)
+            for taxonomy in session.taxonomies()
+        }
+        self._matchers = {name: one.matcher() for name, one in kept.items() if one is not None}
         self._suggested: dict[int, list[tuple[str, Suggestion]]] = {}
         for taxonomy in session.taxonomies():
             for source in _SUGGEST:
@@ -162,6 +177,7 @@ class _Known:
             metadata=image.metadata,
             text=None if text is None else tuple(map(_line, text.readings)),
             text_reader=None if text is None else text.reader.name,
+            brands=tuple(self._brands(text)),
             labels=tuple(self._labels(image)),
             suggestions=tuple(
                 SuggestedRow(one.taxonomy, one.label, one.probability, source)
@@ -172,6 +188,14 @@ class _Known:
             quality=self._quality.get(image.id, {}),
             history=tuple(changes_of_image(self._session, image.id)),
         )
+
+    def _brands(self, text: PictureText | None) -> Iterator[BrandsRead]:
+        if text is None:
+            return
+        for name, matcher in self._matchers.items():
+            _, evidence = read_brands(text, matcher)
+            if evidence:
+                yield BrandsRead(name, evidence)
 
     def _labels(self, image: ImageRecord) -> Iterator[LabelRow]:
         for taxonomy in self._session.taxonomies():

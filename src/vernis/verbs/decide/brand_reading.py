@@ -1,0 +1,184 @@
+"""Find the brands of an owner's list in what was read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+import numpy as np
+
+from vernis.core.text.brands import (
+    Brand,
+    BrandMatch,
+    BrandMatcher,
+    BrandRule,
+    RuleName,
+    compared_name,
+    parse_brands,
+)
+from vernis.core.text.conclusions import certainty
+from vernis.domain.errors import UsageError
+from vernis.domain.readings import PictureText, ReaderVersion, Reading
+from vernis.domain.types import ImageRecord
+
+if TYPE_CHECKING:
+    from vernis.core.words.sheets import Sheet
+    from vernis.session.session import Session
+
+_BRAND_COLUMNS = ("brand", "brands", "name", "label", "class")
+_PIECE = 1024  # pictures whose readings are held at a time
+
+
+@dataclass(frozen=True, slots=True)
+class BrandList:
+    """The owner's brands and how they are compared, kept for ``vernis show``."""
+
+    VERSION: ClassVar[int] = 1
+
+    taxonomy: str
+    rule: RuleName
+    tolerance: float
+    brands: tuple[Brand, ...]
+
+    def matcher(self) -> BrandMatcher:
+        """Return what finds these brands."""
+        return BrandMatcher(self.brands, BrandRule(self.rule, self.tolerance))
+
+
+@dataclass(frozen=True, slots=True)
+class BrandEvidence:
+    """A brand that is read in a picture, and why."""
+
+    brand: str
+    reading: Annotated[str, "the words that are taken for it"]
+    distance: Annotated[int, "letters between the two (Levenshtein)"]
+    confidence: Annotated[float, "of the least sure line, 0 to 1"]
+    certainty: Annotated[str, "exact, sure or unsure"]
+    evidence: Annotated[float | None, "nats beside the likeliest reading; null: only text is known"]
+    box: Annotated[tuple[int, ...], "X, Y, W, H of its lines in pixels of the upright picture"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadImage:
+    """An image, what is read in it, and the brands among that."""
+
+    image: ImageRecord
+    reader: ReaderVersion
+    matches: tuple[BrandMatch, ...]
+    evidence: tuple[BrandEvidence, ...]
+
+
+def read_brand_list(session: Session, path: Path) -> tuple[list[Brand], list[str]]:
+    """Read an owner's list of brands from any table.
+
+    Returns
+    -------
+    brands : list of Brand
+    remarks : list of str
+        One for each row that is left out or changed.
+
+    Raises
+    ------
+    UsageError
+        There is no such file, or no column of brands, or no brand.
+    InvalidLabels
+        The file is no table.
+    """
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file; brands come from a table with a column 'brand'")
+    sheets = [sheet for sheet in session.read_sheets(path) if sheet.header]
+    if not sheets:
+        raise UsageError(f"{path}: is empty; expected a table with a column 'brand'")
+    numbers, rows = _rows(sheets[0], path)
+    brands, remarks = parse_brands(rows, numbers)
+    remarks += [f"line {one.row}: {one.reason}, left out" for one in sheets[0].left_out]
+    if not brands:
+        raise UsageError(f"{path}: holds no brand; expected a table with a column 'brand'")
+    return brands, remarks
+
+
+def _rows(sheet: Sheet, path: Path) -> tuple[list[int], list[dict[str, str]]]:
+    header = [name.strip().casefold() for name in sheet.header]
+    column = next((header.index(name) for name in _BRAND_COLUMNS if name in header), None)
+    numbers, cells = list(sheet.numbers), list(sheet.rows)
+    if column is None:
+        if len(header) > 1:
+            raise UsageError(
+                f"{path}: no column 'brand'; there are: {', '.join(sheet.header)}. Beside it may "
+                "stand aliases, forbidden (several parted by |) and exact (yes)"
+            )
+        # A bare list: its first row is a brand too.
+        column, header = 0, ["brand"]
+        numbers, cells = [sheet.first_number, *numbers], [sheet.first, *cells]
+    header[column] = "brand"
+    return numbers, [dict(zip(header, row, strict=True)) for row in cells]
+
+
+def find_brands(session: Session, listed: BrandList) -> list[ReadImage]:
+    """Return the present images that were read, in order of id, with the brands read in each."""
+    matcher, images = listed.matcher(), session.images()
+    found: list[ReadImage] = []
+    session.progress("brands", 0, len(images))
+    for start in range(0, len(images), _PIECE):
+        piece = images[start : start + _PIECE]
+        hashes = [image.content_hash for image in piece]
+        texts = {text.content_hash: text for text in session.catalog.readings.texts(hashes)}
+        # Copies are matched once.
+        known = {content: read_brands(text, matcher) for content, text in texts.items()}
+        found += [
+            ReadImage(image, texts[image.content_hash].reader, *known[image.content_hash])
+            for image in piece
+            if image.content_hash in known
+        ]
+        session.progress("brands", start + len(piece), len(images))
+    return found
+
+
+def read_brands(
+    text: PictureText, matcher: BrandMatcher
+) -> tuple[tuple[BrandMatch, ...], tuple[BrandEvidence, ...]]:
+    """Return the brands that are read in a picture, the tallest first, and why."""
+    matches = tuple(matcher.match(text.readings))
+    return matches, tuple(_evidence(match, text.readings) for match in matches)
+
+
+def _evidence(match: BrandMatch, readings: Sequence[Reading]) -> BrandEvidence:
+    corners = np.concatenate([readings[line].corners for line in match.lines])
+    left, top = np.floor(np.maximum(corners.min(axis=0), 0)).astype(int).tolist()
+    right, low = np.ceil(corners.max(axis=0)).astype(int).tolist()
+    return BrandEvidence(
+        brand=match.brand,
+        reading=match.reading,
+        distance=match.distance,
+        confidence=round(match.confidence, 4),
+        certainty=certainty(match),
+        evidence=None if math.isnan(match.evidence) else round(match.evidence, 2),
+        box=(left, top, right - left, low - top),
+    )
+
+
+def class_of_brand(brands: Sequence[Brand], classes: Sequence[str]) -> dict[str, str]:
+    """Return brand → the class of a taxonomy that names it, for brands that have one."""
+    named: dict[str, str] = {}
+    for name in classes:
+        named.setdefault(compared_name(name), name)
+    found: dict[str, str] = {}
+    for brand in brands:
+        keys = map(compared_name, (brand.name, *brand.aliases))
+        own = next((named[key] for key in keys if key in named), None)
+        if own is not None:
+            found[brand.name] = own
+    return found
+
+
+def brands_of_class(brands: Sequence[Brand], classes: Sequence[str]) -> Mapping[str, str]:
+    """Return class → the brand that it names, for classes of which one does."""
+    keys = {
+        compared_name(name): brand.name
+        for brand in reversed(brands)
+        for name in (*brand.aliases, brand.name)
+    }
+    return {name: keys[key] for name in classes if (key := compared_name(name)) in keys}
