@@ -23,6 +23,7 @@ from vernis.report.charts import (
     save_figure,
     series_styles,
 )
+from vernis.report.flows.sankey import SankeyView, sankey
 from vernis.report.model import ThresholdCurve
 
 
@@ -261,10 +262,10 @@ def test_a_table_of_shares_tells_each_cell_and_leaves_its_own_blank():
 
 
 def test_a_flow_says_whence_whither_and_how_many():
-    view = charts.SankeyView(
+    view = SankeyView(
         "brand", "kind", ("x", "other"), ("y",), np.array([[3], [1]]), True, False, "images", ""
     )
-    drawing = charts.as_svg(charts.sankey(view, in_page=True), "flows", role="group", id="diagram")
+    drawing = charts.as_svg(sankey(view, in_page=True), "flows", role="group", id="diagram")
     root = ElementTree.fromstring(drawing)
     assert (root.get("role"), root.get("id")) == ("group", "diagram")
     flows = [node for node in root.iter("g") if node.get("class") == "ribbon"]

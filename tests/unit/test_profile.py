@@ -15,8 +15,8 @@ from vernis.core.explore.profile import (
     order_by_likeness,
 )
 from vernis.domain.errors import InvalidValue
-from vernis.report.charts import LABEL_ROOM, SankeyView, place_nodes
 from vernis.report.flows.page import render_flows
+from vernis.report.flows.sankey import LABEL_ROOM, SankeyView, place_nodes
 
 
 def test_lift_is_share_by_share_with_the_interval_of_clopper_and_pearson():

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vernis.report.charts import SankeyView, as_svg, sankey
+from vernis.report.charts import as_svg
+from vernis.report.flows.sankey import SankeyView, sankey
 from vernis.report.pages import render_page
 
 

@@ -13,8 +13,9 @@ from vernis.core.explore.flow_order import order_layers
 from vernis.core.explore.profile import OTHER, Flows, count_together, gather_flows
 from vernis.domain.documents import to_document
 from vernis.domain.errors import UsageError
-from vernis.report.charts import SankeyView, sankey, save_figure
+from vernis.report.charts import save_figure
 from vernis.report.flows.page import render_flows
+from vernis.report.flows.sankey import SankeyView, sankey
 from vernis.report.tables import write_bytes, write_csv, write_json
 from vernis.report.wording import counted
 from vernis.verbs.see.profiles import require_two
