@@ -1,16 +1,17 @@
 """Is text read, are brands found in it, and what does it cost, beside two other readers?
 
-    python benchmarks/read.py beer | grocery | posters | swapped | cost [--data ../shared/data]
+    python benchmarks/read.py beer | grocery | posters | cost [--data ../shared/data]
     python benchmarks/read.py posters --fonts DIR --seeds 0 1 --sheets DIR
     python benchmarks/read.py beer --peers tesseract rapidocr --rule thesis
 
 ``posters`` are drawn here (``tests/unit/posters.py``) in 22 fonts of Debian where ``--fonts`` (or
 the system's folder) holds them, else in Pillow's own. Precision counts every brand that is named
 and is not the picture's, recall the pictures whose brand is named. Of the grocery sample one half
-served to choose the settings (``--half tuned``), the other (``held``) was looked at once.
-``swapped`` gives every tenth label a wrong brand, 20 times, and looks how many ``vernis brands``
-would find, and how many blank labels it would fill. Peers are ``tesseract`` (Debian
-``tesseract-ocr``) and ``rapidocr`` (PyPI); their texts go through the same rules, by distance.
+served to choose the settings (``--half tuned``), the other (``held``) was looked at once; its kinds
+say whether a person can read the brand (y, p for partly, n). The second line says what ``vernis
+brands`` would conclude: which blank labels it would fill, and which it would find where every tenth
+label is given a wrong brand, in 20 draws. Peers are ``tesseract`` (Debian ``tesseract-ocr``) and
+``rapidocr`` (PyPI); their texts go through the same rules, by distance.
 """
 
 from __future__ import annotations
@@ -97,30 +98,74 @@ def brands_of(name: str, data: Path) -> list[Brand]:
     return [Brand(row["brand"]) for row in read_rows(data / path)]
 
 
-def score(pictures: Iterator[Picture], read: Read, matcher: BrandMatcher) -> str:
-    """Return a line with precision, recall, recall by kind and wrong brands by kind."""
-    kinds: dict[str, list[int]] = {}
-    seconds = 0.0
+@dataclass(frozen=True)
+class Outcome:
+    """What was read in a picture, what it is, and how long reading took."""
+
+    brand: str
+    kind: str
+    read: list[BrandMatch]
+    seconds: float
+
+
+def read_all(pictures: Iterator[Picture], read: Read, matcher: BrandMatcher) -> list[Outcome]:
+    outcomes = []
     for picture in pictures:
         start = time.process_time()
         readings = read(picture.pixels)
-        seconds += time.process_time() - start
-        named = {match.brand for match in matcher.match(readings)}
-        row = kinds.setdefault(picture.kind, [0, 0, 0, 0])
+        seconds = time.process_time() - start
+        outcomes.append(Outcome(picture.brand, picture.kind, matcher.match(readings), seconds))
+    return outcomes
+
+
+def score(outcomes: list[Outcome]) -> str:
+    """Return a line with precision, recall, recall by kind and wrong brands by kind."""
+    kinds: dict[str, list[int]] = {}
+    for one in outcomes:
+        named = {match.brand for match in one.read}
+        row = kinds.setdefault(one.kind, [0, 0, 0, 0, 0])
         row[0] += 1
-        row[1] += bool(picture.brand)
-        row[2] += picture.brand in named
-        row[3] += len(named - {picture.brand})
-    pictures_, branded, right, wrong = np.sum(list(kinds.values()), axis=0)
+        row[1] += bool(one.brand)
+        row[2] += one.brand in named
+        row[3] += len(named - {one.brand})
+        row[4] += bool(named - {one.brand})
+    pictures, branded, right, wrong, _ = np.sum(list(kinds.values()), axis=0)
     by_kind = ", ".join(
-        f"{kind} {f'{row[2] / row[1]:.2f}' if row[1] else '-'}"
-        + (f" ({row[3]} wrong of {row[0]})" if row[3] or not row[1] else "")
+        f"{kind} {f'{row[2] / row[1]:.3f}' if row[1] else '-'}"
+        + (f" ({row[4]} with a wrong one of {row[0]})" if row[3] or not row[1] else "")
         for kind, row in kinds.items()
     )
     return (
         f"P {right / max(right + wrong, 1):.3f} R {right / max(branded, 1):.3f} | {by_kind} | "
-        f"{1000 * seconds / pictures_:.0f} ms of processor a picture"
+        f"{1000 * sum(one.seconds for one in outcomes) / pictures:.0f} ms of processor a picture"
     )
+
+
+def conclude(outcomes: list[Outcome], brands: list[str]) -> str:
+    """Return a line with what follows for blank labels, and where every tenth is wrong."""
+    branded = [one for one in outcomes if one.brand]
+    alone = [one.read[0].brand == one.brand for one in branded if len(one.read) == 1]
+    scores = [_swap_and_find(branded, brands, seed) for seed in range(20)]
+    precision, recall = np.mean(scores, axis=0)
+    return (
+        f"one brand in {len(alone) / len(branded):.3f} of the {len(branded)} with one, "
+        f"right in {np.mean(alone):.3f}; swapped labels P {precision:.3f} R {recall:.3f}"
+    )
+
+
+def _swap_and_find(outcomes: list[Outcome], names: list[str], seed: int) -> tuple[float, float]:
+    rng = np.random.default_rng(seed)
+    chosen = rng.choice(len(outcomes), max(1, round(0.1 * len(outcomes))), replace=False)
+    given = [one.brand for one in outcomes]
+    for row in chosen:
+        given[row] = str(rng.choice([name for name in names if name != given[row]]))
+    found = {
+        row
+        for row, (one, brand) in enumerate(zip(outcomes, given, strict=True))
+        if contradiction(one.read, {brand}) is not None
+    }
+    right = len(found & set(chosen.tolist()))
+    return right / max(len(found), 1), right / len(chosen)
 
 
 def by_tesseract(pixels: np.ndarray) -> tuple[Reading, ...]:
@@ -200,52 +245,6 @@ def measure_cost(data: Path, fonts: list[Path | None]) -> None:
         )
 
 
-def measure_swapped(data: Path, fonts: list[Path | None], seeds: list[int]) -> None:
-    """Print what is concluded of blank labels, and of labels of which every tenth is wrong."""
-    sets = {
-        "beer": lambda: beer(data),
-        "grocery": lambda: grocery(data, "all"),
-        "posters": lambda: draw(seeds, fonts),
-    }
-    reader = shipped_model().open()
-    for name, pictures in sets.items():
-        brands = brands_of(name, data)
-        matcher = BrandMatcher(brands)
-        truth, read = [], []
-        for picture in pictures():
-            truth.append(picture.brand)
-            read.append(matcher.match(reader.read(picture.pixels)))
-        alone = [
-            own[0].brand == brand for own, brand in zip(read, truth, strict=True) if len(own) == 1
-        ]
-        filled, right = len(alone) / len(truth), np.mean(alone)
-        scores = [_swap_and_find(truth, read, [b.name for b in brands], seed) for seed in range(20)]
-        precision, recall = np.mean(scores, axis=0)
-        print(
-            f"{name}: one brand in {filled:.2f} of the pictures, right in {right:.3f}; "
-            f"swapped labels P {precision:.2f} R {recall:.2f}",
-            flush=True,
-        )
-
-
-def _swap_and_find(
-    truth: list[str], read: list[list[BrandMatch]], names: list[str], seed: int
-) -> tuple[float, float]:
-    rng = np.random.default_rng(seed)
-    labelled = [row for row, brand in enumerate(truth) if brand]
-    chosen = rng.choice(labelled, max(1, round(0.1 * len(labelled))), replace=False)
-    given = list(truth)
-    for row in chosen:
-        given[row] = str(rng.choice([name for name in names if name != truth[row]]))
-    found = {
-        row
-        for row, (own, brand) in enumerate(zip(read, given, strict=True))
-        if contradiction(own, {brand} - {""}) is not None
-    }
-    right = len(found & set(chosen.tolist()))
-    return right / max(len(found), 1), right / len(chosen)
-
-
 def write_sheets(folder: Path, fonts: list[Path | None]) -> None:
     """Write a sheet of each kind of poster, to be looked at."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -263,7 +262,7 @@ def write_sheets(folder: Path, fonts: list[Path | None]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("beer", "grocery", "posters", "swapped", "cost"))
+    parser.add_argument("what", choices=("beer", "grocery", "posters", "cost"))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--fonts", type=Path, default=Path("/usr/share/fonts"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
@@ -272,14 +271,13 @@ def main() -> None:
     parser.add_argument("--peers", nargs="*", choices=("tesseract", "rapidocr"), default=[])
     parser.add_argument("--sheets", type=Path, help="folder for a sheet of each kind of poster")
     options = parser.parse_args()
-    fonts = find_fonts(options.fonts) if options.what in ("posters", "swapped", "cost") else [None]
+    fonts = find_fonts(options.fonts) if options.what in ("posters", "cost") else [None]
     if options.sheets:
         write_sheets(options.sheets, fonts)
     if options.what == "cost":
         return measure_cost(options.data, fonts)
-    if options.what == "swapped":
-        return measure_swapped(options.data, fonts, options.seeds[:1])
-    matcher = BrandMatcher(brands_of(options.what, options.data), BrandRule(options.rule))
+    brands = brands_of(options.what, options.data)
+    matcher = BrandMatcher(brands, BrandRule(options.rule))
     readers: dict[str, Read] = {"vernis": shipped_model().open().read}
     if "tesseract" in options.peers:
         readers["tesseract"] = by_tesseract
@@ -291,7 +289,9 @@ def main() -> None:
             "grocery": lambda: grocery(options.data, options.half),
             "posters": lambda: draw(options.seeds, fonts),
         }[options.what]()
-        print(f"{name}, {options.what}, {options.rule} rule: {score(pictures, read, matcher)}")
+        outcomes = read_all(pictures, read, matcher)
+        print(f"{name}, {options.what}, {options.rule} rule: {score(outcomes)}")
+        print(f"{name}, {options.what}: {conclude(outcomes, [one.name for one in brands])}")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"peak {peak:.0f} MB")
     return None

@@ -17,7 +17,7 @@ Certainty = Literal["exact", "sure", "unsure"]
 CERTAINTIES: tuple[Certainty, ...] = ("exact", "sure", "unsure")
 
 SURE_EVIDENCE = -3.0
-"""In nats; measured by ``benchmarks/read.py swapped``."""
+"""In nats; measured by ``benchmarks/read.py``."""
 _SURE_DISTANCE = 0.15
 """As a share of the name's length, where only the text is known."""
 _PRIOR: Mapping[Certainty, float] = {"exact": 0.98, "sure": 0.95, "unsure": 0.8}
