@@ -441,6 +441,13 @@ class LabelMatrix:
         """Images with at least one yes, shape (n_images,)."""
         return np.asarray((self.values == 1).any(axis=1))
 
+    def among(self, image_ids: NDArray[np.int64]) -> LabelMatrix:
+        """Return the rows of some images alone."""
+        rows = np.isin(self.image_ids, image_ids)
+        return LabelMatrix(
+            self.taxonomy, self.image_ids[rows], self.values[rows], self.confirmed[rows]
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class FillCount:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,8 @@ class TrainingData:
         Content of each image.
     space : Space
         Of the vectors.
+    where : str
+        The filter that all of the images fulfil; "" for all images.
     """
 
     taxonomy: Taxonomy
@@ -78,11 +80,35 @@ class TrainingData:
     n_without_vector: int
     hashes: tuple[str, ...]
     space: Space
+    where: str = ""
 
     @property
     def n_labelled(self) -> int:
         """Return the number of images with at least one ``yes``."""
         return int((self.Y == 1).any(axis=1).sum())
+
+    @property
+    def subject(self) -> str:
+        """Return what is learned, for a sentence: the taxonomy and the filter."""
+        return f"'{self.taxonomy.name}'" + (f" where {self.where}" if self.where else "")
+
+    def among(self, chosen: NDArray[np.int64], where: str) -> TrainingData:
+        """Return the part of some images alone, those that the filter ``where`` holds for."""
+        rows = np.isin(self.image_ids, chosen)
+        Y = self.Y[rows]
+        return replace(
+            self,
+            image_ids=self.image_ids[rows],
+            X=self.X[rows],
+            Y=Y,
+            groups=self.groups[rows],
+            stated=self.stated[rows],
+            confirmed=self.confirmed[rows],
+            n_assumed=int(((Y == 0) & ~self.stated[rows]).sum()),
+            n_without_vector=len(chosen) - int(rows.sum()),
+            hashes=tuple(np.asarray(self.hashes, object)[rows]),
+            where=where,
+        )
 
 
 def assume_no(matrix: LabelMatrix) -> tuple[NDArray[np.float32], int]:

@@ -144,6 +144,9 @@ KEEP_CASE = Option(
 WORKERS = Option("threads (default: one a core)", "N", at_least=1, at_most=1024)
 """The option of how many threads work on pictures."""
 
+WHERE = Option("only images that this filter holds for, such as 'asset_type:bottle'", "FILTER")
+"""The option of a filter: a training set by another taxonomy, a part of the collection."""
+
 SEED = Option("of everything random", "N", at_least=0, at_most=2**32 - 1)
 """The option of a seed: what NumPy and scikit-learn take."""
 

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 from vernis.report.wording import counted
 from vernis.verbs.decide.filling import FillSummary, apply_fill, fill_taxonomy
-from vernis.verbs.declare import SEED, BaseSettings, Fields, Option, Screen, Verb, rows_shown, share
+from vernis.verbs.declare import (
+    SEED,
+    WHERE,
+    BaseSettings,
+    Fields,
+    Option,
+    Screen,
+    Verb,
+    rows_shown,
+    share,
+)
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -19,6 +29,7 @@ class Settings(BaseSettings):
 
     taxonomy: Annotated[str, Option("the taxonomy, learned before")]
     _: KW_ONLY
+    where: Annotated[str, WHERE] = ""
     precision: Annotated[float, share("promised share of right labels among the suggestions")] = (
         0.95
     )
@@ -64,6 +75,7 @@ def work(session: Session, settings: Settings) -> Result:
         precision=settings.precision,
         confidence=settings.confidence,
         seed=settings.seed,
+        where=settings.where,
     )
     uris = session.uris()
     rows = [

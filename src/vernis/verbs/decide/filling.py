@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from vernis.domain.types import ModelRecord, Space, Statement, Suggestion
 from vernis.report.wording import counted
 from vernis.session.vectors import TrainingData
 from vernis.verbs.decide.told_apart import ToldApart, tell_apart
+from vernis.verbs.decide.training_set import FilterEffect, images_where, read_training_data
 
 if TYPE_CHECKING:
     from vernis.core.fill.head import FillEvidence
@@ -95,6 +97,7 @@ class FillSummary:
     bias: Annotated[str, "in which direction that may err"]
     classes: Mapping[str, ClassFill]
     notes: tuple[str, ...] = ()
+    effect: Annotated[FilterEffect | None, "with --where: what the filter does"] = None
 
 
 def fill_taxonomy(
@@ -104,6 +107,7 @@ def fill_taxonomy(
     precision: float = 0.95,
     confidence: float = 0.95,
     seed: int = 0,
+    where: str = "",
 ) -> FillSummary:
     """Suggest labels for the images without any, and apply nothing.
 
@@ -119,6 +123,8 @@ def fill_taxonomy(
     confidence : float
         One-sided, in (0, 1).
     seed : int
+    where : str
+        A filter: images that it does not hold for are neither evidence nor filled.
 
     Returns
     -------
@@ -144,7 +150,8 @@ def fill_taxonomy(
                 f"'{taxonomy}' has not been learned yet; run 'vernis learn {taxonomy}' first"
             )
         _, saved = catalog.models.load(record)
-        data = session.training_data(taxonomy, Space(**saved["space"]))
+        space = Space(**saved["space"])
+        data, effect = read_training_data(session, taxonomy, space, where, seed)
         rows = _sort_rows(session, data)
         told = tell_apart(session, data, seed)
         mark = _fingerprint(data, rows, saved["head"], precision, confidence, seed, told)
@@ -161,8 +168,9 @@ def fill_taxonomy(
             plan = evidence.plan(precision, confidence=confidence, seed=seed, confirmed=own)
             plan = _without(plan, told.untold, data.taxonomy.classes)
         summary = _summarize(session, data, record, plan, basis, precision, confidence)
-        notes = summary.notes if told.is_judged else ()
-        summary = replace(summary, notes=(*told.sentences(), *notes))
+        notes = [*_about_filter(data, effect, saved), *told.sentences()]
+        notes += summary.notes if told.is_judged else ()
+        summary = replace(summary, notes=tuple(notes), effect=effect)
         suggestions = _suggestions(data, rows.usable, evidence, plan)
         with catalog.transaction():
             catalog.issues.replace_suggestions(taxonomy, suggestions)
@@ -284,7 +292,7 @@ def _fingerprint(
 ) -> str:
     made = [head.get("head"), head.get("parameters"), head.get("slices")]
     about = [FillSummary.VERSION, data.taxonomy, made, precision, confidence, seed, data.hashes]
-    about.append(told)
+    about += [told, *filter(None, [data.where])]
     used = (rows.usable, rows.confirmed, rows.sampled)
     return fingerprint(*about, data.image_ids, data.Y, data.groups, *used)
 
@@ -414,6 +422,8 @@ def _summarize(
 ) -> FillSummary:
     """Return the summary of a plan; None where there was nothing to fill."""
     matrix = session.matrix(data.taxonomy.name)
+    if data.where:
+        matrix = matrix.among(images_where(session, data.where))
     n_images, n_labelled = len(matrix.image_ids), int(matrix.labelled.sum())
     filled = len(np.unique(plan.image)) if plan is not None else 0
     on, bias = _BASES[basis] if plan is not None else ("nothing to fill", "")
@@ -440,6 +450,20 @@ def _summarize(
         classes={} if plan is None else _by_class(data, plan),
         notes=_notes(data, plan, precision),
     )
+
+
+def _about_filter(
+    data: TrainingData, effect: FilterEffect | None, saved: Mapping[str, Any]
+) -> list[str]:
+    """Say what the filter does, and that the head was learned from other images, if it was."""
+    said = [] if effect is None else [effect.sentence()]
+    learned = str(saved.get("where", ""))
+    if learned and learned != data.where:
+        said.append(
+            f"the model of '{data.taxonomy.name}' was learned where {learned}; to fill such images "
+            f"alone: --where {shlex.quote(learned)}"
+        )
+    return said
 
 
 def _finite(value: float) -> float | None:

@@ -102,7 +102,7 @@ def work(session: Session, settings: Settings) -> Result:
     judgement = None
     if not _asks_for_another(settings):
         judgement = session.results.find(f"label_issues:{settings.taxonomy}", LabelJudgement)
-    if judgement is None:
+    if judgement is None or judgement.where != settings.where.strip():
         judgement = judge_labels(session, settings.taxonomy, settings, settings.probabilities)
     issues, flagged_only = session.catalog.issues, not settings.all
     found = issues.select(

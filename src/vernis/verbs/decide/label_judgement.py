@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass, fields
+from dataclasses import KW_ONLY, dataclass, fields, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -24,7 +24,8 @@ from vernis.verbs.decide.told_apart import (
     tell_apart,
     view_of,
 )
-from vernis.verbs.declare import SEED, BaseSettings, Option, count, share
+from vernis.verbs.decide.training_set import FilterEffect, read_training_data
+from vernis.verbs.declare import SEED, WHERE, BaseSettings, Option, count, share
 
 if TYPE_CHECKING:
     from vernis.core.labels.class_faults import ClassView
@@ -40,6 +41,7 @@ class JudgementSettings(BaseSettings):
     """How labels are judged."""
 
     _: KW_ONLY
+    where: Annotated[str, WHERE] = ""
     scorer: Annotated[
         LabelScorer | None,
         Option("rank by another scorer (mse is the thesis's); default: the best of each kind"),
@@ -82,6 +84,12 @@ class LabelJudgement:
         "whether the pictures tell the classes apart; null: probabilities were given from outside",
     ] = None
     notes: tuple[str, ...] = ()
+    effect: Annotated[FilterEffect | None, "with --where: what the filter does"] = None
+
+    @property
+    def where(self) -> str:
+        """The filter that the judged images fulfil; "" for all images."""
+        return "" if self.effect is None else self.effect.where
 
     @property
     def findings(self) -> list[str]:
@@ -161,7 +169,7 @@ def judge_labels(
     space = session.space()
     name, task = f"label_issues:{taxonomy}", f"label issues of {taxonomy}"
     with session.lock(f"issues {taxonomy}"):
-        data = session.training_data(taxonomy, space)
+        data, effect = read_training_data(session, taxonomy, space, settings.where, settings.seed)
         require_labels(data)
         # Somebody else's predictions may tell more than the vectors do.
         alone = np.zeros(data.Y.shape, bool) if given is not None else _without_witnesses(data)
@@ -188,6 +196,9 @@ def judge_labels(
             rows = [*_rows(found, settings), *_unjudged_rows(found)]
         else:
             judgement = _not_judged(data, conflicts, space, told, notes)
+        if effect is not None:
+            notes = (effect.sentence(), *judgement.notes)
+            judgement = replace(judgement, effect=effect, notes=notes)
         session.progress(task, 2, 3)
         with session.catalog.transaction():
             session.catalog.issues.replace(("label",), rows, taxonomy)
@@ -205,6 +216,12 @@ def head_predictions(session: Session, data: TrainingData, which: str) -> NDArra
     stored = session.catalog.models.predictions(record)
     probs = stored["oob" if which == "out-of-bag" else "ensemble"]
     if not np.array_equal(stored["image_ids"], data.image_ids) or probs.shape != data.Y.shape:
+        learned = str(session.catalog.models.load(record)[1].get("where", ""))
+        if learned != data.where:
+            of = f"images where {learned}" if learned else "all images"
+            raise UsageError(
+                f"the latest model of '{name}' was learned from {of}; give --where alike"
+            )
         raise UsageError(f"images or classes came since; run 'vernis learn {name}' again")
     return np.asarray(probs, np.float32)
 
@@ -212,15 +229,15 @@ def head_predictions(session: Session, data: TrainingData, which: str) -> NDArra
 def require_labels(data: TrainingData) -> None:
     """Raise NothingToLearn where too few images have a label, or all the same one."""
     labelled = (data.Y == 1).any(axis=1)
-    name = data.taxonomy.name
     if int(labelled.sum()) < _FEWEST:
         raise NothingToLearn(
-            f"'{name}' has {int(labelled.sum())} labelled images with vectors, judging labels "
-            f"needs {_FEWEST} or more; label some images first"
+            f"{data.subject} has {int(labelled.sum())} labelled images with vectors, judging "
+            f"labels needs {_FEWEST} or more; label some images first"
         )
     if len(np.unique(data.Y[labelled], axis=0)) < 2:
         raise NothingToLearn(
-            f"all labelled images of '{name}' have the same labels; there is nothing to compare"
+            f"all labelled images of {data.subject} have the same labels; there is nothing to "
+            "compare"
         )
 
 
@@ -260,7 +277,11 @@ def _fingerprint(
     probs: NDArray[np.float32] | None,
     told: ToldApart | None,
 ) -> str:
-    used = [getattr(settings, field.name) for field in fields(JudgementSettings)]
+    used = [
+        getattr(settings, field.name)
+        for field in fields(JudgementSettings)
+        if field.name != "where" or settings.where  # of all images as before there were filters
+    ]
     about = [used, space_document(space), data.taxonomy, conflicts, data.hashes]
     return fingerprint(*about, told, data.image_ids, data.Y, data.groups, judged, probs)
 

@@ -130,13 +130,14 @@ def tell_apart(session: Session, data: TrainingData, seed: int = 0) -> ToldApart
     from vernis.verbs.see.label_merges import dismissed_merges
 
     name = data.taxonomy.name
+    result = f"told_apart:{name}" + (f" where {data.where}" if data.where else "")
     dismissed = sorted(tuple(sorted(pair)) for pair in dismissed_merges(session, name))
     about = [space_document(data.space), data.taxonomy, data.hashes, seed, dismissed]
     mark = fingerprint(*about, data.image_ids, data.Y, data.groups)
-    kept = session.results.find(f"told_apart:{name}", ToldApart, mark)
+    kept = session.results.find(result, ToldApart, mark)
     if kept is None:
         kept = _measure(session, data, dismissed, seed)
-        session.results.keep(f"told_apart:{name}", kept, mark)
+        session.results.keep(result, kept, mark)
     return kept
 
 
@@ -204,9 +205,12 @@ def _merges(
         label, into = names[fault.label], names[fault.into]
         found[frozenset((label, into))] = (label, into, fault.n_images, "looks")
     for one in find_merges(session, taxonomy, data.space, min_score=_SURELY_ALIKE):
-        if one.kind in _SPELLED_ALIKE:
+        carriers = one.count  # in the whole collection
+        if data.where:
+            carriers = int((data.Y[:, names.index(one.label)] == 1).sum())
+        if one.kind in _SPELLED_ALIKE and carriers:
             pair = frozenset((one.label, one.into))
-            found[pair] = (one.label, one.into, one.count, one.kind)
+            found[pair] = (one.label, one.into, carriers, one.kind)
     return tuple(
         ClassMerge(*said, command=_merge_command(taxonomy, said[0], said[1]))
         for said in sorted(found.values(), key=lambda said: (-said[2], said[0]))

@@ -22,7 +22,7 @@ from vernis.verbs.lab.study import (
     Plan,
     Study,
     StudyResult,
-    StudySettings,
+    TaxonomyStudySettings,
     model_names,
 )
 from vernis.verbs.lab.sweep import COLUMNS, describe_sweep, folds_of, measure_sweep
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Settings(StudySettings):
+class Settings(TaxonomyStudySettings):
     """Which numbers of components are tried, with which models."""
 
     taxonomy: Annotated[str, Option("the taxonomy that the models learn")]
@@ -55,7 +55,9 @@ def work(session: Session, settings: Settings) -> StudyResult:
 
 def _plan(session: Session, settings: Settings) -> Plan[StudyResult]:
     names, notes = choose_models(settings.models, settings.network_parameters())
-    data = read_lab_data(session, settings.taxonomy, sample=settings.sample, seed=settings.seed)
+    data = read_lab_data(
+        session, settings.taxonomy, where=settings.where, sample=settings.sample, seed=settings.seed
+    )
     fold = folds_of(data, settings.folds, settings.seed)
     values, left_out = _values(settings.components, _most_components(data, fold))
     measure = partial(_measure, data, fold, names, values, settings)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from vernis.domain.errors import NothingToLearn
 from vernis.domain.types import Space
 from vernis.session.vectors import TrainingData, layer_slices, space_document
+from vernis.verbs.decide.training_set import read_training_data
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -85,6 +86,7 @@ def read_lab_data(
     session: Session,
     taxonomy: str,
     *,
+    where: str = "",
     sample: int,
     seed: int,
     space: Space | None = None,
@@ -92,6 +94,7 @@ def read_lab_data(
 ) -> LabData:
     """Read the labelled images of a taxonomy, at most about ``sample`` of them (0: all).
 
+    With ``where`` only those that this filter holds for, and the notes say what that changes.
     A larger set is cut by iterative stratification, whole groups of duplicates at a time, and the
     notes say so. Classes that fewer than two labelled groups carry cannot be learned and tested;
     they are left out. The vectors are those of ``space``, by default the current one; ``texts``
@@ -103,9 +106,11 @@ def read_lab_data(
         There is no such taxonomy.
     NothingToLearn
         There are too few labels to train and test.
+    FilterError, UsageError
+        The filter is wrong or holds for no image.
     """
     space = space or session.space()
-    data = session.training_data(taxonomy, space)
+    data, effect = read_training_data(session, taxonomy, space, where, seed)
     words = image_texts(session, data) if texts else ()
     kind = data.taxonomy.kind
     labelled = (data.Y == 1).any(axis=1) if kind == "single" else ~np.isnan(data.Y).all(axis=1)
@@ -121,7 +126,7 @@ def read_lab_data(
         texts=words,
         fingerprint=fingerprint_of(data, space, words),
         n_labelled=int(labelled.sum()),
-        notes=(),
+        notes=() if effect is None else (effect.sentence(),),
     ).rows(np.asarray(labelled))
     return cut_down(_without_lone_classes(whole), sample, seed)
 

@@ -35,7 +35,7 @@ from vernis.verbs.lab.study import (
     Plan,
     Study,
     StudyResult,
-    StudySettings,
+    TaxonomyStudySettings,
     model_names,
 )
 
@@ -62,7 +62,7 @@ _KEYS = ("noise", "rate", "model", "scorer")
 
 
 @dataclass(frozen=True)
-class Settings(StudySettings):
+class Settings(TaxonomyStudySettings):
     """Whose labels are judged, by which models."""
 
     taxonomy: Annotated[str, Option("the taxonomy, taken as the truth")]
@@ -174,11 +174,13 @@ def _read_task(session: Session, settings: Settings) -> _Task:
             "'vernis issues' does not judge it",
         )
     if against is None:
-        data = read_lab_data(session, taxonomy, sample=settings.sample, seed=settings.seed)
+        data = read_lab_data(
+            session, taxonomy, where=settings.where, sample=settings.sample, seed=settings.seed
+        )
         return _Task(data, None, data.document, notes if data.kind == "multi" else ())
     if settings.kinds or tuple(settings.rates) != RATES:
         raise UsageError("--against takes the noise as it is; drop --kinds and --rates")
-    whole = read_lab_data(session, taxonomy, sample=0, seed=settings.seed)
+    whole = read_lab_data(session, taxonomy, where=settings.where, sample=0, seed=settings.seed)
     matrix = session.matrix(against)
     if matrix.taxonomy.kind != whole.kind:
         raise UsageError(

@@ -31,7 +31,7 @@ from vernis.verbs.lab.study import (
     Plan,
     Study,
     StudyResult,
-    StudySettings,
+    TaxonomyStudySettings,
     model_names,
 )
 
@@ -42,7 +42,7 @@ Features = Literal["embedding", "tfidf", "both"]
 
 
 @dataclass(frozen=True)
-class Settings(StudySettings):
+class Settings(TaxonomyStudySettings):
     """Which models are compared, on what."""
 
     taxonomy: Annotated[str, Option("the taxonomy that the models learn")]
@@ -77,6 +77,7 @@ def _plan(session: Session, settings: Settings) -> Plan[Result]:
     data = read_lab_data(
         session,
         settings.taxonomy,
+        where=settings.where,
         sample=settings.sample,
         seed=settings.seed,
         texts=settings.features != "embedding",

@@ -32,7 +32,7 @@ from vernis.verbs.lab.study import (
     Plan,
     Study,
     StudyResult,
-    StudySettings,
+    TaxonomyStudySettings,
     model_names,
 )
 from vernis.verbs.lab.sweep import COLUMNS
@@ -47,7 +47,7 @@ TEST_SHARE = 0.3
 
 
 @dataclass(frozen=True)
-class Settings(StudySettings):
+class Settings(TaxonomyStudySettings):
     """Which noise is planted, and which models are trained under it."""
 
     taxonomy: Annotated[str, Option("the taxonomy, taken as clean")]
@@ -80,7 +80,9 @@ def work(session: Session, settings: Settings) -> Result:
 
 def _plan(session: Session, settings: Settings) -> Plan[Result]:
     names, notes = choose_models(settings.models, settings.network_parameters())
-    data = read_lab_data(session, settings.taxonomy, sample=settings.sample, seed=settings.seed)
+    data = read_lab_data(
+        session, settings.taxonomy, where=settings.where, sample=settings.sample, seed=settings.seed
+    )
     known = kinds_of(data.kind)
     kinds = tuple(settings.kinds or known)
     if set(kinds) - set(known):

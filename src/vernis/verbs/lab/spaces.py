@@ -25,7 +25,7 @@ from vernis.verbs.lab.study import (
     Plan,
     Study,
     StudyResult,
-    StudySettings,
+    TaxonomyStudySettings,
     model_names,
 )
 from vernis.verbs.lab.sweep import COLUMNS, describe_sweep, folds_of, measure_sweep
@@ -38,7 +38,7 @@ Layers = Mapping[str, list[tuple[int, int]]]
 
 
 @dataclass(frozen=True)
-class Settings(StudySettings):
+class Settings(TaxonomyStudySettings):
     """Which embedding spaces are held against one another, with which models."""
 
     taxonomy: Annotated[str, Option("the taxonomy that the models learn")]
@@ -65,7 +65,12 @@ def _plan(session: Session, settings: Settings) -> Plan[StudyResult]:
     names, notes = choose_models(settings.models, settings.network_parameters())
     read = [
         read_lab_data(
-            session, settings.taxonomy, space=space, sample=settings.sample, seed=settings.seed
+            session,
+            settings.taxonomy,
+            where=settings.where,
+            space=space,
+            sample=settings.sample,
+            seed=settings.seed,
         )
         for space in spaces
     ]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 from vernis.domain.documents import to_document
 from vernis.domain.ports import Progress
 from vernis.report.lab.run_folder import Row, RunFolder, StudyRun, write_whole
-from vernis.verbs.declare import SEED, Option, Screen, count, declared
+from vernis.verbs.declare import SEED, WHERE, Option, Screen, count, declared
 from vernis.verbs.steps.learn import NetworkSettings
 
 if TYPE_CHECKING:
@@ -57,9 +57,19 @@ class StudySettings(NetworkSettings):
         networks = {field.name for field in fields(NetworkSettings)}
         named = {field.name: getattr(self, field.name) for field in declared(kind)}
         named.pop("out")
+        if not named.get("where"):
+            named.pop("where", None)  # runs of all images are named as before there were filters
         kept = {name: v for name, v in named.items() if v is not None or name not in networks}
         document: dict[str, Any] = to_document(kept)
         return document
+
+
+@dataclass(frozen=True)
+class TaxonomyStudySettings(StudySettings):
+    """What every study of a taxonomy takes."""
+
+    _: KW_ONLY
+    where: Annotated[str, WHERE] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from vernis.verbs.lab.study import (
     Plan,
     Study,
     StudyResult,
-    StudySettings,
+    TaxonomyStudySettings,
 )
 from vernis.verbs.lab.sweep import folds_of
 from vernis.verbs.steps.learn import DEFAULT_MODEL
@@ -42,7 +42,7 @@ OVERALL = "(overall)"
 
 
 @dataclass(frozen=True)
-class Settings(StudySettings):
+class Settings(TaxonomyStudySettings):
     """Whose thresholds are measured."""
 
     taxonomy: Annotated[str, Option("the taxonomy that the model learns")]
@@ -60,7 +60,9 @@ def work(session: Session, settings: Settings) -> StudyResult:
 
 def _plan(session: Session, settings: Settings) -> Plan[StudyResult]:
     _, notes = choose_models([settings.model], settings.network_parameters())
-    data = read_lab_data(session, settings.taxonomy, sample=settings.sample, seed=settings.seed)
+    data = read_lab_data(
+        session, settings.taxonomy, where=settings.where, sample=settings.sample, seed=settings.seed
+    )
     notes = (*data.notes, *notes)
     if data.kind == "single":
         notes += (

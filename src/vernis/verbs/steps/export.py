@@ -22,7 +22,7 @@ from vernis.domain.exchange import (
     ExchangeTaxonomy,
 )
 from vernis.domain.regions import attributes_text
-from vernis.verbs.declare import BaseSettings, Option, Screen, Verb
+from vernis.verbs.declare import WHERE, BaseSettings, Option, Screen, Verb
 from vernis.verbs.see.filters import select_images
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Settings(BaseSettings):
     taxonomy: Annotated[
         Sequence[str], Option("write this taxonomy (repeatable; default: all of them)")
     ] = ()
-    where: Annotated[str, Option("only images that this filter holds for", "FILTER")] = ""
+    where: Annotated[str, WHERE] = ""
     states: Annotated[
         Sequence[Literal["yes", "no"]], Option("labels in these states", "STATE,…", joined=True)
     ] = ("yes", "no")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import KW_ONLY, dataclass, fields
+from dataclasses import KW_ONLY, dataclass, fields, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -19,7 +19,8 @@ from vernis.domain.errors import ModelError, NothingToLearn
 from vernis.domain.types import Estimate, ModelRecord, Space
 from vernis.report.wording import counted
 from vernis.session.vectors import TrainingData, layer_slices, space_document
-from vernis.verbs.declare import SEED, BaseSettings, Option, Screen, Verb, count
+from vernis.verbs.decide.training_set import FilterEffect, read_training_data
+from vernis.verbs.declare import SEED, WHERE, BaseSettings, Option, Screen, Verb, count
 from vernis.verbs.steps.model_metrics import Measures, read_metrics
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ class Settings(NetworkSettings):
 
     taxonomy: Annotated[str, Option("the taxonomy")]
     _: KW_ONLY
+    where: Annotated[str, WHERE] = ""
     model: Annotated[ModelName | None, Option("the classifier (default: kernel)")] = None
     estimators: Annotated[int | None, count("networks of bagged_mlp (default: 5)")] = None
     epochs: Annotated[int | None, count("training epochs of bagged_mlp (default: 5)")] = None
@@ -151,11 +153,14 @@ class Result:
     macro: Measures
     classes: tuple[ClassRow, ...]
     notes: Annotated[tuple[str, ...], "what should be known, such as rare classes"]
+    effect: Annotated[FilterEffect | None, "with --where: what the filter does"] = None
 
 
 def fingerprint_of(data: TrainingData, space: Space, settings: Settings) -> str:
     """Return a hash of everything that a model depends on."""
     about = {field.name: getattr(settings, field.name) for field in fields(settings)}
+    if not settings.where:
+        del about["where"]  # a model that was learned from all is the same as before
     about |= {"model": settings.model_name(), "components": settings.n_components()}
     parts = (_METHOD, about, space_document(space), data.taxonomy, data.hashes)
     return fingerprint(*parts, data.image_ids, data.Y, data.groups)
@@ -170,22 +175,28 @@ def work(session: Session, settings: Settings) -> Result:
         If there is no such taxonomy.
     NothingToLearn
         If there are too few labelled images, or fewer than two classes among them.
+    FilterError, UsageError
+        If the filter is wrong or holds for no image.
     """
     taxonomy, space, models = settings.taxonomy, session.space(), session.catalog.models
     with session.lock(f"learn {taxonomy}"):
-        data = session.training_data(taxonomy, space)
+        data, effect = read_training_data(session, taxonomy, space, settings.where, settings.seed)
         _require_labels(data)
         mark = fingerprint_of(data, space, settings)
         latest = models.latest(taxonomy)
         if latest is not None and latest.fingerprint == mark:
             with suppress(ModelError):  # a damaged model is made anew
                 _, saved = models.load(latest)
-                return _result(latest, data, saved["thresholds"], saved["notes"], trained=False)
+                kept = _result(latest, data, saved["thresholds"], saved["notes"], trained=False)
+                return replace(kept, effect=effect)
         fitted = _fit(session, data, space, settings)
+        if effect is not None:
+            fitted = replace(fitted, notes=(effect.sentence(), *fitted.notes))
         record = models.save(
             taxonomy, space.name, fingerprint=mark, **fitted.to_save(data, space, settings)
         )
-    return _result(record, data, fitted.thresholds, fitted.notes, trained=True)
+    result = _result(record, data, fitted.thresholds, fitted.notes, trained=True)
+    return replace(result, effect=effect)
 
 
 def _result(
@@ -225,18 +236,17 @@ def _result(
 
 
 def _require_labels(data: TrainingData) -> None:
-    name = data.taxonomy.name
     if data.n_labelled < _FEWEST:
         hint = "run 'vernis embed' first" if data.n_without_vector else "label some images first"
         raise NothingToLearn(
-            f"'{name}' has {counted(data.n_labelled, 'labelled image')} with vectors, learning "
-            f"needs {_FEWEST} or more; {hint}"
+            f"{data.subject} has {counted(data.n_labelled, 'labelled image')} with vectors, "
+            f"learning needs {_FEWEST} or more; {hint}"
         )
     n_used = int((data.Y == 1).any(axis=0).sum())
     has_no = bool((data.Y == 0).any())
     if n_used < 2 and (data.taxonomy.kind == "single" or not has_no):
         raise NothingToLearn(
-            f"'{name}' has labels of one class only; there is nothing to tell apart"
+            f"{data.subject} has labels of one class only; there is nothing to tell apart"
         )
 
 
@@ -259,6 +269,7 @@ class _Fitted:
             "settings": {
                 "classes": list(data.taxonomy.classes),
                 "kind": data.taxonomy.kind,
+                "where": data.where,
                 "space": space_document(space),
                 "head": self.head,
                 "thresholds": self.thresholds,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from vernis.domain.readings import ReaderVersion
 from vernis.report.wording import counted
-from vernis.verbs.declare import WORKERS, BaseSettings, Option, Screen, Verb
+from vernis.verbs.declare import WHERE, WORKERS, BaseSettings, Option, Screen, Verb
 from vernis.verbs.see.filters import select_images
 from vernis.verbs.steps.reading import read_texts
 
@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     """Which pictures are read, and by what."""
 
     _: KW_ONLY
-    where: Annotated[str, Option("only images that this filter holds for")] = ""
+    where: Annotated[str, WHERE] = ""
     reader: Annotated[
         Path | str | None,
         Option(

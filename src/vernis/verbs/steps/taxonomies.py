@@ -12,8 +12,9 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from vernis.domain.documents import to_document
+from vernis.domain.errors import UsageError
 from vernis.report.wording import percent
-from vernis.verbs.declare import BaseSettings, OneOf, Option, Screen, Verb
+from vernis.verbs.declare import WHERE, BaseSettings, OneOf, Option, Screen, Verb
 from vernis.verbs.steps.taxonomy_audit import TaxonomyAudit, audit_taxonomies, say_meaning
 from vernis.verbs.steps.taxonomy_changes import TaxonomyChanges, change_taxonomies
 
@@ -39,6 +40,7 @@ class Settings(BaseSettings):
 
     taxonomy: Annotated[str | None, Option("only this one, with its classes")] = None
     _: KW_ONLY
+    where: Annotated[str, WHERE] = ""
     ignore: Annotated[
         Sequence[str],
         Option("leave this one out of run, report and duplicates unless it is named (repeatable)"),
@@ -103,18 +105,24 @@ def work(session: Session, settings: Settings) -> Result:
         There is no taxonomy of a name.
     UsageError
         A name is taken, or images carry more labels than the new kind allows.
+    FilterError
+        A wrong filter.
     """
     wanted, name = settings.changes(), settings.taxonomy
     if name is not None:
         session.catalog.labels.taxonomy(name)
+    if settings.where.strip() and wanted != TaxonomyChanges():
+        raise UsageError("--where describes a part of the images; a change is made of all of them")
     batch, changed = change_taxonomies(session, wanted, who=settings.who)
     if name is not None:
         name = wanted.names.get(name, name)
         names = [] if name in wanted.removed else [name]
     else:
         names = [taxonomy.name for taxonomy in session.taxonomies()]
-    audits = audit_taxonomies(session, names)
-    return Result(audits, batch, changed, tuple(_findings(audits)))
+    audits = audit_taxonomies(session, names, settings.where)
+    effects = tuple(filter(None, (audit.effect for audit in audits)))
+    notes = (*(effect.sentence() for effect in effects), *_findings(audits))
+    return Result(audits, batch, changed, notes)
 
 
 def _findings(audits: Sequence[TaxonomyAudit]) -> list[str]:
@@ -151,7 +159,7 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
         plain = {
             name.replace("_", " "): value
             for name, value in facts.items()
-            if name != "taxonomy" and value not in (None, "") and not isinstance(value, list)
+            if name != "taxonomy" and value not in (None, "") and not isinstance(value, list | dict)
         }
         screen.facts(plain, title=audit.taxonomy)
         screen.table(audit.class_counts, ["class", "count", "share"])

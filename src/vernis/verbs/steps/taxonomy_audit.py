@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +20,7 @@ from vernis.core.explore.audit import (
 from vernis.core.words.class_folders import folder_of
 from vernis.domain.types import ImageRecord, LabelMatrix, Learnability
 from vernis.verbs.decide.told_apart import tell_apart
+from vernis.verbs.decide.training_set import FilterEffect, images_where, read_training_data
 from vernis.verbs.steps.folder_classes import FOLDERS
 
 if TYPE_CHECKING:
@@ -100,15 +101,31 @@ class TaxonomyAudit:
     class_counts: tuple[ClassCount, ...]
     labels_an_image: tuple[LabelsPerImage, ...]
     together: tuple[ClassPair, ...]
+    effect: Annotated[FilterEffect | None, "with --where: what the filter does"] = None
 
 
-def audit_taxonomies(session: Session, names: Sequence[str]) -> tuple[TaxonomyAudit, ...]:
-    """Return the state of taxonomies; raises NotFound."""
+def audit_taxonomies(
+    session: Session, names: Sequence[str], where: str = ""
+) -> tuple[TaxonomyAudit, ...]:
+    """Return the state of taxonomies, on the images that a filter holds for.
+
+    Raises
+    ------
+    NotFound
+        There is no taxonomy of a name.
+    FilterError, UsageError
+        The filter is wrong or holds for no image.
+    """
     images = {image.id: image for image in session.images()} if names else {}
-    return tuple(
-        describe_taxonomy(session.matrix(name), images, measure_meaning(session, name))
-        for name in names
-    )
+    chosen = images_where(session, where) if where.strip() else None
+    audits = []
+    for name in names:
+        matrix = session.matrix(name)
+        meaning, effect = _measure(session, matrix, where)
+        if chosen is not None:
+            matrix = matrix.among(chosen)
+        audits.append(replace(describe_taxonomy(matrix, images, meaning), effect=effect))
+    return tuple(audits)
 
 
 def measure_meaning(session: Session, taxonomy: str) -> Learnability | None:
@@ -121,11 +138,20 @@ def measure_meaning(session: Session, taxonomy: str) -> Learnability | None:
     NotFound
         There is no such taxonomy.
     """
+    return _measure(session, session.matrix(taxonomy), "")[0]
+
+
+def _measure(
+    session: Session, matrix: LabelMatrix, where: str
+) -> tuple[Learnability | None, FilterEffect | None]:
     space = session.current_space()
-    if space is None or not session.matrix(taxonomy).labelled.any():
-        return None
-    told = tell_apart(session, session.training_data(taxonomy, space))
-    return told.whole if told.tested else None
+    if space is None or not matrix.labelled.any():
+        return None, None
+    data, effect = read_training_data(session, matrix.taxonomy.name, space, where)
+    if not data.n_labelled:
+        return None, effect
+    told = tell_apart(session, data)
+    return (told.whole if told.tested else None), effect
 
 
 def describe_taxonomy(
