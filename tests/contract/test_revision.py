@@ -9,9 +9,11 @@ import pytest
 
 from vernis.domain.errors import InvalidValue, NotFound
 from vernis.domain.ports import Catalog
+from vernis.domain.region_store import NewRegion
+from vernis.domain.regions import Box, Region
 from vernis.domain.types import FoundFile, Issue, Space, Statement, Suggestion, Taxonomy
 
-STORES = ("images", "labels", "issues", "vectors", "models", "maps", "runs")
+STORES = ("images", "labels", "regions", "issues", "vectors", "models", "maps", "runs")
 SPACE = Space("lite0", 2)
 
 
@@ -37,16 +39,26 @@ def say(catalog: Catalog, name: str = "thing", label: str = "cup", image: int = 
     )
 
 
+def draw(catalog: Catalog) -> None:
+    catalog.regions.add(
+        [NewRegion(1, Region(Box(1, 2, 3, 4), (10, 10)))], source="human:ann", verb="test"
+    )
+
+
 def suggest(catalog: Catalog) -> None:
     catalog.issues.replace_suggestions("thing", [Suggestion(1, "thing", "cup", 0.5)])
 
 
 WRITES: dict[str, tuple[Callable[[Catalog], object], set[str]]] = {
-    "index": (index, {"images", "labels", "issues"}),
-    "trash": (lambda c: c.images.set_state([1], "trashed"), {"images", "labels", "issues"}),
+    "index": (index, {"images", "labels", "regions", "issues"}),
+    "trash": (
+        lambda c: c.images.set_state([1], "trashed"),
+        {"images", "labels", "regions", "issues"},
+    ),
+    "region": (draw, {"labels", "regions"}),
     "other files": (lambda c: c.images.set_other_files({".mp4": 1}), {"images"}),
-    "define": (lambda c: c.labels.define(Taxonomy("new", "multi", ("a",))), {"labels"}),
-    "record": (say, {"labels"}),
+    "define": (lambda c: c.labels.define(Taxonomy("new", "multi", ("a",))), {"labels", "regions"}),
+    "record": (say, {"labels", "regions"}),
     "issues": (lambda c: c.issues.replace(["dark"], [Issue("dark", 2, 0.1)]), {"issues"}),
     "suggestions": (suggest, {"issues"}),
     "vectors": (lambda c: c.vectors.append(SPACE, ["a"], np.ones((1, 2))), {"vectors"}),

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from vernis.adapters.catalog.catalog import SqliteCatalog
 from vernis.adapters.catalog.effective import effective_labels, rank_of
 from vernis.domain.errors import UsageError
+from vernis.domain.region_store import NewRegion, RegionLabel, RegionStatement
+from vernis.domain.regions import Box, Region
 from vernis.domain.types import FoundFile, Issue, Statement, Taxonomy
 
 N_IMAGES = 3
@@ -39,7 +41,25 @@ verdict = st.tuples(
     st.sampled_from(["ann", "bob"]),
     st.sets(st.integers(1, N_IMAGES), min_size=1),
 )
-edits = st.one_of(record, verdict)
+drawn = st.tuples(
+    st.just("draw"),
+    st.sampled_from(["single", "multi"]),
+    st.sampled_from(SOURCES),
+    st.lists(
+        st.tuples(st.integers(1, N_IMAGES), st.lists(st.sampled_from(CLASSES), max_size=2)),
+        max_size=4,
+    ),
+)
+said_of_regions = st.tuples(
+    st.just("regions"),
+    st.sampled_from(["single", "multi"]),
+    st.sampled_from(SOURCES),
+    st.lists(statements, max_size=5),
+)
+removed = st.tuples(
+    st.just("remove"), st.just(""), st.sampled_from(SOURCES), st.sets(st.integers(1, 8))
+)
+edits = st.one_of(record, verdict, drawn, said_of_regions, removed)
 # Each inner list is one transaction, hence one batch.
 sessions = st.lists(st.lists(edits, min_size=1, max_size=3), min_size=1, max_size=5)
 
@@ -64,6 +84,28 @@ def apply(catalog: SqliteCatalog, edit: tuple) -> None:  # type: ignore[type-arg
     if verb == "verdict":
         chosen = [i.id for i in catalog.issues.select() if i.image_id in said]
         catalog.issues.set_verdict(chosen, what, who=who)
+    elif verb == "draw":
+        new = [
+            NewRegion(
+                image,
+                Region(Box(n, 0, 1, 1), (9, 9)),
+                tuple(RegionLabel(what, label, "yes", 0.5) for label in labels),
+            )
+            for n, (image, labels) in enumerate(said)
+        ]
+        catalog.regions.add(new, source=who, verb="test")
+    elif verb == "regions":
+        # The number of an image is taken for that of a region, where there is one.
+        there = set(catalog.regions.table().ids.tolist())
+        about = [
+            RegionStatement(s.image_id, s.label, s.state, s.probability)
+            for s in said
+            if s.image_id in there
+        ]
+        catalog.regions.record(what, about, source=who, verb="test")
+    elif verb == "remove":
+        there = set(catalog.regions.table().ids.tolist())
+        catalog.regions.remove(sorted(said & there), source=who, verb="test")
     else:
         getattr(catalog.labels, verb)(what, said, source=who, verb="test")
 
@@ -91,7 +133,16 @@ def state(catalog: SqliteCatalog) -> object:
     seen = [(m.values.tobytes(), m.confirmed.tobytes()) for m in matrices]
     filled = {m.taxonomy.name: int(m.labelled.sum()) for m in matrices}
     assert {name: count.n_labelled for name, count in labels.fill_counts().items()} == filled
-    return said, seen, [(i.id, i.verdict) for i in catalog.issues.select()]
+    regions = [catalog.regions.labels(name) for name in ("single", "multi")]
+    boxes = [
+        (
+            *(r.region_ids.tolist(), [r.labels[n] for n in range(len(r))], r.yes.tolist()),
+            *([r.sources[n] for n in range(len(r))], repr(r.probabilities), r.holds.tolist()),
+        )
+        for r in regions
+    ]
+    there = catalog.regions.table().ids.tolist()
+    return said, seen, there, boxes, [(i.id, i.verdict) for i in catalog.issues.select()]
 
 
 @settings(deadline=None, max_examples=25)
@@ -138,6 +189,12 @@ def test_undo_in_any_order_keeps_the_rules(work: list, order: list[int]) -> None
                 said = catalog.labels.statements("single", image)
                 yes = [source for source, s in said if s.state == "yes"]
                 assert len(yes) == len(set(yes)), "a source says two classes of one image"
+            regions = catalog.regions.labels("single")
+            yes_of = [
+                (int(regions.region_ids[n]), regions.sources[n])
+                for n in np.flatnonzero(regions.yes)
+            ]
+            assert len(yes_of) == len(set(yes_of)), "a source says two classes of one region"
             latest = catalog.history.batches(1)[0]
             assert (latest["id"], latest["undoes"]) == (undoing, chosen["id"])
             # The undo is itself a batch that can be taken back, exactly.

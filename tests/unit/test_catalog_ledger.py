@@ -26,6 +26,8 @@ from vernis.domain.errors import (
     StorageError,
     VernisError,
 )
+from vernis.domain.region_store import NewRegion, RegionLabel
+from vernis.domain.regions import Box, Region
 from vernis.domain.types import FoundFile, Statement, Suggestion, Taxonomy
 
 FILES = [FoundFile(f"{i}.jpg", f"h{i}", 10, 1) for i in range(3)]
@@ -251,6 +253,45 @@ def test_a_collection_that_wrote_no_files_opens_and_can(tmp_path: Path) -> None:
         assert catalog.images.hashes_of(["h0"]) == {"h0": {"h0", "h1", "h2"}}
         catalog.images.set_files([1], [7], [8])
         assert [(i.size, i.mtime_ns) for i in catalog.images.all()] == [(7, 8)]
+
+
+def test_a_collection_without_regions_opens_with_everything_and_can_hold_some(
+    tmp_path: Path,
+) -> None:
+    place = collection_of_version(
+        6,
+        tmp_path,
+        (
+            "INSERT INTO image (uri, content_hash, size, mtime_ns) VALUES ('a.jpg', 'h', 1, 1)",
+            "INSERT INTO taxonomy (name, kind) VALUES ('thing', 'single')",
+            "INSERT INTO class (taxonomy_id, name) VALUES (1, 'cup'), (1, 'glass')",
+            "INSERT INTO source (name, rank) VALUES ('human:ann', 5)",
+            "INSERT INTO batch (verb, source_id, time) VALUES ('set', 1, '2026-01-01T00:00:00Z'), "
+            "('set', 1, '2026-01-02T00:00:00Z')",
+            "INSERT INTO statement VALUES (1, 1, 1, 2, 'yes', NULL, 2)",
+            "INSERT INTO event (batch_id, source_id, image_id, class_id, before, after, "
+            "after_batch) VALUES (1, 1, 1, 1, 'unknown', 'yes', 1)",
+            "INSERT INTO event (batch_id, source_id, image_id, class_id, before, before_batch, "
+            "after) VALUES (2, 1, 1, 1, 'yes', 1, 'unknown')",
+            "INSERT INTO event (batch_id, source_id, image_id, class_id, before, after, "
+            "after_batch) VALUES (2, 1, 1, 2, 'unknown', 'yes', 2)",
+            "INSERT INTO verdict (key, kind, taxonomy, label, image_id, image_hash, other_hash, "
+            "verdict) VALUES ('k', 'dark', '', '', 1, 'h', '', 'dismissed')",
+        ),
+    )
+    with SqliteCatalog.open(place) as catalog:
+        assert catalog.integrity() == []
+        assert [s.label for _, s in catalog.labels.statements("thing", 1)] == ["glass"]
+        assert {event.region for event in catalog.history.of_image(1)} == {0}
+        assert len(catalog.regions.table()) == 0
+        (box,) = catalog.regions.add(
+            [NewRegion(1, Region(Box(1, 2, 3, 4), (9, 9)), (RegionLabel("thing", "cup"),))],
+            source="given",
+            verb="import",
+        )
+        catalog.history.undo(2)
+        assert [s.label for _, s in catalog.labels.statements("thing", 1)] == ["cup", "cup"]
+        assert catalog.regions.get([box])[0].region.box == Box(1, 2, 3, 4)
 
 
 def test_a_newer_collection_is_refused_and_left_alone(folder: Path, next_version: Path) -> None:

@@ -28,7 +28,7 @@ class Change:
     ----------
     subject : str
         What kind of thing it is about: ``taxonomy``, ``trash``, ``written``, ``keeper``,
-        ``index``, ``arrival``.
+        ``index``, ``arrival``, ``region``.
     key : str
         Which one, such as the id of an image.
     before, after : object
@@ -56,9 +56,10 @@ class HistoryStore(Protocol):
     def batches(self, limit: int = 20) -> list[dict[str, Any]]:
         """Return the latest batches, newest first.
 
-        Each holds id, time, verb, source, note, changes (how many of what: ``label``, ``verdict``
-        and the subjects of ``Change``), events (their sum), undone, undoes (the batch that it
-        undoes), undone_by and skipped (how much an undo left because it was changed later).
+        Each holds id, time, verb, source, note, changes (how many of what: ``label``,
+        ``region label``, ``verdict`` and the subjects of ``Change``), events (their sum), undone,
+        undoes (the batch that it undoes), undone_by and skipped (how much an undo left because it
+        was changed later).
         """
         ...
 

@@ -22,6 +22,7 @@ from vernis.domain.history import HistoryStore
 from vernis.domain.maps import MapStore
 from vernis.domain.metadata import Carrier, Receipt, SidecarStyle, UndoneKind, Wanted
 from vernis.domain.readings import ReadingStore
+from vernis.domain.region_store import RegionStore
 from vernis.domain.types import (
     DuplicateGroup,
     FileTable,
@@ -570,6 +571,9 @@ class Catalog(Protocol):
     def labels(self) -> LabelStore: ...
 
     @property
+    def regions(self) -> RegionStore: ...
+
+    @property
     def history(self) -> HistoryStore: ...
 
     @property
@@ -597,8 +601,8 @@ class Catalog(Protocol):
     def revision(self, store: str) -> tuple[int, int]:
         """Return a value that differs whenever what a store returns may have changed.
 
-        ``store`` is ``images``, ``labels``, ``issues``, ``vectors``, ``models``, ``maps``,
-        ``readings`` or ``runs``; ``labels:NAME`` stands for the matrix of one taxonomy.
+        ``store`` is ``images``, ``labels``, ``regions``, ``issues``, ``vectors``, ``models``,
+        ``maps``, ``readings`` or ``runs``; ``labels:NAME`` stands for the matrix of one taxonomy.
         Ask before reading: what was read then is still true when the answer is the same later.
         """
         ...

@@ -395,7 +395,7 @@ class HeldLabel:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One row of the append-only history."""
+    """One row of the append-only history; ``region`` is 0 where it is about the whole image."""
 
     id: int
     batch_id: int
@@ -408,6 +408,7 @@ class Event:
     before: str
     after: str
     note: str = ""
+    region: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -21,6 +21,7 @@ from vernis.adapters.catalog.ledger import (
 from vernis.adapters.catalog.maps import SqliteMapStore
 from vernis.adapters.catalog.models import FolderModels, MemoryModels, ModelFiles, SqliteModelStore
 from vernis.adapters.catalog.readings import SqliteReadingStore
+from vernis.adapters.catalog.regions import SqliteRegionStore
 from vernis.adapters.catalog.runs import SqliteRunLog
 from vernis.adapters.catalog.shards import FolderShards, MemoryShards, Shards
 from vernis.adapters.catalog.storage import translating
@@ -33,6 +34,7 @@ from vernis.domain.errors import CatalogError, InvalidValue
 _TABLES = {
     "images": ("image", "root", "other_file"),
     "labels": ("statement", "taxonomy", "class", "source", "batch", "event", "image"),
+    "regions": ("region", "region_statement", "taxonomy", "class", "source", "image"),
     "issues": (
         *("issue", "verdict", "suggestion", "image"),
         *("duplicate_group", "duplicate_member", "duplicate_pair", "kept", "meta", NAMES),
@@ -68,6 +70,7 @@ class SqliteCatalog(Closing):
         self._issues = SqliteIssueStore(ledger, history)
         self._images = SqliteImageStore(ledger, self._issues, history)
         self._labels = SqliteLabelStore(ledger, history)
+        self._regions = SqliteRegionStore(ledger, history, self._labels)
         self._vectors = ShardVectorStore(ledger, shards)
         self._models = SqliteModelStore(ledger, models)
         self._runs = SqliteRunLog(ledger)
@@ -155,6 +158,11 @@ class SqliteCatalog(Closing):
         return self._labels
 
     @property
+    def regions(self) -> SqliteRegionStore:
+        """Places in pictures, and what is said of them."""
+        return self._regions
+
+    @property
     def history(self) -> SqliteHistory:
         """Batches of changes, and their undoing."""
         return self._history
@@ -197,8 +205,8 @@ class SqliteCatalog(Closing):
         Parameters
         ----------
         store : str
-            ``images``, ``labels``, ``issues``, ``vectors``, ``models``, ``maps``,
-            ``readings`` or ``runs``; ``labels:NAME`` for the matrix of one taxonomy.
+            ``images``, ``labels``, ``regions``, ``issues``, ``vectors``, ``models``,
+            ``maps``, ``readings`` or ``runs``; ``labels:NAME`` for the matrix of one taxonomy.
 
         Returns
         -------

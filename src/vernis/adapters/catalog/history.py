@@ -10,7 +10,7 @@ from typing import Any
 from vernis.adapters.catalog.effective import rank_of
 from vernis.adapters.catalog.ledger import Ledger, now
 from vernis.adapters.catalog.storage import to_json
-from vernis.adapters.catalog.subjects import SUBJECTS
+from vernis.adapters.catalog.subjects import SUBJECTS, RangeSubject
 from vernis.domain.errors import NotFound, UsageError
 from vernis.domain.history import IMPORTS, ON_DISK, Change
 from vernis.domain.types import Event
@@ -18,11 +18,12 @@ from vernis.domain.types import Event
 # What a batch found and what it left, for each cell that it changed (a statement or a verdict).
 _SPAN = """
 INSERT INTO temp.reversal
-SELECT first.class_id, first.verdict_id, first.source_id, first.image_id, class.taxonomy_id,
-       last.after, last.after_probability, last.after_batch,
+SELECT first.class_id, first.verdict_id, first.source_id, first.image_id, first.region_id,
+       class.taxonomy_id, last.after, last.after_probability, last.after_batch,
        first.before, first.before_probability, first.before_batch, 0
 FROM (SELECT min(id) AS low, max(id) AS high FROM event WHERE batch_id = ?
-      GROUP BY verdict_id, CASE WHEN verdict_id IS NULL THEN source_id END, image_id, class_id
+      GROUP BY verdict_id, CASE WHEN verdict_id IS NULL THEN source_id END, image_id, region_id,
+        class_id
      ) AS span
 JOIN event AS first ON first.id = span.low
 JOIN event AS last ON last.id = span.high
@@ -32,10 +33,19 @@ WHERE first.before_batch IS NOT last.after_batch OR first.before <> last.after
 # A cell that now says something else than what the batch left was changed later: it is kept.
 _KEEP_STATEMENTS = """
 UPDATE temp.reversal SET keep = 1
-WHERE class_id IS NOT NULL AND NOT EXISTS (
+WHERE class_id IS NOT NULL AND region_id IS NULL AND NOT EXISTS (
   SELECT 1 FROM (SELECT 1) LEFT JOIN statement AS s
     ON s.taxonomy_id = reversal.taxonomy_id AND s.source_id = reversal.source_id
    AND s.image_id = reversal.image_id AND s.class_id = reversal.class_id
+  WHERE coalesce(s.state, 'unknown') = reversal.after AND s.probability IS reversal.after_p
+    AND s.batch_id IS reversal.after_batch)
+"""
+_KEEP_REGION_STATEMENTS = """
+UPDATE temp.reversal SET keep = 1
+WHERE region_id IS NOT NULL AND NOT EXISTS (
+  SELECT 1 FROM (SELECT 1) LEFT JOIN region_statement AS s
+    ON s.region_id = reversal.region_id AND s.class_id = reversal.class_id
+   AND s.source_id = reversal.source_id
   WHERE coalesce(s.state, 'unknown') = reversal.after AND s.probability IS reversal.after_p
     AND s.batch_id IS reversal.after_batch)
 """
@@ -46,43 +56,73 @@ WHERE verdict_id IS NOT NULL AND NOT EXISTS (
   WHERE v.id = reversal.verdict_id AND v.verdict = reversal.after
     AND v.batch_id IS reversal.after_batch)
 """
-# In a single taxonomy a source says one yes an image: a yes is not restored beside another one, …
+# In a single taxonomy a source says one yes an image, and one a region: a yes is not restored
+# beside another one, …
 _KEEP_SECOND_YES = """
 UPDATE temp.reversal SET keep = 1
-WHERE before = 'yes' AND taxonomy_id IN (SELECT id FROM taxonomy WHERE kind = 'single')
+WHERE before = 'yes' AND region_id IS NULL
+  AND taxonomy_id IN (SELECT id FROM taxonomy WHERE kind = 'single')
   AND EXISTS (
     SELECT 1 FROM statement AS s
     WHERE s.taxonomy_id = reversal.taxonomy_id AND s.source_id = reversal.source_id
       AND s.image_id = reversal.image_id AND s.state = 'yes' AND NOT EXISTS (
         SELECT 1 FROM temp.reversal AS r
-        WHERE r.image_id = s.image_id AND r.class_id = s.class_id AND r.source_id = s.source_id))
+        WHERE r.image_id = s.image_id AND r.class_id = s.class_id AND r.source_id = s.source_id
+          AND r.region_id IS NULL))
 """
-# … and an image's cells are kept together.
+_KEEP_SECOND_YES_OF_REGIONS = """
+UPDATE temp.reversal SET keep = 1
+WHERE before = 'yes' AND region_id IS NOT NULL
+  AND taxonomy_id IN (SELECT id FROM taxonomy WHERE kind = 'single')
+  AND EXISTS (
+    SELECT 1 FROM region_statement AS s JOIN class
+      ON class.id = s.class_id AND class.taxonomy_id = reversal.taxonomy_id
+    WHERE s.region_id = reversal.region_id AND s.source_id = reversal.source_id
+      AND s.state = 'yes' AND NOT EXISTS (
+        SELECT 1 FROM temp.reversal AS r
+        WHERE r.image_id = reversal.image_id AND r.class_id = s.class_id
+          AND r.source_id = s.source_id AND r.region_id = s.region_id))
+"""
+# … and the cells of an image, or of a region, are kept together.
 _KEEP_WHOLE_IMAGES = """
 UPDATE temp.reversal SET keep = 1
 WHERE keep = 0 AND taxonomy_id IN (SELECT id FROM taxonomy WHERE kind = 'single')
-  AND (image_id, source_id, taxonomy_id) IN (
-    SELECT image_id, source_id, taxonomy_id FROM temp.reversal
+  AND (image_id, source_id, taxonomy_id, coalesce(region_id, 0)) IN (
+    SELECT image_id, source_id, taxonomy_id, coalesce(region_id, 0) FROM temp.reversal
     WHERE keep = 1 AND class_id IS NOT NULL)
 """
-_KEEP = (_KEEP_STATEMENTS, _KEEP_VERDICTS, _KEEP_SECOND_YES, _KEEP_WHOLE_IMAGES)
+_KEEP = (
+    *(_KEEP_STATEMENTS, _KEEP_REGION_STATEMENTS, _KEEP_VERDICTS),
+    *(_KEEP_SECOND_YES, _KEEP_SECOND_YES_OF_REGIONS, _KEEP_WHOLE_IMAGES),
+)
 _APPLY = (
     """
-INSERT INTO event (batch_id, source_id, image_id, class_id, verdict_id, before,
+INSERT INTO event (batch_id, source_id, image_id, region_id, class_id, verdict_id, before,
   before_probability, before_batch, after, after_probability, after_batch)
-SELECT ?, source_id, image_id, class_id, verdict_id, after, after_p, after_batch,
+SELECT ?, source_id, image_id, region_id, class_id, verdict_id, after, after_p, after_batch,
   before, before_p, before_batch
-FROM temp.reversal WHERE keep = 0 ORDER BY taxonomy_id, image_id, class_id, verdict_id
+FROM temp.reversal WHERE keep = 0 ORDER BY taxonomy_id, image_id, region_id, class_id, verdict_id
 """,
     """
 DELETE FROM statement WHERE (taxonomy_id, source_id, image_id, class_id) IN (
   SELECT taxonomy_id, source_id, image_id, class_id FROM temp.reversal
-  WHERE keep = 0 AND class_id IS NOT NULL)
+  WHERE keep = 0 AND class_id IS NOT NULL AND region_id IS NULL)
 """,
     """
 INSERT INTO statement (taxonomy_id, source_id, image_id, class_id, state, probability, batch_id)
 SELECT taxonomy_id, source_id, image_id, class_id, before, before_p, before_batch
-FROM temp.reversal WHERE keep = 0 AND class_id IS NOT NULL AND before <> 'unknown'
+FROM temp.reversal
+WHERE keep = 0 AND class_id IS NOT NULL AND region_id IS NULL AND before <> 'unknown'
+""",
+    """
+DELETE FROM region_statement WHERE (region_id, class_id, source_id) IN (
+  SELECT region_id, class_id, source_id FROM temp.reversal
+  WHERE keep = 0 AND region_id IS NOT NULL)
+""",
+    """
+INSERT INTO region_statement (region_id, class_id, source_id, state, probability, batch_id)
+SELECT region_id, class_id, source_id, before, before_p, before_batch
+FROM temp.reversal WHERE keep = 0 AND region_id IS NOT NULL AND before <> 'unknown'
 """,
     """
 UPDATE verdict SET verdict = r.before, batch_id = r.before_batch
@@ -106,7 +146,8 @@ SELECT b.id, b.time, b.verb, s.name, b.note, b.undone_by IS NOT NULL, b.undoes, 
 FROM batch AS b JOIN source AS s ON s.id = b.source_id
 """
 _COUNTS = """
-SELECT listed.value, iif(e.class_id IS NULL, 'verdict', 'label'), count(*)
+SELECT listed.value, iif(e.class_id IS NULL, 'verdict',
+  iif(e.region_id IS NULL, 'label', 'region label')), count(*)
 FROM temp.listed CROSS JOIN event AS e ON e.batch_id = listed.value GROUP BY 1, 2
 UNION ALL
 SELECT listed.value, c.subject, sum(c.size)
@@ -236,7 +277,8 @@ class SqliteHistory:
             "SELECT e.id, e.batch_id, b.time, s.name, b.verb, e.image_id, "
             "coalesce(t.name, v.taxonomy), coalesce(c.name, v.label), e.before, e.after, "
             "CASE WHEN v.id IS NULL THEN b.note ELSE trim('verdict on ' || v.kind "
-            "|| coalesce(' with image ' || v.other_id, '') || '; ' || b.note, '; ') END "
+            "|| coalesce(' with image ' || v.other_id, '') || '; ' || b.note, '; ') END, "
+            "coalesce(e.region_id, 0) "
             "FROM (SELECT id FROM event WHERE image_id = ?1 UNION SELECT event.id FROM verdict "
             "JOIN event ON event.image_id = verdict.image_id AND event.verdict_id = verdict.id "
             "WHERE verdict.other_id = ?1) AS wanted "
@@ -268,6 +310,11 @@ class SqliteHistory:
             "SELECT batch_id, subject, key, before, after, size FROM ("
             "SELECT * FROM change "
             "WHERE subject IN ('trash', 'written', 'keeper', 'index') AND key = ?1 "
+            "UNION ALL SELECT c.id, c.batch_id, subject, key, before, after, count(*) "
+            "FROM change AS c JOIN region AS r ON r.image_id = ?2 "
+            "AND r.id BETWEEN CAST(key AS INTEGER) "
+            "AND CAST(substr(key, instr(key, '-') + 1) AS INTEGER) "
+            "WHERE subject = 'region' GROUP BY c.id "
             "UNION ALL SELECT * FROM change WHERE subject = 'arrival' "
             "AND CAST(key AS INTEGER) <= ?2 AND ?2 <= "
             "max(coalesce(json_extract(after, '$.through'), 0), "
@@ -428,7 +475,8 @@ class SqliteHistory:
         for statement in _APPLY[1:]:
             self._ledger.run(statement)
         for (taxonomy_id,) in self._ledger.rows(
-            "SELECT DISTINCT taxonomy_id FROM temp.reversal WHERE class_id IS NOT NULL"
+            "SELECT DISTINCT taxonomy_id FROM temp.reversal "
+            "WHERE class_id IS NOT NULL AND region_id IS NULL"
         ):
             self._ledger.touch(f"labels:{taxonomy_id}")
         self._ledger.run("DELETE FROM temp.reversal")
@@ -437,7 +485,9 @@ class SqliteHistory:
     def _undo_changes(self, batch_id: int, undoing: int) -> tuple[int, int]:
         """Put the earlier states of other things back; returns how many were kept, of how many."""
         rows = self._ledger.rows(_CHANGED, (batch_id, *ON_DISK))
-        found = [_change(row) for row in rows]
+        changed = [_change(row) for row in rows]
+        kept_of_ranges, of_ranges = self._undo_ranges(changed, undoing)
+        found = [c for c in changed if not isinstance(self._subjects[c.subject], RangeSubject)]
         kept: set[tuple[str, str]] = set()
         for name in {change.subject for change in found}:
             expected = {change.key: change.after for change in found if change.subject == name}
@@ -449,7 +499,26 @@ class SqliteHistory:
         ]
         self._write(undoing, inverse)
         self._put({(change.subject, change.key): change.after for change in inverse})
-        return len(kept), len(found)
+        return len(kept) + kept_of_ranges, len(found) + of_ranges
+
+    def _undo_ranges(self, changed: Sequence[Change], undoing: int) -> tuple[int, int]:
+        """Take changes back that stand for many things each; returns how many were kept, of all.
+
+        One after the other, the latest first: ranges may overlap.
+        """
+        kept = whole = 0
+        for change in changed:
+            subject = self._subjects[change.subject]
+            if isinstance(subject, RangeSubject):
+                inverse = [
+                    Change(part.subject, part.key, part.after, part.before, part.size)
+                    for part in subject.undoable(change)
+                ]
+                self._write(undoing, inverse)
+                subject.put({part.key: part.after for part in inverse})
+                whole += change.size
+                kept += change.size - sum(part.size for part in inverse)
+        return kept, whole
 
     def _put(self, states: Mapping[tuple[str, str], Any]) -> None:
         for name in dict.fromkeys(subject for subject, _ in states):
@@ -459,8 +528,9 @@ class SqliteHistory:
         """Fill ``temp.reversal``; return how many of its cells are to be kept, and how many."""
         self._ledger.run(
             "CREATE TEMP TABLE IF NOT EXISTS reversal (class_id INTEGER, verdict_id INTEGER, "
-            "source_id INTEGER, image_id INTEGER, taxonomy_id INTEGER, after TEXT, after_p REAL, "
-            "after_batch INTEGER, before TEXT, before_p REAL, before_batch INTEGER, keep INTEGER)"
+            "source_id INTEGER, image_id INTEGER, region_id INTEGER, taxonomy_id INTEGER, "
+            "after TEXT, after_p REAL, after_batch INTEGER, before TEXT, before_p REAL, "
+            "before_batch INTEGER, keep INTEGER)"
         )
         self._ledger.run(
             "CREATE INDEX IF NOT EXISTS temp.reversal_image ON reversal (image_id, class_id)"

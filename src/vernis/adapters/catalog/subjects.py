@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from dataclasses import replace
+from itertools import groupby
+from typing import Any, Protocol, runtime_checkable
 
 from vernis.adapters.catalog.ledger import Ledger, now
 from vernis.adapters.catalog.storage import to_json
 from vernis.domain.errors import UsageError
+from vernis.domain.history import Change
 
 ATTRIBUTES = ("name", "kind", "closed", "ignored", "removed", "description")
 """What can be changed of a taxonomy."""
@@ -21,6 +24,9 @@ MADE = "made"
 
 NAMES = "taxonomy:names"
 """Mark of the ledger: a taxonomy was renamed or removed, which its issues follow."""
+
+REGION = "region"
+"""Subject of changes that added or removed regions."""
 
 PREFERRED = "preferred_folders"
 """Key of ``meta``, and of the change of subject ``preference``."""
@@ -45,6 +51,15 @@ class Subject(Protocol):
         ...
 
 
+@runtime_checkable
+class RangeSubject(Subject, Protocol):
+    """A kind of thing of which one change stands for many."""
+
+    def undoable(self, change: Change) -> list[Change]:
+        """Return the parts of a change that can be taken back: what was not changed since."""
+        ...
+
+
 class TaxonomyAttributes:
     """Attributes of taxonomies; a key is ``ID.ATTRIBUTE``."""
 
@@ -60,6 +75,8 @@ class TaxonomyAttributes:
         if name == MADE:
             row = self._ledger.row(
                 "SELECT removed, EXISTS (SELECT 1 FROM statement WHERE taxonomy_id = ?1) "
+                "OR EXISTS (SELECT 1 FROM class JOIN region_statement AS s "
+                "ON s.class_id = class.id WHERE class.taxonomy_id = ?1) "
                 "FROM taxonomy WHERE id = ?1",
                 (int(number),),
             )
@@ -255,6 +272,53 @@ class ArrivedImages:
                 )
 
 
+def region_key(first: int, last: int) -> str:
+    """Return the key of a change of the regions with these ids and all between."""
+    return f"{first}-{last}"
+
+
+class Regions:
+    """Ranges of regions that were added or removed.
+
+    A state tells whether they are there; None: they were not added yet.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def differing(self, expected: Mapping[str, Any]) -> set[str]:
+        """Return nothing: ``undoable`` leaves those out that are not as they should be."""
+        return set()
+
+    def undoable(self, change: Change) -> list[Change]:
+        """Return the ranges that are still as the change left them.
+
+        A region that was added goes only while nobody says anything of it any more.
+        """
+        rows = self._ledger.rows(
+            "SELECT id FROM region WHERE id BETWEEN ? AND ? AND removed = ? AND NOT (? AND EXISTS "
+            "(SELECT 1 FROM region_statement AS s WHERE s.region_id = region.id)) ORDER BY id",
+            (*_ends(change.key), int(not change.after), change.before is None),
+        )
+        found = []
+        for _, run in groupby(enumerate(row[0] for row in rows), lambda pair: pair[1] - pair[0]):
+            ids = [number for _, number in run]
+            found.append(replace(change, key=region_key(ids[0], ids[-1]), size=len(ids)))
+        return found
+
+    def put(self, states: Mapping[str, Any]) -> None:
+        """Remove regions, or bring them back."""
+        self._ledger.run_many(
+            "UPDATE region SET removed = ? WHERE id BETWEEN ? AND ?",
+            ((int(not there), *_ends(key)) for key, there in states.items()),
+        )
+
+
+def _ends(key: str) -> tuple[int, int]:
+    first, _, last = key.partition("-")
+    return int(first), int(last)
+
+
 class KeptResults:
     """What a person changed of a kept result, such as the name of a cluster.
 
@@ -314,6 +378,7 @@ SUBJECTS: Mapping[str, Callable[[Ledger], Subject]] = {
     "preference": PreferredFolders,
     "index": IndexedImages,
     "arrival": ArrivedImages,
+    REGION: Regions,
     "result": KeptResults,
 }
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Annotated
 
 from vernis.domain.history import Change
+from vernis.report.wording import counted
 from vernis.verbs.declare import BaseSettings, OneOf, Option, Screen, Verb
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class Settings(BaseSettings):
 
 @dataclass(frozen=True, slots=True)
 class ChangeRow:
-    """One change of a label, a verdict, the file, its place, or whether it is the one to keep."""
+    """One change of a label, a region, a verdict, the file, or whether it is the one to keep."""
 
     time: Annotated[str, "UTC"]
     batch: Annotated[int, "the batch that it belongs to"]
@@ -37,6 +38,7 @@ class ChangeRow:
     before: str
     after: str
     note: str
+    region: Annotated[int, "id of the region that it is about; 0: the whole image"] = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ def changes_of_image(session: Session, image_id: int) -> list[ChangeRow]:
             before=event.before,
             after=event.after,
             note=event.note,
+            region=event.region,
         )
         for event in history.of_image(image_id)
     ]
@@ -105,6 +108,10 @@ def _parts(change: Change) -> list[tuple[str, str, str]]:
             for name, word in named.items()
             if name in after
         ]
+    if change.subject == "region":
+        what = counted(change.size, "region")
+        said_of = {None: "none", False: "removed", True: "there"}
+        return [(what, said_of[before], said_of[after])]
     said = {
         "trash": ("file", "in its folder", "in the trash"),
         "written": ("words in the file", "before the write", "written"),

@@ -22,6 +22,8 @@ MANY = 100
 """More labels or listed images than this are changed only when the person says yes."""
 _NOUNS = {
     "label": ("label", "labels"),
+    "region label": ("label of a region", "labels of regions"),
+    "region": ("region", "regions"),
     "verdict": ("verdict", "verdicts"),
     "trash": ("file", "files"),
     "written": ("written file", "written files"),
@@ -32,7 +34,7 @@ _NOUNS = {
     "index": ("changed image", "changed images"),
     "result": ("name", "names"),
 }
-_ASKED = ("label", "arrival", "index")
+_ASKED = ("label", "region label", "region", "arrival", "index")
 
 
 @dataclass(frozen=True, slots=True)
