@@ -57,6 +57,7 @@ from vernis.verbs.see.maps import points_frame
 from vernis.verbs.see.vector_search import Searcher
 from vernis.verbs.start import report, run, status
 from vernis.verbs.steps import (
+    annotate,
     export,
     import_,
     index,
@@ -152,6 +153,7 @@ class Collection(Closing):
     embeddings = frame_method(embeddings.VERB)
     quality = frame_method(quality.VERB)
     read = method(read.VERB)
+    annotate = method(annotate.VERB)
     learn = method(learn.VERB)
     models = method(models.VERB)
 

@@ -19,6 +19,7 @@ import pytest
 from vernis.adapters.catalog import schema
 from vernis.adapters.catalog.catalog import SqliteCatalog
 from vernis.adapters.catalog.ledger import FILE_NAME, connect
+from vernis.domain.annotations import Answer, ServiceVersion, Spent
 from vernis.domain.errors import (
     CatalogBusy,
     CatalogError,
@@ -294,6 +295,24 @@ def test_a_collection_without_regions_opens_with_everything_and_can_hold_some(
         assert catalog.regions.get([box])[0].region.box == Box(1, 2, 3, 4)
 
 
+def test_a_collection_that_asked_no_service_opens_and_can(tmp_path: Path) -> None:
+    place = collection_of_version(
+        7,
+        tmp_path,
+        ("INSERT INTO image (uri, content_hash, size, mtime_ns) VALUES ('a', 'h0', 1, 1)",),
+    )
+    service = ServiceVersion("google-vision")
+    with SqliteCatalog.open(place) as catalog:
+        assert [image.uri for image in catalog.images.all()] == ["a"]
+        assert catalog.answers.services() == []
+        assert catalog.answers.spent(service) == Spent()
+        assert not catalog.answers.holds(service, "labels", "", ["h0"]).any()
+        number = catalog.answers.begin(service, pictures=1, units=1, price=0.5, bytes=9)
+        catalog.answers.add(service, number, "", [Answer("h0", "labels", {"a": 1}, 6, 4)])
+        assert catalog.answers.holds(service, "labels", "", ["h0"]).all()
+        assert catalog.integrity() == []
+
+
 def test_a_newer_collection_is_refused_and_left_alone(folder: Path, next_version: Path) -> None:
     connect(folder, migrations=next_version).close()
     before = (folder / FILE_NAME).read_bytes()
@@ -324,7 +343,7 @@ def test_a_migration_that_fails_leaves_the_old_version(folder: Path, next_versio
 
 def test_a_gap_in_the_migrations_is_noticed(folder: Path, next_version: Path) -> None:
     script = max(next_version.iterdir())
-    script.rename(script.with_name("0009_note.sql"))
+    script.rename(script.with_name("0099_note.sql"))
     with pytest.raises(CatalogError, match="1, 2, 3"):
         connect(folder, migrations=next_version)
 

@@ -101,6 +101,25 @@ class ModelError(VernisError):
     """A saved model or a backbone's file is missing, damaged or of a newer format."""
 
 
+class ServiceError(VernisError):
+    """An outside service cannot be used; what it answered before is kept.
+
+    Parameters
+    ----------
+    message : str
+    lost : int
+        Tries whose answer was lost; they may have been charged.
+    """
+
+    def __init__(self, message: str, lost: int = 0) -> None:
+        super().__init__(message)
+        self.lost = lost
+
+
+class RequestRefused(ServiceError):
+    """An outside service refuses a request as a whole; a smaller one may be answered."""
+
+
 class MissingExtra(VernisError):
     """An optional dependency is needed.
 

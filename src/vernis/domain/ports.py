@@ -16,6 +16,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vernis.domain.annotations import AnswerStore
 from vernis.domain.damage import SOUND, Damage
 from vernis.domain.encoders import TextEncoder as TextEncoder
 from vernis.domain.history import HistoryStore
@@ -475,6 +476,10 @@ class IssueStore(Protocol):
     ) -> None:
         """Replace what a source (``model``, ``reader``) suggests for a taxonomy."""
 
+    def suggesting(self, taxonomy: str) -> list[str]:
+        """Return who suggests labels of a taxonomy: ``model``, ``reader``, ``api:…``."""
+        ...
+
     def suggestions(self, taxonomy: str, *, source: str = "model") -> list[Suggestion]:
         """Return what a source suggests for present images, the most probable first."""
         ...
@@ -592,6 +597,9 @@ class Catalog(Protocol):
     def readings(self) -> ReadingStore: ...
 
     @property
+    def answers(self) -> AnswerStore: ...
+
+    @property
     def runs(self) -> RunLog: ...
 
     def close(self) -> None:
@@ -602,8 +610,9 @@ class Catalog(Protocol):
         """Return a value that differs whenever what a store returns may have changed.
 
         ``store`` is ``images``, ``labels``, ``regions``, ``issues``, ``vectors``, ``models``,
-        ``maps``, ``readings`` or ``runs``; ``labels:NAME`` stands for the matrix of one taxonomy.
-        Ask before reading: what was read then is still true when the answer is the same later.
+        ``maps``, ``readings``, ``answers`` or ``runs``; ``labels:NAME`` stands for the matrix of
+        one taxonomy. Ask before reading: what was read then is still true when the answer is the
+        same later.
         """
         ...
 

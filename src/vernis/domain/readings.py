@@ -18,6 +18,8 @@ GAP = " "
 """In a spelling: a blank between words, or a sign."""
 LEAST_SEARCHED = 0.5
 """Lines that are read less surely than this are not searched."""
+API = "api:"
+"""Begins the names of readers that are outside services."""
 NATS_A_UNIT = 1 / 16
 """What one unit of a spelling's costs stands for."""
 
@@ -168,7 +170,7 @@ class ReaderVersion:
     @property
     def source(self) -> str:
         """Who says what is concluded from its readings."""
-        return f"reader:{self.name}"
+        return self.name if self.name.startswith(API) else f"reader:{self.name}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

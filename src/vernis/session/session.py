@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from vernis.core.words.image_names import ImageFinder
 from vernis.core.words.sheets import LeftOut, Sheet
+from vernis.domain.annotations import Annotator, Price, SentPicture
 from vernis.domain.closing import Closing
 from vernis.domain.errors import NotFound, StorageError, UsageError
 from vernis.domain.ports import (
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from vernis.adapters.interchange.formats.asset_management import System
     from vernis.adapters.interchange.formats.interface import Placing, Written
     from vernis.adapters.interchange.sample_folder import SampleFolder
+    from vernis.adapters.services.registry import ServiceName
     from vernis.adapters.thumbnails import ThumbnailCache
     from vernis.core.words.documents import WordDocument
     from vernis.domain.exchange import ExchangeSet
@@ -622,6 +624,43 @@ class Session(Closing):
                 "detector, a recognizer and an alphabet"
             )
         return folder_model(Path(name), settings)
+
+    def pictures_to_send(self, edge: int) -> Callable[[ImageRecord], SentPicture]:
+        """Return what encodes the picture of an image for a service, without metadata.
+
+        Its longer side has at most ``edge`` pixels.
+        """
+        from vernis.adapters.services.sending import picture_sender
+
+        return picture_sender(self.root(), edge)
+
+    def annotator(
+        self,
+        name: ServiceName,
+        *,
+        endpoint: str = "",
+        model: str = "",
+        per_minute: int | None = None,
+        timeout: float | None = None,
+    ) -> Annotator:
+        """Return an outside service, with the key that the environment holds; nothing is sent.
+
+        Raises
+        ------
+        UsageError
+            An endpoint or a model is missing or cannot be used.
+        """
+        from vernis.adapters.services.registry import ServiceSettings, open_service
+        from vernis.adapters.services.requests import Patience
+
+        patience = None if timeout is None else Patience(timeout=timeout)
+        return open_service(name, ServiceSettings(endpoint, model, per_minute, patience))
+
+    def prices(self, path: Path | None = None) -> Sequence[Price]:
+        """Return what services cost: as shipped, or as an owner's table says; UsageError."""
+        from vernis.adapters.services.prices import read_prices, shipped_prices
+
+        return shipped_prices() if path is None else read_prices(path)
 
     def digested_pictures(self) -> Callable[[ImageRecord], str]:
         """Return what digests all that a picture holds: alpha, every frame, every bit."""

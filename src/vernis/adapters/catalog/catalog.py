@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Self
 
+from vernis.adapters.catalog.answers import SqliteAnswerStore
 from vernis.adapters.catalog.history import SqliteHistory
 from vernis.adapters.catalog.images import SqliteImageStore
 from vernis.adapters.catalog.issues import SqliteIssueStore
@@ -43,6 +44,7 @@ _TABLES = {
     "models": ("model",),
     "maps": ("map", "map_point"),
     "readings": ("text_reader", "picture_read", "reading"),
+    "answers": ("service", "service_request", "answer"),
     "runs": ("run",),
 }
 _PATIENCE = 5.0  # seconds that a writer waits for another one
@@ -76,6 +78,7 @@ class SqliteCatalog(Closing):
         self._runs = SqliteRunLog(ledger)
         self._maps = SqliteMapStore(ledger)
         self._readings = SqliteReadingStore(ledger)
+        self._answers = SqliteAnswerStore(ledger)
 
     @classmethod
     def create(cls, folder: Path | str, *, patience: float = _PATIENCE) -> Self:
@@ -193,6 +196,11 @@ class SqliteCatalog(Closing):
         return self._readings
 
     @property
+    def answers(self) -> SqliteAnswerStore:
+        """What outside services answered, and what it cost."""
+        return self._answers
+
+    @property
     def runs(self) -> SqliteRunLog:
         """Which work is done."""
         return self._runs
@@ -206,7 +214,8 @@ class SqliteCatalog(Closing):
         ----------
         store : str
             ``images``, ``labels``, ``regions``, ``issues``, ``vectors``, ``models``,
-            ``maps``, ``readings`` or ``runs``; ``labels:NAME`` for the matrix of one taxonomy.
+            ``maps``, ``readings``, ``answers`` or ``runs``; ``labels:NAME`` for the matrix of one
+            taxonomy.
 
         Returns
         -------

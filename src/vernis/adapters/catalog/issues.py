@@ -337,6 +337,10 @@ class SqliteIssueStore:
         """Replace what a source suggests; raises NotFound for an unknown class or image."""
         proposals.replace_suggestions(self._ledger, taxonomy, suggestions, source)
 
+    def suggesting(self, taxonomy: str) -> list[str]:
+        """Return who suggests labels of a taxonomy; raises NotFound."""
+        return proposals.suggesting(self._ledger, taxonomy)
+
     def suggestions(self, taxonomy: str, *, source: str = "model") -> list[Suggestion]:
         """Return what a source suggests for present images, the most probable first."""
         return proposals.suggestions(self._ledger, taxonomy, source)

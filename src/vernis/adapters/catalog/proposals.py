@@ -184,6 +184,15 @@ def replace_suggestions(
             raise
 
 
+def suggesting(ledger: Ledger, taxonomy: str) -> list[str]:
+    """Return who suggests labels of a taxonomy."""
+    rows = ledger.rows(
+        "SELECT DISTINCT source FROM suggestion WHERE taxonomy_id = ? ORDER BY source",
+        (_taxonomy_id(ledger, taxonomy),),
+    )
+    return [row[0] for row in rows]
+
+
 def suggestions(ledger: Ledger, taxonomy: str, source: str) -> list[Suggestion]:
     """Return what a source suggests for present images, the most probable first."""
     rows = ledger.rows(

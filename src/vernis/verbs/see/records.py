@@ -19,7 +19,6 @@ from vernis.verbs.steps.quality import QualityJudgement, list_quality
 if TYPE_CHECKING:
     from vernis.session.session import Session
 
-_SUGGEST = ("model", "reader")
 _PIECE = 1024  # images whose readings are held at a time
 
 
@@ -62,7 +61,7 @@ class SuggestedRow:
     taxonomy: str
     label: str
     probability: Annotated[float, "0 to 1"]
-    source: Annotated[str, "model (vernis fill) or reader (vernis brands)"]
+    source: Annotated[str, "model (vernis fill), reader (vernis brands), api:… (vernis annotate)"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +151,7 @@ class _Known:
         self._matchers = {name: one.matcher() for name, one in kept.items() if one is not None}
         self._suggested: dict[int, list[tuple[str, Suggestion]]] = {}
         for taxonomy in session.taxonomies():
-            for source in _SUGGEST:
+            for source in issues.suggesting(taxonomy.name):
                 for one in issues.suggestions(taxonomy.name, source=source):
                     self._suggested.setdefault(one.image_id, []).append((source, one))
         self._quality: dict[int, dict[str, float]] = {}

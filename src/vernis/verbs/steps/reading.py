@@ -36,14 +36,14 @@ class ReadingStage:
 
         def work(image: ImageRecord) -> tuple[Reading, ...]:
             pixels = self.picture(image)
-            return tuple(_full_size(one, image, pixels) for one in reader.read(pixels))
+            height, width = pixels.shape[:2]
+            return tuple(full_size(one, image, width, height) for one in reader.read(pixels))
 
         return work
 
 
-def _full_size(reading: Reading, image: ImageRecord, pixels: Pixels) -> Reading:
+def full_size(reading: Reading, image: ImageRecord, width: int, height: int) -> Reading:
     """Return a reading with its corners in the picture's own pixels, which was read smaller."""
-    height, width = pixels.shape[:2]
     if not image.width or (image.width, image.height) == (width, height):
         return reading
     scale = np.array([image.width / width, image.height / height], np.float32)
