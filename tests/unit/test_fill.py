@@ -11,7 +11,6 @@ from vernis.core.fill.bounds import (
     clopper_pearson_lower,
     design_effect,
     estimate_noise,
-    precision_bounds,
 )
 from vernis.core.fill.head import gather_evidence
 from vernis.core.fill.holdout import match_holdout
@@ -49,14 +48,6 @@ def test_design_effect_is_the_group_size_when_groups_err_together():
     assert design_effect(np.repeat(alone, 4), np.repeat(np.arange(400), 4)) == pytest.approx(4)
 
 
-def test_bounds_are_wider_for_answers_that_go_together():
-    ok = np.tile([True] * 19 + [False], 20)
-    precision, alone = precision_bounds(ok, np.arange(400), effect=1)
-    _, together = precision_bounds(ok, np.arange(400), effect=5)
-    assert precision[-1] == pytest.approx(0.95)
-    assert together[-1] < alone[-1] < 0.95
-
-
 def test_noise_needs_neighbours_on_the_side_of_the_answer():
     rng = np.random.default_rng(1)
     ok = rng.random(1000) > 0.1
@@ -64,15 +55,6 @@ def test_noise_needs_neighbours_on_the_side_of_the_answer():
     assert estimate_noise(ok, np.zeros(1000, bool), 1.0) == 0
     clean = np.append(np.ones(600, bool), rng.random(400) > 0.5)
     assert estimate_noise(clean, np.ones(1000, bool), 1.0) == 0
-
-
-def test_noise_is_taken_out_of_precision_and_bound():
-    rng = np.random.default_rng(2)
-    ok = rng.random(600) > 0.08
-    groups = np.arange(600)
-    precision, lower = precision_bounds(ok, groups, effect=1, noise=0.08)
-    assert precision[-1] > 0.97
-    assert precision_bounds(ok, groups, effect=1)[1][-1] < lower[-1] < precision[-1]
 
 
 def bursts(rng, n_bursts, size, spread, centres, wide):

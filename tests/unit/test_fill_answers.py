@@ -102,7 +102,7 @@ def fit_by_hand(A, correct, B):
 @pytest.mark.parametrize("n_groups", [3, 30])
 def test_held_out_answers_are_judged_by_the_other_groups_and_new_ones_by_all(n_groups):
     features, correct, groups, asked = evidence(n_groups=n_groups)
-    score, new = calibrate(features, correct, groups, asked)
+    score, own, new = calibrate(features, correct, groups, asked)
     spread = np.where(features.std(axis=0) > 0, features.std(axis=0), 1e-9)
     A, B = (features - features.mean(axis=0)) / spread, (asked - features.mean(axis=0)) / spread
     expected = np.empty(len(A))
@@ -111,6 +111,7 @@ def test_held_out_answers_are_judged_by_the_other_groups_and_new_ones_by_all(n_g
         expected[test] = fit_by_hand(A[train], correct[train], A[test])
     assert score == pytest.approx(expected, abs=1e-4)
     assert new == pytest.approx(fit_by_hand(A, correct, B), abs=1e-4)
+    assert own == pytest.approx(fit_by_hand(A, correct, A), abs=1e-4)
 
 
 def test_a_group_says_nothing_of_itself():
@@ -126,7 +127,7 @@ def test_a_group_says_nothing_of_itself():
 def test_probabilities_are_defined_when_all_answers_are_right_or_none_is_asked():
     features, _, groups, asked = evidence()
     for correct in (np.ones(90, bool), np.zeros(90, bool)):
-        score, new = calibrate(features, correct, groups, asked)
+        score, _, new = calibrate(features, correct, groups, asked)
         assert ((score > 0) & (score < 1)).all()
         assert (new > 0.5).all() == correct.all()
-    assert calibrate(features, correct, groups, np.empty((0, 3)))[1].shape == (0,)
+    assert calibrate(features, correct, groups, np.empty((0, 3)))[2].shape == (0,)

@@ -10,8 +10,8 @@ from vernis.core.fill.bounds import (
     clopper_pearson_lower,
     design_effect,
     estimate_noise,
-    precision_bounds,
 )
+from vernis.core.fill.foresight import foresee_precision
 from vernis.core.fill.head import gather_evidence
 from vernis.core.fill.holdout import HoldOut, match_holdout
 from vernis.core.fill.plan import plan_fill
@@ -85,37 +85,41 @@ def plan_by_hand(world, precision, allowed=None, confirmed=None, confidence=0.95
         for k, (i, c) in enumerate(zip(new.image, new.label, strict=True))
         if not far[i] and unknown[i, c] > 0
     ]
-    score, asked = calibrate(seen.features, correct, groups, new.features[keep])
+    score, own, asked = calibrate(seen.features, correct, groups, new.features[keep])
     order = sorted(range(len(score)), key=lambda k: -score[k])
     effect = design_effect(correct - score, groups)
-    noise = estimate_noise(
+    contradicted = (
         correct[order], backed[order], effect, {"single": 0.01, "multi": 0.03}[kind], confidence
-    )
-    measured, lower = precision_bounds(
-        correct[order], groups[order], effect=effect, noise=noise, confidence=confidence,
-        n_asked=[(asked >= score[k]).sum() for k in order],
+    )  # fmt: skip
+    noise = estimate_noise(*contradicted)
+    first = sorted(range(len(keep)), key=lambda k: -asked[k])
+    lower = foresee_precision(
+        seen.features, correct, groups, new.features[keep][first], effect=effect,
+        noise=estimate_noise(*contradicted, surely=confidence), confidence=confidence,
     )  # fmt: skip
     numbers = {"noise": noise, "precision": np.nan, "bound": np.nan}
     limits, bounds = np.full(3, np.inf), np.full(3, np.nan)
     cut = None
-    for k in range(len(order)):
-        is_last_of_its_score = k == len(order) - 1 or score[order[k + 1]] != score[order[k]]
-        if is_last_of_its_score and lower[k] >= precision:
-            cut = k
+    for place, k in enumerate(first):
+        is_last_of_its_score = place == len(first) - 1 or asked[first[place + 1]] != asked[k]
+        as_sure = [one for one in order if own[one] >= asked[k]]
+        share = min(np.mean(correct[as_sure]) / (1 - noise), 1) if as_sure else np.nan
+        if is_last_of_its_score and lower[place] >= precision and share >= precision:
+            cut, measured = place, share
     if cut is None:
         return [], limits, bounds, numbers
-    numbers |= {"precision": measured[cut], "bound": lower[cut]}
-    limits[:] = score[order[cut]]
+    numbers |= {"precision": measured, "bound": lower[cut]}
+    limits[:] = asked[first[cut]]
     for column in range(3):
         hits, n, kept, last, best = 0.0, 0, None, None, np.nan
-        for k in order[: cut + 1]:
-            if pairs[k][1] != column:
+        for k in sorted(range(len(own)), key=lambda k: -own[k]):
+            if pairs[k][1] != column or own[k] < asked[first[cut]]:
                 continue
             hits, n, last = hits + correct[k] / (1 - noise), n + 1, k
             if (hits + 10 * precision) / (n + 10) >= precision - 0.05:
                 kept, best = k, clopper_pearson_lower([min(hits, n)], [n])[0]
         if last is not None and kept != last:
-            limits[column] = np.inf if kept is None else score[kept]
+            limits[column] = np.inf if kept is None else own[kept]
         bounds[column] = best
     chosen = [k for k in range(len(keep)) if asked[k] >= limits[new.label[keep[k]]]]
     chosen.sort(key=lambda k: -asked[k])
@@ -241,9 +245,11 @@ def test_the_promise_counts_how_few_labels_it_is_for():
         few.holdout.groups, few.holdout.measured, few.holdout.labelled, few.holdout.open,
         unknown, few.holdout.is_matched,
     )  # fmt: skip
-    plan = few.plan(0.85)
-    assert plan.thresholds.min() > many.thresholds.min()
-    assert plan.precision > many.precision
+    assert len(many.image) > 100
+    assert len(few.plan(0.85).image) == 0
+    plan = few.plan(0.7)
+    assert 0 < len(plan.image) <= 12
+    assert plan.bound < many.bound
 
 
 def far_away(world, rows):

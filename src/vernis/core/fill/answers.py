@@ -89,30 +89,44 @@ def collect_answers(
     return Answers(image, label, own, np.stack(columns, axis=1))
 
 
+def standardize(features: Doubles, asked: Doubles) -> tuple[Doubles, Doubles]:
+    """Return both with mean 0 and deviation 1 of the first, column by column."""
+    mean, spread = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-9)
+    return (features - mean) / spread, (asked - mean) / spread
+
+
 @single_threaded_products()
 def calibrate(
     features: Doubles, correct: NDArray[np.bool_], groups: NDArray[np.int64], asked: Doubles
-) -> tuple[Doubles, Doubles]:
-    """Return the probability of being right: cross-fitted for the held-out answers, and the asked.
+) -> tuple[Doubles, Doubles, Doubles]:
+    """Return the probability of being right of the held-out answers, twice, and of the asked ones.
+
+    First cross-fitted, for what is measured on them; then by the one curve that the asked ones are
+    judged by, so that a cut means the same for both.
 
     Logistic regression on standardized features (Platt 1999 with more than one feature), five folds
     of whole groups.
     """
-    mean, spread = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-9)
-    A, B = (features - mean) / spread, (asked - mean) / spread
+    A, B = standardize(features, asked)
     folds = GroupKFold(min(5, len(np.unique(groups))))
     score = np.empty(len(A))
     for train, test in folds.split(A, correct, groups):
         score[test] = _fit_logistic(A[train], correct[train], A[test])
-    return score, _fit_logistic(A, correct, B)
+    both = _fit_logistic(A, correct, np.vstack([A, B]))
+    return score, both[: len(A)], both[len(A) :]
 
 
 def _fit_logistic(A: Doubles, correct: NDArray[np.bool_], B: Doubles) -> Doubles:
     """Fit on (A, correct) with one answer of each kind added, so that both kinds are there."""
     if not len(B):
         return np.empty(0)
-    level = float(A[:, 0].min()) - 1, float(A[:, 0].max()) + 1
-    ends = np.zeros((2, A.shape[1]))
-    ends[:, 0] = level
-    model = LogisticRegression(C=1.0).fit(np.vstack([A, ends]), np.append(correct, [False, True]))
+    model = LogisticRegression(C=1.0)
+    model.fit(np.vstack([A, ends_of(A)]), np.append(correct, [False, True]))
     return np.asarray(model.predict_proba(B)[:, 1], np.float64)
+
+
+def ends_of(A: Doubles) -> Doubles:
+    """Return an answer less sure than all, which is taken for wrong, and one more sure: right."""
+    ends = np.zeros((2, A.shape[1]))
+    ends[:, 0] = float(A[:, 0].min()) - 1, float(A[:, 0].max()) + 1
+    return ends

@@ -1,10 +1,10 @@
-"""Lower confidence bounds of a precision that is measured on images which come in groups."""
+"""Bounds of shares that are measured on images which come in groups."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import beta, norm
+from scipy.stats import beta
 
 Doubles = NDArray[np.float64]
 
@@ -57,6 +57,7 @@ def estimate_noise(
     effect: float,
     clear: float = 0.01,
     confidence: float = 0.95,
+    surely: float = 0.8,
 ) -> float:
     """Estimate the share of given labels that are wrong from the surest answers.
 
@@ -77,6 +78,9 @@ def estimate_noise(
     clear : float
         What the lower bound of their share must exceed.
     confidence : float
+        Of that lower bound.
+    surely : float
+        How surely at least the returned share is wrong.
 
     Returns
     -------
@@ -88,83 +92,4 @@ def estimate_noise(
     share = float(contradicted.mean()) if len(contradicted) else 0.0
     n = n_top / effect
     low = clopper_pearson_lower([share * n], [n], confidence)[0]
-    return float(clopper_pearson_lower([share * n], [n], 0.8)[0]) if low > clear else 0.0
-
-
-def precision_bounds(
-    correct: ArrayLike,
-    groups: ArrayLike,
-    *,
-    effect: float,
-    n_asked: ArrayLike = np.inf,
-    noise: float = 0.0,
-    confidence: float = 0.95,
-    n_draws: int = 400,
-    seed: int = 0,
-) -> tuple[Doubles, Doubles]:
-    """Return precision and its lower bound when the first 1, 2, … answers are accepted.
-
-    Clopper and Pearson's bound with the number of answers divided by the design effect. With noise
-    in the given labels the precision is divided by the share of right labels, and the bound is the
-    lower of that one and of a bootstrap over groups of the ratio itself, which carries the
-    uncertainty of the noise. As the promise is for the labels that are suggested now, not for
-    endlessly many like them, their own chance (a normal approximation) is added in quadrature.
-
-    Parameters
-    ----------
-    correct : array_like of bool, shape (n_answers,)
-        Surest first.
-    groups : array_like, shape (n_answers,)
-    effect : float
-        From `design_effect`.
-    n_asked : array_like of float, shape (n_answers,)
-        How many labels would be suggested at each of these cuts.
-    noise : float
-        From `estimate_noise`.
-    confidence : float
-        One-sided.
-    n_draws, seed : int
-        Of the bootstrap.
-
-    Returns
-    -------
-    precision, lower : ndarray of float64, shape (n_answers,)
-    """
-    ok = np.asarray(correct, np.float64)
-    accepted = np.arange(1, len(ok) + 1)
-    precision = np.minimum(np.cumsum(ok) / accepted / (1 - noise), 1.0)
-    n = accepted / effect
-    lower = clopper_pearson_lower(precision * n, n, confidence)
-    if noise > 0 and len(ok):
-        drawn = _ratio_bound(ok, np.asarray(groups), noise, confidence, n_draws, seed)
-        lower = np.minimum(lower, drawn)
-    asked = np.maximum(np.broadcast_to(np.asarray(n_asked, float), ok.shape), 1.0)
-    likely = (precision + lower) / 2
-    spread = norm.ppf(confidence) ** 2 * likely * (1 - likely) / asked
-    lower = np.maximum(precision - np.sqrt((precision - lower) ** 2 + spread), 0.0)
-    return precision, lower
-
-
-def _ratio_bound(
-    ok: Doubles,
-    groups: NDArray[np.int64],
-    noise: float,
-    confidence: float,
-    n_draws: int,
-    seed: int,
-) -> Doubles:
-    """Bootstrap, over groups, the precision of each prefix divided by the share of right labels.
-
-    That share varies with the precision of the surest part, of which ``1 - noise`` is the centre.
-    """
-    codes = np.unique(groups, return_inverse=True)[1]
-    n_groups = int(codes.max()) + 1
-    rng = np.random.default_rng([seed, 0xB0D])
-    times = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=n_draws)
-    weight = times[:, codes].astype(np.float64)
-    hits, total = np.cumsum(weight * ok, axis=1), np.maximum(np.cumsum(weight, axis=1), 1e-9)
-    share = hits / total
-    top = max(0, round(_SURE * len(ok)) - 1)
-    right = np.clip(share[:, top] - ok[: top + 1].mean() + 1 - noise, 1e-9, 1.0)
-    ratio = np.minimum(share / right[:, None], 1.0)
-    return np.asarray(np.quantile(ratio, 1 - confidence, axis=0))
+    return float(clopper_pearson_lower([share * n], [n], surely)[0]) if low > clear else 0.0

@@ -8,7 +8,8 @@ short gets a stricter threshold or is left out.
 How it is kept: labelled images are held out in groups as far from the rest as the unlabelled images
 are (`holdout`); a logistic regression turns the head's held-out probability and the agreement
 of the neighbours into the probability of being right; answers are accepted from the surest down as
-long as the lower bound of the held-out precision holds (`bounds`).
+long as their foreseen precision holds with the named confidence (`foresight`) and the held-out
+answers that are as sure kept it too.
 """
 
 from __future__ import annotations
@@ -19,12 +20,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vernis.core.fill.answers import Answers, Doubles, Kind, calibrate, collect_answers
-from vernis.core.fill.bounds import (
-    clopper_pearson_lower,
-    design_effect,
-    estimate_noise,
-    precision_bounds,
-)
+from vernis.core.fill.bounds import clopper_pearson_lower, design_effect, estimate_noise
+from vernis.core.fill.foresight import foresee_precision
 from vernis.core.fill.holdout import HoldOut
 from vernis.domain.errors import InvalidValue
 
@@ -58,8 +55,10 @@ class FillPlan:
         information: the promise is for all classes together.
     promised : float
         The named precision.
-    precision, bound : float
-        Of the accepted held-out answers; NaN when none can be accepted.
+    precision : float
+        Of the held-out answers as sure as the suggested ones; NaN when nothing is suggested.
+    bound : float
+        Lower bound of the precision of what is suggested; NaN when nothing is.
     noise : float
         Estimated share of wrong given labels, already taken out of ``precision`` and ``bound``.
     n_held_out, n_groups : int
@@ -151,27 +150,32 @@ def plan_fill(
     plan = _empty_plan(n_classes, precision, seen, ood, holdout, trusted is not None)
     if len(seen.correct) < _FEWEST or n_groups < 2:
         return plan
-    score, asked_score = calibrate(seen.answers.features, seen.correct, seen.groups, asked.features)
+    score, own_score, asked_score = calibrate(
+        seen.answers.features, seen.correct, seen.groups, asked.features
+    )
     order = np.argsort(-score, kind="stable")
     effect = design_effect(seen.correct - score, seen.groups)
-    clear = _CLEAR_NOISE[kind]
     backed = seen.backed[order] if trusted is None else np.zeros(len(order), bool)
-    noise = estimate_noise(seen.correct[order], backed, effect, clear, confidence)
-    measured, lower = precision_bounds(
-        seen.correct[order],
-        seen.groups[order],
+    contradicted = seen.correct[order], backed, effect, _CLEAR_NOISE[kind], confidence
+    noise = estimate_noise(*contradicted)
+    first = np.argsort(-asked_score, kind="stable")
+    lower = foresee_precision(
+        seen.answers.features,
+        seen.correct,
+        seen.groups,
+        asked.features[first],
         effect=effect,
-        n_asked=len(asked_score) - np.searchsorted(np.sort(asked_score), score[order]),
-        noise=noise,
+        noise=estimate_noise(*contradicted, surely=confidence),
         confidence=confidence,
         seed=seed,
     )
-    last = np.append(np.diff(score[order]) != 0, True)
-    holds = np.flatnonzero((lower >= precision) & last)
+    measured = _held_out_precision(own_score, seen.correct, asked_score[first], noise)
+    last = np.append(np.diff(asked_score[first]) != 0, True)[: len(first)]
+    holds = np.flatnonzero((lower >= precision) & (measured >= precision) & last)
     if not len(holds):
         return replace(plan, noise=noise)
-    pooled = float(score[order][holds[-1]])
-    limits, bounds = _class_limits(score, seen, n_classes, pooled, precision, noise)
+    pooled = float(asked_score[first][holds[-1]])
+    limits, bounds = _class_limits(own_score, seen, n_classes, pooled, precision, noise)
     chosen = np.flatnonzero(asked_score >= limits[asked.label])
     ranked = chosen[np.argsort(-asked_score[chosen], kind="stable")]
     return replace(
@@ -280,6 +284,20 @@ def _asked_answers(
     return Answers(
         found.image[keep], found.label[keep], found.probability[keep], found.features[keep]
     )
+
+
+def _held_out_precision(
+    score: Doubles, correct: NDArray[np.bool_], cuts: Doubles, noise: float
+) -> Doubles:
+    """Return the precision of the held-out answers that are at least as sure as each cut.
+
+    NaN where none is.
+    """
+    order = np.argsort(-score, kind="stable")
+    n = np.searchsorted(-score[order], -cuts, side="right")
+    hits = np.append(0, np.cumsum(correct[order]))[n]
+    share = np.divide(hits, n, out=np.full(len(cuts), np.nan), where=n > 0)
+    return np.asarray(np.minimum(share / (1 - noise), 1.0))
 
 
 def _class_limits(

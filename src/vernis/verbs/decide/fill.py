@@ -6,7 +6,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from vernis.report.wording import counted
-from vernis.verbs.decide.filling import FillSummary, apply_fill, fill_taxonomy
+from vernis.verbs.decide.filling import FillHead, FillSummary, apply_fill, fill_taxonomy
 from vernis.verbs.declare import (
     SEED,
     WHERE,
@@ -34,6 +34,13 @@ class Settings(BaseSettings):
         0.95
     )
     confidence: Annotated[float, share("how surely it is promised")] = 0.95
+    head: Annotated[
+        FillHead,
+        Option(
+            "what predicts: the kernel, bagged networks, or best: both are trained, and the one "
+            "that fills more is taken"
+        ),
+    ] = "kernel"
     apply: Annotated[bool, Option("write the labels, as one batch")] = False
     limit: Annotated[int | None, rows_shown()] = None
     seed: Annotated[int, SEED] = 0
@@ -74,6 +81,7 @@ def work(session: Session, settings: Settings) -> Result:
         settings.taxonomy,
         precision=settings.precision,
         confidence=settings.confidence,
+        head=settings.head,
         seed=settings.seed,
         where=settings.where,
     )

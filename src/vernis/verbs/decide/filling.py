@@ -33,8 +33,16 @@ them alone. Fewer are mostly those that a person looked at because they were sus
 
 _SUPPORTING_NEIGHBORS = 3
 
-_N_ESTIMATORS, _COMPONENTS = 8, 100
+FillHead = Literal["kernel", "networks", "best"]
+"""What predicts the missing labels; ``best`` trains both and takes the one that fills more."""
+_TRAINED: dict[FillHead, tuple[str, ...]] = {
+    "kernel": ("kernel",),
+    "networks": ("bagged_mlp",),
+    "best": ("kernel", "bagged_mlp"),
+}
+_N_ESTIMATORS = 8
 """Of the networks: each image is held out from two of them."""
+_COMPONENTS = {"kernel": 400, "bagged_mlp": 100}
 
 
 Basis = Literal["given", "confirmed", "sampled"]
@@ -74,7 +82,7 @@ class ClassFill:
 class FillSummary:
     """What fill suggests for a taxonomy."""
 
-    VERSION: ClassVar[int] = 5  # raise it when the method changes: suggestions are made anew
+    VERSION: ClassVar[int] = 6  # raise it when the method changes: suggestions are made anew
 
     taxonomy: str
     model: Annotated[str, "NAME@VERSION of the head"]
@@ -106,6 +114,7 @@ def fill_taxonomy(
     *,
     precision: float = 0.95,
     confidence: float = 0.95,
+    head: FillHead = "kernel",
     seed: int = 0,
     where: str = "",
 ) -> FillSummary:
@@ -122,6 +131,7 @@ def fill_taxonomy(
         Share of right labels among the suggestions that is promised, in (0, 1).
     confidence : float
         One-sided, in (0, 1).
+    head : {'kernel', 'networks', 'best'}
     seed : int
     where : str
         A filter: images that it does not hold for are neither evidence nor filled.
@@ -154,19 +164,22 @@ def fill_taxonomy(
         data, effect = read_training_data(session, taxonomy, space, where, seed)
         rows = _sort_rows(session, data)
         told = tell_apart(session, data, seed)
-        mark = _fingerprint(data, rows, saved["head"], precision, confidence, seed, told)
+        mark = _fingerprint(data, rows, saved["head"], precision, confidence, head, seed, told)
         kept = _kept_summary(session, taxonomy, mark)
         if kept is not None:
             return kept
-        evidence = None
-        if told.is_judged:
-            evidence = _gather(session, data, rows.usable, saved["head"], seed)
+        evidence: FillEvidence | None = None
         plan: FillPlan | None = None
         basis: Basis = "given"
-        if evidence is not None:
-            basis, own = _choose_basis(evidence, rows)
-            plan = evidence.plan(precision, confidence=confidence, seed=seed, confirmed=own)
-            plan = _without(plan, told.untold, data.taxonomy.classes)
+        for name in _TRAINED[head] if told.is_judged else ():
+            found = _gather(session, data, rows.usable, saved["head"], name, seed)
+            if found is None:
+                break
+            basis, own = _choose_basis(found, rows)
+            made = found.plan(precision, confidence=confidence, seed=seed, confirmed=own)
+            made = _without(made, told.untold, data.taxonomy.classes)
+            if plan is None or len(made.image) > len(plan.image):
+                evidence, plan = found, made
         summary = _summarize(session, data, record, plan, basis, precision, confidence)
         notes = [*_about_filter(data, effect, saved), *told.sentences()]
         notes += summary.notes if told.is_judged else ()
@@ -287,12 +300,13 @@ def _fingerprint(
     head: Mapping[str, Any],
     precision: float,
     confidence: float,
+    fill_head: FillHead,
     seed: int,
     told: ToldApart,
 ) -> str:
     made = [head.get("head"), head.get("parameters"), head.get("slices")]
     about = [FillSummary.VERSION, data.taxonomy, made, precision, confidence, seed, data.hashes]
-    about += [told, *filter(None, [data.where])]
+    about += [told, fill_head, *filter(None, [data.where])]
     used = (rows.usable, rows.confirmed, rows.sampled)
     return fingerprint(*about, data.image_ids, data.Y, data.groups, *used)
 
@@ -308,7 +322,8 @@ def _gather(
     session: Session,
     data: TrainingData,
     usable: NDArray[np.bool_],
-    head: Mapping[str, Any],
+    saved: Mapping[str, Any],
+    model: str,
     seed: int,
 ) -> FillEvidence | None:
     """Return the evidence; None when nothing is to be filled."""
@@ -322,7 +337,7 @@ def _gather(
         raise NothingToLearn(
             f"'{data.taxonomy.name}' has fewer than two labelled images to fill from; label more"
         )
-    slices = [(int(a), int(b)) for a, b in head.get("slices") or []]
+    slices = [(int(a), int(b)) for a, b in saved.get("slices") or []]
     X = BlockScaler(slices).fit(data.X).transform(data.X) if slices else data.X
     task = f"fill {data.taxonomy.name}"
     return gather_evidence(
@@ -330,25 +345,24 @@ def _gather(
         data.Y[usable],
         kind=data.taxonomy.kind,
         groups=data.groups[usable],
-        head=_make_networks(head, data.taxonomy.kind, seed),
+        head=_make_head(model, saved, data.taxonomy.kind, seed),
         seed=seed,
         on_update=lambda done, total: session.progress(task, done, total),
     )
 
 
-def _make_networks(saved: Mapping[str, Any], kind: Literal["single", "multi"], seed: int) -> Head:
-    """Return bagged networks, whichever head was learned: those of that head where it is one.
-
-    On images unlike the labelled ones their probabilities are less sure of themselves than a
-    kernel's, so more can be promised: docs/decisions/fill.md.
-    """
+def _make_head(
+    model: str, saved: Mapping[str, Any], kind: Literal["single", "multi"], seed: int
+) -> Head:
+    """Return the model, with the parameters that were learned with where it is the learned one."""
     from vernis.core.learn.heads import make_head
 
-    own = dict(saved["parameters"]) if saved["head"] == "bagged_mlp" else {}
-    own = {"n_components": _COMPONENTS, **own, "n_estimators": _N_ESTIMATORS}
-    n_components = own.pop("n_components")
+    own = dict(saved["parameters"]) if saved["head"] == model else {}
+    n_components = own.pop("n_components", _COMPONENTS[model])
     own.pop("seed", None)
-    return make_head("bagged_mlp", kind, n_components=n_components, seed=seed, parameters=own)
+    if model == "bagged_mlp":
+        own["n_estimators"] = _N_ESTIMATORS
+    return make_head(model, kind, n_components=n_components, seed=seed, parameters=own)
 
 
 def _choose_basis(evidence: FillEvidence, rows: _Rows) -> tuple[Basis, NDArray[np.bool_] | None]:
