@@ -19,10 +19,10 @@ import itertools
 import time
 from pathlib import Path
 
-import label_issues
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 
+import label_issues
 from vernis.core.fill.head import gather_evidence
 from vernis.core.learn.heads import make_head
 from vernis.core.learn.scaling import BlockScaler

@@ -72,6 +72,30 @@ def test_suggests_for_unlabelled_images_only_and_applies_nothing(catalog, name):
     assert "given labels" in summary.basis
 
 
+def test_what_waits_is_counted_by_class_and_the_images_to_label_next_are_named(catalog):
+    session = Session(catalog)
+    summary = fill_taxonomy(session, "kind", precision=0.99)
+    assert summary.n_abstained > 0
+    assert sum(found.waiting for found in summary.classes.values()) == summary.n_abstained
+    suggested = {s.image_id for s in catalog.issues.suggestions("kind")}
+    labelled = set(catalog.labels.matrix("kind").image_ids[catalog.labels.matrix("kind").labelled])
+    ids = {uri: number for number, uri in session.uris().items()}
+    named = [ids[uri] for uri in summary.label_next]
+    assert len(named) == min(50, summary.n_abstained) == len(set(named))
+    assert not set(named) & (suggested | labelled)
+    assert any("cannot be filled at this precision" in note for note in summary.notes)
+    assert all(0 < found.precision <= 1 for found in summary.classes.values())
+
+
+@pytest.mark.parametrize("head", ["networks", "best"])
+def test_other_heads_can_fill(catalog, head):
+    kernel = fill_taxonomy(Session(catalog), "kind", precision=0.9)
+    summary = fill_taxonomy(Session(catalog), "kind", precision=0.9, head=head)
+    right = [catalog.truth[s.image_id] == s.label for s in catalog.issues.suggestions("kind")]
+    assert np.mean(right) >= 0.9
+    assert summary.suggested >= (kernel.suggested if head == "best" else 30)
+
+
 def test_one_undo_takes_the_whole_fill_back(catalog):
     before = catalog.labels.matrix("kind").values.copy()
     summary = fill_taxonomy(Session(catalog), "kind", precision=0.9)
@@ -153,6 +177,7 @@ def test_an_empty_fill_says_why(catalog, bound, reason):
         probability=np.empty(0),
         thresholds=np.full(3, 0.99),
         class_bounds=np.full(3, np.nan),
+        class_precision=np.full(3, 0.8),
         promised=0.9,
         precision=0.99,
         bound=bound,

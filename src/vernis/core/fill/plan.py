@@ -53,6 +53,9 @@ class FillPlan:
     class_bounds : ndarray of float64, shape (n_classes,)
         Lower bound of each class's own held-out precision; NaN where it has no held-out answer. For
         information: the promise is for all classes together.
+    class_precision : ndarray of float64, shape (n_classes,)
+        Share of right answers among all held-out answers of a class, sure or not, label noise
+        included; NaN where there are none.
     promised : float
         The named precision.
     precision : float
@@ -76,6 +79,7 @@ class FillPlan:
     probability: Doubles
     thresholds: Doubles
     class_bounds: Doubles
+    class_precision: Doubles
     promised: float
     precision: float
     bound: float
@@ -249,6 +253,7 @@ def _empty_plan(
         probability=np.empty(0),
         thresholds=np.full(n_classes, np.inf),
         class_bounds=np.full(n_classes, np.nan),
+        class_precision=_class_precision(seen, n_classes),
         promised=precision,
         precision=np.nan,
         bound=np.nan,
@@ -259,6 +264,12 @@ def _empty_plan(
         is_matched=holdout.is_matched,
         on_confirmed=on_confirmed,
     )
+
+
+def _class_precision(seen: _Seen, n_classes: int) -> Doubles:
+    n = np.bincount(seen.answers.label, minlength=n_classes)
+    hits = np.bincount(seen.answers.label, seen.correct, n_classes)
+    return np.asarray(np.divide(hits, n, out=np.full(n_classes, np.nan), where=n > 0))
 
 
 def _out_of_distribution(holdout: HoldOut) -> NDArray[np.bool_]:

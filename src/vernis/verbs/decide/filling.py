@@ -32,6 +32,8 @@ _CONFIRMED_IMAGES, _CONFIRMED_SHARE = 200, 0.5
 them alone. Fewer are mostly those that a person looked at because they were suspicious."""
 
 _SUPPORTING_NEIGHBORS = 3
+_NEXT_LABELS = 50
+"""So many images are named that a person should label next."""
 
 FillHead = Literal["kernel", "networks", "best"]
 """What predicts the missing labels; ``best`` trains both and takes the one that fills more."""
@@ -76,6 +78,8 @@ class ClassFill:
     suggested: Annotated[int, "labels suggested"]
     threshold: Annotated[float | None, "from this probability on it is suggested"]
     bound: Annotated[float | None, "lower bound of its precision"]
+    waiting: Annotated[int, "unlabelled images that look most like it and get no label"] = 0
+    precision: Annotated[float | None, "of all its held-out answers, sure or not"] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,9 @@ class FillSummary:
     basis: Annotated[str, "what the promise rests on"]
     bias: Annotated[str, "in which direction that may err"]
     classes: Mapping[str, ClassFill]
+    label_next: Annotated[
+        tuple[str, ...], "images that, labelled by a person, help most to fill the others"
+    ] = ()
     notes: tuple[str, ...] = ()
     effect: Annotated[FilterEffect | None, "with --where: what the filter does"] = None
 
@@ -181,6 +188,8 @@ def fill_taxonomy(
             if plan is None or len(made.image) > len(plan.image):
                 evidence, plan = found, made
         summary = _summarize(session, data, record, plan, basis, precision, confidence)
+        if evidence is not None and plan is not None:
+            summary = _add_what_waits(session, data, rows.usable, evidence, plan, summary, seed)
         notes = [*_about_filter(data, effect, saved), *told.sentences()]
         notes += summary.notes if told.is_judged else ()
         summary = replace(summary, notes=tuple(notes), effect=effect)
@@ -464,6 +473,48 @@ def _summarize(
         classes={} if plan is None else _by_class(data, plan),
         notes=_notes(data, plan, precision),
     )
+
+
+def _add_what_waits(
+    session: Session,
+    data: TrainingData,
+    usable: NDArray[np.bool_],
+    evidence: FillEvidence,
+    plan: FillPlan,
+    summary: FillSummary,
+    seed: int,
+) -> FillSummary:
+    """Say which classes the images look like that get no label, and which of them to label."""
+    from vernis.core.fill.next_labels import choose_next_labels
+
+    waiting = np.setdiff1d(np.arange(len(evidence.unlabelled)), plan.image)
+    if not len(waiting):
+        return summary
+    looks = Counter(evidence.unknown[waiting].argmax(axis=1).tolist())
+    classes = {
+        name: replace(
+            summary.classes[name],
+            waiting=looks[column],
+            precision=_finite(plan.class_precision[column]),
+        )
+        for column, name in enumerate(data.taxonomy.classes)
+    }
+    at = np.flatnonzero(usable)[evidence.unlabelled]
+    chosen = choose_next_labels(data.X, at[waiting], _NEXT_LABELS, seed=seed)
+    uris = session.uris()
+    label_next = tuple(uris[int(number)] for number in data.image_ids[chosen])
+    most = [
+        f"{name} ({found.waiting:,}"
+        + (f", {found.precision:.0%} of such answers are right)" if found.precision else ")")
+        for name, found in sorted(classes.items(), key=lambda item: -item[1].waiting)[:3]
+        if found.waiting
+    ]
+    note = (
+        f"{counted(len(waiting), 'image')} cannot be filled at this precision; most look like "
+        f"{', '.join(most)}; to label by hand first: {', '.join(label_next[:3])}"
+        + (", … (label_next in --json)" if len(label_next) > 3 else "")
+    )
+    return replace(summary, classes=classes, label_next=label_next, notes=(*summary.notes, note))
 
 
 def _about_filter(
