@@ -2,6 +2,7 @@
 
     python benchmarks/fill.py [--data ../shared/data] [--draws 20] [--sets grocery aquarium]
     python benchmarks/fill.py --models kernel bagged_mlp
+    python benchmarks/fill.py --label-next --sets clothing_a aquarium
 
 Each draw labels a random 80 % of grocery's train split (all of its test split is unknown, coarse
 classes), or a random half of another set: single photos, or whole bursts of near-identical shots;
@@ -9,7 +10,9 @@ of cifar10n_a 2,500 pictures are drawn first, by the seed. Precision is the shar
 labels that are true. Coverage is the share of the unknown images that get a label of a class with
 at least 20 unknown images; a draw without any suggestion keeps its promise and covers nothing. The
 oracle knows the truth: for each of these classes it takes the threshold of the head's probability
-that fills most at the promised precision.
+that fills most at the promised precision. ``--label-next`` labels 50 more of the images that cannot
+be filled, those that ``vernis fill`` names or as many at random, after a start with 60 % of the
+labels, and prints how many of the unknown images then have a label.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 
 import label_issues
 from vernis.core.fill.head import gather_evidence
+from vernis.core.fill.next_labels import choose_next_labels
 from vernis.core.learn.heads import make_head
 from vernis.core.learn.scaling import BlockScaler
 
@@ -33,6 +37,7 @@ SINGLE = {"grocery": "coarse", "clothing_a": "label", "cifar10n_a": "clean"}
 LEAST_UNKNOWN = 20
 """Unknown images from which a class counts for coverage."""
 CIFAR_IMAGES = 2500
+N_NEXT = 50
 HEADS = {"kernel": (400, {}), "bagged_mlp": (100, {"n_estimators": 8})}
 """Principal components and parameters, as ``vernis fill`` has them."""
 
@@ -135,6 +140,53 @@ def run_draw(
     return results
 
 
+def run_label_next(
+    setup: str, X: np.ndarray, Y: np.ndarray, split: np.ndarray, seed: int, precision: float
+) -> dict[str, float]:
+    """Return the share of unknown images with a label: before, by choice and at random."""
+    labelled, unknown = draw_labelled(setup, X, split, seed)
+    rng = np.random.default_rng([seed, 9])
+    labelled = np.sort(rng.choice(labelled, int(0.6 * len(labelled)), replace=False))
+    rows = np.concatenate([labelled, unknown])
+    given = Y[rows].copy()
+    given[len(labelled) :] = np.nan
+    kind = "single" if setup in SINGLE else "multi"
+
+    def fill(labels: np.ndarray):
+        head = make_head("kernel", kind, n_components=HEADS["kernel"][0], seed=seed)
+        evidence = gather_evidence(X[rows], labels, kind=kind, head=head, seed=seed)
+        return evidence, evidence.unlabelled[evidence.plan(precision, seed=seed).image]
+
+    evidence, filled = fill(given)
+    left = np.setdiff1d(evidence.unlabelled, filled)
+    nearest = evidence.holdout.unknown.nearest[np.searchsorted(evidence.unlabelled, left)]
+    ways = {
+        "by choice": choose_next_labels(X[rows], left, N_NEXT, nearest=nearest, seed=seed),
+        "at random, of those left": rng.choice(left, min(N_NEXT, len(left)), replace=False),
+        "at random": rng.choice(evidence.unlabelled, N_NEXT, replace=False),
+    }
+    shares = {"before": len(np.unique(filled)) / len(unknown)}
+    for way, chosen in ways.items():
+        more = given.copy()
+        more[chosen] = Y[rows[chosen]]
+        done = np.union1d(fill(more)[1], chosen)
+        shares[way] = len(done) / len(unknown)
+    return shares
+
+
+def print_label_next(setup: str, X: np.ndarray, Y: np.ndarray, split: np.ndarray, options) -> None:
+    """Print the mean of the shares, and the difference to random with its standard error."""
+    for precision in PRECISIONS:
+        seeds = range(options.first, options.first + options.draws)
+        found = [run_label_next(setup, X, Y, split, seed, precision) for seed in seeds]
+        for way in found[0]:
+            share = np.array([one[way] for one in found])
+            more = share - [one["at random"] for one in found]
+            error = more.std(ddof=1) / np.sqrt(len(more))
+            found_now = f"{share.mean():.3f} | {more.mean():+.3f}, s.e. {error:.3f}"
+            print(f"{setup} | {precision} | {way} | {found_now}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
@@ -145,6 +197,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", choices=setups, default=list(setups))
     parser.add_argument("--models", nargs="+", choices=tuple(HEADS), default=["kernel"])
     parser.add_argument("--cache", type=Path, default=Path("/tmp/vernis-benchmark"))
+    parser.add_argument("--label-next", action="store_true", help="what 50 more labels bring")
     parser.add_argument("--verbose", action="store_true", help="print every draw")
     options = parser.parse_args()
     print("set, head | promised | achieved min | median | kept | empty | coverage | oracle | ratio")
@@ -152,6 +205,9 @@ def main() -> None:
         name = setup.partition("-")[0]
         _, Y, split = read_set(options.data, name)
         X = read_features(options.data, name, options.cache)
+        if options.label_next:
+            print_label_next(setup, X, Y, split, options)
+            continue
         for model in options.models:
             start, rows = time.perf_counter(), []
             for seed in range(options.first, options.first + options.draws):

@@ -37,6 +37,14 @@ def test_the_largest_cluster_comes_first_and_each_cluster_has_its_own():
     assert codes[chosen].tolist() == [1, 0, 2]
 
 
+def test_what_a_labelled_image_stands_near_to_can_wait():
+    codes = np.repeat([0, 1], [30, 10])
+    X = np.eye(2)[codes] + 0.02 * np.random.default_rng(3).normal(size=(40, 2))
+    served = np.where(codes == 0, 0.99, 0.1)
+    assert codes[choose_next_labels(X, np.arange(40), 1)] == [0]
+    assert codes[choose_next_labels(X, np.arange(40), 1, nearest=served)] == [1]
+
+
 def test_no_image_is_chosen_twice_and_never_more_than_wait():
     same = np.ones((4, 2))
     assert sorted(choose_next_labels(same, np.arange(4), 9)) == [0, 1, 2, 3]

@@ -13,7 +13,12 @@ _MOST_COMPARED = 4000
 
 
 def choose_next_labels(
-    X: ArrayLike, waiting: ArrayLike, n: int, *, seed: int = 0
+    X: ArrayLike,
+    waiting: ArrayLike,
+    n: int,
+    *,
+    nearest: ArrayLike | None = None,
+    seed: int = 0,
 ) -> NDArray[np.int64]:
     """Choose the images that stand best for all that wait for a label.
 
@@ -29,6 +34,8 @@ def choose_next_labels(
         Rows of the images that cannot be filled.
     n : int
         How many to choose, at least 1.
+    nearest : array_like, shape (n_waiting,), optional
+        Similarity of each waiting image to the nearest labelled one, which serves it already.
     seed : int
         Of the sample of many.
 
@@ -45,12 +52,14 @@ def choose_next_labels(
     if n < 1:
         raise InvalidValue(f"expected at least 1 image to choose, got {n}")
     rows = np.asarray(waiting, np.int64)
+    served = np.zeros(len(rows)) if nearest is None else np.asarray(nearest)
     if len(rows) > _MOST_COMPARED:
         rng = np.random.default_rng([seed, 0xBE57])
-        rows = np.sort(rng.choice(rows, _MOST_COMPARED, replace=False))
+        drawn = np.sort(rng.choice(len(rows), _MOST_COMPARED, replace=False))
+        rows, served = rows[drawn], served[drawn]
     unit = normalize_rows(np.asarray(X, np.float32)[rows])
     similarity = np.maximum(unit @ unit.T, 0.0)
-    served = np.zeros(len(rows), np.float32)
+    served = np.maximum(served, 0.0).astype(np.float32)
     chosen: list[int] = []
     for _ in range(min(n, len(rows))):
         gain = np.maximum(similarity - served[:, None], 0.0).sum(axis=0)

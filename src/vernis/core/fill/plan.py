@@ -154,12 +154,57 @@ def plan_fill(
     plan = _empty_plan(n_classes, precision, seen, ood, holdout, trusted is not None)
     if len(seen.correct) < _FEWEST or n_groups < 2:
         return plan
+    cut = _find_cut(seen, asked, kind, trusted is not None, precision, confidence, seed)
+    if cut.last is None:
+        return replace(plan, noise=cut.noise)
+    asked_score, noise = cut.asked_score, cut.noise
+    pooled = float(np.sort(asked_score)[::-1][cut.last])
+    limits, bounds = _class_limits(cut.own_score, seen, n_classes, pooled, precision, noise)
+    chosen = np.flatnonzero(asked_score >= limits[asked.label])
+    ranked = chosen[np.argsort(-asked_score[chosen], kind="stable")]
+    return replace(
+        plan,
+        image=asked.image[ranked],
+        label=asked.label[ranked],
+        probability=np.minimum(asked_score[ranked] / (1 - noise), 1.0),
+        thresholds=np.minimum(limits / (1 - noise), np.where(np.isinf(limits), np.inf, 1.0)),
+        class_bounds=bounds,
+        precision=cut.precision,
+        bound=cut.bound,
+        noise=noise,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Cut:
+    """How far down the asked answers may be accepted.
+
+    ``last``: the place of the last accepted one, surest first; None where nothing can be promised.
+    """
+
+    own_score: Doubles
+    asked_score: Doubles
+    noise: float
+    last: int | None = None
+    precision: float = np.nan
+    bound: float = np.nan
+
+
+def _find_cut(
+    seen: _Seen,
+    asked: Answers,
+    kind: Kind,
+    is_confirmed: bool,
+    precision: float,
+    confidence: float,
+    seed: int,
+) -> _Cut:
     score, own_score, asked_score = calibrate(
         seen.answers.features, seen.correct, seen.groups, asked.features
     )
     order = np.argsort(-score, kind="stable")
     effect = design_effect(seen.correct - score, seen.groups)
-    backed = seen.backed[order] if trusted is None else np.zeros(len(order), bool)
+    backed = np.zeros(len(order), bool) if is_confirmed else seen.backed[order]
     contradicted = seen.correct[order], backed, effect, _CLEAR_NOISE[kind], confidence
     noise = estimate_noise(*contradicted)
     first = np.argsort(-asked_score, kind="stable")
@@ -177,22 +222,9 @@ def plan_fill(
     last = np.append(np.diff(asked_score[first]) != 0, True)[: len(first)]
     holds = np.flatnonzero((lower >= precision) & (measured >= precision) & last)
     if not len(holds):
-        return replace(plan, noise=noise)
-    pooled = float(asked_score[first][holds[-1]])
-    limits, bounds = _class_limits(own_score, seen, n_classes, pooled, precision, noise)
-    chosen = np.flatnonzero(asked_score >= limits[asked.label])
-    ranked = chosen[np.argsort(-asked_score[chosen], kind="stable")]
-    return replace(
-        plan,
-        image=asked.image[ranked],
-        label=asked.label[ranked],
-        probability=np.minimum(asked_score[ranked] / (1 - noise), 1.0),
-        thresholds=np.minimum(limits / (1 - noise), np.where(np.isinf(limits), np.inf, 1.0)),
-        class_bounds=bounds,
-        precision=float(measured[holds[-1]]),
-        bound=float(lower[holds[-1]]),
-        noise=noise,
-    )
+        return _Cut(own_score, asked_score, noise)
+    at = int(holds[-1])
+    return _Cut(own_score, asked_score, noise, at, float(measured[at]), float(lower[at]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -500,7 +500,8 @@ def _add_what_waits(
         for column, name in enumerate(data.taxonomy.classes)
     }
     at = np.flatnonzero(usable)[evidence.unlabelled]
-    chosen = choose_next_labels(data.X, at[waiting], _NEXT_LABELS, seed=seed)
+    nearest = evidence.holdout.unknown.nearest[waiting]
+    chosen = choose_next_labels(data.X, at[waiting], _NEXT_LABELS, nearest=nearest, seed=seed)
     uris = session.uris()
     label_next = tuple(uris[int(number)] for number in data.image_ids[chosen])
     most = [
