@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
-from vernis.core.text.brands import RuleName
+from vernis.core.text.brands import BrandMatch, RuleName
 from vernis.core.text.conclusions import Gain, certainty, contradiction, gains, probabilities
 from vernis.domain.documents import to_document
 from vernis.domain.errors import NotFound, UsageError
@@ -31,6 +31,7 @@ from vernis.verbs.decide.brand_reading import (
     find_brands,
     read_brand_list,
 )
+from vernis.verbs.decide.text_voice import hear_both
 from vernis.verbs.declare import BaseSettings, Option, Screen, Verb, rows_shown, share
 
 if TYPE_CHECKING:
@@ -78,7 +79,12 @@ class BrandRow:
     image: Annotated[str, "path"]
     given: tuple[str, ...]
     suggested: str
-    probability: Annotated[float, "that what is read is right, estimated"]
+    probability: Annotated[float, "that it is right, estimated from text and pictures together"]
+    by_text: Annotated[float, "from the text alone"]
+    by_pictures: Annotated[
+        float | None, "from the pictures alone; null: they do not tell the classes apart"
+    ]
+    pictures: Annotated[str, "agree or differ: the likeliest class by the pictures; empty: unknown"]
     read: Annotated[tuple[BrandEvidence, ...], "every brand that is read, the tallest first"]
 
 
@@ -189,6 +195,7 @@ class _Judged:
             for labels, given in zip(self.labels, self.given, strict=True)
         )
         self._probability = probabilities([one.matches for one in found], self.given)
+        self._both = hear_both(session, listed, found)
 
     def _row(self, one: ReadImage) -> int:
         assert self.matrix is not None
@@ -213,9 +220,9 @@ class _Judged:
             if labels or len(one.matches) != 1:
                 continue
             name = self.name(one.matches[0].brand)
-            probability = self._probability[certainty(one.matches[0])]
-            if probability >= least and not self._is_denied(one, name):
-                rows.append(BrandRow(one.image.uri, (), name, probability, one.evidence))
+            row = self._conclude(one, (), one.matches[0])
+            if row.probability >= least and not self._is_denied(one, name):
+                rows.append(row)
         return sorted(rows, key=lambda row: (-row.probability, row.image))
 
     def issues(self) -> list[BrandRow]:
@@ -224,10 +231,31 @@ class _Judged:
         for one, labels, given in zip(self.found, self.labels, self.given, strict=True):
             match = contradiction(one.matches, given)
             if match is not None:
-                probability = self._probability[certainty(match)]
-                name = self.name(match.brand)
-                rows.append(BrandRow(one.image.uri, labels, name, probability, one.evidence))
+                rows.append(self._conclude(one, labels, match))
         return sorted(rows, key=lambda row: (-row.probability, row.image))
+
+    def _conclude(self, one: ReadImage, labels: tuple[str, ...], match: BrandMatch) -> BrandRow:
+        """Return what follows from a brand, with what the pictures say of it."""
+        name, by_text = self.name(match.brand), self._probability[certainty(match)]
+        together, by_pictures, pictures = by_text, None, ""
+        row = self._both.row_of(one.image.id) if self._both is not None else None
+        if self._both is not None and row is not None:
+            classes = self._both.data.taxonomy.classes
+            if name in classes:
+                column, alone = classes.index(name), self._both.pictures[row]
+                by_pictures = float(alone[column])
+                together = float(self._both.together[row, column])
+                pictures = "agree" if alone.argmax() == column else "differ"
+        return BrandRow(
+            image=one.image.uri,
+            given=labels,
+            suggested=name,
+            probability=together,
+            by_text=by_text,
+            by_pictures=by_pictures,
+            pictures=pictures,
+            read=one.evidence,
+        )
 
     def name(self, brand: str) -> str:
         """Return the class that stands for a brand."""
@@ -307,6 +335,7 @@ def _issue(row: BrandRow, image_id: int, taxonomy: str, kind: str, source: str) 
             "given": row.given,
             "suggested": [row.suggested] if kind == "single" else [*row.given, row.suggested],
             "probability": round(row.probability, 4),
+            "pictures": row.pictures,
             "source": source,
             "read": to_document(row.read),
             "note": f"the picture reads {read}, and nothing like {' or '.join(row.given)}",
@@ -343,9 +372,16 @@ def _draw(gain: Sequence[Gain], settings: Settings) -> str:
 
 def show(result: Result, settings: Settings, screen: Screen) -> None:
     """Show suggestions, issues and counts."""
+    agree = [row for row in result.issues if row.pictures == "agree"]
+    alone = [row for row in result.issues if row.pictures != "agree"]
+    hidden = result.contradicted - len(result.issues)
+    text_title = "Labels that the text contradicts"
+    if agree or any(row.pictures for row in alone):
+        text_title += ", and the pictures do not"
     for rows, total, title in (
         (result.suggestions, result.suggested, "Labels for images without one"),
-        (result.issues, result.contradicted, "Labels that the text contradicts"),
+        (agree, len(agree), "Labels that text and pictures contradict"),
+        (alone, len(alone) + hidden, text_title),
     ):
         if rows:
             table = [
@@ -354,6 +390,8 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
                     "given": row.given,
                     "suggested": row.suggested,
                     "probability": row.probability,
+                    "by_text": row.by_text,
+                    "by_pictures": row.by_pictures,
                     "read": [one.reading for one in row.read],
                     "distance": [one.distance for one in row.read],
                     "box": " ".join(",".join(map(str, one.box)) for one in row.read[:1]),
@@ -363,6 +401,9 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
             columns = list(table[0])
             if rows is result.suggestions:
                 columns.remove("given")
+            if not any(row.pictures for row in rows):
+                columns.remove("by_text")
+                columns.remove("by_pictures")
             screen.table(table, columns, title=title, total=total)
     part = f"{result.with_brand / result.read:.1%}" if result.read else ""
     counts = {

@@ -10,6 +10,7 @@ from vernis.domain.documents import to_document
 from vernis.domain.errors import UsageError
 from vernis.domain.types import Issue
 from vernis.report.wording import counted, sentence, wrong_labels
+from vernis.verbs.decide.brand_reading import BrandEvidence
 from vernis.verbs.decide.label_judgement import (
     JudgementSettings,
     LabelEvidence,
@@ -17,6 +18,7 @@ from vernis.verbs.decide.label_judgement import (
     evidence_of,
     judge_labels,
 )
+from vernis.verbs.decide.text_voice import voice_mark
 from vernis.verbs.declare import OneOf, Option, Screen, Verb, rows_shown
 
 if TYPE_CHECKING:
@@ -79,6 +81,11 @@ class LabelIssueRow:
     verdict: Annotated[str, "open, accepted or dismissed"]
     flagged: Annotated[bool, "whether it is suspected"]
     neighbors: Annotated[tuple[NeighborRow, ...], "similar images that speak for the change"]
+    against: Annotated[
+        tuple[str, ...],
+        "what speaks against the given labels, where text is read: pictures, text",
+    ] = ()
+    read: Annotated[tuple[BrandEvidence, ...], "the brands that are read, the tallest first"] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +109,8 @@ def work(session: Session, settings: Settings) -> Result:
     judgement = None
     if not _asks_for_another(settings):
         judgement = session.results.find(f"label_issues:{settings.taxonomy}", LabelJudgement)
-    if judgement is None or judgement.where != settings.where.strip():
+    asked = (settings.where.strip(), bool(voice_mark(session, settings.taxonomy)))
+    if judgement is None or (judgement.where, judgement.with_text) != asked:
         judgement = judge_labels(session, settings.taxonomy, settings, settings.probabilities)
     issues, flagged_only = session.catalog.issues, not settings.all
     found = issues.select(
@@ -150,6 +158,8 @@ def _row(issue: Issue, said: LabelEvidence, uris: Mapping[int, str]) -> LabelIss
         neighbors=tuple(
             NeighborRow(uris.get(n.image_id, ""), n.label, n.similarity) for n in said.neighbors
         ),
+        against=said.against,
+        read=said.read,
     )
 
 
@@ -171,7 +181,10 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
     for finding in result.judgement.findings:
         screen.line(sentence(finding))
     title = f"Label issues of {settings.taxonomy}"
-    screen.table(result.rows, columns, title=title, total=result.total)
+    if result.judgement.with_text:
+        _show_apart(result, [*columns, "read"], title, screen)
+    else:
+        screen.table(result.rows, columns, title=title, total=result.total)
     found = result.judgement
     if found.wrong is None:
         return  # the findings say why
@@ -181,6 +194,28 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
         reading = counted(found.n_worth_reading, one, many)
         line += f"; the first {reading} about {found.n_expected:,.0f} of them"
     screen.line(f"{line}.")
+
+
+_AGAINST: Mapping[tuple[str, ...], str] = {
+    ("pictures", "text"): "pictures and text speak against the label",
+    ("text",): "the text alone",
+    ("pictures",): "the pictures alone",
+    (): "neither says another one for sure",
+}
+
+
+def _show_apart(result: Result, columns: list[str], title: str, screen: Screen) -> None:
+    """Show the issues apart by what speaks against the labels, those of both first."""
+    for voices, said in _AGAINST.items():
+        rows = [
+            {**to_document(row), "read": [one.reading for one in row.read]}
+            for row in result.rows
+            if row.against == voices
+        ]
+        if rows:
+            screen.table(rows, columns, title=f"{title}: {said}")
+    if len(result.rows) < result.total:
+        screen.line(f"{len(result.rows):,} of {counted(result.total, 'issue')} shown: --limit N")
 
 
 def frame(session: Session, settings: Settings) -> pd.DataFrame:

@@ -9,12 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vernis.core.numeric.fingerprints import fingerprint
+from vernis.core.text.voice import hear_voice
+from vernis.domain.documents import to_document
 from vernis.domain.errors import NothingToLearn, UsageError
-from vernis.domain.types import ChangeKind, Estimate, Issue, LabelScorer, Space
+from vernis.domain.types import ChangeKind, Estimate, Issue, LabelScorer, Space, TaxonomyKind
 from vernis.report.wording import counted
 from vernis.session.results import from_document
 from vernis.session.vectors import TrainingData, space_document
+from vernis.verbs.decide.brand_reading import BrandEvidence
 from vernis.verbs.decide.given_probabilities import read_probabilities
+from vernis.verbs.decide.text_voice import TextVoice, hear_text, voice_mark
 from vernis.verbs.decide.told_apart import (
     ToldApart,
     as_given,
@@ -32,6 +36,8 @@ if TYPE_CHECKING:
     from vernis.core.labels.issues import LabelIssues, SupportingNeighbors
     from vernis.session.session import Session
 
+_NEWER = ("where", "pictures_only")
+"""Settings that count in a fingerprint only where they are given, as earlier versions had none."""
 _FEWEST = 10
 """Labelled images below which nothing is judged."""
 
@@ -56,6 +62,9 @@ class JudgementSettings(BaseSettings):
     min_yield: Annotated[
         float, share("reading pays while this share of the images is wrong", "SHARE")
     ] = 0.25
+    pictures_only: Annotated[
+        bool, Option("by the pictures alone, even where `vernis brands` has found brands in them")
+    ] = False
     neighbors: Annotated[int, count("similar images kept as evidence", at_least=0)] = 5
     seed: Annotated[int, SEED] = 0
 
@@ -85,6 +94,7 @@ class LabelJudgement:
     ] = None
     notes: tuple[str, ...] = ()
     effect: Annotated[FilterEffect | None, "with --where: what the filter does"] = None
+    with_text: Annotated[bool, "whether the brands that are read in the pictures spoke too"] = False
 
     @property
     def where(self) -> str:
@@ -106,9 +116,16 @@ class SupportingNeighbor:
     similarity: Annotated[float, "cosine, 0 to 1"]
 
 
+Voice = Literal["pictures", "text"]
+"""What speaks against a label: images that look alike, or another brand that is surely read."""
+
+
 @dataclass(frozen=True, slots=True)
 class LabelEvidence:
-    """What is kept beside the score of a label issue; no ``change`` where none is suggested."""
+    """What is kept beside the score of a label issue; no ``change`` where none is suggested.
+
+    ``against`` and ``read`` are there where brands were found in the text of the pictures.
+    """
 
     change: ChangeKind = "replaced"
     given: tuple[str, ...] = ()
@@ -117,6 +134,8 @@ class LabelEvidence:
     probability_of_multiple: float | None = None
     neighbors: tuple[SupportingNeighbor, ...] = ()
     agreement: float | None = None
+    against: tuple[Voice, ...] = ()
+    read: tuple[BrandEvidence, ...] = ()
     duplicates: tuple[int, ...] = ()
 
 
@@ -127,7 +146,10 @@ def evidence_of(issue: Issue) -> LabelEvidence:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Judged:
-    """``labels`` and ``issues`` speak of the classes of ``view``, ``suggested`` of all."""
+    """``labels`` and ``issues`` speak of the classes of ``view``, ``suggested`` of all.
+
+    ``by_pictures`` are the labels that are likeliest by the pictures alone, of the kept classes.
+    """
 
     data: TrainingData
     view: ClassView
@@ -137,6 +159,8 @@ class _Judged:
     conflicts: list[NDArray[np.int64]]
     features: NDArray[np.float32]
     issues: LabelIssues
+    voice: TextVoice | None
+    by_pictures: NDArray[np.bool_]
 
 
 def judge_labels(
@@ -153,8 +177,9 @@ def judge_labels(
     Each image is predicted from all others (never from its duplicates). Labels that a person
     confirmed teach but are not judged; neither are the ``no`` that an open taxonomy only assumes.
     When nothing changed since the last time, the issues of that time stay. The layers of the
-    current embedding space weigh the same each. ``given`` holds probabilities of the caller's own,
-    which the labels are held against instead; see ``read_probabilities``.
+    current embedding space weigh the same each. Where brands were found in the pictures' text, what
+    is read speaks too (`hear_voice`). ``given`` holds probabilities of the caller's own, which the
+    labels are held against instead; see ``read_probabilities``.
 
     Raises
     ------
@@ -181,7 +206,10 @@ def judge_labels(
         elif settings.predictions in ("out-of-bag", "ensemble"):
             probs = head_predictions(session, data, settings.predictions)
         told = None if given is not None else tell_apart(session, data, settings.seed)
+        heard = "" if given is not None or settings.pictures_only else voice_mark(session, taxonomy)
         mark = _fingerprint(data, judged, conflicts, space, settings, probs, told)
+        if heard:
+            mark = fingerprint(mark, heard)
         kept = session.results.find(name, LabelJudgement, mark)
         if kept is not None:
             return kept
@@ -190,12 +218,14 @@ def judge_labels(
         notes = _notes(data, conflicts, int(alone.any(axis=1).sum()), given is not None)
         found = None
         if told is None or told.is_judged:
-            found = _judge(data, judged, conflicts, settings, probs, told)
+            voice = hear_text(session, data) if heard else None
+            found = _judge(data, judged, conflicts, settings, probs, told, voice)
         if found is not None:
             judgement = _summarize(found, space, told, notes)
             rows = [*_rows(found, settings), *_unjudged_rows(found)]
         else:
             judgement = _not_judged(data, conflicts, space, told, notes)
+        judgement = replace(judgement, with_text=bool(heard))
         if effect is not None:
             notes = (effect.sentence(), *judgement.notes)
             judgement = replace(judgement, effect=effect, notes=notes)
@@ -280,7 +310,7 @@ def _fingerprint(
     used = [
         getattr(settings, field.name)
         for field in fields(JudgementSettings)
-        if field.name != "where" or settings.where  # of all images as before there were filters
+        if field.name not in _NEWER or getattr(settings, field.name)
     ]
     about = [used, space_document(space), data.taxonomy, conflicts, data.hashes]
     return fingerprint(*about, told, data.image_ids, data.Y, data.groups, judged, probs)
@@ -293,6 +323,7 @@ def _judge(
     settings: JudgementSettings,
     probs: NDArray[np.float32] | None,
     told: ToldApart | None,
+    voice: TextVoice | None,
 ) -> _Judged | None:
     """Judge the labels; None where the leave-out predictions speak of none of them."""
     from vernis.core.labels.issues import find_label_issues
@@ -311,6 +342,9 @@ def _judge(
             return None
     else:
         probs = view.reduce_probabilities(probs, kind)
+    by_pictures = _likeliest(probs, kind)
+    if voice is not None:
+        probs = hear_voice(probs, view.reduce(voice.log_odds), targets, kind)
     issues = find_label_issues(
         labels,
         probs,
@@ -320,7 +354,16 @@ def _judge(
         min_yield=settings.min_yield,
     )
     suggested = view.restore(issues.suggested, data.Y == 1)
-    return _Judged(data, view, suggested, labels, judged, conflicts, features, issues)
+    return _Judged(
+        data, view, suggested, labels, judged, conflicts, features, issues, voice, by_pictures
+    )
+
+
+def _likeliest(probs: NDArray[np.float32], kind: TaxonomyKind) -> NDArray[np.bool_]:
+    """Return the labels that predictions give by themselves, shape (n_images, n_classes)."""
+    if kind == "multi":
+        return np.asarray(probs >= 0.5)
+    return np.asarray(probs == probs.max(axis=1, keepdims=True))
 
 
 def _with_labels(
@@ -364,10 +407,27 @@ def _rows(found: _Judged, settings: JudgementSettings) -> list[Issue]:
                 "probability_of_multiple": round(float(issues.probability_of_multiple[row]), 4),
                 **_supporting_neighbors(found, supporting, place.get(int(row))),
                 **_disagreeing_duplicates(found, in_conflict.get(int(row)), int(row)),
+                **_voices(found, int(row)),
             },
         )
         for row in issues.order.tolist()
     ]
+
+
+def _voices(found: _Judged, row: int) -> dict[str, Any]:
+    """Return what speaks against the labels of an image, where text was read."""
+    if found.voice is None:
+        return {}
+    given = found.view.reduce(found.data.Y[[row]])[0] == 1
+    against = [
+        *(["pictures"] if (found.by_pictures[row] & ~given).any() else []),
+        *(["text"] if found.voice.contradicts(row) else []),
+    ]
+    flagged = bool(found.issues.flagged[row])
+    return {
+        "against": against,
+        **({"read": to_document(found.voice.evidence[row])} if flagged else {}),
+    }
 
 
 def _unjudged_rows(found: _Judged) -> list[Issue]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vernis.domain.errors import UsageError
 from vernis.report.wording import counted
+from vernis.verbs.decide.brand_reading import BrandList
 from vernis.verbs.decide.decisions import by
 from vernis.verbs.decide.filling import FillSummary
 from vernis.verbs.decide.label_judgement import LabelJudgement
@@ -150,6 +151,9 @@ def _carry_results(session: Session, old: str, new: str) -> None:
     apart = dismissed_merges(session, old)
     if apart:
         dismiss_merges(session, new, [(min(pair), max(pair)) for pair in apart])
+    listed = session.results.find(f"brands:{old}", BrandList)
+    if listed is not None:
+        session.results.keep(f"brands:{new}", replace(listed, taxonomy=new))
     filled = session.results.find(f"fill:{old}", FillSummary)
     if filled is not None:
         session.results.keep(f"fill:{new}", replace(filled, taxonomy=new))
