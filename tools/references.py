@@ -1,4 +1,7 @@
-"""Write docs/cli.md and docs/json.md from the verbs' declarations, or check them (``--check``)."""
+"""Write the references from the verbs' declarations, or check them (``--check``).
+
+docs/cli.md and docs/json.md; with the extra ``app`` also docs/openapi.json.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from types import FunctionType, NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -46,6 +50,8 @@ renamed or removed is listed in [CHANGELOG.md](../CHANGELOG.md).
 def main() -> int:
     """Write the pages, or tell which is not current."""
     pages = {"cli.md": cli_page(), "json.md": json_page()}
+    if find_spec("fastapi") is not None:
+        pages["openapi.json"] = openapi_file()
     if "--check" not in sys.argv[1:]:
         for name, text in pages.items():
             (DOCS / name).write_text(text, encoding="utf-8")
@@ -54,6 +60,15 @@ def main() -> int:
     for name in stale:
         print(f"docs/{name} is not current: python tools/references.py")
     return 1 if stale else 0
+
+
+def openapi_file() -> str:
+    """Return docs/openapi.json: the routes of ``vernis serve``."""
+    import json
+
+    from vernis.app.server import describe
+
+    return json.dumps(describe(), indent=1, ensure_ascii=False) + "\n"
 
 
 # --------------------------------------------------------------------------- command line
@@ -127,7 +142,7 @@ def json_page() -> str:
 
 def result_section(entry: Entry, verb: Verb[Any, Any]) -> str:
     """Return the shape of a verb's result: a table of its keys, or one for each that it may be."""
-    result, shape = result_of(verb), verb.shape
+    result, shape = verb.result, verb.shape
     lines = [f"## vernis {entry.name} --json\n"]
     if isinstance(verb.document, FunctionType) and verb.document.__name__ == "document":
         told = inspect.getdoc(verb.document) or ""
@@ -160,12 +175,6 @@ def table_of(kind: Any, names: Sequence[str] | None = None) -> list[str]:
         if names is None or re.match(r"\w+", key)[0] in names  # type: ignore[index]
     ]
     return ["| key | kind | meaning |", "|---|---|---|", *keys]
-
-
-def result_of(verb: Verb[Any, Any]) -> Any:
-    """Return the type of a verb's result; the other annotations of ``work`` may be unresolved."""
-    name = inspect.get_annotations(verb.work)["return"]
-    return eval(name, vars(inspect.getmodule(verb.work))) if isinstance(name, str) else name
 
 
 def field_type(kind: Any, name: str) -> Any:

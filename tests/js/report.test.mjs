@@ -9,7 +9,7 @@ import { countPages, entriesOf, findRows, makeTextOf, pageOf } from "../../src/v
 import { startKeys } from "../../src/vernis/report/index/keys.mjs";
 import { fillRows, isAdded, isRemoved, issueRows, qualityRows, sideOf } from "../../src/vernis/report/index/rows.mjs";
 import { valueOf } from "../../src/vernis/report/index/tables.mjs";
-import { asCount, asPercent, asSize, baseName, compareValues, folderName } from "../../src/vernis/report/shared/wording.mjs";
+import { asCount, asPercent, asSize, baseName, compareValues, folderName } from "../../src/vernis/web/shared/wording.mjs";
 
 const ISSUES = issueRows([
   { taxonomy: "kind", items: [

@@ -139,7 +139,7 @@ def _opened(home: Home, named: str | None, screen: Terminal) -> Iterator[Session
         yield Session(None)
         return
     if home.folder is None and not (home.may_be_new and named):
-        with Session.open(named) as session:
+        with Session.open(named or home.collection) as session:
             yield session
         return
     if named or home.folder is None:

@@ -132,7 +132,7 @@ class Terminal:
 
     def line(self, text: str = "") -> None:
         """Print a line."""
-        print("\n".join(map(visible, text.split("\n"))))
+        print("\n".join(map(visible, text.split("\n"))), flush=True)
 
     def note(self, text: str) -> None:
         """Say something on standard error."""

@@ -53,8 +53,8 @@ class Change:
 class HistoryStore(Protocol):
     """The append-only history of a collection."""
 
-    def batches(self, limit: int = 20) -> list[dict[str, Any]]:
-        """Return the latest batches, newest first.
+    def batches(self, limit: int = 20, before: int | None = None) -> list[dict[str, Any]]:
+        """Return the latest batches (of those before a batch), newest first.
 
         Each holds id, time, verb, source, note, changes (how many of what: ``label``,
         ``region label``, ``verdict`` and the subjects of ``Change``), events (their sum), undone,
@@ -94,6 +94,10 @@ class HistoryStore(Protocol):
 
     def of_image(self, image_id: int) -> list[Event]:
         """Return the labels and verdicts of an image that changed, oldest first."""
+        ...
+
+    def images_of(self, batch_id: int, limit: int) -> list[int]:
+        """Return the images whose labels or verdicts a batch changed, at most so many."""
         ...
 
     def changes(self, batch_id: int, subject: str | None = None) -> list[Change]:

@@ -405,6 +405,7 @@ class IssueStore(Protocol):
         verdicts: Sequence[Verdict] | None = None,
         order: Sequence[str] = ("score",),
         limit: int | None = None,
+        after: int | None = None,
     ) -> list[Issue]:
         """Return the issues of present (or, for ``broken``, unreadable) images, worst first.
 
@@ -418,7 +419,14 @@ class IssueStore(Protocol):
             before a key turns it round. Ties go by image, other image and label.
         limit : int, optional
             How many of them.
+        after : int, optional
+            Only those that come after the issue of this id, whatever has become of that; the order
+            must be that of the score alone. None when there is no such issue any more.
         """
+        ...
+
+    def get(self, issue_ids: Sequence[int]) -> dict[int, Issue]:
+        """Return the issues with those ids that there are, whatever the state of their images."""
         ...
 
     def counts(

@@ -55,7 +55,7 @@ THEME = {
     OTHER: "other",
     **{color: f"c{number}" for number, color in enumerate(PALETTE)},
 }
-"""Colour of the light theme → variable of ``shared/base.css``, which knows the dark one too."""
+"""Colour of the light theme → variable of ``web/shared/base.css``, which knows the dark one too."""
 
 _STYLE: Any = {
     "figure.facecolor": "white",

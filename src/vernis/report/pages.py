@@ -42,7 +42,7 @@ def render_page(
         What the template shows.
     """
     style = "\n".join(_source(name) for name in styles)
-    theme, main = _source("shared/first_theme.js"), bundle(script)
+    theme, main = _source("../web/shared/first_theme.js"), bundle(script)
     policy = (
         "default-src 'none'; img-src 'self' file: data:; "
         f"style-src {_digest(style)}; script-src {_digest(theme)} {_digest(main)}; "
@@ -87,12 +87,20 @@ def bundle(script: str) -> str:
     return "\n".join(parts.values())
 
 
+SHARED_STYLES = ("../web/shared/base.css", "shared/layout.css")
+"""Of every page: what the app has too, and the frame of a page."""
+
+_WEB = "../web/"
 _IMPORT = re.compile(r'^import \{[^}]*\} from "(\.{1,2}/[\w./]+)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export ", re.MULTILINE)
 
 
 def _source(name: str) -> str:
-    return (files("vernis.report") / name).read_text(encoding="utf-8")
+    """Return a file below ``vernis/report``, or one that the app uses too (``../web/…``)."""
+    folder = files("vernis.report")
+    if name.startswith(_WEB):
+        folder, name = files("vernis.web"), name.removeprefix(_WEB)
+    return (folder / name).read_text(encoding="utf-8")
 
 
 def _digest(text: str) -> str:

@@ -575,25 +575,24 @@ class Session(Closing):
 
         return find_label_tables(folder, finder)
 
-    def pictures(self, *, full_size: bool = False) -> ReadPicture:
+    def pictures(self, *, full_size: bool = False, least_side: int | None = None) -> ReadPicture:
         """Return what decodes the picture of an image.
 
-        Unless ``full_size``, the shorter side may be reduced to 256 px while decoding.
+        Unless ``full_size``, the shorter side may be reduced while decoding, to ``least_side``
+        pixels (default: 256).
         """
         from vernis.adapters.files import picture_reader
         from vernis.adapters.isolation import PictureDecoder
 
-        if full_size:
-            return picture_reader(self.root(), PictureDecoder(min_side=None))
+        if full_size or least_side is not None:
+            return picture_reader(self.root(), PictureDecoder(min_side=least_side))
         return picture_reader(self.root())
 
-    def pictures_for_reading(self) -> Callable[[ImageRecord], Pixels]:
+    def pictures_for_reading(self) -> ReadPicture:
         """Return what decodes the picture of an image as large as the reading of text needs."""
-        from vernis.adapters.files import picture_reader
-        from vernis.adapters.isolation import PictureDecoder
         from vernis.adapters.readers.models import LEAST_SIDE
 
-        return picture_reader(self.root(), PictureDecoder(min_side=LEAST_SIDE))
+        return self.pictures(least_side=LEAST_SIDE)
 
     def text_model(self, name: Path | str | None = None, *, gate: bool = True) -> TextModel:
         """Return the reader that is shipped, or that of a folder.

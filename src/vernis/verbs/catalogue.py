@@ -27,6 +27,9 @@ GROUPS: Mapping[str, str] = {
 }
 """Folder of each group → its title, in the order of the help."""
 
+_ABOVE = ("app/serve.py",)
+"""Verbs that stand above the others and call them; they belong to the group ``start``."""
+
 _FIRST_LINE = re.compile(r'"""``vernis (?P<name>[a-z -]+)``: (?P<summary>.+?)\.?(?:""")?$')
 
 
@@ -51,7 +54,10 @@ def entries() -> tuple[Entry, ...]:
     found = []
     for group in GROUPS:
         folder = Path(__file__).parent / group
-        named = [entry for entry in map(_read, sorted(folder.glob("*.py"))) if entry is not None]
+        paths = sorted(folder.glob("*.py"))
+        if group == "start":
+            paths += [folder.parents[1] / name for name in _ABOVE]
+        named = [entry for path in paths if (entry := _read(path, group)) is not None]
         order = _order(folder / "__init__.py")
         found += sorted(named, key=lambda e: (order.get(e.module.rpartition(".")[2], 99), e.name))
     return tuple(found)
@@ -62,13 +68,13 @@ def find_entry(name: str) -> Entry | None:
     return next((entry for entry in entries() if entry.name == name), None)
 
 
-def _read(path: Path) -> Entry | None:
+def _read(path: Path, group: str) -> Entry | None:
     with path.open(encoding="utf-8") as file:
         match = _FIRST_LINE.match(file.readline().rstrip("\n"))
     if match is None:
         return None
-    group = path.parent.name
-    module = f"{__package__}.{group}.{path.stem}"
+    here = path.relative_to(Path(__file__).parents[1]).with_suffix("")
+    module = ".".join(("vernis", *here.parts))
     return Entry(match["name"], group, match["summary"], module)
 
 

@@ -362,11 +362,14 @@ class Home:
         A folder of images, for which a collection is made where there is none yet.
     may_be_new : bool
         A collection that is named by its folder is made where there is none yet.
+    collection : Path or None
+        The collection itself, where a setting names it.
     """
 
     needed: bool = True
     folder: Path | None = None
     may_be_new: bool = False
+    collection: Path | None = None
 
 
 def existing(settings: BaseSettings) -> Home:
@@ -406,6 +409,10 @@ FLAT = object()
 """Annotates a field whose own fields are printed in its place."""
 
 
+Access = Literal["read", "decide", "work"]
+"""What a verb does to a collection: reads it, records a decision in an instant, or works longer."""
+
+
 @dataclass(frozen=True, slots=True, init=False)
 class Verb(Generic[P, R]):
     """The one declaration of a verb.
@@ -432,6 +439,9 @@ class Verb(Generic[P, R]):
     ask : callable
         ``ask(session, settings, screen) -> settings``: what the command line shows and asks
         before the work, where it prints no JSON.
+    access : {'read', 'decide', 'work'}
+        What it does: ``read`` writes nothing and is asked for by GET, ``decide`` is done while one
+        waits, ``work`` becomes a job of the server.
     """
 
     settings: Callable[P, Any]
@@ -443,6 +453,7 @@ class Verb(Generic[P, R]):
     home: Callable[[Any], Home]
     for_people: Callable[[Any], Any]
     ask: Callable[[Session, Any, Screen], Any]
+    access: Access
 
     def __init__(
         self,
@@ -456,6 +467,7 @@ class Verb(Generic[P, R]):
         home: Callable[[S], Home] = existing,
         for_people: Callable[[S], S] | None = None,
         ask: Callable[[Session, S, Screen], S] | None = None,
+        access: Access = "work",
     ) -> None:
         for name, value in (
             ("settings", settings),
@@ -467,6 +479,7 @@ class Verb(Generic[P, R]):
             ("home", home),
             ("for_people", for_people or _whole),
             ("ask", ask or _unasked),
+            ("access", access),
         ):
             object.__setattr__(self, name, value)
 
@@ -474,6 +487,12 @@ class Verb(Generic[P, R]):
     def name(self) -> str:
         """The name of its Python method."""
         return self.work.__module__.rpartition(".")[2]
+
+    @property
+    def result(self) -> Any:
+        """The type of its result; the other annotations of ``work`` may be unresolved."""
+        named = inspect.get_annotations(self.work)["return"]
+        return eval(named, vars(inspect.getmodule(self.work))) if isinstance(named, str) else named
 
     def declared(self) -> tuple[Declared, ...]:
         """Return the fields of the settings."""

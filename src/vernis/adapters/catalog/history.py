@@ -290,6 +290,14 @@ class SqliteHistory:
         )
         return [Event(*row) for row in rows]
 
+    def images_of(self, batch_id: int, limit: int) -> list[int]:
+        """Return the images whose labels or verdicts a batch changed, at most so many."""
+        rows = self._ledger.rows(
+            "SELECT DISTINCT image_id FROM event WHERE batch_id = ? ORDER BY id LIMIT ?",
+            (int(batch_id), limit),
+        )
+        return [int(row[0]) for row in rows]
+
     def changes(self, batch_id: int, subject: str | None = None) -> list[Change]:
         """Return the changes of a batch that are no labels and no verdicts, in their order."""
         rows = self._ledger.rows(
@@ -323,11 +331,12 @@ class SqliteHistory:
         )
         return [(int(row[0]), _change(row[1:])) for row in rows]
 
-    def batches(self, limit: int = 20) -> list[dict[str, Any]]:
+    def batches(self, limit: int = 20, before: int | None = None) -> list[dict[str, Any]]:
         """Return the latest batches, newest first; see the port."""
         rows = self._ledger.rows(
-            f"{_LISTED} WHERE {_NOT_EMPTY} OR b.undoes IS NOT NULL ORDER BY b.id DESC LIMIT ?",
-            (limit,),
+            f"{_LISTED} WHERE ({_NOT_EMPTY} OR b.undoes IS NOT NULL) "
+            "AND (?1 IS NULL OR b.id < ?1) ORDER BY b.id DESC LIMIT ?2",
+            (before, limit),
         )
         return self._described(rows)
 

@@ -39,9 +39,11 @@ AND i.taxonomy NOT IN (
   SELECT name FROM taxonomy WHERE removed = 1 EXCEPT SELECT name FROM taxonomy WHERE removed = 0)
 """
 # The issue comes first: its index gives the worst ones without a look at the rest.
-_SELECT = f"""
+_ROW = """
 SELECT i.kind, i.image_id, i.score, i.flagged, i.taxonomy, i.label, coalesce(i.other_id, 0),
   i.evidence, coalesce(v.verdict, 'open'), i.id
+"""
+_SELECT = f"""{_ROW}
 FROM issue AS i {{by}}
 CROSS JOIN image AS m ON m.id = i.image_id
   AND m.state = CASE i.kind WHEN 'broken' THEN 'unreadable' ELSE 'present' END
@@ -72,6 +74,12 @@ _ORDERS = {
     "flagged": "i.flagged",
 }
 _TIES = "i.image_id, i.other_id, i.label, i.id"
+# The first comparison is what the index can be entered by, the second settles equal scores.
+_FOLLOWING = """
+AND i.score >= (SELECT score FROM issue WHERE id = ?)
+AND (i.score, i.image_id, coalesce(i.other_id, 0), i.label, i.id) >
+  (SELECT score, image_id, coalesce(other_id, 0), label, id FROM issue WHERE id = ?)
+"""
 _PIECE = 4096  # issues that are Python objects at a time, unless the caller holds them all
 _EVIDENCE = re.compile(r"evidence\.(\w+)", re.ASCII)
 _DISMISSED = """
@@ -152,6 +160,7 @@ class SqliteIssueStore:
         verdicts: Sequence[Verdict] | None = None,
         order: Sequence[str] = ("score",),
         limit: int | None = None,
+        after: int | None = None,
     ) -> list[Issue]:
         """Return the issues of present (or, for ``broken``, unreadable) images; see the port.
 
@@ -159,6 +168,11 @@ class SqliteIssueStore:
         """
         keys = [_order(key) for key in order]
         condition, values = _condition(kinds, taxonomy, flagged_only)
+        following: tuple[int, ...] = ()
+        if after is not None:
+            if tuple(order) != ("score",):
+                raise InvalidValue(f"only issues by score can follow another one, got {order!r}")
+            following = (int(after),)
         # The worst ones are read in the order of the index. Otherwise, where a good part is asked
         # for, all rows one after another are faster than those one here, one there.
         named = kinds is not None and len(kinds) == 1 and taxonomy is not None
@@ -168,10 +182,23 @@ class SqliteIssueStore:
             condition += f" AND coalesce(v.verdict, 'open') IN ({_marks(verdicts)})"
             values += verdicts
         rows = self._ledger.rows(
-            _SELECT.format(by=by, condition=condition, order=", ".join([*keys, _TIES])),
-            [*values, -1 if limit is None else limit],
+            _SELECT.format(
+                by=by,
+                condition=condition + (_FOLLOWING if following else ""),
+                order=", ".join([*keys, _TIES]),
+            ),
+            [*values, *following * 2, -1 if limit is None else limit],
         )
         return [_issue(row) for row in rows]
+
+    def get(self, issue_ids: Sequence[int]) -> dict[int, Issue]:
+        """Return the issues with those ids that there are, whatever the state of their images."""
+        with self._ledger.listed(sorted({int(i) for i in issue_ids})):
+            rows = self._ledger.rows(
+                f"{_ROW} FROM temp.listed CROSS JOIN issue AS i ON i.id = listed.value "
+                "LEFT JOIN verdict AS v ON v.key = i.key"
+            )
+        return {issue.id: issue for issue in map(_issue, rows)}
 
     def _are_many(self, condition: str, values: Sequence[str]) -> bool:
         asked = self._ledger.row(f"SELECT count(*) FROM issue AS i WHERE true {condition}", values)

@@ -1,5 +1,5 @@
 // Which flows the chosen labels leave, and in what order the table shows them.
-import { compareValues } from "../shared/wording.mjs";
+import { compareValues } from "../../web/shared/wording.mjs";
 
 // Labels of one side are joined by "or", the two sides by "and".
 export function isChosen(pinned, left, right) {

@@ -1,7 +1,7 @@
 // The diagram and its table: what is pointed at is lit, what is clicked stays alone.
-import { el, readData } from "../shared/dom.mjs";
-import { startButtons } from "../shared/theme.mjs";
-import { asCount } from "../shared/wording.mjs";
+import { el, readData } from "../../web/shared/dom.mjs";
+import { startButtons } from "../../web/shared/theme.mjs";
+import { asCount } from "../../web/shared/wording.mjs";
 import { isChosen, isFiltered, nextSort, shownFlows } from "./choosing.mjs";
 
 const { flows } = readData();

@@ -7,7 +7,7 @@ from typing import Any
 
 from vernis.report.charts import as_svg
 from vernis.report.flows.sankey import SankeyView, sankey
-from vernis.report.pages import render_page
+from vernis.report.pages import SHARED_STYLES, render_page
 
 
 def render_flows(view: SankeyView, rows: Sequence[Mapping[str, Any]]) -> bytes:
@@ -22,7 +22,7 @@ def render_flows(view: SankeyView, rows: Sequence[Mapping[str, Any]]) -> bytes:
     """
     return render_page(
         "flows/flows.html",
-        styles=("shared/base.css", "flows/flows.css"),
+        styles=(*SHARED_STYLES, "flows/flows.css"),
         script="flows/main.mjs",
         data={"flows": list(rows)},
         digits=6,

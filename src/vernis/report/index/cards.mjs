@@ -1,6 +1,6 @@
 // How one row of each list looks.
-import { el } from "../shared/dom.mjs";
-import { asCount, asPercent, asSize, baseName, folderName } from "../shared/wording.mjs";
+import { el } from "../../web/shared/dom.mjs";
+import { asCount, asPercent, asSize, baseName, folderName } from "../../web/shared/wording.mjs";
 import { isAdded, isRemoved, sideOf } from "./rows.mjs";
 
 export const CHANGES = { extra: "To be removed", missing: "Missing", replaced: "Another class" };

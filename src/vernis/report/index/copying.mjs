@@ -1,5 +1,5 @@
 // Buttons that copy a command.
-import { el, say } from "../shared/dom.mjs";
+import { el, say } from "../../web/shared/dom.mjs";
 
 function copyByHand(text) {
   const area = el("textarea", { class: "visually-hidden" });

@@ -1,6 +1,6 @@
 // What the reader marks stays in the page; the tray turns it into commands to copy.
-import { el, one, say } from "../shared/dom.mjs";
-import { asCount } from "../shared/wording.mjs";
+import { el, one, say } from "../../web/shared/dom.mjs";
+import { asCount } from "../../web/shared/wording.mjs";
 
 export const quoted = (text) => (/^[\w./@%+=:-]+$/.test(text) ? text : "'" + text.replaceAll("'", "'\\''") + "'");
 

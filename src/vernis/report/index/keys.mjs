@@ -1,5 +1,5 @@
 // What the keys do.
-import { showHelp, switchTheme } from "../shared/theme.mjs";
+import { showHelp, switchTheme } from "../../web/shared/theme.mjs";
 
 export function startKeys({ lists, sections, lightbox, decisions }) {
   function listInView() {

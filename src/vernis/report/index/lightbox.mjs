@@ -1,7 +1,7 @@
 // One picture large, with what is known of it. It steps through the pictures of the page that it
 // was opened from.
-import { el, one, say } from "../shared/dom.mjs";
-import { asSize, baseName } from "../shared/wording.mjs";
+import { el, one, say } from "../../web/shared/dom.mjs";
+import { asSize, baseName } from "../../web/shared/wording.mjs";
 import { chip } from "./cards.mjs";
 
 export function makeLightbox({ imageOf, fileName }) {

@@ -1,6 +1,6 @@
 // A list with search, filters and pages. Only one page is in the document at a time.
-import { el, say } from "../shared/dom.mjs";
-import { asCount } from "../shared/wording.mjs";
+import { el, say } from "../../web/shared/dom.mjs";
+import { asCount } from "../../web/shared/wording.mjs";
 import { countPages, entriesOf, findRows, makeTextOf, pageOf } from "./finding.mjs";
 
 export function makeList(host, options) {

@@ -1,6 +1,6 @@
 // Starts the report: the lists, what one can mark, the keys.
-import { readData } from "../shared/dom.mjs";
-import { startButtons } from "../shared/theme.mjs";
+import { readData } from "../../web/shared/dom.mjs";
+import { startButtons } from "../../web/shared/theme.mjs";
 import { CHANGES, GROUP_KINDS, makeCards, transformName } from "./cards.mjs";
 import { startContents } from "./contents.mjs";
 import { startCopying } from "./copying.mjs";

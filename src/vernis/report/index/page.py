@@ -20,7 +20,7 @@ from vernis.report.model import (
     ReportData,
     TaxonomyAudit,
 )
-from vernis.report.pages import render_page
+from vernis.report.pages import SHARED_STYLES, render_page
 from vernis.report.wording import SOURCES, count, counted, may_be_none, percent
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ QUALITY_NAMES = {
 
 _MOST_BARS = 24
 _MOST_ROWS = 1000  # of a table of classes; free keywords can be many thousands
-_STYLES = ("shared/base.css", "index/sections.css", "index/items.css", "index/print.css")
+_STYLES = (*SHARED_STYLES, "index/sections.css", "index/items.css", "index/print.css")
 
 
 @dataclass(frozen=True, slots=True)

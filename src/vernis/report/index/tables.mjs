@@ -1,6 +1,6 @@
 // Tables that sort by a click on a column.
-import { el } from "../shared/dom.mjs";
-import { compareValues } from "../shared/wording.mjs";
+import { el } from "../../web/shared/dom.mjs";
+import { compareValues } from "../../web/shared/wording.mjs";
 
 // A cell sorts by its data-value where it has one, else by its text; null where it is unknown.
 export function valueOf(cell) {

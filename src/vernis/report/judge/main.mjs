@@ -1,5 +1,5 @@
 // One image after the other; what is judged is kept in the browser until the file is saved.
-import { el, readData } from "../shared/dom.mjs";
+import { el, readData } from "../../web/shared/dom.mjs";
 import { asCsv, choose, furtherClasses, offered } from "./judging.mjs";
 
 const by = (id) => document.getElementById(id);

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vernis.report.pages import render_page
+from vernis.report.pages import SHARED_STYLES, render_page
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def render_judge_page(
     """
     return render_page(
         "judge/judge.html",
-        styles=("shared/base.css", "judge/judge.css"),
+        styles=(*SHARED_STYLES, "judge/judge.css"),
         script="judge/main.mjs",
         data={
             "taxonomy": taxonomy,

@@ -1,6 +1,6 @@
 // The card beside a picture: it large, its name, its labels.
-import { el, one } from "../shared/dom.mjs";
-import { baseName, folderName } from "../shared/wording.mjs";
+import { el, one } from "../../web/shared/dom.mjs";
+import { baseName, folderName } from "../../web/shared/wording.mjs";
 import { labelsOf, spot } from "./data.mjs";
 
 export function makeCard(map, canvas, sheet) {

@@ -1,7 +1,7 @@
 // Starts the map: canvas, card, panel, pointer, keys.
-import { one, readData, say } from "../shared/dom.mjs";
-import { showHelp, startButtons, switchTheme } from "../shared/theme.mjs";
-import { baseName } from "../shared/wording.mjs";
+import { one, readData, say } from "../../web/shared/dom.mjs";
+import { showHelp, startButtons, switchTheme } from "../../web/shared/theme.mjs";
+import { baseName } from "../../web/shared/wording.mjs";
 import { makeCanvas } from "./canvas.mjs";
 import { makeCard } from "./card.mjs";
 import { arrange, labelsOf, makeMap, nearestTo, nextActive, nextTowards } from "./data.mjs";

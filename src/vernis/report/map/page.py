@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from vernis.report.map.model import COLORS, NONE, OTHER, MapView
-from vernis.report.pages import render_page
+from vernis.report.pages import SHARED_STYLES, render_page
 
 GENERATOR = "Vernis map"
 """Content of the page's ``generator`` mark; an index passes over a folder that holds it."""
@@ -45,7 +45,7 @@ def render_map(view: MapView) -> dict[str, bytes]:
                 files[path] = page
     files["index.html"] = render_page(
         "map/map.html",
-        styles=("shared/base.css", "map/map.css"),
+        styles=(*SHARED_STYLES, "map/map.css"),
         script="map/main.mjs",
         data=_data(view, sources),
         title=f"{view.title} · map",

@@ -1,6 +1,6 @@
 // The panel: search, colours, filters, legend.
-import { el, one, say } from "../shared/dom.mjs";
-import { asCount, baseName } from "../shared/wording.mjs";
+import { el, one, say } from "../../web/shared/dom.mjs";
+import { asCount, baseName } from "../../web/shared/wording.mjs";
 import { arrange, filter, paint } from "./data.mjs";
 
 const MOST_RESULTS = 40;

@@ -16,4 +16,4 @@ def work(session: Session, settings: DecisionSettings) -> Decision:
     return decide(session, settings, accept_issues)
 
 
-VERB = Verb(DecisionSettings, work, show)
+VERB = Verb(DecisionSettings, work, show, access="decide")

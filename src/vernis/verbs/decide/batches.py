@@ -68,4 +68,4 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
     screen.table(rows, columns, title="" if rows else "Nothing was changed yet.")
 
 
-VERB = Verb(Settings, work, show, document=OneOf("rows"))
+VERB = Verb(Settings, work, show, document=OneOf("rows"), access="read")

@@ -136,4 +136,4 @@ def frame(session: Session, settings: Settings) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[field.name for field in fields(ChangeRow)])
 
 
-VERB = Verb(Settings, work, show, document=OneOf("rows"), frame=frame)
+VERB = Verb(Settings, work, show, document=OneOf("rows"), frame=frame, access="read")

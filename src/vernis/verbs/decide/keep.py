@@ -92,4 +92,4 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
         screen.line("nothing changed")
 
 
-VERB = Verb(Settings, work, show)
+VERB = Verb(Settings, work, show, access="decide")

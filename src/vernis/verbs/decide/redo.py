@@ -47,4 +47,4 @@ def show(result: Undone, settings: Settings, screen: Screen) -> None:
     show_undone(result, screen, done=f"did batch {result.batch} again", back=back)
 
 
-VERB = Verb(Settings, work, show, ask=ask)
+VERB = Verb(Settings, work, show, ask=ask, access="decide")

@@ -60,4 +60,4 @@ def show(result: Undone, settings: Settings, screen: Screen) -> None:
     show_undone(result, screen, done=done, back="vernis redo does it again")
 
 
-VERB = Verb(Settings, work, show, ask=ask)
+VERB = Verb(Settings, work, show, ask=ask, access="decide")

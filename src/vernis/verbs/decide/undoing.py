@@ -62,8 +62,10 @@ class Undone:
         return int(bool(self.not_moved or self.not_written))
 
 
-def undo_batch(session: Session, batch: int, *, yes: bool, command: str) -> Undone:
+def undo_batch(session: Session, batch: int, *, yes: bool, command: str, who: str = "") -> Undone:
     """Take a batch back, with the files that it moved or wrote.
+
+    Only where files change the writer's lock is held: a person can undo while a job runs.
 
     A file that cannot be moved or written stays as it is, with the reason; the rest goes on. When
     the work is cut off, the same call goes on.
@@ -76,6 +78,8 @@ def undo_batch(session: Session, batch: int, *, yes: bool, command: str) -> Undo
         Whether the person agreed to change many labels or images.
     command : str
         What a person types for this; the message that refuses names it.
+    who : str
+        Who undoes it (default: the login name).
 
     Raises
     ------
@@ -91,8 +95,10 @@ def undo_batch(session: Session, batch: int, *, yes: bool, command: str) -> Undo
         raise UsageError(
             f"this changes {say_changes(taken['changes'])}; if that is meant: {command} --yes"
         )
-    with session.lock("undo"):
-        undoing = history.begin_undo(batch, source=by())
+    on_disk = any(subject in taken["changes"] for subject in ON_DISK)
+    # What a job of another process writes meanwhile is told from this by the catalog.
+    with session.lock("undo") if on_disk else session.catalog.transaction():
+        undoing = history.begin_undo(batch, source=by(who))
         moves, writes = TrashSummary(), UndoneWrites()
         if history.changes(batch, MOVED_FILES):
             moves = undo_moves(session, batch, undoing)

@@ -172,4 +172,4 @@ def document(result: Result) -> Mapping[str, Any]:
     return whole
 
 
-VERB = Verb(Settings, work, show, document=document)
+VERB = Verb(Settings, work, show, document=document, access="read")

@@ -143,4 +143,4 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
         screen.table(record.history, columns, title="History")
 
 
-VERB = Verb(Settings, work, show, document=OneOf("record", "written"))
+VERB = Verb(Settings, work, show, document=OneOf("record", "written"), access="read")

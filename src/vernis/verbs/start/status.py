@@ -185,4 +185,4 @@ def _show_accounts(result: Result, screen: Screen) -> None:
         screen.table(rows, list(rows[0]), title="Labels, from import to now")
 
 
-VERB = Verb(Settings, work, show)
+VERB = Verb(Settings, work, show, access="read")

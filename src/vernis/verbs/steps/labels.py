@@ -94,4 +94,4 @@ def frame(session: Session, settings: Settings) -> pd.DataFrame:
     return pd.DataFrame(columns, index=index).rename_axis(columns=name)
 
 
-VERB = Verb(Settings, work, show, document=OneOf("rows"), frame=frame)
+VERB = Verb(Settings, work, show, document=OneOf("rows"), frame=frame, access="read")

@@ -70,4 +70,4 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
     screen.table(result.rows, columns, title="" if result.rows else "No model was learned yet.")
 
 
-VERB = Verb(Settings, work, show, document=OneOf("rows"))
+VERB = Verb(Settings, work, show, document=OneOf("rows"), access="read")

@@ -1,0 +1,128 @@
+"""A verb's settings as a request gives them: what can be asked for, its types, its reading.
+
+Everything follows from the verb's declaration. No setting that names a place on the server's disk
+can be asked for, and no frame; who asks is known to the server.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin
+
+from vernis.verbs.catalogue import Entry, entries
+from vernis.verbs.declare import Declared, OneOf, Verb, existing
+
+WHO = "who"
+"""The setting that says who decides: the server fills it in."""
+
+
+def path_of(entry: Entry) -> str:
+    """Return a verb's name in an address: ``lab noise`` is ``lab-noise``."""
+    return entry.name.replace(" ", "-")
+
+
+@cache
+def askable_verbs() -> Mapping[str, tuple[Entry, Verb[Any, Any]]]:
+    """Return the verbs that can be asked for, by their names in an address.
+
+    Left out are those that work on no collection, and those that cannot do without a place on the
+    disk or a frame.
+    """
+    found = {}
+    for entry in entries():
+        verb = entry.load()
+        lacking = [field for field in verb.declared() if not is_askable(field)]
+        needs_more = any(field.default is inspect.Parameter.empty for field in lacking)
+        names_frames = verb.show.__name__ == "in_python"
+        if not (needs_more or names_frames or is_the_server(entry) or not _stays_here(verb)):
+            found[path_of(entry)] = (entry, verb)
+    return found
+
+
+def _stays_here(verb: Verb[Any, Any]) -> bool:
+    """Tell whether a verb works on the collection that is open, unless it is told otherwise."""
+    if verb.home is existing:
+        return True
+    if any(field.default is inspect.Parameter.empty for field in verb.declared()):
+        return False
+    home = verb.home(verb.settings())
+    return home.needed and home.folder is None
+
+
+def is_the_server(entry: Entry) -> bool:
+    """Tell the verb that starts the server itself."""
+    return entry.module.startswith("vernis.app.")
+
+
+def is_askable(field: Declared) -> bool:
+    """Tell whether a request may give a setting."""
+    return not (field.option.python or _names_a_place(field.type) or field.name == WHO)
+
+
+def asked(verb: Verb[Any, Any]) -> tuple[Declared, ...]:
+    """Return the settings that a request may give."""
+    return tuple(field for field in verb.declared() if is_askable(field))
+
+
+def _names_a_place(kind: Any) -> bool:
+    return kind is Path or any(_names_a_place(part) for part in get_args(kind))
+
+
+def name_of(field: Declared) -> str:
+    """Return how a setting is called in a request: without the underscore of Python's own words."""
+    return field.name.rstrip("_")
+
+
+def read_settings(verb: Verb[Any, Any], given: Mapping[str, Any], who: str = "") -> Any:
+    """Return the settings of a request; raises InvalidCall, InvalidValue.
+
+    Parameters
+    ----------
+    verb : Verb
+    given : mapping
+        Name → value, as JSON holds it.
+    who : str
+        Who asks.
+    """
+    names = {name_of(field): field for field in asked(verb)}
+    values = {
+        names[name].name if name in names else name: _settled(value, names.get(name))
+        for name, value in given.items()
+    }
+    if who and any(field.name == WHO for field in verb.declared()):
+        values[WHO] = who
+    return verb.read((), values)
+
+
+def _settled(value: Any, field: Declared | None) -> Any:
+    """Return a value of JSON as Python has it: pairs are tuples."""
+    if field is None or not isinstance(value, list):
+        return value
+    return tuple(tuple(item) if isinstance(item, list) else item for item in value)
+
+
+def is_simple(field: Declared) -> bool:
+    """Tell whether a setting can stand in an address: a text, number, flag, or several of them."""
+    kind = get_args(field.type)[0] if field.is_sequence else field.type
+    return get_origin(kind) is not tuple
+
+
+def printed_type(verb: Verb[Any, Any]) -> Any:
+    """Return the type of what a verb's answer holds."""
+    from typing import get_type_hints
+
+    result, shape = verb.result, verb.shape
+    if not isinstance(shape, OneOf):
+        return result
+    kinds = [get_type_hints(result, include_extras=True)[name] for name in shape.names]
+    return kinds[0] if len(kinds) == 1 else Union[tuple(kinds)]  # noqa: UP007
+
+
+def plain_type(kind: Any) -> Any:
+    """Return a setting's type as JSON has it: any sequence is a list."""
+    if get_origin(kind) is Sequence:
+        return list[plain_type(get_args(kind)[0])]  # type: ignore[misc]
+    return kind

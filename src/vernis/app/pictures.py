@@ -1,0 +1,125 @@
+"""Pictures as pages show them: thumbnails, kept beside the catalog, and previews."""
+
+from __future__ import annotations
+
+import struct
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vernis.domain.errors import NotFound, VernisError
+from vernis.domain.types import ImageRecord
+
+if TYPE_CHECKING:
+    from vernis.session.session import Session
+
+THUMBNAIL = 192
+"""Longer side of a thumbnail, pixels."""
+
+PREVIEW = 1280
+"""Longer side of a preview, pixels."""
+
+BUNDLE = 128
+"""Most thumbnails of one request."""
+
+_PREVIEWS = 24  # that are kept in memory
+_AT_ONCE = 2  # pictures that are decoded at a time: decisions must not wait for them
+
+
+class Pictures:
+    """Draws small pictures of images, each once. Threads may share it.
+
+    Parameters
+    ----------
+    session : Session
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._store = session.thumbnails(THUMBNAIL)
+        self._turns = threading.Semaphore(_AT_ONCE)
+        self._lock = threading.Lock()
+        self._previews: OrderedDict[str, bytes] = OrderedDict()
+        self._failed: set[str] = set()
+
+    def image(self, number: int) -> ImageRecord:
+        """Return an image by its id; raises NotFound."""
+        return self._session.catalog.images.get([number])[0]
+
+    def thumbnails(self, numbers: Sequence[int]) -> list[bytes | None]:
+        """Return the thumbnail of each image, None of one whose picture cannot be read.
+
+        Those that are missing are drawn and kept. Raises NotFound for an unknown id.
+        """
+        images = self._session.catalog.images.get(list(numbers))
+        found = list(self._store.read([image.content_hash for image in images]))
+        drawn: dict[str, bytes | None] = {}
+        for image, jpeg in zip(images, found, strict=True):
+            if jpeg is None and image.content_hash not in drawn:
+                drawn[image.content_hash] = self._draw(image)
+        kept = [(content, jpeg) for content, jpeg in drawn.items() if jpeg is not None]
+        if kept:
+            self._keep(kept)
+        return [
+            jpeg if jpeg is not None else drawn.get(image.content_hash)
+            for image, jpeg in zip(images, found, strict=True)
+        ]
+
+    def stored(self, image: ImageRecord) -> bytes | None:
+        """Return the thumbnail of an image if it was drawn before."""
+        return next(iter(self._store.read([image.content_hash])))
+
+    def preview(self, image: ImageRecord) -> bytes:
+        """Return a JPEG that is large enough to judge; raises NotFound where none can be drawn."""
+        with self._lock:
+            known = self._previews.get(image.content_hash)
+            if known is not None:
+                self._previews.move_to_end(image.content_hash)
+                return known
+        try:
+            with self._turns:
+                pixels = self._session.pictures(least_side=PREVIEW * 3 // 4)(image)
+                drawn = self._session.draw_thumbnail(pixels, PREVIEW, 85)
+        except (VernisError, OSError) as error:
+            raise NotFound(f"{image.uri}: its picture cannot be read") from error
+        with self._lock:
+            self._previews[image.content_hash] = drawn
+            while len(self._previews) > _PREVIEWS:
+                self._previews.popitem(last=False)
+        return drawn
+
+    def _draw(self, image: ImageRecord) -> bytes | None:
+        if image.content_hash in self._failed:
+            return None
+        try:
+            with self._turns:
+                return self._session.draw_thumbnail(self._session.pictures()(image), THUMBNAIL)
+        except (VernisError, OSError):
+            self._failed.add(image.content_hash)
+            return None
+
+    def _keep(self, drawn: Sequence[tuple[str, bytes]]) -> None:
+        try:
+            with self._lock:
+                self._store.add(drawn)
+        except VernisError:
+            return  # a full or read-only disk: drawn anew the next time
+
+
+def bundle(jpegs: Sequence[bytes | None]) -> bytes:
+    """Return several JPEGs as one body: their number, their lengths (0: none), then all of them.
+
+    Numbers are unsigned, 32 bits, little-endian.
+    """
+    sizes = [0 if jpeg is None else len(jpeg) for jpeg in jpegs]
+    head = struct.pack(f"<{len(sizes) + 1}I", len(sizes), *sizes)
+    return b"".join([head, *(jpeg for jpeg in jpegs if jpeg)])
+
+
+def as_numbers(ids: Sequence[int] | NDArray[np.int64]) -> bytes:
+    """Return ids as unsigned 32-bit little-endian numbers."""
+    return np.asarray(ids, dtype="<u4").tobytes()

@@ -1,0 +1,97 @@
+"""``vernis serve``: open the collection in the browser: review, browse, jobs, history, REST.
+
+Only this machine can reach it, and only with the key that the opened address holds. Other programs
+send the key that stands in ``NAME.vernis/app/key``: ``Authorization: Bearer KEY``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from vernis.domain.errors import MissingExtra
+from vernis.verbs.declare import BaseSettings, Home, Option, Screen, Verb
+
+if TYPE_CHECKING:
+    from vernis.session.session import Session
+
+FIRST_PORT = 8377
+"""Where the server listens unless it is taken; then on one of the ports after it."""
+
+
+@dataclass(frozen=True)
+class Settings(BaseSettings):
+    """What is served, and where."""
+
+    folder: Annotated[
+        Path | str | None,
+        Option("the NAME.vernis folder (default: the only one beside or above the working folder)"),
+    ] = None
+    _: KW_ONLY
+    port: Annotated[
+        int | None,
+        Option(
+            f"the port (default: {FIRST_PORT}, or the next free one)",
+            "N",
+            at_least=1,
+            at_most=65535,
+        ),
+    ] = None
+    no_browser: Annotated[bool, Option("do not open the browser")] = False
+    tell: Annotated[
+        Callable[[str], None] | None,
+        Option("called with each line that a person should read", "callable", python=True),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What was served."""
+
+    address: Annotated[str, "where it listened"]
+    seconds: Annotated[float, "how long"]
+
+
+def home(settings: Settings) -> Home:
+    """Say which collection is served."""
+    return Home(collection=None if settings.folder is None else Path(settings.folder))
+
+
+def ask(session: Session, settings: Settings, screen: Screen) -> Settings:
+    """Have the address told on the screen."""
+    return replace(settings, tell=screen.line)
+
+
+def work(session: Session, settings: Settings) -> Result:
+    """Serve the collection until Ctrl-C.
+
+    Raises
+    ------
+    MissingExtra
+        FastAPI or uvicorn is not installed.
+    UsageError
+        The port is taken.
+    """
+    try:
+        from vernis.app.server import serve
+    except ModuleNotFoundError as error:
+        if error.name in ("fastapi", "starlette", "uvicorn", "pydantic"):
+            raise MissingExtra("app", "vernis serve") from error
+        raise
+    address, seconds = serve(
+        session,
+        port=settings.port,
+        open_browser=not settings.no_browser,
+        tell=settings.tell or (lambda line: None),
+    )
+    return Result(address, round(seconds, 1))
+
+
+def show(result: Result, settings: Settings, screen: Screen) -> None:
+    """Say that the server has ended."""
+    screen.line("stopped; every decision is recorded")
+
+
+VERB = Verb(Settings, work, show, home=home, ask=ask)

@@ -1,0 +1,253 @@
+"""The server: the application with its routes and pages, and the port it listens on."""
+
+from __future__ import annotations
+
+import asyncio
+import mimetypes
+import socket
+import threading
+import time
+import webbrowser
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from hashlib import sha256
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from vernis.app.desk import Desk
+from vernis.app.guard import Guard
+from vernis.app.keys import Keys, Person, read_keys
+from vernis.app.routes import collection, duplicates, history, images, review, verbs
+from vernis.app.routing import Routes, matches, tell_error
+from vernis.app.serve import FIRST_PORT
+from vernis.domain.errors import StorageError, UsageError, VernisError
+from vernis.session.session import Session
+from vernis.verbs.decide.decisions import login_name
+from vernis.version import VERSION
+
+HOST = "127.0.0.1"
+"""Written as a number: a name may lead elsewhere, or nowhere."""
+
+_NEXT_PORTS = 50
+_LOOK = 1.0  # seconds between two looks whether another process has written
+_TYPES = {".mjs": "text/javascript", ".js": "text/javascript", ".css": "text/css"}
+_ABOUT = """What the screens of Vernis ask for, and every verb of the command line.
+
+Requests need the key of the collection, `Authorization: Bearer KEY`; it stands in
+`NAME.vernis/app/key`. Verbs that read are asked for by GET; decisions are POST and done at once;
+long work is POST and becomes a job, whose result `Prefer: wait=SECONDS` waits for.
+"""
+
+
+def describe() -> dict[str, Any]:
+    """Return the description of the routes (OpenAPI), as docs/openapi.json holds it."""
+    described: dict[str, Any] = make_app(None).openapi()
+    return described
+
+
+def make_app(desk: Desk | None) -> FastAPI:
+    """Return the application without its guard.
+
+    Parameters
+    ----------
+    desk : Desk or None
+        None: nothing is open, and the routes are only described.
+    """
+    app = FastAPI(
+        title="Vernis",
+        version=VERSION,
+        description=_ABOUT,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        lifespan=_looking,
+    )
+    app.state.desk = desk
+    routes = Routes()
+    for module in (collection, review, images, duplicates, history, verbs):
+        module.add_to(routes)
+    app.include_router(routes.router)
+    app.add_exception_handler(VernisError, tell_error)
+    app.add_exception_handler(HTTPException, _tell_status)
+    app.add_exception_handler(RequestValidationError, _tell_invalid)
+    pages = read_pages()
+    for path, page in pages.items():
+        app.add_api_route(path, _page(*page), methods=["GET"], include_in_schema=False)
+    return app
+
+
+@asynccontextmanager
+async def _looking(app: FastAPI) -> AsyncIterator[None]:
+    """Look, while the server runs, whether another process has written."""
+    looking = asyncio.create_task(_look(app))
+    try:
+        yield
+    finally:
+        looking.cancel()
+        if app.state.desk is not None:
+            await asyncio.to_thread(app.state.desk.close)
+
+
+async def _look(app: FastAPI) -> None:
+    seen: tuple[Desk | None, int] = (None, 0)
+    while True:
+        desk: Desk | None = app.state.desk
+        if desk is not None:
+            now = desk, (await asyncio.to_thread(desk.session.catalog.revision, "runs"))[1]
+            if seen[0] is desk and now != seen:
+                desk.events.publish("catalog", {})
+            seen = now
+        await asyncio.sleep(_LOOK)
+
+
+# --------------------------------------------------------------------------- errors
+
+
+def _tell_status(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": error.detail, "kind": "HTTPError"}, error.status_code)
+
+
+def _tell_invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    told = [f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in error.errors()]
+    return JSONResponse({"error": "; ".join(told), "kind": "InvalidRequest"}, 422)
+
+
+# --------------------------------------------------------------------------- pages
+
+
+def read_pages() -> dict[str, tuple[bytes, str]]:
+    """Return address → content and type of every file that pages are made of.
+
+    What is not among them is not there: no address is ever a path on the disk.
+    """
+    top = files("vernis.web")
+    pages = {}
+    folders = [("", top)]
+    while folders:
+        place, folder = folders.pop()
+        for found in folder.iterdir():
+            name = f"{place}/{found.name}"
+            if found.is_dir():
+                folders.append((name, found))
+                continue
+            suffix = Path(found.name).suffix
+            kind = _TYPES.get(suffix) or mimetypes.guess_type(found.name)[0]
+            if kind is not None and suffix not in (".py", ".pyc"):
+                pages[f"/web{name}"] = (found.read_bytes(), kind)
+    pages["/"] = pages["/web/app/index.html"]
+    return pages
+
+
+def _page(content: bytes, kind: str) -> Callable[..., Any]:
+    tag = f'"{sha256(content).hexdigest()[:20]}"'
+    headers = {"etag": tag, "cache-control": "private, no-cache"}
+    media_type = f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
+
+    async def page(request: Request) -> Response:
+        if matches(request, tag):
+            return Response(status_code=304, headers=headers)
+        return Response(content, headers=headers, media_type=media_type)
+
+    return page
+
+
+# --------------------------------------------------------------------------- listening
+
+
+def guarded(app: FastAPI, keys: Keys, port: int) -> Guard:
+    """Return the application behind its guard."""
+    hosts = frozenset(f"{name}:{port}" for name in (HOST, "localhost"))
+    return Guard(app, keys, hosts, port)
+
+
+def listen(port: int | None) -> socket.socket:
+    """Return a socket that listens on this machine alone.
+
+    Parameters
+    ----------
+    port : int, optional
+        None: the usual one, or else the next that is free.
+
+    Raises
+    ------
+    UsageError
+        The port is taken, or nobody may listen on it.
+    """
+    wanted = [port] if port is not None else [*range(FIRST_PORT, FIRST_PORT + _NEXT_PORTS), 0]
+    for number in wanted:
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, number))
+            listener.listen(128)
+        except OSError as error:
+            listener.close()
+            if port is not None:
+                reason = error.strerror or str(error)
+                raise UsageError(
+                    f"port {port}: {reason}; name another one, or none: --port"
+                ) from error
+            continue
+        return listener
+    raise StorageError(f"no port of {HOST} is free")
+
+
+def serve(
+    session: Session, *, port: int | None, open_browser: bool, tell: Callable[[str], None]
+) -> tuple[str, float]:
+    """Serve a collection until Ctrl-C; returns the address and the seconds that it took.
+
+    Parameters
+    ----------
+    session : Session
+    port : int, optional
+    open_browser : bool
+    tell : callable
+        Called with the lines that a person should read.
+    """
+    import uvicorn
+
+    listener = listen(port)
+    number = listener.getsockname()[1]
+    folder = session.catalog.folder
+    keys = read_keys(folder / "app", Person(login_name()))
+    address = f"http://{HOST}:{number}/"
+    tell(f"{folder.name} at {address}?key={keys.key}")
+    tell("only this machine can reach it; Ctrl-C ends it")
+    if open_browser:
+        _open_later(f"{address}?key={keys.code()}")
+    config = uvicorn.Config(
+        guarded(make_app(Desk.of(session)), keys, number),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=2,
+        lifespan="on",
+    )
+    started = time.monotonic()
+    try:
+        uvicorn.Server(config).run(sockets=[listener])
+    except KeyboardInterrupt:
+        pass  # the way to end it
+    finally:
+        listener.close()
+    return address, time.monotonic() - started
+
+
+def _open_later(address: str) -> None:
+    def show() -> None:
+        try:
+            webbrowser.open(address)
+        except webbrowser.Error:
+            return  # the address was printed
+
+    threading.Timer(0.5, show).start()

@@ -1,0 +1,39 @@
+// @ts-check
+// Addresses of pictures, pictures decoded ahead, and many thumbnails in one request.
+import { ask, address } from "./api.mjs";
+
+/** @typedef {{id: number, hash: string, uri: string, width: number, height: number}} Picture */
+
+/** @param {Picture} image */
+export const thumbOf = (image) => "/api/images/" + image.id + "/thumb?v=" + image.hash;
+/** @param {Picture} image */
+export const previewOf = (image) => "/api/images/" + image.id + "/preview?v=" + image.hash;
+
+/** An element that is decoded when it is shown: no flash, no wait.
+ * @param {string} src @param {string} alt */
+export function decodedAhead(src, alt) {
+  const image = new Image();
+  image.alt = alt;
+  image.src = src;
+  const ready = image.decode().then(() => true, () => false);
+  return { image, ready };
+}
+
+/** Thumbnails of several images by one request; null where there is none. The addresses are
+ * object URLs: whoever asks revokes them.
+ * @param {number[]} ids @param {string} version @param {AbortSignal} [signal]
+ * @returns {Promise<(string | null)[]>} */
+export async function readBundle(ids, version, signal) {
+  const query = { ids: ids.join(","), v: version };
+  const answer = await ask("GET", address("/api/bundle", query), undefined, { signal });
+  const body = await answer.arrayBuffer();
+  const count = new DataView(body).getUint32(0, true);
+  const sizes = new Uint32Array(body.slice(4, 4 + 4 * count));
+  let at = 4 + 4 * count;
+  return Array.from(sizes, (size) => {
+    if (!size) return null;
+    const blob = new Blob([body.slice(at, at + size)], { type: "image/jpeg" });
+    at += size;
+    return URL.createObjectURL(blob);
+  });
+}

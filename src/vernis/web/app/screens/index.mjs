@@ -1,0 +1,15 @@
+// @ts-check
+// The screens, in the order of the bar. A screen is a module that exports
+//
+//   async open(host, app, place) → { close() }
+//
+// `host` is an empty element that is the screen's own, `app` is described in `main.mjs`, `place` is
+// what the address says (`router.mjs`). `close` ends listeners and gives keys back. A module is
+// loaded when its screen is opened first.
+
+/** @typedef {{name: string, title: string, key: string, load: () => Promise<{open: Function}>}} Screen */
+
+/** @type {Screen[]} */
+export const SCREENS = [
+  { name: "review", title: "Review", key: "r", load: () => import("./review.mjs") },
+];

@@ -1,0 +1,462 @@
+// @ts-check
+// Review: one suspect after another, decided by one key each. What comes next is decoded already,
+// and no decision waits for the server.
+import { el, say } from "../../shared/dom.mjs";
+import { asCount, asPercent, baseName } from "../../shared/wording.mjs";
+import { get, post, Refused } from "../api.mjs";
+import { pickClass } from "../picker.mjs";
+import { decodedAhead, previewOf, thumbOf } from "../pictures.mjs";
+import { loadStyle } from "../styles.mjs";
+
+const AHEAD = 3; // pictures that are decoded before they are shown
+const MOST_ZOOM = 2;
+const PAGE = 50;
+const FEW = 20; // issues at hand below which the next page is read
+
+/** @param {HTMLElement} host @param {import("../main.mjs").App} app @param {import("../router.mjs").Place} place */
+export async function open(host, app, place) {
+  await loadStyle("/web/app/screens/review.css");
+  const queues = (await get("/api/queues")).filter((queue) => queue.kind !== "duplicate");
+  const named = place.parts[0] || "";
+  const wanted = queues.find((queue) => nameOf(queue) === named) || queues.find((queue) => queue.open) || queues[0];
+  if (!wanted) {
+    host.append(el("div", { class: "blank-page" },
+      el("h2", {}, "Nothing is suspected"),
+      el("p", {}, "Labels are judged by vernis run, or by vernis issues TAXONOMY.")));
+    return { close() {} };
+  }
+  const review = new Review(host, app, queues, wanted);
+  await review.start(Number(place.query.get("issue")) || null);
+  return { close: () => review.close() };
+}
+
+const nameOf = (queue) => queue.taxonomy || queue.kind;
+
+class Review {
+  constructor(host, app, queues, queue) {
+    this.app = app;
+    this.queues = queues;
+    this.queue = queue;
+    this.items = []; // what comes, the present one first
+    this.done = []; // what was decided here, the latest last
+    this.seen = new Set(); // issues that were handed out
+    this.open = queue.open;
+    this.about = queue.about_wrong;
+    this.more = true;
+    this.after = null;
+    this.reading = null;
+    this.pictures = new Map(); // issue → picture decoded ahead
+    this.witnesses = new Map(); // issue → promise of what speaks for each label
+    this.draft = null; // of several labels an image: those that will be recorded
+    this.unsure = new Unsure(app.collection.name);
+    this.kind = (app.collection.taxonomies.find((one) => one.name === queue.taxonomy) || {}).kind || "";
+    this.classes = (app.collection.taxonomies.find((one) => one.name === queue.taxonomy) || {}).classes || [];
+    this.build(host);
+    this.ends = [
+      app.keys.use("Review", this.bindings()),
+      app.events.on("decided", (data) => this.decidedElsewhere(data)),
+      app.events.on("undone", () => this.recount()),
+      app.events.on("catalog", () => this.recount()),
+      app.events.on("reset", () => this.recount()),
+    ];
+  }
+
+  close() {
+    clearTimeout(this.counting);
+    for (const end of this.ends) end();
+  }
+
+  // ---------------------------------------------------------------- what there is
+
+  async start(issue) {
+    if (issue) await this.takeFirst(issue);
+    await this.read();
+    this.show();
+  }
+
+  async takeFirst(issue) {
+    try {
+      const item = await get("/api/issues/" + issue);
+      if (item.verdict === "open") { this.items.push(item); this.seen.add(item.issue); }
+    } catch (error) { if (!(error instanceof Refused)) throw error; }
+  }
+
+  read() {
+    if (this.reading || !this.more) return this.reading;
+    const query = { kind: this.queue.kind, taxonomy: this.queue.taxonomy, limit: PAGE, after: this.after };
+    this.reading = get("/api/queue", query).then((page) => {
+      const waiting = new Set(this.app.outbox.entries().map((entry) => entry.answer.issue));
+      const fresh = page.items.filter((item) => !this.seen.has(item.issue) && !waiting.has(item.issue));
+      for (const item of fresh) this.seen.add(item.issue);
+      this.items.push(...fresh.filter((item) => !this.unsure.has(item.issue)));
+      this.after = page.next;
+      this.more = page.next !== null;
+      this.open = page.open - [...waiting].length;
+    }).catch((error) => {
+      if (error instanceof Refused) throw error; // else the server is away: what is at hand goes on
+    }).finally(() => { this.reading = null; });
+    return this.reading;
+  }
+
+  recount() {
+    clearTimeout(this.counting);
+    this.counting = setTimeout(async () => {
+      const found = await get("/api/queues").catch(() => null);
+      const queue = found && found.find((one) => nameOf(one) === nameOf(this.queue));
+      if (!queue) return;
+      this.open = Math.max(0, queue.open - this.app.outbox.size);
+      this.about = queue.about_wrong;
+      if (this.open > 0 && !this.items.length) { this.more = true; this.after = null; this.seen.clear(); await this.read(); this.show(); }
+      this.count();
+    }, 400);
+  }
+
+  // ---------------------------------------------------------------- what is decided
+
+  get item() { return this.items[0]; }
+
+  decide(answer, labels, told) {
+    const item = this.item;
+    if (!item) return;
+    const given = { issue: item.issue, answer, seen: item.verdict };
+    if (labels) given.labels = labels;
+    const key = this.app.outbox.add(given);
+    const decision = { item, key, told, answer, batch: null };
+    decision.outcome = this.app.outbox.outcome(key).then((outcome) => {
+      decision.batch = outcome && outcome.batch;
+      return outcome;
+    });
+    this.done.push(decision);
+    this.open = Math.max(0, this.open - 1);
+    if (this.about !== null && item.probability !== null) this.about = Math.max(0, this.about - item.probability);
+    this.next(told);
+  }
+
+  accept() {
+    if (!this.item) return;
+    if (this.item.kind === "label" && !this.item.suggested.length) { this.type(); return; }
+    const told = this.item.kind === "label" ? list(this.item.given) + " → " + list(this.item.suggested) : "it is so";
+    this.decide("accept", null, told);
+  }
+
+  dismiss() { this.decide("dismiss", null, this.item && this.item.kind === "label" ? list(this.item.given) + " is right" : "it is none"); }
+
+  choose(label) {
+    if (!this.item || this.item.kind !== "label") return;
+    if (this.kind === "multi") { this.toggle(label); return; }
+    if (same([label], this.item.given)) this.dismiss();
+    else if (same([label], this.item.suggested)) this.accept();
+    else this.decide("label", [label], list(this.item.given) + " → " + label);
+  }
+
+  toggle(label) {
+    const draft = new Set(this.draft || this.item.given);
+    if (draft.has(label)) draft.delete(label); else draft.add(label);
+    this.draft = [...draft].sort();
+    if (same(this.draft, this.item.given)) this.draft = null;
+    this.showDecision();
+  }
+
+  record() {
+    if (this.item && this.draft) this.decide("label", this.draft, list(this.item.given) + " → " + list(this.draft));
+  }
+
+  async type() {
+    const item = this.item;
+    if (!item || item.kind !== "label") return;
+    const label = await pickClass({ title: "Class of " + item.taxonomy, classes: this.classes, first: item.classes.map((one) => one.label) });
+    if (label !== null && this.item === item) this.choose(label);
+  }
+
+  skip() {
+    if (!this.item) return;
+    if (this.items.length > 1) this.items.push(this.item);
+    this.next("skipped", this.items.length === 1);
+  }
+
+  setAside() {
+    if (!this.item) return;
+    this.unsure.add(this.item.issue);
+    this.done.push({ item: this.item, key: null, told: "set aside", answer: "unsure" });
+    this.next("set aside");
+  }
+
+  next(told, stays = false) {
+    if (!stays) this.items.shift();
+    this.draft = null;
+    this.last.textContent = told ? "Last: " + told : "";
+    if (this.items.length < FEW && this.more) {
+      const reading = this.read();
+      if (!this.items.length) { reading.then(() => this.show()); return; }
+    }
+    this.show();
+  }
+
+  async undo() {
+    const decision = this.done.pop();
+    if (!decision) { await this.undoLatest(); return; }
+    if (decision.answer === "unsure") this.unsure.delete(decision.item.issue);
+    else if (!this.app.outbox.recall(decision.key)) {
+      const outcome = await decision.outcome;
+      if (outcome && outcome.batch) {
+        try { await post("/api/undo", { batch: outcome.batch, yes: true }); } catch (error) { this.app.toast(error.message, { kind: "warning" }); return; }
+      }
+    }
+    if (decision.answer !== "unsure") {
+      this.open += 1;
+      if (this.about !== null && decision.item.probability !== null) this.about += decision.item.probability;
+    }
+    this.items.unshift(decision.item);
+    this.draft = null;
+    this.last.textContent = "Taken back: " + decision.told;
+    this.show();
+  }
+
+  // What was decided before the page was opened, here or anywhere.
+  async undoLatest() {
+    try {
+      const { undone, images } = await post("/api/undo", {});
+      this.app.toast("Took back batch " + undone.undoes + ": " + undone.verb + " by " + undone.source.replace("human:", ""));
+      this.more = true;
+      this.after = null;
+      this.seen = new Set(this.items.map((item) => item.issue));
+      await this.read();
+      const at = this.items.findIndex((item) => images.includes(item.image.id));
+      if (at > 0) this.items.unshift(...this.items.splice(at, 1));
+      this.show();
+    } catch (error) { this.app.toast(error.message, { kind: "warning" }); }
+  }
+
+  decidedElsewhere({ by, answers }) {
+    const own = new Set(this.done.map((one) => one.item.issue));
+    const others = new Set(answers.map((one) => one.issue).filter((issue) => !own.has(issue)));
+    if (!others.size) return;
+    const present = this.item;
+    const before = this.items.length;
+    this.items = this.items.filter((item) => !others.has(item.issue));
+    this.open = Math.max(0, this.open - (before - this.items.length));
+    if (present && others.has(present.issue)) {
+      this.app.toast((by === this.app.collection.person ? "Decided in another window" : "Decided by " + by) + ": " + baseName(present.image.uri));
+      this.next("");
+      if (this.items[0] !== present) this.show();
+    } else this.count();
+  }
+
+  // ---------------------------------------------------------------- what is shown
+
+  bindings() {
+    const digit = (n) => ({ key: String(n), shown: n === 1 ? "1 – 9" : "", label: "another class", silent: n > 1, run: () => this.digit(n) });
+    return [
+      { key: "a", label: "accept the suggestion", run: () => this.accept() },
+      { key: "x", label: "it is right as it is", run: () => this.dismiss() },
+      ...[1, 2, 3, 4, 5, 6, 7, 8, 9].map(digit),
+      { key: "t", label: "type a class", run: () => this.type() },
+      { key: "Enter", label: "record the classes that were toggled", run: () => this.record() },
+      { key: "s", label: "skip, it comes again", run: () => this.skip() },
+      { key: "u", label: "unsure, set it aside", run: () => this.setAside() },
+      { key: "z", label: "take the last decision back", run: () => this.undo() },
+      { key: "f", label: "picture alone", run: () => this.root.classList.toggle("full") },
+    ];
+  }
+
+  digit(n) {
+    const chance = this.item && this.item.classes[n - 1];
+    if (chance) this.choose(chance.label);
+  }
+
+  build(host) {
+    const button = (kind, text, key, run) => el("button", { class: "key-button " + kind, type: "button", onclick: run }, el("span", {}, text), el("kbd", {}, key));
+    const small = (text, key, run) => el("button", { type: "button", onclick: run }, text + " ", el("kbd", {}, key));
+    this.picture = el("div", { class: "review-picture" });
+    this.path = el("bdi", {});
+    this.facts = el("span", {});
+    this.left = el("span", { class: "review-left", "data-left": "" });
+    this.filled = el("span", {});
+    this.body = el("div", { class: "review-body" });
+    this.last = el("p", { class: "review-last", "data-last": "" });
+    this.yes = button("yes", "Accept", "a", () => this.accept());
+    this.no = button("no", "It is right", "x", () => this.dismiss());
+    this.back = small("Undo", "z", () => this.undo());
+    const options = this.queues.map((queue) => el("option", { value: nameOf(queue), selected: queue === this.queue }, wordsOf(queue) + " (" + asCount(queue.open) + ")"));
+    const select = el("select", { class: "select", "aria-label": "What is reviewed" }, options);
+    select.addEventListener("change", () => this.app.go("review", [select.value]));
+    this.root = el("section", { class: "review", "aria-label": "Review" },
+      el("div", { class: "review-stage" }, this.picture, el("p", { class: "review-caption" }, this.path, this.facts)),
+      el("aside", { class: "review-side" },
+        el("div", { class: "review-head" },
+          el("div", { class: "review-head-row" }, select, this.left),
+          el("div", { class: "fill-bar" }, this.filled)),
+        this.body,
+        el("div", { class: "review-actions" },
+          el("div", { class: "pair" }, this.yes, this.no),
+          el("div", { class: "review-small" },
+            small("Type a class", "t", () => this.type()), small("Skip", "s", () => this.skip()),
+            small("Unsure", "u", () => this.setAside()), this.back),
+          this.last)));
+    host.append(this.root);
+  }
+
+  show() {
+    this.count();
+    const item = this.item;
+    if (!item) { this.showEnd(); return; }
+    const { image } = item;
+    const known = this.pictures.get(item.issue) || this.ahead(item);
+    // A small picture is shown larger, but not so large that it is a blur.
+    if (image.width) {
+      known.image.style.maxWidth = MOST_ZOOM * image.width + "px";
+      known.image.style.maxHeight = MOST_ZOOM * image.height + "px";
+    }
+    this.picture.replaceChildren(known.image);
+    known.ready.then((sound) => {
+      if (!sound && this.item === item) this.picture.replaceChildren(el("p", { class: "muted" }, "This picture cannot be read"));
+    });
+    this.path.textContent = image.uri;
+    this.path.title = image.uri;
+    this.facts.textContent = (image.width ? image.width + " × " + image.height + " · " : "") + "id " + image.id;
+    this.showDecision();
+    say((item.given.length ? list(item.given) + ", suggested " + list(item.suggested) : item.kind) + ": " + baseName(image.uri));
+    this.app.replace({ issue: item.issue }, [nameOf(this.queue)]);
+    this.prepare();
+  }
+
+  ahead(item) {
+    const name = item.given.length ? baseName(item.image.uri) + ", labelled " + list(item.given) : baseName(item.image.uri);
+    const found = decodedAhead(previewOf(item.image), name);
+    this.pictures.set(item.issue, found);
+    return found;
+  }
+
+  // Decode the next pictures, ask who speaks for their labels, forget what is long past.
+  prepare() {
+    const near = this.items.slice(0, AHEAD + 1);
+    for (const item of near) {
+      if (!this.pictures.has(item.issue)) this.ahead(item);
+      this.findWitnesses(item);
+    }
+    const kept = new Set([...near, ...this.done.slice(-AHEAD).map((one) => one.item)].map((item) => item.issue));
+    for (const kind of [this.pictures, this.witnesses]) for (const issue of kind.keys()) if (!kept.has(issue)) kind.delete(issue);
+  }
+
+  findWitnesses(item) {
+    if (item.kind !== "label") return Promise.resolve([]);
+    if (!this.witnesses.has(item.issue)) {
+      this.witnesses.set(item.issue, get("/api/issues/" + item.issue + "/witnesses", { k: 5 }).catch(() => []));
+    }
+    return this.witnesses.get(item.issue);
+  }
+
+  showDecision() {
+    const item = this.item;
+    const isLabel = item.kind === "label";
+    const witnesses = el("div", { class: "witnesses" });
+    const suggested = this.draft || item.suggested;
+    this.body.replaceChildren(...[
+      el("div", { class: "review-question" },
+        isLabel
+          ? el("div", { class: "review-change" }, chips(item.given, suggested, "given"), suggested.length ? el("span", { class: "arrow", "aria-label": "becomes" }, "→") : null, chips(suggested, item.given, "suggested"))
+          : el("div", { class: "review-change" }, el("span", { class: "chip conflict" }, item.kind.replaceAll("_", " "))),
+        item.probability === null ? null : el("div", { class: "review-sure" }, el("span", {}, asPercent(item.probability) + " likely wrong"), bar(item.probability)),
+        item.note ? el("p", { class: "muted small" }, item.note) : null),
+      isLabel ? witnesses : null,
+      isLabel ? this.classList(item) : null,
+    ].filter(Boolean));
+    this.body.scrollTop = 0;
+    this.yes.firstElementChild.textContent = !isLabel ? "It is so" : item.suggested.length ? list(item.suggested) : "Type a class";
+    this.no.firstElementChild.textContent = !isLabel ? "It is none" : "Keep " + list(item.given);
+    this.back.disabled = false;
+    if (!isLabel) return;
+    this.findWitnesses(item).then((found) => {
+      if (this.item !== item) return;
+      witnesses.replaceChildren(...found.filter((one) => one.images.length).map((one) => witnessRow(one)));
+    });
+  }
+
+  classList(item) {
+    const chosen = new Set(this.draft || (this.kind === "multi" ? item.given : []));
+    const rows = item.classes.map((one, at) => el("button", {
+      type: "button",
+      class: "class-row" + (item.given.includes(one.label) ? " is-given" : "") + (item.suggested.includes(one.label) ? " is-suggested" : ""),
+      "aria-pressed": String(chosen.has(one.label)),
+      onclick: () => this.choose(one.label),
+    },
+    el("kbd", {}, String(at + 1)), el("span", { class: "name" }, one.label),
+    one.probability === null ? el("span", {}) : bar(one.probability),
+    el("span", { class: "number" }, one.probability === null ? "" : asPercent(one.probability))));
+    return el("div", {},
+      el("p", { class: "section-name" }, this.kind === "multi" ? "Classes: a digit toggles, Enter records" : "Or another class"),
+      el("div", { class: "class-list" }, rows));
+  }
+
+  showEnd() {
+    this.picture.replaceChildren(el("div", { class: "blank-page" },
+      el("h2", {}, this.unsure.size ? "All but what you set aside is decided" : "Nothing is left here"),
+      el("p", {}, asCount(this.done.length) + " decided since you came. z takes the last one back."),
+      this.unsure.size ? el("button", { class: "button", onclick: () => this.bringBack() }, "Bring back " + asCount(this.unsure.size) + " set aside") : null,
+      ...this.queues.filter((queue) => queue !== this.queue && queue.open).slice(0, 3).map((queue) =>
+        el("button", { class: "button", onclick: () => this.app.go("review", [nameOf(queue)]) }, "Go on with " + wordsOf(queue) + " (" + asCount(queue.open) + ")"))));
+    this.path.textContent = "";
+    this.facts.textContent = "";
+    this.body.replaceChildren();
+    this.yes.firstElementChild.textContent = "Accept";
+    this.no.firstElementChild.textContent = "It is right";
+  }
+
+  async bringBack() {
+    this.unsure.clear();
+    this.more = true;
+    this.after = null;
+    this.seen.clear();
+    await this.read();
+    this.show();
+  }
+
+  count() {
+    const done = this.queue.decided + this.done.filter((one) => one.key).length;
+    const total = this.open + done;
+    this.left.replaceChildren(el("strong", {}, asCount(this.open)), " left" + (this.about === null ? "" : " · about " + asCount(Math.round(this.about)) + " wrong"));
+    this.filled.style.width = (total ? 100 * done / total : 0) + "%";
+    const none = !this.item;
+    this.yes.disabled = none;
+    this.no.disabled = none;
+  }
+}
+
+// What a person is unsure of stays out of the way, in this browser, until it is brought back.
+class Unsure {
+  constructor(collection) {
+    this.name = "vernis-unsure:" + collection;
+    try { this.kept = new Set(JSON.parse(localStorage.getItem(this.name) || "[]")); } catch (wrong) { this.kept = new Set(); }
+  }
+
+  get size() { return this.kept.size; }
+  has(issue) { return this.kept.has(issue); }
+  add(issue) { this.kept.add(issue); this.keep(); }
+  delete(issue) { this.kept.delete(issue); this.keep(); }
+  clear() { this.kept.clear(); this.keep(); }
+  keep() { try { localStorage.setItem(this.name, JSON.stringify([...this.kept])); } catch (full) { /* for this visit only */ } }
+}
+
+const list = (labels) => labels.length ? labels.join(", ") : "none";
+const same = (a, b) => a.length === b.length && [...a].sort().every((label, at) => label === [...b].sort()[at]);
+const wordsOf = (queue) => queue.taxonomy ? "Labels: " + queue.taxonomy : queue.kind.replaceAll("_", " ").replace(/^./, (letter) => letter.toUpperCase());
+
+// The labels of one side; those that the other side has too are told without a sign.
+function chips(labels, others, kind) {
+  if (!labels.length) return el("span", { class: "chip stays" }, "no label");
+  return labels.map((label) => el("span", { class: "chip " + kind + (others.includes(label) ? " stays" : "") }, el("bdi", {}, label)));
+}
+
+function bar(share) {
+  const filled = el("span", {});
+  filled.style.width = 100 * share + "%";
+  return el("div", { class: "fill-bar", "aria-hidden": "true" }, filled);
+}
+
+function witnessRow(witness) {
+  return el("div", { class: "witness-row" },
+    el("p", { class: "witness-title" }, witness.given ? "Likest that are " : "Likest that are ", el("b", {}, el("bdi", {}, witness.label)), witness.given ? ", as given" : ", as suggested"),
+    el("div", { class: "witness-pictures" }, witness.images.map((one) => el("figure", { title: one.image.uri },
+      el("img", { src: thumbOf(one.image), alt: baseName(one.image.uri) + ", " + one.label, loading: "lazy", width: "60", height: "60" }),
+      el("figcaption", {}, one.similarity.toFixed(2))))));
+}

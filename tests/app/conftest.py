@@ -1,0 +1,209 @@
+"""A small collection on the disk, and a server of it in this process."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vernis.domain.types import DuplicateGroup, DuplicatePair, Issue, Space, Statement, Taxonomy
+from vernis.session.session import Session
+from vernis.verbs.steps import index
+
+SPACE = Space("toy", 8, "float32", {"layers": [["a", 8]]})
+CLASSES = ("bird", "fish", "tree")
+N = 30
+
+
+def draw_toy_collection(folder: Path) -> Path:
+    """Draw 30 pictures and judge them by hand; returns the collection's folder."""
+    rng = np.random.default_rng(0)
+    pictures = folder / "pictures"
+    for number in range(N):
+        place = pictures / CLASSES[number % 3]
+        place.mkdir(parents=True, exist_ok=True)
+        ground = rng.integers(0, 255, (6, 8, 3), dtype=np.uint8)
+        picture = Image.fromarray(ground).resize((96 + number, 72), Image.Resampling.BICUBIC)
+        picture.save(place / f"{number:02}.jpg")
+    home = folder / "toy.vernis"
+    with Session.create(home) as session:
+        index.work(session, index.Settings(paths=(pictures,), classes_from="none"))
+        judge_by_hand(session)
+    return home
+
+
+def judge_by_hand(session: Session) -> None:
+    """Label the pictures of a toy collection, five of them wrongly, and say so."""
+    catalog = session.catalog
+    images = catalog.images.all()
+    ids = {image.uri[-6:-4]: image.id for image in images}
+    vectors = np.eye(3, 8, dtype="f4")[[int(image.uri[-6:-4]) % 3 for image in images]]
+    vectors += 0.05 * np.random.default_rng(1).normal(size=vectors.shape).astype("f4")
+    catalog.vectors.append(SPACE, [image.content_hash for image in images], vectors)
+    session.use_space(SPACE)
+    wrong = {f"{number:02}" for number in (0, 4, 8, 12, 16)}
+    truth = {name: CLASSES[int(name) % 3] for name in ids}
+    given = {name: CLASSES[(int(name) + (name in wrong)) % 3] for name in ids}
+    catalog.labels.define(Taxonomy("kind", "single", CLASSES))
+    catalog.labels.define(Taxonomy("tags", "multi", (*CLASSES, "<img src=x onerror=alert(1)>")))
+    said = [Statement(ids[name], label, "yes") for name, label in given.items()]
+    for taxonomy in ("kind", "tags"):
+        catalog.labels.record(taxonomy, said, source="given", verb="import")
+    issues = [
+        Issue(
+            "label",
+            ids[name],
+            0.1 + int(name) / 100,
+            taxonomy="kind",
+            evidence={
+                "change": "replaced",
+                "given": [given[name]],
+                "suggested": [truth[name]],
+                "probability": 0.9,
+                "neighbors": [
+                    {"image_id": ids[other], "label": truth[name], "similarity": 0.8}
+                    for other in ids
+                    if truth[other] == truth[name] and other != name
+                ][:3],
+            },
+        )
+        for name in sorted(wrong)
+    ]
+    catalog.issues.replace(["label"], issues, "kind")
+    catalog.issues.replace(
+        ["blurry"], [Issue("blurry", ids["01"], 0.2), Issue("blurry", ids["02"], 0.2)]
+    )
+    one, two = sorted((ids["03"], ids["06"]))
+    pair = DuplicatePair(one, two, "near", 0.99, "scaled")
+    catalog.issues.replace_groups([DuplicateGroup("near", (one, two), one, "larger", (pair,))])
+
+
+@dataclass
+class Answer:
+    """What a server answered."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Client:
+    """Asks a server; ``headers`` go with every request."""
+
+    port: int
+    key: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def __call__(
+        self, method: str, path: str, body: Any = None, *, keyless: bool = False, **more: str
+    ) -> Answer:
+        headers = dict(self.headers)
+        if not keyless:
+            headers.setdefault("Authorization", f"Bearer {self.key}")
+        headers |= {name.replace("_", "-"): text for name, text in more.items()}
+        data = None
+        if body is not None:
+            data = body if isinstance(body, bytes) else json.dumps(body).encode()
+            headers.setdefault("Content-Type", "application/json")
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.putrequest(method, path, skip_host="Host" in headers)
+            for name, text in headers.items():
+                connection.putheader(name, text)
+            if data is not None and "Content-Length" not in headers:
+                connection.putheader("Content-Length", str(len(data)))
+            connection.endheaders(data)
+            found = connection.getresponse()
+            told = {name.lower(): text for name, text in found.getheaders()}
+            return Answer(found.status, told, found.read())
+        finally:
+            connection.close()
+
+    def get(self, path: str, **more: Any) -> Answer:
+        return self("GET", path, **more)
+
+    def post(self, path: str, body: Any = None, **more: Any) -> Answer:
+        return self("POST", path, {} if body is None else body, **more)
+
+
+@dataclass
+class Served:
+    """A running server."""
+
+    client: Client
+    session: Session
+    desk: Any
+    keys: Any
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a toy collection. Tests must not change it."""
+    folder = tmp_path_factory.mktemp("toy")
+    draw_toy_collection(folder)
+    return folder
+
+
+@pytest.fixture
+def toy(drawn: Path, tmp_path: Path) -> Path:
+    """A copy of the toy collection that a test may change; its pictures are shared."""
+    import shutil
+
+    shutil.copytree(drawn / "toy.vernis", tmp_path / "toy.vernis")
+    return tmp_path / "toy.vernis"
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Any, int, Any]]:
+    """A server that runs for all tests: its application, guard, port and keys."""
+    import uvicorn
+
+    from vernis.app.keys import Person, read_keys
+    from vernis.app.server import guarded, listen, make_app
+
+    app = make_app(None)
+    listener = listen(None)
+    port = listener.getsockname()[1]
+    keys = read_keys(tmp_path_factory.mktemp("keys"), Person("ann"))
+    guard = guarded(app, keys, port)
+    config = uvicorn.Config(guard, log_level="error", lifespan="on", timeout_graceful_shutdown=1)
+    running = uvicorn.Server(config)
+    thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 60
+    while not running.started and time.monotonic() < deadline:
+        time.sleep(0.02)
+    yield app, guard, port, keys
+    running.should_exit = True
+    thread.join(20)
+    listener.close()
+
+
+@pytest.fixture
+def served(toy: Path, server: tuple[Any, Any, int, Any]) -> Iterator[Served]:
+    """A server of a copy of the toy collection."""
+    from vernis.app.desk import Desk
+    from vernis.app.keys import Person
+
+    app, guard, port, keys = server
+    keys._person = Person("ann")
+    guard._wrong = 0
+    with Session.open(toy) as session:
+        app.state.desk = desk = Desk.of(session)
+        yield Served(Client(port, keys.key), session, desk, keys)
+        app.state.desk = None
+        desk.close()

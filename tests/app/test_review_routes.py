@@ -1,0 +1,197 @@
+"""Queues, answers to them, undo: what the review screen asks for."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+pytest.importorskip("fastapi", reason='needs the extra "app"')
+
+from vernis.session.session import Session
+from vernis.verbs.decide.answers import Answer, take_answers
+
+pytestmark = pytest.mark.app
+
+
+def queue(served, **query):
+    asked = "&".join(f"{name}={value}" for name, value in query.items())
+    return served.client.get(f"/api/queue?taxonomy=kind&{asked}").json
+
+
+def answer(served, *answers, together=False):
+    return served.client.post("/api/decisions", {"answers": list(answers), "together": together})
+
+
+def label_of(served, image):
+    said = served.session.catalog.labels.statements("kind", image)
+    return said[0][1].label
+
+
+def test_queues_tell_what_is_left_and_about_how_many_are_wrong(served):
+    found = {(one["kind"], one["taxonomy"]): one for one in served.client.get("/api/queues").json}
+    labels = found["label", "kind"]
+    assert (labels["open"], labels["decided"], labels["about_wrong"]) == (5, 0, 4.5)
+    assert found["blurry", ""]["open"] == 2
+    assert next(iter(found)) == ("label", "kind")
+
+
+def test_a_page_follows_the_one_before_also_where_scores_are_equal(served):
+    every = [item["issue"] for item in queue(served, limit=500)["items"]]
+    assert len(every) == 5
+    found, after = [], ""
+    while after is not None:
+        page = queue(served, limit=2, after=after) if after else queue(served, limit=2)
+        found += [item["issue"] for item in page["items"]]
+        after = page["next"]
+    assert found == every
+    blurry = served.client.get("/api/queue?kind=blurry&limit=1").json
+    rest = served.client.get(f"/api/queue?kind=blurry&after={blurry['next']}").json
+    assert [one["issue"] for one in blurry["items"] + rest["items"]] == sorted(
+        one["issue"] for one in blurry["items"] + rest["items"]
+    )
+    body = served.client.get("/api/queue/ids?taxonomy=kind").body
+    assert list(struct.unpack(f"<{len(body) // 4}I", body)) == every
+
+
+def test_an_item_holds_what_decides_it(served):
+    item = queue(served)["items"][0]
+    assert (item["given"], item["suggested"], item["change"]) == (["fish"], ["bird"], "replaced")
+    assert [one["label"] for one in item["neighbors"]] == ["bird"] * 3
+    assert {one["label"] for one in item["classes"]} == {"bird", "fish", "tree"}
+    witnesses = served.client.get(f"/api/issues/{item['issue']}/witnesses?k=2").json
+    assert [(one["label"], one["given"], len(one["images"])) for one in witnesses] == [
+        ("fish", True, 2),
+        ("bird", False, 2),
+    ]
+    assert item["image"]["id"] not in [w["image"]["id"] for o in witnesses for w in o["images"]]
+    assert served.client.get("/api/issues/999999").status == 404
+    assert served.client.get("/api/queue?taxonomy=nothing").status == 404
+
+
+def test_accepting_changes_the_label_and_undo_changes_it_back(served):
+    item = queue(served)["items"][0]
+    image = item["image"]["id"]
+    done = answer(served, {"issue": item["issue"], "answer": "accept", "key": "k1"})
+    assert done.status == 200
+    outcome = done.json["answers"][0]["outcome"]
+    assert (outcome["state"], outcome["verdict"], outcome["changes"]) == ("done", "accepted", 1)
+    assert label_of(served, image) == "bird"
+    assert queue(served)["open"] == 4
+    history = served.client.get(f"/api/images/{image}/history").json
+    assert history[-1]["source"] == "human:ann"
+    undone = served.client.post("/api/undo", {"batch": outcome["batch"]}).json
+    assert undone["images"] == [image]
+    assert label_of(served, image) == "fish"
+    assert queue(served)["items"][0]["issue"] == item["issue"]
+    assert served.client.post("/api/redo").json["undone"]["batch"] == outcome["batch"]
+    assert label_of(served, image) == "bird"
+
+
+def test_an_answer_that_is_sent_again_is_recorded_once(served):
+    item = queue(served)["items"][0]
+    sent = {"issue": item["issue"], "answer": "accept", "key": "once"}
+    first = answer(served, sent).json["answers"][0]["outcome"]
+    batches = len(served.client.get("/api/batches").json["batches"])
+    again = answer(served, sent).json["answers"][0]["outcome"]
+    assert (again["state"], again["batch"]) == ("known", first["batch"])
+    # A server that was started anew has no memory of the key, and the ledger has.
+    forgotten = answer(served, {**sent, "key": "other"})
+    outcome = forgotten.json["answers"][0]["outcome"]
+    assert (forgotten.status, outcome["state"], outcome["batch"]) == (200, "known", first["batch"])
+    assert len(served.client.get("/api/batches").json["batches"]) == batches
+
+
+def test_another_persons_decision_is_a_conflict_that_says_who_and_when(served):
+    item = queue(served)["items"][0]
+    take_answers(served.session, [Answer(item["issue"], "dismiss")], who="bob")
+    refused = answer(served, {"issue": item["issue"], "answer": "accept", "key": "late"})
+    assert refused.status == 409
+    outcome = refused.json["answers"][0]["outcome"]
+    assert (outcome["state"], outcome["verdict"], outcome["by"]) == ("conflict", "dismissed", "bob")
+    assert outcome["time"].startswith("20")
+    assert label_of(served, item["image"]["id"]) == "fish"
+    other = queue(served)["items"][0]["issue"]
+    mixed = answer(
+        served,
+        {"issue": item["issue"], "answer": "accept"},
+        {"issue": other, "answer": "accept"},
+        {"issue": 999999, "answer": "accept"},
+    )
+    assert mixed.status == 200
+    states = [one["outcome"]["state"] for one in mixed.json["answers"]]
+    assert states == ["conflict", "done", "gone"]
+
+
+def test_answers_together_are_one_batch(served):
+    issues = [item["issue"] for item in queue(served)["items"]]
+    done = answer(served, *({"issue": i, "answer": "accept"} for i in issues), together=True)
+    batches = {one["outcome"]["batch"] for one in done.json["answers"]}
+    assert len(batches) == 1
+    assert queue(served)["open"] == 0
+    served.client.post("/api/undo", {"batch": batches.pop()})
+    assert queue(served)["open"] == 5
+
+
+def test_another_class_is_recorded_and_the_given_one_is_a_dismissal(served):
+    first, second, third = queue(served)["items"][:3]
+    done = answer(
+        served,
+        {"issue": first["issue"], "answer": "label", "labels": ["tree"]},
+        {"issue": second["issue"], "answer": "label", "labels": second["given"]},
+        {"issue": third["issue"], "answer": "label", "labels": ["unicorn"]},
+    )
+    outcomes = [one["outcome"] for one in done.json["answers"]]
+    assert [one["state"] for one in outcomes] == ["done", "done", "refused"]
+    assert "unicorn" in outcomes[2]["reason"]
+    assert label_of(served, first["image"]["id"]) == "tree"
+    verdicts = [
+        served.client.get(f"/api/issues/{item['issue']}").json["verdict"]
+        for item in (first, second, third)
+    ]
+    assert verdicts == ["accepted", "dismissed", "open"]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"answers": [{"issue": 1, "answer": "destroy"}]},
+        {"answers": [{"issue": "x", "answer": "accept"}]},
+        {"answers": [{"issue": 1, "answer": "accept", "labels": ["bird"]}]},
+        {"answers": [{"issue": 1, "answer": "accept"}] * 1001},
+        {},
+    ],
+)
+def test_what_is_no_answer_is_refused_in_one_line(served, sent):
+    refused = served.client.post("/api/decisions", sent)
+    assert refused.status in (400, 422)
+    assert "\n" not in refused.json["error"]
+    assert "Traceback" not in refused.body.decode()
+
+
+def test_people_decide_while_another_process_holds_the_writers_lock(served, toy):
+    item = queue(served)["items"][0]
+    with Session.open(toy) as other, other.lock("learn"):
+        outcome = answer(served, {"issue": item["issue"], "answer": "accept"}).json["answers"][0]
+        assert outcome["outcome"]["state"] == "done"
+        batch = outcome["outcome"]["batch"]
+        assert served.client.post("/api/undo", {"batch": batch}).status == 200
+
+
+def test_groups_are_answered_as_one_batch(served):
+    group = served.client.get("/api/duplicates").json["groups"][0]
+    keeper, other = (image["id"] for image in group["images"])
+    images = [keeper, other]
+    sent = {"groups": [{"images": images, "keep": other}]}
+    done = served.client.post("/api/duplicates/decisions", sent).json
+    assert done["kept"] == 1
+    group = served.client.get("/api/duplicates").json["groups"][0]
+    assert [image["id"] for image in group["images"]] == [other, keeper]
+    assert group["images"][0]["chosen"]
+    served.client.post("/api/undo", {"batch": done["batch"]})
+    sent = {"groups": [{"images": images, "no_copies": [other]}]}
+    done = served.client.post("/api/duplicates/decisions", sent).json
+    assert done["dismissed"] == 1
+    assert served.client.get("/api/duplicates").json["total"] == 0
+    wrong = {"groups": [{"images": [keeper], "keep": other}]}
+    assert served.client.post("/api/duplicates/decisions", wrong).status == 400
