@@ -414,6 +414,27 @@ def test_an_owners_taxonomy_keeps_its_classes(collection, service):
     ]
 
 
+def test_brands_are_found_in_text_and_logos_by_the_same_rules(collection, service, tmp_path):
+    listed = tmp_path / "brands.csv"
+    listed.write_text("brand\nAbsolut\nPerrier\n")
+    send(collection, service, features=["logos"])
+    found = collection.brands(listed)
+    assert (found.read, found.with_brand) == (21, 8)
+    assert {row.suggested for row in found.suggestions} == {"Absolut"}
+    assert [(row.brand, row.parts) for row in found.gain] == [("Absolut", (0, 0, 8))]
+    shown = collection.explore.show("00.jpg").record
+    assert ([logo.text for logo in shown.logos], shown.text) == (["Absolut"], None)
+    (evidence,) = shown.brands[0].read
+    assert (evidence.found_in, evidence.box) == ("logo", (8, 0, 32, 16))
+    send(collection, service, features=["logos", "text"])
+    found = collection.brands(listed, plot=tmp_path / "gain.png", apply=True)
+    parts = {row.brand: row.parts for row in found.gain}
+    assert parts == {"Absolut": (0, 8, 0), "Perrier": (7, 0, 0)}
+    with Image.open(tmp_path / "gain.png") as drawn:
+        assert drawn.width > 500
+    assert collection.catalog.labels.counts_by_source() == {"api:google-vision": 15}
+
+
 # ---------------------------------------------------------------------- language models
 
 

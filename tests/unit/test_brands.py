@@ -254,7 +254,12 @@ def test_probabilities_follow_agreement_and_make_room_for_wrong_labels():
 
 def test_gains_count_images_by_distance_and_agreement():
     read = [[match("a"), match("b", distance=2)], [match("a", distance=9)], []]
-    first, second = gains(read, [{"a"}, set(), {"b"}])
+    first, second = gains(
+        read,
+        [{"a"}, set(), {"b"}],
+        [["both" if m.brand == "a" else "text" for m in r] for r in read],
+    )
+    assert (first.parts, second.parts) == ((0, 2, 0), (1, 0, 0))
     assert (first.brand, first.found, first.labelled, first.agreeing) == (
         "a",
         (1, 0, 0, 0, 1),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -109,6 +109,10 @@ class Reading:
             raise InvalidValue(f"expected 4 finite corners (x, y), got {self.corners.tolist()!r}")
         if not self.height > 0.0:
             raise InvalidValue(f"expected a height above 0, got {self.height!r}")
+
+    def scaled(self, x: float, y: float) -> Reading:
+        """Return it in a picture whose sides are so many times as long."""
+        return replace(self, corners=self.corners * np.array([x, y], np.float32))
 
 
 class TextReader(Protocol):

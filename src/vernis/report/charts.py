@@ -597,33 +597,37 @@ def before_and_after(rows: Sequence[tuple[str, float, float]]) -> Figure:
 _MOST_BRANDS = 40
 
 
-def brand_gain(rows: Sequence[tuple[str, Sequence[int], float, int]]) -> Figure:
+def brand_gain(rows: Sequence[tuple[str, Sequence[int], float, int, Sequence[int]]]) -> Figure:
     """Draw in how many images each brand is found by edit distance, and how many are right.
+
+    Where logos were found by a service, a panel between the two shows what they add.
 
     Parameters
     ----------
-    rows : sequence of (str, sequence of int, float, int)
+    rows : sequence of (str, sequence of int, float, int, sequence of int)
         Brand; images found at distance 0, 1, 2, …; share of the labelled ones of them whose label
-        it is, NaN where none is labelled; how many are labelled.
+        it is, NaN where none is labelled; how many are labelled; images found in the text alone,
+        in text and logos, in logos alone.
     """
     shown = rows[:_MOST_BRANDS]
     title = "Brands found, by edit distance"
     if len(rows) > len(shown):
         title += f" (the {len(shown)} most frequent of {len(rows):,})"
-    height = 1.5 + 0.24 * max(len(shown), 1)
-    figure, (left, right) = new_figure(
-        title, columns=2, width=8.5, height=height, width_ratios=(2, 1)
+    has_logos = any(sum(parts[1:]) for *_, parts in shown)
+    ratios = (2, 1, 1) if has_logos else (2, 1)
+    figure, panels = new_figure(
+        title,
+        columns=len(ratios),
+        width=8.5 + 2 * has_logos,
+        height=1.5 + 0.24 * max(len(shown), 1),
+        width_ratios=ratios,
     )
+    left, right = panels[0], panels[-1]
     names = [name for name, *_ in shown]
-    start = np.zeros(len(shown))
     depth = max((len(found) for _, found, *_ in shown), default=0)
-    for distance in range(depth):
-        values = np.array([found[distance] for _, found, *_ in shown], float)
-        more = " and more" if distance == depth - 1 else ""
-        look = {"color": PALETTE[distance % len(PALETTE)], "height": 0.68}
-        left.barh(range(len(shown)), values, left=start, label=f"{distance}{more}", **look)
-        start += values
-    for row, (_, _, precision, labelled) in enumerate(shown):
+    labels = [f"{distance}{' and more' * (distance == depth - 1)}" for distance in range(depth)]
+    _stack(left, [found for _, found, *_ in shown], labels, PALETTE)
+    for row, (_, _, precision, labelled, _) in enumerate(shown):
         if math.isfinite(precision):
             right.plot([0, precision], [row, row], color=LINE, linewidth=1.5)
             right.plot([precision], [row], marker="o", color=BLUE, clip_on=False)
@@ -632,9 +636,31 @@ def brand_gain(rows: Sequence[tuple[str, Sequence[int], float, int]]) -> Figure:
     right.set_xlabel("given label agrees (of how many)")
     right.set_xlim(0, 1)
     name_rows(left, names, length=_NAME_LENGTH)
-    name_rows(right, [""] * len(shown))
+    for panel in panels[1:]:
+        name_rows(panel, [""] * len(shown))
     figure.legend(
         *left.get_legend_handles_labels(), loc="outside lower left", ncols=max(depth, 1),
         frameon=False, title="letters that differ",
     )  # fmt: skip
+    if has_logos:
+        middle = panels[1]
+        parts = ("text alone", "text and logo", "logo alone")
+        _stack(middle, [found for *_, found in shown], parts, PALETTE[::-1])
+        middle.set_xlabel("images")
+        figure.legend(
+            *middle.get_legend_handles_labels(), loc="outside lower right", ncols=len(parts),
+            frameon=False, title="found in",
+        )  # fmt: skip
     return figure
+
+
+def _stack(
+    axes: Any, rows: Sequence[Sequence[int]], labels: Sequence[str], colors: Sequence[str]
+) -> None:
+    """Draw a bar a row, of as many pieces as there are labels."""
+    start = np.zeros(len(rows))
+    for piece, label in enumerate(labels):
+        values = np.array([row[piece] for row in rows], float)
+        color = colors[piece % len(colors)]
+        axes.barh(range(len(rows)), values, left=start, label=label, color=color, height=0.68)
+        start += values

@@ -32,7 +32,7 @@ from vernis.domain.ports import (
     TrashFolder,
     silent,
 )
-from vernis.domain.readings import LEAST_SEARCHED, TextModel
+from vernis.domain.readings import LEAST_SEARCHED, PictureText, TextModel
 from vernis.domain.types import (
     IMAGE_STATES,
     DuplicateGroup,
@@ -654,6 +654,31 @@ class Session(Closing):
 
         patience = None if timeout is None else Patience(timeout=timeout)
         return open_service(name, ServiceSettings(endpoint, model, per_minute, patience))
+
+    def logos(self, images: Sequence[ImageRecord]) -> dict[str, PictureText]:
+        """Return the logos that a service has found, by content hash, as readings of their names.
+
+        Of several services the one that was asked last counts. Pictures that none was asked about
+        are left out.
+        """
+        from vernis.adapters.services.registry import read_logos
+
+        sizes = {image.content_hash: (image.width, image.height) for image in images}
+        found: dict[str, PictureText] = {}
+        for service in self.catalog.answers.services():
+            for one in self.catalog.answers.answers(service, "logos", "", list(sizes)):
+                if one.refused or one.content_hash in found:
+                    continue
+                width, height = sizes[one.content_hash]
+                across = width / one.width if width else 1.0
+                down = height / one.height if width else 1.0
+                logos = read_logos(service, one.content, one.width, one.height)
+                found[one.content_hash] = PictureText(
+                    one.content_hash,
+                    service.reader,
+                    tuple(logo.scaled(across, down) for logo in logos),
+                )
+        return found
 
     def prices(self, path: Path | None = None) -> Sequence[Price]:
         """Return what services cost: as shipped, or as an owner's table says; UsageError."""

@@ -140,12 +140,7 @@ class GoogleVision:
 
     def logos(self, content: Any, width: int, height: int) -> tuple[Reading, ...]:
         """Return the logos of an answer as readings of the brands' names."""
-        shorter = max(min(width, height), 1)
-        return tuple(
-            _reading(name, _unit(one.get("score"), _UNTOLD), _corners(one), shorter)
-            for one in _objects(content, "logoAnnotations")
-            if (name := _name(one))
-        )
+        return read_logos(content, width, height)
 
     def text(self, content: Any, width: int, height: int) -> tuple[Reading, ...]:
         """Return the lines of text of an answer, the tallest first."""
@@ -157,6 +152,16 @@ class GoogleVision:
             lines = [[_Word(_name(one), _UNTOLD, _corners(one))] for one in words if _name(one)]
         found = [_line(words, shorter) for words in lines]
         return tuple(sorted(found, key=lambda reading: -reading.height))
+
+
+def read_logos(content: Any, width: int, height: int) -> tuple[Reading, ...]:
+    """Return the logos of an answer as readings of the brands' names."""
+    shorter = max(min(width, height), 1)
+    return tuple(
+        _reading(name, _unit(one.get("score"), _UNTOLD), _corners(one), shorter)
+        for one in _objects(content, "logoAnnotations")
+        if (name := _name(one))
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -26,6 +26,7 @@ from vernis.domain.annotations import (
 from vernis.domain.errors import ServiceError, UsageError
 from vernis.domain.readings import Reading
 
+SERVICE = "openai-compatible"
 KEYS = ("OPENAI_API_KEY",)
 """Variables of the environment that may hold the key."""
 PATH = "/chat/completions"
@@ -61,7 +62,7 @@ class OpenAICompatible:
     @property
     def version(self) -> ServiceVersion:
         """What answers are kept under."""
-        return ServiceVersion(self.model, {"service": "openai-compatible", "wording": _WORDING})
+        return ServiceVersion(self.model, {"service": SERVICE, "wording": _WORDING})
 
     @property
     def address(self) -> str:
@@ -141,14 +142,15 @@ class OpenAICompatible:
 
     def text(self, content: Any, width: int, height: int) -> tuple[Reading, ...]:
         """Return the lines that a model reads; it does not tell where they stand."""
-        return _readings(content, width, height)
+        return read_lines(content, width, height)
 
     def logos(self, content: Any, width: int, height: int) -> tuple[Reading, ...]:
         """Return the brands whose logo a model sees."""
-        return _readings(content, width, height)
+        return read_lines(content, width, height)
 
 
-def _readings(content: Any, width: int, height: int) -> tuple[Reading, ...]:
+def read_lines(content: Any, width: int, height: int) -> tuple[Reading, ...]:
+    """Return the texts of an answer as readings that stand for the whole picture."""
     said = content if isinstance(content, list) else []
     lines = [" ".join(one.split()) for one in said if isinstance(one, str)]
     frame = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)

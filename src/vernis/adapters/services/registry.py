@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from vernis.adapters.services import google_vision, openai_compatible
 from vernis.adapters.services.requests import Caller, Pace, Patience, is_local, require_address
-from vernis.domain.annotations import Annotator
+from vernis.domain.annotations import Annotator, ServiceVersion
 from vernis.domain.errors import UsageError
+from vernis.domain.readings import Reading
 
 ServiceName = Literal["google-vision", "openai-compatible"]
 _SLOW = 300.0  # seconds that a language model on a laptop may think over a picture
@@ -34,6 +35,15 @@ class ServiceSettings:
     model: str = ""
     per_minute: int | None = None
     patience: Patience | None = None
+
+
+def read_logos(
+    version: ServiceVersion, content: Any, width: int, height: int
+) -> tuple[Reading, ...]:
+    """Return the logos of a kept answer; no service is needed for it."""
+    if version.settings.get("service") == openai_compatible.SERVICE:
+        return openai_compatible.read_lines(content, width, height)
+    return google_vision.read_logos(content, width, height)
 
 
 def open_service(

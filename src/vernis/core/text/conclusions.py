@@ -16,6 +16,10 @@ from vernis.core.text.brands import BrandMatch
 Certainty = Literal["exact", "sure", "unsure"]
 CERTAINTIES: tuple[Certainty, ...] = ("exact", "sure", "unsure")
 
+Part = Literal["text", "logo", "both"]
+PARTS: tuple[Part, ...] = ("text", "both", "logo")
+"""Where a brand is found: in the text alone, in text and logos of a service, in logos alone."""
+
 SURE_EVIDENCE = -3.0
 """In nats; measured by ``benchmarks/read.py``."""
 _SURE_DISTANCE = 0.15
@@ -94,12 +98,15 @@ class Gain:
         Those of them that are labelled.
     agreeing : tuple of int
         Those of them that are labelled with this brand.
+    parts : tuple of int
+        In how many it is found in each of ``PARTS``.
     """
 
     brand: str
     found: tuple[int, ...]
     labelled: tuple[int, ...]
     agreeing: tuple[int, ...]
+    parts: tuple[int, ...]
 
     @property
     def precision(self) -> float:
@@ -108,12 +115,18 @@ class Gain:
         return sum(self.agreeing) / known if known else math.nan
 
 
-def gains(matches: Sequence[Sequence[BrandMatch]], given: Sequence[Collection[str]]) -> list[Gain]:
+def gains(
+    matches: Sequence[Sequence[BrandMatch]],
+    given: Sequence[Collection[str]],
+    parts: Sequence[Sequence[Part]],
+) -> list[Gain]:
     """Return the gain of each brand that is read, the most frequent first."""
+    widths = (*[MOST_DISTANCE + 1] * 3, len(PARTS))
     counts: dict[str, list[list[int]]] = {}
-    for read, labels in zip(matches, given, strict=True):
-        for match in read:
-            own = counts.setdefault(match.brand, [[0] * (MOST_DISTANCE + 1) for _ in range(3)])
+    for read, labels, places in zip(matches, given, parts, strict=True):
+        for match, part in zip(read, places, strict=True):
+            own = counts.setdefault(match.brand, [[0] * width for width in widths])
+            own[3][PARTS.index(part)] += 1
             at = min(match.distance, MOST_DISTANCE)
             own[0][at] += 1
             own[1][at] += bool(labels)

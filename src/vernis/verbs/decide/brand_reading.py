@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -19,9 +19,9 @@ from vernis.core.text.brands import (
     compared_name,
     parse_brands,
 )
-from vernis.core.text.conclusions import certainty
+from vernis.core.text.conclusions import Part, certainty
 from vernis.domain.errors import UsageError
-from vernis.domain.readings import PictureText, ReaderVersion, Reading
+from vernis.domain.readings import PictureText, Reading
 from vernis.domain.types import ImageRecord
 
 if TYPE_CHECKING:
@@ -59,14 +59,15 @@ class BrandEvidence:
     certainty: Annotated[str, "exact, sure or unsure"]
     evidence: Annotated[float | None, "nats beside the likeliest reading; null: only text is known"]
     box: Annotated[tuple[int, ...], "X, Y, W, H of its lines in pixels of the upright picture"]
+    found_in: Annotated[Part, "text, logo (by a service that was asked for logos) or both"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReadImage:
-    """An image, what is read in it, and the brands among that."""
+    """An image, who read it (``reader:…`` or ``api:…``), and the brands that are read."""
 
     image: ImageRecord
-    reader: ReaderVersion
+    source: str
     matches: tuple[BrandMatch, ...]
     evidence: tuple[BrandEvidence, ...]
 
@@ -126,26 +127,45 @@ def find_brands(session: Session, listed: BrandList) -> list[ReadImage]:
         piece = images[start : start + _PIECE]
         hashes = [image.content_hash for image in piece]
         texts = {text.content_hash: text for text in session.catalog.readings.texts(hashes)}
+        logos = session.logos(piece)
         # Copies are matched once.
-        known = {content: read_brands(text, matcher) for content, text in texts.items()}
-        found += [
-            ReadImage(image, texts[image.content_hash].reader, *known[image.content_hash])
-            for image in piece
-            if image.content_hash in known
-        ]
+        known = {
+            content: read_brands(texts.get(content), logos.get(content), matcher)
+            for content in texts.keys() | logos.keys()
+        }
+        for image in piece:
+            content = image.content_hash
+            if content in known:
+                matches, evidence = known[content]
+                by_logo = evidence and all(one.found_in == "logo" for one in evidence)
+                read = logos[content] if by_logo or content not in texts else texts[content]
+                found.append(ReadImage(image, read.reader.source, matches, evidence))
         session.progress("brands", start + len(piece), len(images))
     return found
 
 
 def read_brands(
-    text: PictureText, matcher: BrandMatcher
+    text: PictureText | None, logos: PictureText | None, matcher: BrandMatcher
 ) -> tuple[tuple[BrandMatch, ...], tuple[BrandEvidence, ...]]:
-    """Return the brands that are read in a picture, the tallest first, and why."""
-    matches = tuple(matcher.match(text.readings))
-    return matches, tuple(_evidence(match, text.readings) for match in matches)
+    """Return the brands in the text of a picture and in its logos, the tallest first, and why.
+
+    The same rules hold for both. Of a brand that is found in both, the text is the evidence.
+    """
+    found: dict[str, tuple[BrandMatch, BrandEvidence]] = {}
+    places: tuple[tuple[Part, PictureText | None], ...] = (("text", text), ("logo", logos))
+    for part, source in places:
+        readings = source.readings if source is not None else ()
+        for match in matcher.match(readings):
+            if match.brand in found:
+                known, evidence = found[match.brand]
+                found[match.brand] = known, replace(evidence, found_in="both")
+            else:
+                found[match.brand] = match, _evidence(match, readings, part)
+    pairs = sorted(found.values(), key=lambda pair: (-pair[0].height, pair[0].brand))
+    return tuple(match for match, _ in pairs), tuple(evidence for _, evidence in pairs)
 
 
-def _evidence(match: BrandMatch, readings: Sequence[Reading]) -> BrandEvidence:
+def _evidence(match: BrandMatch, readings: Sequence[Reading], part: Part) -> BrandEvidence:
     corners = np.concatenate([readings[line].corners for line in match.lines])
     left, top = np.floor(np.maximum(corners.min(axis=0), 0)).astype(int).tolist()
     right, low = np.ceil(corners.max(axis=0)).astype(int).tolist()
@@ -157,6 +177,7 @@ def _evidence(match: BrandMatch, readings: Sequence[Reading]) -> BrandEvidence:
         certainty=certainty(match),
         evidence=None if math.isnan(match.evidence) else round(match.evidence, 2),
         box=(left, top, right - left, low - top),
+        found_in=part,
     )
 
 

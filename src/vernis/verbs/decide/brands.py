@@ -97,6 +97,7 @@ class GainRow:
     labelled: Annotated[tuple[int, ...], "of these, images with a label"]
     agreeing: Annotated[tuple[int, ...], "of these, images with this label"]
     precision: Annotated[float | None, "agreeing of labelled; null: none is labelled"]
+    parts: Annotated[tuple[int, ...], "found in the text alone, in text and logos, in logos alone"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,11 @@ def work(session: Session, settings: Settings) -> Result:
         suggestions, issues = judged.suggestions(settings.precision), judged.issues()
         batch = _record(session, settings, judged, suggestions, issues)
         session.results.keep(f"brands:{settings.taxonomy}", listed)
-    gain = gains([one.matches for one in found], judged.given)
+    gain = gains(
+        [one.matches for one in found],
+        judged.given,
+        [[evidence.found_in for evidence in one.evidence] for one in found],
+    )
     plot = _draw(gain, settings) if settings.plot is not None else None
     with_brand = [one for one in found if one.matches]
     return Result(
@@ -167,6 +172,7 @@ def work(session: Session, settings: Settings) -> Result:
                 one.labelled,
                 one.agreeing,
                 None if math.isnan(one.precision) else one.precision,
+                one.parts,
             )
             for one in gain
         ),
@@ -279,7 +285,7 @@ def _record(
     """Write suggestions and issues; with ``apply`` the labels, and return their batch."""
     catalog, name = session.catalog, settings.taxonomy
     kind = judged.matrix.taxonomy.kind if judged.matrix is not None else "single"
-    source = judged.found[0].reader.source
+    sources = {one.image.uri: one.source for one in judged.found}
     ids = {one.image.uri: one.image.id for one in judged.found}
     with catalog.transaction():
         wanted = sorted({row.suggested for row in (*suggestions, *issues)})
@@ -290,16 +296,16 @@ def _record(
         batch = None
         if settings.apply:
             batch = 0
-            if suggestions:
-                batch = catalog.labels.record(
-                    name,
-                    [
-                        Statement(ids[row.image], row.suggested, "yes", row.probability)
-                        for row in suggestions
-                    ],
-                    source=source,
-                    verb="brands",
-                    note=counted(len(suggestions), "label"),
+            for source in sorted({sources[row.image] for row in suggestions}):
+                said = [
+                    Statement(ids[row.image], row.suggested, "yes", row.probability)
+                    for row in suggestions
+                    if sources[row.image] == source
+                ]
+                note = counted(len(suggestions), "label")
+                batch = (
+                    catalog.labels.record(name, said, source=source, verb="brands", note=note)
+                    or batch
                 )
         rest = () if settings.apply else suggestions
         catalog.issues.replace_suggestions(
@@ -311,15 +317,14 @@ def _record(
                     row.suggested,
                     row.probability,
                     promised=False,
-                    evidence={"source": source, "read": to_document(row.read)},
+                    evidence={"source": sources[row.image], "read": to_document(row.read)},
                 )
                 for row in rest
             ],
             source=SOURCE,
         )
-        catalog.issues.replace(
-            (KIND,), [_issue(row, ids[row.image], name, kind, source) for row in issues], name
-        )
+        found = [_issue(row, ids[row.image], name, kind, sources[row.image]) for row in issues]
+        catalog.issues.replace((KIND,), found, name)
     return batch
 
 
@@ -366,7 +371,7 @@ def _draw(gain: Sequence[Gain], settings: Settings) -> str:
     from vernis.report.charts import brand_gain, save_figure
 
     assert settings.plot is not None
-    rows = [(one.brand, one.found, one.precision, sum(one.labelled)) for one in gain]
+    rows = [(one.brand, one.found, one.precision, sum(one.labelled), one.parts) for one in gain]
     return str(save_figure(brand_gain(rows), settings.plot))
 
 

@@ -47,7 +47,7 @@ class TextVoice:
     Attributes
     ----------
     source : str
-        ``reader:NAME``, of the reader that read most lately.
+        ``reader:NAME`` or ``api:NAME``, of what read the first image.
     matches, evidence : tuple
         The brands that are read in each image, the tallest first; () where none is.
     given : tuple of frozenset of str
@@ -109,7 +109,7 @@ def voice_of(
     column_of = {brand: place[name] for brand, name in named.items()}
     right = probabilities(matches, given)
     return TextVoice(
-        source=next(iter(found.values())).reader.source,
+        source=next(iter(found.values())).source,
         matches=matches,
         evidence=tuple(() if one is None else one.evidence for one in read),
         given=given,

@@ -112,6 +112,9 @@ class Record:
     metadata: Annotated[Mapping[str, Any], "what the file and the label file say besides"]
     text: Annotated[tuple[TextLine, ...] | None, "the tallest first; null: not read"]
     text_reader: Annotated[str | None, "what read it"]
+    logos: Annotated[
+        tuple[TextLine, ...] | None, "that a service found, the text is its name; null: not asked"
+    ]
     brands: Annotated[tuple[BrandsRead, ...], "by the lists of vernis brands"]
     labels: tuple[LabelRow, ...]
     suggestions: tuple[SuggestedRow, ...]
@@ -128,8 +131,10 @@ def records(session: Session, images: Sequence[ImageRecord]) -> Iterator[Record]
         piece = images[start : start + _PIECE]
         found = session.catalog.readings.texts([image.content_hash for image in piece])
         texts = {text.content_hash: text for text in found}
+        logos = session.logos(piece)
         for image in piece:
-            yield known.record(image, texts.get(image.content_hash))
+            content = image.content_hash
+            yield known.record(image, texts.get(content), logos.get(content))
 
 
 class _Known:
@@ -159,7 +164,9 @@ class _Known:
             for issue in list_quality(session):
                 self._quality.setdefault(issue.image_id, {})[issue.kind] = round(issue.score, 4)
 
-    def record(self, image: ImageRecord, text: PictureText | None) -> Record:
+    def record(
+        self, image: ImageRecord, text: PictureText | None, logos: PictureText | None
+    ) -> Record:
         """Return the record of one image."""
         return Record(
             image=image.uri,
@@ -176,7 +183,8 @@ class _Known:
             metadata=image.metadata,
             text=None if text is None else tuple(map(_line, text.readings)),
             text_reader=None if text is None else text.reader.name,
-            brands=tuple(self._brands(text)),
+            logos=None if logos is None else tuple(map(_line, logos.readings)),
+            brands=tuple(self._brands(text, logos)),
             labels=tuple(self._labels(image)),
             suggestions=tuple(
                 SuggestedRow(one.taxonomy, one.label, one.probability, source)
@@ -188,11 +196,9 @@ class _Known:
             history=tuple(changes_of_image(self._session, image.id)),
         )
 
-    def _brands(self, text: PictureText | None) -> Iterator[BrandsRead]:
-        if text is None:
-            return
+    def _brands(self, text: PictureText | None, logos: PictureText | None) -> Iterator[BrandsRead]:
         for name, matcher in self._matchers.items():
-            _, evidence = read_brands(text, matcher)
+            _, evidence = read_brands(text, logos, matcher)
             if evidence:
                 yield BrandsRead(name, evidence)
 

@@ -115,6 +115,8 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
     screen.facts({k: v for k, v in facts.items() if v not in ("", None)}, title=record.image)
     if record.text:
         screen.table(record.text, ["text", "confidence", "height"], title="Text")
+    if record.logos:
+        screen.table(record.logos, ["text", "confidence", "height"], title="Logos")
     for brands in record.brands:
         columns = ["brand", "reading", "distance", "certainty", "confidence", "box"]
         screen.table(brands.read, columns, title=f"Read of {brands.taxonomy}")

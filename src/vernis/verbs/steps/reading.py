@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,8 +46,7 @@ def full_size(reading: Reading, image: ImageRecord, width: int, height: int) -> 
     """Return a reading with its corners in the picture's own pixels, which was read smaller."""
     if not image.width or (image.width, image.height) == (width, height):
         return reading
-    scale = np.array([image.width / width, image.height / height], np.float32)
-    return replace(reading, corners=reading.corners * scale)
+    return reading.scaled(image.width / width, image.height / height)
 
 
 @dataclass(frozen=True, slots=True)
