@@ -10,6 +10,7 @@ from vernis.domain.ports import Catalog, Progress, silent
 from vernis.session.session import Session, find_collection
 from vernis.verbs.decide import (
     accept,
+    apply,
     batches,
     brands,
     dismiss,
@@ -161,6 +162,7 @@ class Collection(Closing):
     issues = frame_method(issues.VERB)
     probabilities = frame_method(probabilities.VERB)
     accept = method(accept.VERB)
+    apply = method(apply.VERB)
     dismiss = method(dismiss.VERB)
     fill = method(fill.VERB)
     brands = method(brands.VERB)

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { readSection } from "../../src/vernis/report/index/contents.mjs";
 import { transformName } from "../../src/vernis/report/index/cards.mjs";
 import { pathOf } from "../../src/vernis/report/index/curves.mjs";
-import { commandsOf, quoted } from "../../src/vernis/report/index/decisions.mjs";
+import { commandsOf, fileOf, quoted } from "../../src/vernis/report/index/decisions.mjs";
 import { countPages, entriesOf, findRows, makeTextOf, pageOf } from "../../src/vernis/report/index/finding.mjs";
 import { startKeys } from "../../src/vernis/report/index/keys.mjs";
 import { fillRows, isAdded, isRemoved, issueRows, qualityRows, sideOf } from "../../src/vernis/report/index/rows.mjs";
@@ -28,6 +28,15 @@ test("rows know their taxonomy and their rank in it", () => {
   assert.deepEqual(ISSUES.map(({ image, taxonomy, rank }) => [image, taxonomy, rank]), [[1, "kind", 1], [2, "kind", 2], [3, "brand", 1]]);
   assert.deepEqual(qualityRows([{ kind: "dark", name: "Dark", items: [{ image: 4, score: 0.1 }] }]), [{ image: 4, score: 0.1, kind: "Dark" }]);
   assert.deepEqual(fillRows([{ taxonomy: "kind", items: [{ image: 5, label: "tea" }] }]), [{ image: 5, label: "tea", taxonomy: "kind" }]);
+});
+
+test("marks become a file that names images by path and says what was suggested", () => {
+  const marked = new Map([[ISSUES[0], "accept"], [ISSUES[2], "dismiss"]]);
+  const file = JSON.parse(fileOf(marked, (id) => "a/" + id + ".jpg"));
+  assert.deepEqual([file.format, file.version], ["vernis decisions", 1]);
+  assert.deepEqual(file.verdicts, [
+    { image: "a/1.jpg", kind: "label", taxonomy: "kind", verdict: "accepted", given: ["fruit"], suggested: ["milk"] },
+    { image: "a/3.jpg", kind: "label", taxonomy: "brand", verdict: "dismissed", given: ["Arla"], suggested: [] }]);
 });
 
 test("a search finds rows with every word, in any case and order", () => {

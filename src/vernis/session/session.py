@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from vernis.adapters.thumbnails import ThumbnailCache
     from vernis.core.words.documents import WordDocument
     from vernis.domain.exchange import ExchangeSet
+    from vernis.domain.handover import Handover
     from vernis.domain.metadata import FileMetadata
 
 SUFFIX = ".vernis"
@@ -507,6 +508,20 @@ class Session(Closing):
         written = chosen.write(exchange, beside, pictures)
         beside.replace(out)
         return replace(written, path=out)
+
+    def read_decisions(self, path: Path) -> Handover:
+        """Return the decisions that a file hands over; raises InvalidLabels."""
+        from vernis.adapters.interchange.decisions_file import read_decisions
+
+        return read_decisions(path)
+
+    def write_decisions(self, path: Path, handed: Handover, *, overwrite: bool = False) -> None:
+        """Write decisions into a file; raises UsageError where something is there already."""
+        from vernis.adapters.interchange.decisions_file import write_decisions
+
+        if path.exists() and not (overwrite and path.is_file()):
+            raise UsageError(f"{path}: is there already; name a new file, or add --overwrite")
+        write_decisions(path, handed)
 
     def write_assets(
         self,

@@ -1,4 +1,4 @@
-// What the reader marks stays in the page; the tray turns it into commands to copy.
+// What the reader marks stays in the page; the tray turns it into commands to copy or a file.
 import { el, one, say } from "../../web/shared/dom.mjs";
 import { asCount } from "../../web/shared/wording.mjs";
 
@@ -18,7 +18,16 @@ export function commandsOf(marked) {
   });
 }
 
-export function makeDecisions() {
+// The file of ``vernis apply``; the images are named by their paths: the page knows no contents.
+export function fileOf(marked, uriOf) {
+  const verdicts = [...marked].map(([row, verdict]) => ({
+    image: uriOf(row.image), kind: "label", taxonomy: row.taxonomy,
+    verdict: verdict === "accept" ? "accepted" : "dismissed", given: row.given, suggested: row.suggested,
+  }));
+  return JSON.stringify({ format: "vernis decisions", version: 1, collection: "report", verdicts }, null, 1) + "\n";
+}
+
+export function makeDecisions(uriOf) {
   const marked = new Map();
   const tray = one("[data-tray]");
 
@@ -27,8 +36,9 @@ export function makeDecisions() {
     const count = (verdict) => [...marked.values()].filter((v) => v === verdict).length;
     tray.replaceChildren(
       el("p", {}, el("strong", {}, asCount(count("accept"))), " accepted, ", el("strong", {}, asCount(count("dismiss"))), " dismissed. ",
-        el("span", { class: "muted" }, "Nothing is changed until you run the commands.")),
+        el("span", { class: "muted" }, "Nothing is changed until you run the commands, or ", el("code", {}, "vernis apply decisions.json"), ".")),
       el("button", { type: "button", class: "button primary copy", "data-copy": commandsOf(marked).join("\n") }, "Copy commands"),
+      el("button", { type: "button", class: "button", onclick: save }, "Save decisions"),
       el("button", { type: "button", class: "button", onclick: clear }, "Clear"));
   }
 
@@ -49,6 +59,15 @@ export function makeDecisions() {
     paint(row);
     draw();
     say(marked.has(row) ? verdict + " marked" : "mark removed");
+  }
+
+  function save() {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([fileOf(marked, uriOf)], { type: "application/json" }));
+    link.download = "decisions.json";
+    link.click();
+    URL.revokeObjectURL(link.href);
+    say("decisions.json saved; vernis apply decisions.json takes it over");
   }
 
   function clear() {

@@ -14,7 +14,7 @@ import { makeSortable } from "./tables.mjs";
 
 const report = readData();
 const images = new Map(report.images.map((image) => [image.id, image]));
-const decisions = makeDecisions();
+const decisions = makeDecisions((id) => images.get(id).uri);
 const cards = makeCards(images, decisions);
 const uriOf = (id) => cards.imageOf(id).uri;
 

@@ -22,6 +22,8 @@ from vernis.domain.exchange import (
     ExchangeTaxonomy,
 )
 from vernis.domain.regions import attributes_text
+from vernis.report.wording import counted
+from vernis.verbs.decide.handing_over import gather_decisions
 from vernis.verbs.declare import WHERE, BaseSettings, Option, Screen, Verb
 from vernis.verbs.see.filters import select_images
 
@@ -67,10 +69,11 @@ class Settings(BaseSettings):
     """What is written, and where to."""
 
     format: Annotated[
-        FormatName | Literal["dam"],
+        FormatName | Literal["dam", "decisions"],
         Option(
             "a table (-long: a row a label), the files of another tool, class folders (which YOLO "
-            "classification reads, too), or dam with --for"
+            "classification reads, too), dam with --for, or decisions: what people decided, for "
+            "vernis apply in another copy of the collection"
         ),
     ]
     out: Annotated[Path | str, Option("the file or folder to write")]
@@ -128,6 +131,8 @@ def work(session: Session, settings: Settings) -> Result:
     """
     _check(settings)
     names = settings.taxonomy or [taxonomy.name for taxonomy in session.taxonomies()]
+    if settings.format == "decisions":
+        return _write_decisions(session, settings, names)
     matrices = [session.matrix(name) for name in dict.fromkeys(names)]
     only = set(select_images(session, settings.where).tolist()) if settings.where else None
     exchange = exchange_set(session, matrices, states=settings.states, only=only)
@@ -153,6 +158,32 @@ def work(session: Session, settings: Settings) -> Result:
     counts = {matrix.taxonomy.name: _count(matrix, only) for matrix in matrices}
     losses = tuple(LossRow(loss.kind, loss.count, loss.text) for loss in written.losses)
     return Result(str(written.path), written.images, counts, losses, tuple(notes))
+
+
+def _write_decisions(session: Session, settings: Settings, names: Sequence[str]) -> Result:
+    """Write what people decided, for another copy of the collection."""
+    for name in settings.taxonomy:
+        session.catalog.labels.taxonomy(name)
+    only = set(select_images(session, settings.where).tolist()) if settings.where else None
+    handed = gather_decisions(session, names, only)
+    session.write_decisions(Path(settings.out), handed, overwrite=settings.overwrite)
+    paths = [one.image.path for one in handed.labels]
+    paths += [one.image.path for one in handed.verdicts]
+    paths += [one.image.path for one in handed.keepers]
+    by_taxonomy: dict[str, set[str]] = {}
+    for label in handed.labels:
+        by_taxonomy.setdefault(label.taxonomy, set()).add(label.image.path)
+    note = (
+        f"{counted(len(handed.labels), 'label')}, {counted(len(handed.verdicts), 'verdict')} and "
+        f"{counted(len(handed.keepers), 'keeper')}; vernis apply takes them over"
+    )
+    return Result(
+        str(settings.out),
+        len(set(paths)),
+        {name: len(paths) for name, paths in by_taxonomy.items()},
+        (),
+        (note,),
+    )
 
 
 def _check(settings: Settings) -> None:
