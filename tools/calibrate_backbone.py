@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -77,11 +77,13 @@ def quantized_tensors(model: onnx.ModelProto) -> list[str]:
 
 
 def sample_activations(
-    path: Path, pictures: npt.NDArray[np.uint8]
+    path: Path,
+    names: list[str],
+    pictures: Iterable[npt.NDArray[np.uint8]],
+    samples: int = SAMPLES,
 ) -> tuple[dict[str, Vector], dict[str, Vector]]:
     """Return values of each tensor, the extremes of each picture among them, and channel means."""
     model = onnx.load(str(path))
-    names = quantized_tensors(model)
     del model.graph.output[:]
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
     session = onnxruntime.InferenceSession(
@@ -93,11 +95,10 @@ def sample_activations(
     for picture in pictures:
         for name, values in zip(names, session.run(names, {"images": picture[None]}), strict=True):
             flat = values.ravel()
-            some = flat[rng.integers(0, flat.size, SAMPLES)]
+            some = flat[rng.integers(0, flat.size, samples)]
             found[name].append(np.concatenate([some, [flat.min(), flat.max()]]))
             means[name].append(values[0].mean(axis=(1, 2)))
     mean = {name: np.mean(rows, axis=0) for name, rows in means.items()}
-    mean["images.centred"] = pictures.mean(axis=(0, 1, 2), dtype=np.float64) / 127.5 - 1
     return {name: np.concatenate(parts) for name, parts in found.items()}, mean
 
 
@@ -123,17 +124,25 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=100, help="pictures of each kind")
     options = parser.parse_args()
     pictures = gather_pictures(options.folders, options.each)
-    values, means = sample_activations(WEIGHTS / "efficientnet_lite0.fp16.onnx", pictures)
-    document = {
-        "ranges": {name: round_values(choose_range(x)) for name, x in values.items()},
-        "means": {name: round_values(mean) for name, mean in means.items()},
-    }
-    parts = []
-    for key, table in document.items():
-        lines = ",\n".join(f"    {json.dumps(n)}: {json.dumps(v)}" for n, v in table.items())
-        parts.append(f'  "{key}": {{\n{lines}\n  }}')
-    CALIBRATION.write_text("{\n" + ",\n".join(parts) + "\n}\n")
+    path = WEIGHTS / "efficientnet_lite0.fp16.onnx"
+    values, means = sample_activations(path, quantized_tensors(onnx.load(str(path))), pictures)
+    means["images.centred"] = pictures.mean(axis=(0, 1, 2), dtype=np.float64) / 127.5 - 1
+    write_calibration(CALIBRATION, {name: choose_range(x) for name, x in values.items()}, means)
     print(f"{CALIBRATION}: {len(values)} tensors from {len(pictures)} pictures")
+
+
+def write_calibration(
+    path: Path, ranges: Mapping[str, Iterable[float]], means: Mapping[str, Iterable[float]]
+) -> None:
+    """Write ranges and means with three digits, one tensor a line."""
+    parts = []
+    for key, table in {"ranges": ranges, "means": means}.items():
+        lines = ",\n".join(
+            f"    {json.dumps(name)}: {json.dumps(round_values(values))}"
+            for name, values in table.items()
+        )
+        parts.append(f'  "{key}": {{\n{lines}\n  }}')
+    path.write_text("{\n" + ",\n".join(parts) + "\n}\n")
 
 
 def round_values(values: Iterable[float]) -> list[float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -394,14 +394,11 @@ def test_a_foreign_graph_gets_one_clear_line() -> None:
 
 
 def load_tool() -> Any:
-    path = REPOSITORY / "tools" / "export_backbone.py"
-    spec = importlib.util.spec_from_file_location("export_backbone", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    sys.path.insert(0, str(REPOSITORY / "tools"))
+    try:
+        return importlib.import_module("export_backbone")
+    finally:
+        sys.path.pop(0)
 
 
 @pytest.fixture(scope="module")
