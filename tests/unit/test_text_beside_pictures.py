@@ -11,7 +11,7 @@ from vernis.adapters.catalog.catalog import SqliteCatalog
 from vernis.domain.readings import ReaderVersion, Reading
 from vernis.domain.types import FoundFile, Space, Statement, Taxonomy
 from vernis.session.session import Session
-from vernis.verbs.decide import brands, issues
+from vernis.verbs.decide import brands, fill, issues
 from vernis.verbs.decide.label_judgement import JudgementSettings, judge_labels
 
 SPACE = Space("toy", 16, "float32", {})
@@ -125,3 +125,53 @@ def test_a_list_goes_with_its_taxonomy_to_a_new_name(session, brand_list):
     brands.work(session, brands.Settings(brand_list))
     taxonomies.work(session, taxonomies.Settings(rename=[("brand", "marque")]))
     assert issues.work(session, issues.Settings("marque")).judgement.with_text
+
+
+def test_blank_labels_are_filled_by_what_is_read_as_far_as_it_is_borne_out(session, brand_list):
+    from vernis.verbs.steps import learn
+
+    learn.work(session, learn.Settings("brand"))
+    before = fill.work(session, fill.Settings("brand", precision=0.7))
+    assert before.summary.by_text is None
+    brands.work(session, brands.Settings(brand_list))
+    found = fill.work(session, fill.Settings("brand", precision=0.7, apply=True))
+    by_text = found.summary.by_text
+    # 80 were read, 10 of them have no label; of the others one has two brands, two are wrong.
+    assert (by_text.asked, by_text.held_out, by_text.agreeing) == (10, 69, 67)
+    assert by_text.suggested == 10
+    assert by_text.bound >= 0.7
+    assert found.summary.suggested == len(found.suggestions) == found.total >= 10
+    assert found.summary.filled + found.summary.n_abstained == 20
+    labels = {row.image: row.label for row in found.suggestions}
+    assert all(labels[f"{i:03}.jpg"] == BRANDS[i % 4] for i in range(5, 80, 8))
+    assert any("10 labels by what is read: in 67 of 69" in note for note in found.notes)
+    assert found.batch
+    again = fill.work(session, fill.Settings("brand", precision=0.7))
+    # What fill wrote is no evidence of its own precision.
+    assert (again.summary.by_text.held_out, again.summary.by_text.asked) == (69, 0)
+
+
+def test_text_fills_where_the_pictures_tell_nothing(session, brand_list):
+    from vernis.verbs.steps import learn
+
+    rng = np.random.default_rng(0)
+    noise = Space("noise", 16, "float32", {})
+    X = rng.normal(size=(160, 16)).astype(np.float32)
+    session.catalog.vectors.append(noise, [digest(i) for i in range(160)], X)
+    session.use_space(noise)
+    learn.work(session, learn.Settings("brand"))
+    brands.work(session, brands.Settings(brand_list))
+    found = fill.work(session, fill.Settings("brand", precision=0.7))
+    assert found.summary.by_text.suggested == found.summary.suggested == 10
+    assert found.summary.measured is None
+    assert any("do not tell the classes" in note for note in found.notes)
+    # Labels that agree with the text no more than by chance bear nothing out.
+    given = [
+        Statement(image.id, BRANDS[rng.integers(4)], "yes")
+        for number, image in enumerate(session.images())
+        if number % 8 != 5
+    ]
+    session.catalog.labels.record("brand", given, source="human:ann", verb="label")
+    nothing = fill.work(session, fill.Settings("brand", precision=0.7))
+    assert nothing.summary.by_text.suggested == 0
+    assert any("70% cannot be promised" in note for note in nothing.notes)

@@ -34,7 +34,7 @@ _CLEAR_NOISE = {"single": 0.01, "multi": 0.03}
 neighbours may rightly carry another one, so more is asked for."""
 _BACKING = 0.8
 """Share of the nearest neighbours that must carry a label to speak for it."""
-_FEWEST = 10
+FEWEST = 10
 """Held-out answers below which nothing is promised."""
 
 
@@ -152,9 +152,9 @@ def plan_fill(
     asked = _asked_answers(yes, unknown, allowed, holdout, kind, ood)
     n_classes, n_groups = Y.shape[1], len(np.unique(seen.groups))
     plan = _empty_plan(n_classes, precision, seen, ood, holdout, trusted is not None)
-    if len(seen.correct) < _FEWEST or n_groups < 2:
+    if len(seen.correct) < FEWEST or n_groups < 2:
         return plan
-    cut = _find_cut(seen, asked, kind, trusted is not None, precision, confidence, seed)
+    cut = find_cut(seen, asked, kind, trusted is not None, precision, confidence, seed)
     if cut.last is None:
         return replace(plan, noise=cut.noise)
     asked_score, noise = cut.asked_score, cut.noise
@@ -176,7 +176,7 @@ def plan_fill(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Cut:
+class Cut:
     """How far down the asked answers may be accepted.
 
     ``last``: the place of the last accepted one, surest first; None where nothing can be promised.
@@ -190,15 +190,16 @@ class _Cut:
     bound: float = np.nan
 
 
-def _find_cut(
-    seen: _Seen,
+def find_cut(
+    seen: SeenAnswers,
     asked: Answers,
     kind: Kind,
     is_confirmed: bool,
     precision: float,
     confidence: float,
     seed: int,
-) -> _Cut:
+) -> Cut:
+    """Return how far down the asked answers can be accepted, by the held-out ones."""
     score, own_score, asked_score = calibrate(
         seen.answers.features, seen.correct, seen.groups, asked.features
     )
@@ -222,13 +223,13 @@ def _find_cut(
     last = np.append(np.diff(asked_score[first]) != 0, True)[: len(first)]
     holds = np.flatnonzero((lower >= precision) & (measured >= precision) & last)
     if not len(holds):
-        return _Cut(own_score, asked_score, noise)
+        return Cut(own_score, asked_score, noise)
     at = int(holds[-1])
-    return _Cut(own_score, asked_score, noise, at, float(measured[at]), float(lower[at]))
+    return Cut(own_score, asked_score, noise, at, float(measured[at]), float(lower[at]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Seen:
+class SeenAnswers:
     """Held-out answers, whether they agree with the given label, whether neighbours back them."""
 
     answers: Answers
@@ -243,7 +244,7 @@ def _held_out_answers(
     holdout: HoldOut,
     kind: Kind,
     trusted: NDArray[np.bool_] | None,
-) -> _Seen:
+) -> SeenAnswers:
     usable = ~np.isnan(held_out).any(axis=1)
     if trusted is not None:
         usable &= trusted
@@ -251,7 +252,7 @@ def _held_out_answers(
     rows = holdout.measured[known]
     answers = collect_answers(held_out[rows], holdout.labelled.take(known), yes, kind)
     beside = yes[holdout.open.indices[known][answers.image], answers.label[:, None]]
-    return _Seen(
+    return SeenAnswers(
         answers=answers,
         correct=yes[rows[answers.image], answers.label],
         backed=np.asarray(beside.mean(axis=1) >= _BACKING),
@@ -274,7 +275,7 @@ def _check(Y: ArrayLike, held: ArrayLike, unknown: Doubles, precision: float, su
 def _empty_plan(
     n_classes: int,
     precision: float,
-    seen: _Seen,
+    seen: SeenAnswers,
     ood: NDArray[np.bool_],
     holdout: HoldOut,
     on_confirmed: bool,
@@ -298,7 +299,7 @@ def _empty_plan(
     )
 
 
-def _class_precision(seen: _Seen, n_classes: int) -> Doubles:
+def _class_precision(seen: SeenAnswers, n_classes: int) -> Doubles:
     n = np.bincount(seen.answers.label, minlength=n_classes)
     hits = np.bincount(seen.answers.label, seen.correct, n_classes)
     return np.asarray(np.divide(hits, n, out=np.full(n_classes, np.nan), where=n > 0))
@@ -345,7 +346,7 @@ def _held_out_precision(
 
 def _class_limits(
     score: Doubles,
-    seen: _Seen,
+    seen: SeenAnswers,
     n_classes: int,
     pooled: float,
     precision: float,

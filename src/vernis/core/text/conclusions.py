@@ -33,6 +33,19 @@ MOST_DISTANCE = 4
 """Larger distances count as this one."""
 
 
+def strength(match: BrandMatch) -> float:
+    """Return how surely a brand is read, in nats: 0 and more is exact.
+
+    Where only the text is known, by edit distance and confidence, on the scale of `certainty`.
+    """
+    if not math.isnan(match.evidence):
+        return match.evidence
+    if not match.distance:
+        return match.confidence
+    share = match.distance / max(len(match.form), 1)
+    return SURE_EVIDENCE * share / _SURE_DISTANCE + math.log(max(match.confidence, 1e-3))
+
+
 def certainty(match: BrandMatch) -> Certainty:
     """Return how surely a brand is read."""
     if math.isnan(match.evidence):

@@ -109,6 +109,8 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
         "images": found.n_images,
         "labelled": found.n_labelled,
         "suggested": found.suggested,
+        "of these by what is read": found.by_text.suggested if found.by_text else None,
+        "lower bound of their precision": found.by_text.bound if found.by_text else None,
         "images filled": found.filled,
         "images left unknown": found.n_abstained,
         "of these unlike all labelled ones": found.n_out_of_distribution,

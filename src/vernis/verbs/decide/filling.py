@@ -17,6 +17,8 @@ from vernis.domain.errors import InvalidValue, NothingToLearn, UsageError
 from vernis.domain.types import ModelRecord, Space, Statement, Suggestion
 from vernis.report.wording import counted
 from vernis.session.vectors import TrainingData
+from vernis.verbs.decide.text_filling import TextFill, TextFilling, fill_by_text
+from vernis.verbs.decide.text_voice import voice_mark
 from vernis.verbs.decide.told_apart import ToldApart, tell_apart
 from vernis.verbs.decide.training_set import FilterEffect, images_where, read_training_data
 
@@ -108,6 +110,9 @@ class FillSummary:
     basis: Annotated[str, "what the promise rests on"]
     bias: Annotated[str, "in which direction that may err"]
     classes: Mapping[str, ClassFill]
+    by_text: Annotated[
+        TextFill | None, "labels by what is read, among `suggested`; null: no brands were found"
+    ] = None
     label_next: Annotated[
         tuple[str, ...], "images that, labelled by a person, help most to fill the others"
     ] = ()
@@ -172,32 +177,64 @@ def fill_taxonomy(
         rows = _sort_rows(session, data)
         told = tell_apart(session, data, seed)
         mark = _fingerprint(data, rows, saved["head"], precision, confidence, head, seed, told)
+        heard = voice_mark(session, taxonomy)
+        if heard:
+            mark = fingerprint(mark, heard)
         kept = _kept_summary(session, taxonomy, mark)
         if kept is not None:
             return kept
-        evidence: FillEvidence | None = None
-        plan: FillPlan | None = None
-        basis: Basis = "given"
-        for name in _TRAINED[head] if told.is_judged else ():
-            found = _gather(session, data, rows.usable, saved["head"], name, seed)
-            if found is None:
-                break
-            basis, own = _choose_basis(found, rows)
-            made = found.plan(precision, confidence=confidence, seed=seed, confirmed=own)
-            made = _without(made, told.untold, data.taxonomy.classes)
-            if plan is None or len(made.image) > len(plan.image):
-                evidence, plan = found, made
+        # Where text and pictures fill, both promises must hold, so each must hold more surely.
+        surely = 1 - (1 - confidence) / 2 if heard else confidence
+        text = None
+        if heard:
+            text = fill_by_text(session, data, rows.usable, told, precision, surely, seed)
+            rows = replace(rows, usable=rows.usable & ~text.filled)
+        names = _TRAINED[head] if told.is_judged else ()
+        gathered = (_gather(session, data, rows.usable, saved["head"], n, seed) for n in names)
+        promise = (precision, surely)
+        basis, evidence, plan = _plan_by_pictures(gathered, data, rows, told, promise, seed)
         summary = _summarize(session, data, record, plan, basis, precision, confidence)
         if evidence is not None and plan is not None:
             summary = _add_what_waits(session, data, rows.usable, evidence, plan, summary, seed)
         notes = [*_about_filter(data, effect, saved), *told.sentences()]
-        notes += summary.notes if told.is_judged else ()
+        if told.is_judged and (plan is not None or text is None):
+            notes += summary.notes
         summary = replace(summary, notes=tuple(notes), effect=effect)
         suggestions = _suggestions(data, rows.usable, evidence, plan)
+        if text is not None:
+            summary = _add_text(summary, text)
+            suggestions += text.suggestions
         with catalog.transaction():
             catalog.issues.replace_suggestions(taxonomy, suggestions)
             session.results.keep(f"fill:{taxonomy}", summary, mark)
     return summary
+
+
+def _plan_by_pictures(
+    gathered: Iterable[FillEvidence | None],
+    data: TrainingData,
+    rows: _Rows,
+    told: ToldApart,
+    promise: tuple[float, float],
+    seed: int,
+) -> tuple[Basis, FillEvidence | None, FillPlan | None]:
+    """Return the plan that fills most, by the evidence of each head.
+
+    ``promise`` is the precision and how surely it must hold.
+    """
+    evidence: FillEvidence | None = None
+    plan: FillPlan | None = None
+    basis: Basis = "given"
+    precision, confidence = promise
+    for found in gathered:
+        if found is None:
+            break
+        basis, own = _choose_basis(found, rows)
+        made = found.plan(precision, confidence=confidence, seed=seed, confirmed=own)
+        made = _without(made, told.untold, data.taxonomy.classes)
+        if plan is None or len(made.image) > len(plan.image):
+            evidence, plan = found, made
+    return basis, evidence, plan
 
 
 def apply_fill(session: Session, taxonomy: str) -> int:
@@ -530,6 +567,21 @@ def _about_filter(
             f"alone: --where {shlex.quote(learned)}"
         )
     return said
+
+
+def _add_text(summary: FillSummary, text: TextFilling) -> FillSummary:
+    """Count what the text fills among the suggestions; no image is filled by both."""
+    n, found = summary.n_images, text.summary
+    filled = summary.filled + found.suggested
+    return replace(
+        summary,
+        suggested=summary.suggested + found.suggested,
+        filled=filled,
+        n_abstained=summary.n_abstained - found.suggested,
+        filling_rate_after=(summary.n_labelled + filled) / n if n else 0.0,
+        by_text=found,
+        notes=(text.sentence(summary.precision), *summary.notes),
+    )
 
 
 def _finite(value: float) -> float | None:
