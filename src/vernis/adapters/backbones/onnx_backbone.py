@@ -258,6 +258,26 @@ class OnnxBackbone:
         return OnnxReader(space, model, views, self._prepare, self._input.name, start)
 
     @property
+    def fixed_side(self) -> int:
+        """Height and width in pixels that the graph's input is fixed to; 0: free."""
+        return self._input.side
+
+    def open_maps(self, layers: Sequence[str]) -> Callable[[Pixels], list[NDArray[np.float16]]]:
+        """Return the function from a picture to layers of it, shape (channels, height, width) each.
+
+        The picture is taken as it is: its sides must be such as the network takes.
+        """
+        model, outputs = cut_graph(self._model, layers, "none", [4] * len(layers))
+        session = open_session(model, self._path)
+
+        def read(pixels: Pixels) -> list[NDArray[np.float16]]:
+            batch = self._ordered(pixels)[None]
+            values = _run(session, outputs, {self._input.name: batch}, self._path)
+            return [np.asarray(value[0]).astype(np.float16) for value in values]
+
+        return read
+
+    @property
     def input_name(self) -> str:
         """Name of the tensor that is the picture."""
         return self._input.name
@@ -317,10 +337,12 @@ class OnnxBackbone:
         return self._input.numbers != np.uint8
 
     def _prepare(self, pixels: Pixels, side: int) -> NDArray[Any]:
-        square: NDArray[Any] = fit_picture(pixels, side, self.spec.fit)
+        return self._ordered(fit_picture(pixels, side, self.spec.fit))
+
+    def _ordered(self, picture: NDArray[Any]) -> NDArray[Any]:
         if self._scales_outside:
-            square = scale_picture(square, self.spec).astype(self._input.numbers, copy=False)
-        return square.transpose(2, 0, 1) if self._input.channels_first else square
+            picture = scale_picture(picture, self.spec).astype(self._input.numbers, copy=False)
+        return picture.transpose(2, 0, 1) if self._input.channels_first else picture
 
     def _shape(self, layer: str) -> tuple[int, ...]:
         if layer not in self.layers:
