@@ -109,7 +109,7 @@ def test_a_bundle_holds_the_thumbnails_in_the_order_of_the_ids(served):
 
 @pytest.mark.parametrize("ids", ["", "x", "1,,2", "-1", "1;2", ",".join(["1"] * 129)])
 def test_what_is_no_list_of_ids_is_refused(served, ids):
-    assert served.client.get(f"/api/bundle?ids={ids}").status == 400
+    assert served.client.get(f"/api/bundle?ids={ids}").status == 422
 
 
 def test_a_picture_that_is_gone_is_told_and_the_others_are_there(served, drawn):

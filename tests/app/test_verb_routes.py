@@ -77,6 +77,37 @@ def test_a_deciding_verb_is_done_at_once_in_the_name_of_who_asks(served):
     assert served.client.post("/api/verbs/dismiss", {"what": "kind", "wrst": 2}).status == 422
 
 
+@pytest.mark.parametrize(
+    ("verb", "setting"),
+    [
+        ("trash", "prefer"),
+        ("report", "out"),
+        ("map", "out"),
+        ("dismiss", "who"),
+        ("read", "reader"),
+    ],
+)
+def test_a_place_on_the_disk_or_another_name_cannot_be_asked_for(served, verb, setting):
+    refused = served.client.post(f"/api/verbs/{verb}", {setting: "/etc"})
+    assert refused.status == 422
+    assert "can be asked for" in refused.json["error"]
+    refused = served.client.get("/api/verbs/show?all=true&out=/tmp/x")
+    assert (refused.status, "out" in refused.json["error"]) == (422, True)
+
+
+@pytest.mark.parametrize("body", [b"[]", b"{", b'"x"', b"\xff"])
+def test_what_is_no_object_of_settings_is_refused(served, body):
+    assert served.client.post("/api/verbs/dismiss", body).status == 422
+
+
+def test_a_verb_is_asked_for_in_its_own_way(served):
+    assert served.client.get("/api/verbs/dismiss").status == 405
+    assert served.client.post("/api/verbs/status").status == 405
+    assert served.client.get("/api/verbs/nothing").status == 404
+    assert served.client.get("/api/verbs/labels?taxonomy=kind&limit=x").status == 422
+    assert served.client.get("/api/verbs/labels?taxonomy=kind&all=maybe").status == 422
+
+
 def test_a_long_verb_is_a_job_with_progress_log_and_result(served):
     done = served.client.post("/api/verbs/taxonomies", {"taxonomy": "kind"}, Prefer="wait=120")
     assert done.status == 200, done.body

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin
 
+from vernis.domain.errors import InvalidCall
 from vernis.verbs.catalogue import Entry, entries
 from vernis.verbs.declare import Declared, OneOf, Verb, existing
 
@@ -88,18 +89,58 @@ def read_settings(verb: Verb[Any, Any], given: Mapping[str, Any], who: str = "")
         Who asks.
     """
     names = {name_of(field): field for field in asked(verb)}
-    values = {
-        names[name].name if name in names else name: _settled(value, names.get(name))
-        for name, value in given.items()
-    }
+    values = {}
+    for name, value in given.items():
+        if name not in names:
+            known = ", ".join(names) or "none"
+            raise InvalidCall(f"{name!r} is no setting that can be asked for; there are: {known}")
+        values[names[name].name] = _settled(value)
     if who and any(field.name == WHO for field in verb.declared()):
         values[WHO] = who
     return verb.read((), values)
 
 
-def _settled(value: Any, field: Declared | None) -> Any:
+def read_query(verb: Verb[Any, Any], pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Return the settings that an address gives, as JSON would hold them.
+
+    Raises
+    ------
+    InvalidCall
+        A setting cannot stand in an address, is given twice, or has a value of the wrong type.
+    """
+    names = {name_of(field): field for field in asked(verb)}
+    found: dict[str, Any] = {}
+    for name, text in pairs:
+        field = names.get(name)
+        if field is None:
+            found[name] = text  # refused with all others that are not known
+            continue
+        if not is_simple(field):
+            raise InvalidCall(f"{name} cannot stand in an address")
+        value = _read_text(field, text)
+        if field.is_sequence:
+            found.setdefault(name, []).append(value)
+        elif name in found:
+            raise InvalidCall(f"{name} is given twice")
+        else:
+            found[name] = value
+    return found
+
+
+def _read_text(field: Declared, text: str) -> Any:
+    kind = get_args(field.type)[0] if field.is_sequence else field.type
+    try:
+        if kind is bool:
+            return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
+        return kind(text) if kind in (int, float) else text
+    except (KeyError, ValueError) as error:
+        said = "true or false" if kind is bool else "a number"
+        raise InvalidCall(f"expected {name_of(field)} to be {said}, got {text!r}") from error
+
+
+def _settled(value: Any) -> Any:
     """Return a value of JSON as Python has it: pairs are tuples."""
-    if field is None or not isinstance(value, list):
+    if not isinstance(value, list):
         return value
     return tuple(tuple(item) if isinstance(item, list) else item for item in value)
 

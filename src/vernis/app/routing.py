@@ -16,6 +16,8 @@ from vernis.app.keys import Person, Role
 from vernis.domain.documents import to_document
 from vernis.domain.errors import (
     CatalogBusy,
+    InvalidCall,
+    InvalidValue,
     MissingExtra,
     NotFound,
     StorageError,
@@ -54,10 +56,18 @@ class NeedsRole:
 
 
 class Routes:
-    """Routes of the API, each with the role that it needs."""
+    """Routes of the API, each with the role that it needs.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    described : bool
+        Also what each answers, and each verb apart: what the description is made of. To serve
+        that takes a second longer to start.
+    """
+
+    def __init__(self, *, described: bool) -> None:
         self.router = APIRouter()
+        self.described = described
 
     def add(
         self,
@@ -88,7 +98,7 @@ class Routes:
             answer,
             methods=[method],
             dependencies=[Depends(NeedsRole(role))],
-            response_model=gives,
+            response_model=gives if self.described else None,
             tags=[tag],
             openapi_extra={"x-role": role},
             **more,
@@ -133,6 +143,8 @@ def status_of(error: VernisError) -> int:
     """Return the status of an error."""
     kinds: tuple[tuple[type[VernisError], int], ...] = (
         (NotFound, 404),
+        (InvalidValue, 422),
+        (InvalidCall, 422),
         (UsageError, 400),
         (CatalogBusy, 503),
         (StorageError, 507),

@@ -10,6 +10,7 @@ import time
 import webbrowser
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -24,7 +25,7 @@ from vernis.app.desk import Desk
 from vernis.app.guard import Guard
 from vernis.app.keys import Keys, Person, read_keys
 from vernis.app.routes import collection, duplicates, history, images, review, verbs
-from vernis.app.routing import Routes, matches, tell_error
+from vernis.app.routing import Routes, answered, matches, tell_error
 from vernis.app.serve import FIRST_PORT
 from vernis.domain.errors import StorageError, UsageError, VernisError
 from vernis.session.session import Session
@@ -47,17 +48,19 @@ long work is POST and becomes a job, whose result `Prefer: wait=SECONDS` waits f
 
 def describe() -> dict[str, Any]:
     """Return the description of the routes (OpenAPI), as docs/openapi.json holds it."""
-    described: dict[str, Any] = make_app(None).openapi()
+    described: dict[str, Any] = make_app(None, described=True).openapi()
     return described
 
 
-def make_app(desk: Desk | None) -> FastAPI:
+def make_app(desk: Desk | None, *, described: bool = False) -> FastAPI:
     """Return the application without its guard.
 
     Parameters
     ----------
     desk : Desk or None
-        None: nothing is open, and the routes are only described.
+        None: nothing is open yet.
+    described : bool
+        To describe the routes, not to serve them.
     """
     app = FastAPI(
         title="Vernis",
@@ -65,17 +68,20 @@ def make_app(desk: Desk | None) -> FastAPI:
         description=_ABOUT,
         docs_url=None,
         redoc_url=None,
-        openapi_url="/api/openapi.json",
+        openapi_url=None,
         lifespan=_looking,
     )
     app.state.desk = desk
-    routes = Routes()
+    routes = Routes(described=described)
     for module in (collection, review, images, duplicates, history, verbs):
         module.add_to(routes)
     app.include_router(routes.router)
     app.add_exception_handler(VernisError, tell_error)
     app.add_exception_handler(HTTPException, _tell_status)
     app.add_exception_handler(RequestValidationError, _tell_invalid)
+    if described:
+        return app
+    app.add_api_route("/api/openapi.json", _read_description, include_in_schema=False)
     pages = read_pages()
     for path, page in pages.items():
         app.add_api_route(path, _page(*page), methods=["GET"], include_in_schema=False)
@@ -121,6 +127,14 @@ def _tell_invalid(request: Request, error: Exception) -> JSONResponse:
 
 
 # --------------------------------------------------------------------------- pages
+
+
+def _read_description(request: Request) -> Response:
+    """Return the description of the routes."""
+    return answered(_description(), request)
+
+
+_description = cache(describe)
 
 
 def read_pages() -> dict[str, tuple[bytes, str]]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, make_dataclass
 from functools import partial
 from typing import Annotated, Any, Literal
 
-import anyio.to_thread
+from anyio import to_thread
 from fastapi import Query, Request
 from fastapi.responses import Response
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
+from starlette.exceptions import HTTPException
 
 from vernis.app.asking import (
     askable_verbs,
@@ -22,11 +24,13 @@ from vernis.app.asking import (
     name_of,
     plain_type,
     printed_type,
+    read_query,
     read_settings,
 )
 from vernis.app.jobs import ENDED, JobDetail, JobRow
 from vernis.app.keys import Role
-from vernis.app.routing import Routes, answered, desk_of, person_of
+from vernis.app.routing import NeedsRole, Routes, answered, desk_of, person_of
+from vernis.domain.errors import InvalidCall, NotFound
 from vernis.verbs.catalogue import Entry
 from vernis.verbs.declare import Access, Declared, Verb
 from vernis.verbs.methods import say
@@ -139,13 +143,11 @@ def _annotated(setting: Declared, of: Callable[..., Any], **more: Any) -> Any:
 
 
 def _as_query(setting: Declared) -> inspect.Parameter:
-    name = name_of(setting)
-    python = f"{name}_" if name in ("class", "for", "from", "not", "is", "in") else name
-    default = setting.default
+    name, default = name_of(setting), setting.default
     if setting.is_sequence and default == ():
         default = []
     return inspect.Parameter(
-        python,
+        f"{name}_",  # a setting may be called like one of Python's own words
         inspect.Parameter.KEYWORD_ONLY,
         default=default,
         annotation=_annotated(setting, Query, alias=name),
@@ -157,98 +159,89 @@ def _as_body(name: str, verb: Verb[Any, Any]) -> type:
     required: list[Any] = []
     others: list[Any] = []
     for setting in asked(verb):
-        told = name_of(setting)
-        kind = _annotated(setting, Field, alias=told)
-        if setting.default is inspect.Parameter.empty:
-            required.append((setting.name, kind))
-            continue
+        kind = _annotated(setting, Field, alias=name_of(setting))
         default = setting.default
-        if setting.is_sequence and default is not None:
+        if default is inspect.Parameter.empty:
+            required.append((setting.name, kind))
+        elif setting.is_sequence and default is not None:
             others.append((setting.name, kind, field(default_factory=partial(list, default))))
         else:
             others.append((setting.name, kind, field(default=default)))
     title = "".join(part.capitalize() for part in re.split(r"\W", name)) + "Settings"
     made = make_dataclass(title, [*required, *others], kw_only=True)
-    made.__pydantic_config__ = ConfigDict(extra="forbid", populate_by_name=True)  # type: ignore[attr-defined]
     made.__doc__ = f"Settings of {name}."
     return made
 
 
-def _reading(entry: Entry, verb: Verb[Any, Any]) -> Callable[..., Any]:
-    """Return the route of a verb that writes nothing."""
-
-    def answer(request: Request, **given: Any) -> Response:
-        desk = desk_of(request)
-        values = {name.rstrip("_"): value for name, value in given.items()}
-        settings = read_settings(verb, values, person_of(request).name)
-        with desk.reading:
-            result = verb.work(desk.session, settings)
-        return answered(verb.document(result), request)
-
-    here = inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Request)
-    queries = [_as_query(setting) for setting in asked(verb) if is_simple(setting)]
-    answer.__signature__ = inspect.Signature([here, *queries])  # type: ignore[attr-defined]
-    return _named(answer, entry)
+# --------------------------------------------------------------------------- answering
 
 
-def _deciding(name: str, entry: Entry, verb: Verb[Any, Any]) -> Callable[..., Any]:
-    """Return the route of a verb that is done while one waits."""
+def _find(request: Request, name: str, method: str) -> tuple[Entry, Verb[Any, Any]]:
+    """Return a verb that may be asked for so, by this person; raises NotFound and 403, 405."""
+    found = askable_verbs().get(name)
+    if found is None:
+        raise NotFound(f"there is no verb {name!r} to ask for; see: /api/verbs")
+    wanted = "GET" if found[1].access == "read" else "POST"
+    if method != wanted:
+        raise HTTPException(405, f"{name} is asked for by {wanted}")
+    NeedsRole(_ROLES[found[1].access])(request)
+    return found
 
-    def answer(request: Request, settings: Any) -> Response:
-        desk, who = desk_of(request), person_of(request).name
-        wanted = read_settings(verb, _given(settings), who)
-        result = verb.work(desk.session, wanted)
+
+def read_by_verb(request: Request, verb: str) -> Response:
+    """Answer a verb that writes nothing, with what the command line prints by `--json`."""
+    desk = desk_of(request)
+    _, found = _find(request, verb, "GET")
+    given = read_query(found, request.query_params.multi_items())
+    settings = read_settings(found, given, person_of(request).name)
+    with desk.reading:
+        result = found.work(desk.session, settings)
+    return answered(found.document(result), request)
+
+
+async def do_verb(request: Request, verb: str) -> Response:
+    """Do a verb: a decision at once, longer work as a job.
+
+    With `Prefer: wait=SECONDS` a job's result is waited for.
+    """
+    desk, who = desk_of(request), person_of(request).name
+    entry, found = await to_thread.run_sync(_find, request, verb, "POST")
+    given = _read_body(await request.body())
+    settings = read_settings(found, given, who)  # what cannot be is refused at once, not by the job
+    if found.access == "decide":
+        result = await to_thread.run_sync(found.work, desk.session, settings)
         batch = getattr(result, "batch", None)
         desk.events.publish("changed", {"by": who, "verb": entry.name, "batch": batch})
-        return answered(verb.document(result))
-
-    return _named(_with_body(answer, name, verb), entry)
-
-
-def _working(name: str, entry: Entry, verb: Verb[Any, Any]) -> Callable[..., Any]:
-    """Return the route of a verb that becomes a job."""
-
-    async def answer(request: Request, settings: Any) -> Response:
-        desk, who = desk_of(request), person_of(request).name
-        given = _given(settings)
-        read_settings(verb, given)  # refused at once, not by the job
-        job = desk.jobs.add(entry.name, given, by=who)
-        wait = _seconds(request.headers.get("prefer", ""))
-        place = f"/api/jobs/{job.id}"
-        if not wait:
-            return answered(job, status=202, location=place)
-        found = await anyio.to_thread.run_sync(desk.jobs.wait, job.id, wait)
-        if found.job.state not in ENDED:
-            return answered(found.job, status=202, location=place)
-        status = 200 if found.job.state == "done" else 422
-        return answered(found, status=status, location=place)
-
-    return _named(_with_body(answer, name, verb), entry)
+        return answered(found.document(result))
+    job = desk.jobs.add(entry.name, given, by=who)
+    wait = _seconds(request.headers.get("prefer", ""))
+    place = f"/api/jobs/{job.id}"
+    if not wait:
+        return answered(job, status=202, location=place)
+    detail = await to_thread.run_sync(desk.jobs.wait, job.id, wait)
+    if detail.job.state not in ENDED:
+        return answered(detail.job, status=202, location=place)
+    status = 200 if detail.job.state == "done" else 422
+    return answered(detail, status=status, location=place)
 
 
-def _with_body(answer: Callable[..., Any], name: str, verb: Verb[Any, Any]) -> Callable[..., Any]:
-    here = inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Request)
-    kinds = inspect.Parameter
-    body = kinds("settings", kinds.POSITIONAL_OR_KEYWORD, annotation=_as_body(name, verb))
-    answer.__signature__ = inspect.Signature([here, body])  # type: ignore[attr-defined]
-    return answer
-
-
-def _given(settings: Any) -> dict[str, Any]:
-    """Return what a body gives, by the names of the request, as plain JSON."""
-    return {name.rstrip("_"): value for name, value in vars(settings).items() if name[0] != "_"}
-
-
-def _named(answer: Callable[..., Any], entry: Entry) -> Callable[..., Any]:
-    answer.__name__ = re.sub(r"\W", "_", entry.name)
-    answer.__doc__ = f"{entry.summary[:1].upper()}{entry.summary[1:]}."
-    return answer
+def _read_body(body: bytes) -> dict[str, Any]:
+    try:
+        given = json.loads(body or b"{}")
+    except ValueError as error:
+        raise InvalidCall(f"the body is no JSON: {error}") from error
+    if not isinstance(given, dict):
+        raise InvalidCall("expected the settings as a JSON object")
+    return given
 
 
 def _seconds(prefer: str) -> float:
     """Return how long the asker waits for the result (``Prefer: wait=20``, RFC 7240)."""
     found = re.search(r"\bwait=(\d{1,6})\b", prefer)
     return min(float(found[1]), _LONGEST_WAIT) if found else 0.0
+
+
+# --------------------------------------------------------------------------- describing
 
 
 def _shape_of(verb: Verb[Any, Any]) -> Any:
@@ -262,21 +255,46 @@ def _shape_of(verb: Verb[Any, Any]) -> Any:
 
 
 def add_to(routes: Routes) -> None:
-    """Add the routes of this module: one for each verb."""
-    for name, (entry, verb) in askable_verbs().items():
-        path, role, tag = f"/api/verbs/{name}", _ROLES[verb.access], "verbs"
-        if verb.access == "read":
-            routes.add(
-                "GET", path, _reading(entry, verb), role=role, tag=tag, gives=_shape_of(verb)
-            )
-        elif verb.access == "decide":
-            answer = _deciding(name, entry, verb)
-            routes.add("POST", path, answer, role=role, tag=tag, gives=_shape_of(verb))
-        else:
-            answer = _working(name, entry, verb)
-            routes.add("POST", path, answer, role=role, tag=tag, gives=JobRow, status_code=202)
+    """Add the routes of this module."""
     add = routes.add
     add("GET", "/api/verbs", list_verbs, role="viewer", tag="verbs", gives=tuple[VerbRow, ...])
     add("GET", "/api/jobs", list_jobs, role="viewer", tag="jobs", gives=tuple[JobRow, ...])
     add("GET", "/api/jobs/{job}", read_job, role="viewer", tag="jobs", gives=JobDetail)
     add("DELETE", "/api/jobs/{job}", stop_job, role="admin", tag="jobs", gives=JobRow)
+    if routes.described:
+        _describe(routes)
+        return
+    # The verbs are found when they are asked for: the server need not import them all to start.
+    add("GET", "/api/verbs/{verb}", read_by_verb, role="viewer", tag="verbs")
+    add("POST", "/api/verbs/{verb}", do_verb, role="reviewer", tag="verbs")
+
+
+def _describe(routes: Routes) -> None:
+    """Add a route for each verb, with its settings and its result: what the description tells."""
+    for name, (entry, verb) in askable_verbs().items():
+        path, role = f"/api/verbs/{name}", _ROLES[verb.access]
+        more: dict[str, Any] = {}
+        if verb.access == "read":
+            answer, method = _described(entry, _queries(verb)), "GET"
+        else:
+            kinds = inspect.Parameter
+            body = kinds("settings", kinds.KEYWORD_ONLY, annotation=_as_body(name, verb))
+            answer, method = _described(entry, [body]), "POST"
+        gives: Any = _shape_of(verb)
+        if verb.access == "work":
+            gives, more = JobRow, {"status_code": 202}
+        routes.add(method, path, answer, role=role, tag="verbs", gives=gives, **more)
+
+
+def _queries(verb: Verb[Any, Any]) -> list[inspect.Parameter]:
+    return [_as_query(setting) for setting in asked(verb) if is_simple(setting)]
+
+
+def _described(entry: Entry, parameters: Sequence[inspect.Parameter]) -> Callable[..., Any]:
+    def answer(**given: Any) -> None:
+        """Stand for the answer; see ``read_by_verb`` and ``do_verb``."""
+
+    answer.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    answer.__name__ = re.sub(r"\W", "_", entry.name)
+    answer.__doc__ = f"{entry.summary[:1].upper()}{entry.summary[1:]}."
+    return answer

@@ -279,7 +279,7 @@ def picture_facts(session: Session, ids: set[int]) -> dict[int, PictureFacts]:
 def _likely_classes(
     session: Session, issue: Issue, chances: ClassProbabilities | None
 ) -> tuple[ClassChance, ...]:
-    """Return the classes to choose from: what the model holds likeliest, else the commonest."""
+    """Return the classes to choose from: the likeliest by the model, else the named ones first."""
     if issue.kind != "label":
         return ()
     values = None if chances is None else chances.of(issue.image_id)
@@ -288,5 +288,7 @@ def _likely_classes(
         return tuple(ClassChance(chances.classes[at], float(values[at])) for at in order)
     matrix = session.matrix(issue.taxonomy)
     counts = (matrix.values == 1).sum(axis=0)
-    order = np.argsort(-counts, kind="stable")[:N_CLASSES].tolist()
-    return tuple(ClassChance(matrix.taxonomy.classes[at], None) for at in order)
+    said, classes = evidence_of(issue), matrix.taxonomy.classes
+    common = [classes[at] for at in np.argsort(-counts, kind="stable").tolist()]
+    ranked = dict.fromkeys((*said.suggested, *said.given, *common))
+    return tuple(ClassChance(label, None) for label in list(ranked)[:N_CLASSES])

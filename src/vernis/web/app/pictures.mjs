@@ -19,8 +19,27 @@ export function decodedAhead(src, alt) {
   return { image, ready };
 }
 
+/** Thumbnails of several images by one request, decoded, each an element to be put into the page;
+ * null where there is none.
+ * @param {Picture[]} images @param {AbortSignal} [signal]
+ * @returns {Promise<(HTMLImageElement | null)[]>} */
+export async function readThumbnails(images, signal) {
+  const version = images.map((one) => one.hash.slice(0, 4)).join("");
+  const sources = await readBundle(images.map((one) => one.id), version, signal);
+  return Promise.all(sources.map(async (source, at) => {
+    if (source === null) return null;
+    const image = new Image();
+    image.alt = images[at].uri;
+    image.src = source;
+    // Once it is decoded the element holds the picture, and the address can go.
+    await image.decode().catch(() => {});
+    URL.revokeObjectURL(source);
+    return image;
+  }));
+}
+
 /** Thumbnails of several images by one request; null where there is none. The addresses are
- * object URLs: whoever asks revokes them.
+ * object URLs: whoever asks revokes them, when the pictures are decoded.
  * @param {number[]} ids @param {string} version @param {AbortSignal} [signal]
  * @returns {Promise<(string | null)[]>} */
 export async function readBundle(ids, version, signal) {

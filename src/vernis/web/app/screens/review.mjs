@@ -5,11 +5,12 @@ import { el, say } from "../../shared/dom.mjs";
 import { asCount, asPercent, baseName } from "../../shared/wording.mjs";
 import { get, post, Refused } from "../api.mjs";
 import { pickClass } from "../picker.mjs";
-import { decodedAhead, previewOf, thumbOf } from "../pictures.mjs";
+import { decodedAhead, previewOf, readThumbnails } from "../pictures.mjs";
 import { loadStyle } from "../styles.mjs";
 
 const AHEAD = 3; // pictures that are decoded before they are shown
 const MOST_ZOOM = 2;
+const WITNESSES = 5;
 const PAGE = 50;
 const FEW = 20; // issues at hand below which the next page is read
 
@@ -237,8 +238,7 @@ class Review {
     this.open = Math.max(0, this.open - (before - this.items.length));
     if (present && others.has(present.issue)) {
       this.app.toast((by === this.app.collection.person ? "Decided in another window" : "Decided by " + by) + ": " + baseName(present.image.uri));
-      this.next("");
-      if (this.items[0] !== present) this.show();
+      this.next("", true); // it is no longer among the items
     } else this.count();
   }
 
@@ -335,13 +335,14 @@ class Review {
       this.findWitnesses(item);
     }
     const kept = new Set([...near, ...this.done.slice(-AHEAD).map((one) => one.item)].map((item) => item.issue));
-    for (const kind of [this.pictures, this.witnesses]) for (const issue of kind.keys()) if (!kept.has(issue)) kind.delete(issue);
+    for (const issue of this.pictures.keys()) if (!kept.has(issue)) this.pictures.delete(issue);
+    for (const issue of this.witnesses.keys()) if (!kept.has(issue)) this.witnesses.delete(issue);
   }
 
   findWitnesses(item) {
     if (item.kind !== "label") return Promise.resolve([]);
     if (!this.witnesses.has(item.issue)) {
-      this.witnesses.set(item.issue, get("/api/issues/" + item.issue + "/witnesses", { k: 5 }).catch(() => []));
+      this.witnesses.set(item.issue, readWitnesses(item.issue).catch(() => []));
     }
     return this.witnesses.get(item.issue);
   }
@@ -453,10 +454,20 @@ function bar(share) {
   return el("div", { class: "fill-bar", "aria-hidden": "true" }, filled);
 }
 
+// Who speaks for each label, with their thumbnails by one request.
+async function readWitnesses(issue) {
+  const found = await get("/api/issues/" + issue + "/witnesses", { k: WITNESSES });
+  const images = found.flatMap((one) => one.images);
+  if (!images.length) return found;
+  const thumbs = await readThumbnails(images.map((one) => one.image));
+  images.forEach((one, at) => { one.thumb = thumbs[at]; });
+  return found;
+}
+
 function witnessRow(witness) {
   return el("div", { class: "witness-row" },
-    el("p", { class: "witness-title" }, witness.given ? "Likest that are " : "Likest that are ", el("b", {}, el("bdi", {}, witness.label)), witness.given ? ", as given" : ", as suggested"),
+    el("p", { class: "witness-title" }, "Likest that are ", el("b", {}, el("bdi", {}, witness.label)), witness.given ? ", as given" : ", as suggested"),
     el("div", { class: "witness-pictures" }, witness.images.map((one) => el("figure", { title: one.image.uri },
-      el("img", { src: thumbOf(one.image), alt: baseName(one.image.uri) + ", " + one.label, loading: "lazy", width: "60", height: "60" }),
+      one.thumb || el("span", { class: "no-picture" }),
       el("figcaption", {}, one.similarity.toFixed(2))))));
 }

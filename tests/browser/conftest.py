@@ -1,0 +1,172 @@
+"""The app in a real browser: Chromium as the system has it, driven by playwright."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from toy_collection import draw_toy_collection
+
+PATIENCE = 90_000
+"""Milliseconds that a page has: the machine may do other work."""
+BAD = ("error", "warning")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    # No name is looked up: whatever is not on this machine fails, and is seen.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]
+
+
+def find_chromium() -> str | None:
+    """Return the browser: ``VERNIS_BROWSER``, else Chromium of the system."""
+    named = os.environ.get("VERNIS_BROWSER")
+    return named or shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """One browser for all tests; skips them where there is none."""
+    api = pytest.importorskip("playwright.sync_api", reason='needs the extra "browser"')
+    path = find_chromium()
+    if path is None:
+        if os.environ.get("CI"):
+            pytest.fail("there is no chromium here; set VERNIS_BROWSER")
+        pytest.skip("there is no chromium here (VERNIS_BROWSER names one)")
+    with api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+@dataclass
+class RunningServer:
+    """``vernis serve`` in a process of its own."""
+
+    collection: Path
+    port: int | None = None
+    address: str = ""
+    process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Start it, on the same port as before."""
+        command = [sys.executable, "-m", "vernis", "serve", str(self.collection), "--no-browser"]
+        if self.port is not None:
+            command += ["--port", str(self.port)]
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        assert self.process.stdout is not None
+        told = self.process.stdout.readline()
+        found = re.search(r"http://127\.0\.0\.1:(\d+)/\?key=\w+", told)
+        assert found is not None, told + self.process.stdout.read()
+        self.address, self.port = found[0], int(found[1])
+        deadline = time.monotonic() + 90
+        while not self._answers():
+            assert time.monotonic() < deadline, "the server does not answer"
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port or 0, timeout=90)
+        try:
+            connection.request("GET", "/")
+            return connection.getresponse().status == 401
+        finally:
+            connection.close()
+
+    def end(self, how: int = signal.SIGINT) -> None:
+        """End it as Ctrl-C does, or by another signal."""
+        if self.process is not None:
+            self.process.send_signal(how)
+            self.process.wait(30)
+            assert self.process.stdout is not None
+            self.process.stdout.close()
+            self.process = None
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a toy collection. Tests must not change it."""
+    folder = tmp_path_factory.mktemp("toy")
+    draw_toy_collection(folder)
+    return folder
+
+
+@pytest.fixture
+def server(drawn: Path, tmp_path: Path) -> Iterator[RunningServer]:
+    """A server of a copy of the toy collection."""
+    pytest.importorskip("fastapi", reason='needs the extra "app"')
+    shutil.copytree(drawn / "toy.vernis", tmp_path / "toy.vernis")
+    running = RunningServer(tmp_path / "toy.vernis")
+    running.start()
+    yield running
+    running.end()
+
+
+@dataclass
+class Opened:
+    """A page, and what went wrong in it."""
+
+    page: Any
+    server: RunningServer
+    complaints: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    def go(self, place: str) -> None:
+        """Open a screen, such as ``#/review/kind``."""
+        self.page.goto(self.server.address.partition("?")[0] + place)
+
+    def wait(self, holds: Any, seconds: float = 90.0) -> None:
+        """Wait until a function is true."""
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < deadline, "it did not come to hold in time"
+            self.page.wait_for_timeout(50)
+
+
+@pytest.fixture
+def open_page(browser: Any, server: RunningServer) -> Iterator[Any]:
+    """Return what opens a page; every page must end without a complaint or an outside request.
+
+    A test that expects the server to be away empties ``complaints`` itself.
+    """
+    contexts: list[Any] = []
+    pages: list[Opened] = []
+
+    def open(*, context: Any = None, **options: Any) -> Opened:
+        if context is None:
+            options.setdefault("viewport", {"width": 1280, "height": 800})
+            context = browser.new_context(**options)
+            contexts.append(context)
+        opened = Opened(context.new_page(), server)
+        page, told = opened.page, opened.complaints
+        page.on(
+            "console", lambda m: told.append(m.text) if m.type in ("error", "warning") else None
+        )
+        page.on("pageerror", lambda error: told.append(str(error)))
+        page.on("request", lambda request: opened.requests.append(request.url))
+        page.goto(server.address)
+        page.locator("[data-nav]").first.wait_for()
+        pages.append(opened)
+        return opened
+
+    yield open
+    for opened in pages:
+        assert opened.complaints == []
+        own = server.address.partition("?")[0]
+        outside = [u for u in opened.requests if not u.startswith((own, "blob:", "data:"))]
+        assert outside == []
+    for context in contexts:
+        context.close()

@@ -1,0 +1,79 @@
+"""A small collection on the disk that is drawn and judged by code: what the app's tests serve."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from vernis.domain.types import DuplicateGroup, DuplicatePair, Issue, Space, Statement, Taxonomy
+from vernis.session.session import Session
+from vernis.verbs.steps import index
+
+SPACE = Space("toy", 8, "float32", {"layers": [["a", 8]]})
+CLASSES = ("bird", "fish", "tree")
+N = 30
+
+
+def draw_toy_collection(folder: Path) -> Path:
+    """Draw 30 pictures and judge them by hand; returns the collection's folder."""
+    rng = np.random.default_rng(0)
+    pictures = folder / "pictures"
+    for number in range(N):
+        place = pictures / CLASSES[number % 3]
+        place.mkdir(parents=True, exist_ok=True)
+        ground = rng.integers(0, 255, (6, 8, 3), dtype=np.uint8)
+        picture = Image.fromarray(ground).resize((96 + number, 72), Image.Resampling.BICUBIC)
+        picture.save(place / f"{number:02}.jpg")
+    home = folder / "toy.vernis"
+    with Session.create(home) as session:
+        index.work(session, index.Settings(paths=(pictures,), classes_from="none"))
+        judge_by_hand(session)
+    return home
+
+
+def judge_by_hand(session: Session) -> None:
+    """Label the pictures of a toy collection, five of them wrongly, and say so."""
+    catalog = session.catalog
+    images = catalog.images.all()
+    ids = {image.uri[-6:-4]: image.id for image in images}
+    vectors = np.eye(3, 8, dtype="f4")[[int(image.uri[-6:-4]) % 3 for image in images]]
+    vectors += 0.05 * np.random.default_rng(1).normal(size=vectors.shape).astype("f4")
+    catalog.vectors.append(SPACE, [image.content_hash for image in images], vectors)
+    session.use_space(SPACE)
+    wrong = {f"{number:02}" for number in (0, 4, 8, 12, 16)}
+    truth = {name: CLASSES[int(name) % 3] for name in ids}
+    given = {name: CLASSES[(int(name) + (name in wrong)) % 3] for name in ids}
+    catalog.labels.define(Taxonomy("kind", "single", CLASSES))
+    catalog.labels.define(Taxonomy("tags", "multi", (*CLASSES, "<img src=x onerror=alert(1)>")))
+    said = [Statement(ids[name], label, "yes") for name, label in given.items()]
+    for taxonomy in ("kind", "tags"):
+        catalog.labels.record(taxonomy, said, source="given", verb="import")
+    issues = [
+        Issue(
+            "label",
+            ids[name],
+            0.1 + int(name) / 100,
+            taxonomy="kind",
+            evidence={
+                "change": "replaced",
+                "given": [given[name]],
+                "suggested": [truth[name]],
+                "probability": 0.9,
+                "neighbors": [
+                    {"image_id": ids[other], "label": truth[name], "similarity": 0.8}
+                    for other in ids
+                    if truth[other] == truth[name] and other != name
+                ][:3],
+            },
+        )
+        for name in sorted(wrong)
+    ]
+    catalog.issues.replace(["label"], issues, "kind")
+    catalog.issues.replace(
+        ["blurry"], [Issue("blurry", ids["01"], 0.2), Issue("blurry", ids["02"], 0.2)]
+    )
+    one, two = sorted((ids["03"], ids["06"]))
+    pair = DuplicatePair(one, two, "near", 0.99, "scaled")
+    catalog.issues.replace_groups([DuplicateGroup("near", (one, two), one, "larger", (pair,))])
