@@ -12,4 +12,5 @@
 /** @type {Screen[]} */
 export const SCREENS = [
   { name: "review", title: "Review", key: "r", load: () => import("./review.mjs") },
+  { name: "wall", title: "Wall", key: "w", load: () => import("./wall.mjs") },
 ];
