@@ -166,12 +166,17 @@ def test_odd_lists_are_read_as_far_as_they_go(collection, tmp_path):
     path.write_text("brand\nMalibu\n\n  \nmalibu\nX\n--\nКока-Кола\nMartell\n", encoding="utf-8")
     found = collection.brands(path, taxonomy="maker")
     assert found.brands == 4
-    assert any("line 5: 'malibu' is 'Malibu' again" in note for note in found.notes)
-    assert any("line 7: '--' has neither" in note for note in found.notes)
-    assert any("'X' is short" in note for note in found.notes)
+    assert "line 5: 'malibu' is 'Malibu' again, left out" in found.notes
+    assert "line 6: 'X' is short, only its exact spelling counts" in found.notes
+    assert "line 7: '--' has neither letter nor digit, left out" in found.notes
+    assert "2 blank lines, left out" in found.notes
+    scripts = [note for note in found.notes if "'Кока-Кола' (коал)" in note]
+    assert len(scripts) == 1
+    assert scripts[0].startswith("1 brand has letters that the reader does not know")
     assert {one.brand for one in found.gain} == {"Malibu", "Martell"}
     path.write_text("Malibu\nMartell\n")
-    assert collection.brands(path, taxonomy="maker").brands == 2
+    bare = collection.brands(path, taxonomy="maker")
+    assert (bare.brands, [note for note in bare.notes if "line" in note]) == (2, [])
 
 
 @pytest.mark.parametrize(
@@ -179,6 +184,8 @@ def test_odd_lists_are_read_as_far_as_they_go(collection, tmp_path):
     [
         ("", "empty|no row|no table|holds no"),
         ("brand\n--\n", "holds no brand"),
+        ("brand\nn/a\nNone\n", "holds no brand"),
+        ("brand\n\x01\x02\x7f\n", "holds no brand"),
         ("colour,size\nred,3\n", "no column 'brand'"),
     ],
 )

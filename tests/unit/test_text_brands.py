@@ -7,7 +7,13 @@ import math
 import numpy as np
 import pytest
 
-from vernis.core.text.brands import Brand, BrandMatcher, BrandRule, parse_brands
+from vernis.core.text.brands import (
+    Brand,
+    BrandMatcher,
+    BrandRule,
+    parse_brands,
+    unknown_letters,
+)
 from vernis.core.text.ngrams import follow_lines, read_grams
 from vernis.core.text.spelling import SymbolFold
 from vernis.domain.errors import InvalidValue
@@ -183,3 +189,42 @@ def test_an_owners_list_is_read_with_remarks():
     assert brands[2].exact
     assert [remark.split(":")[0] for remark in remarks] == [f"line {n}" for n in (3, 4, 5, 6)]
     assert "again" in remarks[1]
+
+
+def test_each_slip_of_a_list_gets_a_line_of_its_own():
+    rows = [
+        {"brand": "Malibu", "aliases": "Malibu Rum|malibu", "exact": "maybe"},
+        {"brand": "MALIBU RUM"},
+        {"brand": "Coco", "aliases": "malibu rum|cocó"},
+        {"brand": "Bud", "forbidden": "bud|but", "exact": "no"},
+        {"brand": "N/A"},
+        {"brand": "Li\x00on"},
+        {"brand": "n.a.", "exact": "yes"},
+    ]
+    brands, remarks = parse_brands(rows)
+    assert remarks == [
+        "line 2: exact is 'maybe', expected yes or nothing; taken for no",
+        "line 3: 'MALIBU RUM' is 'Malibu' by an alias already, left out",
+        "line 4: its alias 'malibu rum' is a name of 'Malibu' already, left out",
+        "line 5: 'bud' is its own name and cannot be forbidden",
+        "line 6: 'N/A' is a word for a blank, left out",
+        "line 7: 'Li\\x00on' holds signs that no text has, left out",
+        "line 8: 'n.a.' is a word for a blank, left out",
+    ]
+    assert [(one.name, one.aliases, one.forbidden, one.exact) for one in brands] == [
+        ("Malibu", ("Malibu Rum", "malibu"), (), False),
+        ("Coco", ("cocó",), (), False),
+        ("Bud", (), ("but",), False),
+    ]
+
+
+def test_letters_that_a_reader_does_not_know_are_named():
+    alphabet = ["a", "b", "L", "i", "o", "n", "é", "'", "-", "青"]
+    brands = [
+        Brand("Lión"),
+        Brand("Li-on 青"),
+        Brand("Лион"),
+        Brand("Львов", aliases=("Lion",)),
+        Brand("Bison"),
+    ]
+    assert unknown_letters(brands, alphabet) == {"Лион": "лион", "Bison": "s"}

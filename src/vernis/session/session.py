@@ -701,6 +701,12 @@ class Session(Closing):
 
         return shipped_prices() if path is None else read_prices(path)
 
+    def alphabet_of(self, source: str) -> tuple[str, ...] | None:
+        """Return the symbols that a reader (``reader:NAME``) knows; None unless it is shipped."""
+        from vernis.adapters.readers.models import SHIPPED, shipped_model
+
+        return shipped_model().alphabet if source == f"reader:{SHIPPED}" else None
+
     def digested_pictures(self) -> Callable[[ImageRecord], str]:
         """Return what digests all that a picture holds: alpha, every frame, every bit."""
         from vernis.adapters.files import picture_digester

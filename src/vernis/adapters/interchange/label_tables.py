@@ -65,7 +65,7 @@ def read_sheets(path: Path) -> list[Sheet]:
         if sheet.header:
             sheets.append(sheet)
     if not any(sheet.rows for sheet in sheets):
-        raise InvalidLabels(f"{path}: holds no rows; expected a header and one row an image")
+        raise InvalidLabels(f"{path}: holds no rows; expected a header and rows below it")
     return [sheet for sheet in sheets if sheet.rows]
 
 

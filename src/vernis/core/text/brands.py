@@ -10,6 +10,7 @@ thesis compares by distance alone.
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -17,8 +18,9 @@ from typing import Literal
 import numpy as np
 
 from vernis.core.text.ngrams import Gram, read_grams
-from vernis.core.text.normalization import plain_text
+from vernis.core.text.normalization import plain_letter, plain_text
 from vernis.core.text.spelling import SpelledLine, spell_probability
+from vernis.core.words.blank_words import Blanks
 from vernis.domain.errors import InvalidValue
 from vernis.domain.readings import Reading
 
@@ -37,6 +39,7 @@ _EDIT_COST = 3.0
 """Nats an edit, where only the text is known; it orders matches of the same words."""
 _LEAST_LETTERS = 2
 _MOST_WORDS = 5
+_YES, _NO = ("yes", "y", "true", "1", "x"), ("no", "n", "false", "0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,27 +352,88 @@ def parse_brands(
         One line for each row that is left out or changed.
     """
     brands: dict[str, Brand] = {}
+    owner_of: dict[str, str] = {}
     remarks: list[str] = []
     lines = numbers if numbers is not None else range(2, len(rows) + 2)
     for number, row in zip(lines, rows, strict=True):
         name = " ".join((row.get("brand") or "").split())
-        if not name:
-            remarks.append(f"line {number}: no brand, left out")
-            continue
         compared = compared_name(name)
-        if not compared:
-            remarks.append(f"line {number}: {name!r} has neither letter nor digit, left out")
+        reason = _why_left_out(name, compared, owner_of)
+        if reason:
+            remarks.append(f"line {number}: {reason}, left out")
             continue
-        if compared in brands:
-            remarks.append(f"line {number}: {name!r} is {brands[compared].name!r} again, left out")
-            continue
-        exact = (row.get("exact") or "").strip().casefold() in ("yes", "y", "true", "1", "x")
-        if len(compared) < _LEAST_LETTERS and not exact:
-            exact = True
-            remarks.append(f"line {number}: {name!r} is short, only its exact spelling counts")
-        aliases, forbidden = (
-            tuple(part.strip() for part in (row.get(key) or "").split("|") if part.strip())
-            for key in ("aliases", "forbidden")
-        )
-        brands[compared] = Brand(name, aliases, forbidden, exact)
+        exact, forbidden, said = _read_limits(name, compared, row)
+        aliases = []
+        for alias in _parts(row, "aliases"):
+            of = owner_of.get(compared_name(alias))
+            if of is None:
+                aliases.append(alias)
+            else:
+                said.append(f"its alias {alias!r} is a name of {of!r} already, left out")
+        remarks += [f"line {number}: {one}" for one in said]
+        brands[compared] = Brand(name, tuple(aliases), forbidden, exact)
+        for own in (name, *aliases):
+            owner_of.setdefault(compared_name(own), name)
     return list(brands.values()), remarks
+
+
+def _why_left_out(name: str, compared: str, owner_of: Mapping[str, str]) -> str:
+    """Return why a row is no brand of its own, "" where it is one."""
+    if not name:
+        return "no brand"
+    if any(unicodedata.category(sign) in ("Cc", "Cn", "Co") or sign == "\ufffd" for sign in name):
+        return f"{name[:20]!r} holds signs that no text has"
+    if not compared:
+        return f"{name!r} has neither letter nor digit"
+    if Blanks.of(None).hold(name):
+        return f"{name!r} is a word for a blank"
+    if compared in owner_of:
+        own = owner_of[compared]
+        again = "again" if compared_name(own) == compared else "by an alias already"
+        return f"{name!r} is {own!r} {again}"
+    return ""
+
+
+def _read_limits(
+    name: str, compared: str, row: Mapping[str, str]
+) -> tuple[bool, tuple[str, ...], list[str]]:
+    """Return whether only the exact spelling counts, forbidden readings, and remarks."""
+    remarks = []
+    said = (row.get("exact") or "").strip()
+    exact = said.casefold() in _YES
+    if said and not exact and said.casefold() not in _NO and not Blanks.of(None).hold(said):
+        remarks.append(f"exact is {said!r}, expected yes or nothing; taken for no")
+    if len(compared) < _LEAST_LETTERS and not exact:
+        exact = True
+        remarks.append(f"{name!r} is short, only its exact spelling counts")
+    forbidden = []
+    for reading in _parts(row, "forbidden"):
+        if compared_name(reading) == compared:
+            remarks.append(f"{reading!r} is its own name and cannot be forbidden")
+        else:
+            forbidden.append(reading)
+    return exact, tuple(forbidden), remarks
+
+
+def _parts(row: Mapping[str, str], key: str) -> list[str]:
+    return [part.strip() for part in (row.get(key) or "").split("|") if part.strip()]
+
+
+def unknown_letters(brands: Sequence[Brand], alphabet: Collection[str]) -> dict[str, str]:
+    """Return the brands that a reader cannot spell, with the letters that it does not know.
+
+    Parameters
+    ----------
+    brands : sequence of Brand
+        A brand of which one name can be spelled is none of them.
+    alphabet : collection of str
+        The reader's symbols.
+    """
+    known = {plain_letter(symbol) for symbol in alphabet}
+    found = {}
+    for brand in brands:
+        lacking = [set(compared_name(name)) - known for name in (brand.name, *brand.aliases)]
+        if all(lacking):
+            order = dict.fromkeys(compared_name(brand.name))
+            found[brand.name] = "".join(letter for letter in order if letter in lacking[0])
+    return found

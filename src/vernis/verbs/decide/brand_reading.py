@@ -18,17 +18,20 @@ from vernis.core.text.brands import (
     RuleName,
     compared_name,
     parse_brands,
+    unknown_letters,
 )
 from vernis.core.text.conclusions import Part, certainty
 from vernis.domain.errors import UsageError
 from vernis.domain.readings import PictureText, Reading
 from vernis.domain.types import ImageRecord
+from vernis.report.wording import counted
 
 if TYPE_CHECKING:
     from vernis.core.words.sheets import Sheet
     from vernis.session.session import Session
 
 _BRAND_COLUMNS = ("brand", "brands", "name", "label", "class")
+_NAMED = 3
 _PIECE = 1024  # pictures whose readings are held at a time
 
 
@@ -95,6 +98,9 @@ def read_brand_list(session: Session, path: Path) -> tuple[list[Brand], list[str
         raise UsageError(f"{path}: is empty; expected a table with a column 'brand'")
     numbers, rows = _rows(sheets[0], path)
     brands, remarks = parse_brands(rows, numbers)
+    blank = numbers[-1] - numbers[0] + 1 - len(numbers) - len(sheets[0].left_out) if numbers else 0
+    if blank > 0:
+        remarks.append(f"{counted(blank, 'blank line')}, left out")
     remarks += [f"line {one.row}: {one.reason}, left out" for one in sheets[0].left_out]
     if not brands:
         raise UsageError(f"{path}: holds no brand; expected a table with a column 'brand'")
@@ -116,6 +122,23 @@ def _rows(sheet: Sheet, path: Path) -> tuple[list[int], list[dict[str, str]]]:
         numbers, cells = [sheet.first_number, *numbers], [sheet.first, *cells]
     header[column] = "brand"
     return numbers, [dict(zip(header, row, strict=True)) for row in cells]
+
+
+def unreadable_brands(session: Session, listed: BrandList, found: Sequence[ReadImage]) -> str:
+    """Say which brands hold letters that the reader does not know; "" where none does."""
+    alphabets = [session.alphabet_of(source) for source in {one.source for one in found}]
+    known = [alphabet for alphabet in alphabets if alphabet is not None]
+    if not known or len(known) < len(alphabets):
+        return ""  # another reader's letters are not known
+    lacking = unknown_letters(listed.brands, {symbol for one in known for symbol in one})
+    if not lacking:
+        return ""
+    names = ", ".join(f"{name!r} ({letters})" for name, letters in [*lacking.items()][:_NAMED])
+    more = f" and {len(lacking) - _NAMED:,} more" if len(lacking) > _NAMED else ""
+    return (
+        f"{counted(len(lacking), 'brand has', 'brands have')} letters that the reader does not "
+        f"know and cannot be found: {names}{more}; another reader: vernis read --reader FOLDER"
+    )
 
 
 def find_brands(session: Session, listed: BrandList) -> list[ReadImage]:

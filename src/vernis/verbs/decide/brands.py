@@ -30,6 +30,7 @@ from vernis.verbs.decide.brand_reading import (
     class_of_brand,
     find_brands,
     read_brand_list,
+    unreadable_brands,
 )
 from vernis.verbs.decide.text_voice import hear_both
 from vernis.verbs.declare import BaseSettings, Option, Screen, Verb, rows_shown, share
@@ -354,6 +355,7 @@ def _notes(
     notes = list(remarks[:_REMARKS])
     if len(remarks) > _REMARKS:
         notes.append(f"{counted(len(remarks) - _REMARKS, 'more remark')} on the list")
+    notes += filter(None, [unreadable_brands(session, listed, judged.found)])
     unread = len(session.images()) - len(judged.found)
     if unread:
         one, many = "image was not read yet", "images were not read yet"

@@ -78,7 +78,9 @@ def voice_mark(session: Session, taxonomy: str) -> str:
     listed = session.results.find(f"brands:{taxonomy}", BrandList)
     if listed is None:
         return ""
-    return fingerprint(listed, session.catalog.readings.mark())
+    answers = session.catalog.answers
+    logos = [(service.name, answers.spent(service)) for service in answers.services()]
+    return fingerprint(listed, session.catalog.readings.mark(), logos)
 
 
 def hear_text(session: Session, data: TrainingData) -> TextVoice | None:
