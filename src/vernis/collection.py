@@ -59,6 +59,7 @@ from vernis.verbs.see.vector_search import Searcher
 from vernis.verbs.start import report, run, status
 from vernis.verbs.steps import (
     annotate,
+    detect,
     export,
     import_,
     index,
@@ -154,6 +155,7 @@ class Collection(Closing):
     embeddings = frame_method(embeddings.VERB)
     quality = frame_method(quality.VERB)
     read = method(read.VERB)
+    detect = method(detect.VERB)
     annotate = method(annotate.VERB)
     learn = method(learn.VERB)
     models = method(models.VERB)

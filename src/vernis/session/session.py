@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from vernis.adapters.ann import ApproximateIndex
     from vernis.adapters.catalog.words import WordIndex
     from vernis.adapters.demo.truth import DemoTruth
+    from vernis.adapters.detectors.nanodet import ObjectModel
     from vernis.adapters.interchange.formats.asset_management import System
     from vernis.adapters.interchange.formats.interface import Placing, Written
     from vernis.adapters.interchange.sample_folder import SampleFolder
@@ -70,7 +71,7 @@ if TYPE_CHECKING:
     from vernis.domain.metadata import FileMetadata
 
 SUFFIX = ".vernis"
-MEASURES = ("fingerprint", "quality", "damage")
+MEASURES = ("fingerprint", "quality", "damage", "objects", "objects placed")
 """Spaces of vectors that are no embeddings."""
 _FEW = 10_000  # images that are looked up one by one
 
@@ -609,6 +610,12 @@ class Session(Closing):
 
         return self.pictures(least_side=LEAST_SIDE)
 
+    def object_model(self) -> ObjectModel:
+        """Return the detector of objects that is shipped; raises ModelError."""
+        from vernis.adapters.detectors.nanodet import shipped_model
+
+        return shipped_model()
+
     def text_model(self, name: Path | str | None = None, *, gate: bool = True) -> TextModel:
         """Return the reader that is shipped, or that of a folder.
 
@@ -712,6 +719,13 @@ class Session(Closing):
         from vernis.adapters.files import picture_digester
 
         return picture_digester(self.root())
+
+    def larger_pictures(self, side: int) -> ReadPicture:
+        """Return what decodes the picture of an image with a shorter side of so many pixels."""
+        from vernis.adapters.files import picture_reader
+        from vernis.adapters.isolation import PictureDecoder
+
+        return picture_reader(self.root(), PictureDecoder(min_side=side))
 
     def examined_pictures(self) -> ExaminePicture:
         """Return what decodes the picture of an image and says what is damaged of its file."""

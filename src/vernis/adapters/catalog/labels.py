@@ -130,17 +130,17 @@ class SqliteLabelStore:
     def define(self, taxonomy: Taxonomy) -> Taxonomy:
         """Create the taxonomy or add its missing classes; returns the stored one.
 
-        A taxonomy once declared ``closed`` stays so. That it was made or closed belongs to the
-        batch of the transaction, if that changes labels too. Raises UsageError when the stored
-        one is of the other kind.
+        A taxonomy once declared ``closed`` stays so; ``ignored`` is taken of a new one alone. That
+        it was made or closed belongs to the batch of the transaction, if that changes labels too.
+        Raises UsageError when the stored one is of the other kind.
         """
         with self._ledger.transaction():
             known = self._ledger.row(
                 "SELECT id, closed FROM taxonomy WHERE name = ? AND removed = 0", (taxonomy.name,)
             )
             self._ledger.run(
-                "INSERT INTO taxonomy (name, kind, closed, origin, description) "
-                "VALUES (?, ?, ?, ?, ?) "
+                "INSERT INTO taxonomy (name, kind, closed, origin, description, ignored) "
+                "VALUES (?, ?, ?, ?, ?, ?) "
                 "ON CONFLICT (name) WHERE removed = 0 DO UPDATE SET "
                 "closed = max(closed, excluded.closed), "
                 "origin = CASE origin WHEN '' THEN excluded.origin ELSE origin END, "
@@ -152,6 +152,7 @@ class SqliteLabelStore:
                     int(taxonomy.closed),
                     taxonomy.origin,
                     taxonomy.description,
+                    int(taxonomy.ignored),
                 ),
             )
             taxonomy_id, kind, *_ = self._find(taxonomy.name)

@@ -83,6 +83,8 @@ class FilterTable:
         Paths with ``/``; ``:`` also finds what lies below.
     marks : mapping of str to (mapping of str to ndarray of bool, shape (size,))
         Fields with a fixed set of values, such as ``issue`` with its kinds.
+    remedies : mapping of str to str
+        What to say where one of the ``marks`` has no value at all.
     taxonomies : mapping of str to LabelColumns
         Read when a filter names them, so this may be a mapping that loads.
     """
@@ -96,6 +98,7 @@ class FilterTable:
     readings: Mapping[str, Sequence[Sequence[str] | None]] = field(default_factory=dict)
     folders: Mapping[str, Sequence[str]] = field(default_factory=dict)
     marks: Mapping[str, Mapping[str, Mask]] = field(default_factory=dict)
+    remedies: Mapping[str, str] = field(default_factory=dict)
     taxonomies: Mapping[str, LabelColumns] = field(default_factory=dict)
 
 
@@ -234,6 +237,9 @@ class _Comparison:
 
     def _mark(self, values: Mapping[str, Mask]) -> Mask:
         self._allow(":")
+        remedy = self._table.remedies.get(self._condition.field.lower())
+        if remedy and not values:
+            raise self._wrong_value(remedy)
         found = _matching(self._condition.value, values)
         if not found:
             raise self._wrong_value(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,6 +13,7 @@ from vernis.verbs.networks.embedding import embed_images
 from vernis.verbs.networks.space_names import refuse_taken_name
 
 if TYPE_CHECKING:
+    from vernis.domain.ports import PictureReader
     from vernis.session.session import Session
 
 Pooling = Literal["avg", "max", "gem", "first", "flatten", "none"]
@@ -45,11 +47,11 @@ class Result:
     current_space: Annotated[str, "the space that later verbs read"]
 
 
-def work(session: Session, settings: Settings) -> Result:
+def work(session: Session, settings: Settings, *, beside: Sequence[PictureReader] = ()) -> Result:
     """Compute the vectors that are missing: embeddings, fingerprints, quality measures.
 
-    A picture is decoded once for all of them. The space becomes the current one unless
-    ``keep_current``, and there was one.
+    A picture is decoded once for all of them, and for the readers `beside` them. The space becomes
+    the current one unless ``keep_current``, and there was one.
     """
     started = time.monotonic()
     choice = choose(
@@ -60,7 +62,7 @@ def work(session: Session, settings: Settings) -> Result:
         pooling=settings.pool,
         name=settings.space,
     )
-    readers = [choice.open_reader(), *session.measuring_readers()]
+    readers = [choice.open_reader(), *session.measuring_readers(), *beside]
     space = readers[0].space
     refuse_taken_name(session, space)
     with session.lock("embed"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vernis.domain.errors import MissingExtra, ModelError, UnreadableImage, UsageError
 from vernis.domain.ports import Catalog, Decoded, DecodingReader, Outcome, PictureReader
 from vernis.domain.types import ImageRecord
-from vernis.session.session import ExaminePicture
+from vernis.session.session import ExaminePicture, ReadPicture
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -39,6 +39,8 @@ class PictureStage:
 
     examine_picture: ExaminePicture
     readers: tuple[PictureReader | DecodingReader, ...]
+    larger_picture: ReadPicture | None = None
+    """Decodes a picture again for a reader whose ``long_side`` the first decoding has not kept."""
 
     def open(self) -> Callable[[PictureTask], list[NDArray[Any]]]:
         """Open every reader for one worker."""
@@ -46,9 +48,17 @@ class PictureStage:
 
         def work(task: PictureTask) -> list[NDArray[Any]]:
             decoded = self.examine_picture(task.image)
-            return [measure[i](decoded) for i in task.readers]
+            return [measure[i](self._shown(i, task.image, decoded)) for i in task.readers]
 
         return work
+
+    def _shown(self, reader: int, image: ImageRecord, decoded: Decoded) -> Decoded:
+        """Return what a reader sees: the picture that all share, unless it lost too much."""
+        wanted = getattr(self.readers[reader], "long_side", 0)
+        longer = max(decoded.pixels.shape[:2])
+        if self.larger_picture is None or longer >= min(wanted, max(image.width, image.height)):
+            return decoded
+        return replace(decoded, pixels=self.larger_picture(image))
 
 
 def _opened(reader: PictureReader | DecodingReader) -> Callable[[Decoded], NDArray[Any]]:
@@ -89,6 +99,7 @@ def embed_images(
     *,
     workers: int | None = None,
     images: Sequence[ImageRecord] | None = None,
+    task: str = "embed",
 ) -> EmbedSummary:
     """Store the missing vectors of every present image, in the space of each reader.
 
@@ -105,6 +116,8 @@ def embed_images(
         Default: one a core.
     images : sequence of ImageRecord, optional
         Some of the images; None: all that are present.
+    task : str
+        What the progress is called.
 
     Returns
     -------
@@ -125,9 +138,11 @@ def embed_images(
     writer = _ShardWriter(catalog, readers)
     failed: dict[str, str] = {}
     computed = 0
-    stage = PictureStage(session.examined_pictures(), tuple(readers))
+    longest = max((getattr(reader, "long_side", 0) for reader in readers), default=0)
+    larger = session.larger_pictures(longest) if longest else None
+    stage = PictureStage(session.examined_pictures(), tuple(readers), larger)
     outcomes = session.engine(workers).run(stage, tasks)
-    progress("embed", 0, len(tasks))
+    progress(task, 0, len(tasks))
     try:
         for done, outcome in enumerate(outcomes, 1):
             if outcome.error is not None:
@@ -138,7 +153,7 @@ def embed_images(
             else:
                 writer.add(outcome)
                 computed += 1
-            progress("embed", done, len(tasks))
+            progress(task, done, len(tasks))
     finally:
         # Also on Ctrl-C: minutes of work are worth the write.
         close_early(outcomes)

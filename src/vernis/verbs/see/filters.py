@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from vernis.core.explore.filter_evaluation import FilterTable, LabelColumns, Mask, evaluate_filter
 from vernis.core.explore.filter_language import parse_filter
 from vernis.domain.types import LABEL_KINDS, QUALITY_KINDS, ImageRecord
+from vernis.verbs.see.objects import FIELD, object_counts, object_masks
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -71,10 +73,11 @@ def filter_table(session: Session, images: Sequence[ImageRecord]) -> FilterTable
     }
     taxonomies = _Taxonomies(session, images)
     issues = _Values(lambda: _issues(session, images))
+    counted = _Values(lambda: {"objects": lambda: object_counts(session, images)})
     return FilterTable(
         len(images),
-        numbers=numbers,
-        positive=("id", "width", "height", "size", "aspect", "megapixels"),
+        numbers=ChainMap(numbers, counted),  # type: ignore[arg-type]
+        positive=("id", "width", "height", "size", "aspect", "megapixels", "objects"),
         dates={
             "taken": [str(image.metadata.get("taken", "")) for image in images],
             "modified": [_date(image.mtime_ns) for image in images],
@@ -89,7 +92,9 @@ def filter_table(session: Session, images: Sequence[ImageRecord]) -> FilterTable
             "has": _Values(lambda: _haves(session, images, taxonomies)),
             "issue": issues,
             "source": _Values(lambda: _sources(session, images)),
+            FIELD: _Values(lambda: object_masks(session, images)),
         },
+        remedies={FIELD: "no object is known yet; the command for it is vernis detect"},
         taxonomies=taxonomies,
     )
 

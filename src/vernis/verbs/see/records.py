@@ -14,6 +14,7 @@ from vernis.domain.readings import PictureText, Reading
 from vernis.domain.types import DuplicateGroup, ImageRecord, Issue, Suggestion
 from vernis.verbs.decide.brand_reading import BrandEvidence, BrandList, read_brands
 from vernis.verbs.decide.history import ChangeRow, changes_of_image
+from vernis.verbs.see.objects import ObjectRow, objects_of
 from vernis.verbs.steps.quality import QualityJudgement, list_quality
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ class Record:
         tuple[TextLine, ...] | None, "that a service found, the text is its name; null: not asked"
     ]
     brands: Annotated[tuple[BrandsRead, ...], "by the lists of vernis brands"]
+    objects: Annotated[tuple[ObjectRow, ...], "regions of the picture, the surest first"]
     labels: tuple[LabelRow, ...]
     suggestions: tuple[SuggestedRow, ...]
     issues: Annotated[tuple[IssueRow, ...], "worst first"]
@@ -132,9 +134,12 @@ def records(session: Session, images: Sequence[ImageRecord]) -> Iterator[Record]
         found = session.catalog.readings.texts([image.content_hash for image in piece])
         texts = {text.content_hash: text for text in found}
         logos = session.logos(piece)
+        objects = objects_of(session, piece)
         for image in piece:
             content = image.content_hash
-            yield known.record(image, texts.get(content), logos.get(content))
+            yield known.record(
+                image, texts.get(content), logos.get(content), objects.get(image.id, [])
+            )
 
 
 class _Known:
@@ -165,7 +170,11 @@ class _Known:
                 self._quality.setdefault(issue.image_id, {})[issue.kind] = round(issue.score, 4)
 
     def record(
-        self, image: ImageRecord, text: PictureText | None, logos: PictureText | None
+        self,
+        image: ImageRecord,
+        text: PictureText | None,
+        logos: PictureText | None,
+        objects: Sequence[ObjectRow],
     ) -> Record:
         """Return the record of one image."""
         return Record(
@@ -185,6 +194,7 @@ class _Known:
             text_reader=None if text is None else text.reader.name,
             logos=None if logos is None else tuple(map(_line, logos.readings)),
             brands=tuple(self._brands(text, logos)),
+            objects=tuple(objects),
             labels=tuple(self._labels(image)),
             suggestions=tuple(
                 SuggestedRow(one.taxonomy, one.label, one.probability, source)

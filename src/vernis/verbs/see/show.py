@@ -1,8 +1,8 @@
 """``vernis show``: everything that is known of an image.
 
-Its file, the text and the brands in it, its labels with who gave them, what is suggested and
-suspected, its copies, its quality and its history. For many images ``--all --out FILE`` writes JSON
-Lines, a record a line.
+Its file, the text, the brands and the objects in it, its labels with who gave them, what is
+suggested and suspected, its copies, its quality and its history. For many images
+``--all --out FILE`` writes JSON Lines, a record a line.
 """
 
 from __future__ import annotations
@@ -120,6 +120,9 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
     for brands in record.brands:
         columns = ["brand", "reading", "distance", "certainty", "confidence", "box"]
         screen.table(brands.read, columns, title=f"Read of {brands.taxonomy}")
+    if record.objects:
+        columns = ["label", "taxonomy", "probability", "holds", "box", "source", "region"]
+        screen.table(record.objects, columns, title="Objects")
     if record.labels:
         rows = [
             {

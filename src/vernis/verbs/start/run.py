@@ -20,7 +20,7 @@ from vernis.verbs.declare import SEED, WORKERS, BaseSettings, Home, Option, Scre
 from vernis.verbs.networks import embed
 from vernis.verbs.networks.backbone_options import Arithmetic
 from vernis.verbs.start import report
-from vernis.verbs.steps import import_, index, learn, read
+from vernis.verbs.steps import detect, import_, index, learn, read
 from vernis.verbs.steps.folder_classes import ClassesFrom, label_by_folders
 from vernis.verbs.steps.label_import import finder_of
 from vernis.verbs.steps.quality import count_open_quality, judge_quality
@@ -52,6 +52,9 @@ class Settings(TableSettings):
     read: Annotated[
         bool, Option("also read the text in the pictures, which takes far longer than the rest")
     ] = False
+    detect: Annotated[
+        bool, Option("also find objects in the pictures, which doubles the time or so")
+    ] = False
     report: Annotated[Path | str, Option("folder of the report")] = report.DEFAULT_FOLDER
 
 
@@ -78,6 +81,7 @@ class Result:
     images_with_quality_issues: int
     duplicate_groups: int
     images_with_text: Annotated[int | None, "with --read; null: not read"]
+    images_with_objects: Annotated[int | None, "with --detect; null: not looked for"]
     taxonomies: Mapping[str, TaxonomyFindings]
     report: Annotated[str, "path of the page"]
     next: Annotated[str, "the command to go on with"]
@@ -128,12 +132,7 @@ def work(session: Session, settings: Settings) -> Result:
         if sheets is not None:
             notes += import_.import_table(session, sheets, settings).notes
         _require_taxonomies(session, settings)
-        embed.work(
-            session, embed.Settings(arithmetic=settings.arithmetic, workers=settings.workers)
-        )
-        text = None
-        if settings.read:
-            text = read.work(session, read.Settings(workers=settings.workers))
+        objects, text = _look_at_pictures(session, settings)
         judge_quality(session)
         notes += label_by_folders(
             session, classes_from=settings.classes_from, keep_case=settings.keep_case
@@ -162,12 +161,29 @@ def work(session: Session, settings: Settings) -> Result:
         quality_issues=issues,
         images_with_quality_issues=images,
         duplicate_groups=found.groups,
-        images_with_text=None if text is None else text.with_text,
+        images_with_text=text,
+        images_with_objects=objects,
         taxonomies=findings,
         report=page.page,
         next=_next(findings, found.groups) + session.option(),
         notes=tuple(notes),
     )
+
+
+def _look_at_pictures(session: Session, settings: Settings) -> tuple[int | None, int | None]:
+    """Embed, find objects and read; return how many images hold objects, and how many text."""
+    workers = settings.workers
+    embed.work(
+        session,
+        embed.Settings(arithmetic=settings.arithmetic, workers=workers),
+        beside=[session.object_model()] if settings.detect else (),
+    )
+    objects = text = None
+    if settings.detect:
+        objects = detect.work(session, detect.Settings(workers=workers)).with_objects
+    if settings.read:
+        text = read.work(session, read.Settings(workers=workers)).with_text
+    return objects, text
 
 
 def _require_taxonomies(session: Session, settings: Settings) -> None:
@@ -279,6 +295,8 @@ def show(result: Result, settings: BaseSettings, screen: Screen) -> None:
     }
     if result.images_with_text is not None:
         facts["images with text"] = result.images_with_text
+    if result.images_with_objects is not None:
+        facts["images with objects"] = result.images_with_objects
     for name, found in result.taxonomies.items():
         if found.wrong_labels is not None:
             facts[f"{name}: probably wrong labels"] = _say_wrong(found)

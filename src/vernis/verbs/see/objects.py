@@ -1,0 +1,120 @@
+"""The objects in images: what their regions show, by whoever says it and nobody denies."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vernis.domain.region_store import RegionLabels
+from vernis.domain.types import IMAGE_STATES, ImageRecord
+
+if TYPE_CHECKING:
+    from vernis.session.session import Session
+
+FIELD = "object"
+"""The field of filters that asks for the class of a region."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRow:
+    """A region and what it shows."""
+
+    label: str
+    taxonomy: str
+    probability: Annotated[float | None, "0 to 1; null where its source gives none"]
+    holds: Annotated[bool, "false: it is proposed by a model, and nobody has answered"]
+    box: Annotated[tuple[float, ...], "x, y, width, height in pixels of the upright picture"]
+    source: Annotated[str, "who drew or found it"]
+    region: Annotated[int, "its id"]
+
+
+def shown(labels: RegionLabels) -> NDArray[np.intp]:
+    """Return the rows that say what a region shows: what holds, and what is proposed."""
+    return np.flatnonzero(labels.yes & (labels.holds | labels.proposed))
+
+
+def objects_of(session: Session, images: Sequence[ImageRecord]) -> dict[int, list[ObjectRow]]:
+    """Return the objects of each image that has any, the surest first."""
+    ids = np.array([image.id for image in images], np.int64)
+    store = session.catalog.regions
+    table = store.table(images=ids, states=IMAGE_STATES)
+    found: dict[int, list[ObjectRow]] = defaultdict(list)
+    if not len(table):
+        return found
+    for taxonomy in session.taxonomies():
+        said = store.labels(taxonomy.name, images=ids, states=IMAGE_STATES)
+        for row in shown(said):
+            at = int(np.searchsorted(table.ids, said.region_ids[row]))
+            probability = float(said.probabilities[row])
+            found[int(table.image_ids[at])].append(
+                ObjectRow(
+                    label=said.labels[row],
+                    taxonomy=taxonomy.name,
+                    probability=None if math.isnan(probability) else round(probability, 4),
+                    holds=bool(said.holds[row]),
+                    box=tuple(round(float(v), 1) for v in table.boxes[at]),
+                    source=table.sources[at],
+                    region=int(table.ids[at]),
+                )
+            )
+    for rows in found.values():
+        rows.sort(key=lambda one: -1.0 if one.probability is None else -one.probability)
+    return found
+
+
+def object_masks(
+    session: Session, images: Sequence[ImageRecord]
+) -> dict[str, Callable[[], NDArray[np.bool_]]]:
+    """Return class → which images show it, in a region or by a taxonomy called ``object``."""
+    ids = np.array([image.id for image in images], np.int64)
+    showing: dict[str, list[NDArray[np.int64]]] = defaultdict(list)
+    table = session.catalog.regions.table()
+    for taxonomy in session.taxonomies():
+        if len(table):
+            said = session.catalog.regions.labels(taxonomy.name)
+            rows = shown(said)
+            places = table.image_ids[np.searchsorted(table.ids, said.region_ids[rows])]
+            codes = said.labels.codes[rows]
+            for code in np.unique(said.labels.codes):  # also what was rejected everywhere
+                showing[said.labels.names[int(code)]].append(places[codes == code])
+        if taxonomy.name == FIELD:
+            matrix = session.matrix(taxonomy.name)
+            for column, label in enumerate(matrix.taxonomy.classes):
+                showing[label].append(matrix.image_ids[matrix.values[:, column] == 1])
+
+    def mask(label: str) -> NDArray[np.bool_]:
+        return np.isin(ids, np.concatenate(showing[label]))
+
+    return {label: partial(mask, label) for label in sorted(showing)}
+
+
+def object_counts(session: Session, images: Sequence[ImageRecord]) -> NDArray[np.float64]:
+    """Return how many regions of each image show something; NaN where nobody has looked."""
+    ids = np.array([image.id for image in images], np.int64)
+    table = session.catalog.regions.table()
+    counts = np.full(len(ids), math.nan)
+    hashes = [image.content_hash for image in images]
+    for space, _ in session.catalog.vectors.spaces():
+        if space.name == "objects":
+            counts[session.catalog.vectors.holds(space, hashes)] = 0
+    if not len(table):
+        return counts
+    regions = [
+        said.region_ids[shown(said)]
+        for said in (session.catalog.regions.labels(one.name) for one in session.taxonomies())
+    ]
+    showing = np.unique(np.concatenate(regions))
+    places = table.image_ids[np.searchsorted(table.ids, showing)]
+    with_regions, numbers = np.unique(places, return_counts=True)
+    rows = np.searchsorted(ids, with_regions)
+    inside = rows < len(ids)
+    inside[inside] = ids[rows[inside]] == with_regions[inside]
+    counts[rows[inside]] = numbers[inside]
+    return counts
