@@ -2,14 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readSection } from "../../src/vernis/report/index/contents.mjs";
-import { transformName } from "../../src/vernis/report/index/cards.mjs";
 import { pathOf } from "../../src/vernis/report/index/curves.mjs";
 import { commandsOf, fileOf, quoted } from "../../src/vernis/report/index/decisions.mjs";
 import { countPages, entriesOf, findRows, makeTextOf, pageOf } from "../../src/vernis/report/index/finding.mjs";
 import { startKeys } from "../../src/vernis/report/index/keys.mjs";
 import { fillRows, isAdded, isRemoved, issueRows, qualityRows, sideOf } from "../../src/vernis/report/index/rows.mjs";
 import { valueOf } from "../../src/vernis/report/index/tables.mjs";
-import { asCount, asPercent, asSize, baseName, compareValues, folderName } from "../../src/vernis/web/shared/wording.mjs";
+import { asCount, asPercent, asSize, baseName, compareValues, folderName, transformName } from "../../src/vernis/web/shared/wording.mjs";
 
 const ISSUES = issueRows([
   { taxonomy: "kind", items: [

@@ -1,18 +1,10 @@
 // How one row of each list looks.
 import { el } from "../../web/shared/dom.mjs";
-import { asCount, asPercent, asSize, baseName, folderName } from "../../web/shared/wording.mjs";
+import { asCount, asPercent, asSize, baseName, folderName, GROUP_KINDS, transformName } from "../../web/shared/wording.mjs";
 import { isAdded, isRemoved, sideOf } from "./rows.mjs";
 
 export const CHANGES = { extra: "To be removed", missing: "Missing", replaced: "Another class" };
-export const GROUP_KINDS = { bytes: "Same file", pixels: "Same pixels", near: "Near duplicate" };
-const TRANSFORMS = {
-  identity: "same picture", hflip: "mirrored", vflip: "upside-down mirrored", rot180: "turned 180°", rot90: "turned 90° left",
-  rot270: "turned 90° right", transpose: "mirrored and turned", transverse: "mirrored and turned", crop: "cropped", gray: "greyscale",
-  brightness: "brightness", banner: "banner", scale: "other size",
-};
 const MOST_NEIGHBORS = 5;
-
-export const transformName = (text) => (text ? text.split("+").map((part) => TRANSFORMS[part] || part.replaceAll("_", " ")).join(", ") : "copy");
 
 export function chip(text, kind) {
   return el("span", { class: "chip " + (kind || "") }, el("bdi", {}, text));

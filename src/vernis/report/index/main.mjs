@@ -1,7 +1,8 @@
 // Starts the report: the lists, what one can mark, the keys.
 import { readData } from "../../web/shared/dom.mjs";
 import { startButtons } from "../../web/shared/theme.mjs";
-import { CHANGES, GROUP_KINDS, makeCards, transformName } from "./cards.mjs";
+import { GROUP_KINDS, transformName } from "../../web/shared/wording.mjs";
+import { CHANGES, makeCards } from "./cards.mjs";
 import { startContents } from "./contents.mjs";
 import { startCopying } from "./copying.mjs";
 import { makeCurves } from "./curves.mjs";

@@ -88,7 +88,9 @@ class Opener {
     }
     try {
       const { open } = await screen.load();
-      const opened = await open(host, this.app, place);
+      // A screen that was left does not change the address of the one that is shown.
+      const replace = (query, parts) => { if (turn === this.turn) this.app.replace(query, parts); };
+      const opened = await open(host, { ...this.app, replace }, place);
       if (turn !== this.turn) { if (opened && opened.close) opened.close(); return; }
       this.close = () => { if (opened && opened.close) opened.close(); };
     } catch (error) {

@@ -29,3 +29,13 @@ export function compareValues(a, b, up) {
   const order = typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b));
   return up ? order : -order;
 }
+
+export const GROUP_KINDS = { bytes: "Same file", pixels: "Same pixels", near: "Near duplicate" };
+const TRANSFORMS = {
+  identity: "same picture", hflip: "mirrored", vflip: "upside-down mirrored", rot180: "turned 180°", rot90: "turned 90° left",
+  rot270: "turned 90° right", transpose: "mirrored and turned", transverse: "mirrored and turned", crop: "cropped", gray: "greyscale",
+  brightness: "brightness", banner: "banner", scale: "other size",
+};
+
+// How a copy was made of the image that stays.
+export const transformName = (text) => (text ? text.split("+").map((part) => TRANSFORMS[part] || part.replaceAll("_", " ")).join(", ") : "copy");

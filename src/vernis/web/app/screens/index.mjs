@@ -13,4 +13,5 @@
 export const SCREENS = [
   { name: "review", title: "Review", key: "r", load: () => import("./review.mjs") },
   { name: "wall", title: "Wall", key: "w", load: () => import("./wall.mjs") },
+  { name: "duplicates", title: "Duplicates", key: "d", load: () => import("./duplicates.mjs") },
 ];
