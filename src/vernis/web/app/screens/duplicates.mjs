@@ -6,6 +6,7 @@ import { get, post } from "../api.mjs";
 import { answerOf, differencesOf, firstChoice, isDecided, keepImage, pairOf, setApart, toldOf } from "../duplicates.mjs";
 import { previewOf, thumbOf } from "../pictures.mjs";
 import { loadStyle } from "../styles.mjs";
+import { runVerb } from "../verbs.mjs";
 
 const PAGE = 8; // groups
 const FLICKER = 600; // ms that each picture is shown
@@ -109,28 +110,14 @@ class Duplicates {
     const kind = this.kind || "pixels";
     const settings = { duplicates: true, kind };
     try {
-      const plan = await this.run("trash", { ...settings, dry_run: true });
+      const plan = await runVerb("trash", { ...settings, dry_run: true });
       if (!plan.moved.length) { this.app.toast("No file would be moved"); return; }
       if (!(await this.ask(plan, kind))) return;
-      const done = await this.run("trash", settings);
+      const done = await runVerb("trash", settings);
       this.done.push({ batch: done.batch, told: asCount(done.moved.length) + " files moved to the trash" });
       this.last.textContent = "Last: " + asCount(done.moved.length) + " files moved to the trash";
       await this.read();
     } catch (error) { this.app.toast(error.message, { kind: "warning" }); }
-  }
-
-  async run(verb, settings) {
-    const found = await post("/api/verbs/" + verb, settings);
-    if (found.result === undefined && found.id !== undefined) {
-      let job = found;
-      while (job.state === "waiting" || job.state === "running" || job.state === "queued") {
-        await new Promise((resolve) => setTimeout(resolve, 300));
-        job = await get("/api/jobs/" + found.id);
-      }
-      if (job.error) throw new Error(job.error);
-      return job.result;
-    }
-    return found.result === undefined ? found : found.result;
   }
 
   ask(plan, kind) {
