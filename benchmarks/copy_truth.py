@@ -87,7 +87,7 @@ def search_edits(drawn: Sequence[Drawn]) -> list[Outcome]:
     """Search at a closer look, and say of every pair what was expected and what was said."""
     from vernis.adapters.backbones.zoo import open_backbone
     from vernis.adapters.fingerprints import compute_fingerprint
-    from vernis.adapters.keypoints import compute_keypoints
+    from vernis.adapters.keypoints import compute_keypoints, shrink_to_view
     from vernis.core.copies.close_look import CloseLook
     from vernis.core.copies.fingerprints import unpack_fingerprints
     from vernis.core.copies.pairs import find_near_pairs
@@ -99,8 +99,8 @@ def search_edits(drawn: Sequence[Drawn]) -> list[Outcome]:
     prints = unpack_fingerprints(np.stack([compute_fingerprint(a) for a in arrays]))
     vectors = np.stack([embed(a)[columns] for a in arrays])
     records = np.stack([compute_keypoints(a) for a in arrays])
-    views = [shrink_to_view(each.picture) for each in drawn]
-    found = find_near_pairs(prints, vectors, closer=CloseLook(records, views.__getitem__))
+    views = [shrink_to_view(array) for array in arrays]
+    found = find_near_pairs(prints, vectors, closer=CloseLook(records, prints, views.__getitem__))
     said = {
         (a, b): "variant" if variant else "copy"
         for (a, b), variant in zip(found.pairs.tolist(), found.variants.tolist(), strict=True)
@@ -114,14 +114,6 @@ def search_edits(drawn: Sequence[Drawn]) -> list[Outcome]:
             how = f"{drawn[i].how} / {drawn[j].how}"
             outcomes.append(Outcome(kinds, expected, said.get((i, j), ""), how))
     return outcomes
-
-
-def shrink_to_view(picture: Image.Image) -> np.ndarray:
-    from vernis.core.copies.comparison import VIEW_SIDE
-
-    scale = VIEW_SIDE / max(picture.size)
-    size = [max(16, round(side * scale)) for side in picture.size]
-    return np.asarray(picture.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0))
 
 
 def _expect(one: Drawn, other: Drawn, hues: dict[str, bool]) -> str:

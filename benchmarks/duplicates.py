@@ -112,10 +112,32 @@ def spent(title: str) -> Iterator[None]:
     )
 
 
+def look_closer(paths: Sequence[Path], prints: NDArray[np.uint8], cache: Path):
+    """Return the CloseLook of pictures; their keypoints are made once and kept."""
+    from vernis.adapters.keypoints import KEYPOINT_SPACE, compute_keypoints, shrink_to_view
+    from vernis.adapters.pixels import decode
+    from vernis.core.copies.close_look import CloseLook
+    from vernis.core.copies.fingerprints import unpack_fingerprints
+
+    names = "\n".join(f"{'/'.join(path.parts[-3:])} {path.stat().st_size}" for path in paths)
+    digest = hashlib.sha256(f"{names} {KEYPOINT_SPACE}".encode()).hexdigest()[:16]
+    stored = cache / f"keypoints-{digest}.npy"
+    if not stored.exists():
+        with spent(f"keypoints of {len(paths):,} pictures"), ThreadPoolExecutor() as pool:
+            records = np.stack(list(pool.map(lambda path: compute_keypoints(decode(path)), paths)))
+        cache.mkdir(parents=True, exist_ok=True)
+        np.save(stored, records)
+    fingerprints = unpack_fingerprints(prints)
+    return CloseLook(np.load(stored), fingerprints, lambda row: shrink_to_view(decode(paths[row])))
+
+
 def search(
-    prints: NDArray[np.uint8], vectors: NDArray[np.float16] | None, threshold: float | None = None
+    prints: NDArray[np.uint8],
+    vectors: NDArray[np.float16] | None,
+    threshold: float | None = None,
+    closer=None,
 ):
-    """Run the near search and print its time; returns NearPairs."""
+    """Run the near search and print its time; returns the copies among the NearPairs."""
     from vernis.core.copies.fingerprints import unpack_fingerprints
     from vernis.core.copies.pairs import NearSettings, find_near_pairs
 
@@ -123,8 +145,10 @@ def search(
     if threshold is not None:
         settings = NearSettings(threshold, min(threshold, settings.bridged_threshold))
     with spent(f"search among {len(prints):,} images"):
-        found = find_near_pairs(unpack_fingerprints(prints), vectors, settings)
-    print(f"    {len(found.pairs):,} pairs >= {settings.threshold}")
+        found = find_near_pairs(unpack_fingerprints(prints), vectors, settings, closer=closer)
+    variants = f", and {found.variants.sum():,} of variants" if closer is not None else ""
+    found = found.copies()
+    print(f"    {len(found.pairs):,} pairs >= {settings.threshold}{variants}")
     return found
 
 
@@ -146,7 +170,8 @@ def run_copies(args: argparse.Namespace, folder: Path) -> None:
     names = list(paths)
     prints, vectors = describe(list(paths.values()), args.cache)
     truth = copies_truth(args.data)
-    found = search(prints, vectors, args.threshold)
+    closer = look_closer(list(paths.values()), prints, args.cache)
+    found = search(prints, vectors, args.threshold, closer)
     score_copies(truth, grouped_pairs(names, found), "Vernis (complete-link groups)")
     print("thresholds on single pairs:")
     every = search(prints, vectors, 0.6)
@@ -197,7 +222,9 @@ def run_cifar(args: argparse.Namespace, folder: Path) -> None:
 def run_grocery(args: argparse.Namespace, folder: Path) -> None:
     paths = paths_of(args.data, "grocery", folder)
     prints, vectors = describe(list(paths.values()), args.cache)
-    found = search(prints, vectors, args.threshold)
+    search(prints, vectors, args.threshold)
+    closer = look_closer(list(paths.values()), prints, args.cache)
+    found = search(prints, vectors, args.threshold, closer)
     for threshold in (0.85, 0.9, 0.95):
         print(f"    pairs >= {threshold}: {int((found.similarity >= threshold).sum())}")
 

@@ -5,15 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from vernis.adapters.fingerprints import compute_fingerprint
 from vernis.adapters.keypoints import compute_keypoints
-from vernis.core.copies.close_look import CloseLook
+from vernis.core.copies.close_look import CloseLook, Proposal
 from vernis.core.copies.color_change import find_color_change
-from vernis.core.copies.comparison import VIEW_SIDE, Comparison, compare_views, name_overlay
+from vernis.core.copies.comparison import (
+    VIEW_SIDE,
+    Comparison,
+    compare_small,
+    compare_views,
+    name_overlay,
+)
 from vernis.core.copies.correspondence import Overlay, overlay_keypoints
-from vernis.core.copies.fingerprints import unpack_fingerprints
+from vernis.core.copies.families import Families
+from vernis.core.copies.fingerprints import Fingerprints, unpack_fingerprints
 from vernis.core.copies.keypoints import (
     COUNT,
     DIMENSIONS,
@@ -23,7 +30,7 @@ from vernis.core.copies.keypoints import (
     unpack_keypoints,
 )
 from vernis.core.copies.pairs import find_near_pairs
-from vernis.core.copies.registration import register, warp
+from vernis.core.copies.registration import register, register_small, warp
 from vernis.core.copies.votes import propose_by_keypoints
 from vernis.domain.errors import InvalidValue
 
@@ -57,10 +64,18 @@ def points(picture: Image.Image) -> Keypoints:
     return unpack_keypoints(compute_keypoints(pixels(picture)))
 
 
+def fingerprints(*pictures: Image.Image) -> Fingerprints:
+    return unpack_fingerprints(np.stack([compute_fingerprint(pixels(p)) for p in pictures]))
+
+
 def look_at(first: Image.Image, second: Image.Image) -> Comparison:
     overlay = overlay_keypoints(points(first), points(second))
     assert overlay is not None
-    return compare_views(view(first), view(second), overlay, 0.85)
+    prints = fingerprints(first, second)
+    aspects = float(prints.aspect[0]), float(prints.aspect[1])
+    small = compare_small(*prints.luma, aspects, overlay)
+    assert small.may_be_copies()
+    return compare_views(view(first), view(second), small.overlay, 0.85)
 
 
 def turned(picture: Image.Image) -> Image.Image:
@@ -217,7 +232,9 @@ def test_registration_finds_a_perspective_map() -> None:
     picture = view(scene(11)).astype(np.float32).mean(axis=2)
     true = np.array([[1.02, 0.05, -0.02], [-0.04, 0.97, 0.03], [0.05, -0.04, 1.0]])
     seen, _ = warp(picture, true, (picture.shape[0], picture.shape[1]))
-    found = register(seen, picture, np.eye(3))
+    half = [side[::4, ::4] for side in (seen, picture)]
+    small = register_small(*half, np.eye(3)).matrix
+    found = register(seen, picture, small).matrix
     corners = np.array([[0.1, 0.1, 1], [0.9, 0.1, 1], [0.9, 0.6, 1], [0.1, 0.6, 1]]).T
     there, here = true @ corners, found @ corners
     miss = np.abs(there[:2] / there[2] - here[:2] / here[2]).max()
@@ -266,34 +283,112 @@ def test_the_search_finds_any_edit_and_marks_variants() -> None:
     pictures = [*originals, *(edit(originals[k]) for k, edit in enumerate(EDITS))]
     signs = len(pictures)
     pictures += [sign("27"), sign("58")]
-    prints = unpack_fingerprints(np.stack([compute_fingerprint(pixels(p)) for p in pictures]))
+    prints = fingerprints(*pictures)
     records = np.stack([compute_keypoints(pixels(p)) for p in pictures])
     views = [view(p) for p in pictures]
-    found = find_near_pairs(prints, closer=CloseLook(records, views.__getitem__))
+    found = find_near_pairs(prints, closer=CloseLook(records, prints, views.__getitem__))
     copies = set(map(tuple, found.copies().pairs.tolist()))
     assert copies == {(k, 6 + k) for k in range(6)}
     variants = found.pairs[found.variants].tolist()
     assert variants == [[signs, signs + 1]]
 
 
+def looker(*pictures: Image.Image, looks: list[int] | None = None) -> CloseLook:
+    """Return the CloseLook of some pictures; the rows that it looks at are noted in ``looks``."""
+    records = np.stack([compute_keypoints(pixels(p)) for p in pictures])
+    views = [view(p) for p in pictures]
+
+    def look(row: int) -> Pixels:
+        if looks is not None:
+            looks.append(row)
+        return views[row]
+
+    return CloseLook(records, fingerprints(*pictures), look)
+
+
 def test_pictures_that_are_gone_are_passed_over() -> None:
     original = scene(50)
-    records = np.stack([compute_keypoints(pixels(p)) for p in (original, cropped(original))])
-    closer = CloseLook(records, lambda row: None)
-    assert closer.find([(0, 1)], 0.85) == []
+    closer = looker(original, cropped(original))
+    proposals = closer.propose([(0, 1)])
+    closer = CloseLook(closer.records, closer.fingerprints, lambda row: None)
+    assert closer.settle(proposals, 0.85, Families()) == []
+    # What the fingerprints know of a pair is kept.
+    known = [Proposal((0, 1), proposals[0].overlay, 0.9, related=True)]
+    seen = closer.settle(known, 0.85, Families())
+    assert [(each.kind, each.comparison.similarity) for each in seen] == [("copy", 0.9)]
+
+
+def test_copies_of_copies_are_not_looked_at() -> None:
+    original = scene(52)
+    others = [turned(original), tilted(original), captioned(original), mirrored(original)]
+    pictures = [original, *others]
+    looks: list[int] = []
+    closer = looker(*pictures, looks=looks)
+    compared: list[object] = []
+    small = closer._compare_small
+    closer._compare_small = lambda *pair: (compared.append(pair), small(*pair))[1]  # type: ignore[method-assign]
+    pairs = [(a, b) for a in range(5) for b in range(a + 1, 5)]
+    proposals = closer.propose(pairs)
+    assert len(proposals) == len(pairs)
+    seen = closer.settle(proposals, 0.85, Families())
+    assert sorted(each.pair for each in seen) == pairs
+    assert all(each.kind == "copy" for each in seen)
+    assert len(compared) < len(pairs)  # in rounds: some of them in vain
+    assert set(looks) == set(range(5))
+
+
+def test_variants_of_a_picture_are_variants_of_its_copies() -> None:
+    first, second = sign("27"), sign("58")
+    pictures = [first, second, first.resize((300, 233)), second.resize((300, 233))]
+    closer = looker(*pictures)
+    pairs = [(a, b) for a in range(4) for b in range(a + 1, 4)]
+    seen = closer.settle(closer.propose(pairs), 0.7, Families())
+    kinds = {each.pair: each.comparison.reason for each in seen}
+    assert kinds == {pair: "" if pair in {(0, 2), (1, 3)} else "content" for pair in pairs}
+
+
+def test_families_join_and_are_told_apart() -> None:
+    families = Families()
+    families.join(1, 2, 0.9)
+    families.join(3, 4, 0.95)
+    assert families.verdict(1, 3) is None
+    families.tell_apart(2, 4, "color")
+    assert [families.verdict(a, b) for a in (1, 2) for b in (3, 4)] == ["color"] * 4
+    families.join(2, 5, 0.8)
+    assert families.verdict(5, 3) == "color"
+    assert (families.size(1), families.size(4), families.size(9)) == (3, 2, 1)
+    assert (families.least(1), families.least(3), families.least(9)) == (0.8, 0.95, 1.0)
+    families.join(5, 3, 0.85)  # seen after all: what told them apart is forgotten
+    assert families.verdict(1, 4) == "copy"
+    families.tell_apart(1, 4, "content")
+    assert families.verdict(1, 4) == "copy"
+
+
+def test_parts_that_moved_are_no_other_content() -> None:
+    """Before a ground whose parts moved, as in two shots of a scene, nothing is a variant."""
+    first = scene(60, (448, 348))
+    second = ImageChops.offset(first, 2, 0)
+    for top in range(0, 348, 58):
+        band = (0, top, 448, top + 29)
+        second.paste(ImageChops.offset(first, -2, 0).crop(band), band)
+    for picture, number in ((first, "27"), (second, "58")):
+        draw = ImageDraw.Draw(picture)
+        draw.rounded_rectangle((150, 100, 300, 240), 16, fill=(20, 60, 160))
+        draw.text((225, 170), number, fill="white", font=ImageFont.load_default(80), anchor="mm")
+    closer = looker(first, second)
+    known = [Proposal((0, 1), Overlay(np.eye(3), 0), 0.9, related=True)]
+    (seen,) = closer.settle(known, 0.85, Families())
+    assert seen.comparison.reason == ""
 
 
 def test_chains_reach_copies_that_no_keypoints_join() -> None:
-    original = scene(51)
-    pictures = [turned(original), original, captioned(cropped(original))]
-    views = [view(p) for p in pictures]
-    records = np.stack([compute_keypoints(pixels(p)) for p in pictures])
-    closer = CloseLook(records, views.__getitem__)
-    direct = closer.find([(0, 1), (1, 2)], 0.85)
+    original = scene(53)
+    closer = looker(turned(original), original, cropped(original))
+    families = Families()
+    direct = closer.settle(closer.propose([(0, 1), (1, 2)]), 0.85, families)
     assert [seen.kind for seen in direct] == ["copy", "copy"]
-    nothing = np.zeros_like(records)
-    blind = CloseLook(nothing, views.__getitem__)
+    blind = CloseLook(np.zeros_like(closer.records), closer.fingerprints, closer.look)
     tried = {seen.pair for seen in direct}
-    chained = blind.follow_chains(direct, tried, 0.6)
+    chained = blind.follow_chains(direct, tried, 0.6, families)
     assert [(seen.pair, seen.kind) for seen in chained] == [((0, 2), "copy")]
     assert (0, 2) in tried

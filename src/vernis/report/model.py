@@ -180,6 +180,14 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class VariantImages:
+    """Paths of images of one template or article, which are no duplicates, and what differs."""
+
+    uris: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Duplicates:
     """One group of duplicates. ``merged`` is taxonomy → labels that the keeper would have."""
 
@@ -335,6 +343,8 @@ class ReportData:
     audits: tuple[TaxonomyAudit, ...] = ()
     label_issues: tuple[LabelIssues, ...] = ()
     duplicates: tuple[Duplicates, ...] = ()
+    variants: tuple[VariantImages, ...] = ()
+    n_variants: int = 0
     n_groups: int = 0
     n_extra_copies: int = 0
     quality: tuple[QualityIssues, ...] = ()

@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     from vernis.domain.metadata import FileMetadata
 
 SUFFIX = ".vernis"
-MEASURES = ("fingerprint", "quality", "damage", "objects", "objects placed")
+MEASURES = ("fingerprint", "keypoints", "quality", "damage", "objects", "objects placed")
 """Spaces of vectors that are no embeddings."""
 _FEW = 10_000  # images that are looked up one by one
 
@@ -761,6 +761,19 @@ class Session(Closing):
 
         return FINGERPRINT_SPACE
 
+    def keypoint_space(self) -> Space:
+        """Return where the keypoints of pictures are stored."""
+        from vernis.adapters.keypoints import KEYPOINT_SPACE
+
+        return KEYPOINT_SPACE
+
+    def views(self) -> ReadPicture:
+        """Return what decodes the picture of an image as it is compared at a closer look."""
+        from vernis.adapters.keypoints import shrink_to_view
+
+        read = self.pictures()
+        return lambda image: shrink_to_view(read(image))
+
     def draw_thumbnail(self, pixels: Pixels, edge: int, quality: int = 80) -> bytes:
         """Return a small JPEG of a picture whose longer side is ``edge`` pixels."""
         from vernis.adapters.pixels import thumbnail_jpeg
@@ -776,12 +789,17 @@ class Session(Closing):
     def measuring_readers(self) -> list[PictureReader | DecodingReader]:
         """Return what is measured of every picture beside its embedding."""
         from vernis.adapters.fingerprints import FINGERPRINT_SPACE, compute_fingerprint
+        from vernis.adapters.keypoints import KEYPOINT_SPACE, compute_keypoints
         from vernis.adapters.pixel_measure import PixelMeasure
         from vernis.adapters.quality_reader import QUALITY_SPACE, DamageReader
         from vernis.core.quality import measure
 
-        fingerprints = PixelMeasure(FINGERPRINT_SPACE, compute_fingerprint)
-        return [fingerprints, PixelMeasure(QUALITY_SPACE, measure), DamageReader()]
+        return [
+            PixelMeasure(FINGERPRINT_SPACE, compute_fingerprint),
+            PixelMeasure(KEYPOINT_SPACE, compute_keypoints),
+            PixelMeasure(QUALITY_SPACE, measure),
+            DamageReader(),
+        ]
 
     def read_model_folder(self, folder: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """Return arrays and settings of a saved model's folder; raises ModelError."""

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.copies.comparison import Comparison, compare_views
+from vernis.core.copies.comparison import (
+    Comparison,
+    SmallComparison,
+    compare_small,
+    compare_views,
+    cover_of,
+)
 from vernis.core.copies.correspondence import Overlay, overlay_keypoints
-from vernis.core.copies.keypoints import Keypoints, unpack_keypoints
+from vernis.core.copies.families import Families
+from vernis.core.copies.fingerprints import Fingerprints
+from vernis.core.copies.keypoints import LONGER_SIDE, Keypoints, unpack_keypoints
 from vernis.core.numeric.threads import in_threads
 
 Look = Callable[[int], NDArray[np.uint8] | None]
@@ -20,31 +28,53 @@ Look = Callable[[int], NDArray[np.uint8] | None]
 
 Pair = tuple[int, int]
 Report = Callable[[int, int], None]
-_Item = TypeVar("_Item")
 
 _KEPT_VIEWS = 1024
-_BLOCK = 256
-# Of each image the chains over so many of its most similar copies are followed, so that thousands
-# of copies of one placeholder do not cost millions of comparisons.
-_CHAIN_DEGREE = 12
+# By keypoints alone: one picture lies so far within the other, and so many keypoints lie on one
+# another, the more the more the pictures share and the less exactly (pixels of their largest
+# picture) half of them lie there. Fitted to edits and to shots of one scene from two places.
+_CONTAINED, _MATCHES, _MATCHES_BY_COVER, _MATCHES_BY_MISS = 0.93, 1.6, 3.0, 0.65
+_BLOCK, _SMALL_BLOCK = 256, 8
+# Of each image the chains over so many of its most similar copies are followed: all in groups of
+# copies as people make them, few where thousands of copies of one placeholder would cost millions
+# of comparisons.
+_CHAIN_DEGREE, _MANY, _LOW_CHAIN_DEGREE = 32, 64, 4
 _CHAIN_ROUNDS = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Proposal:
+    """A pair that may be copies, a < b.
+
+    Attributes
+    ----------
+    pair : (int, int)
+    overlay : Overlay
+        How the first lies on the second.
+    similarity : float
+        What is known of it, 0..1; 0: nothing.
+    related : bool
+        It is known already that they are of one picture; see ``compare_views``.
+    """
+
+    pair: Pair
+    overlay: Overlay
+    similarity: float = 0.0
+    related: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """A pair that was looked at, a < b."""
+    """A pair that was looked at, a < b; ``confirmed``: that it is a copy is seen, not inferred."""
 
     pair: Pair
     comparison: Comparison
+    confirmed: bool = True
 
     @property
     def kind(self) -> Literal["copy", "variant", "different"]:
         """What the pair is."""
         return self.comparison.kind
-
-    def as_copy(self, overlay: Overlay, similarity: float) -> Seen:
-        """Return the pair as a copy of a similarity that was found otherwise."""
-        return Seen(self.pair, Comparison("copy", similarity, overlay))
 
 
 @dataclass(eq=False)
@@ -55,10 +85,13 @@ class CloseLook:
     ----------
     records : ndarray of uint8, shape (n_images, RECORD_SIZE)
         The keypoints of each image.
+    fingerprints : Fingerprints
+        Of the images.
     look : callable
     """
 
     records: NDArray[np.uint8]
+    fingerprints: Fingerprints
     look: Look
     _views: Look = field(init=False, repr=False)
     _points: Callable[[int], Keypoints] = field(init=False, repr=False)
@@ -69,58 +102,133 @@ class CloseLook:
             lambda row: unpack_keypoints(self.records[row])
         )
 
+    def _aspect(self, row: int) -> float:
+        return float(self.fingerprints.aspect[row])
+
     def overlay(self, pair: Pair) -> Overlay | None:
         """Return how the first lies on the second by their keypoints, None where it does not."""
         return overlay_keypoints(self._points(pair[0]), self._points(pair[1]))
 
-    def compare(self, pair: Pair, overlay: Overlay, threshold: float) -> Seen | None:
-        """Compare a pair at an overlay of the first on the second; None: a picture is gone."""
-        first, second = self._views(pair[0]), self._views(pair[1])
-        if first is None or second is None:
-            return None
-        return Seen(pair, compare_views(first, second, overlay, threshold))
+    def propose(self, pairs: Sequence[Pair]) -> list[Proposal]:
+        """Return those pairs that may be an edit of one another by their keypoints alone."""
 
-    def find(
-        self, pairs: Sequence[Pair], threshold: float, report: Report | None = None
-    ) -> list[Seen]:
-        """Compare those pairs whose keypoints lie on one another."""
-
-        def see(block: Sequence[Pair]) -> list[Seen]:
+        def see(block: Sequence[Pair]) -> list[Proposal]:
             overlays = ((pair, self.overlay(pair)) for pair in block)
-            seen = (self.compare(p, o, threshold) for p, o in overlays if o is not None)
-            return [each for each in seen if each is not None]
+            return [
+                Proposal(pair, overlay)
+                for pair, overlay in overlays
+                if overlay is not None and self._may_be_edited(pair, overlay)
+            ]
 
-        return self._in_blocks(see, pairs, report)
+        blocks = [pairs[start : start + _BLOCK] for start in range(0, len(pairs), _BLOCK)]
+        return [each for part in in_threads(see, blocks) for each in part]
 
-    def check(self, pairs: Sequence[tuple[Pair, Overlay]], threshold: float) -> list[Seen]:
-        """Compare pairs at given overlays, or better ones that their keypoints give."""
+    def _covers(self, pair: Pair, overlay: Overlay) -> tuple[float, float]:
+        """Return the share of each picture that lies on the other, the larger one first."""
+        first, second = ((1000, max(1, round(1000 * self._aspect(row)))) for row in pair)
+        covers = (
+            cover_of(overlay.matrix, first, second),
+            cover_of(overlay.inverse().matrix, second, first),
+        )
+        return max(covers), min(covers)
 
-        def see(block: Sequence[tuple[Pair, Overlay]]) -> list[Seen]:
-            found = []
-            for pair, given in block:
-                seen = self.compare(pair, self.overlay(pair) or given, threshold)
-                if seen is not None:
-                    found.append(seen)
-            return found
+    def _may_be_edited(self, pair: Pair, overlay: Overlay) -> bool:
+        """Tell an overlay of copies from one of two shots of a scene, by the keypoints alone."""
+        most, least = self._covers(pair, overlay)
+        miss = overlay.miss * LONGER_SIDE
+        needed = _MATCHES * np.exp(_MATCHES_BY_COVER * least) * (miss + 0.1) ** _MATCHES_BY_MISS
+        return bool(most >= _CONTAINED and overlay.matches >= needed)
 
-        return self._in_blocks(see, pairs)
-
-    def _in_blocks(
+    def settle(
         self,
-        see: Callable[[Sequence[_Item]], list[Seen]],
-        pairs: Sequence[_Item],
+        proposals: Sequence[Proposal],
+        threshold: float,
+        families: Families,
         report: Report | None = None,
     ) -> list[Seen]:
-        blocks = [pairs[start : start + _BLOCK] for start in range(0, len(pairs), _BLOCK)]
-        found: list[Seen] = []
-        for done, part in enumerate(in_threads(see, blocks), 1):
-            found += part
+        """Say of each proposed pair what it is, and look at no more pairs than that needs.
+
+        In rounds: of an image one pair a round is looked at, those that share the most first; what
+        follows from what was seen is not looked at. So the time grows with the number of images,
+        not with that of the pairs.
+
+        Parameters
+        ----------
+        proposals : sequence of Proposal
+        threshold : float
+            Least similarity of a copy, 0..1.
+        families : Families
+            What is known; what is seen is added.
+        report : callable, optional
+            Receives the number of settled pairs and their total.
+        """
+        waiting = sorted(proposals, key=self._order)
+        seen: list[Seen] = []
+        while waiting:
+            chosen: list[Proposal] = []
+            later: list[Proposal] = []
+            busy: set[int] = set()
+            for each in waiting:
+                follows = _what_follows(each, families)
+                if follows is not None:
+                    seen.append(follows)
+                elif busy.isdisjoint(each.pair):
+                    busy.update(each.pair)
+                    chosen.append(each)
+                else:
+                    later.append(each)
+            for found in self._look_at(chosen, threshold):
+                seen.append(found)
+                if found.kind == "copy" and found.confirmed:
+                    families.join(*found.pair, found.comparison.similarity)
+                elif found.comparison.reason:
+                    families.tell_apart(*found.pair, found.comparison.reason)
+            waiting = later
             if report is not None:
-                report(min(done * _BLOCK, len(pairs)), len(pairs))
-        return found
+                report(len(proposals) - len(waiting), len(proposals))
+        return seen
+
+    def _order(self, proposal: Proposal) -> tuple[float, float, Pair]:
+        # Of two parts of one picture each may be a copy of it and none of the other.
+        least = self._covers(proposal.pair, proposal.overlay)[1]
+        worth = proposal.similarity or proposal.overlay.matches / 1000
+        return -round(least, 1), -worth, proposal.pair
+
+    def _look_at(self, chosen: Sequence[Proposal], threshold: float) -> list[Seen]:
+        blocks = [chosen[at : at + _SMALL_BLOCK] for at in range(0, len(chosen), _SMALL_BLOCK)]
+
+        def see(block: Sequence[Proposal]) -> list[Seen]:
+            seen = (self._compare(each, threshold) for each in block)
+            return [each for each in seen if each is not None]
+
+        return [each for part in in_threads(see, blocks) for each in part]
+
+    def _compare(self, proposal: Proposal, threshold: float) -> Seen | None:
+        """Compare the pictures of a pair; None: they are no copies, or one is gone."""
+        pair = proposal.pair
+        overlays = [proposal.overlay]
+        if proposal.related:
+            overlays += [each for each in [self.overlay(pair)] if each is not None]
+        small = min((self._compare_small(pair, each) for each in overlays), key=lambda s: s.apart)
+        if not proposal.related and not small.may_be_copies():
+            return None
+        first, second = self._views(pair[0]), self._views(pair[1])
+        found = None
+        if first is not None and second is not None:
+            placed = replace(small.overlay, matches=max(each.matches for each in overlays))
+            found = compare_views(first, second, placed, threshold, related=proposal.related)
+        if (found is None or found.kind == "different") and proposal.similarity:
+            # Enough is known of it; the closer look only tells variants apart.
+            known = Comparison("copy", proposal.similarity, proposal.overlay)
+            return Seen(pair, known, confirmed=False)
+        return None if found is None else Seen(pair, found)
+
+    def _compare_small(self, pair: Pair, overlay: Overlay) -> SmallComparison:
+        first, second = (self.fingerprints.luma[row] for row in pair)
+        return compare_small(first, second, (self._aspect(pair[0]), self._aspect(pair[1])), overlay)
 
     def follow_chains(
-        self, copies: Iterable[Seen], tried: set[Pair], threshold: float
+        self, copies: Iterable[Seen], tried: set[Pair], threshold: float, families: Families
     ) -> list[Seen]:
         """Compare a and c where a-b and b-c are copies, at the overlay that both imply.
 
@@ -132,20 +240,35 @@ class CloseLook:
         threshold : float
             Least similarity: a turned part and a covered copy resemble one another less than
             either resembles the original.
+        families : Families
+            Of the copies.
         """
         known, found = list(copies), []
         for _ in range(_CHAIN_ROUNDS):
-            chains = _chains(known, tried)
+            chains = _chains(known, tried, families)
             if not chains:
                 break
-            tried.update(pair for pair, _ in chains)
-            seen = self.check(chains, threshold)
+            tried.update(each.pair for each in chains)
+            seen = self._look_at(chains, threshold)
             found += seen
             known += [each for each in seen if each.kind == "copy"]
         return found
 
 
-def _chains(copies: Sequence[Seen], tried: set[Pair]) -> list[tuple[Pair, Overlay]]:
+def _what_follows(proposal: Proposal, families: Families) -> Seen | None:
+    """Return what is known of a pair by what was seen of others."""
+    verdict = families.verdict(*proposal.pair)
+    if verdict is None:
+        return None
+    least = min(families.least(image) for image in proposal.pair)
+    similarity = proposal.similarity or least
+    if verdict == "copy":
+        return Seen(proposal.pair, Comparison("copy", similarity, proposal.overlay))
+    found = Comparison("variant", similarity, proposal.overlay, reason=verdict)
+    return Seen(proposal.pair, found)
+
+
+def _chains(copies: Sequence[Seen], tried: set[Pair], families: Families) -> list[Proposal]:
     """Return the untried pairs two steps apart, each by its most similar middle."""
     around: dict[int, list[tuple[float, int, Overlay]]] = {}
     for seen in copies:
@@ -154,10 +277,14 @@ def _chains(copies: Sequence[Seen], tried: set[Pair]) -> list[tuple[Pair, Overla
         around.setdefault(b, []).append((seen.comparison.similarity, a, overlay.inverse()))
     best: dict[Pair, tuple[float, Overlay, Overlay]] = {}
     for middle in sorted(around):
-        near = sorted(around[middle], key=lambda step: (-step[0], step[1]))[:_CHAIN_DEGREE]
+        degree = _CHAIN_DEGREE if families.size(middle) <= _MANY else _LOW_CHAIN_DEGREE
+        near = sorted(around[middle], key=lambda step: (-step[0], step[1]))[:degree]
         for value, a, to_a in near:
             for other, c, to_c in near:
                 weakest = min(value, other)
                 if a < c and (a, c) not in tried and weakest > best.get((a, c), (0.0,))[0]:
                     best[a, c] = (weakest, to_a, to_c)
-    return [(pair, to_a.inverse().then(to_c)) for pair, (_, to_a, to_c) in sorted(best.items())]
+    return [
+        Proposal(pair, to_a.inverse().then(to_c), related=True)
+        for pair, (_, to_a, to_c) in sorted(best.items())
+    ]

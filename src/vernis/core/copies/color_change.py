@@ -19,10 +19,11 @@ _MOST_SATURATION = 2.6
 _MOST_CAST = 14.0  # levels of Cb or Cr that white balance moves at 100 levels of brightness
 _SOFT = 8.0
 _ODD = 16.0  # levels of colour beyond what toning explains
-_LEAST_SHARE = 0.004
+_LEAST_SHARE = 0.006
+_END, _NOISE = 248.0, 8.0
 _LEAST_AREA = 12
 # Sum over the channels of Sobel's gradients that an object's outline has in both pictures.
-_OUTLINE = 330.0
+_OUTLINE = 280.0
 _TURNED = 20.0  # degrees
 _COLORED, _NEUTRAL = 12.0, 8.0
 _HUE_BINS, _HUE_SHARE, _HUES = 12, 0.02, 3
@@ -41,19 +42,31 @@ def find_color_change(
     inside : ndarray of bool, shape (height, width)
         Where they can be compared.
     """
-    a, b = (_half(ndimage.gaussian_filter(rgb, (1, 1, 0))) @ _YCC.T for rgb in (first, second))
+    a, b = (ndimage.gaussian_filter(_half(rgb), (0.5, 0.5, 0)) @ _YCC.T for rgb in (first, second))
     mask = _half(inside.astype(np.float32)[..., None])[..., 0] > 0.99
+    cut = _cut_off(first, second) | _cut_off(second, first)
+    whole = _half(cut.astype(np.float32)[..., None])[..., 0] < 0.01
     mask = ndimage.binary_erosion(mask, iterations=2, border_value=1)
     if mask.sum() < 4 * _LEAST_AREA:
+        return False
+    # Where the colours are the same as they are, there is nothing to explain.
+    apart = np.square(b[..., 1:] - a[..., 1:]).sum(axis=-1) > _ODD**2
+    if (apart & mask).sum() < _LEAST_SHARE * mask.sum():
         return False
     strength = [float(np.abs(plane[..., 1:][mask]).mean()) for plane in (a, b)]
     if strength[1] > strength[0]:
         a, b = b, a  # toning is fitted from the more colourful to the less
     miss, saturation = _tone(a, b, mask)
-    odd = ndimage.binary_opening((np.linalg.norm(miss, axis=-1) > _ODD) & mask)
+    odd = ndimage.binary_opening((np.linalg.norm(miss, axis=-1) > _ODD) & mask & whole)
     if odd.sum() < _LEAST_SHARE * mask.sum() or _turn_together(a, b, mask):
         return False
     return _has_outlined_object(a, b, odd, mask, saturation)
+
+
+def _cut_off(dark: NDArray[np.float32], bright: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Tell where brightening drove a channel to its end, so that the hue is another one."""
+    brighter = (bright > dark - _NOISE).all(axis=-1)
+    return np.asarray(brighter & (bright > _END).any(axis=-1))
 
 
 def _half(picture: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -7,7 +7,7 @@ something, and something else (a word, a number), or an object has another colou
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -17,13 +17,26 @@ from scipy import ndimage
 from vernis.core.copies.color_change import find_color_change
 from vernis.core.copies.correspondence import Overlay
 from vernis.core.copies.fingerprints import ORIENTATIONS, turn_matrix
-from vernis.core.copies.registration import LUMA, register, warp
+from vernis.core.copies.local_shift import find_local_shift
+from vernis.core.copies.registration import LUMA, Registered, register, register_small, warp
 
 VIEW_SIDE = 224
 """Pixels of the longer side of the pictures that are compared."""
 
 _WINDOW = 9
 _LEAST_COVER = 0.12
+# An edited picture lies within the other one or the other way round, and a map of the whole
+# explains where its parts are. Two shots of one scene overlap, and their parts moved apart.
+_CONTAINED, _NEARLY_CONTAINED = 0.97, 0.8
+_MOST_SHIFT, _LEAST_SHIFT, _RELATED_SHIFT = 0.6, 0.1, 0.8  # pixels
+# Pictures of one template lie on one another; what moved against what is behind it, or shines from
+# another side, in two shots of a scene is no other content.
+_VARIANT_SHIFT = 0.25
+_MOST_APART = 0.42
+# Of small pictures, before the larger ones are decoded: what nearly all edits reach, and three in
+# four pairs of shots of one scene do not.
+_SMALL_AGREEMENT, _SMALL_WINDOW = 0.83, 5
+_COVER_GRID, _COVER_SLACK = 16, 0.015
 _TEXTURE = 4.0  # grey levels of spread from which a window shows something
 _FULL_TEXTURE = 20.0
 _ALIKE = 0.5
@@ -33,6 +46,8 @@ _LEAST_PIXELS = 4
 _PLACES = 6
 _MOST_COVERED = 0.36
 _LEAST_OUTSIDE = 0.6
+# Of pictures that keypoints alone bring together; beyond it only what fills a rectangle.
+_MOST_MARKED, _FILLED = 0.15, 0.78
 # Where a picture is nearly white or black throughout, brightening has cut off what was there.
 _CUT_OFF = 245.0, 8.0
 _RING = 7
@@ -48,6 +63,9 @@ _HOLE_PRICE = 0.3
 _LEAST_TEXTURED = 0.01
 _LEAST_VARIANT = 0.6
 _NAMED_ANGLE, _NAMED_STRETCH, _NAMED_SCALE = 4.0, 1.08, 0.06
+
+
+VariantReason = Literal["", "content", "color"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,11 +89,16 @@ class Comparison:
     similarity: float
     overlay: Overlay
     covered: float = 0.0
-    reason: Literal["", "content", "color"] = ""
+    reason: VariantReason = ""
 
 
 def compare_views(
-    first: NDArray[np.uint8], second: NDArray[np.uint8], overlay: Overlay, threshold: float
+    first: NDArray[np.uint8],
+    second: NDArray[np.uint8],
+    overlay: Overlay,
+    threshold: float,
+    *,
+    related: bool = False,
 ) -> Comparison:
     """Compare two pictures at the place where the one lies on the other.
 
@@ -84,9 +107,12 @@ def compare_views(
     first, second : ndarray of uint8, shape (height, width, 3)
         RGB, the longer side about ``VIEW_SIDE`` pixels.
     overlay : Overlay
-        A first guess of how the first lies on the second.
+        How the first lies on the second, as ``compare_small`` gives it.
     threshold : float
         Least similarity of a copy, 0..1.
+    related : bool
+        It is known otherwise that they are of one picture; else one must lie within the other,
+        and its parts where a map of the whole puts them, as two shots of one scene do not.
 
     Returns
     -------
@@ -97,16 +123,135 @@ def compare_views(
     guess = overlay.inverse() if swapped else overlay
     a, b = (second, first) if swapped else (first, second)
     rgb_a, rgb_b = a.astype(np.float32), b.astype(np.float32)
-    matrix = register(rgb_a @ LUMA, rgb_b @ LUMA, guess.matrix)
-    refined = Overlay(matrix, overlay.matches)
+    grey_a = rgb_a @ LUMA
+
+    def covers(found: Registered) -> float:
+        inverse = np.linalg.inv(found.matrix)
+        return max(cover_of(found.matrix, a.shape, b.shape), cover_of(inverse, b.shape, a.shape))
+
+    def may_be(found: Registered) -> bool:
+        return related or (found.apart < _MOST_APART and covers(found) > _NEARLY_CONTAINED)
+
+    registered = register(grey_a, rgb_b @ LUMA, guess.matrix, may_be)
+    refined = Overlay(registered.matrix / registered.matrix[2, 2], overlay.matches)
     placed = refined.inverse() if swapped else refined
-    warped, inside = warp(rgb_b, matrix, (a.shape[0], a.shape[1]))
+    nothing = Comparison("different", 0.0, placed)
+    if not may_be(registered):
+        return nothing
+    warped, inside = warp(rgb_b, refined.matrix, (a.shape[0], a.shape[1]))
     if inside.mean() < _LEAST_COVER:
-        return Comparison("different", 0.0, placed)
-    grey_a, grey_b = rgb_a @ LUMA, warped @ LUMA
+        return nothing
+    grey_b = warped @ LUMA
     windows = _compare_windows(grey_a, grey_b, inside)
     if windows.textured.sum() < _LEAST_TEXTURED * windows.valid.size:
-        return Comparison("different", 0.0, placed)
+        return nothing
+    found = _judge(windows, (rgb_a, warped), inside, placed, threshold)
+    if found.kind == "different":
+        return found
+    inner = covers(registered) > _CONTAINED
+    most = _RELATED_SHIFT if related else _MOST_SHIFT if inner else _LEAST_SHIFT
+    if not related:
+        if found.kind == "variant" and found.similarity < threshold:
+            return replace(found, kind="different", reason="")
+        if found.covered > _MOST_MARKED and not _is_rectangle(_find_covered(windows, 1)):
+            # Another side of a carton, held before the same shelf.
+            return replace(found, kind="different", reason="")
+    if find_local_shift(grey_a, grey_b, inside) > most:
+        return replace(found, kind="different", reason="")
+    return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SmallComparison:
+    """How two small grey pictures lie on one another, and how far they agree there.
+
+    Attributes
+    ----------
+    overlay : Overlay
+        Of the first on the second, refined.
+    apart : float
+        How much they differ, 0..1; see ``Registered``.
+    agreement : float
+        0..1, weighted by texture; one covered place is left out where that helps, at a price. 1
+        where nothing is seen at this size.
+    """
+
+    overlay: Overlay
+    apart: float
+    agreement: float
+
+    def may_be_copies(self) -> bool:
+        """Tell whether a look at larger pictures is worth it."""
+        return self.agreement > _SMALL_AGREEMENT
+
+
+def compare_small(
+    first: NDArray[np.uint8],
+    second: NDArray[np.uint8],
+    aspects: tuple[float, float],
+    overlay: Overlay,
+) -> SmallComparison:
+    """Refine an overlay on the grey pictures of fingerprints.
+
+    Parameters
+    ----------
+    first, second : ndarray of uint8, shape (side, side)
+        Pictures stretched to squares.
+    aspects : (float, float)
+        Width over height of each picture.
+    overlay : Overlay
+        Of the first on the second.
+    """
+    swapped = overlay.scale() > 1.0
+    guess = overlay.inverse() if swapped else overlay
+    pair, shapes = ((second, first), aspects[::-1]) if swapped else ((first, second), aspects)
+    a, b = (picture.astype(np.float32) for picture in pair)
+    to_square = [np.diag([max(1.0, 1 / aspect), max(1.0, aspect), 1.0]) for aspect in shapes]
+    matrix = to_square[1] @ guess.matrix @ np.linalg.inv(to_square[0])
+    found = register_small(a, b, matrix / matrix[2, 2])
+    warped, inside = warp(b, found.matrix, (a.shape[0], a.shape[1]))
+    windows = _compare_windows(a, warped, inside, _SMALL_WINDOW)
+    agreement = 1.0  # a fine weave of weak contrast is not seen at this size
+    if windows.textured.sum() >= _LEAST_TEXTURED * inside.size:
+        covered = _find_covered(windows, 1)
+        price = _HOLE_PRICE * float(covered.sum()) / max(1, windows.valid.sum())
+        agreement = max(
+            windows.agreement(without=np.zeros_like(inside)),
+            windows.agreement(without=covered) - price,
+        )
+    matrix = np.linalg.inv(to_square[1]) @ found.matrix @ to_square[0]
+    refined = Overlay(matrix / matrix[2, 2], overlay.matches, overlay.miss)
+    placed = refined.inverse() if swapped else refined
+    return SmallComparison(placed, found.apart, agreement)
+
+
+def cover_of(
+    matrix: NDArray[np.floating[Any]], shape: tuple[int, ...], other: tuple[int, ...]
+) -> float:
+    """Return the share of a picture that falls on the other one; shapes are (height, width)."""
+    side = max(shape[:2])
+    x, y = np.meshgrid(
+        (np.arange(_COVER_GRID) + 0.5) * (shape[1] / side / _COVER_GRID),
+        (np.arange(_COVER_GRID) + 0.5) * (shape[0] / side / _COVER_GRID),
+    )
+    u, v, depth = matrix @ np.stack([x.ravel(), y.ravel(), np.ones(x.size)])
+    depth = np.where(np.abs(depth) < 1e-9, 1e-9, depth)
+    u, v = u / depth, v / depth
+    width, height = other[1] / max(other[:2]), other[0] / max(other[:2])
+    slack = _COVER_SLACK
+    inside = (u > -slack) & (u < width + slack) & (v > -slack) & (v < height + slack) & (depth > 0)
+    return float(inside.mean())
+
+
+def _judge(
+    windows: _Windows,
+    pictures: tuple[NDArray[np.float32], NDArray[np.float32]],
+    inside: NDArray[np.bool_],
+    placed: Overlay,
+    threshold: float,
+) -> Comparison:
+    first, second = pictures
+    grey_a, grey_b = first @ LUMA, second @ LUMA
     covered = _find_covered(windows)
     similarity = windows.agreement(without=covered)
     share = float(covered.sum() / max(1, windows.valid.sum()))
@@ -115,9 +260,12 @@ def compare_views(
     hidden = share > _MOST_COVERED or windows.texture_outside(covered) < _LEAST_OUTSIDE
     if plain < _LEAST_VARIANT:
         return Comparison("different", similarity, placed, share)
-    if _differ_in_content(windows, grey_a, grey_b, inside):
+    if (
+        _differ_in_content(windows, grey_a, grey_b, inside)
+        and find_local_shift(grey_a, grey_b, inside) < _VARIANT_SHIFT
+    ):
         return Comparison("variant", plain, placed, share, "content")
-    if find_color_change(rgb_a, warped, inside & ~covered):
+    if find_color_change(first, second, inside & ~covered):
         return Comparison("variant", plain, placed, share, "color")
     is_copy = similarity >= threshold and not hidden
     kind: Literal["copy", "different"] = "copy" if is_copy else "different"
@@ -183,13 +331,16 @@ class _Windows:
 
 
 def _compare_windows(
-    a: NDArray[np.float32], b: NDArray[np.float32], inside: NDArray[np.bool_]
+    a: NDArray[np.float32],
+    b: NDArray[np.float32],
+    inside: NDArray[np.bool_],
+    window: int = _WINDOW,
 ) -> _Windows:
     a, b = ndimage.gaussian_filter(a, 0.8), ndimage.gaussian_filter(b, 0.8)
     mask = inside.astype(np.float32)
 
     def mean(values: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.asarray(ndimage.uniform_filter(values * mask, _WINDOW, mode="constant"))
+        return np.asarray(ndimage.uniform_filter(values * mask, window, mode="constant"))
 
     count = np.maximum(mean(np.ones_like(mask)), 1e-3)
     mean_a, mean_b = mean(a) / count, mean(b) / count
@@ -213,14 +364,20 @@ def _without_noise(
     return np.asarray(np.maximum(variance - max(noise, 0.0), 0), dtype=np.float32)
 
 
-def _find_covered(windows: _Windows) -> NDArray[np.bool_]:
+def _find_covered(windows: _Windows, most: int = _PLACES) -> NDArray[np.bool_]:
     """Return where the one picture shows what the other does not: the largest such places."""
     apart = windows.textured & (windows.correlation < _ALIKE)
     places, count = ndimage.label(ndimage.binary_dilation(apart, iterations=2))
     sizes = np.bincount(places[apart], minlength=count + 1)[1:]
-    largest = np.argsort(-sizes, kind="stable")[:_PLACES]
+    largest = np.argsort(-sizes, kind="stable")[:most]
     chosen = largest[sizes[largest] >= _LEAST_PIXELS] + 1
     return np.asarray(ndimage.binary_dilation(np.isin(places, chosen), iterations=2))
+
+
+def _is_rectangle(place: NDArray[np.bool_]) -> bool:
+    """Tell whether a place fills an upright rectangle, as a bar of text does."""
+    box = ndimage.find_objects(place.astype(np.int8))[0]
+    return bool(ndimage.binary_fill_holes(place)[box].mean() > _FILLED)
 
 
 def _differ_in_content(

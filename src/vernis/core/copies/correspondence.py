@@ -17,7 +17,10 @@ _SURE = 0.7
 _RATIO = 0.85
 _TOLERANCE, _SLACK = 0.03, 0.1
 _FINE_TOLERANCE = 0.02
-_HYPOTHESES = 3
+_HYPOTHESES = 2
+_CLEAR_MATCHES = 14  # then it is not tried as a mirror image
+_LEAST_SUPPORT = 4
+_PERSPECTIVE_MATCHES, _PERSPECTIVE_DAMPING = 8, 1e-4
 _ROUNDS = 4
 _LEAST_SCALE, _MOST_SCALE, _MOST_STRETCH = 0.12, 8.0, 2.2
 
@@ -33,14 +36,18 @@ class Overlay:
         units of the longer side of their picture.
     matches : int
         Keypoints that lie on one another by it.
+    miss : float
+        How far half of them lie apart at most, in units of the longer side of the larger scale.
     """
 
     matrix: NDArray[np.float64]
     matches: int
+    miss: float = 0.0
 
     def inverse(self) -> Overlay:
         """Return how the second picture lies on the first."""
-        return Overlay(_scaled(np.asarray(np.linalg.inv(self.matrix))), self.matches)
+        matrix = _scaled(np.asarray(np.linalg.inv(self.matrix)))
+        return Overlay(matrix, self.matches, self.miss)
 
     def then(self, other: Overlay) -> Overlay:
         """Return the overlay of the first on a third picture: ``other`` is second on third."""
@@ -73,17 +80,18 @@ def overlay_keypoints(first: Keypoints, second: Keypoints) -> Overlay | None:
     """
     if min(len(first), len(second)) < LEAST_MATCHES:
         return None
-    plain = _agree(first, second)
-    mirror = _agree(first.mirrored(), second)
-    count, affine, flipped = max(
-        ((*plain, False), (*mirror, True)), key=lambda found: (found[0], not found[2])
-    )
-    if affine is None or count < LEAST_MATCHES:
+    found, flipped = _agree(first, second, LEAST_MATCHES), False
+    if found is None or found.count < _CLEAR_MATCHES:
+        more = LEAST_MATCHES if found is None else found.count + 1
+        mirrored = _agree(first.mirrored(), second, more)
+        if mirrored is not None and mirrored.count >= more:
+            found, flipped = mirrored, True
+    if found is None or found.count < LEAST_MATCHES:
         return None
-    matrix = np.vstack([affine, [0.0, 0.0, 1.0]])
+    matrix, miss = _fit_perspective(found)
     if flipped:
         matrix = matrix @ np.diag([-1.0, 1.0, 1.0])
-    return Overlay(matrix, count)
+    return Overlay(matrix, found.count, miss)
 
 
 def _match(first: Keypoints, second: Keypoints) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -91,32 +99,70 @@ def _match(first: Keypoints, second: Keypoints) -> tuple[NDArray[np.int64], NDAr
     similar = first.descriptors @ second.descriptors.T
     rows = np.arange(len(similar))
     best = similar.argmax(axis=1)
-    mutual = similar.argmax(axis=0)[best] == rows
-    value = similar[rows, best]
-    similar[rows, best] = -1.0
-    next_best = similar.max(axis=1)
-    distance = np.sqrt(np.maximum(2.0 - 2.0 * value, 0.0))
-    other = np.sqrt(np.maximum(2.0 - 2.0 * next_best, 1e-9))
-    chosen = np.flatnonzero(mutual & ((value > _SURE) | (distance < _RATIO * other)))
-    return chosen, best[chosen]
+    mutual = np.flatnonzero(similar.argmax(axis=0)[best] == rows)
+    if len(mutual) < LEAST_MATCHES:
+        return mutual, best[mutual]
+    near = similar[mutual]
+    rows, chosen = np.arange(len(mutual)), best[mutual]
+    value = near[rows, chosen]
+    near[rows, chosen] = -1.0
+    # Distances of vectors of length 1.
+    clear = 1.0 - value < _RATIO**2 * np.maximum(1.0 - near.max(axis=1), 5e-10)
+    kept = (value > _SURE) | clear
+    return mutual[kept], chosen[kept]
 
 
-def _agree(first: Keypoints, second: Keypoints) -> tuple[int, NDArray[np.float64] | None]:
-    """Return how many pairs agree on one affine map, and the map, shape (2, 3)."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Agreement:
+    """Pairs of places that agree on one affine map, shapes (n, 2), and the map, (2, 3)."""
+
+    count: int
+    affine: NDArray[np.float64]
+    source: NDArray[np.float64]
+    target: NDArray[np.float64]
+
+
+def _agree(first: Keypoints, second: Keypoints, least: int) -> _Agreement | None:
+    """Return the most pairs that agree on one affine map; None where there are fewer than that."""
     a, b = _match(first, second)
-    if len(a) < LEAST_MATCHES:
-        return 0, None
+    if len(a) < least:
+        return None
     source, target = first.places[a].astype(np.float64), second.places[b].astype(np.float64)
     scale = (second.sizes[b] / first.sizes[a]).astype(np.float64)
     turn = (second.turns[b] - first.turns[a]).astype(np.float64)
     supporters = _supporters(source, target, scale, turn)
     counts = supporters.sum(axis=1)
-    best: tuple[int, NDArray[np.float64] | None] = (0, None)
+    if counts.max() < _LEAST_SUPPORT:
+        return None
+    best: _Agreement | None = None
     for row in np.argsort(-counts, kind="stable")[:_HYPOTHESES]:
         fitted = _fit(source, target, scale, np.flatnonzero(supporters[row]))
-        if fitted is not None and fitted[0] > best[0]:
+        if fitted is not None and (best is None or fitted.count > best.count):
             best = fitted
     return best
+
+
+def _fit_perspective(found: _Agreement) -> tuple[NDArray[np.float64], float]:
+    """Return a perspective map of the pairs, shape (3, 3), and how far half of them miss it."""
+    matrix = np.vstack([found.affine, [0.0, 0.0, 1.0]])
+    points = np.column_stack([found.source, np.ones(len(found.source))])
+    size = max(1.0, float(np.sqrt(abs(np.linalg.det(found.affine[:, :2])))))
+    miss = np.zeros_like(found.target)
+    for round_ in range(3):
+        x, y, depth = matrix @ points.T
+        place = np.column_stack([x / depth, y / depth])
+        miss = found.target - place
+        if round_ == 2 or len(points) < _PERSPECTIVE_MATCHES:
+            break
+        rows = (points / depth[:, None])[:, :, None]
+        slopes = np.zeros((len(points), 8, 2))
+        slopes[:, :3, :1], slopes[:, 3:6, 1:] = rows, rows
+        slopes[:, 6:] = -rows[:, :2] * place[:, None]
+        columns = slopes.transpose(0, 2, 1).reshape(-1, 8)
+        normal = columns.T @ columns + _PERSPECTIVE_DAMPING * np.eye(8)
+        change = np.linalg.solve(normal, columns.T @ miss.ravel())
+        matrix = matrix + np.append(change, 0.0).reshape(3, 3)
+    return matrix, float(np.median(np.hypot(miss[:, 0], miss[:, 1]))) / size
 
 
 def _supporters(
@@ -142,7 +188,7 @@ def _fit(
     target: NDArray[np.float64],
     scale: NDArray[np.float64],
     chosen: NDArray[np.int64],
-) -> tuple[int, NDArray[np.float64]] | None:
+) -> _Agreement | None:
     affine = None
     for _ in range(_ROUNDS):
         if len(chosen) < LEAST_MATCHES // 2:
@@ -157,20 +203,31 @@ def _fit(
         chosen = again
     if affine is None or len(chosen) < LEAST_MATCHES // 2:
         return None
-    long, short = np.linalg.svd(affine[:, :2], compute_uv=False)
+    long, short = _stretch(affine[:, :2])
     if short < _LEAST_SCALE or long > _MOST_SCALE or long > _MOST_STRETCH * short:
         return None
     if np.linalg.det(affine[:, :2]) <= 0:
         return None
-    return _distinct(source[chosen], target[chosen]), affine
+    source, target = source[chosen], target[chosen]
+    return _Agreement(_distinct(source, target), affine, source, target)
 
 
 def fit_affine(source: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the affine map of least squares from source to target points, shape (2, 3)."""
-    columns = np.column_stack([source, np.ones(len(source))])
-    return np.asarray(np.linalg.lstsq(columns, target, rcond=None)[0].T)
+    middle, goal = source.mean(axis=0), target.mean(axis=0)
+    away = source - middle
+    moments = away.T @ away + 1e-12 * np.eye(2)
+    linear = np.linalg.solve(moments, away.T @ (target - goal)).T
+    return np.column_stack([linear, goal - linear @ middle])
+
+
+def _stretch(linear: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the two singular values of a matrix."""
+    (a, b), (c, d) = linear.tolist()
+    sum_, difference = np.hypot(a + d, c - b), np.hypot(a - d, c + b)
+    return float(sum_ + difference) / 2, float(abs(sum_ - difference)) / 2
 
 
 def _distinct(source: NDArray[np.float64], target: NDArray[np.float64]) -> int:
     """Count the pairs, those at one place (the levels of a pyramid) once."""
-    return min(len(np.unique(np.round(p * 64), axis=0)) for p in (source, target))
+    return min(len(set((np.round(p * 64) @ [1024, 1]).tolist())) for p in (source, target))

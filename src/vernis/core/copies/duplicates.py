@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Literal
 
 import numpy as np
 
+from vernis.core.copies.fingerprints import ORIENTATIONS
 from vernis.core.copies.groups import group_complete_link
 from vernis.domain.types import DuplicateKind
 
@@ -25,6 +27,49 @@ class FoundPair:
     kind: DuplicateKind
     similarity: float
     transform: str
+
+
+@dataclass(frozen=True, slots=True)
+class VariantPair:
+    """Two contents, by hash, that are no copies: pictures of one template or article.
+
+    ``reason`` says what differs: ``content`` in some place, or the ``color`` of an object.
+    """
+
+    a: str
+    b: str
+    similarity: float
+    reason: Literal["content", "color"]
+
+
+@dataclass(frozen=True, slots=True)
+class VariantGroup:
+    """Contents that are all variants of one another, and what differs."""
+
+    contents: tuple[str, ...]
+    reason: str
+
+
+def group_variants(pairs: Sequence[VariantPair]) -> list[VariantGroup]:
+    """Group contents that are all variants of one another, the largest groups first."""
+    contents = sorted({content for pair in pairs for content in (pair.a, pair.b)})
+    row = {content: k for k, content in enumerate(contents)}
+    edges = np.array([(row[pair.a], row[pair.b]) for pair in pairs], np.int64).reshape(-1, 2)
+    weights = np.array([pair.similarity for pair in pairs], np.float64)
+    groups = []
+    for members in group_complete_link(len(contents), edges, weights):
+        inside = {contents[k] for k in members}
+        reasons = {pair.reason for pair in pairs if pair.a in inside and pair.b in inside}
+        groups.append(VariantGroup(tuple(sorted(inside)), " and ".join(sorted(reasons))))
+    return sorted(groups, key=lambda group: (-len(group.contents), group.contents))
+
+
+_TURNED = frozenset(ORIENTATIONS[1:]) | {"rotation"}
+
+
+def is_turned(transform: str) -> bool:
+    """Tell whether a transform mirrors or turns."""
+    return not _TURNED.isdisjoint(transform.split("+"))
 
 
 @dataclass(frozen=True, slots=True)

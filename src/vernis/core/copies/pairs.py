@@ -25,6 +25,7 @@ from vernis.core.copies.cascade import (
     verify_guesses,
 )
 from vernis.core.copies.correspondence import Overlay
+from vernis.core.copies.families import Families
 from vernis.core.copies.fingerprints import Fingerprints, shrink
 from vernis.core.copies.guesses import (
     choose_crops,
@@ -39,6 +40,7 @@ from vernis.domain.errors import InvalidValue
 
 if TYPE_CHECKING:
     from vernis.core.copies.close_look import CloseLook, Pair, Seen
+    from vernis.core.copies.comparison import VariantReason
 
 Report = Callable[[int, int], None]
 """Receives the number of verified candidates and their total."""
@@ -69,7 +71,7 @@ class NearSettings:
     bridged_threshold: float = 0.55
     turn_neighbors: int = 8
     embedding_neighbors: int = 8
-    keypoint_neighbors: int = 12
+    keypoint_neighbors: int = 24
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -98,20 +100,36 @@ class NearPairs:
         0..1.
     transforms : tuple of str
         How a became b: an orientation and changes joined by ``+``, such as ``rot90+gray``.
-    variants : ndarray of bool, shape (n_pairs,)
-        Pairs that are no copies but pictures of one template or article; see ``comparison``.
+    reasons : tuple of str
+        Of pairs that are no copies but pictures of one template or article, what differs; see
+        ``comparison``. Empty for copies.
+    matches : ndarray of int64, shape (n_pairs,)
+        Keypoints that lie on one another; 0 where only the fingerprints speak.
     """
 
     pairs: NDArray[np.int64]
     similarity: NDArray[np.float32]
     transforms: tuple[str, ...]
-    variants: NDArray[np.bool_]
+    reasons: tuple[VariantReason, ...]
+    matches: NDArray[np.int64]
+
+    @property
+    def variants(self) -> NDArray[np.bool_]:
+        """Which pairs are variants, shape (n_pairs,)."""
+        return np.array([reason != "" for reason in self.reasons], dtype=bool)
 
     def copies(self) -> NearPairs:
         """Return the pairs that are copies."""
         rows = np.flatnonzero(~self.variants)
         names = tuple(self.transforms[row] for row in rows)
-        return NearPairs(self.pairs[rows], self.similarity[rows], names, self.variants[rows])
+        reasons = _no_reasons(len(rows))
+        kept = self.pairs[rows], self.similarity[rows]
+        return NearPairs(*kept, names, reasons, self.matches[rows])
+
+
+def _no_reasons(count: int) -> tuple[VariantReason, ...]:
+    nothing: VariantReason = ""
+    return (nothing,) * count
 
 
 _CHAIN_ROUNDS = 3
@@ -162,11 +180,13 @@ def find_near_pairs(
     pyramid = Pyramid.build(fingerprints)
     turned, near = _propose(fingerprints, embeddings, chosen)
     found = verify_candidates(pyramid, turned, near, chosen, report)
+    found = _follow_chains(pyramid, found, chosen)
     if closer is not None:
         return _look_closer(fingerprints, found, closer, chosen, report)
-    found = _follow_chains(pyramid, found, chosen)
-    variants = np.zeros(len(found.pairs), dtype=bool)
-    return NearPairs(found.pairs, found.similarity, _name(fingerprints, found), variants)
+    names = _name(fingerprints, found)
+    count = len(found.pairs)
+    nothing = np.zeros(count, np.int64)
+    return NearPairs(found.pairs, found.similarity, names, _no_reasons(count), nothing)
 
 
 def _look_closer(
@@ -177,24 +197,25 @@ def _look_closer(
     report: Report | None,
 ) -> NearPairs:
     """Judge what the fingerprints found, and what keypoints propose, by the pictures."""
+    from vernis.core.copies.close_look import Proposal  # loads parts of scipy
+
     names = dict(zip(map(tuple, found.pairs.tolist()), _name(fingerprints, found), strict=True))
-    overlays = dict(zip(names, _overlays(fingerprints, found), strict=True))
-    similar = dict(zip(names, found.similarity.tolist(), strict=True))
-    seen = []
-    for each in closer.check(list(overlays.items()), settings.threshold):
-        if each.kind == "different":
-            # The fingerprints saw enough; the closer look only tells variants apart.
-            seen.append(each.as_copy(overlays[each.pair], similar[each.pair]))
-        else:
-            seen.append(each)
+    known = [
+        Proposal(pair, overlay, similarity, related=True)
+        for pair, overlay, similarity in zip(
+            names, _overlays(fingerprints, found), found.similarity.tolist(), strict=True
+        )
+    ]
+    families = Families()
+    seen = closer.settle(known, settings.threshold, families)
     proposed, _ = propose_by_keypoints(
         closer.records, settings.keypoint_neighbors, seed=settings.seed
     )
-    others = [pair for pair in map(tuple, proposed.tolist()) if pair not in names]
-    seen += closer.find(others, settings.threshold, report)
+    others = closer.propose([pair for pair in map(tuple, proposed.tolist()) if pair not in names])
+    seen += closer.settle(others, settings.threshold, families, report)
     tried = {each.pair for each in seen}
     copies = [each for each in seen if each.kind == "copy"]
-    seen += closer.follow_chains(copies, tried, settings.bridged_threshold)
+    seen += closer.follow_chains(copies, tried, settings.bridged_threshold, families)
     return _as_near_pairs([each for each in seen if each.kind != "different"], names)
 
 
@@ -221,7 +242,8 @@ def _as_near_pairs(seen: Sequence[Seen], names: Mapping[Pair, str]) -> NearPairs
         np.array([each.pair for each in ordered], np.int64).reshape(-1, 2),
         np.array([each.comparison.similarity for each in ordered], np.float32),
         tuple(names.get(each.pair) or name_overlay(each.comparison) for each in ordered),
-        np.array([each.kind == "variant" for each in ordered], bool),
+        tuple(each.comparison.reason for each in ordered),
+        np.array([each.comparison.overlay.matches for each in ordered], np.int64),
     )
 
 

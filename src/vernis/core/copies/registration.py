@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -9,8 +11,10 @@ from numpy.typing import NDArray
 
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
-# Longer sides on the way from coarse to fine are halves of the picture's, and the steps on each.
-_ROUNDS = (2, 4, 8)
+# From coarse to fine: the halvings of the pictures, every how many-th point, and the most steps.
+_LEVELS = (1, 2, 4), (0, 3, 3)
+_SMALL_ROUNDS = 8
+_STILL = 0.0002  # of the longer side; a smaller step ends a level
 _SOFTNESS = 20.0  # grey levels beyond which a difference counts less
 _LARGEST_STEP = 0.06
 _DAMPING = 1e-3
@@ -60,12 +64,14 @@ def _read(
 ) -> NDArray[np.float32]:
     """Read between the pixels (bilinear); beyond the rim its last pixel."""
     u, v = np.clip(u, 0, width - 1.001), np.clip(v, 0, height - 1.001)
-    left, top = u.astype(np.int32), v.astype(np.int32)
-    right, below = (u - left)[:, None], (v - top)[:, None]
-    at = top * np.int32(width) + left
-    first, second = pixels[at], pixels[at + width]
-    first += (pixels[at + 1] - first) * right
-    second += (pixels[at + width + 1] - second) * right
+    left, top = u.astype(np.intp), v.astype(np.intp)
+    right = (u - left).astype(np.float32)[:, None]
+    below = (v - top).astype(np.float32)[:, None]
+    at = top * width + left
+    # ``take`` of rows is several times as fast as indexing.
+    first, second = pixels.take(at, axis=0), pixels.take(at + width, axis=0)
+    first += (pixels.take(at + 1, axis=0) - first) * right
+    second += (pixels.take(at + width + 1, axis=0) - second) * right
     first += (second - first) * below
     return np.asarray(first, dtype=np.float32)
 
@@ -78,31 +84,57 @@ def grid(shape: tuple[int, int]) -> tuple[NDArray[np.float32], NDArray[np.float3
     return ((x + 0.5) / side).ravel(), ((y + 0.5) / side).ravel()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Registered:
+    """How one picture lies on another.
+
+    Attributes
+    ----------
+    matrix : ndarray of float64, shape (3, 3)
+        Of a point of the first to one of the second, in units of the longer side.
+    apart : float
+        How much they differ there, 0..1: the mean of r² / (r² + 20²) over differences r of grey
+        levels.
+    """
+
+    matrix: NDArray[np.float64]
+    apart: float
+
+
 def register(
-    first: NDArray[np.float32], second: NDArray[np.float32], matrix: NDArray[np.float64]
-) -> NDArray[np.float64]:
+    first: NDArray[np.float32],
+    second: NDArray[np.float32],
+    matrix: NDArray[np.float64],
+    goes_on: Callable[[Registered], bool] = lambda _: True,
+) -> Registered:
     """Refine how the first grey picture lies on the second, from coarse to fine.
 
     Robust Gauss-Newton steps on the eight numbers of a perspective map, with brightness and
-    contrast fitted along (Baker & Matthews 2004, the compositional form).
+    contrast fitted along (Baker & Matthews 2004, the additive form).
 
     Parameters
     ----------
     first, second : ndarray of float32, shape (height, width)
         Grey levels.
     matrix : ndarray of float64, shape (3, 3)
-        A guess; of a point of the first to one of the second, in units of the longer side.
-
-    Returns
-    -------
-    ndarray of float64, shape (3, 3)
+        A guess, as ``register_small`` gives it.
+    goes_on : callable
+        Asked after each level whether the next is worth it.
     """
-    levels = [(first, second)]
-    while len(levels) < len(_ROUNDS):
-        levels.append((_half(levels[-1][0]), _half(levels[-1][1])))
-    for rounds, (a, b) in zip(reversed(_ROUNDS), reversed(levels), strict=True):
-        matrix = _refine(a, b, matrix, rounds)
-    return matrix
+    levels = (first, second), (_half(first), _half(second))
+    found = Registered(matrix, 1.0)
+    for level, stride, rounds in _LEVELS:
+        found = _refine(*levels[level], found.matrix, stride, rounds)
+        if not goes_on(found):
+            break
+    return found
+
+
+def register_small(
+    first: NDArray[np.float32], second: NDArray[np.float32], matrix: NDArray[np.float64]
+) -> Registered:
+    """Refine how a small grey picture, of about 64 pixels, lies on another; see ``register``."""
+    return _refine(first, second, matrix, 1, _SMALL_ROUNDS)
 
 
 def _half(picture: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -115,59 +147,85 @@ def _half(picture: NDArray[np.float32]) -> NDArray[np.float32]:
     )
 
 
+@lru_cache(maxsize=512)
+def _points(shape: tuple[int, int], stride: int) -> tuple[NDArray[np.float32], ...]:
+    x, y = (axis.reshape(shape)[::stride, ::stride].ravel() for axis in grid(shape))
+    return x, y
+
+
 def _refine(
     first: NDArray[np.float32],
     second: NDArray[np.float32],
     matrix: NDArray[np.float64],
+    stride: int,
     rounds: int,
-) -> NDArray[np.float64]:
-    shape = (first.shape[0], first.shape[1])
-    x, y = grid(shape)
-    target = np.ascontiguousarray(first).ravel()
-    best, least = matrix, np.inf
+) -> Registered:
+    x, y = _points((first.shape[0], first.shape[1]), stride)
+    target = np.ascontiguousarray(first[::stride, ::stride]).ravel()
+    height, width = second.shape
+    side = np.float32(max(height, width))
+    planes = np.empty((height, width, 3), dtype=np.float32)
+    planes[..., 0] = second
+    planes[1:-1, :, 1] = (second[2:] - second[:-2]) * (side / 2)
+    planes[:, 1:-1, 2] = (second[:, 2:] - second[:, :-2]) * (side / 2)
+    planes[[0, -1], :, 1] = planes[:, [0, -1], 2] = 0
+    best = Registered(matrix, np.inf)
     for round_ in range(rounds + 1):
-        warped, inside = warp(second, matrix, shape)
+        u, v, depth = _project(matrix, x, y)
+        inside = (u >= 0) & (u <= width / side) & (v >= 0) & (v <= height / side) & (depth > 0)
         if inside.mean() < _LEAST_COVER:
             break
-        gain, residual, weight = _fit_brightness(target, warped.ravel(), inside.ravel())
-        loss = float((1.0 - np.sqrt(weight[inside.ravel()])).mean())
-        if loss < least - 1e-5:
-            best, least = matrix, loss
+        read = _read(planes.reshape(-1, 3), u * side - 0.5, v * side - 0.5, width, height)
+        gain, residual, weight = _fit_brightness(target, read[:, 0].copy(), inside)
+        apart = 1.0 - float(np.sqrt(weight).sum()) / float(inside.sum())
+        if apart < best.apart - 1e-5:
+            best = Registered(matrix, apart)
         elif round_ > 1:
             break
         if round_ == rounds:
             break
-        matrix = _step(warped * np.float32(gain), residual, weight, x, y, matrix)
+        slopes = read[:, 1:].T * (np.float32(gain) / depth)
+        change = _solve(slopes[1], slopes[0], (u, v), (x, y), residual, weight)
+        matrix = matrix + np.append(change, 0.0).reshape(3, 3)
+        if np.abs(change).max() < _STILL:
+            break
     return best
 
 
-def _step(
-    model: NDArray[np.float32],
+def _project(
+    matrix: NDArray[np.float64], x: NDArray[np.float32], y: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    rows = matrix.astype(np.float32)
+    depth = rows[2, 0] * x + rows[2, 1] * y + rows[2, 2]
+    depth[np.abs(depth) < 1e-9] = 1e-9
+    u = (rows[0, 0] * x + rows[0, 1] * y + rows[0, 2]) / depth
+    v = (rows[1, 0] * x + rows[1, 1] * y + rows[1, 2]) / depth
+    return u, v, depth
+
+
+def _solve(
+    across: NDArray[np.float32],
+    down: NDArray[np.float32],
+    place: tuple[NDArray[np.float32], NDArray[np.float32]],
+    point: tuple[NDArray[np.float32], NDArray[np.float32]],
     residual: NDArray[np.float32],
     weight: NDArray[np.float32],
-    x: NDArray[np.float32],
-    y: NDArray[np.float32],
-    matrix: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    down, across = (np.asarray(g).ravel() * max(model.shape) for g in np.gradient(model))
+    """Return the step of the eight numbers, of least weighted squares."""
+    x, y = point
     columns = np.empty((8, len(x)), dtype=np.float32)
-    np.multiply(across, x, out=columns[0])
-    np.multiply(across, y, out=columns[1])
-    columns[2] = across
-    np.multiply(down, x, out=columns[3])
-    np.multiply(down, y, out=columns[4])
-    columns[5] = down
-    tilt = -(columns[0] + columns[4])
-    np.multiply(tilt, x, out=columns[6])
-    np.multiply(tilt, y, out=columns[7])
+    tilt = -(across * place[0] + down * place[1])
+    for row, slope in ((0, across), (3, down), (6, tilt)):
+        np.multiply(slope, x, out=columns[row])
+        np.multiply(slope, y, out=columns[row + 1])
+        if row < 6:
+            columns[row + 2] = slope
     weighted = columns * weight
     normal = (weighted @ columns.T).astype(np.float64)
     normal[np.diag_indices(8)] *= 1.0 + _DAMPING
     normal[np.diag_indices(8)] += 1e-2
     change = np.linalg.solve(normal, (weighted @ residual).astype(np.float64))
-    change = np.clip(change, -_LARGEST_STEP, _LARGEST_STEP)
-    moved = matrix @ (np.eye(3) + np.append(change, 0.0).reshape(3, 3))
-    return np.asarray(moved / moved[2, 2])
+    return np.asarray(np.clip(change, -_LARGEST_STEP, _LARGEST_STEP))
 
 
 def _fit_brightness(
@@ -179,10 +237,11 @@ def _fit_brightness(
     for _ in range(3):
         total = max(float(weight.sum()), 1e-9)
         mean_a, mean_b = float(weight @ target) / total, float(weight @ source) / total
-        covariance = float((weight * (target - np.float32(mean_a))) @ (source - np.float32(mean_b)))
-        away = source - np.float32(mean_b)
-        variance = float((weight * away) @ away)
+        away, level = source - np.float32(mean_b), target - np.float32(mean_a)
+        weighted = weight * away
+        covariance, variance = float(weighted @ level), float(weighted @ away)
         gain = float(np.clip((covariance + 1.0) / (variance + 1.0), 0.2, 5.0))
-        residual = target - np.float32(mean_a) - np.float32(gain) * (source - np.float32(mean_b))
-        weight = inside / np.square(1.0 + np.square(residual * np.float32(1 / _SOFTNESS)))
+        residual = level - np.float32(gain) * away
+        weight = 1.0 / np.square(1.0 + np.square(residual * np.float32(1 / _SOFTNESS)))
+        weight *= inside
     return gain, residual, weight

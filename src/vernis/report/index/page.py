@@ -127,6 +127,7 @@ def _sections(data: ReportData) -> list[_Section]:
         (data.audits, _Section("audit", "Taxonomies", count(len(data.audits)))),
         (data.label_issues, _Section("label-issues", "Label issues", count(_flagged(data)))),
         (data.duplicates, _Section("duplicates", "Duplicates", count(data.n_groups))),
+        (data.variants, _Section("variants", "Variants", count(data.n_variants))),
         (poor, _Section("quality", "Quality", count(poor))),
         (data.broken, _Section("broken", "Broken files", count(len(data.broken)))),
         (data.fills, _Section("fill", "Fill suggestions", count(_suggested(data)))),

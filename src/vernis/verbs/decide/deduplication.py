@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vernis.core.copies.duplicates import (
     ALL_PAIRS_LIMIT,
     FoundPair,
     ImageGroup,
+    VariantPair,
     group_images,
+    group_variants,
     index_pairs,
+    is_turned,
     pairs_with,
 )
 from vernis.core.copies.fingerprints import Fingerprints, is_plain, unpack_fingerprints
@@ -23,13 +27,14 @@ from vernis.core.copies.groups import (
     find_label_conflicts,
     order_by_worth,
 )
-from vernis.core.copies.pairs import NearSettings, find_near_pairs
+from vernis.core.copies.pairs import NearPairs, NearSettings, find_near_pairs
 from vernis.core.numeric.fingerprints import fingerprint
 from vernis.domain.errors import UnreadableImage
 from vernis.domain.types import DuplicateGroup, DuplicatePair, ImageRecord, Space
 from vernis.session.vectors import search_columns
 
 if TYPE_CHECKING:
+    from vernis.core.copies.close_look import CloseLook
     from vernis.session.session import Session
 
 # The same pixels in two formats: fingerprints differ by rounding alone (grey levels, mean over the
@@ -39,11 +44,12 @@ _SAME_PIXELS_DIFFERENCE = 2.0
 
 @dataclass(frozen=True, slots=True)
 class DuplicateSearch:
-    """The pixel and near pairs between distinct contents that a search found."""
+    """The pixel and near pairs between distinct contents that a search found, and the variants."""
 
-    VERSION: ClassVar[int] = 6  # raise it when the search changes
+    VERSION: ClassVar[int] = 7  # raise it when the search changes
 
     pairs: tuple[FoundPair, ...]
+    variants: tuple[VariantPair, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,8 @@ class Deduplication:
         Pairs by kind.
     conflicts : int
         Groups whose labels disagree.
+    variants : int
+        Pairs that are no duplicates: of one template or article, and something differs.
     """
 
     images: int
@@ -68,6 +76,7 @@ class Deduplication:
     groups: int
     pairs: Mapping[str, int]
     conflicts: int
+    variants: int
 
 
 def find_duplicates(session: Session, settings: NearSettings | None = None) -> Deduplication:
@@ -91,7 +100,7 @@ def find_duplicates(session: Session, settings: NearSettings | None = None) -> D
             missing |= set(vectors.missing(embedding_space, list(first_of)))
         distinct = [image for content, image in first_of.items() if content not in missing]
         found = _search(session, distinct, (fingerprint_space, embedding_space), chosen)
-        groups = _describe_groups(session, images, found)
+        groups = _describe_groups(session, images, found.pairs)
         session.catalog.issues.replace_groups(groups)
     kinds = [pair.kind for group in groups for pair in group.pairs]
     return Deduplication(
@@ -100,7 +109,34 @@ def find_duplicates(session: Session, settings: NearSettings | None = None) -> D
         groups=len(groups),
         pairs={kind: kinds.count(kind) for kind in ("bytes", "pixels", "near")},
         conflicts=sum(1 for group in groups if group.conflicts),
+        variants=len(found.variants),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Variants:
+    """Images that are all variants of one another, and what differs."""
+
+    images: tuple[int, ...]
+    reason: str
+
+
+def find_variants(session: Session) -> list[Variants]:
+    """Return the variants that the last search found among the present images, in groups.
+
+    Of images of the same bytes the first stands for all.
+    """
+    search = session.results.find("duplicate-search", DuplicateSearch)
+    first_of: dict[str, int] = {}
+    for image in session.images():
+        first_of.setdefault(image.content_hash, image.id)
+    if search is None:
+        return []
+    present = [pair for pair in search.variants if pair.a in first_of and pair.b in first_of]
+    return [
+        Variants(tuple(sorted(first_of[content] for content in group.contents)), group.reason)
+        for group in group_variants(present)
+    ]
 
 
 def _search(
@@ -108,15 +144,24 @@ def _search(
     distinct: Sequence[ImageRecord],
     spaces: tuple[Space, Space | None],
     settings: NearSettings,
-) -> Sequence[FoundPair]:
+) -> DuplicateSearch:
     """Find the pixel and near pairs between distinct contents, or recall the last search."""
-    about = [(image.content_hash, image.width, image.height) for image in distinct]
-    mark = fingerprint(DuplicateSearch.VERSION, settings, spaces, about)
+    vectors, progress, keypoint_space = (
+        session.catalog.vectors,
+        session.progress,
+        session.keypoint_space(),
+    )
+    hashes = [image.content_hash for image in distinct]
+    without = set(vectors.missing(keypoint_space, hashes))
+    pointed = np.array([content not in without for content in hashes], dtype=bool)
+    about = [
+        (image.content_hash, image.width, image.height, bool(has))
+        for image, has in zip(distinct, pointed, strict=True)
+    ]
+    mark = fingerprint(DuplicateSearch.VERSION, settings, (*spaces, keypoint_space), about)
     kept = session.results.find("duplicate-search", DuplicateSearch, mark)
     if kept is not None:
-        return kept.pairs
-    vectors, progress = session.catalog.vectors, session.progress
-    hashes = [image.content_hash for image in distinct]
+        return kept
     rows = np.asarray(vectors.read(spaces[0], hashes), dtype=np.uint8)
     embeddings = None
     if spaces[1] is not None:
@@ -127,22 +172,63 @@ def _search(
         embeddings,
         settings,
         report=lambda done, total: progress("duplicates", done, total, "candidates"),
+        closer=_look_closer(session, distinct, pointed, fingerprints),
     )
+    variants = _as_variants(near, hashes)
+    # What has no content for the fingerprints counts by bytes, pixels or keypoints alone.
+    plain = is_plain(fingerprints.luma)
+    near = near.copies()
     pairs = near.pairs.tolist()
     same_pixels = _find_same_pixels(session, distinct, fingerprints, pairs)
-    # Pictures without content count by their bytes or pixels alone.
-    plain = is_plain(fingerprints.luma)
     found = []
-    for (a, b), similarity, transform in zip(
-        pairs, near.similarity.tolist(), near.transforms, strict=True
+    for (a, b), similarity, transform, matches in zip(
+        pairs, near.similarity.tolist(), near.transforms, near.matches.tolist(), strict=True
     ):
         if (a, b) in same_pixels:
             found.append(FoundPair(hashes[a], hashes[b], "pixels", 1.0, "identity"))
-        elif not (plain[a] or plain[b]):
+        elif matches or not (plain[a] or plain[b]):
             name = _name_with_scale(transform, distinct[a], distinct[b])
             found.append(FoundPair(hashes[a], hashes[b], "near", round(similarity, 4), name))
-    session.results.keep("duplicate-search", DuplicateSearch(tuple(found)), mark)
-    return found
+    search = DuplicateSearch(tuple(found), variants)
+    session.results.keep("duplicate-search", search, mark)
+    return search
+
+
+def _look_closer(
+    session: Session,
+    distinct: Sequence[ImageRecord],
+    pointed: NDArray[np.bool_],
+    fingerprints: Fingerprints,
+) -> CloseLook | None:
+    """Return what compares pictures at a closer look; None where none has keypoints."""
+    from vernis.core.copies.close_look import CloseLook  # loads parts of scipy
+
+    rows = np.flatnonzero(pointed).tolist()
+    if not rows:
+        return None
+    space = session.keypoint_space()
+    records = np.zeros((len(distinct), space.dim), dtype=np.uint8)
+    hashes = [distinct[row].content_hash for row in rows]
+    records[rows] = session.catalog.vectors.read(space, hashes)
+    view = session.views()
+
+    def look(row: int) -> NDArray[np.uint8] | None:
+        try:
+            return view(distinct[row])
+        except (UnreadableImage, OSError):
+            return None  # it was readable when it was embedded
+
+    return CloseLook(records, fingerprints, look)
+
+
+def _as_variants(near: NearPairs, hashes: Sequence[str]) -> tuple[VariantPair, ...]:
+    return tuple(
+        VariantPair(hashes[a], hashes[b], round(similarity, 4), reason)
+        for (a, b), similarity, reason in zip(
+            near.pairs.tolist(), near.similarity.tolist(), near.reasons, strict=True
+        )
+        if reason
+    )
 
 
 def _find_same_pixels(
@@ -193,6 +279,7 @@ def _describe_groups(
     session: Session, images: Sequence[ImageRecord], found: Sequence[FoundPair]
 ) -> list[DuplicateGroup]:
     by_id = {image.id: image for image in images}
+    found = _without_turned_classes(session, images, found)
     grouped = group_images(
         [(image.id, image.content_hash) for image in images],
         found,
@@ -202,6 +289,31 @@ def _describe_groups(
     labels = _labels_of(session, members)
     known = index_pairs(found)
     return [_describe_group(group, by_id, labels, known) for group in grouped]
+
+
+def _without_turned_classes(
+    session: Session, images: Sequence[ImageRecord], found: Sequence[FoundPair]
+) -> list[FoundPair]:
+    """Leave out mirrored and turned pairs whose classes differ: a sign for left and one for right.
+
+    Whether a picture was mirrored by mistake or is of another class only the labels say.
+    """
+    turned = [pair for pair in found if is_turned(pair.transform)]
+    contents = {content for pair in turned for content in (pair.a, pair.b)}
+    labels = _labels_of(session, {i.id for i in images if i.content_hash in contents})
+    said: dict[str, dict[str, set[frozenset[str]]]] = {}
+    for name, by_image in labels.items():
+        for image in images:
+            if by_image.get(image.id):
+                classes = said.setdefault(name, {}).setdefault(image.content_hash, set())
+                classes.add(by_image[image.id])
+
+    def differ(pair: FoundPair) -> bool:
+        both = ((by.get(pair.a), by.get(pair.b)) for by in said.values())
+        return any(one and other and one != other for one, other in both)
+
+    apart = {(pair.a, pair.b) for pair in turned if differ(pair)}
+    return [pair for pair in found if (pair.a, pair.b) not in apart]
 
 
 def _describe_group(

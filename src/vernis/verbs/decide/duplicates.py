@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from vernis.domain.types import DuplicateGroup
 from vernis.report.wording import counted
-from vernis.verbs.decide.deduplication import DuplicateSearch, find_duplicates
+from vernis.verbs.decide.deduplication import DuplicateSearch, find_duplicates, find_variants
 from vernis.verbs.decide.keepers import PREFER, prefer_folders
 from vernis.verbs.declare import BaseSettings, Fields, Screen, Verb, rows_shown
 from vernis.verbs.networks.embedding import measure_pictures
@@ -54,11 +54,21 @@ class GroupRow:
 
 
 @dataclass(frozen=True, slots=True)
+class VariantRow:
+    """Images of one template or article that differ from one another: no duplicates."""
+
+    images: Annotated[tuple[str, ...], "paths"]
+    reason: Annotated[str, "what differs: content (a word, a number, a thing), color, or both"]
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
-    """The duplicate groups."""
+    """The duplicate groups, and apart from them the variants."""
 
     groups: tuple[GroupRow, ...]
     total: Annotated[int, "groups in all, listed or not"]
+    variants: tuple[VariantRow, ...]
+    total_variants: Annotated[int, "groups of variants in all, listed or not"]
 
 
 def work(session: Session, settings: Settings) -> Result:
@@ -70,7 +80,16 @@ def work(session: Session, settings: Settings) -> Result:
         with session.lock("duplicates"):
             prefer_folders(session, settings.prefer)
     groups, uris = session.groups(), session.uris()
-    return Result(tuple(_group_row(group, uris) for group in groups[: settings.limit]), len(groups))
+    variants = find_variants(session)
+    return Result(
+        tuple(_group_row(group, uris) for group in groups[: settings.limit]),
+        len(groups),
+        tuple(
+            VariantRow(tuple(uris[image] for image in group.images), group.reason)
+            for group in variants[: settings.limit]
+        ),
+        len(variants),
+    )
 
 
 def _group_row(group: DuplicateGroup, uris: Mapping[int, str]) -> GroupRow:
@@ -104,6 +123,13 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
     columns = ["kind", "keep", "because", "duplicates", "how", "labels_disagree"]
     title = counted(result.total, "duplicate group")
     screen.table(rows, columns, title=title, total=result.total)
+    if result.variants:
+        screen.table(
+            [{"differ_in": row.reason, "images": list(row.images)} for row in result.variants],
+            ["differ_in", "images"],
+            title=f"{counted(result.total_variants, 'group')} of variants (no duplicates)",
+            total=result.total_variants,
+        )
 
 
 def frame(session: Session, settings: Settings) -> pd.DataFrame:
@@ -138,6 +164,6 @@ VERB = Verb(
     Settings,
     work,
     show,
-    document=Fields("groups"),
+    document=Fields("groups", "variants"),
     frame=frame,
 )

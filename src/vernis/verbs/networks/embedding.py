@@ -186,7 +186,10 @@ def measure_pictures(session: Session) -> None:
     if root.is_dir():
         with session.lock("embed"):
             embed_images(session, readers)
-    elif not all(held.any() for held in measured):
+    elif not all(
+        held.any() or reader.space == session.keypoint_space()  # copies are found without, too
+        for reader, held in zip(readers, measured, strict=True)
+    ):
         raise UsageError(f"{root}: not there, and its pictures have to be read (again) for this")
 
 

@@ -32,9 +32,11 @@ from vernis.report.model import (
     QualityIssues,
     QualityItem,
     ReportData,
+    VariantImages,
     mentioned_images,
 )
 from vernis.report.wording import count, counted, size
+from vernis.verbs.decide.deduplication import find_variants
 from vernis.verbs.decide.label_judgement import LabelEvidence, LabelJudgement, evidence_of
 from vernis.verbs.start.report_actions import suggest_actions
 from vernis.verbs.start.report_labels import audit_taxonomy, collect_fill
@@ -97,6 +99,7 @@ def collect_report(
     issues = _some(_label_issues(session, matrix, known) for matrix in matrices)
     groups = [g for g in session.groups() if all(i in known.images for i in g.images)]
     duplicates = tuple(_duplicates(g, known) for g in _most_useful_first(groups)[:max_items])
+    variants = find_variants(session)
     quality = _some(_quality(session, kind, known) for kind in QUALITY_KINDS)
     fills = _some(collect_fill(session, audit, known.images, max_suggestions) for audit in audits)
     images = sorted(mentioned_images(issues, duplicates, quality, fills))
@@ -112,6 +115,11 @@ def collect_report(
         audits=audits,
         label_issues=issues,
         duplicates=duplicates,
+        variants=tuple(
+            VariantImages(tuple(known.images[i].uri for i in group.images), group.reason)
+            for group in variants[:max_items]
+        ),
+        n_variants=len(variants),
         n_groups=len(groups),
         n_extra_copies=sum(len(group.images) - 1 for group in groups),
         quality=quality,
