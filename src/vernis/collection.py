@@ -29,6 +29,7 @@ from vernis.verbs.decide import (
     write_back,
 )
 from vernis.verbs.lab import components, diff, errors, noise, rerun, sample, thresholds, toy, truth
+from vernis.verbs.lab import detect as lab_detect
 from vernis.verbs.lab import models as lab_models
 from vernis.verbs.lab import spaces as lab_spaces
 from vernis.verbs.methods import frame_method, method
@@ -241,6 +242,7 @@ class Lab:
     spaces = method(lab_spaces.VERB)
     noise = method(noise.VERB)
     errors = method(errors.VERB)
+    detect = method(lab_detect.VERB)
     toy = method(toy.VERB)
     sample = method(sample.VERB)
     truth = method(truth.VERB)

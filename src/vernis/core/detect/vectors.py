@@ -70,7 +70,7 @@ class ObjectTable:
         least : float
             Above 0.
         """
-        rows = vectors.reshape(len(vectors), -1, _NUMBERS)
+        rows = vectors.reshape(len(vectors), vectors.shape[1] // _NUMBERS, _NUMBERS)
         pictures, places = np.nonzero(rows[..., 4] >= least)
         chosen = rows[pictures, places]
         return cls(pictures, chosen[:, :4], chosen[:, 4], chosen[:, 5].astype(np.intp))

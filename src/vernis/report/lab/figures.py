@@ -191,6 +191,36 @@ def draw_thresholds(rows: Rows, path: Path, about: str) -> Path:
     return save_figure(figure, path)
 
 
+def draw_precision_recall(rows: Rows, path: Path, curves: Mapping[str, Any], about: str) -> Path:
+    """Draw precision over recall of found boxes: overall, then the most frequent classes.
+
+    ``curves`` holds recall and precision in the first two columns, by class.
+    """
+    boxes = {str(row["class"]): row["boxes"] for row in rows}
+    shown = list(curves)[: _SHOWN_CLASSES + 1]
+    lines, columns = grid_shape(len(shown), 4)
+    figure, grid = new_figure(
+        f"Boxes: {about}",
+        rows=lines,
+        columns=columns,
+        width=2.6 * columns + 1.6,
+        height=2.3 * lines + 0.7,
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+    )
+    hide_spare_panels(grid, len(shown))
+    for axes, name in zip(grid.ravel(), shown, strict=False):
+        style = {"color": PALETTE[0]}
+        draw_line(axes, curves[name][:, 0], curves[name][:, 1], name="IoU .50", style=style)
+        axes.set_title(f"{name.strip('()')}, {counted(boxes[name], 'box', 'boxes')}", fontsize=9)
+        axes.set_ylim(0, 1.02)
+        axes.set_xlim(0, 1)
+    figure.supxlabel("recall (share of the true boxes)", fontsize=10)
+    figure.supylabel("precision (share of the found boxes)", fontsize=10)
+    return save_figure(figure, path)
+
+
 def draw_noise(rows: Rows, path: Path, about: str) -> Path:
     """Draw the score on untouched labels over the noise, a panel a kind, a line a model."""
     kinds = list(dict.fromkeys(str(row["noise"]) for row in rows))
