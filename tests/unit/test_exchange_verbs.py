@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -109,33 +108,6 @@ def test_what_is_lost_is_counted(collection, tmp_path):
     assert only.images == 2
     assert only.labelled == {"kind": 2, "tags": 1}
     assert only.losses == ()
-
-
-def test_boxes_become_labels_of_their_images_and_are_counted_as_lost(collection, tmp_path):
-    file = tmp_path / "boxes.json"
-    document = {
-        "images": [
-            {"id": 7, "file_name": "a.jpg", "width": 8, "height": 6},
-            {"id": 8, "file_name": "gone.jpg", "width": 8, "height": 6},
-        ],
-        "categories": [{"id": 3, "name": "cat"}, {"id": 9, "name": "never"}],
-        "annotations": [
-            {"id": 1, "image_id": 7, "category_id": 3, "bbox": [1, 1, 2, 2], "note": "x"},
-            {"id": 2, "image_id": 7, "category_id": 3, "bbox": [2, 2, 2, 2]},
-        ],
-    }
-    file.write_text(json.dumps(document))
-    trial = collection.import_(file, taxonomy=["animal"], dry_run=True)
-    assert trial.dry_run
-    assert "animal" not in yes(collection)
-    read = collection.import_(file, taxonomy=["animal"])
-    assert read.labelled == trial.labelled == {"animal": 1}
-    assert yes(collection)["animal"] == {"a.jpg": {"cat"}}
-    assert collection.catalog.labels.taxonomy("animal").classes == ("cat", "never")
-    assert {loss.kind for loss in read.losses} >= {"regions", "image ids", "class ids"}
-    assert [row.image for row in read.left_out] == ["gone.jpg"]
-    collection.undo(including="imports")
-    assert "animal" not in yes(collection)
 
 
 @pytest.mark.parametrize(

@@ -556,7 +556,7 @@ def test_label_studio_exports_are_read(tmp_path):
     box, guess = first.regions
     assert box.region.box == Box(20, 20, 60, 40)
     assert box.region.foreign_id == "r1"
-    assert guess.labels == (ExchangeLabel("label", "b", "yes", 0.25, "v1"),)
+    assert guess.labels == (ExchangeLabel("label", "b", "yes", 0.25, "model:v1"),)
     assert found.notes == ("1 results of type 'textarea' were left out",)
 
 

@@ -4,6 +4,8 @@ import pytest
 
 from vernis.adapters.catalog.catalog import SqliteCatalog
 from vernis.domain.errors import UsageError
+from vernis.domain.region_store import NewRegion, RegionLabel, RegionStatement
+from vernis.domain.regions import Box, Region
 from vernis.domain.types import FoundFile, Statement, Taxonomy
 from vernis.session.session import Session
 from vernis.verbs.see.label_merges import accept_merges
@@ -46,6 +48,35 @@ def test_every_source_keeps_its_word_and_one_undo_takes_all_back(catalog):
     assert said(catalog, ids[4]) == {("model:m", "bottel", "yes")}
     catalog.history.undo()
     assert {i: said(catalog, i) for i in ids} == before
+
+
+def test_what_is_said_of_regions_moves_too(catalog):
+    labels, regions = catalog.labels, catalog.regions
+    labels.define(Taxonomy("tags", "multi", ("bottel", "bottle")))
+    region = Region(Box(1, 2, 3, 4), (9, 9))
+    word = (RegionLabel("tags", "bottel"),)
+    (given,) = regions.add([NewRegion(1, region, word)], source="given", verb="import")
+    (found,) = regions.add([NewRegion(2, region, word)], source="model:m", verb="detect")
+    regions.record("tags", [RegionStatement(given, "bottel", "no")], source="human:ada", verb="x")
+
+    def state():
+        said = regions.labels("tags")
+        return [
+            (int(said.region_ids[n]), said.labels[n], said.sources[n], bool(said.yes[n]))
+            for n in range(len(said))
+        ]
+
+    before = state()
+    done = accept_merges(Session(catalog), "tags", [("bottel", "bottle")])
+    assert done.images == 2
+    assert state() == [
+        (given, "bottle", "human:ada", False),
+        (given, "bottle", "given", True),
+        (found, "bottle", "model:m", True),
+    ]
+    assert said(catalog, 1) == {("given", "bottle", "yes")}
+    catalog.history.undo()
+    assert state() == before
 
 
 def test_single_taxonomies_move_too(catalog):

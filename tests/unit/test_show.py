@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from PIL import Image, ImageDraw, ImageFont
 import vernis
 from vernis.domain.documents import to_document
 from vernis.domain.errors import NotFound, StorageError, UsageError
+from vernis.domain.region_store import NewRegion, RegionLabel
+from vernis.domain.regions import Box, Region
 from vernis.domain.types import Suggestion
 
 
@@ -104,3 +108,39 @@ def test_what_cannot_be_shown_is_said(collection, tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(StorageError, match="cannot be written"):
         collection.explore.show(all=True, out=tmp_path / "file" / "r.jsonl")
+
+
+def test_a_record_lists_the_regions(collection):
+    catalog = collection.catalog
+    image = catalog.images.find("a.png").id
+    brand = (RegionLabel("brand", "Absolut"),)
+    box = Region(Box(40, 60.25, 150, 50), (400, 200), foreign_id=7, attributes='{"lit":true}')
+    catalog.regions.add([NewRegion(image, box, brand)], source="human:ann", verb="test")
+    guess = (RegionLabel("brand", "Other", "yes", 0.75),)
+    catalog.regions.add(
+        [NewRegion(image, Region(Box(0, 0, 9, 9), (400, 200)), guess)],
+        source="model:m",
+        verb="test",
+    )
+    catalog.regions.add(
+        [NewRegion(image, Region(Box(1, 2, 3, 4), (400, 200)))], source="given", verb="test"
+    )
+    drawn, silent, found = collection.explore.show("a.png").record.objects
+    assert (drawn.label, drawn.holds, drawn.source) == ("Absolut", True, "human:ann")
+    assert (drawn.box, drawn.foreign_id, drawn.attributes) == (
+        (40, 60.2, 150, 50),
+        "7",
+        {"lit": True},
+    )
+    assert (found.label, found.holds, found.probability) == ("Other", False, 0.75)
+    assert (silent.label, silent.box) == ("", (1, 2, 3, 4))
+    assert collection.explore.show("b.png").record.objects == ()
+    done = subprocess.run(
+        [sys.executable, "-m", "vernis", "show", "a.png", "--collection", str(catalog.folder)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Objects" in done.stdout
+    assert "Absolut" in done.stdout
+    assert "changes of what regions show: vernis history" in done.stdout

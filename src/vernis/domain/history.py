@@ -28,7 +28,8 @@ class Change:
     ----------
     subject : str
         What kind of thing it is about: ``taxonomy``, ``trash``, ``written``, ``keeper``,
-        ``index``, ``arrival``, ``region``.
+        ``index``, ``arrival``, ``region``,
+        ``foreign``.
     key : str
         Which one, such as the id of an image.
     before, after : object

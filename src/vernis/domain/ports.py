@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from vernis.domain.annotations import AnswerStore
 from vernis.domain.damage import SOUND, Damage
 from vernis.domain.encoders import TextEncoder as TextEncoder
+from vernis.domain.foreign import ForeignStore
 from vernis.domain.history import HistoryStore
 from vernis.domain.maps import MapStore
 from vernis.domain.metadata import Carrier, Receipt, SidecarStyle, UndoneKind, Wanted
@@ -585,6 +586,9 @@ class Catalog(Protocol):
 
     @property
     def regions(self) -> RegionStore: ...
+
+    @property
+    def foreign(self) -> ForeignStore: ...
 
     @property
     def history(self) -> HistoryStore: ...

@@ -233,6 +233,28 @@ class Region:
         found = json.loads(self.outline) if self.outline else []
         return found if isinstance(found, list) else []
 
+    def scaled(self, picture: tuple[int, int]) -> Region:
+        """Return the region on the same picture of another size.
+
+        A mask cannot be scaled without decoding it and falls back to its box.
+        """
+        if picture == self.picture:
+            return self
+        across, down = picture[0] / self.picture[0], picture[1] / self.picture[1]
+        box = self.box
+        scaled = [
+            [number * (down if at % 2 else across) for at, number in enumerate(polygon)]
+            for polygon in self.polygons()
+        ]
+        return Region(
+            box=Box(box.x * across, box.y * down, box.width * across, box.height * down),
+            picture=picture,
+            shape=self.shape if scaled or self.shape == "point" else "box",
+            outline=json.dumps(scaled) if scaled else "",
+            foreign_id=self.foreign_id,
+            attributes=self.attributes,
+        )
+
     def turned(self, orientation: int) -> Region:
         """Return the region in the upright picture; its own numbers are of the stored one.
 

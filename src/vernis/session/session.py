@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     from vernis.adapters.services.registry import ServiceName
     from vernis.adapters.thumbnails import ThumbnailCache
     from vernis.core.words.documents import WordDocument
-    from vernis.domain.exchange import ExchangeSet
+    from vernis.domain.exchange import Carries, ExchangeSet
     from vernis.domain.handover import Handover
     from vernis.domain.metadata import FileMetadata
 
@@ -524,6 +524,12 @@ class Session(Closing):
             raise UsageError(f"{path}: is there already; name a new file, or add --overwrite")
         write_decisions(path, handed)
 
+    def format_carries(self, format: str) -> Carries:
+        """Return what a format of other programs can hold; raises UsageError."""
+        from vernis.adapters.interchange.formats.registry import format_named
+
+        return format_named(format).carries
+
     def write_assets(
         self,
         system: str,
@@ -543,9 +549,11 @@ class Session(Closing):
         return write_assets(exchange, out, named, AssetSettings(prefix, columns, brand))
 
     def read_exchange(
-        self, path: Path, format: str = "auto", *, taxonomy: str = ""
+        self, path: Path, format: str = "auto", *, taxonomy: str = "", one_based: bool = True
     ) -> tuple[str, ExchangeSet]:
         """Read the labels of another tool; returns the format and what it holds.
+
+        ``one_based``: the first pixel of Pascal VOC is 1.
 
         Raises
         ------
@@ -559,7 +567,7 @@ class Session(Closing):
 
         chosen = recognise(path) if format == "auto" else format_named(format)
         sizes = {image.uri: (image.width, image.height) for image in self.images()}
-        settings = ReadSettings(sizes=sizes)
+        settings = ReadSettings(sizes=sizes, one_based=one_based)
         if taxonomy:
             settings = replace(settings, taxonomy=taxonomy)
         return chosen.name, chosen.read(path, settings)

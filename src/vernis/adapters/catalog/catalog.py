@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from vernis.adapters.catalog.answers import SqliteAnswerStore
+from vernis.adapters.catalog.foreign import SqliteForeignStore
 from vernis.adapters.catalog.history import SqliteHistory
 from vernis.adapters.catalog.images import SqliteImageStore
 from vernis.adapters.catalog.issues import SqliteIssueStore
@@ -73,6 +74,7 @@ class SqliteCatalog(Closing):
         self._images = SqliteImageStore(ledger, self._issues, history)
         self._labels = SqliteLabelStore(ledger, history)
         self._regions = SqliteRegionStore(ledger, history, self._labels)
+        self._foreign = SqliteForeignStore(ledger, history)
         self._vectors = ShardVectorStore(ledger, shards)
         self._models = SqliteModelStore(ledger, models)
         self._runs = SqliteRunLog(ledger)
@@ -164,6 +166,11 @@ class SqliteCatalog(Closing):
     def regions(self) -> SqliteRegionStore:
         """Places in pictures, and what is said of them."""
         return self._regions
+
+    @property
+    def foreign(self) -> SqliteForeignStore:
+        """What other tools call images and classes."""
+        return self._foreign
 
     @property
     def history(self) -> SqliteHistory:

@@ -25,6 +25,9 @@ MADE = "made"
 NAMES = "taxonomy:names"
 """Mark of the ledger: a taxonomy was renamed or removed, which its issues follow."""
 
+FOREIGN = "foreign"
+"""Subject of changes that kept what another tool says; a key is the batch that did."""
+
 REGION = "region"
 """Subject of changes that added or removed regions."""
 
@@ -319,6 +322,24 @@ def _ends(key: str) -> tuple[int, int]:
     return int(first), int(last)
 
 
+class ForeignFactsOfBatches:
+    """What other tools say of images and classes; a state tells whether it is held."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def differing(self, expected: Mapping[str, Any]) -> set[str]:
+        """Return nothing: later facts stand beside earlier ones."""
+        return set()
+
+    def put(self, states: Mapping[str, Any]) -> None:
+        """Hold what the batches kept, or not."""
+        self._ledger.run_many(
+            "UPDATE foreign_fact SET held = ? WHERE batch_id = ?",
+            ((int(held), int(key)) for key, held in states.items()),
+        )
+
+
 class KeptResults:
     """What a person changed of a kept result, such as the name of a cluster.
 
@@ -379,6 +400,7 @@ SUBJECTS: Mapping[str, Callable[[Ledger], Subject]] = {
     "index": IndexedImages,
     "arrival": ArrivedImages,
     REGION: Regions,
+    FOREIGN: ForeignFactsOfBatches,
     "result": KeptResults,
 }
 

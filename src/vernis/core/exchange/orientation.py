@@ -31,7 +31,7 @@ def turn_upright(
     orientations : mapping of str to int
         uri → EXIF orientation, of those that have another one than 1.
     """
-    turned = doubtful = other = 0
+    turned = masks = doubtful = other = 0
     images: list[ExchangeImage] = []
     for image in exchange.images:
         orientation = orientations.get(image.uri, 1)
@@ -43,6 +43,7 @@ def turn_upright(
         stored = turned_size(orientation, known)
         if size == stored != known:
             turned += 1
+            masks += sum(found.region.shape == "mask" for found in image.regions)
             regions = tuple(
                 ExchangeRegion(found.region.turned(orientation), found.labels)
                 for found in image.regions
@@ -55,8 +56,9 @@ def turn_upright(
         images.append(image)
     lines = (
         (turned, "images were labelled on their side; their boxes were turned upright"),
+        (masks, "masks of such images became their boxes"),
         (doubtful, "images are mirrored or turned and do not tell whether their boxes are too"),
-        (other, "images have another size than the picture in the collection"),
+        (other, "images are of another size than the picture in the collection"),
     )
     notes = (f"{count:,} {text}" for count, text in lines if count)
     return replace(exchange, images=tuple(images), notes=(*exchange.notes, *notes))

@@ -24,6 +24,7 @@ _NOUNS = {
     "label": ("label", "labels"),
     "region label": ("label of a region", "labels of regions"),
     "region": ("region", "regions"),
+    "foreign": ("id or attribute of another tool", "ids and attributes of another tool"),
     "verdict": ("verdict", "verdicts"),
     "trash": ("file", "files"),
     "written": ("written file", "written files"),

@@ -15,12 +15,14 @@ from vernis.core.words.merges import Merge, propose_merges
 from vernis.core.words.spelling import Language
 from vernis.domain.errors import NotFound, UsageError
 from vernis.domain.history import Change
-from vernis.domain.types import LabelMatrix, Space, Statement
+from vernis.domain.region_store import RegionStatement
+from vernis.domain.types import IMAGE_STATES, LabelMatrix, LabelState, Space, Statement
 from vernis.session.vectors import search_columns
 from vernis.verbs.decide.decisions import by
 from vernis.verbs.see.vocabulary_study import labels_of, without_models
 
 if TYPE_CHECKING:
+    from vernis.domain.ports import Catalog
     from vernis.session.session import Session
 
 
@@ -96,7 +98,8 @@ def accept_merges(
 
     Every source's statement about a label becomes its statement about the other: what was given
     stays given, what a person said stays a person's. A ``no`` moves only to images of whose new
-    label nobody says anything. What models predicted stays as it is.
+    label nobody says anything. What models predicted of images stays as it is; what is said of
+    regions moves likewise, proposals of models too.
 
     Parameters
     ----------
@@ -136,7 +139,45 @@ def accept_merges(
                         taxonomy, moved, source=source, verb="merge", note=note[:200]
                     ),
                 )
+            regions, recorded = _merge_on_regions(catalog, taxonomy, target, note[:200])
+            images |= regions
+            batch = max(batch, recorded)
     return MergedLabels(len(target), len(images), batch, tuple(target.items()))
+
+
+def _merge_on_regions(
+    catalog: Catalog, taxonomy: str, target: Mapping[str, str], note: str
+) -> tuple[set[int], int]:
+    """Move what is said of regions, as on images; returns the images, and the batch or 0."""
+    columns = catalog.regions.labels(taxonomy, states=IMAGE_STATES)
+    said: dict[str, list[Statement]] = {}
+    taken: set[tuple[int, str]] = set()
+    own: dict[tuple[str, int, str], str] = {}
+    for row in range(len(columns)):
+        region, label = int(columns.region_ids[row]), columns.labels[row]
+        source = columns.sources[row]
+        state: LabelState = "yes" if columns.yes[row] else "no"
+        if label in target:
+            probability = float(columns.probabilities[row])
+            statement = Statement(region, label, state, probability)
+            said.setdefault(source, []).append(statement)
+        elif label in target.values():
+            taken.add((region, label))
+            own[source, region, label] = state
+    ids = {s.image_id for found in said.values() for s in found}
+    if not ids:
+        return set(), 0
+    table = catalog.regions.table(states=IMAGE_STATES)
+    images = set(table.image_ids[np.isin(table.ids, list(ids))].tolist())
+    batch = 0
+    for source, found in said.items():
+        moved = (
+            RegionStatement(s.image_id, s.label, s.state, s.probability)
+            for s in _moved(source, found, target, taken, own)
+        )
+        recorded = catalog.regions.record(taxonomy, moved, source=source, verb="merge", note=note)
+        batch = max(batch, recorded)
+    return images, batch
 
 
 def _moved(

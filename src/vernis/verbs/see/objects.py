@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.domain.region_store import RegionLabels
+from vernis.domain.region_store import KnownRegion, RegionLabels
 from vernis.domain.types import IMAGE_STATES, ImageRecord
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ FIELD = "object"
 
 @dataclass(frozen=True, slots=True)
 class ObjectRow:
-    """A region and what it shows."""
+    """A region and what it shows; without a label where nobody says anything of it."""
 
     label: str
     taxonomy: str
@@ -33,6 +33,9 @@ class ObjectRow:
     box: Annotated[tuple[float, ...], "x, y, width, height in pixels of the upright picture"]
     source: Annotated[str, "who drew or found it"]
     region: Annotated[int, "its id"]
+    shape: Annotated[str, "box, polygon, mask or point"]
+    foreign_id: Annotated[str | None, "as the tool that it came from calls it"]
+    attributes: Annotated[Mapping[str, Any], "what else that tool says of it"]
 
 
 def shown(labels: RegionLabels) -> NDArray[np.intp]:
@@ -46,27 +49,40 @@ def objects_of(session: Session, images: Sequence[ImageRecord]) -> dict[int, lis
     store = session.catalog.regions
     table = store.table(images=ids, states=IMAGE_STATES)
     found: dict[int, list[ObjectRow]] = defaultdict(list)
-    if not len(table):
-        return found
-    for taxonomy in session.taxonomies():
+    known = {one.id: one for one in store.get(table.ids)}
+    silent = set(known)
+    for taxonomy in session.taxonomies() if known else ():
         said = store.labels(taxonomy.name, images=ids, states=IMAGE_STATES)
+        silent -= set(said.region_ids.tolist())
         for row in shown(said):
-            at = int(np.searchsorted(table.ids, said.region_ids[row]))
-            probability = float(said.probabilities[row])
-            found[int(table.image_ids[at])].append(
-                ObjectRow(
-                    label=said.labels[row],
-                    taxonomy=taxonomy.name,
-                    probability=None if math.isnan(probability) else round(probability, 4),
-                    holds=bool(said.holds[row]),
-                    box=tuple(round(float(v), 1) for v in table.boxes[at]),
-                    source=table.sources[at],
-                    region=int(table.ids[at]),
-                )
+            one = known[int(said.region_ids[row])]
+            probability = None if np.isnan(p := float(said.probabilities[row])) else round(p, 4)
+            found[one.image_id].append(
+                _row(one, said.labels[row], taxonomy.name, probability, bool(said.holds[row]))
             )
+    for one in map(known.__getitem__, sorted(silent)):
+        found[one.image_id].append(_row(one, "", "", None, False))
     for rows in found.values():
         rows.sort(key=lambda one: -1.0 if one.probability is None else -one.probability)
     return found
+
+
+def _row(
+    known: KnownRegion, label: str, taxonomy: str, probability: float | None, holds: bool
+) -> ObjectRow:
+    region, box = known.region, known.region.box
+    return ObjectRow(
+        label=label,
+        taxonomy=taxonomy,
+        probability=probability,
+        holds=holds,
+        box=tuple(round(v, 1) for v in (box.x, box.y, box.width, box.height)),
+        source=known.source,
+        region=known.id,
+        shape=region.shape,
+        foreign_id=None if region.foreign_id is None else str(region.foreign_id),
+        attributes=region.attribute_values(),
+    )
 
 
 def object_masks(

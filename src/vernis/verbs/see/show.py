@@ -145,7 +145,11 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
         screen.facts(dict(worst), title="Quality, the lowest scores")
     if record.history:
         columns = ["time", "verb", "source", "taxonomy", "label", "before", "after"]
-        screen.table(record.history, columns, title="History")
+        changes = [row for row in record.history if not row.region]
+        screen.table(changes, columns, title="History")
+        left = len(record.history) - len(changes)
+        if left:
+            screen.line(f"{counted(left, 'change')} of what regions show: vernis history")
 
 
 VERB = Verb(Settings, work, show, document=OneOf("record", "written"), access="read")

@@ -5,34 +5,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 
-from vernis.core.words.label_columns import TEXT_NAMES
+from vernis.core.exchange.losses import TEXTS
+from vernis.core.exchange.orientation import turn_as_stored
 from vernis.domain.errors import UsageError
-from vernis.domain.exchange import (
-    ExchangeClass,
-    ExchangeImage,
-    ExchangeLabel,
-    ExchangeSet,
-    ExchangeTaxonomy,
-)
-from vernis.domain.regions import attributes_text
+from vernis.domain.exchange import Loss
 from vernis.report.wording import counted
 from vernis.verbs.decide.handing_over import gather_decisions
 from vernis.verbs.declare import WHERE, BaseSettings, Option, Screen, Verb
 from vernis.verbs.see.filters import select_images
+from vernis.verbs.steps.exchange_export import (
+    Wanted,
+    exchange_set,
+    orientations,
+    wanted_regions,
+)
 
 if TYPE_CHECKING:
-    from vernis.domain.types import LabelMatrix, LabelState
+    from vernis.domain.types import LabelMatrix
     from vernis.session.session import Session
 
-_PEOPLE = ("given", "human:", "accepted:")
 _BOXES_ONLY = ("voc", "yolo")
+_BESIDE = ("hugging-face", "-long")
+"""Formats that list labels of images apart from boxes: there they stand for the boxes' classes too,
+elsewhere they would be second annotations."""
 
 FormatName = Literal[
     "csv",
@@ -85,6 +87,15 @@ class Settings(BaseSettings):
     states: Annotated[
         Sequence[Literal["yes", "no"]], Option("labels in these states", "STATE,…", joined=True)
     ] = ("yes", "no")
+    proposals: Annotated[
+        bool, Option("also boxes that a model proposes and nobody has accepted or rejected")
+    ] = False
+    as_stored: Annotated[
+        bool,
+        Option(
+            "boxes in pixels of the stored pictures, for tools that ignore the EXIF orientation"
+        ),
+    ] = False
     copy: Annotated[bool, Option("copy the pictures into the folder, too")] = False
     link: Annotated[bool, Option("link the pictures into the folder")] = False
     for_: Annotated[System | None, Option("dam: the system that imports the table")] = None
@@ -119,10 +130,14 @@ class Result:
     labelled: Annotated[Mapping[str, int], "taxonomy → images with a label"]
     losses: Annotated[tuple[LossRow, ...], "what the format does not hold, counted"]
     notes: Annotated[tuple[str, ...], "what to know when the file is read"]
+    regions: Annotated[int, "boxes and other places in the images"] = 0
 
 
 def work(session: Session, settings: Settings) -> Result:
-    """Write images with their effective labels; what the format does not hold is counted.
+    """Write images with their labels and boxes; what the format does not hold is counted.
+
+    Labels and boxes are the effective ones. Ids, attributes and classes that came from the tool go
+    back to it unchanged. Boxes are in pixels of the upright picture unless ``as_stored``.
 
     In tables classes of a cell are joined by ``|``. Where images are known not to carry some,
     these stand in a column ``NAME (no)``. Names that would not be read back from that (they hold a
@@ -135,12 +150,22 @@ def work(session: Session, settings: Settings) -> Result:
         return _write_decisions(session, settings, names)
     matrices = [session.matrix(name) for name in dict.fromkeys(names)]
     only = set(select_images(session, settings.where).tolist()) if settings.where else None
-    exchange = exchange_set(session, matrices, states=settings.states, only=only)
+    wanted = Wanted(
+        matrices,
+        settings.states,
+        only,
+        whole=not settings.taxonomy,
+        proposals=settings.proposals,
+        beside=settings.format.startswith(_BESIDE[0]) or settings.format.endswith(_BESIDE[1]),
+    )
     placing: Literal["none", "link", "copy"] = (
         "copy" if settings.copy else "link" if settings.link else "none"
     )
     out = Path(settings.out)
+    regions = wanted_regions(session, wanted)
     if settings.format == "dam":
+        carried, more = False, list[Loss]()
+        exchange = exchange_set(session, wanted)
         columns = dict(text.split("=", 1) for text in settings.column)
         for name in columns:
             session.catalog.labels.taxonomy(name)
@@ -148,16 +173,30 @@ def work(session: Session, settings: Settings) -> Result:
             str(settings.for_), exchange, out, settings.prefix, columns, settings.brand
         )
     else:
+        carried = session.format_carries(settings.format).regions
+        if settings.format in _BOXES_ONLY and not regions:
+            raise UsageError(
+                f"{settings.format} holds boxes alone, and there are none here: this collection "
+                "holds labels of whole images; class folders are what YOLO classification, "
+                f"torchvision and Keras read: vernis export folders {out} --copy"
+            )
+        facts = session.catalog.foreign.facts(settings.format)
+        exchange = exchange_set(session, wanted, regions if carried else None, facts)
+        if settings.as_stored:
+            exchange = turn_as_stored(exchange, orientations(session))
+        more = [Loss("regions", len(regions), TEXTS["regions"])] if regions and not carried else []
         written = session.write_labels(
             settings.format, exchange, out, placing=placing, overwrite=settings.overwrite
         )
-    notes = list(written.notes)
+    notes = [*exchange.notes, *written.notes]
     closed = [f"--closed {matrix.taxonomy.name}" for matrix in matrices if matrix.taxonomy.closed]
     if closed:
         notes.append(f"blank classes mean no: a new collection imports it with {' '.join(closed)}")
     counts = {matrix.taxonomy.name: _count(matrix, only) for matrix in matrices}
-    losses = tuple(LossRow(loss.kind, loss.count, loss.text) for loss in written.losses)
-    return Result(str(written.path), written.images, counts, losses, tuple(notes))
+    losses = tuple(LossRow(loss.kind, loss.count, loss.text) for loss in (*more, *written.losses))
+    unwritten = sum(loss.count for loss in written.losses if loss.kind == "unlabelled regions")
+    kept = len(regions) - unwritten if carried else 0
+    return Result(str(written.path), written.images, counts, losses, tuple(notes), kept)
 
 
 def _write_decisions(session: Session, settings: Settings, names: Sequence[str]) -> Result:
@@ -194,12 +233,6 @@ def _check(settings: Settings) -> None:
         raise UsageError("--copy and --link exclude each other")
     if (settings.format == "dam") != (settings.for_ is not None):
         raise UsageError("a table for an asset management system: vernis export dam OUT --for aem")
-    if settings.format in _BOXES_ONLY:
-        raise UsageError(
-            f"{settings.format} holds boxes alone, and this collection holds labels of whole "
-            "images; class folders are what YOLO classification, torchvision and Keras read: "
-            f"vernis export folders {settings.out} --copy"
-        )
 
 
 def _count(matrix: LabelMatrix, only: Collection[int] | None) -> int:
@@ -208,93 +241,11 @@ def _count(matrix: LabelMatrix, only: Collection[int] | None) -> int:
     return int(matrix.labelled[np.isin(matrix.image_ids, list(only))].sum())
 
 
-def exchange_set(
-    session: Session,
-    matrices: Sequence[LabelMatrix],
-    *,
-    states: Collection[str] = ("yes", "no"),
-    only: Collection[int] | None = None,
-) -> ExchangeSet:
-    """Return the images with their effective labels, by path.
-
-    Parameters
-    ----------
-    session : Session
-    matrices : sequence of LabelMatrix
-        Of the taxonomies that are wanted.
-    states : collection of str
-        Of the labels that are wanted.
-    only : collection of int, optional
-        Ids of the images that are wanted; default all.
-    """
-    labels: dict[int, list[ExchangeLabel]] = {}
-    for matrix in matrices:
-        for image_id, label in (*_labels_of(matrix), *_unreadable(session, matrix)):
-            if label.state in states:
-                labels.setdefault(image_id, []).append(label)
-    images = []
-    for image in sorted(session.images("present", "unreadable"), key=lambda image: image.uri):
-        if only is not None and image.id not in only:
-            continue
-        texts = {name: image.metadata[name] for name in sorted(TEXT_NAMES & set(image.metadata))}
-        found = tuple(labels.get(image.id, ()))
-        images.append(
-            ExchangeImage(
-                image.uri,
-                (image.width or 0, image.height or 0),
-                image.split,
-                attributes=attributes_text({n: t for n, t in texts.items() if t}),
-                labels=found,
-            )
-        )
-    taxonomies = (
-        ExchangeTaxonomy(
-            matrix.taxonomy.name,
-            matrix.taxonomy.kind,
-            tuple(map(ExchangeClass, matrix.taxonomy.classes)),
-            matrix.taxonomy.closed,
-        )
-        for matrix in matrices
-    )
-    root = session.catalog.images.root()
-    return ExchangeSet(tuple(images), tuple(taxonomies), folder=str(root or ""))
-
-
-def _labels_of(matrix: LabelMatrix) -> Iterator[tuple[int, ExchangeLabel]]:
-    """Yield the labels that were said; what a kind or a closed taxonomy implies, was not."""
-    taxonomy = matrix.taxonomy
-    values = matrix.values
-    carries = (values == 1).any(axis=1)
-    implied = carries if taxonomy.kind == "single" or taxonomy.closed else np.zeros_like(carries)
-    for row, column in np.argwhere((values == 1) | ((values == 0) & ~implied[:, None])).tolist():
-        state: Literal["yes", "no"] = "yes" if values[row, column] == 1 else "no"
-        yield (
-            int(matrix.image_ids[row]),
-            ExchangeLabel(taxonomy.name, taxonomy.classes[column], state),
-        )
-
-
-def _unreadable(session: Session, matrix: LabelMatrix) -> Iterator[tuple[int, ExchangeLabel]]:
-    """Yield the labels of images that no matrix has, as their files cannot be read."""
-    taxonomy = matrix.taxonomy
-    for image_id in session.table("unreadable").ids.tolist():
-        said: dict[str, LabelState] = {}
-        for source, statement in session.catalog.labels.statements(taxonomy.name, image_id):
-            if source.startswith(_PEOPLE):
-                said.setdefault(statement.label, statement.state)
-        yes = [label for label, state in said.items() if state == "yes"]
-        alone = taxonomy.kind == "single" or taxonomy.closed
-        for label in yes[:1] if taxonomy.kind == "single" else yes:
-            yield image_id, ExchangeLabel(taxonomy.name, label, "yes")
-        for label, state in said.items():
-            if state == "no" and not (alone and yes):
-                yield image_id, ExchangeLabel(taxonomy.name, label, "no")
-
-
 def show(result: Result, settings: Settings, screen: Screen) -> None:
     """Show the counts."""
     labelled = {f"labelled in {name}": n for name, n in result.labelled.items()}
-    screen.facts({"images": result.images, **labelled})
+    regions = {"regions": result.regions} if result.regions else {}
+    screen.facts({"images": result.images, **labelled, **regions})
     show_losses(result.losses, screen, title="Not written")
     screen.line(f"Written: {result.path}")
 

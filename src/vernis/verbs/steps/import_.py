@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from vernis.core.exchange.sources import MODEL
 from vernis.domain.errors import InvalidLabels, UsageError
 from vernis.verbs.declare import Option, Screen, Verb
 from vernis.verbs.steps.exchange_import import import_files, read_files
@@ -24,6 +25,13 @@ _SHOWN = 20
 _OF_TOOLS = frozenset({".json", ".jsonl", ".xml", ".yaml", ".yml"})
 _TABLES = frozenset({"csv", "tsv", "xlsx", "parquet"})
 _CLASSES_SHOWN = 8
+
+
+def read_model(text: str) -> str:
+    """Return ``model:NAME`` as it is; raises ValueError for what is none."""
+    if text and not (text.startswith(MODEL) and text.removeprefix(MODEL).strip()):
+        raise ValueError(f"{MODEL}NAME, got {text!r}")
+    return text
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,16 @@ class Settings(TableSettings):
             "captions, ratings, dates and places of the image files and their sidecars"
         ),
     ] = "auto"
+    source: Annotated[
+        str,
+        Option(
+            "files of other tools: the model whose labels and boxes these are; they are kept as "
+            "its proposals",
+            "model:NAME",
+            parse=read_model,
+        ),
+    ] = ""
+    zero_based: Annotated[bool, Option("Pascal VOC: the first pixel is 0, not 1")] = False
     dry_run: Annotated[bool, Option("show what would be taken, and change nothing")] = False
 
 
@@ -87,10 +105,15 @@ class Result:
     notes: Annotated[tuple[str, ...], "how the table was read, what was left out, and why"]
     format: Annotated[str, "table, or the format of another tool"] = "table"
     losses: Annotated[tuple[LossRow, ...], "what the collection does not hold, counted"] = ()
+    regions: Annotated[int, "boxes and other places in the images"] = 0
 
 
 def work(session: Session, settings: Settings) -> Result:
     """Record the labels of a table, or of another tool's files, as given ones, as one batch.
+
+    Boxes and other regions come along, with the ids, attributes and classes of the tool, which go
+    back to it on export. The class of a box is a label of its image, too. What a file lists as
+    predictions of a model (Label Studio), or ``source`` says is one's, is kept as its proposal.
 
     A row decides about its image: labels that were given before and are not in the row any more
     are withdrawn. Images without a row keep their labels. Blank cells mean unknown. Rows that
@@ -101,6 +124,8 @@ def work(session: Session, settings: Settings) -> Result:
         return _import_metadata(session, settings)
     if _is_of_a_tool(Path(settings.file), settings.format):
         return _import_files(session, settings)
+    if settings.source or settings.zero_based:
+        raise UsageError("--source and --zero-based are of files of other tools, not of tables")
     sheets = session.read_sheets(Path(settings.file))
     if settings.dry_run:
         read = read_table(session, sheets, settings)
@@ -153,15 +178,26 @@ def _import_files(session: Session, settings: Settings) -> Result:
     if not path.exists():
         raise UsageError(f"{path}: no such file or folder")
     taxonomy = _one_taxonomy(settings)
+    try:
+        read_model(settings.source)
+    except ValueError as error:
+        raise UsageError(f"expected a source of {error}") from error
     with nullcontext() if settings.dry_run else session.lock("import"):
-        read = read_files(session, path, settings.format, taxonomy)
+        read = read_files(
+            session,
+            path,
+            settings.format,
+            taxonomy=taxonomy,
+            source=settings.source,
+            zero_based=settings.zero_based,
+        )
         missing = [name for name in settings.closed if name not in read.labels]
         if missing:
             raise UsageError(
                 f"{read.source}: no taxonomy '{missing[0]}' to be closed; it has "
                 f"{', '.join(read.labels) or 'none'}"
             )
-        if not read.images or not (read.labels or read.splits):
+        if not read.is_usable:
             first = f" (first: '{read.left_out[0].image}')" if read.left_out else ""
             none = "no label" if read.images else "none of its images is in the collection"
             raise InvalidLabels(f"{path}: {none}{first}; nothing was imported")
@@ -183,6 +219,7 @@ def _import_files(session: Session, settings: Settings) -> Result:
         notes=(*said, *read.notes, *retired),
         format=read.format,
         losses=tuple(LossRow(loss.kind, loss.count, loss.text) for loss in read.losses),
+        regions=read.counted_regions,
     )
 
 
@@ -245,7 +282,8 @@ def _left_out_row(entry: LeftOut) -> LeftOutRow:
 def show(result: Result, settings: Settings, screen: Screen) -> None:
     """Show the counts; of a dry run every column and what would be left out."""
     labelled = {f"labelled in {name}": n for name, n in result.labelled.items()}
-    screen.facts({"rows": result.rows, "images": result.images, **labelled})
+    regions = {"regions": result.regions} if result.regions else {}
+    screen.facts({"rows": result.rows, "images": result.images, **labelled, **regions})
     show_losses(result.losses, screen, title="Not taken")
     if result.format != "table":
         screen.line(f"Format: {result.format}.")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,12 +70,15 @@ class ImageLabels:
     yes, no : mapping of str to tuple of str
         uri → classes; ``yes`` has every image that the table decides about.
     says_no : bool
+    probabilities : mapping of (str, str) to float
+        uri and class → how surely it is said.
     """
 
     kind: TaxonomyKind
     yes: Mapping[str, tuple[str, ...]]
     no: Mapping[str, tuple[str, ...]]
     says_no: bool = False
+    probabilities: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -160,6 +164,7 @@ def record_labels(
     closed: Collection[str] = (),
     attributes: Mapping[str, Mapping[str, str]] | None = None,
     unused: Mapping[str, Collection[str]] | None = None,
+    also: Callable[[], None] | None = None,
 ) -> tuple[str, ...]:
     """Record labels as given ones, as one batch.
 
@@ -180,6 +185,8 @@ def record_labels(
         ``split``, ``title``, … → uri → text.
     unused : mapping, optional
         Taxonomy → classes that no image may carry.
+    also : callable, optional
+        Records what else belongs to the batch.
     """
     catalog = session.catalog
     known = session.table("present", "unreadable")
@@ -195,6 +202,8 @@ def record_labels(
             for name, labels in labels_of.items():
                 more = (unused or {}).get(name, ())
                 _record(session, source, name, labels, ids, closed=name in closed, unused=more)
+            if also is not None:
+                also()
         catalog.history.close(batch)
     return notes
 
@@ -362,7 +371,9 @@ def _record(
     classes = tuple(sorted({*labels.classes, *unused}))
     stored = catalog.labels.define(Taxonomy(name, kind, classes, closed=closed, origin=source))
     statements = [
-        Statement(ids[uri], label, "yes") for uri, cell in labels.yes.items() for label in cell
+        Statement(ids[uri], label, "yes", labels.probabilities.get((uri, label), math.nan))
+        for uri, cell in labels.yes.items()
+        for label in cell
     ]
     statements += [
         Statement(ids[uri], label, "no") for uri, cell in labels.no.items() for label in cell

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, ClassVar, TypeGuard
 from urllib.parse import quote
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
@@ -118,6 +118,7 @@ class LabelStudio:
 
 @dataclass(slots=True)
 class _Reading:
+    _UNNAMED: ClassVar[str] = "label-studio"
     file: Path
     settings: ReadSettings
     images: dict[str, ExchangeImage] = field(default_factory=dict)
@@ -145,7 +146,8 @@ class _Reading:
                 found.add_results(annotation.get("result"), "", math.nan)
         for prediction in task.get("predictions") or []:
             if isinstance(prediction, dict):
-                version = str(prediction.get("model_version") or "")
+                version = str(prediction.get("model_version") or self._UNNAMED)
+                version = version if version.startswith("model:") else f"model:{version}"
                 score = prediction.get("score")
                 probability = score if _is_probability(score) else math.nan
                 found.add_results(prediction.get("result"), version, probability)
