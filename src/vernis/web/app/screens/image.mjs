@@ -1,0 +1,188 @@
+// @ts-check
+// Image: one picture large, everything that is known of it, and the ones that look alike.
+import { el, say } from "../../shared/dom.mjs";
+import { asCount, asPercent, asSize, baseName } from "../../shared/wording.mjs";
+import { get, getIds, post } from "../api.mjs";
+import { pickClass } from "../picker.mjs";
+import { decodedAhead, previewOf, thumbOf } from "../pictures.mjs";
+import { loadStyle } from "../styles.mjs";
+
+/** @param {HTMLElement} host @param {import("../main.mjs").App} app @param {import("../router.mjs").Place} place */
+export async function open(host, app, place) {
+  await loadStyle("/web/app/screens/image.css");
+  const screen = new ImageScreen(host, app, place);
+  await screen.start(Number(place.parts[0]) || 0);
+  return { close: () => screen.close() };
+}
+
+class ImageScreen {
+  constructor(host, app, place) {
+    this.app = app;
+    this.where = place.query.get("where") || "";
+    this.order = place.query.get("order") || "name";
+    this.ids = new Uint32Array(0);
+    this.id = 0;
+    this.build(host);
+    this.ends = [
+      app.keys.use("Image", this.bindings()),
+      ...["decided", "undone", "labelled", "catalog", "reset"].map((kind) => app.events.on(kind, () => this.readSoon())),
+    ];
+  }
+
+  close() {
+    clearTimeout(this.reading);
+    for (const end of this.ends) end();
+  }
+
+  async start(id) {
+    this.ids = await getIds("/api/images/ids", { where: this.where, order: this.order });
+    this.at = Math.max(0, this.ids.indexOf(id));
+    await this.show(id || this.ids[0]);
+  }
+
+  readSoon() {
+    clearTimeout(this.reading);
+    this.reading = setTimeout(() => this.describe(this.id).catch(() => null), 300);
+  }
+
+  async show(id) {
+    if (!id) { this.picture.replaceChildren(el("p", { class: "muted" }, "There is no picture here")); return; }
+    this.id = id;
+    const at = this.ids.indexOf(id);
+    if (at >= 0) this.at = at;
+    this.app.replace({ where: this.where, order: this.order === "name" ? "" : this.order }, [String(id)]);
+    this.place.textContent = at >= 0 ? asCount(at + 1) + " of " + asCount(this.ids.length) : "not among the pictures of the filter";
+    await this.describe(id, true);
+  }
+
+  async describe(id, anew = false) {
+    const record = await get("/api/images/" + id);
+    if (id !== this.id) return;
+    this.record = record;
+    if (anew) this.showPicture(record);
+    this.showFacts(record);
+    if (anew) this.showNeighbors(id);
+  }
+
+  step(by) {
+    const next = this.ids[this.at + by];
+    if (next !== undefined) this.show(next).catch((error) => this.app.toast(error.message, { kind: "warning" }));
+  }
+
+  // ---------------------------------------------------------------- what is changed
+
+  async change(taxonomy, labels) {
+    try {
+      const done = await post("/api/labels", { taxonomy, ids: [this.id], ...labels });
+      const told = labels.add ? "Given: " + labels.add.join(", ") : "Taken: " + labels.remove.join(", ");
+      this.app.toast(done.batch ? told : "Nothing changed",
+        done.batch ? { action: "Undo", run: () => post("/api/undo", { batch: done.batch, yes: true }).then(() => this.readSoon(), (error) => this.app.toast(error.message, { kind: "warning" })) } : {});
+      this.readSoon();
+    } catch (error) { this.app.toast(error.message, { kind: "warning" }); }
+  }
+
+  async give() {
+    const taxonomies = this.app.collection.taxonomies.filter((one) => !one.ignored);
+    const picked = await pickClass({ title: "Give a label", classes: taxonomies.flatMap((one) => one.classes.map((label) => one.name + ": " + label)), first: (this.record.suggestions || []).map((one) => one.taxonomy + ": " + one.label) });
+    if (picked === null) return;
+    const [taxonomy, ...label] = picked.split(": ");
+    await this.change(taxonomy, { add: [label.join(": ")] });
+  }
+
+  // ---------------------------------------------------------------- what is shown
+
+  bindings() {
+    return [
+      { key: "ArrowRight", shown: "← →", label: "next picture, or the one before", run: () => this.step(1) },
+      { key: "ArrowLeft", label: "", silent: true, run: () => this.step(-1) },
+      { key: "l", label: "give a label", run: () => this.give() },
+      { key: "b", label: "show the boxes, or not", run: () => this.root.classList.toggle("no-boxes") },
+      { key: "f", label: "picture alone", run: () => this.root.classList.toggle("full") },
+      { key: "Escape", shown: "Esc", label: "back to the grid", run: () => this.back() },
+    ];
+  }
+
+  back() { this.app.go("browse", [], { where: this.where, order: this.order === "name" ? "" : this.order, at: this.at + 1 }); }
+
+  build(host) {
+    this.picture = el("div", { class: "image-picture" });
+    this.place = el("span", { class: "muted" });
+    this.facts = el("aside", { class: "image-side" });
+    this.neighbors = el("div", { class: "image-neighbors" });
+    const quiet = (text, key, run) => el("button", { type: "button", class: "button quiet", onclick: run }, text, el("kbd", {}, key));
+    this.root = el("section", { class: "image", "aria-label": "Image" },
+      el("div", { class: "image-stage" },
+        el("header", { class: "image-head" }, quiet("Grid", "Esc", () => this.back()), quiet("Before", "←", () => this.step(-1)), quiet("Next", "→", () => this.step(1)), this.place),
+        this.picture, this.neighbors),
+      this.facts);
+    host.append(this.root);
+  }
+
+  showPicture(record) {
+    const facts = { id: record.id, hash: record.hash.slice(0, 12), uri: record.image, width: record.width, height: record.height };
+    const { image, ready } = decodedAhead(previewOf(facts), baseName(record.image));
+    const boxes = el("div", { class: "image-boxes" });
+    const frame = el("div", { class: "image-frame" }, image, boxes);
+    if (record.width && record.height) frame.style.aspectRatio = record.width + " / " + record.height;
+    this.picture.replaceChildren(frame);
+    ready.then((sound) => { if (!sound) this.picture.replaceChildren(el("p", { class: "muted" }, record.reason || "This picture cannot be read")); });
+    for (const one of record.objects || []) {
+      const shape = boxOf(one);
+      if (!shape) continue;
+      const box = el("div", { class: "image-box" }, el("span", {}, (one.labels || []).map((label) => label.label).join(", ") || one.label || ""));
+      box.style.left = 100 * shape.x + "%";
+      box.style.top = 100 * shape.y + "%";
+      box.style.width = 100 * shape.w + "%";
+      box.style.height = 100 * shape.h + "%";
+      boxes.append(box);
+    }
+    say(baseName(record.image));
+  }
+
+  showFacts(record) {
+    const section = (title, ...children) => el("section", {}, el("h3", {}, title), ...children);
+    const labels = record.labels.filter((one) => one.holds);
+    const open = record.issues.filter((one) => one.verdict === "open");
+    this.facts.replaceChildren(...[
+      el("header", {}, el("h2", { title: record.image }, el("bdi", {}, baseName(record.image))),
+        el("p", { class: "muted small" }, el("bdi", {}, record.image)),
+        el("p", { class: "muted small" }, record.width + " × " + record.height + " · " + record.format + " · " + asSize(record.size) + " · id " + record.id)),
+      section("Labels",
+        el("div", { class: "image-labels" }, labels.map((one) => el("div", { class: "image-label" },
+          el("span", { class: "muted small" }, one.taxonomy), el("span", { class: "chip stays" }, el("bdi", {}, one.label)),
+          el("span", { class: "muted small" }, one.sources.map((said) => said.source + (said.state === "yes" ? "" : ": " + said.state)).join(", ")),
+          el("button", { type: "button", class: "button quiet small", "aria-label": "Take " + one.label + " away", onclick: () => this.change(one.taxonomy, { remove: [one.label] }) }, "✕")))),
+        el("button", { type: "button", class: "button", onclick: () => this.give() }, "Give a label", el("kbd", {}, "l"))),
+      record.suggestions.length ? section("Suggested", el("div", { class: "image-labels" }, record.suggestions.map((one) => el("div", { class: "image-label" },
+        el("span", { class: "muted small" }, one.taxonomy), el("span", { class: "chip suggested" }, el("bdi", {}, one.label)), el("span", { class: "muted small" }, asPercent(one.probability)),
+        el("button", { type: "button", class: "button quiet small", onclick: () => this.change(one.taxonomy, { add: [one.label] }) }, "Give"))))) : null,
+      open.length ? section("Open issues", el("ul", { class: "image-list" }, open.map((one) => el("li", {}, (one.taxonomy ? one.taxonomy + ": " : "") + one.kind.replaceAll("_", " "), one.suggested.length ? " → " + one.suggested.join(", ") : "", one.other ? " with " + baseName(one.other) : "")))) : null,
+      record.text && record.text.length ? section("Text", el("ul", { class: "image-list" }, record.text.map((line) => el("li", {}, line.text || String(line))))) : null,
+      record.brands.length ? section("Brands read", el("p", {}, record.brands.map((one) => one.brand || one.label || String(one)).join(", "))) : null,
+      section("History", el("ul", { class: "image-list small" }, [...record.history].reverse().slice(0, 40).map((one) => el("li", {},
+        el("time", { class: "muted", datetime: one.time }, one.time.slice(0, 16).replace("T", " ")), " ",
+        one.taxonomy ? one.taxonomy + ": " + one.label : one.label, " ", el("span", { class: "muted" }, one.before + " → " + one.after + " · " + one.source))))),
+    ].filter(Boolean));
+  }
+
+  async showNeighbors(id) {
+    this.neighbors.replaceChildren();
+    const found = await get("/api/images/" + id + "/neighbors", { k: 12 }).catch(() => []);
+    if (id !== this.id || !found.length) return;
+    this.neighbors.replaceChildren(el("p", { class: "muted small" }, "Looks alike"),
+      el("ul", {}, found.map(({ image, similarity }) => el("li", {}, el("button", { type: "button", title: image.uri, onclick: () => this.show(image.id) },
+        el("img", { src: thumbOf(image), alt: baseName(image.uri), loading: "lazy", width: "72", height: "72" }), el("span", { class: "number" }, similarity.toFixed(2)))))));
+  }
+}
+
+// A box as fractions of the picture, however the record tells it.
+function boxOf(one) {
+  const box = one.box || one.fractions;
+  const picture = one.picture;
+  if (Array.isArray(box) && box.length === 4) {
+    const [x, y, w, h] = box;
+    return Array.isArray(picture) ? { x: x / picture[0], y: y / picture[1], w: w / picture[0], h: h / picture[1] } : { x, y, w, h };
+  }
+  if (box && typeof box === "object" && Array.isArray(picture)) return { x: box.x / picture[0], y: box.y / picture[1], w: box.width / picture[0], h: box.height / picture[1] };
+  return null;
+}
