@@ -123,7 +123,10 @@ class ImageScreen {
     const { image, ready } = decodedAhead(previewOf(facts), baseName(record.image));
     const boxes = el("div", { class: "image-boxes" });
     const frame = el("div", { class: "image-frame" }, image, boxes);
-    if (record.width && record.height) frame.style.aspectRatio = record.width + " / " + record.height;
+    if (record.width && record.height) {
+      frame.style.aspectRatio = record.width + " / " + record.height;
+      frame.style.setProperty("--ratio", String(record.width / record.height));
+    }
     this.picture.replaceChildren(frame);
     ready.then((sound) => { if (!sound) this.picture.replaceChildren(el("p", { class: "muted" }, record.reason || "This picture cannot be read")); });
     for (const one of record.objects || []) {
