@@ -24,7 +24,7 @@ from starlette.exceptions import HTTPException
 from vernis.app.desk import Desk
 from vernis.app.guard import Guard
 from vernis.app.keys import Keys, Person, read_keys
-from vernis.app.routes import collection, duplicates, history, images, review, verbs
+from vernis.app.routes import collection, duplicates, history, images, labels, review, verbs
 from vernis.app.routing import Routes, answered, matches, tell_error
 from vernis.app.serve import FIRST_PORT
 from vernis.domain.errors import StorageError, UsageError, VernisError
@@ -73,7 +73,7 @@ def make_app(desk: Desk | None, *, described: bool = False) -> FastAPI:
     )
     app.state.desk = desk
     routes = Routes(described=described)
-    for module in (collection, review, images, duplicates, history, verbs):
+    for module in (collection, review, images, duplicates, history, labels, verbs):
         module.add_to(routes)
     app.include_router(routes.router)
     app.add_exception_handler(VernisError, tell_error)

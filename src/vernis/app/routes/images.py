@@ -65,7 +65,7 @@ def read_images(
     """Return a page of the images that a filter holds for, by place or after an image."""
     desk = desk_of(request)
     with desk.reading:
-        ids = _order(desk, where, order)
+        ids = order_of(desk, where, order)
         if after is not None:
             offset = _place(ids, after) + 1
         page = ids[offset : offset + limit]
@@ -80,7 +80,7 @@ def read_order(request: Request, where: Where = "", order: Order = "name") -> Re
     desk = desk_of(request)
     with desk.reading:
         return Response(
-            as_numbers(_order(desk, where, order)), media_type="application/octet-stream"
+            as_numbers(order_of(desk, where, order)), media_type="application/octet-stream"
         )
 
 
@@ -191,7 +191,9 @@ def _picture(jpeg: bytes, tag: str, request: Request) -> Response:
 # --------------------------------------------------------------------------- what is kept
 
 
-def _order(desk: Desk, where: str, order: ImageOrder) -> NDArray[np.int64]:
+def order_of(desk: Desk, where: str, order: ImageOrder) -> NDArray[np.int64]:
+    """Return the ids of the images that a filter holds for, in order; kept until they change."""
+
     def make() -> NDArray[np.int64]:
         return ordered(desk.session.table(), _shown(desk, where), order)
 
