@@ -81,6 +81,7 @@ class Served:
     session: Session
     desk: Any
     keys: Any
+    app: Any
 
 
 @pytest.fixture(scope="session")
@@ -137,6 +138,6 @@ def served(toy: Path, server: tuple[Any, Any, int, Any]) -> Iterator[Served]:
     guard._wrong = 0
     with Session.open(toy) as session:
         app.state.desk = desk = Desk.of(session)
-        yield Served(Client(port, keys.key), session, desk, keys)
+        yield Served(Client(port, keys.key), session, desk, keys, app)
         app.state.desk = None
         desk.close()

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.app
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 WITHOUT_ROUTE = {
+    "apply": "reads a file of the server's disk",
     "run": "takes folders and tables of the server's disk",
     "demo": "makes a collection of its own",
     "serve": "is the server",

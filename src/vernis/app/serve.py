@@ -11,7 +11,7 @@ from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from vernis.domain.errors import MissingExtra
+from vernis.domain.errors import MissingExtra, UsageError
 from vernis.verbs.declare import BaseSettings, Home, Option, Screen, Verb
 
 if TYPE_CHECKING:
@@ -40,6 +40,9 @@ class Settings(BaseSettings):
         ),
     ] = None
     no_browser: Annotated[bool, Option("do not open the browser")] = False
+    model: Annotated[
+        Path | str | None, Option("the folder of a saved model: serve that alone, to programs")
+    ] = None
     tell: Annotated[
         Callable[[str], None] | None,
         Option("called with each line that a person should read", "callable", python=True),
@@ -56,6 +59,8 @@ class Result:
 
 def home(settings: Settings) -> Home:
     """Say which collection is served."""
+    if settings.model is not None:
+        return Home(needed=False)
     return Home(collection=None if settings.folder is None else Path(settings.folder))
 
 
@@ -75,16 +80,23 @@ def work(session: Session, settings: Settings) -> Result:
         The port is taken.
     """
     try:
-        from vernis.app.server import serve
+        from vernis.app.server import serve, serve_model
     except ModuleNotFoundError as error:
         if error.name in ("fastapi", "starlette", "uvicorn", "pydantic"):
             raise MissingExtra("app", "vernis serve") from error
         raise
+    tell = settings.tell or (lambda line: None)
+    if settings.model is not None:
+        if settings.folder is not None:
+            raise UsageError("a collection, or --model FOLDER alone; not both")
+        place = Path(settings.model)
+        address, seconds = serve_model(session, place, port=settings.port, tell=tell)
+        return Result(address, round(seconds, 1))
     address, seconds = serve(
         session,
         port=settings.port,
         open_browser=not settings.no_browser,
-        tell=settings.tell or (lambda line: None),
+        tell=tell,
     )
     return Result(address, round(seconds, 1))
 

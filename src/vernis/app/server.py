@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import mimetypes
+import secrets
 import socket
 import threading
 import time
 import webbrowser
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from hashlib import sha256
@@ -24,9 +25,10 @@ from starlette.exceptions import HTTPException
 from vernis.app.desk import Desk
 from vernis.app.guard import Guard
 from vernis.app.keys import Keys, Person, read_keys
-from vernis.app.routes import collection, duplicates, history, images, labels, review, verbs
+from vernis.app.routes import collection, duplicates, history, images, labels, models, review, verbs
 from vernis.app.routing import Routes, answered, matches, tell_error
 from vernis.app.serve import FIRST_PORT
+from vernis.app.serving import Models
 from vernis.domain.errors import StorageError, UsageError, VernisError
 from vernis.session.session import Session
 from vernis.verbs.decide.decisions import login_name
@@ -38,6 +40,7 @@ HOST = "127.0.0.1"
 _NEXT_PORTS = 50
 _LOOK = 1.0  # seconds between two looks whether another process has written
 _TYPES = {".mjs": "text/javascript", ".js": "text/javascript", ".css": "text/css"}
+_MODULES = (collection, review, images, duplicates, history, labels, models, verbs)
 _ABOUT = """What the screens of Vernis ask for, and every verb of the command line.
 
 Requests need the key of the collection, `Authorization: Bearer KEY`; it stands in
@@ -52,6 +55,34 @@ def describe() -> dict[str, Any]:
     return described
 
 
+def make_model_app(models_alone: Models) -> FastAPI:
+    """Return the application that serves a saved model alone, without its guard."""
+    app = _application((models,), described=False)
+    app.state.desk, app.state.models = None, models_alone
+    return app
+
+
+def _application(modules: Sequence[Any], *, described: bool) -> FastAPI:
+    """Return an application with the routes of some modules."""
+    app = FastAPI(
+        title="Vernis",
+        version=VERSION,
+        description=_ABOUT,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=_looking,
+    )
+    routes = Routes(described=described)
+    for module in modules:
+        module.add_to(routes)
+    app.include_router(routes.router)
+    app.add_exception_handler(VernisError, tell_error)
+    app.add_exception_handler(HTTPException, _tell_status)
+    app.add_exception_handler(RequestValidationError, _tell_invalid)
+    return app
+
+
 def make_app(desk: Desk | None, *, described: bool = False) -> FastAPI:
     """Return the application without its guard.
 
@@ -62,23 +93,9 @@ def make_app(desk: Desk | None, *, described: bool = False) -> FastAPI:
     described : bool
         To describe the routes, not to serve them.
     """
-    app = FastAPI(
-        title="Vernis",
-        version=VERSION,
-        description=_ABOUT,
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-        lifespan=_looking,
-    )
+    app = _application(_MODULES, described=described)
     app.state.desk = desk
-    routes = Routes(described=described)
-    for module in (collection, review, images, duplicates, history, labels, verbs):
-        module.add_to(routes)
-    app.include_router(routes.router)
-    app.add_exception_handler(VernisError, tell_error)
-    app.add_exception_handler(HTTPException, _tell_status)
-    app.add_exception_handler(RequestValidationError, _tell_invalid)
+    app.state.models = None if desk is None else Models(desk.session)
     if described:
         return app
     app.add_api_route("/api/openapi.json", _read_description, include_in_schema=False)
@@ -98,6 +115,8 @@ async def _looking(app: FastAPI) -> AsyncIterator[None]:
         looking.cancel()
         if app.state.desk is not None:
             await asyncio.to_thread(app.state.desk.close)
+        if app.state.models is not None:
+            app.state.models.close()
 
 
 async def _look(app: FastAPI) -> None:
@@ -227,8 +246,6 @@ def serve(
     tell : callable
         Called with the lines that a person should read.
     """
-    import uvicorn
-
     listener = listen(port)
     number = listener.getsockname()[1]
     folder = session.catalog.folder
@@ -238,8 +255,37 @@ def serve(
     tell("only this machine can reach it; Ctrl-C ends it")
     if open_browser:
         _open_later(f"{address}?key={keys.code()}")
+    return address, _run(guarded(make_app(Desk.of(session)), keys, number), listener)
+
+
+def serve_model(
+    session: Session, folder: Path, *, port: int | None, tell: Callable[[str], None]
+) -> tuple[str, float]:
+    """Serve a saved model alone until Ctrl-C; returns the address and the seconds that it took.
+
+    Raises
+    ------
+    ModelError
+        The folder holds no model, or its network is not on this machine.
+    """
+    found = Models(session, folder)
+    (record,) = found.records()
+    found.open(record.name)
+    listener = listen(port)
+    number = listener.getsockname()[1]
+    keys = Keys(secrets.token_bytes(32), Person(login_name(), "viewer"))
+    address = f"http://{HOST}:{number}/"
+    tell(f"{record.name}@{record.version} at {address}api/models/{record.name}/predict")
+    tell(f"send a picture with the header: Authorization: Bearer {keys.key}")
+    return address, _run(guarded(make_model_app(found), keys, number), listener)
+
+
+def _run(app: Guard, listener: socket.socket) -> float:
+    """Run an application until Ctrl-C; returns the seconds that it took."""
+    import uvicorn
+
     config = uvicorn.Config(
-        guarded(make_app(Desk.of(session)), keys, number),
+        app,
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -254,7 +300,7 @@ def serve(
         pass  # the way to end it
     finally:
         listener.close()
-    return address, time.monotonic() - started
+    return time.monotonic() - started
 
 
 def _open_later(address: str) -> None:

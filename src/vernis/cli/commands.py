@@ -101,8 +101,11 @@ def _parameter(field: Declared) -> inspect.Parameter:
     if option.many:
         about["consume_multiple"] = True
     default = field.default
-    if field.is_sequence and not option.joined and option.parse is None:
-        default = None if default == () else default
+    # Of what the words are only read into later (``_value``) no default is of the words' type, and
+    # cyclopts compares them where pydantic is loaded.
+    is_read_later = option.joined or option.whole or option.parse is not None
+    if default is not inspect.Parameter.empty and (is_read_later or default == ()):
+        default = None
     return inspect.Parameter(
         field.name,
         kind,

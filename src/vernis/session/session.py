@@ -809,6 +809,12 @@ class Session(Closing):
             DamageReader(),
         ]
 
+    def read_model_document(self, folder: Path) -> Mapping[str, Any]:
+        """Return what a saved model's folder says of the model; raises ModelError."""
+        from vernis.adapters.catalog.models import read_model_folder
+
+        return read_model_folder(folder)[1]
+
     def read_model_folder(self, folder: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """Return arrays and settings of a saved model's folder; raises ModelError."""
         from vernis.adapters.catalog.models import read_model_folder

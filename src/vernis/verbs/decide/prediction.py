@@ -90,6 +90,14 @@ class SavedHead:
             decided &= best
         return decided
 
+    def labels(self, probabilities: NDArray[np.float32]) -> list[tuple[tuple[str, float], ...]]:
+        """Return the given labels of each row with their probabilities, most probable first."""
+        rows = []
+        for row, decided in zip(probabilities, self.decide(probabilities), strict=True):
+            order = np.argsort(-row, kind="stable")
+            rows.append(tuple((self.classes[c], float(row[c])) for c in order if decided[c]))
+        return rows
+
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
@@ -162,20 +170,9 @@ def predict_pictures(
             progress("predict", done, len(images))
         if places:
             probabilities = head.predict_proba(np.stack(vectors))
-            for place, labels in zip(places, _labels(head, probabilities), strict=True):
+            for place, labels in zip(places, head.labels(probabilities), strict=True):
                 results[place] = Prediction(images[place], labels)
     return results
-
-
-def _labels(
-    head: SavedHead, probabilities: NDArray[np.float32]
-) -> list[tuple[tuple[str, float], ...]]:
-    """Return the given labels of each row with their probabilities, most probable first."""
-    rows = []
-    for row, decided in zip(probabilities, head.decide(probabilities), strict=True):
-        order = np.argsort(-row, kind="stable")
-        rows.append(tuple((head.classes[c], float(row[c])) for c in order if decided[c]))
-    return rows
 
 
 def _reason(error: Exception) -> str:

@@ -1,0 +1,188 @@
+"""Saved models that stay open: pictures in, labels out, one inference at a time.
+
+Requests that wait are answered together. Pictures are decoded by the reader that indexing has, with
+its limits, from a file of a random name that is removed again: what a sender calls its picture is
+never a path.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vernis.domain.errors import NotFound, UnreadableImage
+from vernis.domain.ports import Pixels
+from vernis.domain.types import ModelRecord
+from vernis.session.session import Session
+from vernis.verbs.decide.predict import find_model
+from vernis.verbs.decide.prediction import SavedHead
+
+MOST_PICTURES = 64
+"""Pictures of one request."""
+
+_AT_ONCE = 16  # pictures whose vectors are made together
+_OPEN = 4  # models that stay open
+_DECODERS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a model says of one picture."""
+
+    probabilities: NDArray[np.float32] | None
+    labels: tuple[tuple[str, float], ...] = ()
+    reason: str = ""
+
+
+class WarmModel:
+    """A saved model with its network, ready to answer. Threads may share it.
+
+    Parameters
+    ----------
+    name : str
+    version : int
+    head : SavedHead
+    session : Session
+        Opens the network and the decoder.
+    """
+
+    def __init__(self, name: str, version: int, head: SavedHead, session: Session) -> None:
+        self.name = name
+        self.version = version
+        self.head = head
+        reader: Any = session.networks.open_space(head.space)
+        one = None if hasattr(reader, "open_batch") else reader.open()
+        self._embed: Callable[[Sequence[Pixels]], NDArray[Any]] = (
+            reader.open_batch() if one is None else lambda shown: np.stack([one(p) for p in shown])
+        )
+        self._decode = session.decoder()
+        self._decoders = ThreadPoolExecutor(_DECODERS, thread_name_prefix="decode")
+        self._waiting: queue.SimpleQueue[tuple[Pixels, Future[NDArray[Any]]] | None]
+        self._waiting = queue.SimpleQueue()
+        threading.Thread(target=self._work, name=f"model {name}", daemon=True).start()
+
+    def judge(self, pictures: Sequence[bytes]) -> list[Judged]:
+        """Return what the model says of encoded pictures, in their order."""
+        decoded = list(self._decoders.map(self._decoded, pictures))
+        vectors = [self._vector(one) if not isinstance(one, str) else None for one in decoded]
+        rows = [vector.result() for vector in vectors if vector is not None]
+        probabilities = self.head.predict_proba(np.stack(rows) if rows else np.empty((0, 0)))
+        given = zip(probabilities, self.head.labels(probabilities), strict=True)
+        found = []
+        for one in decoded:
+            if isinstance(one, str):
+                found.append(Judged(None, (), one))
+            else:
+                chances, labels = next(given)
+                found.append(Judged(chances, labels))
+        return found
+
+    def close(self) -> None:
+        """End the thread that works."""
+        self._waiting.put(None)
+        self._decoders.shutdown(wait=False)
+
+    def _vector(self, pixels: Pixels) -> Future[NDArray[Any]]:
+        future: Future[NDArray[Any]] = Future()
+        self._waiting.put((pixels, future))
+        return future
+
+    def _decoded(self, picture: bytes) -> Pixels | str:
+        descriptor, name = tempfile.mkstemp(prefix="vernis-")
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(picture)
+            return self._decode(Path(name))
+        except UnreadableImage as error:
+            return error.reason
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+    def _work(self) -> None:
+        while (first := self._waiting.get()) is not None:
+            batch = [first]
+            while len(batch) < _AT_ONCE and not self._waiting.empty():
+                following = self._waiting.get()
+                if following is None:
+                    self._waiting.put(None)
+                    break
+                batch.append(following)
+            try:
+                vectors = self._embed([pixels for pixels, _ in batch])
+            except Exception as error:  # whoever asked is told; the thread goes on
+                for _, future in batch:
+                    future.set_exception(error)
+                continue
+            for (_, future), vector in zip(batch, vectors, strict=True):
+                future.set_result(vector)
+
+
+class Models:
+    """The models that can be asked, the latest asked ones open.
+
+    Parameters
+    ----------
+    session : Session
+    folder : Path, optional
+        Of a saved model, which is the only one then; else those of the session's collection.
+    """
+
+    def __init__(self, session: Session, folder: Path | None = None) -> None:
+        self._session = session
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._open: dict[tuple[str, int], WarmModel] = {}
+
+    def records(self) -> list[ModelRecord]:
+        """Return what can be asked, newest first."""
+        if self._folder is None:
+            return list(self._session.catalog.models.records())
+        document = self._session.read_model_document(self._folder)
+        fields = ("name", "version", "taxonomy", "space", "fingerprint", "created", "metrics")
+        known = {name: document[name] for name in fields if name in document}
+        return [ModelRecord(folder=self._folder.name, **known)]
+
+    def open(self, name: str, version: int | None = None) -> WarmModel:
+        """Return a model, opened where it was not; raises NotFound, ModelError."""
+        record = self._find(name, version)
+        mark = (record.name, record.version)
+        with self._lock:
+            model = self._open.pop(mark, None)
+            if model is None:
+                if self._folder is None:
+                    arrays, settings = self._session.catalog.models.load(record)
+                else:
+                    given, told = self._session.read_model_folder(self._folder)
+                    arrays, settings = dict(given), dict(told)
+                head = SavedHead.restore(arrays, settings)
+                model = WarmModel(record.name, record.version, head, self._session)
+            self._open[mark] = model  # the latest stands last
+            while len(self._open) > _OPEN:
+                self._open.pop(next(iter(self._open))).close()
+        return model
+
+    def _find(self, name: str, version: int | None) -> ModelRecord:
+        text = name if version is None else f"{name}@{version}"
+        if self._folder is None:
+            return find_model(self._session, text)
+        (record,) = self.records()
+        if name in (record.name, record.taxonomy) and version in (None, record.version):
+            return record
+        raise NotFound(f"no model {text!r}; there is {record.name}@{record.version}")
+
+    def close(self) -> None:
+        """Close the models."""
+        with self._lock:
+            for model in self._open.values():
+                model.close()
+            self._open.clear()
