@@ -10,6 +10,7 @@ pytest.importorskip("fastapi", reason='needs the extra "app"')
 
 from vernis.session.session import Session
 from vernis.verbs.decide.answers import Answer, take_answers
+from vernis.verbs.decide.label_judgement import judge_labels
 
 pytestmark = pytest.mark.app
 
@@ -195,3 +196,20 @@ def test_groups_are_answered_as_one_batch(served):
     assert served.client.get("/api/duplicates").json["total"] == 0
     wrong = {"groups": [{"images": [keeper], "keep": other}]}
     assert served.client.post("/api/duplicates/decisions", wrong).status == 400
+
+
+def test_after_some_decisions_the_labels_are_judged_anew_as_a_job(served, monkeypatch):
+    from vernis.app import desk
+
+    monkeypatch.setattr(desk, "RELEARN_AFTER", 2)
+    issues = [item["issue"] for item in queue(served)["items"]]
+    answer(served, *({"issue": issue, "answer": "accept"} for issue in issues[:2]))
+    assert served.desk.jobs.rows() == ()  # judged by hand: there is nothing to judge anew
+    judge_labels(served.session, "kind")
+    suspects = served.session.catalog.issues.select(("label",), "kind", flagged_only=False)
+    for expected, issue in enumerate(suspects[:2]):
+        assert len(served.desk.jobs.rows()) == 0, expected
+        answer(served, {"issue": issue.id, "answer": "dismiss", "seen": issue.verdict})
+    (job,) = served.desk.jobs.rows()
+    assert (job.verb, job.by, job.settings["taxonomy"]) == ("issues", "ann", "kind")
+    assert served.desk.jobs.wait(job.id, 120).job.state == "done"

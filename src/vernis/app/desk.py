@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from vernis.verbs.see.vector_search import Searcher
 
 T = TypeVar("T")
+
+RELEARN_AFTER = 20
+"""Decided labels of a taxonomy after which all are judged anew, in the light of those."""
 
 _KEPT_ANSWERS = 64
 
@@ -40,6 +44,7 @@ class Desk:
     jobs: JobQueue
     pictures: Pictures
     reading: threading.RLock = field(default_factory=threading.RLock)
+    _decided: Counter[str] = field(default_factory=Counter)
     _answers: dict[object, tuple[object, object]] = field(default_factory=dict)
 
     @classmethod
@@ -74,6 +79,23 @@ class Desk:
                 del self._answers[next(iter(self._answers))]
             found: T = known[1]  # type: ignore[assignment]
             return found
+
+    def note_decided(self, taxonomies: Iterable[str], who: str) -> None:
+        """Count decided labels; after some the labels of their taxonomy are judged anew, as a job.
+
+        Where they were judged by probabilities from outside they stay as they are.
+        """
+        from vernis.verbs.decide.label_judgement import LabelJudgement
+
+        with self.reading:
+            self._decided.update(taxonomies)
+            ripe = [name for name, count in self._decided.items() if count >= RELEARN_AFTER]
+            for name in ripe:
+                del self._decided[name]
+                known = self.session.results.find(f"label_issues:{name}", LabelJudgement)
+                if known is not None and known.told_apart is not None:
+                    wanted = {"taxonomy": name, "predictions": "kernel", "limit": 1}
+                    self.jobs.add("issues", wanted, by=who)
 
     def searcher(self, space: str | None = None) -> Searcher:
         """Return the vectors of a space (default: the current one), loaded once.

@@ -240,6 +240,8 @@ def _tell(desk: Desk, who: str, outcomes: list[Outcome]) -> None:
     ]
     if done:
         desk.events.publish("decided", {"by": who, "answers": done})
+        named = [str(one["taxonomy"]) for one in done if one["taxonomy"]]
+        desk.note_decided(named, who)
 
 
 def undo(request: Request, wanted: Undoing) -> Response:

@@ -12,6 +12,7 @@ const AHEAD = 3; // pictures that are decoded before they are shown
 const MOST_ZOOM = 2;
 const WITNESSES = 5;
 const PAGE = 50;
+const KEPT_ORDER = 10; // issues that keep their place when all are ordered anew
 const FEW = 20; // issues at hand below which the next page is read
 
 /** @param {HTMLElement} host @param {import("../main.mjs").App} app @param {import("../router.mjs").Place} place */
@@ -57,6 +58,7 @@ class Review {
       app.keys.use("Review", this.bindings()),
       app.events.on("decided", (data) => this.decidedElsewhere(data)),
       app.events.on("undone", () => this.recount()),
+      app.events.on("job", (job) => this.judgedAnew(job)),
       app.events.on("catalog", () => this.recount()),
       app.events.on("reset", () => this.recount()),
     ];
@@ -110,6 +112,19 @@ class Review {
       if (this.open > 0 && !this.items.length) { this.more = true; this.after = null; this.seen.clear(); await this.read(); this.show(); }
       this.count();
     }, 400);
+  }
+
+  // After some decisions all labels are judged anew: what comes behind the next few changes its order.
+  async judgedAnew(job) {
+    if (job.verb !== "issues" || job.state !== "done" || job.settings.taxonomy !== this.queue.taxonomy) return;
+    if (this.reading) await this.reading;
+    this.items = this.items.slice(0, KEPT_ORDER);
+    this.seen = new Set([...this.items, ...this.done.map((one) => one.item)].map((item) => item.issue));
+    this.more = true;
+    this.after = null;
+    await this.read();
+    this.recount();
+    if (!this.root.contains(this.picture.querySelector("img"))) this.show();
   }
 
   // ---------------------------------------------------------------- what is decided
