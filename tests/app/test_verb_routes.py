@@ -22,6 +22,7 @@ WITHOUT_ROUTE = {
     "run": "takes folders and tables of the server's disk",
     "demo": "makes a collection of its own",
     "serve": "is the server",
+    "users": "says who may ask",
     "import": "reads a file of the server's disk",
     "brands": "reads a file of the server's disk",
     "export": "writes a file on the server's disk",

@@ -54,7 +54,7 @@ def _stays_here(verb: Verb[Any, Any]) -> bool:
 
 
 def is_the_server(entry: Entry) -> bool:
-    """Tell the verb that starts the server itself."""
+    """Tell the verbs of the server itself."""
     return entry.module.startswith("vernis.app.")
 
 

@@ -7,13 +7,14 @@ that is bound anew to 127.0.0.1 is refused), nor the right origin, nor does it h
 from __future__ import annotations
 
 import time
-from asyncio import sleep
+from asyncio import sleep, to_thread
 from collections.abc import Awaitable, Callable, MutableMapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 from vernis.app.keys import Keys, Person
+from vernis.app.people import People
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -36,6 +37,19 @@ _HEADERS = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
 )
+LOGIN = "/web/app/login.html"
+PUBLIC = frozenset(
+    {
+        LOGIN,
+        "/api/session",
+        *(f"/web/app/{name}" for name in ("login.mjs", "login.css", "app.css", "icon.svg")),
+        *(f"/web/shared/{name}" for name in ("base.css", "first_theme.js")),
+    }
+)
+"""What is answered before a person has said who it is, where people have names."""
+
+_SAY_KEY = "open the address that vernis serve printed, or send its key"
+_SAY_NAME = "say who you are: open the first page, or send name and password"
 _READING = ("GET", "HEAD")
 _FREE_TRIES = 5  # wrong keys that are answered at once
 _LONGEST_WAIT = 8.0  # seconds before a further wrong key is answered
@@ -56,16 +70,27 @@ class Guard:
     Parameters
     ----------
     app : ASGI application
-    keys : Keys
-    hosts : frozenset of str
-        What the Host header may be, port included.
+    keys : Keys or None
+        None where people have names and passwords.
+    hosts : callable
+        Tells whether the Host header (port included, in small letters) names this server.
     port : int
+    people : People, optional
+        Those who may ask by name and password.
     """
 
-    def __init__(self, app: Asgi, keys: Keys, hosts: frozenset[str], port: int) -> None:
+    def __init__(
+        self,
+        app: Asgi,
+        keys: Keys | None,
+        hosts: Callable[[str], bool],
+        port: int,
+        people: People | None = None,
+    ) -> None:
         self._app = app
         self._keys = keys
         self._hosts = hosts
+        self._people = people
         self._cookie = f"vernis-{port}"
         self._wrong = 0
         self._last_wrong = 0.0
@@ -85,7 +110,14 @@ class Guard:
             self._check_place(scope, headers)
             if await self._greet(scope, send):
                 return
-            scope["person"] = await self._find_person(headers)
+            person = await self._find_person(headers)
+            if person is None:
+                if self._people is not None and scope["path"] == "/" and not scope["query_string"]:
+                    await _lead(send, LOGIN)
+                    return
+                if self._people is None or scope["path"] not in PUBLIC:
+                    raise Refusal(401, _SAY_KEY if self._people is None else _SAY_NAME)
+            scope["person"], scope["guard"] = person, self
         except Refusal as refusal:
             await _refuse(send, refusal)
             return
@@ -93,10 +125,10 @@ class Guard:
 
     def _check_place(self, scope: Scope, headers: dict[str, str]) -> None:
         hosts = [text for name, text in scope["headers"] if name == b"host"]
-        if len(hosts) != 1 or headers["host"].lower() not in self._hosts:
+        if len(hosts) != 1 or not self._hosts(headers["host"].lower()):
             raise Refusal(421, "this server has another name")
         origin = headers.get("origin")
-        if origin is not None and origin.lower() not in {f"http://{host}" for host in self._hosts}:
+        if origin is not None and not self._is_own(origin.lower()):
             raise Refusal(403, "pages of other sites may not ask")
         site = headers.get("sec-fetch-site", "none")
         visits = (
@@ -113,20 +145,25 @@ class Guard:
         if int(length) > MOST_BYTES:
             raise Refusal(413, "the request is too long")
 
+    def _is_own(self, origin: str) -> bool:
+        """Tell whether a page is this server's; a proxy before it may speak https."""
+        scheme, _, host = origin.partition("://")
+        return scheme in ("http", "https") and self._hosts(host)
+
     async def _greet(self, scope: Scope, send: Send) -> bool:
         """Take the key out of the opened address: from then on a cookie holds it."""
         if scope["path"] != "/" or scope["method"] != "GET":
             return False
         query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         given = query.pop("key", None)
-        if given is None:
+        if given is None or self._keys is None:
             return False
         session = self._keys.open_session(given[0])
         if session is None:
-            await self._slow_down()
+            await self.slow_down()
             raise Refusal(401, "the key is wrong, or was used already: run vernis serve again")
         rest = urlencode(query, doseq=True)
-        cookie = f"{self._cookie}={session}; HttpOnly; SameSite=Strict; Path=/"
+        cookie = self.cookie(session)
         location = f"/?{rest}" if rest else "/"
         answer = [(b"location", location.encode()), (b"set-cookie", cookie.encode())]
         answer.append((b"cache-control", b"no-store"))
@@ -135,27 +172,38 @@ class Guard:
         await send({"type": "http.response.body", "body": b""})
         return True
 
-    async def _find_person(self, headers: dict[str, str]) -> Person:
+    async def _find_person(self, headers: dict[str, str]) -> Person | None:
         given = headers.get("authorization", "")
-        if given:
-            scheme, _, key = given.partition(" ")
-            person = self._keys.person_of_key(key.strip()) if scheme.lower() == "bearer" else None
-        else:
-            person = self._keys.person_of_session(self._session(headers.get("cookie", "")))
-        if person is not None:
-            return person
-        if given:
-            await self._slow_down()
-        raise Refusal(401, "open the address that vernis serve printed, or send its key")
+        scheme, _, secret = given.partition(" ")
+        person = None
+        if not given:
+            holders = (self._keys, self._people)
+            session = self.session(headers.get("cookie", ""))
+            found = (one.person_of_session(session) for one in holders if one is not None)
+            person = next((one for one in found if one is not None), None)
+        elif scheme.lower() == "bearer" and self._keys is not None:
+            person = self._keys.person_of_key(secret.strip())
+        elif scheme.lower() == "basic" and self._people is not None:
+            # scrypt takes its time: others are answered meanwhile.
+            people = self._people
+            person = await to_thread(people.person_of_basic, secret.strip())
+        if person is None and given:
+            await self.slow_down()
+        return person
 
-    def _session(self, text: str) -> str:
+    def cookie(self, session: str) -> str:
+        """Return the cookie that holds a session."""
+        return f"{self._cookie}={session}; HttpOnly; SameSite=Strict; Path=/"
+
+    def session(self, text: str) -> str:
+        """Return the session that the cookies of a request hold, empty without one."""
         try:
             found = SimpleCookie(text).get(self._cookie)
         except CookieError:
             return ""
         return "" if found is None else found.value
 
-    async def _slow_down(self) -> None:
+    async def slow_down(self) -> None:
         """Wait longer with each wrong key; a minute of peace is forgiven."""
         now = time.monotonic()
         self._wrong = 1 if now - self._last_wrong > 60 else self._wrong + 1
@@ -176,6 +224,12 @@ def _protected(send: Send) -> Send:
         await send(message)
 
     return sending
+
+
+async def _lead(send: Send, place: str) -> None:
+    headers = [(b"location", place.encode()), (b"cache-control", b"no-store"), *_HEADERS]
+    await send({"type": "http.response.start", "status": 303, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def _refuse(send: Send, refusal: Refusal) -> None:

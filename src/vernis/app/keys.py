@@ -85,7 +85,7 @@ def read_keys(folder: Path, person: Person) -> Keys:
     try:
         secret = _kept(folder / "secret")
         keys = Keys(secret, person)
-        _write(folder / "key", f"{keys.key}\n".encode())
+        write_secret(folder / "key", f"{keys.key}\n".encode())
     except OSError:
         return Keys(secrets.token_bytes(32), person)
     return keys
@@ -100,16 +100,19 @@ def _kept(path: Path) -> bytes:
         path.chmod(0o600)
         return found
     made = secrets.token_bytes(32)
-    _write(path, made)
+    write_secret(path, made)
     return made
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_secret(path: Path, content: bytes) -> None:
+    """Write a file that its owner alone can read, in place of an earlier one; raises OSError."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
+    beside = path.with_name(f".{path.name}.new")
+    beside.unlink(missing_ok=True)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    with os.fdopen(os.open(path, flags, 0o600), "wb") as stream:
+    with os.fdopen(os.open(beside, flags, 0o600), "wb") as stream:
         stream.write(content)
+    beside.replace(path)
 
 
 def _derived(secret: bytes, purpose: str) -> str:

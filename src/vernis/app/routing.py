@@ -38,7 +38,9 @@ def desk_of(request: Request) -> Desk:
 
 def person_of(request: Request) -> Person:
     """Return who asks; the guard has found out."""
-    person: Person = request.scope["person"]
+    person: Person | None = request.scope["person"]
+    if person is None:
+        raise HTTPException(401, "say who you are")
     return person
 
 
@@ -75,7 +77,7 @@ class Routes:
         path: str,
         answer: Callable[..., Any],
         *,
-        role: Role,
+        role: Role | None,
         tag: str,
         gives: Any = None,
         **more: Any,
@@ -87,7 +89,8 @@ class Routes:
         method, path : str
         answer : callable
             Its documentation becomes that of the route.
-        role : {'viewer', 'reviewer', 'admin'}
+        role : {'viewer', 'reviewer', 'admin'} or None
+            None: the route asks who it is.
         tag : str
             Under which heading it is documented.
         gives : type, optional
@@ -97,10 +100,10 @@ class Routes:
             path,
             answer,
             methods=[method],
-            dependencies=[Depends(NeedsRole(role))],
+            dependencies=[] if role is None else [Depends(NeedsRole(role))],
             response_model=gives if self.described else None,
             tags=[tag],
-            openapi_extra={"x-role": role},
+            openapi_extra={"x-role": role or "nobody"},
             **more,
         )
 
@@ -114,8 +117,12 @@ def as_json(value: Any) -> bytes:
 def answered(
     value: Any, request: Request | None = None, *, status: int = 200, **headers: str
 ) -> Response:
-    """Return the answer with a value; 304 without it where the asker has the same already."""
+    """Return the answer with a value; 304 without it where the asker has the same already.
+
+    ``headers`` are written with ``_`` for ``-``.
+    """
     body = as_json(value)
+    headers = {name.replace("_", "-"): text for name, text in headers.items()}
     if request is None:
         return Response(body, status, headers, JSON_TYPE)
     tag = f'"{hashlib.sha256(body).hexdigest()[:20]}"'

@@ -1,12 +1,14 @@
 """``vernis serve``: open the collection in the browser: review, browse, jobs, history, REST.
 
 Only this machine can reach it, and only with the key that the opened address holds. Other programs
-send the key that stands in ``NAME.vernis/app/key``: ``Authorization: Bearer KEY``.
+send the key that stands in ``NAME.vernis/app/key``: ``Authorization: Bearer KEY``. With ``--host``
+other machines reach it too; people then give the name and password of ``vernis users``, and
+programs send them as ``Authorization: Basic``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -40,6 +42,14 @@ class Settings(BaseSettings):
         ),
     ] = None
     no_browser: Annotated[bool, Option("do not open the browser")] = False
+    host: Annotated[
+        str | None,
+        Option("listen on this address of the machine for the people of vernis users", "ADDRESS"),
+    ] = None
+    known_as: Annotated[
+        Sequence[str],
+        Option("of --host: another host that browsers name, such as a proxy's (repeatable)"),
+    ] = ()
     model: Annotated[
         Path | str | None, Option("the folder of a saved model: serve that alone, to programs")
     ] = None
@@ -80,7 +90,7 @@ def work(session: Session, settings: Settings) -> Result:
         The port is taken.
     """
     try:
-        from vernis.app.server import serve, serve_model
+        from vernis.app.server import serve, serve_model, serve_people
     except ModuleNotFoundError as error:
         if error.name in ("fastapi", "starlette", "uvicorn", "pydantic"):
             raise MissingExtra("app", "vernis serve") from error
@@ -91,6 +101,11 @@ def work(session: Session, settings: Settings) -> Result:
             raise UsageError("a collection, or --model FOLDER alone; not both")
         place = Path(settings.model)
         address, seconds = serve_model(session, place, port=settings.port, tell=tell)
+        return Result(address, round(seconds, 1))
+    if settings.host is not None and not settings.host.startswith("127."):
+        address, seconds = serve_people(
+            session, host=settings.host, names=settings.known_as, port=settings.port, tell=tell
+        )
         return Result(address, round(seconds, 1))
     address, seconds = serve(
         session,

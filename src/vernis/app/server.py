@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import ipaddress
 import mimetypes
 import secrets
 import socket
@@ -25,7 +27,18 @@ from starlette.exceptions import HTTPException
 from vernis.app.desk import Desk
 from vernis.app.guard import Guard
 from vernis.app.keys import Keys, Person, read_keys
-from vernis.app.routes import collection, duplicates, history, images, labels, models, review, verbs
+from vernis.app.people import People
+from vernis.app.routes import (
+    collection,
+    duplicates,
+    history,
+    images,
+    labels,
+    login,
+    models,
+    review,
+    verbs,
+)
 from vernis.app.routing import Routes, answered, matches, tell_error
 from vernis.app.serve import FIRST_PORT
 from vernis.app.serving import Models
@@ -40,7 +53,7 @@ HOST = "127.0.0.1"
 _NEXT_PORTS = 50
 _LOOK = 1.0  # seconds between two looks whether another process has written
 _TYPES = {".mjs": "text/javascript", ".js": "text/javascript", ".css": "text/css"}
-_MODULES = (collection, review, images, duplicates, history, labels, models, verbs)
+_MODULES = (collection, review, images, duplicates, history, labels, login, models, verbs)
 _ABOUT = """What the screens of Vernis ask for, and every verb of the command line.
 
 Requests need the key of the collection, `Authorization: Bearer KEY`; it stands in
@@ -196,41 +209,81 @@ def _page(content: bytes, kind: str) -> Callable[..., Any]:
 
 
 def guarded(app: FastAPI, keys: Keys, port: int) -> Guard:
-    """Return the application behind its guard."""
+    """Return the application behind the guard of a server that this machine alone can reach."""
+    app.state.people = None
     hosts = frozenset(f"{name}:{port}" for name in (HOST, "localhost"))
-    return Guard(app, keys, hosts, port)
+    return Guard(app, keys, hosts.__contains__, port)
 
 
-def listen(port: int | None) -> socket.socket:
-    """Return a socket that listens on this machine alone.
+def guarded_for_people(
+    app: FastAPI, people: People, host: str, port: int, names: Sequence[str]
+) -> Guard:
+    """Return the application behind the guard of a server that others can reach.
+
+    Parameters
+    ----------
+    app : FastAPI
+    people : People
+    host : str
+        The address that it listens on.
+    port : int
+    names : sequence of str
+        Further hosts that browsers may name, such as that of a proxy.
+    """
+    app.state.people = people
+    known = {f"{host}:{port}".lower(), *(name.lower() for name in names)}
+
+    def is_ours(given: str) -> bool:
+        name, _, number = given.rpartition(":")
+        # A name that is bound anew to this machine is a name; a number cannot be.
+        is_number = host == "0.0.0.0" and number == str(port) and _is_number(name)
+        return given in known or is_number
+
+    return Guard(app, None, is_ours, port, people)
+
+
+def _is_number(name: str) -> bool:
+    try:
+        ipaddress.IPv4Address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def listen(port: int | None, host: str = HOST) -> socket.socket:
+    """Return a socket that listens, by default on this machine alone.
 
     Parameters
     ----------
     port : int, optional
         None: the usual one, or else the next that is free.
+    host : str
+        An address of this machine.
 
     Raises
     ------
     UsageError
-        The port is taken, or nobody may listen on it.
+        The port is taken, nobody may listen on it, or the machine has no such address.
     """
     wanted = [port] if port is not None else [*range(FIRST_PORT, FIRST_PORT + _NEXT_PORTS), 0]
     for number in wanted:
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind((HOST, number))
+            listener.bind((host, number))
             listener.listen(128)
         except OSError as error:
             listener.close()
+            reason = error.strerror or str(error)
             if port is not None:
-                reason = error.strerror or str(error)
                 raise UsageError(
-                    f"port {port}: {reason}; name another one, or none: --port"
+                    f"{host}:{port}: {reason}; name another port, or none: --port"
                 ) from error
+            if error.errno != errno.EADDRINUSE:
+                raise UsageError(f"{host}: {reason}; name an address of this machine") from error
             continue
         return listener
-    raise StorageError(f"no port of {HOST} is free")
+    raise StorageError(f"no port of {host} is free")
 
 
 def serve(
@@ -256,6 +309,36 @@ def serve(
     if open_browser:
         _open_later(f"{address}?key={keys.code()}")
     return address, _run(guarded(make_app(Desk.of(session)), keys, number), listener)
+
+
+def serve_people(
+    session: Session,
+    *,
+    host: str,
+    names: Sequence[str],
+    port: int | None,
+    tell: Callable[[str], None],
+) -> tuple[str, float]:
+    """Serve a collection to people on other machines, who have names, passwords and roles.
+
+    Raises
+    ------
+    UsageError
+        There are no users yet, or the machine has no such address.
+    """
+    people = People(session.catalog.folder / "app")
+    if not people.users():
+        raise UsageError(
+            f"{host} can be reached from elsewhere, and nobody has a password yet: "
+            "vernis users NAME --role admin"
+        )
+    listener = listen(port, host)
+    number = listener.getsockname()[1]
+    address = f"http://{host}:{number}/"
+    tell(f"{session.catalog.folder.name} at {address} for {len(people.users()):,} of vernis users")
+    tell("passwords travel as they are: put a proxy with HTTPS before it; Ctrl-C ends it")
+    guard = guarded_for_people(make_app(Desk.of(session)), people, host, number, names)
+    return address, _run(guard, listener)
 
 
 def serve_model(

@@ -27,7 +27,7 @@ GROUPS: Mapping[str, str] = {
 }
 """Folder of each group → its title, in the order of the help."""
 
-_ABOVE = ("app/serve.py",)
+_ABOVE = ("app/serve.py", "app/users.py")
 """Verbs that stand above the others and call them; they belong to the group ``start``."""
 
 _FIRST_LINE = re.compile(r'"""``vernis (?P<name>[a-z -]+)``: (?P<summary>.+?)\.?(?:""")?$')

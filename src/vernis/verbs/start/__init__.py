@@ -3,5 +3,5 @@
 They call other verbs' work in order and keep nothing of their own.
 Never: a step that cannot be done alone by another verb.
 
-Order: run, demo, serve, status, report.
+Order: run, demo, serve, status, report, users.
 """
