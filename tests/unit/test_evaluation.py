@@ -62,6 +62,20 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say():
     assert (found.micro.value < found.micro.high).all()
 
 
+def test_the_interval_of_many_rare_classes_holds_their_mean():
+    rng = np.random.default_rng(4)
+    Y = np.zeros((300, 80), np.float32)
+    scores = rng.random(Y.shape)
+    for column in range(80):
+        images = rng.choice(300, 150 if column < 8 else 1, replace=False)
+        Y[images, column] = 1
+        if column < 8:  # the frequent classes are known well, the rare ones not at all
+            scores[images, column] += 0.6
+    found = evaluate(Y, scores, scores > 0.8).macro
+    assert (found.low <= found.value).all()
+    assert (found.value <= found.high).all()
+
+
 def test_duplicates_do_not_narrow_the_interval():
     Y, scores, decided = predictions(150)
     once = evaluate(Y, scores, decided, seed=3)

@@ -208,6 +208,18 @@ def _mean_of_classes(per_class: Doubles) -> Doubles:
     return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
 
 
+def _centred(draws: Doubles) -> Doubles:
+    """Return draws whose mean is the value, which stands in the first row; within 0..1.
+
+    A class that a draw misses must count there as it does in the sample: left out, the rarest and
+    worst ones would be missing from most draws. What is left is the average precision of rare
+    classes, which rises when their one image is drawn twice.
+    """
+    if len(draws) > 1:
+        draws[1:] += draws[0] - draws[1:].mean(axis=0)
+    return np.clip(draws, 0, 1)
+
+
 def evaluate(
     Y: ArrayLike,
     probabilities: ArrayLike,
@@ -268,7 +280,7 @@ def evaluate(
         per_class[:, column, 4] = _average_precision(
             scores[seen, column], yes[seen, column], seen, weights
         )
-    macro = _mean_of_classes(per_class)
+    macro = _centred(_mean_of_classes(np.where(np.isnan(per_class), per_class[:1], per_class)))
     micro = np.empty((1 + n_draws, 5))
     micro[:, :4] = _from_counts(*(c.sum(axis=1) for c in counts))
     micro[:, 4] = _micro_average_precision(scores, yes, known, weights)
