@@ -19,7 +19,8 @@ from vernis.domain.region_store import RegionStatement
 from vernis.domain.types import Space
 from vernis.session.session import Session
 from vernis.verbs.see import show
-from vernis.verbs.see.filters import select_images
+from vernis.verbs.see.browsing import count_facets
+from vernis.verbs.see.filters import filter_table, select_images
 
 COLOURS = {"red": (255, 0, 0), "blue": (0, 0, 255)}
 
@@ -202,3 +203,18 @@ def test_run_finds_objects_with_the_same_decoding(tmp_path, detector):
         assert found.images_with_objects == 1
         assert len(detector.seen) == 1
         assert made.detect().computed == 0
+
+
+def test_objects_are_counted_as_a_facet(collection, detector):
+    session = collection.session
+    images = session.images()
+    before = count_facets(session, filter_table(session, images), np.ones(3, bool))
+    assert "object" not in {facet.name for facet in before}
+    collection.detect()
+    shown = np.array([image.uri == "red.png" for image in images])
+    facets = count_facets(session, filter_table(session, images), shown)
+    (objects,) = (facet for facet in facets if facet.name == "object")
+    assert [(one.value, one.shown, one.total) for one in objects.values] == [
+        ("red", 1, 2),
+        ("blue", 0, 1),
+    ]

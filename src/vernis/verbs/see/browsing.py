@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vernis.core.explore.filter_evaluation import FilterTable, Mask, evaluate_filter
 from vernis.core.explore.filter_language import Condition, format_filter, parse_filter
 from vernis.domain.types import Categories, ImageTable, LabelMatrix
+from vernis.verbs.see.objects import FIELD
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -135,7 +136,7 @@ def count_facets(session: Session, table: FilterTable, shown: Mask) -> tuple[Fac
         for taxonomy in session.taxonomies()
         if not taxonomy.ignored
     ]
-    for name in ("is", "issue", "has", "source", "split"):
+    for name in ("is", "issue", "has", "source", "split", FIELD):
         values = {value: np.asarray(mask) for value, mask in table.marks[name].items()}
         facets.append(_of_marks(name, values, shown))
     facets.append(_of_categories("format", images.formats, shown))
@@ -200,6 +201,8 @@ _BUILT_IN = {
     "text",
     "name",
     "path",
+    "objects",
+    FIELD,
 }
 
 
