@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from vernis.core.copies.duplicates import VariantPair, group_variants, is_turned
@@ -106,6 +107,28 @@ def test_mirrored_pictures_of_other_classes_are_no_duplicates(tmp_path: Path) ->
         # Of the same class, or without one, a mirrored picture is a copy.
         assert groups_of(session) == [{"left1.png", "right1.png"}, {"left2.png", "right2.png"}]
         assert summary.conflicts == 0
+
+
+def test_many_images_are_searched_by_keypoints_when_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vernis.session.session.KEYPOINT_LIMIT", 3)
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    for name in ("ALMA", "CEDRO"):
+        bottle(name).save(folder / f"{name}.png")
+    scene(0).save(folder / "scene.png")
+    turned = scene(0).rotate(21, Image.Resampling.BICUBIC, expand=True, fillcolor="white")
+    turned.save(folder / "turned.jpg", quality=80)
+    with opened(folder) as session:
+        quick = duplicates.VERB.work(session, duplicates.VERB.settings())
+        assert quick.groups == ()
+        # Variants are told from copies all the same.
+        assert [set(row.images) for row in quick.variants] == [{"ALMA.png", "CEDRO.png"}]
+        thorough = duplicates.VERB.work(session, duplicates.VERB.settings(thorough=True))
+        assert [set(group.images) for group in thorough.groups] == [{"scene.png", "turned.jpg"}]
+        assert thorough.variants == quick.variants
+        assert duplicates.VERB.work(session, duplicates.VERB.settings()) == thorough
 
 
 def test_pictures_that_are_gone_are_searched_without_a_closer_look(tmp_path: Path) -> None:

@@ -73,6 +73,8 @@ if TYPE_CHECKING:
 SUFFIX = ".vernis"
 MEASURES = ("fingerprint", "keypoints", "quality", "damage", "objects", "objects placed")
 """Spaces of vectors that are no embeddings."""
+KEYPOINT_LIMIT = 20_000
+"""Images up to which keypoints are measured unasked; see docs/decisions/duplicates.md."""
 _FEW = 10_000  # images that are looked up one by one
 
 ReadPicture = Callable[[ImageRecord], Pixels]
@@ -794,20 +796,25 @@ class Session(Closing):
 
         return SampleFolder(Path(folder))
 
-    def measuring_readers(self) -> list[PictureReader | DecodingReader]:
-        """Return what is measured of every picture beside its embedding."""
+    def measuring_readers(self, *, thorough: bool = False) -> list[PictureReader | DecodingReader]:
+        """Return what is measured of every picture beside its embedding.
+
+        Keypoints only among up to ``KEYPOINT_LIMIT`` images, or where it shall be ``thorough``.
+        """
         from vernis.adapters.fingerprints import FINGERPRINT_SPACE, compute_fingerprint
         from vernis.adapters.keypoints import KEYPOINT_SPACE, compute_keypoints
         from vernis.adapters.pixel_measure import PixelMeasure
         from vernis.adapters.quality_reader import QUALITY_SPACE, DamageReader
         from vernis.core.quality import measure
 
-        return [
+        readers: list[PictureReader | DecodingReader] = [
             PixelMeasure(FINGERPRINT_SPACE, compute_fingerprint),
-            PixelMeasure(KEYPOINT_SPACE, compute_keypoints),
             PixelMeasure(QUALITY_SPACE, measure),
             DamageReader(),
         ]
+        if thorough or len(self.table()) <= KEYPOINT_LIMIT:
+            readers.append(PixelMeasure(KEYPOINT_SPACE, compute_keypoints))
+        return readers
 
     def read_model_document(self, folder: Path) -> Mapping[str, Any]:
         """Return what a saved model's folder says of the model; raises ModelError."""

@@ -199,17 +199,16 @@ def _look_closer(
     distinct: Sequence[ImageRecord],
     pointed: NDArray[np.bool_],
     fingerprints: Fingerprints,
-) -> CloseLook | None:
-    """Return what compares pictures at a closer look; None where none has keypoints."""
+) -> CloseLook:
+    """Return what compares pictures at a closer look, by keypoints where they were measured."""
     from vernis.core.copies.close_look import CloseLook  # loads parts of scipy
 
     rows = np.flatnonzero(pointed).tolist()
-    if not rows:
-        return None
     space = session.keypoint_space()
     records = np.zeros((len(distinct), space.dim), dtype=np.uint8)
     hashes = [distinct[row].content_hash for row in rows]
-    records[rows] = session.catalog.vectors.read(space, hashes)
+    if rows:
+        records[rows] = session.catalog.vectors.read(space, hashes)
     view = session.views()
 
     def look(row: int) -> NDArray[np.uint8] | None:

@@ -12,7 +12,7 @@ from vernis.report.wording import counted
 from vernis.verbs.decide.deduplication import DuplicateSearch, find_duplicates, find_variants
 from vernis.verbs.decide.keepers import PREFER, prefer_folders
 from vernis.verbs.declare import BaseSettings, Fields, Screen, Verb, rows_shown
-from vernis.verbs.networks.embedding import measure_pictures
+from vernis.verbs.networks.embedding import THOROUGH, measure_pictures
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +27,7 @@ class Settings(BaseSettings):
     _: KW_ONLY
     limit: Annotated[int | None, rows_shown(what="groups")] = None
     prefer: Annotated[Sequence[Path | str], PREFER] = ()
+    thorough: Annotated[bool, THOROUGH] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,9 @@ class Result:
 
 def work(session: Session, settings: Settings) -> Result:
     """Return the duplicate groups; searches first where that was not done yet."""
-    if session.results.find("duplicate-search", DuplicateSearch) is None:
-        measure_pictures(session)
+    searched = session.results.find("duplicate-search", DuplicateSearch) is not None
+    if settings.thorough or not searched:
+        measure_pictures(session, thorough=settings.thorough)
         find_duplicates(session)
     if settings.prefer:
         with session.lock("duplicates"):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from vernis.verbs.declare import WORKERS, Option, Screen, Verb
 from vernis.verbs.networks.backbone_options import DEFAULT, WHICH, BackboneOptions, choose
-from vernis.verbs.networks.embedding import embed_images
+from vernis.verbs.networks.embedding import THOROUGH, embed_images
 from vernis.verbs.networks.space_names import refuse_taken_name
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class Settings(BackboneOptions):
         bool, Option("later verbs go on reading the space that was current")
     ] = False
     workers: Annotated[int | None, WORKERS] = None
+    thorough: Annotated[bool, THOROUGH] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,11 @@ def work(session: Session, settings: Settings, *, beside: Sequence[PictureReader
         pooling=settings.pool,
         name=settings.space,
     )
-    readers = [choice.open_reader(), *session.measuring_readers(), *beside]
+    readers = [
+        choice.open_reader(),
+        *session.measuring_readers(thorough=settings.thorough),
+        *beside,
+    ]
     space = readers[0].space
     refuse_taken_name(session, space)
     with session.lock("embed"):

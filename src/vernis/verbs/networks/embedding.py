@@ -14,6 +14,7 @@ from vernis.domain.errors import MissingExtra, ModelError, UnreadableImage, Usag
 from vernis.domain.ports import Catalog, Decoded, DecodingReader, Outcome, PictureReader
 from vernis.domain.types import ImageRecord
 from vernis.session.session import ExaminePicture, ReadPicture
+from vernis.verbs.declare import Option
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 _SHARD_ROWS = 2048
 _SHARD_BYTES = 64 * 2**20
 _SHARD_SECONDS = 60.0
+
+THOROUGH = Option(
+    "find duplicates turned, distorted, framed or set in another picture among more than 20,000 "
+    "images, too, which takes about half as long again"
+)
+"""The option of keypoints for collections of any size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,17 +174,18 @@ def embed_images(
     )
 
 
-def measure_pictures(session: Session) -> None:
+def measure_pictures(session: Session, *, thorough: bool = False) -> None:
     """Measure the present pictures that were not measured yet, or only by an older version.
 
     Duplicates and quality are found from these measures: without them there would seem to be none.
+    ``thorough`` as in ``Session.measuring_readers``.
 
     Raises
     ------
     UsageError
         No picture is measured, and the folder of images is not there.
     """
-    readers, vectors = session.measuring_readers(), session.catalog.vectors
+    readers, vectors = session.measuring_readers(thorough=thorough), session.catalog.vectors
     hashes = np.unique(session.table().hashes)
     measured = [vectors.holds(reader.space, hashes) for reader in readers]
     if all(held.all() for held in measured):

@@ -19,6 +19,7 @@ from vernis.verbs.decide.label_judgement import JudgementSettings, judge_labels
 from vernis.verbs.declare import SEED, WORKERS, BaseSettings, Home, Option, Screen, Verb, share
 from vernis.verbs.networks import embed
 from vernis.verbs.networks.backbone_options import Arithmetic
+from vernis.verbs.networks.embedding import THOROUGH
 from vernis.verbs.start import report
 from vernis.verbs.steps import detect, import_, index, learn, read
 from vernis.verbs.steps.folder_classes import ClassesFrom, label_by_folders
@@ -55,6 +56,7 @@ class Settings(TableSettings):
     detect: Annotated[
         bool, Option("also find objects in the pictures, which doubles the time or so")
     ] = False
+    thorough: Annotated[bool, THOROUGH] = False
     report: Annotated[Path | str, Option("folder of the report")] = report.DEFAULT_FOLDER
 
 
@@ -175,7 +177,7 @@ def _look_at_pictures(session: Session, settings: Settings) -> tuple[int | None,
     workers = settings.workers
     embed.work(
         session,
-        embed.Settings(arithmetic=settings.arithmetic, workers=workers),
+        embed.Settings(arithmetic=settings.arithmetic, workers=workers, thorough=settings.thorough),
         beside=[session.object_model()] if settings.detect else (),
     )
     objects = text = None
