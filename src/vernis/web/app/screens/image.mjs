@@ -129,16 +129,7 @@ class ImageScreen {
     }
     this.picture.replaceChildren(frame);
     ready.then((sound) => { if (!sound) this.picture.replaceChildren(el("p", { class: "muted" }, record.reason || "This picture cannot be read")); });
-    for (const one of record.objects || []) {
-      const shape = boxOf(one);
-      if (!shape) continue;
-      const box = el("div", { class: "image-box" }, el("span", {}, (one.labels || []).map((label) => label.label).join(", ") || one.label || ""));
-      box.style.left = 100 * shape.x + "%";
-      box.style.top = 100 * shape.y + "%";
-      box.style.width = 100 * shape.w + "%";
-      box.style.height = 100 * shape.h + "%";
-      boxes.append(box);
-    }
+    if (record.width && record.height) boxes.append(...record.objects.map((one) => boxOf(one, record)));
     say(baseName(record.image));
   }
 
@@ -161,6 +152,7 @@ class ImageScreen {
         el("button", { type: "button", class: "button quiet small", onclick: () => this.change(one.taxonomy, { add: [one.label] }) }, "Give"))))) : null,
       open.length ? section("Open issues", el("ul", { class: "image-list" }, open.map((one) => el("li", {}, (one.taxonomy ? one.taxonomy + ": " : "") + one.kind.replaceAll("_", " "), one.suggested.length ? " → " + one.suggested.join(", ") : "", one.other ? " with " + baseName(one.other) : "")))) : null,
       record.text && record.text.length ? section("Text", el("ul", { class: "image-list" }, record.text.map((line) => el("li", {}, line.text || String(line))))) : null,
+      record.objects.length ? section("Objects", el("ul", { class: "image-list" }, record.objects.map((one) => el("li", {}, el("bdi", {}, one.label || "unnamed"), " ", el("span", { class: "muted small" }, (one.probability === null ? "" : asPercent(one.probability) + " · ") + one.source))))) : null,
       record.brands.length ? section("Brands read", el("p", {}, record.brands.map((one) => one.brand || one.label || String(one)).join(", "))) : null,
       section("History", el("ul", { class: "image-list small" }, [...record.history].reverse().slice(0, 40).map((one) => el("li", {},
         el("time", { class: "muted", datetime: one.time }, one.time.slice(0, 16).replace("T", " ")), " ",
@@ -178,14 +170,14 @@ class ImageScreen {
   }
 }
 
-// A box as fractions of the picture, however the record tells it.
-function boxOf(one) {
-  const box = one.box || one.fractions;
-  const picture = one.picture;
-  if (Array.isArray(box) && box.length === 4) {
-    const [x, y, w, h] = box;
-    return Array.isArray(picture) ? { x: x / picture[0], y: y / picture[1], w: w / picture[0], h: h / picture[1] } : { x, y, w, h };
-  }
-  if (box && typeof box === "object" && Array.isArray(picture)) return { x: box.x / picture[0], y: box.y / picture[1], w: box.width / picture[0], h: box.height / picture[1] };
-  return null;
+// A region over the picture, whatever size that is shown in.
+function boxOf(one, record) {
+  const [x, y, width, height] = one.box;
+  const told = one.label + (one.probability === null ? "" : " " + asPercent(one.probability));
+  const box = el("div", { class: "image-box" + (one.holds ? "" : " proposed") }, told.trim() ? el("span", {}, el("bdi", {}, told)) : null);
+  box.style.left = (100 * x) / record.width + "%";
+  box.style.top = (100 * y) / record.height + "%";
+  box.style.width = (100 * width) / record.width + "%";
+  box.style.height = (100 * height) / record.height + "%";
+  return box;
 }

@@ -1,0 +1,49 @@
+"""The grid and one picture in a real browser."""
+
+from __future__ import annotations
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+
+def test_the_grid_shows_filters_walks_and_opens_a_picture(open_page):
+    opened = open_page()
+    page = opened.page
+    opened.go("#/browse")
+    page.locator(".cell img[src]").first.wait_for()
+    count = page.locator("[data-left]")
+    assert count.inner_text() == "1 of 30"
+    page.keyboard.press("End")
+    opened.wait(lambda: count.inner_text() == "30 of 30")
+    page.locator(".facet", has_text="bird").first.click()
+    opened.wait(lambda: "30 in all" in count.inner_text())
+    assert (
+        "where=kind%3Abird" in page.evaluate("location.hash")
+        or page.locator('.facet[aria-pressed="true"]').count()
+    )
+    page.locator(".cell").first.click()
+    page.keyboard.press("Shift+ArrowRight")
+    opened.wait(lambda: page.locator(".browse-chosen strong").inner_text() == "2 selected")
+    page.keyboard.press("Escape")
+    assert page.locator(".browse-chosen").is_hidden()
+    page.keyboard.press("Enter")
+    page.locator(".image-frame img").wait_for()
+    first = page.locator(".image-side h2").inner_text()
+    page.keyboard.press("ArrowRight")
+    opened.wait(lambda: page.locator(".image-side h2").inner_text() != first)
+    page.keyboard.press("Escape")
+    page.locator(".cell img[src]").first.wait_for()
+
+
+def test_a_wrong_filter_is_told_and_the_pictures_stay(open_page):
+    opened = open_page()
+    page = opened.page
+    opened.go("#/browse")
+    page.locator(".cell img[src]").first.wait_for()
+    page.keyboard.press("/")
+    page.keyboard.type("kind:(")
+    page.keyboard.press("Enter")
+    opened.wait(lambda: page.locator(".browse-complaint").inner_text() != "")
+    assert page.locator(".cell img[src]").count() > 10
+    opened.complaints.clear()  # the browser itself tells of the refused request
