@@ -70,14 +70,14 @@ class ToldApart:
             return said
         if self.whole.verdict == "no":
             said.append(
-                f"the pictures do not tell the classes of '{self.taxonomy}' apart, so none of its "
-                "labels is called wrong and none is filled in"
+                f"the pictures do not tell the classes of '{self.taxonomy}' apart, so by them none "
+                "of its labels is called wrong and none is filled in"
             )
         elif self.whole.verdict == "unclear":
             said.append(
                 f"the pictures do not tell the classes of '{self.taxonomy}' apart as far as "
-                f"{counted(self.whole.n_images, 'labelled image')} can show it, so none of its "
-                "labels is called wrong and none is filled in; label more to be sure"
+                f"{counted(self.whole.n_images, 'labelled image')} can show it, so by them "
+                "none of its labels is called wrong and none is filled in; label more to be sure"
             )
         elif self.untold:
             names = ", ".join(f"'{name}'" for name in self.untold[:_LISTED])
