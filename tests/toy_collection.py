@@ -24,7 +24,9 @@ def draw_toy_collection(folder: Path) -> Path:
         place = pictures / CLASSES[number % 3]
         place.mkdir(parents=True, exist_ok=True)
         ground = rng.integers(0, 255, (6, 8, 3), dtype=np.uint8)
-        picture = Image.fromarray(ground).resize((96 + number, 72), Image.Resampling.BICUBIC)
+        # The first is larger than a window.
+        size = (96 + number, 72) if number else (2400, 1800)
+        picture = Image.fromarray(ground).resize(size, Image.Resampling.BICUBIC)
         picture.save(place / f"{number:02}.jpg")
     home = folder / "toy.vernis"
     with Session.create(home) as session:

@@ -163,3 +163,8 @@ def test_nothing_lies_outside_the_window(open_page, theme, width):
     )
     assert wide == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    picture = page.locator(".review-picture img").bounding_box()
+    stage = page.locator(".review-picture").bounding_box()
+    for start, length in (("x", "width"), ("y", "height")):
+        assert picture[start] >= stage[start]
+        assert picture[start] + picture[length] <= stage[start] + stage[length] + 1
