@@ -350,3 +350,57 @@ def test_suggestions_are_replaced_by_taxonomy(labelled: Catalog) -> None:
     assert labelled.issues.suggestions("thing") == [cup]
     with pytest.raises(NotFound):
         labelled.issues.suggestions("nope")
+
+
+def test_the_next_ones_follow_also_where_scores_are_equal(labelled: Catalog) -> None:
+    issues = [Issue("dark", i, s) for i, s in ((1, 0.4), (2, 0.1), (3, 0.4))]
+    labelled.issues.replace(["dark"], issues)
+    every = labelled.issues.select(["dark"])
+    assert images_of(every) == [2, 1, 3]
+    for at, issue in enumerate(every):
+        assert labelled.issues.select(["dark"], after=issue.id) == every[at + 1 :]
+        assert labelled.issues.select(["dark"], after=issue.id, limit=1) == every[at + 1 : at + 2]
+    labelled.issues.set_verdict([every[1].id], "dismissed", who="ann")
+    after = labelled.issues.select(["dark"], after=every[1].id, verdicts=["open"])
+    assert images_of(after) == [3]
+    assert labelled.issues.select(["dark"], after=999) == []
+    with pytest.raises(InvalidValue, match="by score"):
+        labelled.issues.select(["dark"], after=every[0].id, order=["image"])
+
+
+def test_issues_are_found_by_their_ids(labelled: Catalog) -> None:
+    labelled.issues.replace(["dark"], [Issue("dark", 1, 0.1), Issue("dark", 2, 0.2, flagged=False)])
+    one, two = labelled.issues.select(["dark"], flagged_only=False)
+    labelled.issues.set_verdict([two.id], "accepted", who="ann")
+    found = labelled.issues.get([two.id, one.id, 999])
+    assert (found.keys(), found[one.id], found[two.id].verdict) == (
+        {one.id, two.id},
+        one,
+        "accepted",
+    )
+
+
+def test_the_kinds_of_open_issues_of_images_pairs_on_both_sides(labelled: Catalog) -> None:
+    labelled.issues.replace(["dark"], [Issue("dark", 1, 0.1), Issue("dark", 2, 0.9, flagged=False)])
+    labelled.issues.replace(["duplicate"], [Issue("duplicate", 1, 0.0, other_id=3)])
+    assert labelled.issues.kinds_of_images([1, 2, 3]) == {
+        1: ("dark", "duplicate"),
+        3: ("duplicate",),
+    }
+    (dark,) = labelled.issues.select(["dark"])
+    labelled.issues.set_verdict([dark.id], "dismissed", who="ann")
+    assert labelled.issues.kinds_of_images([1]) == {1: ("duplicate",)}
+
+
+def test_a_number_of_the_open_issues_is_summed(labelled: Catalog) -> None:
+    assert labelled.issues.sum_of_open("label", "colour", "probability") is None
+    issues = [
+        Issue("label", i, 0.1, taxonomy="colour", label="red", evidence={"probability": p})
+        for i, p in ((1, 0.5), (2, 0.25), (3, None))
+    ]
+    labelled.issues.replace(["label"], issues, "colour")
+    assert labelled.issues.sum_of_open("label", "colour", "probability") == 0.75
+    first = labelled.issues.select(["label"])[0]
+    labelled.issues.set_verdict([first.id], "accepted", who="ann")
+    left = 0.75 - float(first.evidence["probability"] or 0)
+    assert labelled.issues.sum_of_open("label", "colour", "probability") == left

@@ -430,6 +430,17 @@ class IssueStore(Protocol):
         """Return the issues with those ids that there are, whatever the state of their images."""
         ...
 
+    def kinds_of_images(self, image_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+        """Return the kinds of open, flagged issues of each of these images that has one."""
+        ...
+
+    def sum_of_open(self, kind: str, taxonomy: str, number: str) -> float | None:
+        """Return the sum of a number of the evidence over the open, flagged issues of a kind.
+
+        None where no issue holds the number.
+        """
+        ...
+
     def counts(
         self, *, flagged_only: bool = True, verdicts: Sequence[Verdict] | None = ("open",)
     ) -> dict[tuple[str, str], int]:

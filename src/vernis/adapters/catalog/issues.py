@@ -52,6 +52,19 @@ LEFT JOIN verdict AS v ON v.key = i.key
 WHERE (o.id IS NULL OR o.state = 'present') {_KNOWN} {{condition}}
 ORDER BY {{order}} LIMIT ?
 """
+_KINDS = f"""
+SELECT DISTINCT i.image_id, i.kind FROM temp.listed
+CROSS JOIN issue AS i ON i.image_id = listed.value
+LEFT JOIN verdict AS v ON v.key = i.key
+WHERE i.flagged = 1 AND coalesce(v.verdict, 'open') = 'open' {_KNOWN}
+"""
+# Pairs alone have another image, and are few; no index leads to it.
+_KINDS_OF_OTHERS = """
+SELECT DISTINCT i.other_id, i.kind FROM issue AS i
+LEFT JOIN verdict AS v ON v.key = i.key
+WHERE i.kind = 'duplicate' AND i.flagged = 1 AND coalesce(v.verdict, 'open') = 'open'
+  AND i.other_id IN (SELECT value FROM temp.listed)
+"""
 _SCATTERED = 100  # rows in a row that take as long as one that lies anywhere
 # Counted by indexes alone: images that are not there are few, and so are verdicts, which stand in
 # no index of issues and are taken from the other side.
@@ -206,6 +219,27 @@ class SqliteIssueStore:
         assert asked is not None
         assert last is not None
         return bool(asked[0] * _SCATTERED > last[0])
+
+    def kinds_of_images(self, image_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+        """Return the kinds of open, flagged issues of each of these images that has one."""
+        found: dict[int, set[str]] = {}
+        with self._ledger.listed(sorted({int(i) for i in image_ids})):
+            for rows in (self._ledger.rows(_KINDS), self._ledger.rows(_KINDS_OF_OTHERS)):
+                for image, kind in rows:
+                    found.setdefault(int(image), set()).add(kind)
+        return {image: tuple(sorted(kinds)) for image, kinds in found.items()}
+
+    def sum_of_open(self, kind: str, taxonomy: str, number: str) -> float | None:
+        """Return the sum of a number of the evidence over open, flagged issues; see the port."""
+        row = self._ledger.row(
+            "SELECT sum(json_extract(i.evidence, ?)) FROM issue AS i "
+            "JOIN image AS m ON m.id = i.image_id AND m.state = 'present' "
+            "LEFT JOIN verdict AS v ON v.key = i.key "
+            "WHERE i.kind = ? AND i.taxonomy = ? AND i.flagged = 1 "
+            "AND coalesce(v.verdict, 'open') = 'open'",
+            (f"$.{number}", kind, taxonomy),
+        )
+        return None if row is None or row[0] is None else float(row[0])
 
     def counts(
         self, *, flagged_only: bool = True, verdicts: Sequence[Verdict] | None = ("open",)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
@@ -14,13 +15,14 @@ from vernis.app.desk import Desk
 from vernis.app.pictures import as_numbers
 from vernis.app.routing import Routes, answered, desk_of, person_of
 from vernis.domain.errors import InvalidValue, NotFound
-from vernis.domain.types import Verdict
+from vernis.domain.types import Issue, Verdict
 from vernis.verbs.decide.answers import Answer, AnswerKind, Outcome, take_answers
 from vernis.verbs.decide.review_queue import (
     ClassProbabilities,
     LabelWitnesses,
     Queue,
     QueueItem,
+    common_classes,
     describe_issues,
     find_witnesses,
     list_queues,
@@ -112,8 +114,7 @@ def read_page(
             desk.session, kind, taxonomy or None, verdicts=wanted, limit=limit + 1, after=after
         )
         page = issues[:limit]
-        chances = {taxonomy: _chances(desk, taxonomy)} if kind == "label" and taxonomy else {}
-        items = describe_issues(desk.session, page, chances)
+        items = _described(desk, page, taxonomy if kind == "label" else "")
         counts = desk.remember("counts", ("issues",), desk.session.catalog.issues.counts)
     following = page[-1].id if len(issues) > limit else None
     return answered(QueuePage(items, counts.get((kind, taxonomy), 0), following))
@@ -142,9 +143,7 @@ def read_issue(request: Request, issue: int) -> Response:
         found = desk.session.catalog.issues.get([issue])
         if issue not in found:
             raise NotFound(f"there is no issue {issue}; its labels were judged anew")
-        taxonomy = found[issue].taxonomy
-        chances = {taxonomy: _chances(desk, taxonomy)} if taxonomy else {}
-        (item,) = describe_issues(desk.session, [found[issue]], chances)
+        (item,) = _described(desk, [found[issue]], found[issue].taxonomy)
     return answered(item, request)
 
 
@@ -161,9 +160,22 @@ def read_witnesses(
     return answered(witnesses, request)
 
 
-def _chances(desk: Desk, taxonomy: str) -> ClassProbabilities | None:
-    name = ("probabilities", taxonomy)
-    return desk.remember(name, ("models",), lambda: read_probabilities(desk.session, taxonomy))
+def _described(desk: Desk, issues: Sequence[Issue], taxonomy: str) -> tuple[QueueItem, ...]:
+    """Return issues of one taxonomy (or about no labels) as a queue shows them."""
+    chances: dict[str, ClassProbabilities | None] = {}
+    common: dict[str, Sequence[str]] = {}
+    if taxonomy:
+        session = desk.session
+        known = desk.remember(
+            ("probabilities", taxonomy), ("models",), lambda: read_probabilities(session, taxonomy)
+        )
+        chances[taxonomy] = known
+        if known is None:
+            # Which classes are common does not change by a few decisions.
+            common[taxonomy] = desk.remember(
+                ("common", taxonomy), ("images",), lambda: common_classes(session, taxonomy)
+            )
+    return describe_issues(desk.session, issues, chances, common)
 
 
 class _Known:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -139,10 +138,8 @@ def list_queues(session: Session) -> tuple[Queue, ...]:
 
 def _about_wrong(session: Session, taxonomy: str) -> float | None:
     """Return the sum of the probabilities that the open issues' labels are wrong."""
-    found = session.catalog.issues.select(("label",), taxonomy, verdicts=("open",))
-    chances = [issue.evidence.get("probability") for issue in found]
-    known = [float(chance) for chance in chances if chance is not None]
-    return round(math.fsum(known), 2) if known else None
+    found = session.catalog.issues.sum_of_open("label", taxonomy, "probability")
+    return None if found is None else round(found, 2)
 
 
 def read_queue(
@@ -181,7 +178,10 @@ def read_probabilities(session: Session, taxonomy: str) -> ClassProbabilities | 
 
 
 def describe_issues(
-    session: Session, issues: Sequence[Issue], chances: Mapping[str, ClassProbabilities | None]
+    session: Session,
+    issues: Sequence[Issue],
+    chances: Mapping[str, ClassProbabilities | None],
+    common: Mapping[str, Sequence[str]],
 ) -> tuple[QueueItem, ...]:
     """Return issues with their images, neighbours and likely classes.
 
@@ -191,6 +191,8 @@ def describe_issues(
     issues : sequence of Issue
     chances : mapping
         Taxonomy → what its model gives.
+    common : mapping
+        Taxonomy → its classes, the commonest first: what is offered without a model.
     """
     said = [evidence_of(issue) if issue.kind == "label" else None for issue in issues]
     ids = {issue.image_id for issue in issues} | {issue.other_id for issue in issues}
@@ -217,7 +219,9 @@ def describe_issues(
                     for n in neighbors
                     if n.image_id in facts
                 ),
-                classes=_likely_classes(session, issue, chances.get(issue.taxonomy)),
+                classes=_likely_classes(
+                    issue, chances.get(issue.taxonomy), common.get(issue.taxonomy, ())
+                ),
                 note=str(issue.evidence.get("note", "")),
             )
         )
@@ -276,8 +280,16 @@ def picture_facts(session: Session, ids: set[int]) -> dict[int, PictureFacts]:
     return found
 
 
+def common_classes(session: Session, taxonomy: str) -> tuple[str, ...]:
+    """Return the classes of a taxonomy, the commonest first; raises NotFound."""
+    matrix = session.matrix(taxonomy)
+    counts = (matrix.values == 1).sum(axis=0)
+    classes = matrix.taxonomy.classes
+    return tuple(classes[at] for at in np.argsort(-counts, kind="stable").tolist())
+
+
 def _likely_classes(
-    session: Session, issue: Issue, chances: ClassProbabilities | None
+    issue: Issue, chances: ClassProbabilities | None, common: Sequence[str]
 ) -> tuple[ClassChance, ...]:
     """Return the classes to choose from: the likeliest by the model, else the named ones first."""
     if issue.kind != "label":
@@ -286,9 +298,6 @@ def _likely_classes(
     if chances is not None and values is not None:
         order = np.argsort(-values, kind="stable")[:N_CLASSES].tolist()
         return tuple(ClassChance(chances.classes[at], float(values[at])) for at in order)
-    matrix = session.matrix(issue.taxonomy)
-    counts = (matrix.values == 1).sum(axis=0)
-    said, classes = evidence_of(issue), matrix.taxonomy.classes
-    common = [classes[at] for at in np.argsort(-counts, kind="stable").tolist()]
+    said = evidence_of(issue)
     ranked = dict.fromkeys((*said.suggested, *said.given, *common))
     return tuple(ClassChance(label, None) for label in list(ranked)[:N_CLASSES])

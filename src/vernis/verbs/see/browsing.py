@@ -102,7 +102,7 @@ def browse_rows(session: Session, ids: Sequence[int]) -> tuple[BrowseRow, ...]:
         for at in np.flatnonzero(yes.any(axis=1)).tolist():
             carried = np.flatnonzero(yes[at]).tolist()
             labels[at][taxonomy.name] = tuple(matrix.taxonomy.classes[column] for column in carried)
-    problems = open_issues(session)
+    problems = session.catalog.issues.kinds_of_images(ids)
     return tuple(
         BrowseRow(
             id=int(table.ids[row]),
@@ -117,15 +117,6 @@ def browse_rows(session: Session, ids: Sequence[int]) -> tuple[BrowseRow, ...]:
         )
         for at, row in enumerate(rows.tolist())
     )
-
-
-def open_issues(session: Session) -> dict[int, tuple[str, ...]]:
-    """Return the kinds of the open issues of each image that has one."""
-    found: dict[int, set[str]] = {}
-    for issue in session.catalog.issues.select(verdicts=("open",), order=("image",)):
-        for image in {issue.image_id, issue.other_id} - {0}:
-            found.setdefault(image, set()).add(issue.kind)
-    return {image: tuple(sorted(kinds)) for image, kinds in found.items()}
 
 
 def count_facets(session: Session, table: FilterTable, shown: Mask) -> tuple[FacetCounts, ...]:
