@@ -8,7 +8,7 @@ from vernis.adapters.catalog.words import FILE_NAME, WordIndex
 from vernis.core.words.documents import (
     WordDocument,
     asked_words,
-    correct_words,
+    correct_word,
     split_words,
 )
 from vernis.core.words.nearest_names import did_you_mean, nearest_names
@@ -44,13 +44,16 @@ def test_asked_words_are_plain_and_distinct():
 
 def test_only_words_that_nothing_begins_with_are_corrected():
     known = ["yoghurt", "apple", "applesauce"]
-    asked = ["yogurt", "appl", "zzzzzz", "ap"]
-    assert correct_words(asked, known) == {
+    for asked, expected in {
         "yogurt": "yoghurt",
         "appl": "appl",
         "zzzzzz": "zzzzzz",
         "ap": "ap",
-    }
+    }.items():
+        assert correct_word(asked, known) == expected
+    assert correct_word("yogurt", known, least=0.9) == "yoghurt"
+    assert correct_word("yokurt", known) == "yoghurt"
+    assert correct_word("yokurt", known, least=0.9) == "yokurt"
 
 
 def test_words_are_found_in_either_number(tmp_path):
@@ -68,9 +71,9 @@ def test_words_are_found_in_either_number(tmp_path):
         "news": {8},
         "bus": {7},
     }.items():
-        assert correct_words([asked], known) == {asked: asked}
-        assert {m.image_id for m in index.find([asked], every=True)} == expected, asked
-    assert index.find(["bottles"], every=True)[0].image_id == 2
+        assert correct_word(asked, known) == asked
+        assert {m.image_id for m in index.find([asked], beginnings=True)} == expected, asked
+    assert index.find(["bottles"], beginnings=True)[0].image_id == 2
     index.close()
 
 
@@ -81,16 +84,17 @@ def test_near_names_ignore_case_and_come_nearest_first():
 
 def test_labels_weigh_more_than_read_words_and_these_more_than_names(tmp_path):
     index = WordIndex(tmp_path, "f", lambda: DOCUMENTS)
-    found = index.find(["apple"], every=True)
+    found = index.find(["apple"], beginnings=True)
     assert [(m.image_id, m.fields) for m in found] == [
         (1, ("labels",)),
         (2, ("read",)),
         (3, ("name",)),
     ]
-    assert [m.image_id for m in index.find(["shel"], every=True)] == [1, 2]
-    assert {m.image_id for m in index.find(["apple", "pear"], every=True)} == {2, 3}
-    assert {m.image_id for m in index.find(["green", "cafe"], every=False)} == {1, 4}
-    assert index.find([], every=True) == []
+    assert [m.image_id for m in index.find(["shel"], beginnings=True)] == [1, 2]
+    assert {m.image_id for m in index.find(["apple", "pear"], beginnings=True)} == {2, 3}
+    assert index.find(["shel"], beginnings=False) == []
+    assert {m.image_id for m in index.find(["apples"], beginnings=False)} == {1, 2, 3}
+    assert index.find([], beginnings=True) == []
     index.close()
 
 
@@ -109,5 +113,5 @@ def test_the_stored_index_is_used_until_its_fingerprint_changes(tmp_path):
 
 def test_where_nothing_can_be_written_the_index_is_made_in_memory(tmp_path):
     index = WordIndex(tmp_path / "not there", "f", lambda: DOCUMENTS)
-    assert {m.image_id for m in index.find(["pear"], every=True)} == {2, 3}
+    assert {m.image_id for m in index.find(["pear"], beginnings=True)} == {2, 3}
     index.close()

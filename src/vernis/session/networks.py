@@ -12,6 +12,8 @@ from vernis.domain.types import Space
 
 if TYPE_CHECKING:
     from vernis.adapters.backbones.choice import SpaceChoice
+    from vernis.core.explore.picture_words import Classifier
+    from vernis.core.words.noun_tree import NounTree
     from vernis.domain.encoders import TextEncoder
     from vernis.domain.ports import Backbone, PictureReader, Pixels
 
@@ -123,6 +125,18 @@ class Networks:
         from vernis.adapters.text_tower import open_text_encoder
 
         return open_text_encoder(file)
+
+    def classifier(self, space: Space) -> Classifier | None:
+        """Return what reads the shipped network's classes in the vectors of a space, or None."""
+        from vernis.adapters.backbones.classifier import classifier_of
+
+        return classifier_of(space)
+
+    def nouns(self) -> NounTree:
+        """Return the nouns by which these classes are searched."""
+        from vernis.adapters.backbones.classifier import imagenet_nouns
+
+        return imagenet_nouns()
 
     def rows(self) -> tuple[BackboneRow, ...]:
         """Return the networks there are."""

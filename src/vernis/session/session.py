@@ -50,6 +50,7 @@ from vernis.session.vectors import (
     ImageVectors,
     TrainingData,
     align,
+    search_columns,
     space_document,
 )
 
@@ -65,13 +66,22 @@ if TYPE_CHECKING:
     from vernis.adapters.interchange.sample_folder import SampleFolder
     from vernis.adapters.services.registry import ServiceName
     from vernis.adapters.thumbnails import ThumbnailCache
+    from vernis.core.explore.picture_words import PictureWords
     from vernis.core.words.documents import WordDocument
     from vernis.domain.exchange import Carries, ExchangeSet
     from vernis.domain.handover import Handover
     from vernis.domain.metadata import FileMetadata
 
 SUFFIX = ".vernis"
-MEASURES = ("fingerprint", "keypoints", "quality", "damage", "objects", "objects placed")
+MEASURES = (
+    "fingerprint",
+    "keypoints",
+    "quality",
+    "damage",
+    "appearance",
+    "objects",
+    "objects placed",
+)
 """Spaces of vectors that are no embeddings."""
 KEYPOINT_LIMIT = 20_000
 """Images up to which keypoints are measured unasked; see docs/decisions/duplicates.md."""
@@ -348,6 +358,23 @@ class Session(Closing):
         return self._read(
             "text lines", ("readings",), lambda: self.catalog.readings.lines(LEAST_SEARCHED)
         )
+
+    def picture_words(self) -> PictureWords | None:
+        """Return what the pictures show by the shipped network; None where it made no vectors."""
+        from vernis.core.explore.picture_words import PictureWords
+
+        current = self.current_space()
+        spaces = [*([] if current is None else [current]), *reversed(self.spaces())]
+        known = ((space, self.networks.classifier(space)) for space in spaces)
+        space, classifier = next((pair for pair in known if pair[1] is not None), (None, None))
+        if space is None or classifier is None:
+            return None
+
+        def read() -> PictureWords:
+            vectors = self.vectors(space)
+            return PictureWords(classifier, vectors.ids, vectors.X[:, search_columns(space)])
+
+        return self._read("picture words", ("images", "vectors"), read, about=space)
 
     # ------------------------------------------------------------------ embedding spaces
 
@@ -784,6 +811,12 @@ class Session(Closing):
         read = self.pictures()
         return lambda image: shrink_to_view(read(image))
 
+    def appearance_space(self) -> Space:
+        """Return where the colours and the types of pictures are stored."""
+        from vernis.adapters.appearance_reader import APPEARANCE_SPACE
+
+        return APPEARANCE_SPACE
+
     def draw_thumbnail(self, pixels: Pixels, edge: int, quality: int = 80) -> bytes:
         """Return a small JPEG of a picture whose longer side is ``edge`` pixels."""
         from vernis.adapters.pixels import thumbnail_jpeg
@@ -801,16 +834,19 @@ class Session(Closing):
 
         Keypoints only among up to ``KEYPOINT_LIMIT`` images, or where it shall be ``thorough``.
         """
+        from vernis.adapters.appearance_reader import APPEARANCE_SPACE
         from vernis.adapters.fingerprints import FINGERPRINT_SPACE, compute_fingerprint
         from vernis.adapters.keypoints import KEYPOINT_SPACE, compute_keypoints
         from vernis.adapters.pixel_measure import PixelMeasure
         from vernis.adapters.quality_reader import QUALITY_SPACE, DamageReader
+        from vernis.core.appearance.measure import measure_appearance
         from vernis.core.quality import measure
 
         readers: list[PictureReader | DecodingReader] = [
             PixelMeasure(FINGERPRINT_SPACE, compute_fingerprint),
             PixelMeasure(QUALITY_SPACE, measure),
             DamageReader(),
+            PixelMeasure(APPEARANCE_SPACE, measure_appearance),
         ]
         if thorough or len(self.table()) <= KEYPOINT_LIMIT:
             readers.append(PixelMeasure(KEYPOINT_SPACE, compute_keypoints))

@@ -73,6 +73,11 @@ def list_backbones() -> list[str]:
     return sorted({name for name, _ in _SHIPPED})
 
 
+def list_shipped_files() -> list[str]:
+    """Return the names of the shipped files of weights."""
+    return sorted(_SHIPPED.values())
+
+
 def open_backbone(
     name: str = DEFAULT_BACKBONE,
     *,

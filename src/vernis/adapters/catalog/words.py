@@ -51,19 +51,18 @@ class WordIndex:
             rows = self._connection.execute("SELECT term FROM vocabulary").fetchall()
         return [str(row[0]) for row in rows]
 
-    def find(self, words: Sequence[str], *, every: bool) -> list[WordMatch]:
-        """Return the images that hold the words, words that begin so or plurals, best first.
+    def find(self, words: Sequence[str], *, beginnings: bool) -> list[WordMatch]:
+        """Return the images that hold all of the words, best first.
 
         Parameters
         ----------
         words : sequence of str
-        every : bool
-            The image must hold all of them, otherwise any.
+        beginnings : bool
+            Words that begin so count too; otherwise whole ones alone, in singular or plural.
         """
         if not words:
             return []
-        # A whole word is found by both parts and so ranks before one that only begins so.
-        terms = [_term(word.replace('"', "")) for word in words]
+        terms = [_term(word.replace('"', ""), beginnings) for word in words]
         marks = ", ".join(
             f"instr(highlight(words, {column}, '{_MARK}', ''), '{_MARK}') > 0"
             for column in range(len(FIELDS))
@@ -72,7 +71,7 @@ class WordIndex:
             rows = self._connection.execute(
                 f"SELECT rowid, -bm25(words, {', '.join(map(str, _WEIGHTS))}), {marks} "
                 "FROM words WHERE words MATCH ? ORDER BY 2 DESC, rowid",
-                ((" AND " if every else " OR ").join(terms),),
+                (" AND ".join(terms),),
             ).fetchall()
         return [
             WordMatch(
@@ -88,9 +87,12 @@ class WordIndex:
         self._connection.close()
 
 
-def _term(word: str) -> str:
-    others = "".join(f' OR "{form}"' for form in number_forms(word))
-    return f'("{word}" OR "{word}"*{others})'
+def _term(word: str, beginnings: bool) -> str:
+    plurals = [] if beginnings else [f"{word}s", f"{word}es"]
+    others = "".join(f' OR "{form}"' for form in [*number_forms(word), *plurals])
+    # A whole word is found by both parts and so ranks before one that only begins so.
+    begun = f' OR "{word}"*' if beginnings else ""
+    return f'("{word}"{begun}{others})'
 
 
 def _open_stored(path: Path, fingerprint: str) -> sqlite3.Connection | None:

@@ -100,20 +100,23 @@ def number_forms(word: str) -> list[str]:
     return forms
 
 
-def correct_words(asked: Iterable[str], known: Iterable[str]) -> dict[str, str]:
-    """Return asked word → the nearest known one, for words that no known word begins with.
+def correct_word(word: str, known: Iterable[str], least: float = 0.7) -> str:
+    """Return the nearest known word to one that no known word begins with.
 
     A word that is known in its other number, of which nothing is near, or that is shorter than
     three letters, stays as it is.
+
+    Parameters
+    ----------
+    word : str
+    known : iterable of str
+    least : float
+        Similarity from which another word is near, see ``nearest_names``.
     """
-    there = set(known)
-    vocabulary = sorted(there)
-    result: dict[str, str] = {}
-    for word in asked:
-        result[word] = word
-        if not there.isdisjoint(number_forms(word)):
-            continue
-        if len(word) >= _SHORTEST_CORRECTED and not any(k.startswith(word) for k in vocabulary):
-            near = nearest_names(word, vocabulary, limit=1)
-            result[word] = near[0] if near else word
-    return result
+    vocabulary = sorted(set(known))
+    if len(word) < _SHORTEST_CORRECTED or not set(vocabulary).isdisjoint(number_forms(word)):
+        return word
+    if any(other.startswith(word) for other in vocabulary):
+        return word
+    near = nearest_names(word, vocabulary, limit=1, least=least)
+    return near[0] if near else word

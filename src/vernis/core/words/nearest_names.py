@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-_CLOSE = 70.0  # per cent of equal letters (Indel distance) from which a name is offered
+_CLOSE = 0.7  # similarity from which a name is offered
 
 
-def nearest_names(text: str, names: Iterable[str], *, limit: int = 3) -> list[str]:
+def nearest_names(
+    text: str, names: Iterable[str], *, limit: int = 3, least: float = _CLOSE
+) -> list[str]:
     """Return the names that resemble ``text``, most similar first, whatever their case.
 
     Parameters
@@ -16,12 +18,14 @@ def nearest_names(text: str, names: Iterable[str], *, limit: int = 3) -> list[st
     names : iterable of str
     limit : int
         At most so many.
+    least : float
+        Similarity from which a name is near, 0..1.
 
     Returns
     -------
     list of str
         Names whose normalized Indel similarity (twice the longest common subsequence by the sum
-        of the lengths) is 0.7 or more; of equal ones the alphabetically first.
+        of the lengths) is ``least`` or more; of equal ones the alphabetically first.
     """
     from rapidfuzz import fuzz, process
 
@@ -32,7 +36,7 @@ def nearest_names(text: str, names: Iterable[str], *, limit: int = 3) -> list[st
         scorer=fuzz.ratio,
         processor=str.casefold,
         limit=limit,
-        score_cutoff=_CLOSE,
+        score_cutoff=100 * least,
     )
     return [str(name) for name, _, _ in found]
 

@@ -178,6 +178,7 @@ def measure_pictures(session: Session, *, thorough: bool = False) -> None:
     """Measure the present pictures that were not measured yet, or only by an older version.
 
     Duplicates and quality are found from these measures: without them there would seem to be none.
+    How pictures look is no part of that, and never the reason to read them again.
     ``thorough`` as in ``Session.measuring_readers``.
 
     Raises
@@ -187,7 +188,8 @@ def measure_pictures(session: Session, *, thorough: bool = False) -> None:
     """
     readers, vectors = session.measuring_readers(thorough=thorough), session.catalog.vectors
     hashes = np.unique(session.table().hashes)
-    measured = [vectors.holds(reader.space, hashes) for reader in readers]
+    needed = [reader.space for reader in readers if reader.space != session.appearance_space()]
+    measured = [vectors.holds(space, hashes) for space in needed]
     if all(held.all() for held in measured):
         return
     root = session.root()
@@ -195,8 +197,8 @@ def measure_pictures(session: Session, *, thorough: bool = False) -> None:
         with session.lock("embed"):
             embed_images(session, readers)
     elif not all(
-        held.any() or reader.space == session.keypoint_space()  # copies are found without, too
-        for reader, held in zip(readers, measured, strict=True)
+        held.any() or space == session.keypoint_space()  # copies are found without, too
+        for space, held in zip(needed, measured, strict=True)
     ):
         raise UsageError(f"{root}: not there, and its pictures have to be read (again) for this")
 

@@ -1,7 +1,8 @@
 """``vernis search``: find images by pictures, regions, words and filters.
 
-Words are looked for in labels, keywords, read text and file names; with a text model, in the
-pictures themselves.
+Words are looked for in labels, keywords, read text and file names, and in the pictures: what the
+shipped network takes them for, their colours, whether they are photos, drawings, documents or
+screenshots. With a text model, words are compared with the pictures themselves.
 """
 
 from __future__ import annotations
@@ -128,6 +129,7 @@ def _show_search(result: Result, one: OneSearch, settings: Settings, screen: Scr
             "similarity": row.similarity,
             "relevance": row.relevance,
             "matched": row.matched,
+            "seen": [f"{one.what} {one.probability:.2f}" for one in row.seen or ()],
             "labels": list(dict.fromkeys(n for names in row.labels.values() for n in names)),
         }
         for row in one.results
@@ -141,7 +143,7 @@ def _show_search(result: Result, one: OneSearch, settings: Settings, screen: Scr
     value = "similarity" if result.method == "vectors" else "relevance"
     columns = ["image", value, "labels"]
     if result.method == "words":
-        columns.insert(2, "matched")
+        columns[2:2] = ["matched", "seen"] if any(row["seen"] for row in rows) else ["matched"]
     screen.table(rows, columns, title=f"{_asked(one.query)}{where}")
     if not rows:
         screen.line("Nothing was found.")

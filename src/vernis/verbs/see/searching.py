@@ -18,6 +18,7 @@ from vernis.domain.ports import Pixels
 from vernis.domain.types import ImageRecord, Space
 from vernis.report.wording import counted
 from vernis.verbs.see.filters import select_images
+from vernis.verbs.see.picture_evidence import Seen
 from vernis.verbs.see.vector_search import (
     APPROXIMATE_FROM,
     Searcher,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 Exactness = Literal["auto", "exact", "approximate"]
 DEFAULT_COUNT = 8
+_LEAST = 0.001  # relevance of what is found by words where no number is asked for
 _WORTH_AN_INDEX = 20_000  # vectors from which several queries are worth making the exact index
 
 
@@ -113,8 +115,14 @@ class FoundRow:
     id: int
     labels: Annotated[Mapping[str, tuple[str, ...]], "taxonomy → labels"]
     similarity: Annotated[float | None, "cosine; by pictures"] = None
-    relevance: Annotated[float | None, "BM25, higher is better; by words"] = None
-    matched: Annotated[tuple[str, ...] | None, "fields that hold the words; by words"] = None
+    relevance: Annotated[float | None, "probability that the words are meant, 0 to 1; by words"] = (
+        None
+    )
+    matched: Annotated[
+        tuple[str, ...] | None,
+        "what speaks for it: labels, read, name, picture, color, type; by words",
+    ] = None
+    seen: Annotated[tuple[Seen, ...] | None, "what the picture shows of them; by words"] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +168,8 @@ def search(
     space : str, optional
         The embedding space; default the current one.
     text_encoder : TextEncoder, optional
-        Makes vectors of words; without one, words are looked for in labels and names.
+        Makes vectors of words; without one, words are looked for in labels, texts and names, and
+        in what the pictures show by the classes of the shipped network.
     exactness : {"auto", "exact", "approximate"}
         ``auto`` is approximate from 200,000 vectors on where faiss is installed, and says so.
     """
@@ -171,7 +180,7 @@ def search(
             raise UsageError(
                 "words and pictures can be mixed only with a text model: --text-model FILE"
             )
-        return _search_words(session, question, among, k or DEFAULT_COUNT)
+        return _search_words(session, question, among, k)
     if not by_words and not question.images:
         return _list(session, question, among if among is not None else np.zeros(0), k)
     searched = _Vectors(session, question, space, text_encoder if by_words else None, among)
@@ -377,15 +386,19 @@ def _named(session: Session, examples: Sequence[Example]) -> tuple[ExampleRow, .
 
 
 def _search_words(
-    session: Session, question: Question, among: NDArray[np.int64] | None, k: int
+    session: Session, question: Question, among: NDArray[np.int64] | None, k: int | None
 ) -> SearchResult:
     from vernis.verbs.see.word_search import find_words, word_documents, words_fingerprint
 
-    allowed = None if among is None else {int(i) for i in among}
     with session.word_index(words_fingerprint(session), lambda: word_documents(session)) as index:
-        found = find_words(index, question.words, allowed, k)
-    ids = np.array([match.image_id for match in found.matches], dtype=np.int64)
-    values = [{"relevance": m.relevance, "matched": tuple(m.fields)} for m in found.matches]
+        # Who asks for a number gets it; otherwise what is next to impossible is not worth a line.
+        count, least = (DEFAULT_COUNT, _LEAST) if k is None else (k, 0.0)
+        found = find_words(session, index, question.words, among, count, least)
+    ids = np.array([image.image_id for image in found.images], dtype=np.int64)
+    values = [
+        {"relevance": image.relevance, "matched": image.fields, "seen": image.seen}
+        for image in found.images
+    ]
     return SearchResult(
         method="words",
         space=None,
@@ -394,11 +407,7 @@ def _search_words(
         searched=len(session.images()) if among is None else len(among),
         exact=True,
         recall=None,
-        notes=(
-            "no text model (--text-model), so the words are looked for in labels, keywords, read "
-            "text and file names",
-            *found.notes,
-        ),
+        notes=found.notes,
         searches=(OneSearch(Query(question.words), _found_rows(session, ids, values)),),
     )
 

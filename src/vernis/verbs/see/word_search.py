@@ -1,34 +1,60 @@
-"""Search by words in labels, read text and file names."""
+"""Search by words: in labels, read text and file names, and in what the pictures show."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
+from vernis.core.explore.word_scores import either, rank
 from vernis.core.numeric.fingerprints import fingerprint
 from vernis.core.words.documents import (
     WordDocument,
     WordMatch,
     asked_words,
-    correct_words,
+    correct_word,
     split_words,
 )
 from vernis.domain.errors import UsageError
+from vernis.verbs.see.picture_evidence import PictureEvidence, Seen
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
 
+Floats = NDArray[np.float32]
+
 _NO_WORDS = ("mode", "taken", "format")  # metadata that nobody searches by words
+_SILENT = frozenset(
+    ("a", "an", "and", "at", "by", "for", "from", "in", "is", "it", "of", "on", "or", "the", "to")
+) | {"with", "picture", "pictures"}
+_WRITTEN = {"labels": 0.97, "read": 0.8, "name": 0.7}
+"""How probably an image is what is written of it; chosen, not measured."""
+_BEGINNING = 0.5  # of that, where a word only begins so
+_KIND = 0.6  # a label that is a kind of what is asked
+_SPREAD = 0.02  # between the best and the worst match of a field
+_SURELY_THE_SAME = 0.9  # similarity of spellings of a word that also means something as it is
+_UNLIKELY = 0.05
+_TELLING = 0.05  # sources that say less are not named
+
+
+@dataclass(frozen=True, slots=True)
+class FoundImage:
+    """An image that was found, how relevant it is, and what speaks for it."""
+
+    image_id: int
+    relevance: float
+    fields: tuple[str, ...]
+    seen: tuple[Seen, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class FoundWords:
-    """What a search by words found; ``notes`` say how."""
+    """What a search by words found, best first; ``notes`` say how."""
 
-    matches: list[WordMatch]
+    images: list[FoundImage]
     notes: tuple[str, ...]
 
 
@@ -39,9 +65,21 @@ class WordIndex(Protocol):
         """Return every word."""
         ...
 
-    def find(self, words: Sequence[str], *, every: bool) -> list[WordMatch]:
-        """Return the images with every word, or with any, best first; beginnings count."""
+    def find(self, words: Sequence[str], *, beginnings: bool) -> list[WordMatch]:
+        """Return the images with every word, best first; perhaps with words that begin so."""
         ...
+
+
+@dataclass(eq=False)
+class _Part:
+    """One part of what is asked, and the probability that images have it, by source."""
+
+    text: str
+    sources: dict[str, Floats] = field(default_factory=dict)
+
+    def add(self, source: str, probabilities: Floats) -> None:
+        known = self.sources.get(source)
+        self.sources[source] = probabilities if known is None else np.maximum(known, probabilities)
 
 
 def words_fingerprint(session: Session) -> str:
@@ -53,17 +91,28 @@ def words_fingerprint(session: Session) -> str:
     return fingerprint(images, read, (latest[0]["id"], latest[0]["events"]) if latest else 0)
 
 
-def find_words(index: WordIndex, text: str, allowed: set[int] | None, count: int) -> FoundWords:
-    """Search, first for images with every word, then for those with any.
+def find_words(
+    session: Session,
+    index: WordIndex,
+    text: str,
+    allowed: NDArray[np.int64] | None,
+    count: int,
+    least: float,
+) -> FoundWords:
+    """Search for words, wherever they are written, and in the pictures.
 
     Parameters
     ----------
+    session : Session
     index : WordIndex
+        Of what is written.
     text : str
-    allowed : set of int, optional
+    allowed : ndarray of int64, optional
         Ids of the images that may be found; default all.
     count : int
-        Matches wanted.
+        Images wanted.
+    least : float
+        Of the relevance of what is found.
 
     Raises
     ------
@@ -73,21 +122,110 @@ def find_words(index: WordIndex, text: str, allowed: set[int] | None, count: int
     asked = asked_words(text)
     if not asked:
         raise UsageError(f"nothing to search for in {text!r}; give a word")
-    corrected = correct_words(asked, index.vocabulary())
-    notes = [
-        f"nothing is named {word!r}; searched for {other!r}"
-        for word, other in corrected.items()
-        if word != other
+    asked = [word for word in asked if word not in _SILENT] or asked
+    pictures = PictureEvidence(session)
+    written = _Written(session, index, pictures)
+    parts = [_Part(part) for part in dict.fromkeys(pictures.split(asked))]
+    notes = list(pictures.missing())
+    for part in parts:
+        for source, probabilities in pictures.of(part.text).items():
+            part.add(source, probabilities)
+        notes += written.add(part)
+    ids = pictures.image_ids
+    may = np.ones(len(ids), np.bool_) if allowed is None else np.isin(ids, allowed)
+    chances = [either(part.sources.values(), len(ids)) for part in parts]
+    rows, relevance, every = rank(chances, may, least)
+    if not every and len(rows):
+        notes.append("no image has all the words; these have some of them")
+    notes += [note for part in parts for note in pictures.limits(part.text)]
+    if len(rows) and relevance[0] < _UNLIKELY:
+        notes.append(
+            f"nothing is likely to be meant; the best has a probability of {relevance[0]:.1%}"
+        )
+    rows = rows[:count]
+    seen = pictures.seen([part.text for part in parts], rows)
+    images = [
+        FoundImage(int(ids[row]), float(value), _telling(parts, row), own)
+        for row, value, own in zip(rows.tolist(), relevance.tolist(), seen, strict=False)
     ]
-    words = list(dict.fromkeys(corrected.values()))
-    for every in (True, False):
-        found = index.find(words, every=every)
-        matches = [m for m in found if allowed is None or m.image_id in allowed]
-        if matches:
-            if not every:
-                notes.append("no image has all the words; these have some of them")
-            return FoundWords(matches[:count], tuple(notes))
-    return FoundWords([], tuple(notes))
+    return FoundWords(images, tuple(dict.fromkeys(notes)))
+
+
+def _telling(parts: Sequence[_Part], row: int) -> tuple[str, ...]:
+    """Return the sources that speak for an image, the ones that say most first."""
+    said: dict[str, float] = {}
+    for part in parts:
+        for source, probabilities in part.sources.items():
+            said[source] = max(said.get(source, 0.0), float(probabilities[row]))
+    order = sorted(said, key=lambda source: -said[source])
+    return tuple(source for source in order if said[source] >= _TELLING) or tuple(order[:1])
+
+
+class _Written:
+    """Where words are written: in labels, in what is read, in file names."""
+
+    def __init__(self, session: Session, index: WordIndex, pictures: PictureEvidence) -> None:
+        self._session = session
+        self._index = index
+        self._pictures = pictures
+        self._vocabulary = index.vocabulary()
+
+    def add(self, part: _Part) -> list[str]:
+        """Add to a part what is written, under the nearest spelling that is; say which."""
+        known = self._pictures.knows(part.text)
+        least = {"least": _SURELY_THE_SAME} if known else {}
+        words = part.text.split()
+        corrected = [correct_word(word, self._vocabulary, **least) for word in words]
+        # What is nowhere written but means something may be a misspelling of that alone.
+        self._find(part, corrected)
+        self._kinds(part)
+        notes = [
+            f"nothing is named {word!r}; searched for {other!r}"
+            for word, other in zip(words, corrected, strict=True)
+            if word != other
+        ]
+        if not notes and not known and not part.sources:
+            other = self._pictures.respelt(part.text)
+            if other != part.text:
+                for source, probabilities in self._pictures.of(other).items():
+                    part.add(source, probabilities)
+                part.text, notes = (
+                    other,
+                    [f"nothing is named {part.text!r}; searched for {other!r}"],
+                )
+        return notes
+
+    def _find(self, part: _Part, words: Sequence[str]) -> None:
+        for beginnings in (True, False):
+            matches = self._index.find(words, beginnings=beginnings)
+            best = max((match.relevance for match in matches), default=1.0)
+            rows = self._pictures.rows_of([match.image_id for match in matches])
+            for name, probability in _WRITTEN.items():
+                found = np.zeros(len(self._pictures.image_ids), np.float32)
+                for match, row in zip(matches, rows.tolist(), strict=True):
+                    if name in match.fields and row >= 0:
+                        lost = _SPREAD * (1 - match.relevance / best)
+                        found[row] = probability * (_BEGINNING if beginnings else 1) * (1 - lost)
+                if found.any():
+                    part.add(name, found)
+
+    def _kinds(self, part: _Part) -> None:
+        """Add the images with a label that is a kind of what is asked."""
+        nouns = self._pictures.nouns
+        for taxonomy in self._session.taxonomies():
+            kinds = [
+                column
+                for column, name in enumerate(taxonomy.classes)
+                if nouns.is_kind(" ".join(split_words(name)), part.text)
+            ]
+            if not kinds:
+                continue
+            matrix = self._session.matrix(taxonomy.name)
+            rows = self._pictures.rows_of(matrix.image_ids)
+            holds = (matrix.values[:, kinds] == 1).any(axis=1) & (rows >= 0)
+            found = np.zeros(len(self._pictures.image_ids), np.float32)
+            found[rows[holds]] = _KIND
+            part.add("labels", found)
 
 
 def word_documents(session: Session) -> Iterator[WordDocument]:

@@ -1,0 +1,56 @@
+"""The colours and the types of the pictures of a collection."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vernis.core.appearance.colors import COLORS
+from vernis.core.appearance.measure import color_shares, middle_shares, type_features
+from vernis.core.appearance.picture_type import TYPES, type_probabilities
+
+if TYPE_CHECKING:
+    from vernis.session.session import Session
+
+Floats = NDArray[np.float32]
+
+
+class Appearances:
+    """How the present pictures look, of those that were measured; false where none was.
+
+    Parameters
+    ----------
+    session : Session
+    """
+
+    def __init__(self, session: Session) -> None:
+        table, space = session.table(), session.appearance_space()
+        rows = np.flatnonzero(session.catalog.vectors.holds(space, table.hashes))
+        self.image_ids: NDArray[np.int64] = table.ids[rows]
+        self.vectors = np.asarray(session.catalog.vectors.read(space, table.hashes[rows]))
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    @cached_property
+    def colors(self) -> Floats:
+        """Share of each colour, the middle of the picture counting twice, (n, len(COLORS))."""
+        return np.asarray(
+            (color_shares(self.vectors) + middle_shares(self.vectors)) / 2, np.float32
+        )
+
+    @cached_property
+    def types(self) -> Floats:
+        """Probability of each type, shape (n, len(TYPES))."""
+        return type_probabilities(type_features(self.vectors))
+
+    def color(self, name: str) -> Floats:
+        """Return the share of a colour in each picture."""
+        return self.colors[:, COLORS.index(name)]
+
+    def type(self, name: str) -> Floats:
+        """Return the probability of a type of each picture."""
+        return self.types[:, TYPES.index(name)]

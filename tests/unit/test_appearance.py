@@ -1,0 +1,108 @@
+"""Colours by name, and the type of pictures."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vernis.core.appearance.colors import COLORS, hex_of, lab_of, name_colors
+from vernis.core.appearance.measure import (
+    SIZE,
+    color_shares,
+    mean_colors,
+    measure_appearance,
+    middle_shares,
+    type_features,
+)
+from vernis.core.appearance.picture_type import TYPE_FEATURES, TYPES, type_probabilities
+from vernis.domain.errors import InvalidValue
+
+sys.path.insert(0, str(Path(__file__).parent))
+from typed_pictures import TYPES as DRAWN
+from typed_pictures import draw_typed
+
+
+def plain(color, size=(300, 400)):
+    return np.full((*size, 3), color, np.uint8)
+
+
+def test_lab_is_that_of_the_standard():
+    # CIE: white, sRGB red and blue under D65.
+    lab = lab_of([[255, 255, 255], [255, 0, 0], [0, 0, 255]])
+    expected = [[100, 0, 0], [53.24, 80.09, 67.20], [32.30, 79.19, -107.86]]
+    np.testing.assert_allclose(lab, expected, atol=0.05)
+    assert [hex_of(one) for one in lab] == ["#ffffff", "#ff0000", "#0000ff"]
+
+
+@pytest.mark.parametrize(
+    ("color", "name"),
+    [
+        ((0, 0, 0), "black"),
+        ((255, 255, 255), "white"),
+        ((128, 128, 128), "grey"),
+        ((220, 20, 20), "red"),
+        ((255, 140, 0), "orange"),
+        ((250, 230, 30), "yellow"),
+        ((30, 140, 40), "green"),
+        ((20, 60, 200), "blue"),
+        ((120, 30, 160), "purple"),
+        ((255, 150, 190), "pink"),
+        ((110, 65, 20), "brown"),
+    ],
+)
+def test_plain_colours_have_the_names_that_people_give(color, name):
+    vector = measure_appearance(plain(color))
+    shares = color_shares(vector[None])[0]
+    assert COLORS[int(shares.argmax())] == name
+    assert shares.sum() == pytest.approx(1, abs=1e-4)
+    mean = mean_colors(vector[None])[0, COLORS.index(name)]
+    np.testing.assert_allclose(mean, lab_of(color), atol=4)
+
+
+def test_names_agree_with_the_survey():
+    """Colours that people call "dark red", "sky blue"… are red and blue."""
+    from matplotlib.colors import XKCD_COLORS
+
+    rgb, names = [], []
+    for called, code in XKCD_COLORS.items():
+        last = called.removeprefix("xkcd:").replace("/", " ").split()[-1]
+        last = {"gray": "grey", "violet": "purple"}.get(last, last)
+        if last in COLORS:
+            rgb.append([int(code[i : i + 2], 16) for i in (1, 3, 5)])
+            names.append(COLORS.index(last))
+    said = name_colors(lab_of(rgb)).argmax(axis=1)
+    assert (said == names).mean() > 0.88
+
+
+def test_the_middle_is_measured_apart():
+    picture = plain((255, 255, 255))
+    picture[75:225, 100:300] = (220, 20, 20)
+    vector = measure_appearance(picture)[None]
+    red = COLORS.index("red")
+    assert color_shares(vector)[0, red] == pytest.approx(0.25, abs=0.03)
+    assert middle_shares(vector)[0, red] > 0.95
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 500), (500, 2), (3, 3), (40, 900)])
+def test_the_smallest_and_the_longest_pictures_are_measured(size):
+    vector = measure_appearance(plain((9, 90, 200), size))
+    assert vector.shape == (SIZE,)
+    assert np.isfinite(vector).all()
+    assert type_features(vector[None]).shape == (1, len(TYPE_FEATURES))
+
+
+def test_what_is_no_picture_is_refused():
+    with pytest.raises(InvalidValue, match="expected pixels"):
+        measure_appearance(np.zeros((4, 4), np.uint8))
+
+
+@pytest.mark.parametrize("kind", DRAWN)
+def test_drawn_pictures_are_of_their_type(kind):
+    """Seeds that the weights were not fitted to."""
+    pictures = [np.asarray(draw_typed(kind, seed)) for seed in range(9000, 9016)]
+    vectors = np.stack([measure_appearance(picture) for picture in pictures])
+    said = type_probabilities(type_features(vectors)).argmax(axis=1)
+    assert (said == TYPES.index(kind)).mean() >= 0.8
