@@ -105,10 +105,10 @@ def test_an_approximate_search_states_its_recall(workplace):
     assert workplace.json(*narrow)["exact"]
 
 
-def test_words_fall_back_to_labels_and_names_and_say_so(finished):
+def test_words_are_found_where_they_are_written(finished):
     done = finished("search", "stripes", "05")
     assert "stripes/stripes_05.jpg" in done.stdout
-    assert "no text model" in done.stderr
+    assert "class of the network" not in done.stderr
     document = finished.json("search", "strypes", "--k", "99")
     assert any("searched for 'stripes'" in note for note in document["notes"])
     (search,) = document["searches"]
@@ -119,14 +119,28 @@ def test_words_fall_back_to_labels_and_names_and_say_so(finished):
 
 
 def test_words_follow_the_labels_as_they_change(workplace):
-    assert (
-        workplace.json("search", "disc", "--where", "name:wrong.jpg")["searches"][0]["results"]
-        == []
-    )
+    asked = ("search", "disc", "--where", "name:wrong.jpg", "--k", "1")
+    (row,) = workplace.json(*asked)["searches"][0]["results"]
+    assert row["matched"] == ["picture"]
+    assert row["relevance"] < 0.05
     workplace("accept", "class", "stripes/wrong.jpg")
-    (row,) = workplace.json("search", "disc", "--where", "name:wrong.jpg")["searches"][0]["results"]
+    (row,) = workplace.json(*asked)["searches"][0]["results"]
     assert row["matched"] == ["labels"]
+    assert row["relevance"] > 0.9
     assert workplace.json("search", "--where", "source:human and is:confirmed")["searched"] == 1
+
+
+def test_pictures_are_searched_by_colour_type_and_class_and_limits_are_said(finished):
+    document = finished.json("search", "red", "drawings", "--k", "3")
+    for row in document["searches"][0]["results"]:
+        assert {"color", "type"} >= set(row["matched"])
+        assert {one["what"] for one in row["seen"]} <= {"red", "drawing"}
+    notes = finished.json("search", "wedding")["notes"]
+    assert any("what 'wedding' looks like is not known" in note for note in notes)
+    notes = finished.json("search", "puffin", "--k", "2")["notes"]
+    assert any("a kind of 'seabird'" in note for note in notes)
+    notes = finished.json("search", "a", "picture", "of", "a", "bannana", "--k", "1")["notes"]
+    assert "nothing is named 'bannana'; searched for 'banana'" in notes
 
 
 class Colours:

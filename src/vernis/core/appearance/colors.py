@@ -1,4 +1,4 @@
-"""Colours by name: the eleven basic terms (Berlin & Kay 1969), and how they look in a picture.
+"""Colours by name: the eleven basic terms (Berlin & Kay 1969), and their shares in a picture.
 
 Which name a colour has is a matter of people: a logistic regression on L*, a*, b* and the chroma,
 fitted to the names that people gave in the colour survey of xkcd (2010, CC0) by
@@ -27,11 +27,13 @@ ALIASES = {
 }
 """Other words for them."""
 
+TONES = ("light", "dark", "colorful")
+_LIGHT, _DARK, _COLORFUL = 224, 64, 48
 _BITS = 4  # of each channel that count
 _LEVELS = 2**_BITS
 _HIGH = np.uint8(0xF0)
 N_CODES = _LEVELS**3
-_SAMPLE = 64  # pixels along the shorter side that are looked at
+_SAMPLE = 32  # pixels along the shorter side that are looked at
 _WHITE = np.array([0.95047, 1.0, 1.08883])  # D65
 _FROM_RGB = np.array(
     [
@@ -90,14 +92,21 @@ def code_centers() -> NDArray[np.float64]:
 
 @cache
 def _table() -> Floats:
-    """Return of every code how probably it is called what, and that times its L*, a*, b*."""
-    lab = lab_of(code_centers())
-    names = name_colors(lab)
-    return np.column_stack([names, *(names * lab[:, [i]] for i in range(3))])
+    """Return of every code how probably it is called what, and which of ``TONES`` it is."""
+    centers = code_centers()
+    high, low = centers.max(axis=1), centers.min(axis=1)
+    tones = (low >= _LIGHT, high <= _DARK, high - low >= _COLORFUL)
+    return np.column_stack([name_colors(lab_of(centers)), *tones]).astype(np.float32)
+
+
+@cache
+def _names() -> Floats:
+    """Return of every code how probably it is called what, shape (N_CODES, len(COLORS))."""
+    return np.ascontiguousarray(_table()[:, : len(COLORS)])
 
 
 def sample_codes(pixels: NDArray[np.uint8]) -> NDArray[np.uint16]:
-    """Return the codes, 4 bits a channel, of pixels on a grid of at least 64 by 64.
+    """Return the codes, 4 bits a channel, of pixels on a grid of 32 by 32 or more.
 
     Parameters
     ----------
@@ -117,7 +126,7 @@ def sample_codes(pixels: NDArray[np.uint8]) -> NDArray[np.uint16]:
 
 
 def measure_colors(
-    codes: NDArray[np.uint16], counts: NDArray[np.int64]
+    codes: NDArray[np.uint16], there: NDArray[np.int64], shares: Floats
 ) -> tuple[Floats, Floats, Floats]:
     """Measure the colours of a picture.
 
@@ -125,33 +134,21 @@ def measure_colors(
     ----------
     codes : ndarray of uint16, shape (n_rows, n_columns)
         See ``sample_codes``.
-    counts : ndarray of int64, shape (N_CODES,)
-        How often each code is there.
+    there : ndarray of int64, shape (n_there,)
+        The codes that are there.
+    shares : ndarray of float32, shape (n_there,)
+        Of the picture that has each of them.
 
     Returns
     -------
-    shares, middle : ndarray of float32, shape (len(COLORS),)
+    whole, middle : ndarray of float32, shape (len(COLORS),)
         Share of each colour in the picture and in its middle (half its height and width). A
         pixel counts for each name as far as people call it so.
-    means : ndarray of float32, shape (3, len(COLORS))
-        Mean L*, a*, b* of what has the name, times its share.
+    tones : ndarray of float32, shape (len(TONES),)
+        Shares of light, dark and colourful pixels.
     """
     height, width = codes.shape
     middle = codes[height // 4 : height - height // 4, width // 4 : width - width // 4]
-    there = np.flatnonzero(counts)
-    whole = (counts[there] / codes.size).astype(np.float32) @ _table()[there]
-    inner = np.bincount(middle.ravel(), minlength=N_CODES)
-    there = np.flatnonzero(inner)
-    names = len(COLORS)
-    share = (inner[there] / middle.size).astype(np.float32) @ _table()[there, :names]
-    return whole[:names], share, whole[names:].reshape(3, names)
-
-
-def hex_of(lab: NDArray[np.floating]) -> str:
-    """Return ``#rrggbb`` of a colour in CIE L*a*b*, shape (3,)."""
-    fy = (lab[0] + 16) / 116
-    f = np.array([fy + lab[1] / 500, fy, fy - lab[2] / 200])
-    xyz = np.where(f**3 > 216 / 24389, f**3, (116 * f - 16) * 27 / 24389) * _WHITE
-    linear = np.clip(np.linalg.solve(_FROM_RGB, xyz), 0, 1)
-    value = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return "#" + "".join(f"{round(float(v) * 255):02x}" for v in value)
+    said = shares @ _table().take(there, axis=0)
+    inner = _names().take(middle.ravel(), axis=0).mean(axis=0)
+    return said[: len(COLORS)], inner, said[len(COLORS) :]

@@ -8,12 +8,9 @@ real pictures by ``tools/calibrate_appearance.py``.
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vernis.core.appearance.colors import code_centers
 from vernis.core.appearance.type_weights import TYPE_MEANS, TYPE_SPREADS, TYPE_WEIGHTS
 
 TYPES = ("photo", "drawing", "document", "screenshot")
@@ -25,53 +22,43 @@ ALIASES = {
 }
 """Other words for them."""
 TYPE_FEATURES = (
-    "flat_across",
-    "flat_down",
+    "flat",
     "slight_of_changes",
     "hard_of_changes",
-    "hard_down_of_changes",
     "blank_rows",
     "busy",
     "top_color",
     "four_colors",
     "log_colors",
     "log_other_colors",
-    "long_rows",
-    "long_columns",
+    "changing_rows",
+    "changing_columns",
     "light",
     "dark",
     "colorful",
     "rim",
 )
-"""Shares of neighbours (of each channel) that are equal; of the others those that differ by at most
-8 levels, and by more than 40, across and down; of rows without such hard steps, and of hard steps
-in the others; of the commonest colour, of the four commonest; logarithm of the number of colours
-(of 12 bits) that more than a thousandth of the pixels have, and that more than a thousandth of the
-pixels without the commonest have; shares of rows and columns along which half of the values differ
-from the next line; of light, dark and colourful pixels; of the outermost pixels that have the
-commonest colour."""
+"""Shares of neighbours in rows (of each channel) that are equal; of the others those that differ by
+at most 8 levels, and by more than 40; of rows without such hard steps, and of hard steps in the
+others; of the commonest colour, of the four commonest; logarithm of the number of colours (of 12
+bits) that more than a thousandth of the pixels have, and that more than a thousandth of the pixels
+without the commonest have; shares of rows and columns of the sample with other colours than the
+next one at more than half of their places; of light, dark and colourful pixels; of the outermost
+pixels that have the commonest colour."""
 
-_SLIGHT, _HARD, _LINE = 8, 40, 10
-_LIGHT, _DARK, _COLORFUL = 224, 64, 48
-_ROWS = 40  # so many say as much as all
-_APART = 32  # columns between those along which long rows are looked for
+_SLIGHT, _HARD = 8, 40
 _RARE = 0.001
 _FEW = 1e-3
 
 Mask = NDArray[np.bool_]
 
 
-@cache
-def _tones() -> NDArray[np.float32]:
-    """Return of every code of a colour whether it is light, dark, colourful, shape (N_CODES, 3)."""
-    centers = code_centers()
-    high, low = centers.max(axis=1), centers.min(axis=1)
-    tones = [low >= _LIGHT, high <= _DARK, high - low >= _COLORFUL]
-    return np.column_stack(tones).astype(np.float32)
-
-
 def measure_type_features(
-    pixels: NDArray[np.uint8], codes: NDArray[np.uint16], counts: NDArray[np.int64]
+    pixels: NDArray[np.uint8],
+    codes: NDArray[np.uint16],
+    there: NDArray[np.int64],
+    shares: NDArray[np.float32],
+    tones: NDArray[np.float32],
 ) -> NDArray[np.float32]:
     """Measure what the type is told by.
 
@@ -80,43 +67,37 @@ def measure_type_features(
     pixels : ndarray of uint8, shape (height, width, 3)
     codes : ndarray of uint16, shape (n_rows, n_columns)
         See ``colors.sample_codes``.
-    counts : ndarray of int64, shape (N_CODES,)
-        How often each code is there.
+    there, shares, tones : ndarray
+        See ``colors.measure_colors``.
 
     Returns
     -------
     ndarray of float32, shape (len(TYPE_FEATURES),)
     """
-    step = max(2, len(pixels) // _ROWS)
-    below = pixels[1::step]
-    rows, few = pixels[::step][: len(below)], pixels[:, ::_APART]
+    # Rows of the sample: they have just been read.
+    rows = pixels[:: 2 * -(-len(pixels) // len(codes))]
     across = _difference(rows[:, 1:], rows[:, :-1])
-    down = _difference(below, rows)
-    flat, flat_down = _share(across == 0), _share(down == 0)
-    changed, changed_down = 1 - flat + _FEW, 1 - flat_down + _FEW
     hard = across > _HARD
+    flat, hard_share = _share(across == 0), _share(hard)
+    changed = 1 - flat + _FEW
     blank = 1 - _share(np.asarray(hard.any(axis=(1, 2))))
-    there = np.flatnonzero(counts)
-    shares = counts[there] / codes.size
     most = np.sort(shares)[::-1]
     common = codes == there[shares.argmax()]
     rim = (common[0], common[-1], common[:, 0], common[:, -1])
     return np.array(
         [
             flat,
-            flat_down,
             (_share(across <= _SLIGHT) - flat) / changed,
-            _share(hard) / changed,
-            _share(down > _HARD) / changed_down,
+            hard_share / changed,
             blank,
-            _share(hard) / (1 - blank + _FEW),
+            hard_share / (1 - blank + _FEW),
             most[0],
             most[:4].sum(),
             np.log1p(np.count_nonzero(most > _RARE)),
             np.log1p(np.count_nonzero(most[1:] > _RARE * (1 - most[0] + _FEW))),
-            _long(_difference(few[1:], few[:-1]).swapaxes(0, 1)),
-            _long(across),
-            *(shares.astype(np.float32) @ _tones()[there]),
+            _share(2 * np.count_nonzero(codes[1:] != codes[:-1], axis=1) > codes.shape[1]),
+            _share(2 * np.count_nonzero(codes[:, 1:] != codes[:, :-1], axis=0) > len(codes)),
+            *tones,
             sum(map(np.count_nonzero, rim)) / sum(side.size for side in rim),
         ],
         np.float32,
@@ -129,12 +110,6 @@ def _difference(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.uint8]
 
 def _share(holds: Mask) -> float:
     return np.count_nonzero(holds) / max(1, holds.size)
-
-
-def _long(steps: NDArray[np.uint8]) -> float:
-    """Return the share of lines, along the first axis, with steps to the next at half of them."""
-    differing = np.add.reduce((steps > _LINE).view(np.uint8), axis=0, dtype=np.uint16)
-    return _share(2 * differing > len(steps))
 
 
 def type_terms(

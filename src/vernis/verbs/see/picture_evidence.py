@@ -23,6 +23,7 @@ Floats = NDArray[np.float32]
 _HALF = 0.2  # share of the picture at which it is as probable as not that its colour is meant
 _SHOWN = 2  # classes that are named as what was seen
 _LEAST_SHOWN = 0.02
+_TAGS, _LEAST_TAG, _LEAST_COLOR = 5, 0.1, 0.05
 _FEW = 3  # classes that are all that is known of something, and are named
 _SURELY_THE_SAME = 0.9  # similarity of a word to the one that is meant
 _LONG = 6  # letters of a word that may be taken for another
@@ -34,6 +35,10 @@ class Seen:
 
     what: Annotated[str, "a class of the network, a colour or a type"]
     probability: Annotated[float, "0 to 1; of a colour the share of the picture"]
+
+
+TAG_SOURCE = "model:imagenet"
+"""Who suggests classes of the network."""
 
 
 class PictureEvidence:
@@ -61,8 +66,10 @@ class PictureEvidence:
         return np.where(there, rows, -1)
 
     def split(self, words: Sequence[str]) -> list[str]:
-        """Join words that are one noun."""
-        return self.nouns.split(words)
+        """Join words that are one noun; before another part a colour is nothing but a colour."""
+        parts = self.nouns.split(words)
+        self._meanings |= {part: None for part in parts[:-1] if color_named(part)}
+        return parts
 
     def meaning(self, text: str) -> Meaning | None:
         """Return what a word means in the network's classes."""
@@ -113,13 +120,12 @@ class PictureEvidence:
             yield f"{text!r} is no class of the network; searched for as a kind of {near!r}"
         elif meaning.way == "related":
             yield f"{text!r} is no class of the network; searched for by what goes with it"
-        elif meaning.n_classes <= _FEW and not self._is_class(text):
-            names = [self.nouns.class_names[i] for i in np.flatnonzero(meaning.weights >= 1)]
-            yield f"of {text!r} the network knows only: {', '.join(names)}"
-
-    def _is_class(self, text: str) -> bool:
-        n = self.nouns.n_classes
-        return any(text in map(str.lower, names) for names in self.nouns.names[:n])
+        elif meaning.n_classes <= _FEW:
+            those = np.flatnonzero(meaning.weights >= 1).tolist()
+            called = [" ".join(self.nouns.names[i]).lower() for i in those]
+            if not any(text in names for names in called):
+                only = ", ".join(self.nouns.class_names[i] for i in those)
+                yield f"of {text!r} the network knows only: {only}"
 
     def of(self, text: str) -> Mapping[str, Floats]:
         """Return the probability that each image has what a word means, by source."""
@@ -141,6 +147,37 @@ class PictureEvidence:
         result = np.zeros(len(self.image_ids), np.float32)
         rows = self.rows_of(image_ids)
         result[rows[rows >= 0]] = values[rows >= 0]
+        return result
+
+    def tags(self, image_ids: NDArray[np.int64]) -> list[tuple[Seen, ...]]:
+        """Return the likeliest classes of some images, the likeliest first; none is a label."""
+        if self._words is None:
+            return [() for _ in image_ids]
+        classes = self._words.classes(image_ids)
+        order = np.argsort(-classes, axis=1, kind="stable")[:, :_TAGS]
+        names = self.nouns.class_names
+        return [
+            tuple(_seen(names[i], row[i]) for i in best if row[i] >= _LEAST_TAG)
+            for row, best in zip(classes, order.tolist(), strict=True)
+        ]
+
+    def colors(self, image_ids: NDArray[np.int64]) -> list[tuple[Seen, ...]]:
+        """Return the colours that take a twentieth of each image or more, the largest first."""
+        return self._looked(image_ids, colors.COLORS, self._looks.colors, _LEAST_COLOR)
+
+    def types(self, image_ids: NDArray[np.int64]) -> list[tuple[Seen, ...]]:
+        """Return what types each image may be of, the likeliest first."""
+        return self._looked(image_ids, picture_type.TYPES, self._looks.types, _LEAST_TAG)
+
+    def _looked(
+        self, image_ids: NDArray[np.int64], names: Sequence[str], values: Floats, least: float
+    ) -> list[tuple[Seen, ...]]:
+        places = {image: row for row, image in enumerate(self._looks.image_ids.tolist())}
+        result: list[tuple[Seen, ...]] = []
+        for image in image_ids.tolist():
+            row = values[places[image]] if image in places else np.zeros(len(names))
+            order = np.argsort(-row, kind="stable").tolist()
+            result.append(tuple(_seen(names[i], row[i]) for i in order if row[i] >= least))
         return result
 
     def seen(self, texts: Sequence[str], rows: NDArray[np.int64]) -> list[tuple[Seen, ...]]:
@@ -169,6 +206,10 @@ class PictureEvidence:
                         if value >= _LEAST_SHOWN:
                             own.append(Seen(name, round(value, 3)))
         return [tuple(own) for own in result]
+
+
+def _seen(what: str, probability: float) -> Seen:
+    return Seen(what, round(float(probability), 3))
 
 
 def color_named(text: str) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +15,7 @@ from vernis.domain.types import DuplicateGroup, ImageRecord, Issue, Suggestion
 from vernis.verbs.decide.brand_reading import BrandEvidence, BrandList, read_brands
 from vernis.verbs.decide.history import ChangeRow, changes_of_image
 from vernis.verbs.see.objects import ObjectRow, objects_of
+from vernis.verbs.see.picture_evidence import PictureEvidence, Seen
 from vernis.verbs.steps.quality import QualityJudgement, list_quality
 
 if TYPE_CHECKING:
@@ -123,6 +124,11 @@ class Record:
     issues: Annotated[tuple[IssueRow, ...], "worst first"]
     duplicates: Annotated[Copies | None, "null: none is known"]
     quality: Annotated[Mapping[str, float], "kind of fault → score, 0 to 1, low = bad"]
+    tags: Annotated[
+        tuple[Seen, ...], "classes that model:imagenet suggests, the likeliest first; never labels"
+    ] = ()
+    colors: Annotated[tuple[Seen, ...], "by share, the largest first"] = ()
+    type: Annotated[tuple[Seen, ...], "photo, drawing, document or screenshot"] = ()
     history: Annotated[tuple[ChangeRow, ...], "oldest first"] = field(default=())
 
 
@@ -135,11 +141,19 @@ def records(session: Session, images: Sequence[ImageRecord]) -> Iterator[Record]
         texts = {text.content_hash: text for text in found}
         logos = session.logos(piece)
         objects = objects_of(session, piece)
-        for image in piece:
+        ids = np.array([image.id for image in piece], np.int64)
+        looks = zip(
+            known.pictures.tags(ids),
+            known.pictures.colors(ids),
+            known.pictures.types(ids),
+            strict=True,
+        )
+        for image, (tags, colors, types) in zip(piece, looks, strict=True):
             content = image.content_hash
-            yield known.record(
+            record = known.record(
                 image, texts.get(content), logos.get(content), objects.get(image.id, [])
             )
+            yield replace(record, tags=tags, colors=colors, type=types)
 
 
 class _Known:
@@ -147,6 +161,7 @@ class _Known:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self.pictures = PictureEvidence(session)
         issues = session.catalog.issues
         self._uris = session.uris()
         self._issues: dict[int, list[Issue]] = {}

@@ -1,8 +1,9 @@
 """``vernis show``: everything that is known of an image.
 
-Its file, the text, the brands and the objects in it, its labels with who gave them, what is
-suggested and suspected, its copies, its quality and its history. For many images
-``--all --out FILE`` writes JSON Lines, a record a line.
+Its file, the text, the brands and the objects in it, what the shipped network takes it for, its
+colours and its type, its labels with who gave them, what is suggested and suspected, its copies,
+its quality and its history. For many images ``--all --out FILE`` writes JSON Lines, a record a
+line.
 """
 
 from __future__ import annotations
@@ -109,10 +110,13 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
         "split": record.split,
         **record.metadata,
         "text": "not read (vernis read)" if record.text is None else len(record.text) or "none",
+        "shows": [f"{one.what} {one.probability:.0%}" for one in record.tags],
+        "colours": [f"{one.what} {one.probability:.0%}" for one in record.colors],
+        "type": [f"{one.what} {one.probability:.0%}" for one in record.type],
         "copies": record.duplicates.others if record.duplicates else "",
         "keep": record.duplicates.keeper if record.duplicates else "",
     }
-    screen.facts({k: v for k, v in facts.items() if v not in ("", None)}, title=record.image)
+    screen.facts({k: v for k, v in facts.items() if v not in ("", None, [])}, title=record.image)
     if record.text:
         screen.table(record.text, ["text", "confidence", "height"], title="Text")
     if record.logos:

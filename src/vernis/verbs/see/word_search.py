@@ -137,7 +137,8 @@ def find_words(
     rows, relevance, every = rank(chances, may, least)
     if not every and len(rows):
         notes.append("no image has all the words; these have some of them")
-    notes += [note for part in parts for note in pictures.limits(part.text)]
+    unwritten = [part.text for part in parts if not _WRITTEN.keys() & part.sources.keys()]
+    notes += [note for text in unwritten for note in pictures.limits(text)]
     if len(rows) and relevance[0] < _UNLIKELY:
         notes.append(
             f"nothing is likely to be meant; the best has a probability of {relevance[0]:.1%}"
