@@ -54,7 +54,9 @@ class Client:
             headers.setdefault("Content-Type", "application/json")
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
-            connection.putrequest(method, path, skip_host="Host" in headers)
+            connection.putrequest(
+                method, path, skip_host="Host" in headers, skip_accept_encoding=True
+            )
             for name, text in headers.items():
                 connection.putheader(name, text)
             if data is not None and "Content-Length" not in headers:

@@ -80,6 +80,17 @@ def test_an_unchanged_answer_is_not_sent_twice(served):
         assert (again.status, again.body) == (304, b"")
 
 
+def test_pages_are_sent_packed_to_whoever_can_unpack_them(served):
+    import gzip
+
+    plain = served.client.get("/web/app/main.mjs")
+    packed = served.client.get("/web/app/main.mjs", Accept_Encoding="gzip, br")
+    assert packed.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(packed.body) == plain.body
+    assert len(packed.body) < 0.6 * len(plain.body)
+    assert "content-encoding" not in plain.headers
+
+
 def test_thumbnails_are_drawn_once_and_may_be_kept_for_good(served):
     image = served.client.get("/api/images?limit=1").json["images"][0]
     path = f"/api/images/{image['id']}/thumb"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gzip
 import ipaddress
 import mimetypes
 import secrets
@@ -194,12 +195,17 @@ def read_pages() -> dict[str, tuple[bytes, str]]:
 
 def _page(content: bytes, kind: str) -> Callable[..., Any]:
     tag = f'"{sha256(content).hexdigest()[:20]}"'
-    headers = {"etag": tag, "cache-control": "private, no-cache"}
+    headers = {"etag": tag, "cache-control": "private, no-cache", "vary": "accept-encoding"}
     media_type = f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
+
+    packed = gzip.compress(content, 9, mtime=0)
 
     async def page(request: Request) -> Response:
         if matches(request, tag):
             return Response(status_code=304, headers=headers)
+        if "gzip" in request.headers.get("accept-encoding", "") and len(packed) < len(content):
+            more = {**headers, "content-encoding": "gzip"}
+            return Response(packed, headers=more, media_type=media_type)
         return Response(content, headers=headers, media_type=media_type)
 
     return page

@@ -11,6 +11,7 @@ import { loadStyle } from "../styles.mjs";
 const AHEAD = 3; // pictures that are decoded before they are shown
 const MOST_ZOOM = 2;
 const WITNESSES = 5;
+const FIRST = 12; // the first page is small: a picture is wanted soon
 const PAGE = 50;
 const KEPT_ORDER = 10; // issues that keep their place when all are ordered anew
 const FEW = 20; // issues at hand below which the next page is read
@@ -86,7 +87,7 @@ class Review {
 
   read() {
     if (this.reading || !this.more) return this.reading;
-    const query = { kind: this.queue.kind, taxonomy: this.queue.taxonomy, limit: PAGE, after: this.after };
+    const query = { kind: this.queue.kind, taxonomy: this.queue.taxonomy, limit: this.after === null ? FIRST : PAGE, after: this.after };
     this.reading = get("/api/queue", query).then((page) => {
       const waiting = new Set(this.app.outbox.entries().map((entry) => entry.answer.issue));
       const fresh = page.items.filter((item) => !this.seen.has(item.issue) && !waiting.has(item.issue));
