@@ -51,8 +51,8 @@ def test_the_first_screen_is_the_worst_suspect_with_what_speaks_for_each_label(o
     titles = page.locator(".witness-title").all_inner_texts()
     assert titles == ["Likest that are fish, as given", "Likest that are bird, as suggested"]
     assert page.locator(".class-row .name").all_inner_texts() == ["bird", "fish", "tree"]
-    sizes = page.evaluate("[...document.images].map(i => i.complete ? i.naturalWidth : 0)")
-    assert min(sizes) > 0
+    widths = "[...document.images].map(image => image.complete ? image.naturalWidth : 0)"
+    opened.wait(lambda: min(page.evaluate(widths)) > 0)
     assert page.evaluate("document.cookie") == ""
 
 

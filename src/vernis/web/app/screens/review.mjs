@@ -333,7 +333,8 @@ class Review {
     this.showDecision();
     say((item.given.length ? list(item.given) + ", suggested " + list(item.suggested) : item.kind) + ": " + baseName(image.uri));
     this.app.replace({ issue: item.issue }, [nameOf(this.queue)]);
-    this.prepare();
+    // What comes later must not hold up the picture that is waited for.
+    known.ready.then(() => { if (this.item === item) this.prepare(); });
   }
 
   ahead(item) {
