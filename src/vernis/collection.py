@@ -30,6 +30,7 @@ from vernis.verbs.decide import (
 )
 from vernis.verbs.lab import components, diff, errors, noise, rerun, sample, thresholds, toy, truth
 from vernis.verbs.lab import detect as lab_detect
+from vernis.verbs.lab import locate as lab_locate
 from vernis.verbs.lab import models as lab_models
 from vernis.verbs.lab import spaces as lab_spaces
 from vernis.verbs.methods import frame_method, method
@@ -60,12 +61,14 @@ from vernis.verbs.see.vector_search import Searcher
 from vernis.verbs.start import report, run, status
 from vernis.verbs.steps import (
     annotate,
+    crop,
     detect,
     export,
     import_,
     index,
     labels,
     learn,
+    locate,
     models,
     quality,
     read,
@@ -159,6 +162,8 @@ class Collection(Closing):
     detect = method(detect.VERB)
     annotate = method(annotate.VERB)
     learn = method(learn.VERB)
+    locate = method(locate.VERB)
+    crop = method(crop.VERB)
     models = method(models.VERB)
 
     # What a person decides.
@@ -243,6 +248,7 @@ class Lab:
     noise = method(noise.VERB)
     errors = method(errors.VERB)
     detect = method(lab_detect.VERB)
+    locate = method(lab_locate.VERB)
     toy = method(toy.VERB)
     sample = method(sample.VERB)
     truth = method(truth.VERB)

@@ -12,6 +12,7 @@ from vernis.domain.types import Space
 
 if TYPE_CHECKING:
     from vernis.adapters.backbones.choice import SpaceChoice
+    from vernis.adapters.backbones.patch_maps import PatchMapReader
     from vernis.core.explore.picture_words import Classifier
     from vernis.core.words.noun_tree import NounTree
     from vernis.domain.encoders import TextEncoder
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 CHANNELS = "channels:"
 """Begins the names of spaces that hold the strongest activation of each channel, for
 ``feature-maps``; they need not cover the collection and are no embeddings."""
+
+HEAT_MAPS = "heat-maps:"
+"""Begins the names of spaces that hold heat maps of images and labels; no embeddings either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +193,25 @@ class Networks:
             licence=record.get("licence", ""),
             max_abs_difference_to_torch=record.get("max_abs_difference_to_torch"),
         )
+
+    def open_patch_maps(
+        self, choice: SpaceChoice, side: int, *, last: bool = False
+    ) -> PatchMapReader:
+        """Return what reads the maps of a network that show where things are.
+
+        Parameters
+        ----------
+        choice : SpaceChoice
+            Its layer names the maps, joined by ``+``.
+        side : int
+            Pictures are shown with about ``side²`` pixels.
+        last : bool
+            Where no layer is named: the last map alone.
+        """
+        from vernis.adapters.backbones.patch_maps import open_patch_maps
+
+        layers = [part.strip() for part in (choice.layer or "").split("+") if part.strip()]
+        return open_patch_maps(choice.open(), layers, side, last=last)
 
     def look(self, choice: SpaceChoice, layer: str) -> ChannelLooker:
         """Return what looks at the channels of a map, or of all main maps of a network.

@@ -44,7 +44,7 @@ from vernis.domain.types import (
     Taxonomy,
     hash_texts,
 )
-from vernis.session.networks import CHANNELS, Networks
+from vernis.session.networks import CHANNELS, HEAT_MAPS, Networks
 from vernis.session.results import Results
 from vernis.session.vectors import (
     ImageVectors,
@@ -653,6 +653,13 @@ class Session(Closing):
 
         return shipped_model()
 
+    def pictures_for_maps(self, side: int) -> ReadPicture:
+        """Return what decodes the picture of an image with a shorter side of ``side`` or more."""
+        from vernis.adapters.files import picture_reader
+        from vernis.adapters.isolation import PictureDecoder
+
+        return picture_reader(self.root(), PictureDecoder(min_side=side))
+
     def text_model(self, name: Path | str | None = None, *, gate: bool = True) -> TextModel:
         """Return the reader that is shipped, or that of a folder.
 
@@ -875,8 +882,8 @@ class Session(Closing):
 
 
 def is_embedding(space: Space) -> bool:
-    """Tell an embedding space from measures of the pictures and from channels' maxima."""
-    return space.name not in MEASURES and not space.name.startswith(CHANNELS)
+    """Tell an embedding space from measures of the pictures, channels' maxima and heat maps."""
+    return space.name not in MEASURES and not space.name.startswith((CHANNELS, HEAT_MAPS))
 
 
 def find_collection(start: Path | str = ".") -> Path:

@@ -18,7 +18,8 @@ from vernis.domain.ports import Pixels
 
 _MULTIPLE = 32
 _STAGES = 3
-"""So many of the last stages are joined where no layers are named."""
+"""So many maps before the last are joined where no layers are named. The last itself, bent to the
+classes that the network was trained on, places less (docs/decisions/locate.md)."""
 _FINEST = 16
 """Of these none is finer than this many pixels a cell."""
 
@@ -72,7 +73,7 @@ def shown_size(width: int, height: int, side: int) -> tuple[int, int]:
 
 
 def open_patch_maps(
-    backbone: OnnxBackbone, layers: Sequence[str] = (), side: int = 512
+    backbone: OnnxBackbone, layers: Sequence[str] = (), side: int = 512, *, last: bool = False
 ) -> PatchMapReader:
     """Return what reads maps of a network.
 
@@ -80,8 +81,10 @@ def open_patch_maps(
     ----------
     backbone : OnnxBackbone
     layers : sequence of str
-        Default: the last three stages of 16 pixels a cell or more.
+        Default: the three maps before the last, of 16 pixels a cell or more.
     side : int
+    last : bool
+        Default: the last map alone, which the network's own classifier reads.
 
     Raises
     ------
@@ -93,11 +96,12 @@ def open_patch_maps(
     if side % _MULTIPLE or side < 2 * _MULTIPLE:
         raise UsageError(f"expected a size of 64 pixels or more, in steps of 32, got {side}")
     shapes = backbone.layers
-    if not layers:
+    if not layers and last:
+        layers = main_maps(backbone)[-1:]
+    elif not layers:
         finest = backbone.spec.side / _FINEST
-        layers = [name for name in main_maps(backbone) if shapes[name][-1] <= finest]
-        layers = [name for name in layers if name != "features"] or layers
-        layers = layers[-_STAGES:]
+        maps = [name for name in main_maps(backbone) if shapes[name][-1] <= finest]
+        layers = (maps[:-1] or maps)[-_STAGES:]
     for name in layers:
         backbone.reader(name, "max")  # refuses an unknown name
         if len(shapes.get(name, ())) != 3:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from vernis.domain.errors import InvalidValue
 
@@ -73,6 +72,8 @@ def components(heat: NDArray[np.floating], threshold: float) -> ScoredBoxes:
     threshold : float
         In 0..1; cells of this value or more count.
     """
+    from scipy import ndimage
+
     heat = _checked(heat)
     labels, count = ndimage.label(heat >= threshold, structure=_NEIGHBOURHOOD)
     if not count:

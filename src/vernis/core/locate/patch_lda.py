@@ -34,7 +34,7 @@ Floats = NDArray[np.float32]
 PatchMaps = Sequence[NDArray[Any]]
 """Maps of one picture, shape (height, width, channels) each; the finest first."""
 
-_CELLS = 40_000
+_CELLS = 20_000
 """Patches from which mean, spread and covariance are estimated."""
 _LEAST_SPREAD = 1e-6
 

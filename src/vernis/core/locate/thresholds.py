@@ -13,7 +13,7 @@ FEWEST_BOXES = 10
 """Drawn boxes below which no threshold is learnt."""
 GRID: tuple[float, ...] = tuple(round(0.05 * step, 2) for step in range(2, 19))
 """Thresholds that are tried."""
-FEW_OBJECTS, MANY_OBJECTS = 0.3, 0.5
+ONE_OBJECT, MANY_OBJECTS = 0.3, 0.4
 """What is taken where nothing was drawn: for one large object a picture, and for many small ones
 (docs/decisions/locate.md: three sets are no law)."""
 

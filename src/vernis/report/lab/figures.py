@@ -139,6 +139,37 @@ def draw_spaces(rows: Rows, path: Path, about: str) -> Path:
     return save_figure(figure, path)
 
 
+def draw_locating(rows: Rows, path: Path, about: str) -> Path:
+    """Draw how well each method places objects, by measure."""
+    names = [" ".join(filter(None, (str(r["method"]), str(r["sizes"])))) for r in rows]
+    figure, axes = new_figure(f"Where it is: {about}", width=8, height=1.8 + 0.5 * len(names))
+    places = np.arange(len(names))
+    measures = {
+        "max_box_acc": "MaxBoxAccV2",
+        "pointing": "pointing game",
+        "corloc": "CorLoc at .5",
+        "rule_80": "rule of 80",
+    }
+    styles = series_styles()
+    for number, (measure, name) in enumerate(measures.items()):
+        style = next(styles)
+        axes.plot(
+            [_number(row[measure]) for row in rows],
+            places + 0.5 * ((number + 0.5) / len(measures) - 0.5),
+            style["marker"],
+            color=style["color"],
+            markersize=6,
+            label=name,
+        )
+    axes.set_yticks(places, names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_xlim(left=0)
+    separate_rows(axes, len(names))
+    axes.set_xlabel("share of images × classes, learned from labels alone")
+    legend_outside(axes)
+    return save_figure(figure, path)
+
+
 _SHOWN_CLASSES = 11
 _THRESHOLD_LINES = (
     ("f1", PALETTE[0], "-"),

@@ -4,5 +4,5 @@ Each is skipped where its inputs are as they were.
 Never: a change of labels that a person has not asked for.
 
 Order: index, import_, labels, export, taxonomies, quality, read, detect, annotate, learn,
-models.
+models, locate, crop.
 """

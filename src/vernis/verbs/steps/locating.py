@@ -1,0 +1,435 @@
+"""Learn from labels of images where in them the labels are, and keep a heat map of each."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vernis.core.locate.activation_maps import fit_activation_maps
+from vernis.core.locate.heat_maps import geometric_mean
+from vernis.core.locate.patch_lda import PatchClassifier, fit_patch_lda
+from vernis.core.locate.stored_maps import LENGTH, SIDE, StoredMap, pack, unpack
+from vernis.core.locate.training import choose_pictures, share_below
+from vernis.core.numeric.fingerprints import fingerprint
+from vernis.core.numeric.threads import single_threaded_products
+from vernis.domain.errors import NothingToLearn, UsageError
+from vernis.domain.types import ImageRecord, LabelMatrix, Space
+from vernis.report.wording import counted
+from vernis.session.networks import HEAT_MAPS
+from vernis.session.vectors import assume_no
+from vernis.verbs.decide.training_set import images_where
+from vernis.verbs.declare import SEED, WHERE, WORKERS, BaseSettings, Option, count
+from vernis.verbs.networks.embedding import close_early, say_failure
+
+if TYPE_CHECKING:
+    from vernis.adapters.backbones.patch_maps import PatchMapReader
+    from vernis.session.session import Session
+
+_METHOD = 2
+"""Part of what marks a map: raise it when the method changes, and all maps are made anew."""
+_FEWEST = 2
+"""Images with a class below which it is not located."""
+_FLUSH = 512
+"""Maps that are written at once."""
+
+Maps = list[NDArray[Any]]
+Method = Literal["patches", "cam"]
+
+
+@dataclass(frozen=True)
+class LocateOptions(BaseSettings):
+    """How labels are located in pictures."""
+
+    _: KW_ONLY
+    where: Annotated[str, WHERE] = ""
+    method: Annotated[
+        Method,
+        Option(
+            "patches: a linear discriminant of patches; cam: the class activation maps of a linear "
+            "classifier"
+        ),
+    ] = "patches"
+    sizes: Annotated[
+        Sequence[int],
+        Option(
+            "sizes at which pictures are shown, pixels, in steps of 32; the maps of several are "
+            "joined by their geometric mean",
+            "N,…",
+            joined=True,
+        ),
+    ] = (512,)
+    backbone: Annotated[
+        str, Option("a network with its maps, as BACKBONE:LAYER+LAYER (see: vernis layers)")
+    ] = "efficientnet_lite0"
+    learn_from: Annotated[int, count("images to learn from, at most", at_least=2)] = 400
+    seed: Annotated[int, SEED] = 0
+    workers: Annotated[int | None, WORKERS] = None
+
+    def learnt_settings(self) -> dict[str, Any]:
+        """Return what the maps depend on."""
+        return {
+            "method": self.method,
+            "sizes": list(self.sizes),
+            "backbone": self.backbone,
+            "learn_from": self.learn_from,
+            "seed": self.seed,
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LocatePlan:
+    """What is learned from, and what is to be located.
+
+    Attributes
+    ----------
+    taxonomy : str
+    classes : tuple of str
+        Those that can be located.
+    images : sequence of ImageRecord
+        All that the filter holds for, ascending by id.
+    Y : ndarray of float32, shape (n_images, n_classes)
+        1, 0 or NaN.
+    train : ndarray of int64
+        Rows that are learned from, where the plan is not held to others.
+    mark : str
+        Hexadecimal digits; equal for equal maps.
+    notes : tuple of str
+    """
+
+    taxonomy: str
+    classes: tuple[str, ...]
+    images: Sequence[ImageRecord]
+    Y: NDArray[np.float32]
+    train: NDArray[np.int64]
+    mark: str
+    notes: tuple[str, ...] = ()
+
+    def rows(self) -> NDArray[np.int64]:
+        """Return (image row, class column) of every label, shape (n_labels, 2)."""
+        return np.argwhere(self.Y == 1)
+
+    def key(self, row: int, column: int) -> str:
+        """Return what the map of an image and a class is kept under."""
+        text = f"{self.images[row].content_hash}\0{self.classes[column]}"
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LocateSummary:
+    """The maps of a plan.
+
+    Attributes
+    ----------
+    maps : dict of (image row, class column) to StoredMap
+    computed : int
+        Maps that were made in this run.
+    failed : dict of str to str
+        Path and reason of the images that could not be read.
+    """
+
+    maps: Mapping[tuple[int, int], StoredMap]
+    computed: int
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+
+def plan_locating(
+    session: Session,
+    taxonomy: str,
+    options: LocateOptions,
+    train: NDArray[np.int64] | None = None,
+) -> LocatePlan:
+    """Return what is learned from and located.
+
+    Parameters
+    ----------
+    session : Session
+    taxonomy : str
+    options : LocateOptions
+    train : ndarray of int64, optional
+        Ids of the images to learn from; default: drawn from all.
+
+    Raises
+    ------
+    NotFound, FilterError, UsageError
+        There is no such taxonomy, or the filter is wrong or holds for no image.
+    NothingToLearn
+        No class has images with it and images without it.
+    """
+    if not options.sizes:
+        raise UsageError("expected one size or more, such as --sizes 512")
+    matrix = session.matrix(taxonomy)
+    images = list(session.images())
+    if options.where.strip():
+        chosen = set(images_where(session, options.where).tolist())
+        images = [image for image in images if image.id in chosen]
+    Y = _labels_of(matrix, images)
+    known = np.isfinite(Y).any(axis=1)
+    if train is not None:
+        known &= np.isin([image.id for image in images], train)
+    pool = np.flatnonzero(known)
+    enough = ((Y[pool] == 1).sum(axis=0) >= _FEWEST) & (Y[pool] == 0).any(axis=0)
+    classes = tuple(c for c, good in zip(matrix.taxonomy.classes, enough, strict=True) if good)
+    if not classes:
+        raise NothingToLearn(
+            f"'{taxonomy}' has no class that two images carry and another does not: nothing tells "
+            "where it is; label more images, or ones without it"
+        )
+    Y = Y[:, enough]
+    drawn = pool[choose_pictures(Y[pool], options.learn_from, options.seed)]
+    usable = ((Y[drawn] == 1).any(axis=0)) & ((Y[drawn] == 0).any(axis=0))
+    classes = tuple(c for c, good in zip(classes, usable, strict=True) if good)
+    Y = Y[:, usable]
+    left_out = [name for name in matrix.taxonomy.classes if name not in classes]
+    notes: tuple[str, ...] = ()
+    if left_out:
+        few = ", ".join(left_out[:3])
+        notes = (
+            f"not located: {counted(len(left_out), 'class')} on fewer than {_FEWEST} images or on "
+            f"all of them, such as {few}",
+        )
+    hashes = [images[row].content_hash for row in drawn]
+    mark = fingerprint(
+        "locate", _METHOD, options.learnt_settings(), list(classes), hashes, Y[drawn]
+    )
+    return LocatePlan(taxonomy, classes, images, Y, drawn, mark, notes)
+
+
+def _labels_of(matrix: LabelMatrix, images: Sequence[ImageRecord]) -> NDArray[np.float32]:
+    Y, _ = assume_no(matrix)
+    rows = np.searchsorted(matrix.image_ids, [image.id for image in images])
+    Y = Y[rows]
+    if matrix.taxonomy.kind == "single":  # one class says no to the others
+        carries = (Y == 1).any(axis=1)
+        Y[carries] = Y[carries] == 1
+    return Y
+
+
+def locate_labels(session: Session, plan: LocatePlan, options: LocateOptions) -> LocateSummary:
+    """Return the heat map of each image and label of a plan, from the collection where it is kept.
+
+    What is new is learned, made and kept. When the run is interrupted, what was made is kept.
+
+    Raises
+    ------
+    ModelError, MissingExtra
+        The network cannot work at all.
+    """
+    store = _MapStore(session, plan)
+    found = store.kept()
+    todo = [(row, c) for row, c in plan.rows().tolist() if (row, c) not in found]
+    if not todo:
+        return LocateSummary(found, 0)
+    try:
+        fresh, failed = make_maps(session, plan, options, todo, store.add)
+    finally:
+        store.flush()
+    return LocateSummary({**found, **fresh}, len(fresh), failed)
+
+
+def make_maps(
+    session: Session,
+    plan: LocatePlan,
+    options: LocateOptions,
+    pairs: Sequence[tuple[int, int]],
+    add: Callable[[int, int, NDArray[np.uint8]], None] = lambda row, column, packed: None,
+) -> tuple[dict[tuple[int, int], StoredMap], dict[str, str]]:
+    """Learn from the images of a plan and make maps; nothing is kept but by ``add``.
+
+    Parameters
+    ----------
+    session : Session
+    plan : LocatePlan
+    options : LocateOptions
+    pairs : sequence of (image row, class column)
+    add : callable
+        Takes the row, the column and the packed map of each, as they are made.
+
+    Returns
+    -------
+    maps : dict of (image row, class column) to StoredMap
+    failed : dict of str to str
+        Path and reason of the images that could not be read.
+    """
+    readers = open_readers(session, options)
+    picture = session.pictures_for_maps(max(options.sizes))
+    read = _Reading(session, plan.images, readers, picture, options.workers)
+    learnt = _learn(read, plan, options)
+    wanted: dict[int, list[int]] = {}
+    for row, column in pairs:
+        wanted.setdefault(row, []).append(column)
+    made: dict[tuple[int, int], StoredMap] = {}
+    for row, maps in read.run(sorted(wanted), "locate", learnt.score_only(wanted)):
+        for column, (heat, confidence) in zip(wanted[row], maps, strict=True):
+            packed = pack(heat, confidence, plan.mark)
+            made[row, column] = unpack(packed)[0]
+            add(row, column, packed)
+    return made, read.failed
+
+
+def open_readers(session: Session, options: LocateOptions) -> list[PatchMapReader]:
+    """Return one reader of maps a size."""
+    choice = session.networks.read_choice(options.backbone)
+    last = options.method == "cam"
+    return [session.networks.open_patch_maps(choice, side, last=last) for side in options.sizes]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Learnt:
+    """A classifier a size, and the peaks of each class in images without it."""
+
+    classifiers: Sequence[PatchClassifier]
+    others: Sequence[NDArray[np.float64]]
+
+    def locate(
+        self, maps: Sequence[Maps], columns: Sequence[int]
+    ) -> list[tuple[NDArray[np.float64], float]]:
+        """Return heat map and confidence of classes in a picture that comes in every size."""
+        scores = scores_of(self.classifiers, maps, columns)
+        peaks = np.mean([each.max(axis=(1, 2)) for each in scores], axis=0)
+        size = max((each.shape[1:] for each in scores), key=lambda shape: shape[0] * shape[1])
+        joined = geometric_mean(scores, (int(size[0]), int(size[1])))
+        sure = [
+            float(share_below(np.array([peak]), self.others[column])[0])
+            for peak, column in zip(peaks, columns, strict=True)
+        ]
+        return list(zip(joined, sure, strict=True))
+
+    def score_only(
+        self, wanted: Mapping[int, Sequence[int]]
+    ) -> Callable[[int, list[Maps]], list[tuple[NDArray[np.float64], float]]]:
+        """Return the function that a worker calls: what it makes is small, the maps are not."""
+        return lambda row, maps: self.locate(maps, wanted[row])
+
+
+def scores_of(
+    classifiers: Sequence[PatchClassifier],
+    maps: Sequence[Maps],
+    columns: Sequence[int] | None = None,
+) -> list[NDArray[np.float32]]:
+    """Return what each classifier says of a picture's places, shape (n_classes, height, width)."""
+    return [c.score(each, columns) for c, each in zip(classifiers, maps, strict=True)]
+
+
+def _learn(read: _Reading, plan: LocatePlan, options: LocateOptions) -> Learnt:
+    fit = fit_patch_lda if options.method == "patches" else fit_activation_maps
+    pictures: dict[int, list[Maps]] = dict(
+        read.run(plan.train.tolist(), "learn to locate", lambda row, maps: maps)
+    )
+    rows = sorted(pictures)
+    Y = plan.Y[rows]
+    if not rows or not (Y == 1).any(axis=0).all() or not (Y == 0).any(axis=0).all():
+        raise NothingToLearn(
+            f"'{plan.taxonomy}': too few of the images that it is learned from can be read"
+        )
+    with single_threaded_products():
+        classifiers = [
+            fit([pictures[row][size] for row in rows], Y) for size in range(len(options.sizes))
+        ]
+        peaks = np.mean(
+            [[s.max(axis=(1, 2)) for s in scores_of(classifiers, pictures[row])] for row in rows],
+            axis=1,
+        )
+    read.keep(pictures)
+    return Learnt(classifiers, [peaks[Y[:, c] == 0, c] for c in range(Y.shape[1])])
+
+
+@dataclass(frozen=True, slots=True)
+class _MapStage:
+    """Decodes a picture, reads its maps at every size and makes of them what is wanted."""
+
+    images: Sequence[ImageRecord]
+    picture: Callable[[ImageRecord], Any]
+    readers: Sequence[PatchMapReader]
+    make: Callable[[int, list[Maps]], Any]
+
+    def open(self) -> Callable[[int], Any]:
+        """Open every reader for one worker."""
+        read = [reader.open() for reader in self.readers]
+
+        def work(row: int) -> Any:
+            pixels = self.picture(self.images[row])
+            return self.make(row, [one(pixels) for one in read])
+
+        return work
+
+
+class _Reading:
+    """Reads maps of images, each once: those that were learned from are kept in memory."""
+
+    def __init__(
+        self,
+        session: Session,
+        images: Sequence[ImageRecord],
+        readers: Sequence[PatchMapReader],
+        picture: Callable[[ImageRecord], Any],
+        workers: int | None,
+    ) -> None:
+        self._session, self._images, self._readers = session, images, readers
+        self._picture, self._workers = picture, workers
+        self._kept: dict[int, list[Maps]] = {}
+        self.failed: dict[str, str] = {}
+
+    def keep(self, maps: Mapping[int, list[Maps]]) -> None:
+        """Keep the maps of some rows, so that they are not read again."""
+        self._kept = dict(maps)
+
+    def run(
+        self, rows: Sequence[int], task: str, make: Callable[[int, list[Maps]], Any]
+    ) -> Iterator[tuple[int, Any]]:
+        """Yield each row with what ``make`` makes of its maps; what cannot be read is noted."""
+        progress, done = self._session.progress, 0
+        for row in [row for row in rows if row in self._kept]:
+            done += 1
+            progress(task, done, len(rows))
+            yield row, make(row, self._kept[row])
+        rest = [r for r in rows if r not in self._kept and self._images[r].uri not in self.failed]
+        stage = _MapStage(self._images, self._picture, self._readers, make)
+        outcomes = self._session.engine(self._workers).run(stage, rest)
+        try:
+            for outcome in outcomes:
+                done += 1
+                progress(task, done, len(rows))
+                if outcome.error is not None:
+                    self.failed[self._images[outcome.item].uri] = say_failure(outcome.error)
+                else:
+                    yield outcome.item, outcome.value
+        finally:
+            close_early(outcomes)
+
+
+class _MapStore:
+    """The heat maps of a taxonomy in the collection, by image content and class."""
+
+    def __init__(self, session: Session, plan: LocatePlan) -> None:
+        self._vectors, self._plan = session.catalog.vectors, plan
+        self._space = Space(f"{HEAT_MAPS}{plan.taxonomy}", LENGTH, "uint8", {"cells": [SIDE, SIDE]})
+        self._rows: dict[str, NDArray[np.uint8]] = {}
+
+    def kept(self) -> dict[tuple[int, int], StoredMap]:
+        """Return the maps that are kept and still true."""
+        pairs = self._plan.rows()
+        keys = [self._plan.key(row, column) for row, column in pairs.tolist()]
+        there = np.flatnonzero(self._vectors.holds(self._space, keys))
+        data = self._vectors.read(self._space, [keys[i] for i in there])
+        found = {}
+        for i, one in zip(there.tolist(), data, strict=True):
+            stored, mark = unpack(one)
+            if mark == self._plan.mark[: len(mark)]:
+                found[int(pairs[i, 0]), int(pairs[i, 1])] = stored
+        return found
+
+    def add(self, row: int, column: int, packed: NDArray[np.uint8]) -> None:
+        self._rows[self._plan.key(row, column)] = packed
+        if len(self._rows) >= _FLUSH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is gathered."""
+        if self._rows:
+            self._vectors.append(self._space, list(self._rows), np.stack(list(self._rows.values())))
+            self._rows = {}
