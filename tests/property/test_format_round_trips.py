@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from vernis.adapters.interchange.formats.box_tables import BoxTable
 from vernis.adapters.interchange.formats.class_folders import ClassFolders
 from vernis.adapters.interchange.formats.coco import Coco
 from vernis.adapters.interchange.formats.cvat import Cvat
@@ -41,6 +42,7 @@ FORMATS: dict[str, tuple[Format, float]] = {
     "hugging-face": (HuggingFace(), 0.0),
     "hugging-face-csv": (HuggingFace("csv"), 0.0),
     "csv": (Table("csv"), 0.0),
+    "csv-boxes": (BoxTable(), 1e-9),
     "tsv": (Table("tsv"), 0.0),
     "xlsx": (Table("xlsx"), 0.0),
     "csv-long": (Table("csv", "long"), 1e-9),

@@ -20,6 +20,7 @@ from PIL import Image
 
 from vernis.adapters.interchange.formats.interface import Pictures, ReadSettings
 from vernis.adapters.interchange.formats.registry import FORMATS, recognise
+from vernis.collection import Collection
 from vernis.domain.exchange import (
     ExchangeClass,
     ExchangeImage,
@@ -29,6 +30,7 @@ from vernis.domain.exchange import (
     ExchangeTaxonomy,
 )
 from vernis.domain.regions import Box, Region
+from vernis.verbs.steps.exchange_export import Wanted, exchange_set, wanted_regions
 
 SCRIPT = Path(__file__).parents[1] / "oracles" / "read_and_write.py"
 PYTHON = os.environ.get("VERNIS_ORACLES", "")
@@ -66,8 +68,11 @@ def run(*arguments: object) -> str:
 
 
 @pytest.fixture(scope="session", params=["aquarium", "coco128_a"])
-def collection(request, real_data) -> tuple[Path, ExchangeSet]:
-    """Return a set of boxes with odd ids, attributes, an unused class and images without a box."""
+def collection(request, real_data, tmp_path_factory) -> tuple[Path, ExchangeSet]:
+    """Return a set of boxes that went through a collection.
+
+    With odd ids, attributes, an unused class and images without a box.
+    """
     root = real_data / request.param
     rows: dict[str, list[dict[str, str]]] = {
         path.relative_to(root).as_posix(): [] for path in sorted((root / "images").rglob("*.jpg"))
@@ -94,7 +99,21 @@ def collection(request, real_data) -> tuple[Path, ExchangeSet]:
             regions.append(ExchangeRegion(region, (ExchangeLabel("object", row["label"]),)))
         images.append(ExchangeImage(uri, size, "", 1000 + 7 * at, "", (), tuple(regions)))
     taxonomy = ExchangeTaxonomy("object", "multi", tuple(classes))
-    return root, ExchangeSet(tuple(images), (taxonomy,))
+    drawn = ExchangeSet(tuple(images), (taxonomy,))
+    folder = tmp_path_factory.mktemp(request.param)
+    FORMATS["coco"].write(drawn, folder / "in.json", Pictures())
+    with Collection.create(folder / "c.vernis") as opened:
+        opened.index([root])
+        assert opened.import_(folder / "in.json").losses == ()
+        session = opened.session
+        wanted = Wanted([session.matrix("object")], beside=False)
+        facts = session.catalog.foreign.facts("coco")
+        kept = exchange_set(session, wanted, wanted_regions(session, wanted), facts)
+    # The folders tell splits; the libraries are to read one list.
+    by_uri = {image.uri: replace(image, split="") for image in kept.images}
+    assert [by_uri[image.uri] for image in drawn.images] == list(drawn.images)
+    assert kept.taxonomies == drawn.taxonomies
+    return root, replace(kept, images=tuple(by_uri[image.uri] for image in drawn.images))
 
 
 def as_labels(exchange: ExchangeSet) -> ExchangeSet:

@@ -381,7 +381,7 @@ def test_an_accepted_proposal_is_exported_as_a_label(
     assert yes(collection) == {"a.jpg": {"mouse (animal)"}}
     written = collection.export("coco", tmp_path / "out.json")
     assert written.regions == 1
-    assert kinds(written.losses) == {"states": 1, "sources": 1, "unlabelled regions": 1}
+    assert kinds(written.losses) == {"states": 1, "unlabelled regions": 1}
     (found,) = json.loads((tmp_path / "out.json").read_text())["annotations"]
     assert (found["id"], found["category_id"], "score" in found) == (50, 3, False)
 
@@ -440,3 +440,78 @@ def test_boxes_of_a_picture_of_another_size_are_scaled(
     again = by_id(json.loads((tmp_path / "out.json").read_text()))
     assert again["annotations"][50]["bbox"] == [0.55, 1.125, 5.15, 2.5]
     assert again["annotations"][71]["segmentation"] == [[0.5, 0.5, 2.5, 0.5, 0.5, 2.5]]
+
+
+# --------------------------------------------------------------------------- tables of boxes
+
+TABLES = {
+    "tensorflow": (
+        "filename,width,height,class,xmin,ymin,xmax,ymax\n"
+        "a.jpg,64,48,cat,1,2,11,7.5\na.jpg,64,48,dog,0,0,64,48\nsub/a.jpg,64,48,cat,3,3,4,4\n"
+    ),
+    "open images": (
+        "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded\n"
+        "empty,xclick,/m/0x,1,0.25,0.5,0.25,1,0\nempty,xclick,/m/0y,0.5,0,1,0,1,1\n"
+    ),
+    "retinanet": "path;x1;y1;x2;y2;class_name\na.jpg;1;2;11;7.5;cat\nempty.jpg;;;;;\n",
+    "makesense": (
+        "label_name,bbox_x,bbox_y,bbox_width,bbox_height,image_name,image_width,image_height\n"
+        "cat,1,2,10,5.5,a.jpg,64,48\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_of_boxes_are_read(collection: Collection, tmp_path: Path, name: str) -> None:
+    file = tmp_path / "boxes.csv"
+    file.write_text(TABLES[name])
+    read = collection.import_(file)
+    assert read.format == "csv-boxes"
+    known = collection.catalog.regions.get(collection.catalog.regions.table().ids)
+    uris = collection.session.uris()
+    boxes = [(uris[k.image_id], k.region.box.corners) for k in known]
+    if name == "open images":
+        assert boxes == [("empty.jpg", (16, 12, 32, 48)), ("empty.jpg", (0, 0, 64, 48))]
+        assert [k.region.attribute_values()["IsOccluded"] for k in known] == ["0", "1"]
+        said = collection.catalog.regions.labels("object")
+        assert sorted(said.probabilities.tolist()) == [0.5, 1.0]
+    else:
+        assert boxes[0] == ("a.jpg", (1, 2, 11, 7.5))
+        assert yes(collection)["a.jpg"] >= {"cat"}
+    assert read.images == {"tensorflow": 2, "retinanet": 2}.get(name, 1)
+
+
+def test_a_table_of_boxes_comes_back(collection: Collection, tmp_path: Path) -> None:
+    collection.import_(coco(tmp_path))
+    before = collection.catalog.regions.table().boxes.tolist()
+    written = collection.export("csv-boxes", tmp_path / "boxes.csv")
+    assert (written.images, written.regions) == (4, 5)
+    collection.undo(including="imports")
+    assert collection.import_(tmp_path / "boxes.csv").regions == 5
+    after = collection.catalog.regions.table().boxes.tolist()
+    np.testing.assert_allclose(after, before, atol=1e-9)
+
+
+def test_a_table_of_boxes_can_be_read_as_labels(collection: Collection, tmp_path: Path) -> None:
+    file = tmp_path / "boxes.csv"
+    file.write_text(TABLES["tensorflow"])
+    collection.import_(file, format="csv", row="label")
+    assert len(collection.catalog.regions.table()) == 0
+    assert collection.catalog.labels.taxonomies()[0].name == "class"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("image,label,xmin,ymin,xmax,ymax\na.jpg,cat,1,2,x,4\n", "row 2: a side of the box is 'x'"),
+        ("image,label,xmin,ymin,xmax,ymax\na.jpg,,1,2,3,4\n", "row 2: has a box and no label"),
+        ("image,label,xmin,ymin,xmax,ymax\n../a.jpg,cat,1,2,3,4\n", "leads out"),
+    ],
+)
+def test_bad_tables_of_boxes_are_refused(
+    collection: Collection, tmp_path: Path, text: str, said: str
+) -> None:
+    file = tmp_path / "boxes.csv"
+    file.write_text(text)
+    with pytest.raises(InvalidLabels, match=said):
+        collection.import_(file)

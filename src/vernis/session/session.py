@@ -104,6 +104,22 @@ class Identity:
     name: str
 
 
+class _Sizes(dict[str, tuple[int, int]]):
+    """uri → size of the images, also by other names that can only mean one of them."""
+
+    def __init__(self, images: Sequence[ImageRecord]) -> None:
+        super().__init__({image.uri: (image.width, image.height) for image in images})
+        self._finder: ImageFinder | None = None
+
+    def get(self, uri: str, default: Any = None) -> Any:
+        """Return the size of the image that a name means."""
+        if uri in self:
+            return self[uri]
+        if self._finder is None:
+            self._finder = ImageFinder(self)
+        return super().get(self._finder.find(uri).uri, default)
+
+
 class Session(Closing):
     """One open collection for the length of a job.
 
@@ -553,6 +569,12 @@ class Session(Closing):
             raise UsageError(f"{path}: is there already; name a new file, or add --overwrite")
         write_decisions(path, handed)
 
+    def holds_boxes(self, path: Path) -> bool:
+        """Tell whether a file is a table of boxes."""
+        from vernis.adapters.interchange.formats.box_tables import BoxTable
+
+        return BoxTable().recognises(path)
+
     def format_carries(self, format: str) -> Carries:
         """Return what a format of other programs can hold; raises UsageError."""
         from vernis.adapters.interchange.formats.registry import format_named
@@ -595,8 +617,7 @@ class Session(Closing):
         from vernis.adapters.interchange.formats.registry import format_named, recognise
 
         chosen = recognise(path) if format == "auto" else format_named(format)
-        sizes = {image.uri: (image.width, image.height) for image in self.images()}
-        settings = ReadSettings(sizes=sizes, one_based=one_based)
+        settings = ReadSettings(sizes=_Sizes(self.images()), one_based=one_based)
         if taxonomy:
             settings = replace(settings, taxonomy=taxonomy)
         return chosen.name, chosen.read(path, settings)

@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from operator import is_
 from typing import Literal
 
 from vernis.core.words.class_names import clean_name
@@ -234,17 +235,18 @@ def _reduce_region(
         carries.outlines == "polygon" and region.shape == "polygon" and len(region.polygons()) == 1
     )
     counts.add("outlines", bool(region.outline) and not outlined)
-    return ExchangeRegion(
-        Region(
-            box=_reduce_box(region.box, region.picture, carries, counts),
-            picture=region.picture,
-            shape=region.shape if outlined else "box",
-            outline=region.outline if outlined else "",
-            foreign_id=_reduce_id(region.foreign_id, "region", carries, counts),
-            attributes=region.attributes if keep else "",
-        ),
-        labels,
+    reduced = Region(
+        box=_reduce_box(region.box, region.picture, carries, counts),
+        picture=region.picture,
+        shape=region.shape if outlined else "box",
+        outline=region.outline if outlined else "",
+        foreign_id=_reduce_id(region.foreign_id, "region", carries, counts),
+        attributes=region.attributes if keep else "",
     )
+    # Of a million regions that are carried whole none is held twice.
+    if reduced == region and labels is found.labels:
+        return found
+    return ExchangeRegion(reduced, labels)
 
 
 def _reduce_box(box: Box, picture: tuple[int, int], carries: Carries, counts: _Counts) -> Box:
@@ -287,16 +289,17 @@ def _reduce_labels(
         taken.add(scope)
         counts.add("probabilities", label.has_probability and not carries.probabilities)
         counts.add("sources", bool(label.source) and not carries.sources)
-        kept.append(
-            ExchangeLabel(
-                label.taxonomy,
-                label.label,
-                label.state,
-                label.probability if carries.probabilities else math.nan,
-                label.source if carries.sources else "",
+        probability = label.probability if carries.probabilities else math.nan
+        source = label.source if carries.sources else ""
+        same = math.isnan(probability) != label.has_probability and source == label.source
+        if same:
+            kept.append(label)
+        else:
+            kept.append(
+                ExchangeLabel(label.taxonomy, label.label, label.state, probability, source)
             )
-        )
-    return tuple(kept)
+    whole = len(kept) == len(labels) and all(map(is_, kept, labels))
+    return labels if whole else tuple(kept)
 
 
 def _reduce_id(

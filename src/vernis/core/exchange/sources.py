@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 from vernis.core.exchange.losses import TEXTS
@@ -27,8 +26,10 @@ def attribute_labels(
     """
     named = 0
 
-    def attributed(labels: Iterable[ExchangeLabel]) -> tuple[ExchangeLabel, ...]:
+    def attributed(labels: tuple[ExchangeLabel, ...]) -> tuple[ExchangeLabel, ...]:
         nonlocal named
+        if all(not (source or said.source) for said in labels):
+            return labels  # the objects of many regions are not made anew
         found = []
         for label in labels:
             said_by = source or label.source
@@ -38,13 +39,15 @@ def attribute_labels(
             found.append(label if label.source == said_by else replace(label, source=said_by))
         return tuple(found)
 
+    def attributed_region(found: ExchangeRegion) -> ExchangeRegion:
+        labels = attributed(found.labels)
+        return found if labels is found.labels else ExchangeRegion(found.region, labels)
+
     images = tuple(
         replace(
             image,
             labels=attributed(image.labels),
-            regions=tuple(
-                ExchangeRegion(found.region, attributed(found.labels)) for found in image.regions
-            ),
+            regions=tuple(map(attributed_region, image.regions)),
         )
         for image in exchange.images
     )

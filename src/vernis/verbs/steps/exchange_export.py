@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -50,6 +50,8 @@ class Wanted:
         Also regions that a model proposes and nobody has answered.
     beside : bool
         Labels of images also where a region of the image says the same.
+    sources : bool
+        With who says each label.
     """
 
     matrices: Sequence[LabelMatrix]
@@ -58,6 +60,7 @@ class Wanted:
     whole: bool = True
     proposals: bool = False
     beside: bool = True
+    sources: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,7 @@ def wanted_regions(session: Session, wanted: Wanted) -> WantedRegions:
                         said.labels[row],
                         state,
                         float(said.probabilities[row]),
-                        "" if source == "given" else source,
+                        source if wanted.sources and source != "given" else "",
                     )
                 )
     if wanted.whole:
@@ -140,7 +143,8 @@ def exchange_set(
     facts = facts or ForeignFacts()
     labels: dict[int, list[ExchangeLabel]] = {}
     for matrix in wanted.matrices:
-        for image_id, label in (*_labels_of(matrix), *_unreadable(session, matrix)):
+        found = _with_sources(session, matrix, wanted.sources)
+        for image_id, label in (*found, *_unreadable(session, matrix)):
             if label.state in wanted.states:
                 labels.setdefault(image_id, []).append(label)
     listed = sorted(session.images(*_STATES), key=lambda image: image.uri)
@@ -237,6 +241,21 @@ def orientations(session: Session) -> dict[str, int]:
     """Return uri → EXIF orientation of the images that have another one than 1."""
     found = {image.uri: image.metadata.get("orientation", 1) for image in session.images(*_STATES)}
     return {uri: int(value) for uri, value in found.items() if value != 1}
+
+
+def _with_sources(
+    session: Session, matrix: LabelMatrix, sources: bool
+) -> Iterator[tuple[int, ExchangeLabel]]:
+    """Yield the labels that were said, with their probability and, where wanted, their source."""
+    held = {
+        (one.image_id, one.label): one for one in session.catalog.labels.held(matrix.taxonomy.name)
+    }
+    for image_id, label in _labels_of(matrix):
+        one = held.get((image_id, label.label)) if label.state == "yes" else None
+        if one is not None:
+            source = one.source if sources and one.source != "given" else ""
+            label = replace(label, probability=one.probability, source=source)
+        yield image_id, label
 
 
 def _labels_of(matrix: LabelMatrix) -> Iterator[tuple[int, ExchangeLabel]]:

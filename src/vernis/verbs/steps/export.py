@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -15,23 +15,25 @@ import numpy as np
 from vernis.core.exchange.losses import TEXTS
 from vernis.core.exchange.orientation import turn_as_stored
 from vernis.domain.errors import UsageError
-from vernis.domain.exchange import Loss
+from vernis.domain.exchange import Carries, Loss
 from vernis.report.wording import counted
 from vernis.verbs.decide.handing_over import gather_decisions
 from vernis.verbs.declare import WHERE, BaseSettings, Option, Screen, Verb
 from vernis.verbs.see.filters import select_images
 from vernis.verbs.steps.exchange_export import (
     Wanted,
+    WantedRegions,
     exchange_set,
     orientations,
     wanted_regions,
 )
 
 if TYPE_CHECKING:
+    from vernis.adapters.interchange.formats.interface import Written
     from vernis.domain.types import LabelMatrix
     from vernis.session.session import Session
 
-_BOXES_ONLY = ("voc", "yolo")
+_BOXES_ONLY = ("voc", "yolo", "csv-boxes")
 _BESIDE = ("hugging-face", "-long")
 """Formats that list labels of images apart from boxes: there they stand for the boxes' classes too,
 elsewhere they would be second annotations."""
@@ -45,6 +47,7 @@ FormatName = Literal[
     "tsv-long",
     "xlsx-long",
     "parquet-long",
+    "csv-boxes",
     "coco",
     "voc",
     "yolo",
@@ -73,9 +76,9 @@ class Settings(BaseSettings):
     format: Annotated[
         FormatName | Literal["dam", "decisions"],
         Option(
-            "a table (-long: a row a label), the files of another tool, class folders (which YOLO "
-            "classification reads, too), dam with --for, or decisions: what people decided, for "
-            "vernis apply in another copy of the collection"
+            "a table (-long: a row a label, -boxes: a row a box), the files of another tool, class "
+            "folders (which YOLO classification reads, too), dam with --for, or decisions: what "
+            "people decided, for vernis apply in another copy of the collection"
         ),
     ]
     out: Annotated[Path | str, Option("the file or folder to write")]
@@ -150,6 +153,7 @@ def work(session: Session, settings: Settings) -> Result:
         return _write_decisions(session, settings, names)
     matrices = [session.matrix(name) for name in dict.fromkeys(names)]
     only = set(select_images(session, settings.where).tolist()) if settings.where else None
+    carries = None if settings.format == "dam" else session.format_carries(settings.format)
     wanted = Wanted(
         matrices,
         settings.states,
@@ -157,46 +161,62 @@ def work(session: Session, settings: Settings) -> Result:
         whole=not settings.taxonomy,
         proposals=settings.proposals,
         beside=settings.format.startswith(_BESIDE[0]) or settings.format.endswith(_BESIDE[1]),
+        sources=carries is not None and carries.sources,
     )
-    placing: Literal["none", "link", "copy"] = (
-        "copy" if settings.copy else "link" if settings.link else "none"
-    )
-    out = Path(settings.out)
     regions = wanted_regions(session, wanted)
-    if settings.format == "dam":
-        carried, more = False, list[Loss]()
-        exchange = exchange_set(session, wanted)
-        columns = dict(text.split("=", 1) for text in settings.column)
-        for name in columns:
-            session.catalog.labels.taxonomy(name)
-        written = session.write_assets(
-            str(settings.for_), exchange, out, settings.prefix, columns, settings.brand
-        )
+    if carries is None:
+        written, notes = _write_assets(session, settings, wanted)
     else:
-        carried = session.format_carries(settings.format).regions
-        if settings.format in _BOXES_ONLY and not regions:
-            raise UsageError(
-                f"{settings.format} holds boxes alone, and there are none here: this collection "
-                "holds labels of whole images; class folders are what YOLO classification, "
-                f"torchvision and Keras read: vernis export folders {out} --copy"
-            )
-        facts = session.catalog.foreign.facts(settings.format)
-        exchange = exchange_set(session, wanted, regions if carried else None, facts)
-        if settings.as_stored:
-            exchange = turn_as_stored(exchange, orientations(session))
-        more = [Loss("regions", len(regions), TEXTS["regions"])] if regions and not carried else []
-        written = session.write_labels(
-            settings.format, exchange, out, placing=placing, overwrite=settings.overwrite
-        )
-    notes = [*exchange.notes, *written.notes]
+        written, notes = _write_files(session, settings, wanted, regions, carries)
     closed = [f"--closed {matrix.taxonomy.name}" for matrix in matrices if matrix.taxonomy.closed]
     if closed:
         notes.append(f"blank classes mean no: a new collection imports it with {' '.join(closed)}")
     counts = {matrix.taxonomy.name: _count(matrix, only) for matrix in matrices}
-    losses = tuple(LossRow(loss.kind, loss.count, loss.text) for loss in (*more, *written.losses))
+    losses = tuple(LossRow(loss.kind, loss.count, loss.text) for loss in written.losses)
     unwritten = sum(loss.count for loss in written.losses if loss.kind == "unlabelled regions")
-    kept = len(regions) - unwritten if carried else 0
+    kept = len(regions) - unwritten if carries is not None and carries.regions else 0
     return Result(str(written.path), written.images, counts, losses, tuple(notes), kept)
+
+
+def _write_assets(
+    session: Session, settings: Settings, wanted: Wanted
+) -> tuple[Written, list[str]]:
+    """Write the table for an asset management system."""
+    columns = dict(text.split("=", 1) for text in settings.column)
+    for name in columns:
+        session.catalog.labels.taxonomy(name)
+    exchange = exchange_set(session, wanted)
+    written = session.write_assets(
+        str(settings.for_), exchange, Path(settings.out), settings.prefix, columns, settings.brand
+    )
+    return written, list(written.notes)
+
+
+def _write_files(
+    session: Session, settings: Settings, wanted: Wanted, regions: WantedRegions, carries: Carries
+) -> tuple[Written, list[str]]:
+    """Write a table or the files of another tool."""
+    if settings.format in _BOXES_ONLY and not regions:
+        raise UsageError(
+            f"{settings.format} holds boxes alone, and there are none here: this collection holds "
+            "labels of whole images; class folders are what YOLO classification, torchvision and "
+            f"Keras read: vernis export folders {settings.out} --copy"
+        )
+    facts = session.catalog.foreign.facts(settings.format)
+    exchange = exchange_set(session, wanted, regions if carries.regions else None, facts)
+    if settings.as_stored:
+        exchange = turn_as_stored(exchange, orientations(session))
+    written = session.write_labels(
+        settings.format,
+        exchange,
+        Path(settings.out),
+        placing="copy" if settings.copy else "link" if settings.link else "none",
+        overwrite=settings.overwrite,
+    )
+    if regions and not carries.regions:
+        lost = Loss("regions", len(regions), TEXTS["regions"])
+        written = replace(written, losses=(lost, *written.losses))
+    return written, [*exchange.notes, *written.notes]
 
 
 def _write_decisions(session: Session, settings: Settings, names: Sequence[str]) -> Result:

@@ -122,7 +122,7 @@ def work(session: Session, settings: Settings) -> Result:
     """
     if settings.format == "xmp":
         return _import_metadata(session, settings)
-    if _is_of_a_tool(Path(settings.file), settings.format):
+    if _is_of_a_tool(session, settings):
         return _import_files(session, settings)
     if settings.source or settings.zero_based:
         raise UsageError("--source and --zero-based are of files of other tools, not of tables")
@@ -136,11 +136,15 @@ def work(session: Session, settings: Settings) -> Result:
     return result
 
 
-def _is_of_a_tool(path: Path, format: str) -> bool:
-    """Tell whether a file or folder is no table of labels."""
-    if format == "auto":
-        return path.is_dir() or path.suffix.lower() in _OF_TOOLS
-    return format not in _TABLES
+def _is_of_a_tool(session: Session, settings: Settings) -> bool:
+    """Tell whether a file or folder is no table of labels; one of boxes is none."""
+    if settings.format != "auto":
+        return settings.format not in _TABLES
+    path = Path(settings.file)
+    if path.is_dir() or path.suffix.lower() in _OF_TOOLS:
+        return True
+    told = (settings.image_column, settings.separator, settings.one_hot, settings.row)
+    return all(one is None for one in told) and session.holds_boxes(path)
 
 
 def _import_metadata(session: Session, settings: Settings) -> Result:

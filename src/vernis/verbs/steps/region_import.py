@@ -63,6 +63,8 @@ def said_by(found: ExchangeRegion) -> str:
 def _as_said_by(found: ExchangeRegion, source: str) -> ExchangeRegion:
     """Return a region with what its source says; what models say of a given one goes."""
     own = "" if source == _GIVEN else source
+    if all(label.source == own for label in found.labels):
+        return found
     return ExchangeRegion(
         found.region, tuple(label for label in found.labels if label.source == own)
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vernis.adapters.interchange.formats.box_tables import BoxTable
 from vernis.adapters.interchange.formats.class_folders import ClassFolders
 from vernis.adapters.interchange.formats.coco import Coco
 from vernis.adapters.interchange.formats.cvat import Cvat
@@ -26,6 +27,7 @@ _ALL: tuple[Format, ...] = (
     HuggingFace("csv"),
     HuggingFace("parquet"),
     ClassFolders(),
+    BoxTable(),
     Table("csv", "long"),
     Table("tsv", "long"),
     Table("xlsx", "long"),
