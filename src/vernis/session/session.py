@@ -569,6 +569,40 @@ class Session(Closing):
             raise UsageError(f"{path}: is there already; name a new file, or add --overwrite")
         write_decisions(path, handed)
 
+    def write_table(
+        self, out: Path, rows: Iterator[list[str | float]], *, overwrite: bool = False
+    ) -> int:
+        """Write a header and rows as a table of the kind that the suffix says; returns the rows.
+
+        Raises
+        ------
+        UsageError
+            The suffix is that of no table, or something is there already.
+        """
+        from vernis.adapters.interchange.formats.interface import new_file
+        from vernis.adapters.interchange.formats.tables import TABLES, write_rows
+
+        kind = TABLES.get(out.suffix.lower())
+        if kind is None:
+            raise UsageError(f"{out}: expected a name that ends with {', '.join(TABLES)}")
+        if overwrite and out.is_file():
+            target = out.with_name(f".{out.name}.new")
+            target.unlink(missing_ok=True)
+        else:
+            target = out
+        count = 0
+
+        def counted_rows() -> Iterator[list[str | float]]:
+            nonlocal count
+            for count, row in enumerate(rows):  # noqa: B007
+                yield row
+
+        with new_file(target) as part:
+            write_rows(part, counted_rows(), kind)
+        if target is not out:
+            target.replace(out)
+        return count
+
     def holds_boxes(self, path: Path) -> bool:
         """Tell whether a file is a table of boxes."""
         from vernis.adapters.interchange.formats.box_tables import BoxTable

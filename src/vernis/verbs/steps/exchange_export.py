@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -111,7 +112,7 @@ def wanted_regions(session: Session, wanted: Wanted) -> WantedRegions:
                         name,
                         said.labels[row],
                         state,
-                        float(said.probabilities[row]),
+                        math.nan if math.isnan(p := float(said.probabilities[row])) else p,
                         source if wanted.sources and source != "given" else "",
                     )
                 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -27,6 +28,7 @@ from vernis.verbs.steps.exchange_export import (
     orientations,
     wanted_regions,
 )
+from vernis.verbs.steps.issue_tables import duplicate_rows, issue_rows
 
 if TYPE_CHECKING:
     from vernis.adapters.interchange.formats.interface import Written
@@ -74,11 +76,13 @@ class Settings(BaseSettings):
     """What is written, and where to."""
 
     format: Annotated[
-        FormatName | Literal["dam", "decisions"],
+        FormatName | Literal["dam", "decisions", "issues", "duplicates"],
         Option(
             "a table (-long: a row a label, -boxes: a row a box), the files of another tool, class "
             "folders (which YOLO classification reads, too), dam with --for, or decisions: what "
-            "people decided, for vernis apply in another copy of the collection"
+            "people decided, for vernis apply in another copy of the collection; issues (a row an "
+            "image, as cleanlab's frames) or duplicates (a row a pair, as fastdup's), by the "
+            "suffix of OUT as CSV, TSV, Excel or Parquet"
         ),
     ]
     out: Annotated[Path | str, Option("the file or folder to write")]
@@ -151,6 +155,8 @@ def work(session: Session, settings: Settings) -> Result:
     names = settings.taxonomy or [taxonomy.name for taxonomy in session.taxonomies()]
     if settings.format == "decisions":
         return _write_decisions(session, settings, names)
+    if settings.format in ("issues", "duplicates"):
+        return _write_suspected(session, settings, names)
     matrices = [session.matrix(name) for name in dict.fromkeys(names)]
     only = set(select_images(session, settings.where).tolist()) if settings.where else None
     carries = None if settings.format == "dam" else session.format_carries(settings.format)
@@ -217,6 +223,27 @@ def _write_files(
         lost = Loss("regions", len(regions), TEXTS["regions"])
         written = replace(written, losses=(lost, *written.losses))
     return written, [*exchange.notes, *written.notes]
+
+
+def _write_suspected(session: Session, settings: Settings, names: Sequence[str]) -> Result:
+    """Write what is suspected; nothing is judged for it."""
+    for name in settings.taxonomy:
+        session.catalog.labels.taxonomy(name)
+    only = set(select_images(session, settings.where).tolist()) if settings.where else None
+    if settings.format == "issues":
+        rows = issue_rows(session, names, only)
+        made = "vernis run, or quality, issues TAXONOMY, outliers and duplicates"
+    else:
+        rows = duplicate_rows(session, only)
+        made = "vernis duplicates"
+    header = next(rows)
+    rows = chain([header], rows)
+    written = session.write_table(Path(settings.out), rows, overwrite=settings.overwrite)
+    notes = (
+        () if written and len(header) > 1 else (f"nothing is suspected yet; what finds it: {made}",)
+    )
+    images = len(session.images()) if only is None else len(only)
+    return Result(str(settings.out), images, {}, (), notes)
 
 
 def _write_decisions(session: Session, settings: Settings, names: Sequence[str]) -> Result:

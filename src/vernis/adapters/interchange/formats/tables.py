@@ -54,6 +54,14 @@ LONG = (
 """Columns of a long table. ``region`` numbers the boxes of an image; ``width`` and ``height`` are
 those of the upright picture."""
 
+TABLES: Mapping[str, Kind] = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".xlsx": "xlsx",
+    ".parquet": "parquet",
+}
+"""Suffix → kind of table."""
+
 Row = list[str | float]
 
 _STATES: Mapping[str, LabelState] = {"yes": "yes", "no": "no", "unknown": "unknown"}
