@@ -101,3 +101,49 @@ def test_words_that_vernis_wrote_are_no_news(collection):
 def test_a_folder_without_images_is_refused(collection, tmp_path):
     with pytest.raises(NotFound, match="index it first"):
         collection.import_(tmp_path / "nowhere", format="xmp")
+
+
+FACE = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF
+ xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description rdf:about="" xmlns:mwg-rs="http://www.metadataworkinggroup.com/schemas/regions/"
+ xmlns:stArea="http://ns.adobe.com/xmp/sType/Area#"
+ xmlns:stDim="http://ns.adobe.com/xap/1.0/sType/Dimensions#">
+<mwg-rs:Regions rdf:parseType="Resource">
+<mwg-rs:AppliedToDimensions stDim:w="9" stDim:h="9" stDim:unit="pixel"/>
+<mwg-rs:RegionList><rdf:Bag>{items}</rdf:Bag></mwg-rs:RegionList></mwg-rs:Regions>
+</rdf:Description></rdf:RDF></x:xmpmeta>"""
+
+
+def faces(path: Path, *regions: tuple[str, str]) -> None:
+    items = "".join(
+        f'<rdf:li rdf:parseType="Resource"><mwg-rs:Name>{name}</mwg-rs:Name>'
+        f'<mwg-rs:Type>{kind}</mwg-rs:Type><mwg-rs:Area stArea:x="0.5" stArea:y="0.5" '
+        'stArea:w="0.2" stArea:h="0.4" stArea:unit="normalized"/></rdf:li>'
+        for name, kind in regions
+    )
+    path.with_name(path.name + ".xmp").write_text(FACE.format(items=items), encoding="utf-8")
+
+
+def test_regions_of_files_come_in_and_follow_the_files(collection):
+    root = collection.session.root()
+    image = collection.catalog.images.find("b.png").id
+    faces(root / "b.png", ("Ada", "Face"), ("Boat", ""), ("", "Focus"), ("", "Face"))
+    read = collection.import_(root, format="xmp")
+    assert read.regions == 3
+    store = collection.catalog.regions
+    table = store.table()
+    assert {table.sources[row] for row in range(3)} == {"given:xmp"}
+    assert table.boxes[0].tolist() == pytest.approx([3.6, 2.7, 1.8, 3.6])
+    people = collection.catalog.labels.statements("people", image)
+    assert [(source, s.label) for source, s in people] == [("given:xmp", "Ada")]
+    assert labels(collection, "b.png") == {"Boat": "given:xmp"}
+    before = len(collection.catalog.history.batches())
+    collection.import_(root, format="xmp")
+    assert len(collection.catalog.history.batches()) == before
+    faces(root / "b.png", ("Ada", "Face"))
+    collection.import_(root, format="xmp")
+    assert store.table().ids.tolist() == [table.ids[0]]
+    assert labels(collection, "b.png") == {}
+    (root / "b.png.xmp").unlink()
+    collection.import_(root, format="xmp")
+    assert len(store.table()) == 0

@@ -11,6 +11,8 @@ from PIL import Image
 from vernis.adapters.interchange.metadata.file_metadata import read_file_metadata
 from vernis.collection import Collection
 from vernis.domain.errors import UsageError
+from vernis.domain.region_store import NewRegion, RegionLabel
+from vernis.domain.regions import Box, Region
 from vernis.domain.types import Issue, Space, Statement, Taxonomy
 
 NAMES = ("a.jpg", "b.png", "sub/c.webp", "d.tif", "e.jpg")
@@ -197,3 +199,36 @@ def test_filters_sources_and_places(collection):
     ):
         with pytest.raises(UsageError, match=said):
             collection.write_back(**wrong)
+
+
+def test_regions_go_into_the_files_and_out_again(collection):
+    before = files(collection)
+    catalog = collection.catalog
+    ids = [catalog.images.find(name).id for name in NAMES]
+    fish = (RegionLabel("keywords", "Animals|Fish"),)
+    box = Region(Box(4, 3, 20, 15), (40, 30))
+    (first,) = catalog.regions.add([NewRegion(ids[0], box, fish)], source="human:anna", verb="test")
+    catalog.regions.add([NewRegion(ids[0], box, fish)], source="model:m", verb="test")
+    catalog.regions.add([NewRegion(ids[4], box, fish)], source="given", verb="test")
+    trial = collection.write_back(regions=True)
+    assert trial.regions == 1
+    assert files(collection) == before
+    written = collection.write_back(regions=True, apply=True)
+    assert written.regions == 1
+    root = collection.session.root()
+    (found,) = read_file_metadata(root / "a.jpg").regions
+    assert (found.name, found.source) == ("Animals|Fish", "human:anna")
+    assert found.box.corners == pytest.approx(box.box.corners, abs=1e-4)
+    again = collection.write_back(regions=True, apply=True)
+    assert (sum(again.files.values()), again.regions) == (0, 0)
+    assert collection.import_(root, format="xmp").regions == 0
+    catalog.regions.remove([first], source="human:anna", verb="test")
+    collection.write_back(apply=True)
+    assert len(read_file_metadata(root / "a.jpg").regions) == 1
+    collection.write_back(regions=True, apply=True)
+    assert read_file_metadata(root / "a.jpg").regions == ()
+    collection.undo()
+    collection.undo(written.batch)
+    assert files(collection) == before
+    with pytest.raises(UsageError, match="all taxonomies"):
+        collection.write_back(regions=True, taxonomy=["kind"])

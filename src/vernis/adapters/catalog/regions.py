@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -26,7 +27,7 @@ from vernis.domain.region_store import (
     RegionStatement,
     RegionTable,
 )
-from vernis.domain.regions import Box, Region
+from vernis.domain.regions import SHAPES, Box, Region
 from vernis.domain.types import Categories, ImageState, Statement, TaxonomyKind
 
 _PIECE = 4096  # regions that are Python objects at a time
@@ -304,7 +305,9 @@ class SqliteRegionStore:
         if len(rows) < len(wanted):
             missing = next(iter(set(wanted) - {row[0] for row in rows}))
             raise NotFound(f"no region has the id {missing}")
-        return [_known(row) for row in rows]
+        # Of a million regions few sizes and sources are held.
+        sizes: dict[tuple[int, int], tuple[int, int]] = {}
+        return [_known(row, sizes) for row in rows]
 
     def labels(
         self,
@@ -397,17 +400,17 @@ def _values(number: int, new: NewRegion, source_id: int, batch: int) -> Row:
     )
 
 
-def _known(row: Row) -> KnownRegion:
+def _known(row: Row, sizes: dict[tuple[int, int], tuple[int, int]]) -> KnownRegion:
     number, image, source, batch, x, y, width, height, w, h, shape, outline, foreign, more = row
     region = Region(
         Box(x, y, width, height),
-        (w, h),
-        shape,
+        sizes.setdefault((w, h), (w, h)),
+        SHAPES[SHAPES.index(shape)],
         outline,
         None if foreign is None else json.loads(foreign),
         more,
     )
-    return KnownRegion(number, image, region, source, batch)
+    return KnownRegion(number, image, region, sys.intern(source), batch)
 
 
 def _listed(images: ArrayLike | None) -> list[int]:

@@ -14,6 +14,7 @@ from vernis.core.words.nearest_names import did_you_mean
 from vernis.domain.errors import UsageError
 from vernis.domain.metadata import Wanted
 from vernis.report.wording import counted
+from vernis.verbs.decide.wanted_regions import wanted_regions
 from vernis.verbs.decide.wanted_words import Said, WantedWords, wanted_words
 from vernis.verbs.decide.writing_back import Manner, WriteSummary, ever_written, write_words
 from vernis.verbs.declare import BaseSettings, Option, Screen, Verb
@@ -53,6 +54,9 @@ class Settings(BaseSettings):
         ),
     ] = ()
     where: Annotated[str, Option("only images that this filter holds for", "FILTER")] = ""
+    regions: Annotated[
+        bool, Option("also boxes, with their classes, as regions (Metadata Working Group)")
+    ] = False
     stem: Annotated[
         bool, Option("call new sidecars NAME.xmp, as Lightroom reads them beside raw pictures")
     ] = False
@@ -85,6 +89,7 @@ class Result:
     left_out: Annotated[Mapping[str, int], "who said the labels that are not included → labels"]
     refused: Annotated[tuple[RefusedFile, ...], "files that cannot be written safely"]
     notes: Annotated[tuple[str, ...], "what was not written, and why"]
+    regions: Annotated[int, "regions that go into files"] = 0
 
     @property
     def exit_code(self) -> int:
@@ -112,13 +117,21 @@ def work(session: Session, settings: Settings) -> Result:
             raise UsageError(f"nobody is called '{name}' in --include{hint}")
     names = [taxonomy.name for taxonomy in session.worked_on(settings.taxonomy)]
     wanted = wanted_words(session, names, said)
-    images = {*wanted.words, *ever_written(session)}
+    boxes = wanted_regions(session, names, said) if settings.regions else {}
+    images = {*wanted.words, *boxes, *ever_written(session)}
     if settings.where:
         images &= set(select_images(session, settings.where).tolist())
     spoken = frozenset(names) if settings.taxonomy else None
     done = write_words(
         session,
-        {image: Wanted(wanted.words.get(image, ()), taxonomies=spoken) for image in images},
+        {
+            image: Wanted(
+                wanted.words.get(image, ()),
+                boxes.get(image, ()) if settings.regions else None,
+                spoken,
+            )
+            for image in images
+        },
         manner,
         apply=settings.apply,
     )
@@ -132,6 +145,8 @@ def _manner(settings: Settings) -> Manner:
         raise UsageError(
             "--embed and --sidecar exclude each other; without both JPEG, PNG and WebP are embedded"
         )
+    if settings.regions and settings.taxonomy:
+        raise UsageError("--regions writes those of all taxonomies; leave --taxonomy out")
     if settings.sidecar and settings.exiftool:
         raise UsageError("--exiftool writes into files and --sidecar beside them; give one of them")
     where = "embed" if settings.embed else "sidecar" if settings.sidecar else "auto"
@@ -160,6 +175,7 @@ def _result(done: WriteSummary, wanted: WantedWords, settings: Settings) -> Resu
         left_out=wanted.left_out,
         refused=tuple(RefusedFile(uri, r.kind, r.reason, r.remedy) for uri, r in done.refused),
         notes=tuple(notes),
+        regions=done.regions,
     )
 
 
@@ -175,6 +191,8 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
     words += [{"word": w, "files": n, "": "taken out"} for w, n in result.removed.items()]
     if words:
         screen.table(words, ["word", "files", ""], limit=_SHOWN, title="Words")
+    if result.regions:
+        screen.line(f"{counted(result.regions, 'region')} added")
     if result.refused:
         columns = ["image", "reason", "remedy"]
         screen.table(result.refused, columns, limit=_SHOWN, title="Not written")

@@ -68,11 +68,13 @@ class WriteSummary:
     notes: Counter[str] = field(default_factory=Counter)
     batch: int = 0
     swept: int = 0
+    regions: int = 0
 
     def count(self, receipt: Receipt) -> None:
         """Count a write."""
         self.files[receipt.carrier] += 1
         self.added.update(receipt.added.get("dc:subject", ()))
+        self.regions += len(receipt.added.get("mwg-rs:Regions", ()))
         self.removed.update(receipt.removed)
         self.notes.update(receipt.notes)
 

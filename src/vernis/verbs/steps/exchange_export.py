@@ -24,6 +24,7 @@ from vernis.domain.foreign import ForeignFact, ForeignFacts
 from vernis.domain.regions import attributes_text
 
 if TYPE_CHECKING:
+    from vernis.domain.region_store import RegionLabels
     from vernis.domain.types import ImageRecord, LabelMatrix, LabelState, Taxonomy
     from vernis.session.session import Session
 
@@ -70,7 +71,7 @@ class WantedRegions:
 
     Attributes
     ----------
-    labels : dict of int to list of ExchangeLabel
+    labels : dict of int to tuple of ExchangeLabel
         By id of the region.
     images : int
         Images that carry one.
@@ -78,7 +79,7 @@ class WantedRegions:
         Regions that are left out as only a model speaks of them.
     """
 
-    labels: dict[int, list[ExchangeLabel]]
+    labels: dict[int, tuple[ExchangeLabel, ...]]
     images: int
     proposed: int
 
@@ -95,33 +96,49 @@ def wanted_regions(session: Session, wanted: Wanted) -> WantedRegions:
     known = table.ids
     spoken_of: list[NDArray[np.int64]] = []
     proposed: list[NDArray[np.int64]] = []
-    labels: dict[int, list[ExchangeLabel]] = {}
+    labels: dict[int, tuple[ExchangeLabel, ...]] = {}
     for matrix in wanted.matrices if len(table) else ():
-        name = matrix.taxonomy.name
-        said = store.labels(name, states=_STATES)
+        said = store.labels(matrix.taxonomy.name, states=_STATES)
         here = np.isin(said.region_ids, known)
         spoken_of.append(said.region_ids[here])
         proposed.append(said.region_ids[here & said.proposed])
         taken = here & (said.holds | said.proposed if wanted.proposals else said.holds)
-        for row in np.flatnonzero(taken).tolist():
-            state: LabelState = "yes" if said.yes[row] else "no"
-            source = said.sources[row]
-            if state in wanted.states:
-                labels.setdefault(int(said.region_ids[row]), []).append(
-                    ExchangeLabel(
-                        name,
-                        said.labels[row],
-                        state,
-                        math.nan if math.isnan(p := float(said.probabilities[row])) else p,
-                        source if wanted.sources and source != "given" else "",
-                    )
-                )
+        for region, one in _labels_of_regions(matrix.taxonomy.name, said, taken, wanted):
+            labels[region] = (*labels[region], *one) if region in labels else one
     if wanted.whole:
         silent = known[~np.isin(known, np.concatenate([*spoken_of, known[:0]]))]
-        labels |= {number: [] for number in silent.tolist()}
+        labels |= dict.fromkeys(silent.tolist(), ())
     left = np.setdiff1d(np.concatenate([*proposed, known[:0]]), np.fromiter(labels, np.int64))
     images = np.unique(table.image_ids[np.isin(known, np.fromiter(labels, np.int64))])
-    return WantedRegions(dict(sorted(labels.items())), len(images), len(left))
+    return WantedRegions(labels, len(images), len(left))
+
+
+def _labels_of_regions(
+    taxonomy: str, said: RegionLabels, taken: NDArray[np.bool_], wanted: Wanted
+) -> Iterator[tuple[int, tuple[ExchangeLabel]]]:
+    """Yield each region with a label of it; one object stands for the many that say the same."""
+    made: dict[tuple[int, bool, int], tuple[ExchangeLabel]] = {}
+    for row in np.flatnonzero(taken).tolist():
+        state: LabelState = "yes" if said.yes[row] else "no"
+        if state not in wanted.states:
+            continue
+        probability = float(said.probabilities[row])
+        key = int(said.labels.codes[row]), bool(said.yes[row]), int(said.sources.codes[row])
+        one = made.get(key)
+        if one is None or not math.isnan(probability):
+            source = said.sources[row] if wanted.sources else ""
+            one = (
+                ExchangeLabel(
+                    taxonomy,
+                    said.labels[row],
+                    state,
+                    math.nan if math.isnan(probability) else probability,
+                    "" if source == "given" else source,
+                ),
+            )
+            if math.isnan(probability):
+                made[key] = one
+        yield int(said.region_ids[row]), one
 
 
 def exchange_set(
@@ -215,7 +232,7 @@ def _regions(
     if wanted is None:
         return drawn, []
     counts: Counter[str] = Counter()
-    ids = list(wanted.labels)
+    ids = sorted(wanted.labels)
     for start in range(0, len(ids), _PIECE):
         for known in session.catalog.regions.get(ids[start : start + _PIECE]):
             image, region = images[known.image_id], known.region
@@ -223,7 +240,7 @@ def _regions(
             if all(size) and size != region.picture:
                 counts["regions were drawn on a picture of another size and are scaled"] += 1
                 region = region.scaled(size)
-            found = ExchangeRegion(region, tuple(wanted.labels[known.id]))
+            found = ExchangeRegion(region, wanted.labels[known.id])
             drawn.setdefault(image.id, []).append(found)
     turned = sum(images[number].metadata.get("orientation", 1) != 1 for number in drawn)
     if turned:

@@ -23,7 +23,7 @@ from vernis.domain.exchange import (
 from vernis.domain.foreign import ForeignFact, ForeignFacts
 from vernis.domain.types import Statement, TaxonomyKind
 from vernis.verbs.steps.label_import import ImageLabels, finder_of, record_labels
-from vernis.verbs.steps.region_import import import_regions, said_by
+from vernis.verbs.steps.region_import import GIVEN, import_regions, said_by
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -216,7 +216,7 @@ def _notes(gathered: _Gathered) -> list[str]:
         bool(label.source)
         for regions in gathered.regions.values()
         for found in regions
-        if said_by(found) == "given"
+        if said_by(found) == GIVEN
         for label in found.labels
     )
     if not beside:

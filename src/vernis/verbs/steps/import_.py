@@ -151,10 +151,9 @@ def _import_metadata(session: Session, settings: Settings) -> Result:
     path = Path(settings.file)
     taxonomy = _one_taxonomy(settings) or DEFAULT_TAXONOMY
     with nullcontext() if settings.dry_run else session.lock("import"):
-        read = read_metadata(session, path)
+        read = read_metadata(session, path, taxonomy)
         if not settings.dry_run:
             import_metadata(session, read, taxonomy)
-    losses = tuple(LossRow(loss.kind, loss.count, loss.text) for loss in read.losses)
     return Result(
         rows=len(read.images) + len(read.left_out),
         images=len(read.images),
@@ -166,7 +165,7 @@ def _import_metadata(session: Session, settings: Settings) -> Result:
         dry_run=settings.dry_run,
         notes=(*note_left_out(read.source, read.left_out), *read.notes),
         format="xmp",
-        losses=losses,
+        regions=read.counted_regions,
     )
 
 

@@ -13,7 +13,7 @@ from vernis.domain.ports import Catalog
 from vernis.domain.region_store import NewRegion, RegionLabel, RegionStatement
 from vernis.domain.types import LabelState
 
-_GIVEN = "given"
+GIVEN = "given"
 
 
 def import_regions(
@@ -22,6 +22,8 @@ def import_regions(
     taxonomies: frozenset[str],
     *,
     note: str,
+    given: str = GIVEN,
+    whole: bool = False,
 ) -> None:
     """Record the regions that a file lists, each as its source's; inside a transaction.
 
@@ -37,32 +39,39 @@ def import_regions(
         Of the file; they are defined, with all classes.
     note : str
         The file, for the history.
+    given : str
+        The source of what no model says.
+    whole : bool
+        These are all regions of that source, so that where none is listed there is none. Otherwise
+        files that list none at all say nothing of regions.
     """
     sources = dict.fromkeys(
-        said_by(found) for regions in listed.values() for found in regions if said_by(found)
+        said_by(found, given) for regions in listed.values() for found in regions
     )
+    if whole:
+        sources[given] = None
     for source in sources:
         held = _held(catalog, source, list(listed))
+        own = "" if source == given else source
         changes = {
             image: compare_regions(
                 held.get(image, ()),
-                [_as_said_by(found, source) for found in found_here if said_by(found) == source],
+                [_as_said_by(one, own) for one in regions if said_by(one, given) == source],
                 taxonomies,
             )
-            for image, found_here in listed.items()
+            for image, regions in listed.items()
         }
         _record(catalog, changes, source, note)
 
 
-def said_by(found: ExchangeRegion) -> str:
+def said_by(found: ExchangeRegion, given: str = GIVEN) -> str:
     """Return the source of a region: a model where only that speaks of it, else the file."""
     sources = {label.source for label in found.labels}
-    return sources.pop() if len(sources) == 1 and "" not in sources else _GIVEN
+    return sources.pop() if len(sources) == 1 and "" not in sources else given
 
 
-def _as_said_by(found: ExchangeRegion, source: str) -> ExchangeRegion:
+def _as_said_by(found: ExchangeRegion, own: str) -> ExchangeRegion:
     """Return a region with what its source says; what models say of a given one goes."""
-    own = "" if source == _GIVEN else source
     if all(label.source == own for label in found.labels):
         return found
     return ExchangeRegion(
