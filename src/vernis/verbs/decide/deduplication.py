@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
@@ -293,9 +294,10 @@ def _describe_groups(
 def _without_turned_classes(
     session: Session, images: Sequence[ImageRecord], found: Sequence[FoundPair]
 ) -> list[FoundPair]:
-    """Leave out mirrored and turned pairs whose classes differ: a sign for left and one for right.
+    """Leave out mirrored and turned pairs of classes that are one another's mirror image.
 
-    Whether a picture was mirrored by mistake or is of another class only the labels say.
+    A sign for left and one for right: where two classes are turned into one another more than
+    once, such a pair is no copy. Once may be a copy whose label is wrong.
     """
     turned = [pair for pair in found if is_turned(pair.transform)]
     contents = {content for pair in turned for content in (pair.a, pair.b)}
@@ -307,11 +309,20 @@ def _without_turned_classes(
                 classes = said.setdefault(name, {}).setdefault(image.content_hash, set())
                 classes.add(by_image[image.id])
 
-    def differ(pair: FoundPair) -> bool:
-        both = ((by.get(pair.a), by.get(pair.b)) for by in said.values())
-        return any(one and other and one != other for one, other in both)
+    def differences(pair: FoundPair) -> list[tuple[str, frozenset[frozenset[frozenset[str]]]]]:
+        both = ((name, by.get(pair.a), by.get(pair.b)) for name, by in said.items())
+        return [
+            (name, frozenset((frozenset(one), frozenset(other))))
+            for name, one, other in both
+            if one and other and one != other
+        ]
 
-    apart = {(pair.a, pair.b) for pair in turned if differ(pair)}
+    met = Counter(difference for pair in turned for difference in differences(pair))
+    apart = {
+        (pair.a, pair.b)
+        for pair in turned
+        if any(met[difference] > 1 for difference in differences(pair))
+    }
     return [pair for pair in found if (pair.a, pair.b) not in apart]
 
 
