@@ -224,7 +224,7 @@ def test_a_chart_of_a_page_has_the_colours_of_the_theme_and_no_style():
 
 
 def test_the_colours_of_charts_are_those_of_the_light_theme():
-    css = (files("vernis.report") / "shared" / "base.css").read_text(encoding="utf-8")
+    css = (files("vernis.web") / "shared" / "base.css").read_text(encoding="utf-8")
     light = dict(re.findall(r"--([\w-]+): light-dark\((#[0-9a-f]{6}),", css))
     assert {name: light.get(name) for name in charts.THEME.values()} == {
         name: color for color, name in charts.THEME.items()

@@ -399,8 +399,8 @@ def test_settings_are_passed_on(collection, monkeypatch):
         ({"bridged_threshold": 0.0}, "0 < bridged"),
         ({"bridged_threshold": 0.9}, "0.9 and 0.85"),
         ({"threshold": 1.0}, "< 1"),
-        ({"turn_neighbors": 0}, "one neighbour or more, got 0, 8 and 12"),
-        ({"embedding_neighbors": 0}, "got 8, 0 and 12"),
+        ({"turn_neighbors": 0}, "one neighbour or more, got 0, 8 and 24"),
+        ({"embedding_neighbors": 0}, "got 8, 0 and 24"),
         ({"keypoint_neighbors": 0}, "got 8, 8 and 0"),
     ],
 )

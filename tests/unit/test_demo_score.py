@@ -261,6 +261,7 @@ def test_the_demo_prints_one_document_when_told(tmp_path, monkeypatch, capsys):
         images_with_quality_issues=0,
         duplicate_groups=0,
         images_with_text=None,
+        images_with_objects=None,
         taxonomies={},
         report="report/index.html",
         next="vernis status",
