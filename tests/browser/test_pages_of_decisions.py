@@ -86,3 +86,16 @@ def test_two_pictures_flicker_in_one_place(open_page):
     assert {text.split(":")[0] for text in seen} == {"Stays", "Copy"}
     page.keyboard.press("Escape")
     opened.wait(lambda: page.locator("dialog").count() == 0)
+
+
+def test_a_screen_that_was_left_before_it_was_there_hears_no_key(open_page, server):
+    opened = open_page()
+    page = opened.page
+    for _ in range(4):
+        opened.go("#/review/kind")
+        opened.go("#/wall/kind")
+        page.keyboard.press("a")  # a key of the review: nothing that is not seen is decided
+    page.locator(".wall-cell img[src]").first.wait_for()
+    page.keyboard.press("a")
+    page.wait_for_timeout(600)
+    assert verdicts(server.collection) == {"open": 5}

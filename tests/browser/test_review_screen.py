@@ -95,7 +95,8 @@ def test_a_class_is_typed(open_page, server):
     opened.page.keyboard.press("t")
     opened.page.keyboard.type("tr")
     opened.page.keyboard.press("Enter")
-    assert opened.page.locator("[data-last]").inner_text() == "Last: fish → tree"
+    last = opened.page.locator("[data-last]")
+    opened.wait(lambda: last.inner_text() == "Last: fish → tree")
     opened.page.keyboard.press("?")
     keys = opened.page.locator("dialog.help")
     assert "take the last decision back" in keys.inner_text()

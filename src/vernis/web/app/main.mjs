@@ -69,6 +69,8 @@ class Opener {
   constructor(app) {
     this.app = app;
     this.turn = 0;
+    /** @type {(() => void)[]} what takes the keys of the present screen away */
+    this.keys = [];
     /** @type {null | (() => void)} */
     this.close = null;
   }
@@ -79,6 +81,7 @@ class Opener {
     const turn = ++this.turn;
     if (this.close) this.close();
     this.close = null;
+    for (const end of this.keys.splice(0)) end();
     const host = el("div", { class: "screen-host", "data-screen": screen.name });
     one("#screen").replaceChildren(host);
     document.title = screen.title + " · " + this.app.collection.name + " · Vernis";
@@ -88,9 +91,16 @@ class Opener {
     }
     try {
       const { open } = await screen.load();
-      // A screen that was left does not change the address of the one that is shown.
+      // A screen that was left while it was opened changes no address and hears no key: a decision
+      // is never about what is not seen.
       const replace = (query, parts) => { if (turn === this.turn) this.app.replace(query, parts); };
-      const opened = await open(host, { ...this.app, replace }, place);
+      const use = (title, bindings) => {
+        if (turn !== this.turn) return () => {};
+        const end = this.app.keys.use(title, bindings);
+        this.keys.push(end);
+        return end;
+      };
+      const opened = await open(host, { ...this.app, replace, keys: { use } }, place);
       if (turn !== this.turn) { if (opened && opened.close) opened.close(); return; }
       this.close = () => { if (opened && opened.close) opened.close(); };
     } catch (error) {
