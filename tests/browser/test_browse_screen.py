@@ -44,3 +44,22 @@ def test_a_wrong_filter_is_told_and_the_pictures_stay(open_page):
     opened.wait(lambda: page.locator(".browse-complaint").inner_text() != "")
     assert page.locator(".cell img[src]").count() > 10
     opened.complaints.clear()  # the browser itself tells of the refused request
+
+
+def test_a_selection_gets_a_label_and_undo_takes_it_back(open_page):
+    opened = open_page()
+    page = opened.page
+    opened.go("#/browse")
+    page.locator(".cell img[src]").first.wait_for()
+    page.locator(".cell").first.click()
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("l")
+    page.locator("dialog.picker input").wait_for()
+    page.keyboard.type("tags: tree")
+    page.keyboard.press("Enter")
+    toast = page.locator(".toast", has_text="tree given to 2 images")
+    toast.wait_for()
+    toast.get_by_role("button", name="Undo").click()
+    page.keyboard.press("Enter")
+    page.locator(".image-side h2").wait_for()
+    opened.wait(lambda: "tree" in page.locator(".image-list.small").inner_text())

@@ -179,14 +179,11 @@ _THRESHOLD_LINES = (
 )
 
 
-def draw_thresholds(rows: Rows, path: Path, about: str) -> Path:
-    """Draw the measures over the threshold: overall, then the most frequent classes."""
-    classes = list(dict.fromkeys(str(row["class"]) for row in rows))
-    count = {name: next(row["images"] for row in rows if row["class"] == name) for name in classes}
-    shown = sorted(classes, key=lambda name: -count[name])[: _SHOWN_CLASSES + 1]
-    lines, columns = grid_shape(len(shown), 4)
+def _panels_of_classes(title: str, count: int) -> tuple[Any, Any]:
+    """Return a figure with a panel a class, four beside one another."""
+    lines, columns = grid_shape(count, 4)
     figure, grid = new_figure(
-        f"Thresholds: {about}",
+        title,
         rows=lines,
         columns=columns,
         width=2.6 * columns + 1.6,
@@ -195,7 +192,16 @@ def draw_thresholds(rows: Rows, path: Path, about: str) -> Path:
         sharey=True,
         squeeze=False,
     )
-    hide_spare_panels(grid, len(shown))
+    hide_spare_panels(grid, count)
+    return figure, grid
+
+
+def draw_thresholds(rows: Rows, path: Path, about: str) -> Path:
+    """Draw the measures over the threshold: overall, then the most frequent classes."""
+    classes = list(dict.fromkeys(str(row["class"]) for row in rows))
+    count = {name: next(row["images"] for row in rows if row["class"] == name) for name in classes}
+    shown = sorted(classes, key=lambda name: -count[name])[: _SHOWN_CLASSES + 1]
+    figure, grid = _panels_of_classes(f"Thresholds: {about}", len(shown))
     for axes, shown_class in zip(grid.ravel(), shown, strict=False):
         own = [row for row in rows if row["class"] == shown_class]
         for measure, color, dashes in _THRESHOLD_LINES:
@@ -218,7 +224,7 @@ def draw_thresholds(rows: Rows, path: Path, about: str) -> Path:
         axes.set_xlim(0, 1)
     figure.supxlabel("threshold (a probability, 0 to 1)", fontsize=10)
     figure.supylabel("measure (0 to 1)", fontsize=10)
-    legend_outside(grid[0][columns - 1])
+    legend_outside(grid[0][-1])
     return save_figure(figure, path)
 
 
@@ -229,18 +235,7 @@ def draw_precision_recall(rows: Rows, path: Path, curves: Mapping[str, Any], abo
     """
     boxes = {str(row["class"]): row["boxes"] for row in rows}
     shown = list(curves)[: _SHOWN_CLASSES + 1]
-    lines, columns = grid_shape(len(shown), 4)
-    figure, grid = new_figure(
-        f"Boxes: {about}",
-        rows=lines,
-        columns=columns,
-        width=2.6 * columns + 1.6,
-        height=2.3 * lines + 0.7,
-        sharex=True,
-        sharey=True,
-        squeeze=False,
-    )
-    hide_spare_panels(grid, len(shown))
+    figure, grid = _panels_of_classes(f"Boxes: {about}", len(shown))
     for axes, name in zip(grid.ravel(), shown, strict=False):
         style = {"color": PALETTE[0]}
         draw_line(axes, curves[name][:, 0], curves[name][:, 1], name="IoU .50", style=style)
@@ -284,5 +279,5 @@ def draw_noise(rows: Rows, path: Path, about: str) -> Path:
         axes.set_xlabel("noise, % of the labels")
     for line in grid:
         line[0].set_ylabel("micro-F1, untouched labels")
-    legend_outside(grid[0][columns - 1])
+    legend_outside(grid[0][-1])
     return save_figure(figure, path)

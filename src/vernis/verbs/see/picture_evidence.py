@@ -37,10 +37,6 @@ class Seen:
     probability: Annotated[float, "0 to 1; of a colour the share of the picture"]
 
 
-TAG_SOURCE = "model:imagenet"
-"""Who suggests classes of the network."""
-
-
 class PictureEvidence:
     """What the pictures of a collection say to words.
 

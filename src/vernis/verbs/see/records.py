@@ -125,7 +125,7 @@ class Record:
     duplicates: Annotated[Copies | None, "null: none is known"]
     quality: Annotated[Mapping[str, float], "kind of fault → score, 0 to 1, low = bad"]
     tags: Annotated[
-        tuple[Seen, ...], "classes that model:imagenet suggests, the likeliest first; never labels"
+        tuple[Seen, ...], "classes of the shipped network, the likeliest first; never labels"
     ] = ()
     colors: Annotated[tuple[Seen, ...], "by share, the largest first"] = ()
     type: Annotated[tuple[Seen, ...], "photo, drawing, document or screenshot"] = ()

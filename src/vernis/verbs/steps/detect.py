@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 
 from vernis.report.wording import counted
-from vernis.verbs.declare import WORKERS, BaseSettings, Option, Screen, Verb, share
+from vernis.verbs.declare import WHERE, WORKERS, BaseSettings, Option, Screen, Verb, share
 from vernis.verbs.networks.embedding import embed_images
 from vernis.verbs.see.filters import select_images
 from vernis.verbs.see.objects import shown
@@ -30,7 +30,7 @@ class Settings(BaseSettings):
     """Which pictures are looked at, and which objects are kept."""
 
     _: KW_ONLY
-    where: Annotated[str, Option("only images that this filter holds for")] = ""
+    where: Annotated[str, WHERE] = ""
     sure: Annotated[float, share("only objects with this score")] = SURE
     again: Annotated[
         bool,

@@ -3,8 +3,9 @@
 // lies is arithmetic, so the end of 57,000 pictures is as near as the beginning.
 import { el, say } from "../../shared/dom.mjs";
 import { asCount, baseName } from "../../shared/wording.mjs";
-import { get, getIds, post, Refused } from "../api.mjs";
+import { get, getIds, Refused } from "../api.mjs";
 import { holdsPart, layout, move, scrollTo, seen, Selection, togglePart } from "../grid.mjs";
+import { recordLabels } from "../labels.mjs";
 import { pickClass } from "../picker.mjs";
 import { readBundle } from "../pictures.mjs";
 import { loadStyle } from "../styles.mjs";
@@ -256,12 +257,8 @@ class Browse {
     const label = rest.join(": ");
     const all = this.selection.size === this.ids.length && this.selection.size > 1;
     const which = all ? { where: this.where, expected: ids.length } : { ids };
-    try {
-      const done = await post("/api/labels", { taxonomy, ...which, [taken ? "remove" : "add"]: [label] });
-      this.app.toast(done.batch ? label + (taken ? " taken from " : " given to ") + asCount(ids.length) + (ids.length === 1 ? " image" : " images") : "Nothing changed",
-        done.batch ? { action: "Undo", run: () => post("/api/undo", { batch: done.batch, yes: true }).then(() => this.readSoon(), (error) => this.app.toast(error.message, { kind: "warning" })) } : {});
-      this.readSoon();
-    } catch (error) { this.app.toast(error.message, { kind: "warning" }); }
+    const told = label + (taken ? " taken from " : " given to ") + asCount(ids.length) + (ids.length === 1 ? " image" : " images");
+    await recordLabels(this.app, { taxonomy, ...which, [taken ? "remove" : "add"]: [label] }, told, () => this.readSoon());
   }
 
   clear() {

@@ -2,7 +2,8 @@
 // Image: one picture large, everything that is known of it, and the ones that look alike.
 import { el, say } from "../../shared/dom.mjs";
 import { asCount, asPercent, asSize, baseName } from "../../shared/wording.mjs";
-import { get, getIds, post } from "../api.mjs";
+import { get, getIds } from "../api.mjs";
+import { recordLabels } from "../labels.mjs";
 import { pickClass } from "../picker.mjs";
 import { decodedAhead, previewOf, thumbOf } from "../pictures.mjs";
 import { loadStyle } from "../styles.mjs";
@@ -72,13 +73,8 @@ class ImageScreen {
   // ---------------------------------------------------------------- what is changed
 
   async change(taxonomy, labels) {
-    try {
-      const done = await post("/api/labels", { taxonomy, ids: [this.id], ...labels });
-      const told = labels.add ? "Given: " + labels.add.join(", ") : "Taken: " + labels.remove.join(", ");
-      this.app.toast(done.batch ? told : "Nothing changed",
-        done.batch ? { action: "Undo", run: () => post("/api/undo", { batch: done.batch, yes: true }).then(() => this.readSoon(), (error) => this.app.toast(error.message, { kind: "warning" })) } : {});
-      this.readSoon();
-    } catch (error) { this.app.toast(error.message, { kind: "warning" }); }
+    const told = labels.add ? "Given: " + labels.add.join(", ") : "Taken: " + labels.remove.join(", ");
+    await recordLabels(this.app, { taxonomy, ids: [this.id], ...labels }, told, () => this.readSoon());
   }
 
   async give() {
