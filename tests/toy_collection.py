@@ -79,3 +79,20 @@ def judge_by_hand(session: Session) -> None:
     one, two = sorted((ids["03"], ids["06"]))
     pair = DuplicatePair(one, two, "near", 0.99, "scaled")
     catalog.issues.replace_groups([DuplicateGroup("near", (one, two), one, "larger", (pair,))])
+
+
+def leave_some_to_fill(home: Path) -> list[int]:
+    """Take the labels of six pictures away and learn from the others; returns the six."""
+    from vernis.verbs.steps import learn
+
+    with Session.open(home) as session:
+        matrix = session.matrix("kind")
+        classes = matrix.taxonomy.classes
+        bare = {image: row for row, image in enumerate(matrix.image_ids.tolist()) if row % 5 == 1}
+        said = [
+            Statement(image, classes[int(matrix.values[row].argmax())], "unknown")
+            for image, row in bare.items()
+        ]
+        session.catalog.labels.record("kind", said, source="given", verb="import")
+        learn.work(session, learn.Settings("kind"))
+    return list(bare)

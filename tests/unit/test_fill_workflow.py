@@ -14,6 +14,7 @@ from vernis.domain.types import FoundFile, Space, Statement, Taxonomy
 from vernis.session.session import Session
 from vernis.verbs.decide import filling
 from vernis.verbs.decide.filling import apply_fill, fill_taxonomy
+from vernis.verbs.decide.filling_curve import PRECISIONS, find_curve
 from vernis.verbs.steps import learn
 
 SPACE = Space("toy", 12, "float32", {"layers": [["a", 8], ["b", 4]]})
@@ -193,3 +194,21 @@ def test_an_empty_fill_says_why(catalog, bound, reason):
     record = catalog.models.latest("kind")
     summary = filling._summarize(session, data, record, plan, "given", 0.9, 0.95)
     assert reason in summary.notes[0]
+
+
+def test_a_curve_says_what_each_precision_would_fill(catalog):
+    session = Session(catalog)
+    before = fill_taxonomy(session, "kind", precision=0.9)
+    suggested = catalog.issues.suggestions("kind")
+    curve = find_curve(session, "kind")
+    assert catalog.issues.suggestions("kind") == suggested
+    assert [point.precision for point in curve.points] == list(PRECISIONS)
+    at = PRECISIONS.index(0.9)
+    point = curve.points[at]
+    assert (point.suggested, point.bound) == (before.suggested, before.bound)
+    offered = {(o.image_id, o.label) for o in curve.offers if o.points >> at & 1}
+    assert offered == {(s.image_id, s.label) for s in suggested}
+    counts = [point.suggested for point in curve.points]
+    assert counts == sorted(counts, reverse=True)
+    assert find_curve(session, "kind") is not curve
+    assert find_curve(session, "kind") == curve

@@ -32,6 +32,7 @@ from vernis.app.people import People
 from vernis.app.routes import (
     collection,
     duplicates,
+    fill,
     history,
     images,
     labels,
@@ -54,7 +55,7 @@ HOST = "127.0.0.1"
 _NEXT_PORTS = 50
 _LOOK = 1.0  # seconds between two looks whether another process has written
 _TYPES = {".mjs": "text/javascript", ".js": "text/javascript", ".css": "text/css"}
-_MODULES = (collection, review, images, duplicates, history, labels, login, models, verbs)
+_MODULES = (collection, review, images, duplicates, fill, history, labels, login, models, verbs)
 _ABOUT = """What the screens of Vernis ask for, and every verb of the command line.
 
 Requests need the key of the collection, `Authorization: Bearer KEY`; it stands in

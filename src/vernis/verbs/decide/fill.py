@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from vernis.report.wording import counted
 from vernis.verbs.decide.filling import FillHead, FillSummary, apply_fill, fill_taxonomy
+from vernis.verbs.decide.filling_curve import FillPoint, find_curve
 from vernis.verbs.declare import (
     SEED,
     WHERE,
@@ -42,6 +43,9 @@ class Settings(BaseSettings):
         ),
     ] = "kernel"
     apply: Annotated[bool, Option("write the labels, as one batch")] = False
+    curve: Annotated[
+        bool, Option("say too what other precisions would fill, from 60 % to 99 %")
+    ] = False
     limit: Annotated[int | None, rows_shown()] = None
     seed: Annotated[int, SEED] = 0
 
@@ -63,6 +67,9 @@ class Result:
     batch: Annotated[int | None, "with --apply: the batch, 0 when there was nothing to write"]
     suggestions: Annotated[tuple[SuggestionRow, ...], "most certain first"]
     total: Annotated[int, "suggestions in all, listed or not"]
+    curve: Annotated[
+        tuple[FillPoint, ...] | None, "with --curve: what each precision would fill"
+    ] = None
     notes: tuple[str, ...] = ()
 
 
@@ -92,8 +99,19 @@ def work(session: Session, settings: Settings) -> Result:
         if one.image_id in uris
     ]
     rows.sort(key=lambda row: (-row.probability, row.image, row.label))
+    curve = None
+    if settings.curve:
+        curve = find_curve(
+            session,
+            settings.taxonomy,
+            confidence=settings.confidence,
+            head=settings.head,
+            seed=settings.seed,
+            where=settings.where,
+        ).points
     batch = apply_fill(session, settings.taxonomy) if settings.apply else None
-    return Result(summary, batch, tuple(rows[: settings.limit]), len(rows), summary.notes)
+    listed = tuple(rows[: settings.limit])
+    return Result(summary, batch, listed, len(rows), curve, summary.notes)
 
 
 def show(result: Result, settings: Settings, screen: Screen) -> None:
@@ -123,11 +141,14 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
         "batch": result.batch,
     }
     screen.facts({name: value for name, value in facts.items() if value not in (None, "")})
+    if result.curve is not None:
+        columns = ["precision", "suggested", "filled", "rate", "measured", "bound"]
+        screen.table(result.curve, columns, title="What each precision would fill")
 
 
 VERB = Verb(
     Settings,
     work,
     show,
-    document=Fields("summary", "batch", "suggestions"),
+    document=Fields("summary", "batch", "suggestions", "curve"),
 )

@@ -6,7 +6,7 @@ import math
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -160,11 +160,74 @@ def fill_taxonomy(
     UsageError
         If the taxonomy was not learned yet, or ``precision`` is out of range.
     """
-    for name, value in (("precision", precision), ("confidence", confidence)):
+    require_share(precision=precision, confidence=confidence)
+    with session.lock(f"fill {taxonomy}"):
+        filling = Filling.read(session, taxonomy, confidence, head, seed, where)
+        mark = filling.mark(precision)
+        kept = _kept_summary(session, taxonomy, mark)
+        if kept is not None:
+            return kept
+        summary, suggestions = filling.at(precision)
+        with session.catalog.transaction():
+            session.catalog.issues.replace_suggestions(taxonomy, suggestions)
+            session.results.keep(f"fill:{taxonomy}", summary, mark)
+    return summary
+
+
+def require_share(**values: float) -> None:
+    """Raise InvalidValue for a value that does not lie between 0 and 1."""
+    for name, value in values.items():
         if not 0 < value < 1:
             raise InvalidValue(f"expected a {name} between 0 and 1, got {value!r}")
-    catalog = session.catalog
-    with session.lock(f"fill {taxonomy}"):
+
+
+@dataclass
+class Filling:
+    """What is known of a taxonomy, from which it follows what any precision would fill.
+
+    Attributes
+    ----------
+    session : Session
+    taxonomy : str
+    record : ModelRecord
+        The head that was learned, and ``saved`` its settings.
+    data : TrainingData
+    effect : FilterEffect or None
+    rows : _Rows
+    told : ToldApart
+    heard : str
+        What the text says is made of; "": it says nothing.
+    confidence : float
+    head : FillHead
+    seed : int
+    """
+
+    session: Session
+    taxonomy: str
+    record: ModelRecord
+    saved: Mapping[str, Any]
+    data: TrainingData
+    effect: FilterEffect | None
+    rows: _Rows
+    told: ToldApart
+    heard: str
+    confidence: float
+    head: FillHead
+    seed: int
+    _gathered: dict[bytes, list[FillEvidence | None]] = field(default_factory=dict)
+
+    @classmethod
+    def read(
+        cls,
+        session: Session,
+        taxonomy: str,
+        confidence: float = 0.95,
+        head: FillHead = "kernel",
+        seed: int = 0,
+        where: str = "",
+    ) -> Filling:
+        """Read what is known; raises NotFound, and UsageError where nothing was learned yet."""
+        catalog = session.catalog
         catalog.labels.taxonomy(taxonomy)
         record = catalog.models.latest(taxonomy)
         if record is None:
@@ -176,42 +239,80 @@ def fill_taxonomy(
         data, effect = read_training_data(session, taxonomy, space, where, seed)
         rows = _sort_rows(session, data)
         told = tell_apart(session, data, seed)
-        mark = _fingerprint(data, rows, saved["head"], precision, confidence, head, seed, told)
         heard = voice_mark(session, taxonomy)
-        if heard:
-            mark = fingerprint(mark, heard)
-        kept = _kept_summary(session, taxonomy, mark)
-        if kept is not None:
-            return kept
+        return cls(
+            session=session,
+            taxonomy=taxonomy,
+            record=record,
+            saved=saved,
+            data=data,
+            effect=effect,
+            rows=rows,
+            told=told,
+            heard=heard,
+            confidence=confidence,
+            head=head,
+            seed=seed,
+        )
+
+    def mark(self, *about: object) -> str:
+        """Return what differs whenever the suggestions at a precision may."""
+        made = [self.saved["head"].get(name) for name in ("head", "parameters", "slices")]
+        data, rows = self.data, self.rows
+        named = [FillSummary.VERSION, data.taxonomy, made, *about, self.confidence, self.seed]
+        named += [data.hashes, self.told, self.head, *filter(None, [data.where])]
+        used = (rows.usable, rows.confirmed, rows.sampled)
+        mark = fingerprint(*named, data.image_ids, data.Y, data.groups, *used)
+        return fingerprint(mark, self.heard) if self.heard else mark
+
+    def at(
+        self, precision: float, *, with_waiting: bool = True
+    ) -> tuple[FillSummary, list[Suggestion]]:
+        """Return what a precision fills, and the suggestions.
+
+        ``with_waiting``: say too which images stay without, and which of them to label next.
+        """
+        session, data, told, seed = self.session, self.data, self.told, self.seed
+        rows = self.rows
         # Where text and pictures fill, both promises must hold, so each must hold more surely.
-        surely = 1 - (1 - confidence) / 2 if heard else confidence
+        surely = 1 - (1 - self.confidence) / 2 if self.heard else self.confidence
         text = None
-        if heard:
+        if self.heard:
             text = fill_by_text(session, data, rows.usable, told, precision, surely, seed)
             rows = replace(rows, usable=rows.usable & ~text.filled)
-        names = _TRAINED[head] if told.is_judged else ()
-        gathered = (_gather(session, data, rows.usable, saved["head"], n, seed) for n in names)
-        promise = (precision, surely)
-        basis, evidence, plan = _plan_by_pictures(gathered, data, rows, told, promise, seed)
-        summary = _summarize(session, data, record, plan, basis, precision, confidence)
-        if evidence is not None and plan is not None:
+        gathered = self._evidence(rows.usable)
+        basis, evidence, plan = _plan_by_pictures(
+            gathered, data, rows, told, (precision, surely), seed
+        )
+        summary = _summarize(session, data, self.record, plan, basis, precision, self.confidence)
+        if with_waiting and evidence is not None and plan is not None:
             summary = _add_what_waits(session, data, rows.usable, evidence, plan, summary, seed)
-        notes = [*_about_filter(data, effect, saved), *told.sentences()]
+        notes = [*_about_filter(data, self.effect, self.saved), *told.sentences()]
         if told.is_judged and (plan is not None or text is None):
             notes += summary.notes
-        summary = replace(summary, notes=tuple(notes), effect=effect)
+        summary = replace(summary, notes=tuple(notes), effect=self.effect)
         suggestions = _suggestions(data, rows.usable, evidence, plan)
         if text is not None:
             summary = _add_text(summary, text)
             suggestions += text.suggestions
-        with catalog.transaction():
-            catalog.issues.replace_suggestions(taxonomy, suggestions)
-            session.results.keep(f"fill:{taxonomy}", summary, mark)
-    return summary
+        return summary, suggestions
+
+    def _evidence(self, usable: NDArray[np.bool_]) -> list[FillEvidence | None]:
+        """Return the evidence of each head; the same rows are learned from once."""
+        key = usable.tobytes()
+        if key not in self._gathered:
+            names = _TRAINED[self.head] if self.told.is_judged else ()
+            self._gathered = {
+                key: [
+                    _gather(self.session, self.data, usable, self.saved["head"], name, self.seed)
+                    for name in names
+                ]
+            }
+        return self._gathered[key]
 
 
 def _plan_by_pictures(
-    gathered: Iterable[FillEvidence | None],
+    gathered: Sequence[FillEvidence | None],
     data: TrainingData,
     rows: _Rows,
     told: ToldApart,
@@ -338,23 +439,6 @@ def describe_sampled_basis(session: Session, taxonomy: str) -> str:
         f"vernis fill {taxonomy} promises its precision from judged images once "
         f"{_CONFIRMED_IMAGES} of them carry a label; {len(carry):,} so far"
     )
-
-
-def _fingerprint(
-    data: TrainingData,
-    rows: _Rows,
-    head: Mapping[str, Any],
-    precision: float,
-    confidence: float,
-    fill_head: FillHead,
-    seed: int,
-    told: ToldApart,
-) -> str:
-    made = [head.get("head"), head.get("parameters"), head.get("slices")]
-    about = [FillSummary.VERSION, data.taxonomy, made, precision, confidence, seed, data.hashes]
-    about += [told, fill_head, *filter(None, [data.where])]
-    used = (rows.usable, rows.confirmed, rows.sampled)
-    return fingerprint(*about, data.image_ids, data.Y, data.groups, *used)
 
 
 def _kept_summary(session: Session, taxonomy: str, mark: str) -> FillSummary | None:

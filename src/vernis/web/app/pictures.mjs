@@ -4,6 +4,8 @@ import { ask, address } from "./api.mjs";
 
 /** @typedef {{id: number, hash: string, uri: string, width: number, height: number}} Picture */
 
+const MOST_AT_ONCE = 128; // thumbnails of one request
+
 /** @param {Picture} image */
 export const thumbOf = (image) => "/api/images/" + image.id + "/thumb?v=" + image.hash;
 /** @param {Picture} image */
@@ -36,6 +38,22 @@ export async function readThumbnails(images, signal) {
     URL.revokeObjectURL(source);
     return image;
   }));
+}
+
+/** Put thumbnails into elements that stand on the page already, by as few requests as it takes.
+ * @param {{element: HTMLImageElement, image: Picture}[]} cells @param {AbortSignal} [signal] */
+export async function drawThumbnails(cells, signal) {
+  for (let at = 0; at < cells.length; at += MOST_AT_ONCE) {
+    const some = cells.slice(at, at + MOST_AT_ONCE);
+    const version = some.map((one) => one.image.hash.slice(0, 4)).join("");
+    const found = await readBundle(some.map((one) => one.image.id), version, signal);
+    for (const [place, source] of found.entries()) {
+      if (source === null) continue;
+      const { element } = some[place];
+      element.src = source;
+      element.decode().catch(() => {}).finally(() => URL.revokeObjectURL(source));
+    }
+  }
 }
 
 /** Thumbnails of several images by one request; null where there is none. The addresses are
