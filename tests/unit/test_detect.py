@@ -208,11 +208,11 @@ def test_run_finds_objects_with_the_same_decoding(tmp_path, detector):
 def test_objects_are_counted_as_a_facet(collection, detector):
     session = collection.session
     images = session.images()
-    before = count_facets(session, filter_table(session, images), np.ones(3, bool))
+    before = count_facets(session, filter_table(session), np.ones(3, bool))
     assert "object" not in {facet.name for facet in before}
     collection.detect()
     shown = np.array([image.uri == "red.png" for image in images])
-    facets = count_facets(session, filter_table(session, images), shown)
+    facets = count_facets(session, filter_table(session), shown)
     (objects,) = (facet for facet in facets if facet.name == "object")
     assert [(one.value, one.shown, one.total) for one in objects.values] == [
         ("red", 1, 2),

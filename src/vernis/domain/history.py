@@ -97,6 +97,14 @@ class HistoryStore(Protocol):
         """Return the labels and verdicts of an image that changed, oldest first."""
         ...
 
+    def mark(self) -> int:
+        """Return the number of the latest event: ask before reading, for ``images_since``."""
+        ...
+
+    def images_since(self, mark: int) -> list[int]:
+        """Return the images whose labels or verdicts were changed after a mark, ascending."""
+        ...
+
     def images_of(self, batch_id: int, limit: int) -> list[int]:
         """Return the images whose labels or verdicts a batch changed, at most so many."""
         ...

@@ -215,6 +215,10 @@ class ImageStore(Protocol):
         """Return the images in those states as columns; for collections of any size."""
         ...
 
+    def metadata(self) -> Mapping[int, Mapping[str, Any]]:
+        """Return the metadata of the present images that have any, by id."""
+        ...
+
     def count_by_state(self) -> dict[ImageState, int]:
         """Return the number of images in each state, all states named."""
         ...
@@ -332,8 +336,8 @@ class LabelStore(Protocol):
         """
         ...
 
-    def matrix(self, name: str) -> LabelMatrix:
-        """Return the effective labels of all present images."""
+    def matrix(self, name: str, images: Sequence[int] | None = None) -> LabelMatrix:
+        """Return the effective labels of all present images, or of those among some."""
         ...
 
     def fill_counts(self) -> dict[str, FillCount]:
@@ -383,6 +387,13 @@ class LabelStore(Protocol):
         """Return the ids of images to which a source whose name begins so gives a class (yes)."""
         ...
 
+    def carried_by(self, images: Sequence[int] | None = None) -> Mapping[str, NDArray[np.int64]]:
+        """Return source → the ids of images to which it gives a class (yes), in any state.
+
+        Every source that says anything is named; ``images`` are the only ones that are looked at.
+        """
+        ...
+
     def counts_by_source(self) -> dict[str, int]: ...
 
 
@@ -407,6 +418,7 @@ class IssueStore(Protocol):
         order: Sequence[str] = ("score",),
         limit: int | None = None,
         after: int | None = None,
+        images: Sequence[int] | None = None,
     ) -> list[Issue]:
         """Return the issues of present (or, for ``broken``, unreadable) images, worst first.
 
@@ -423,6 +435,8 @@ class IssueStore(Protocol):
         after : int, optional
             Only those that come after the issue of this id, whatever has become of that; the order
             must be that of the score alone. None when there is no such issue any more.
+        images : sequence of int, optional
+            Only the issues of these.
         """
         ...
 
@@ -432,6 +446,13 @@ class IssueStore(Protocol):
 
     def kinds_of_images(self, image_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
         """Return the kinds of open, flagged issues of each of these images that has one."""
+        ...
+
+    def suspected(self, images: Sequence[int] | None = None) -> Mapping[str, NDArray[np.int64]]:
+        """Return kind → the ids of images with a flagged issue of it that was not dismissed.
+
+        Of pairs both images; ``images`` are the only ones whose issues are looked at.
+        """
         ...
 
     def sum_of_open(self, kind: str, taxonomy: str, number: str) -> float | None:
@@ -500,8 +521,13 @@ class IssueStore(Protocol):
         """Return who suggests labels of a taxonomy: ``model``, ``reader``, ``api:…``."""
         ...
 
-    def suggestions(self, taxonomy: str, *, source: str = "model") -> list[Suggestion]:
-        """Return what a source suggests for present images, the most probable first."""
+    def suggestions(
+        self, taxonomy: str, *, source: str = "model", images: Sequence[int] | None = None
+    ) -> list[Suggestion]:
+        """Return what a source suggests for present images, the most probable first.
+
+        ``images`` are the only ones that are looked at.
+        """
         ...
 
 
@@ -634,8 +660,9 @@ class Catalog(Protocol):
 
         ``store`` is ``images``, ``labels``, ``regions``, ``issues``, ``vectors``, ``models``,
         ``maps``, ``readings``, ``answers`` or ``runs``; ``labels:NAME`` stands for the matrix of
-        one taxonomy. Ask before reading: what was read then is still true when the answer is the
-        same later.
+        one taxonomy, ``taxonomies`` and ``found`` for the labels and the issues without what events
+        tell (statements about images, and verdicts). Ask before reading: what was read then is
+        still true when the answer is the same later.
         """
         ...
 

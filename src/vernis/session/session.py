@@ -86,6 +86,7 @@ MEASURES = (
 KEYPOINT_LIMIT = 20_000
 """Images up to which keypoints are measured unasked; see docs/decisions/duplicates.md."""
 _FEW = 10_000  # images that are looked up one by one
+_MANY = 5_000  # changed images from which everything is read anew
 
 ReadPicture = Callable[[ImageRecord], Pixels]
 """Decodes the picture of an image; raises UnreadableImage or OSError."""
@@ -251,6 +252,48 @@ class Session(Closing):
         self._snapshot[name] = (revision, value)
         return value
 
+    def kept(self, name: str, stores: Sequence[str], read: Callable[[], T]) -> T:
+        """Return what was read before of these stores, read anew when one of them has changed."""
+        return self._read(f"kept {name}", stores, read)
+
+    def followed(
+        self,
+        name: str,
+        stores: Sequence[str],
+        read: Callable[[], T],
+        renew: Callable[[T, Sequence[int]], T],
+    ) -> T:
+        """Return what is known of labels and verdicts of images, carried forward by the events.
+
+        Reading all of it takes long where images are many, and a decision changes one of them.
+
+        Parameters
+        ----------
+        name : str
+        stores : sequence of str
+            What it depends on besides events: when one of these has changed, it is read anew.
+        read : callable
+            Reads all of it.
+        renew : callable
+            Given the value and the images that events were about, returns it with what it says of
+            these as it is now.
+        """
+        revision = tuple(self.catalog.revision(store) for store in stores)
+        # Asked before reading: an event that is seen twice does no harm.
+        mark = self.catalog.history.mark()
+        known = self._snapshot.get(f"followed {name}")
+        if known is not None and known[0] == revision:
+            before: int = known[1][0]
+            value: T = known[1][1]
+            if before == mark:
+                return value
+            images = self.catalog.history.images_since(before)
+            value = renew(value, images) if len(images) <= _MANY else read()
+        else:
+            value = read()
+        self._snapshot[f"followed {name}"] = (revision, (mark, value))
+        return value
+
     def images(self, *states: ImageState) -> Sequence[ImageRecord]:
         """Return the images in those states (default: present), ascending by id."""
         wanted = states or ("present",)
@@ -293,7 +336,7 @@ class Session(Closing):
 
     def taxonomies(self) -> Sequence[Taxonomy]:
         """Return the taxonomies."""
-        return self._read("taxonomies", ("labels",), self.catalog.labels.taxonomies)
+        return self._read("taxonomies", ("taxonomies",), self.catalog.labels.taxonomies)
 
     def worked_on(self, named: Sequence[str] = ()) -> Sequence[Taxonomy]:
         """Return the taxonomies that a step works on: the named ones, else all not ignored.
@@ -309,15 +352,28 @@ class Session(Closing):
 
     def matrix(self, taxonomy: str) -> LabelMatrix:
         """Return the effective labels of the present images; raises NotFound."""
-        return self._read(
+        labels = self.catalog.labels
+        self.catalog.revision(f"labels:{taxonomy}")  # there is one of that name
+
+        def renew(known: LabelMatrix, images: Sequence[int]) -> LabelMatrix:
+            part = labels.matrix(taxonomy, images)
+            # Whoever holds the matrix as it was must not see it change.
+            values, confirmed = known.values.copy(), known.confirmed.copy()
+            rows = np.searchsorted(known.image_ids, part.image_ids)
+            values[rows], confirmed[rows] = part.values, part.confirmed
+            return LabelMatrix(part.taxonomy, known.image_ids, values, confirmed)
+
+        return self.followed(
             f"matrix {taxonomy}",
-            (f"labels:{taxonomy}", "images"),
-            lambda: self.catalog.labels.matrix(taxonomy),
+            ("images", "taxonomies"),
+            lambda: labels.matrix(taxonomy),
+            renew,
         )
 
     def groups(self) -> Sequence[DuplicateGroup]:
         """Return the duplicate groups of present images."""
-        return self._read("groups", ("issues", "images"), self.catalog.issues.groups)
+        apart = frozenset(self.catalog.issues.dismissed_pairs())
+        return self._read("groups", ("found", "images"), self.catalog.issues.groups, about=apart)
 
     def vectors(self, space: Space) -> ImageVectors:
         """Return the sound vectors of the present images; those of the latest space are kept."""

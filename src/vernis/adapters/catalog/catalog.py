@@ -36,10 +36,14 @@ from vernis.domain.errors import CatalogError, InvalidValue
 _TABLES = {
     "images": ("image", "root", "other_file"),
     "labels": ("statement", "taxonomy", "class", "source", "batch", "event", "image"),
+    "taxonomies": ("taxonomy", "class"),
     "regions": ("region", "region_statement", "taxonomy", "class", "source", "image"),
     "issues": (
         *("issue", "verdict", "suggestion", "image"),
         *("duplicate_group", "duplicate_member", "duplicate_pair", "kept", "meta", NAMES),
+    ),
+    "found": (
+        *("issue", "duplicate_group", "duplicate_member", "duplicate_pair", "kept", "meta", NAMES),
     ),
     "vectors": ("space", "shard", "vector"),
     "models": ("model",),
@@ -222,7 +226,8 @@ class SqliteCatalog(Closing):
         store : str
             ``images``, ``labels``, ``regions``, ``issues``, ``vectors``, ``models``,
             ``maps``, ``readings``, ``answers`` or ``runs``; ``labels:NAME`` for the matrix of one
-            taxonomy.
+            taxonomy. ``taxonomies`` and ``found`` are the labels and the issues without what events
+            tell: what sources say of images, and verdicts.
 
         Returns
         -------

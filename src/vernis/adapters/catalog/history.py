@@ -290,6 +290,21 @@ class SqliteHistory:
         )
         return [Event(*row) for row in rows]
 
+    def mark(self) -> int:
+        """Return the number of the latest event, for ``images_since``."""
+        row = self._ledger.row("SELECT coalesce(max(id), 0) FROM event")
+        return int(row[0]) if row else 0
+
+    def images_since(self, mark: int) -> list[int]:
+        """Return the images that events after a mark are about, ascending; see the port."""
+        rows = self._ledger.rows(
+            "SELECT image_id FROM event WHERE id > ?1 UNION SELECT v.other_id FROM event "
+            "JOIN verdict AS v ON v.id = event.verdict_id "
+            "WHERE event.id > ?1 AND v.other_id IS NOT NULL ORDER BY 1",
+            (int(mark),),
+        )
+        return [int(row[0]) for row in rows]
+
     def images_of(self, batch_id: int, limit: int) -> list[int]:
         """Return the images whose labels or verdicts a batch changed, at most so many."""
         rows = self._ledger.rows(

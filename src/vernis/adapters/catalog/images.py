@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import numpy as np
@@ -121,6 +122,14 @@ class SqliteImageStore:
             kinds=_TABLE_KINDS,
         )
         return ImageTable(ids, tuple(uris), *others)
+
+    def metadata(self) -> dict[int, Mapping[str, Any]]:
+        """Return the metadata of present images, by id; those that have none are left out."""
+        rows = self._ledger.rows(
+            "SELECT id, metadata FROM image WHERE state = 'present' "
+            "AND metadata <> '{}' ORDER BY id"
+        )
+        return {int(image): json.loads(text) for image, text in rows}
 
     def count_by_state(self) -> dict[ImageState, int]:
         """Return the number of images in each state, all states named."""

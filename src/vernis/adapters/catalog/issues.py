@@ -8,6 +8,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vernis.adapters.catalog import proposals
 from vernis.adapters.catalog.history import SqliteHistory
 from vernis.adapters.catalog.ledger import Ledger, Row
@@ -15,7 +18,15 @@ from vernis.adapters.catalog.storage import to_json
 from vernis.adapters.catalog.subjects import PREFERRED
 from vernis.domain.errors import InvalidValue, NotFound
 from vernis.domain.history import Change
-from vernis.domain.types import LABEL_KINDS, VERDICTS, DuplicateGroup, Issue, Suggestion, Verdict
+from vernis.domain.types import (
+    LABEL_KINDS,
+    VERDICTS,
+    Categories,
+    DuplicateGroup,
+    Issue,
+    Suggestion,
+    Verdict,
+)
 
 # Of two issues with one key the worse one stays, in the place of the first.
 _FIND = """
@@ -92,6 +103,11 @@ _FOLLOWING = """
 AND i.score >= (SELECT score FROM issue WHERE id = ?)
 AND (i.score, i.image_id, coalesce(i.other_id, 0), i.label, i.id) >
   (SELECT score, image_id, coalesce(other_id, 0), label, id FROM issue WHERE id = ?)
+"""
+# Pairs alone have another image.
+_AMONG = """
+ AND (i.image_id IN (SELECT value FROM temp.listed)
+  OR (i.kind = 'duplicate' AND i.other_id IN (SELECT value FROM temp.listed)))
 """
 _PIECE = 4096  # issues that are Python objects at a time, unless the caller holds them all
 _EVIDENCE = re.compile(r"evidence\.(\w+)", re.ASCII)
@@ -174,6 +190,7 @@ class SqliteIssueStore:
         order: Sequence[str] = ("score",),
         limit: int | None = None,
         after: int | None = None,
+        images: Sequence[int] | None = None,
     ) -> list[Issue]:
         """Return the issues of present (or, for ``broken``, unreadable) images; see the port.
 
@@ -181,6 +198,8 @@ class SqliteIssueStore:
         """
         keys = [_order(key) for key in order]
         condition, values = _condition(kinds, taxonomy, flagged_only)
+        if images is not None:
+            condition += _AMONG
         following: tuple[int, ...] = ()
         if after is not None:
             if tuple(order) != ("score",):
@@ -190,18 +209,20 @@ class SqliteIssueStore:
         # for, all rows one after another are faster than those one here, one there.
         named = kinds is not None and len(kinds) == 1 and taxonomy is not None
         worst = named and limit is not None and keys[:1] == [_ORDERS["score"]]
-        by = "NOT INDEXED" if not worst and self._are_many(condition, values) else ""
+        all_rows = images is None and not worst and self._are_many(condition, values)
+        by = "NOT INDEXED" if all_rows else ""
         if verdicts is not None:
             condition += f" AND coalesce(v.verdict, 'open') IN ({_marks(verdicts)})"
             values += verdicts
-        rows = self._ledger.rows(
-            _SELECT.format(
-                by=by,
-                condition=condition + (_FOLLOWING if following else ""),
-                order=", ".join([*keys, _TIES]),
-            ),
-            [*values, *following * 2, -1 if limit is None else limit],
-        )
+        with self._ledger.listed(sorted({int(i) for i in images or ()})):
+            rows = self._ledger.rows(
+                _SELECT.format(
+                    by=by,
+                    condition=condition + (_FOLLOWING if following else ""),
+                    order=", ".join([*keys, _TIES]),
+                ),
+                [*values, *following * 2, -1 if limit is None else limit],
+            )
         return [_issue(row) for row in rows]
 
     def get(self, issue_ids: Sequence[int]) -> dict[int, Issue]:
@@ -228,6 +249,26 @@ class SqliteIssueStore:
                 for image, kind in rows:
                     found.setdefault(int(image), set()).add(kind)
         return {image: tuple(sorted(kinds)) for image, kinds in found.items()}
+
+    def suspected(self, images: Sequence[int] | None = None) -> dict[str, NDArray[np.int64]]:
+        """Return the images of flagged issues that were not dismissed, by kind; see the port."""
+        with self._ledger.listed(sorted({int(i) for i in images or ()})):
+            kinds, ones, others = self._ledger.columns(
+                "SELECT i.kind, i.image_id, coalesce(i.other_id, 0) FROM issue AS i "
+                "CROSS JOIN image AS m ON m.id = i.image_id AND m.state = 'present' "
+                "LEFT JOIN image AS o ON o.id = i.other_id "
+                "LEFT JOIN verdict AS v ON v.key = i.key "
+                "WHERE i.flagged = 1 AND (o.id IS NULL OR o.state = 'present') "
+                f"AND coalesce(v.verdict, 'open') <> 'dismissed' {_KNOWN} "
+                f"{_AMONG if images is not None else ''}",
+                kinds=(Categories, np.int64, np.int64),
+            )
+        found = {}
+        for code, kind in enumerate(kinds.names):
+            rows = kinds.codes == code
+            both = np.concatenate((ones[rows], others[rows]))
+            found[kind] = np.unique(both[both > 0])
+        return found
 
     def sum_of_open(self, kind: str, taxonomy: str, number: str) -> float | None:
         """Return the sum of a number of the evidence over open, flagged issues; see the port."""
@@ -402,9 +443,11 @@ class SqliteIssueStore:
         """Return who suggests labels of a taxonomy; raises NotFound."""
         return proposals.suggesting(self._ledger, taxonomy)
 
-    def suggestions(self, taxonomy: str, *, source: str = "model") -> list[Suggestion]:
+    def suggestions(
+        self, taxonomy: str, *, source: str = "model", images: Sequence[int] | None = None
+    ) -> list[Suggestion]:
         """Return what a source suggests for present images, the most probable first."""
-        return proposals.suggestions(self._ledger, taxonomy, source)
+        return proposals.suggestions(self._ledger, taxonomy, source, images)
 
 
 def _order(key: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -224,11 +224,15 @@ class SqliteLabelStore:
 
     # ------------------------------------------------------------------ reading
 
-    def matrix(self, name: str) -> LabelMatrix:
-        """Return the effective labels of all present images; see ``effective_labels``."""
+    def matrix(self, name: str, images: Sequence[int] | None = None) -> LabelMatrix:
+        """Return the effective labels of present images; see the port and ``effective_labels``."""
         with self._ledger.snapshot():
             taxonomy = self.taxonomy(name)
-            ids, rows = self._counted(taxonomy)
+            if images is None:
+                ids, rows = self._counted(taxonomy)
+            else:
+                with self._ledger.listed(sorted({int(i) for i in images})):
+                    ids, rows = self._counted(taxonomy, "temp.listed CROSS JOIN")
         values, confirmed = effective_labels(
             rows,
             (len(ids), len(taxonomy.classes)),
@@ -237,14 +241,17 @@ class SqliteLabelStore:
         )
         return LabelMatrix(taxonomy, ids, values, confirmed)
 
-    def _counted(self, taxonomy: Taxonomy) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """Return the present images, and what counts of them.
+    def _counted(
+        self, taxonomy: Taxonomy, of: str = ""
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Return the present images (``of`` the listed ones), and what counts of them.
 
         That is row, column, rank, batch, yes and source; see ``effective_labels``.
         """
         taxonomy_id = self._find(taxonomy.name)[0]
+        listed = "AND id IN (SELECT value FROM temp.listed)" if of else ""
         (ids,) = self._ledger.columns(
-            "SELECT id FROM image WHERE state = 'present' ORDER BY id", kinds=(np.int64,)
+            f"SELECT id FROM image WHERE state = 'present' {listed} ORDER BY id", kinds=(np.int64,)
         )
         class_ids: dict[str, int] = dict(
             self._ledger.rows("SELECT name, id FROM class WHERE taxonomy_id = ?", (taxonomy_id,))
@@ -253,8 +260,9 @@ class SqliteLabelStore:
         columns[[class_ids[label] for label in taxonomy.classes]] = range(len(taxonomy.classes))
         images, classes, *others = self._ledger.columns(
             "SELECT s.image_id, s.class_id, source.rank, s.batch_id, s.state = 'yes', "
-            "source.id FROM source CROSS JOIN statement AS s "
-            "ON s.taxonomy_id = ? AND s.source_id = source.id WHERE source.rank > 0",
+            f"source.id FROM {of} source CROSS JOIN statement AS s "
+            "ON s.taxonomy_id = ? AND s.source_id = source.id "
+            f"{'AND s.image_id = listed.value' if of else ''} WHERE source.rank > 0",
             (taxonomy_id,),
             kinds=(np.int64, *[np.int32] * 5),
         )
@@ -363,6 +371,27 @@ class SqliteLabelStore:
             (self._find(name)[0], len(source), source),
         )
         return {int(row[0]) for row in rows}
+
+    def carried_by(self, images: Sequence[int] | None = None) -> dict[str, NDArray[np.int64]]:
+        """Return the images that carry a label by each source that says anything; see the port."""
+        found: dict[str, NDArray[np.int64]] = {}
+        with self._ledger.snapshot():
+            said = self._ledger.rows(
+                "SELECT DISTINCT source.id, source.name FROM source JOIN taxonomy "
+                "ON taxonomy.removed = 0 WHERE EXISTS (SELECT 1 FROM statement AS s "
+                "WHERE s.taxonomy_id = taxonomy.id AND s.source_id = source.id) ORDER BY 2"
+            )
+            with self._ledger.listed(sorted({int(i) for i in images or ()})):
+                only = "" if images is None else "AND s.image_id IN (SELECT value FROM temp.listed)"
+                for source_id, name in said:
+                    (found[name],) = self._ledger.columns(
+                        "SELECT DISTINCT s.image_id FROM taxonomy CROSS JOIN statement AS s "
+                        "ON s.taxonomy_id = taxonomy.id AND s.source_id = ? "
+                        f"WHERE taxonomy.removed = 0 AND s.state = 'yes' {only}",
+                        (source_id,),
+                        kinds=(np.int64,),
+                    )
+        return found
 
     def counts_by_source(self) -> dict[str, int]:
         """Return how many labels (yes or no) of present images each source states."""

@@ -193,16 +193,20 @@ def suggesting(ledger: Ledger, taxonomy: str) -> list[str]:
     return [row[0] for row in rows]
 
 
-def suggestions(ledger: Ledger, taxonomy: str, source: str) -> list[Suggestion]:
+def suggestions(
+    ledger: Ledger, taxonomy: str, source: str, images: Sequence[int] | None = None
+) -> list[Suggestion]:
     """Return what a source suggests for present images, the most probable first."""
-    rows = ledger.rows(
-        "SELECT s.image_id, class.name, s.probability, s.promised, s.evidence "
-        "FROM suggestion AS s JOIN class ON class.id = s.class_id "
-        "JOIN image ON image.id = s.image_id AND image.state = 'present' "
-        "WHERE s.taxonomy_id = ? AND s.source = ? "
-        "ORDER BY s.probability DESC, s.image_id, class.name",
-        (_taxonomy_id(ledger, taxonomy), source),
-    )
+    among = "" if images is None else "AND s.image_id IN (SELECT value FROM temp.listed) "
+    with ledger.listed(sorted({int(i) for i in images or ()})):
+        rows = ledger.rows(
+            "SELECT s.image_id, class.name, s.probability, s.promised, s.evidence "
+            "FROM suggestion AS s JOIN class ON class.id = s.class_id "
+            "JOIN image ON image.id = s.image_id AND image.state = 'present' "
+            f"WHERE s.taxonomy_id = ? AND s.source = ? {among}"
+            "ORDER BY s.probability DESC, s.image_id, class.name",
+            (_taxonomy_id(ledger, taxonomy), source),
+        )
     return [
         Suggestion(image, taxonomy, label, probability, bool(promised), json.loads(evidence))
         for image, label, probability, promised, evidence in rows

@@ -195,7 +195,9 @@ def order_of(desk: Desk, where: str, order: ImageOrder) -> NDArray[np.int64]:
     """Return the ids of the images that a filter holds for, in order; kept until they change."""
 
     def make() -> NDArray[np.int64]:
-        return ordered(desk.session.table(), _shown(desk, where), order)
+        table = desk.session.table()
+        rows = desk.remember(("rows", order), ("images",), lambda: ordered(table, order))
+        return table.ids[rows[_shown(desk, where)[rows]] if where.strip() else rows]
 
     return desk.remember(("order", where, order), _stores_of(where), make)
 
@@ -214,7 +216,7 @@ def _stores_of(where: str) -> tuple[str, ...]:
 
 def _table(desk: Desk) -> FilterTable:
     session = desk.session
-    return desk.remember("filter table", _STORES, lambda: filter_table(session, session.images()))
+    return desk.remember("filter table", _STORES, lambda: filter_table(session))
 
 
 def _place(ids: NDArray[np.int64], image: int) -> int:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from vernis.core.explore.filter_evaluation import FilterTable, Mask, evaluate_filter
 from vernis.core.explore.filter_language import Condition, format_filter, parse_filter
-from vernis.domain.types import Categories, ImageTable, LabelMatrix
+from vernis.domain.types import Categories, ImageTable
+from vernis.verbs.see.filters import Carried, carried
 from vernis.verbs.see.objects import FIELD
 
 if TYPE_CHECKING:
@@ -62,33 +63,30 @@ def shown_images(table: FilterTable | None, size: int, where: str) -> Mask:
     """Return which images a filter holds for; an empty one holds for all. Raises FilterError."""
     if not where.strip() or table is None:
         return np.ones(size, dtype=np.bool_)
-    return np.asarray(evaluate_filter(parse_filter(where), table, where))
+    return np.array(evaluate_filter(parse_filter(where), table, where))
 
 
-def ordered(images: ImageTable, shown: Mask, order: ImageOrder) -> NDArray[np.int64]:
-    """Return the ids of the images that are shown, in order; equal ones by id.
+def ordered(images: ImageTable, order: ImageOrder) -> NDArray[np.int64]:
+    """Return the rows of all images in order; equal ones by id.
 
     Parameters
     ----------
     images : ImageTable
-    shown : ndarray of bool, shape (n_images,)
     order : str
         ``name`` is the path, ``largest`` the most pixels.
     """
-    rows = np.flatnonzero(shown)
     if order == "name":
-        names = np.array(images.uris, dtype=object)[rows]
-        rows = rows[np.argsort(names, kind="stable")]
-    elif order in ("newest", "oldest"):
-        rows = _sorted(rows, images.mtimes[rows], down=order == "newest")
-    elif order in ("largest", "smallest"):
+        return np.array(sorted(range(len(images)), key=images.uris.__getitem__), np.int64)
+    if order in ("newest", "oldest"):
+        return _sorted(images.mtimes, down=order == "newest")
+    if order in ("largest", "smallest"):
         pixels = images.widths.astype(np.int64) * images.heights
-        rows = _sorted(rows, pixels[rows], down=order == "largest")
-    return images.ids[rows]
+        return _sorted(pixels, down=order == "largest")
+    return np.arange(len(images))
 
 
-def _sorted(rows: NDArray[np.int64], values: NDArray[np.int64], *, down: bool) -> NDArray[np.int64]:
-    return rows[np.argsort(-values if down else values, kind="stable")]
+def _sorted(values: NDArray[np.int64], *, down: bool) -> NDArray[np.int64]:
+    return np.argsort(-values if down else values, kind="stable")
 
 
 def browse_rows(session: Session, ids: Sequence[int]) -> tuple[BrowseRow, ...]:
@@ -97,11 +95,11 @@ def browse_rows(session: Session, ids: Sequence[int]) -> tuple[BrowseRow, ...]:
     rows = table.row_of(np.asarray(ids, np.int64))
     labels: list[dict[str, tuple[str, ...]]] = [{} for _ in ids]
     for taxonomy in session.taxonomies():
-        matrix = session.matrix(taxonomy.name)
-        yes = matrix.values[rows] == 1
+        known = carried(session, taxonomy.name)
+        yes = known.yes[:, rows].T
         for at in np.flatnonzero(yes.any(axis=1)).tolist():
-            carried = np.flatnonzero(yes[at]).tolist()
-            labels[at][taxonomy.name] = tuple(matrix.taxonomy.classes[column] for column in carried)
+            found = np.flatnonzero(yes[at]).tolist()
+            labels[at][taxonomy.name] = tuple(known.classes[column] for column in found)
     problems = session.catalog.issues.kinds_of_images(ids)
     return tuple(
         BrowseRow(
@@ -123,7 +121,7 @@ def count_facets(session: Session, table: FilterTable, shown: Mask) -> tuple[Fac
     """Return how many images have each value: of those shown, and of all."""
     images = session.table()
     facets = [
-        _of_taxonomy(session.matrix(taxonomy.name), shown)
+        _of_taxonomy(taxonomy.name, carried(session, taxonomy.name), shown)
         for taxonomy in session.taxonomies()
         if not taxonomy.ignored
     ]
@@ -131,25 +129,27 @@ def count_facets(session: Session, table: FilterTable, shown: Mask) -> tuple[Fac
         values = {value: np.asarray(mask) for value, mask in table.marks[name].items()}
         facets.append(_of_marks(name, values, shown))
     facets.append(_of_categories("format", images.formats, shown))
-    facets.append(_of_folders(images, shown))
+    folders = session.kept("top folders", ("images",), lambda: _top_folders(images))
+    facets.append(_of_categories("folder", folders, shown))
     return tuple(facet for facet in facets if facet.values)
 
 
-def _of_taxonomy(matrix: LabelMatrix, shown: Mask) -> FacetCounts:
-    yes = matrix.values == 1
-    name, classes = matrix.taxonomy.name, matrix.taxonomy.classes
-    counts = zip(classes, yes[shown].sum(axis=0).tolist(), yes.sum(axis=0).tolist(), strict=True)
+def _of_taxonomy(name: str, known: Carried, shown: Mask) -> FacetCounts:
     values = [
-        FacetValue(label, some, total, _condition(name, label, is_taxonomy=True))
-        for label, some, total in counts
-        if total
+        FacetValue(label, _both(yes, shown), total, _condition(name, label, is_taxonomy=True))
+        for label, yes in zip(known.classes, known.yes, strict=True)
+        if (total := int(np.count_nonzero(yes)))
     ]
     return _facet(name, "taxonomy", values)
 
 
+def _both(mask: Mask, shown: Mask) -> int:
+    return int(np.count_nonzero(mask & shown))
+
+
 def _of_marks(name: str, masks: dict[str, Mask], shown: Mask) -> FacetCounts:
     values = [
-        FacetValue(value, int((mask & shown).sum()), int(mask.sum()), _condition(name, value))
+        FacetValue(value, _both(mask, shown), int(np.count_nonzero(mask)), _condition(name, value))
         for value, mask in masks.items()
     ]
     return _facet(name, "property", [value for value in values if value.total])
@@ -167,11 +167,12 @@ def _of_categories(name: str, column: Categories, shown: Mask) -> FacetCounts:
     return _facet(name, "property", values)
 
 
-def _of_folders(images: ImageTable, shown: Mask) -> FacetCounts:
-    tops = [uri.partition("/")[0] if "/" in uri else "" for uri in images.uris]
-    names, codes = np.unique(np.array(tops, dtype=object), return_inverse=True)
-    column = Categories(codes.astype(np.uint32), tuple(map(str, names)))
-    return _of_categories("folder", column, shown)
+def _top_folders(images: ImageTable) -> Categories:
+    """Return the topmost folder of each image, empty for one that lies in none."""
+    places: dict[str, int] = {}
+    tops = (uri.partition("/")[0] if "/" in uri else "" for uri in images.uris)
+    codes = [places.setdefault(top, len(places)) for top in tops]
+    return Categories(np.array(codes, np.uint32), tuple(places))
 
 
 def _facet(name: str, kind: str, values: Sequence[FacetValue]) -> FacetCounts:

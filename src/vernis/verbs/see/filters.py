@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 
 from vernis.core.explore.filter_evaluation import FilterTable, LabelColumns, Mask, evaluate_filter
 from vernis.core.explore.filter_language import parse_filter
-from vernis.domain.types import LABEL_KINDS, QUALITY_KINDS, ImageRecord
+from vernis.domain.types import LABEL_KINDS, QUALITY_KINDS, ImageTable, LabelMatrix
 from vernis.verbs.see.objects import FIELD, object_counts, object_masks
 
 if TYPE_CHECKING:
@@ -50,75 +52,153 @@ def select_images(session: Session, text: str) -> NDArray[np.int64]:
         The text cannot be read, or names what the collection does not have.
     """
     tree = parse_filter(text)
-    images = session.images()
-    holds = evaluate_filter(tree, filter_table(session, images), text)
-    return np.array([image.id for image in images], dtype=np.int64)[holds]
+    holds = evaluate_filter(tree, filter_table(session), text)
+    return session.table().ids[holds]
 
 
-def filter_table(session: Session, images: Sequence[ImageRecord]) -> FilterTable:
-    """Return what filters can ask about images that are present, in ascending order of id."""
-    numbers, texts = _metadata(images)
-    numbers |= {
-        "id": _numbers([image.id for image in images]),
-        "width": _numbers([image.width or math.nan for image in images]),
-        "height": _numbers([image.height or math.nan for image in images]),
-        "size": _numbers([image.size for image in images]),
-    }
-    numbers["aspect"] = numbers["width"] / numbers["height"]
-    numbers["megapixels"] = numbers["width"] * numbers["height"] / 1e6
-    texts |= {
-        "name": [image.uri.rpartition("/")[2] for image in images],
-        "path": [image.uri for image in images],
-        "format": [image.format for image in images],
-    }
-    taxonomies = _Taxonomies(session, images)
-    issues = _Values(lambda: _issues(session, images))
-    counted = _Values(lambda: {"objects": lambda: object_counts(session, images)})
+@dataclass(frozen=True, slots=True, eq=False)
+class _ImageColumns:
+    """What filters ask about images that no decision changes, read once."""
+
+    numbers: Mapping[str, NDArray[np.float64]]
+    dates: Mapping[str, Sequence[str]]
+    texts: Mapping[str, Sequence[str]]
+    folders: Sequence[str]
+    splits: Mapping[str, Mask]
+
+
+def filter_table(session: Session) -> FilterTable:
+    """Return what filters can ask about the present images, in ascending order of id."""
+    table = session.table()
+    columns = session.kept("filter columns", ("images",), lambda: _image_columns(session, table))
+    taxonomies = _Taxonomies(session, len(table))
+    issues = _Values(lambda: _issues(session, table))
+    counted = _Values(lambda: {"objects": lambda: object_counts(session, table)})
     return FilterTable(
-        len(images),
-        numbers=ChainMap(numbers, counted),  # type: ignore[arg-type]
+        len(table),
+        numbers=ChainMap(columns.numbers, counted),  # type: ignore[arg-type]
         positive=("id", "width", "height", "size", "aspect", "megapixels", "objects"),
-        dates={
-            "taken": [str(image.metadata.get("taken", "")) for image in images],
-            "modified": [_date(image.mtime_ns) for image in images],
-        },
-        texts=texts,
+        dates=columns.dates,
+        texts=columns.texts,
         choices={"format": _FORMATS},
-        readings=_Values(lambda: {"text": lambda: _lines(session, images)}),
-        folders={"folder": [image.uri.rpartition("/")[0] for image in images]},
+        readings=_Values(lambda: {"text": lambda: _lines(session, table)}),
+        folders={"folder": columns.folders},
         marks={
-            "split": _splits(images),
+            "split": columns.splits,
             "is": _Values(lambda: _states(taxonomies, issues)),
-            "has": _Values(lambda: _haves(session, images, taxonomies)),
+            "has": _Values(lambda: _haves(session, table, taxonomies)),
             "issue": issues,
-            "source": _Values(lambda: _sources(session, images)),
-            FIELD: _Values(lambda: object_masks(session, images)),
+            "source": _Values(lambda: _sources(session, table)),
+            FIELD: _Values(lambda: object_masks(session, table)),
         },
         remedies={FIELD: "no object is known yet; the command for it is vernis detect"},
         taxonomies=taxonomies,
     )
 
 
+def _image_columns(session: Session, table: ImageTable) -> _ImageColumns:
+    metadata = session.catalog.images.metadata()
+    rows = table.row_of(np.fromiter(metadata, np.int64, len(metadata))).tolist()
+    told = list(zip(rows, metadata.values(), strict=True))
+    numbers, texts = _metadata(told, len(table))
+    sides = [table.widths.astype(np.float64), table.heights.astype(np.float64)]
+    width, height = (np.where(side == 0, math.nan, side) for side in sides)
+    numbers |= {
+        "id": table.ids.astype(np.float64),
+        "width": width,
+        "height": height,
+        "size": table.sizes.astype(np.float64),
+        "aspect": width / height,
+        "megapixels": width * height / 1e6,
+    }
+    texts |= {
+        "name": [uri.rpartition("/")[2] for uri in table.uris],
+        "path": table.uris,
+        "format": [table.formats.names[code] for code in table.formats.codes.tolist()],
+    }
+    taken = [""] * len(table)
+    for row, said in told:
+        taken[row] = str(said.get("taken", ""))
+    folders = (uri.rpartition("/")[0] for uri in table.uris)
+    splits = {
+        name: table.splits.codes == code for code, name in enumerate(table.splits.names) if name
+    }
+    return _ImageColumns(
+        numbers,
+        _Values(
+            lambda: {
+                "taken": lambda: taken,
+                "modified": lambda: session.kept(
+                    "times of change", ("images",), lambda: list(map(_date, table.mtimes.tolist()))
+                ),
+            }
+        ),
+        texts,
+        list(map(sys.intern, folders)),
+        {name: mask for name, mask in sorted(splits.items()) if mask.any()},
+    )
+
+
+@dataclass(slots=True, eq=False)
+class Carried:
+    """Which present images carry which classes of a taxonomy; brought up to date in place.
+
+    Attributes
+    ----------
+    classes : tuple of str
+    image_ids : ndarray of int64, shape (n_images,)
+    yes : ndarray of bool, shape (n_classes, n_images)
+        A row a class: whole classes are counted and combined, never whole images.
+    confirmed : ndarray of bool, shape (n_images,)
+        A person gave or accepted one of the labels.
+    """
+
+    classes: tuple[str, ...]
+    image_ids: NDArray[np.int64]
+    yes: Mask
+    confirmed: Mask
+
+    @classmethod
+    def of(cls, matrix: LabelMatrix) -> Carried:
+        """Return what a matrix says."""
+        yes = np.ascontiguousarray((matrix.values == 1).T)
+        confirmed = np.asarray((matrix.confirmed.T & yes).any(axis=0))
+        return cls(matrix.taxonomy.classes, matrix.image_ids, yes, confirmed)
+
+    def take(self, part: LabelMatrix) -> Carried:
+        """Take the rows of some images, in place."""
+        new = Carried.of(part)
+        rows = np.searchsorted(self.image_ids, new.image_ids)
+        self.yes[:, rows], self.confirmed[rows] = new.yes, new.confirmed
+        return self
+
+
+def carried(session: Session, taxonomy: str) -> Carried:
+    """Return which present images carry which classes; changed in place by the next call."""
+    labels = session.catalog.labels
+
+    def renew(known: Carried, images: Sequence[int]) -> Carried:
+        return known.take(labels.matrix(taxonomy, images))
+
+    def read() -> Carried:
+        return Carried.of(labels.matrix(taxonomy))
+
+    return session.followed(f"carried {taxonomy}", ("images", "taxonomies"), read, renew)
+
+
 class _Taxonomies(Mapping[str, LabelColumns]):
     """The taxonomies of a collection, each read when it is asked for."""
 
-    def __init__(self, session: Session, images: Sequence[ImageRecord]) -> None:
+    def __init__(self, session: Session, size: int) -> None:
         self._session = session
-        self._ids = np.array([image.id for image in images], dtype=np.int64)
+        self._size = size
         self._names = [taxonomy.name for taxonomy in session.taxonomies()]
-        self._read: dict[str, LabelColumns] = {}
-        self._confirmed: dict[str, Mask] = {}
 
     def __getitem__(self, name: str) -> LabelColumns:
         if name not in self._names:
             raise KeyError(name)
-        if name not in self._read:
-            matrix = self._session.matrix(name)
-            rows = np.searchsorted(matrix.image_ids, self._ids)
-            yes = (matrix.values == 1)[rows]
-            self._read[name] = LabelColumns(matrix.taxonomy.classes, yes)
-            self._confirmed[name] = (matrix.confirmed[rows] & yes).any(axis=1)
-        return self._read[name]
+        found = carried(self._session, name)
+        return LabelColumns(found.classes, found.yes.T)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -132,15 +212,10 @@ class _Taxonomies(Mapping[str, LabelColumns]):
 
     def confirmed(self) -> Mask:
         """Return which images carry a label that a person gave or accepted."""
-
-        def of(name: str) -> Mask:
-            self[name]
-            return self._confirmed[name]
-
-        return self._any(of)
+        return self._any(lambda name: carried(self._session, name).confirmed)
 
     def _any(self, of: Callable[[str], Mask]) -> Mask:
-        holds = np.zeros(len(self._ids), dtype=np.bool_)
+        holds = np.zeros(self._size, dtype=np.bool_)
         for name in self._names:
             holds |= of(name)
         return holds
@@ -183,37 +258,46 @@ def _has(taxonomies: _Taxonomies, name: str) -> Mask:
 
 
 def _haves(
-    session: Session, images: Sequence[ImageRecord], taxonomies: _Taxonomies
+    session: Session, table: ImageTable, taxonomies: _Taxonomies
 ) -> dict[str, Callable[[], Mask]]:
+    def read() -> Mask:
+        return np.array([bool(lines) for lines in _lines(session, table)], dtype=np.bool_)
+
     def text() -> Mask:
-        known = session.text_lines()
-        return np.array([bool(known.get(image.content_hash)) for image in images], dtype=np.bool_)
+        return session.kept("has text", ("images", "readings"), read)
 
     return {"text": text, **{name: partial(_has, taxonomies, name) for name in taxonomies}}
 
 
-def _lines(session: Session, images: Sequence[ImageRecord]) -> list[Sequence[str] | None]:
+def _lines(session: Session, table: ImageTable) -> list[Sequence[str] | None]:
     known = session.text_lines()
-    return [known.get(image.content_hash) for image in images]
-
-
-def _numbers(values: Sequence[float]) -> NDArray[np.float64]:
-    return np.array(values, dtype=np.float64)
+    if not known:
+        return [None] * len(table)
+    return [known.get(content.decode("ascii")) for content in table.hashes.tolist()]
 
 
 def _metadata(
-    images: Sequence[ImageRecord],
+    told: Sequence[tuple[int, Mapping[str, Any]]], size: int
 ) -> tuple[dict[str, NDArray[np.float64]], dict[str, Sequence[str]]]:
-    """Return the numbers and the texts of the images' metadata, by key in lower case."""
-    keys = {key for image in images for key in image.metadata} - {"taken"}
+    """Return the numbers and the texts of the images' metadata, by key in lower case.
+
+    ``told`` is row and metadata of the images that have any.
+    """
+    keys = {key for _, metadata in told for key in metadata} - {"taken"}
     numbers: dict[str, NDArray[np.float64]] = {}
     texts: dict[str, Sequence[str]] = {}
     for key in keys:
-        values: list[Any] = [image.metadata.get(key) for image in images]
-        if all(isinstance(v, int | float) for v in values if v is not None):
-            numbers[key.lower()] = _numbers([math.nan if v is None else v for v in values])
+        values = [(row, said[key]) for row, said in told if said.get(key) is not None]
+        if all(isinstance(value, int | float) for _, value in values):
+            column = np.full(size, math.nan)
+            for row, value in values:
+                column[row] = value
+            numbers[key.lower()] = column
         else:
-            texts[key.lower()] = ["" if v is None else str(v) for v in values]
+            words = [""] * size
+            for row, value in values:
+                words[row] = str(value)
+            texts[key.lower()] = words
     return numbers, texts
 
 
@@ -221,35 +305,60 @@ def _date(mtime_ns: int) -> str:
     return datetime.fromtimestamp(mtime_ns / 1e9, UTC).isoformat(timespec="seconds")[:19]
 
 
-def _splits(images: Sequence[ImageRecord]) -> dict[str, Mask]:
-    names = sorted({image.split for image in images} - {""})
-    splits = np.array([image.split for image in images])
-    return {name: splits == name for name in names}
-
-
-def _issues(session: Session, images: Sequence[ImageRecord]) -> dict[str, Callable[[], Mask]]:
+def _issues(session: Session, table: ImageTable) -> dict[str, Callable[[], Mask]]:
     """Return kind → which images have an issue of it that was not dismissed."""
-    places = {image.id: row for row, image in enumerate(images)}
-    found = {kind: np.zeros(len(images), dtype=np.bool_) for kind in _KINDS}
-    for issue in session.catalog.issues.select(verdicts=("open", "accepted")):
-        for image_id in (issue.image_id, issue.other_id):
-            if image_id in places:
-                empty = np.zeros(len(images), dtype=np.bool_)
-                found.setdefault(issue.kind, empty)[places[image_id]] = True
-    return {kind: partial(np.asarray, mask) for kind, mask in found.items()}
+    store = session.catalog.issues
+
+    def read() -> dict[str, Mask]:
+        return _taken({}, table, store.suspected())
+
+    def renew(known: dict[str, Mask], images: Sequence[int]) -> dict[str, Mask]:
+        return _taken(known, table, store.suspected(images), images)
+
+    found = session.followed("suspected", ("images", "found"), read, renew)
+    empty = np.zeros(len(table), dtype=np.bool_)
+    every = dict.fromkeys(_KINDS, empty) | found
+    return {kind: partial(np.asarray, mask) for kind, mask in every.items()}
 
 
-def _sources(session: Session, images: Sequence[ImageRecord]) -> dict[str, Callable[[], Mask]]:
+def _sources(session: Session, table: ImageTable) -> dict[str, Callable[[], Mask]]:
     """Return source, and its word before the colon, → which images carry a label by it."""
     labels = session.catalog.labels
-    named = labels.counts_by_source()
-    words = {name.partition(":")[0] for name in named} | _SOURCES
-    ids = np.array([image.id for image in images], dtype=np.int64)
+
+    def read() -> dict[str, Mask]:
+        return _taken({}, table, labels.carried_by())
+
+    def renew(known: dict[str, Mask], images: Sequence[int]) -> dict[str, Mask]:
+        return _taken(known, table, labels.carried_by(images), images)
+
+    known = session.followed("sources", ("images", "taxonomies"), read, renew)
+    words = {name.partition(":")[0] for name in known} | _SOURCES
 
     def said(source: str) -> Mask:
-        told = set[int]()
-        for taxonomy in session.taxonomies():
-            told |= labels.images_said_by(taxonomy.name, source)
-        return np.isin(ids, np.fromiter(told, np.int64, len(told)))
+        holds = np.zeros(len(table), dtype=np.bool_)
+        for name, mask in known.items():
+            if name.startswith(source):
+                holds |= mask
+        return holds
 
-    return {name: partial(said, name) for name in sorted({*words, *named})}
+    return {name: partial(said, name) for name in sorted({*words, *known})}
+
+
+def _taken(
+    known: dict[str, Mask],
+    table: ImageTable,
+    found: Mapping[str, NDArray[np.int64]],
+    images: Sequence[int] | None = None,
+) -> dict[str, Mask]:
+    """Return the masks of names → images, those known before with some images asked anew."""
+    masks = {name: mask.copy() for name, mask in known.items()}
+    asked = None if images is None else np.asarray(images, np.int64)
+    if asked is not None:
+        rows = table.row_of(asked[table.holds(asked)])
+        for mask in masks.values():
+            mask[rows] = False
+    for name, ids in found.items():
+        wanted = ids if asked is None else ids[np.isin(ids, asked)]
+        mask = masks.setdefault(name, np.zeros(len(table), dtype=np.bool_))
+        mask[table.row_of(wanted[table.holds(wanted)])] = True
+    return masks

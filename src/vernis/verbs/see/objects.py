@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vernis.domain.region_store import KnownRegion, RegionLabels
-from vernis.domain.types import IMAGE_STATES, ImageRecord
+from vernis.domain.types import IMAGE_STATES, ImageRecord, ImageTable
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -86,10 +86,10 @@ def _row(
 
 
 def object_masks(
-    session: Session, images: Sequence[ImageRecord]
+    session: Session, images: ImageTable
 ) -> dict[str, Callable[[], NDArray[np.bool_]]]:
     """Return class → which images show it, in a region or by a taxonomy called ``object``."""
-    ids = np.array([image.id for image in images], np.int64)
+    ids = images.ids
     showing: dict[str, list[NDArray[np.int64]]] = defaultdict(list)
     table = session.catalog.regions.table()
     for taxonomy in session.taxonomies():
@@ -111,15 +111,14 @@ def object_masks(
     return {label: partial(mask, label) for label in sorted(showing)}
 
 
-def object_counts(session: Session, images: Sequence[ImageRecord]) -> NDArray[np.float64]:
+def object_counts(session: Session, images: ImageTable) -> NDArray[np.float64]:
     """Return how many regions of each image show something; NaN where nobody has looked."""
-    ids = np.array([image.id for image in images], np.int64)
+    ids = images.ids
     table = session.catalog.regions.table()
     counts = np.full(len(ids), math.nan)
-    hashes = [image.content_hash for image in images]
     for space, _ in session.catalog.vectors.spaces():
         if space.name == "objects":
-            counts[session.catalog.vectors.holds(space, hashes)] = 0
+            counts[session.catalog.vectors.holds(space, images.hashes)] = 0
     if not len(table):
         return counts
     regions = [

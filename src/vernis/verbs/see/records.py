@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vernis.session.session import Session
 
 _PIECE = 1024  # images whose readings are held at a time
+_FEW = 64  # images about which nothing is read of all others
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ class Record:
 
 def records(session: Session, images: Sequence[ImageRecord]) -> Iterator[Record]:
     """Yield the record of each image, in order."""
-    known = _Known(session)
+    known = _Known(session, images if len(images) <= _FEW else None)
     for start in range(0, len(images), _PIECE):
         piece = images[start : start + _PIECE]
         found = session.catalog.readings.texts([image.content_hash for image in piece])
@@ -157,15 +158,16 @@ def records(session: Session, images: Sequence[ImageRecord]) -> Iterator[Record]
 
 
 class _Known:
-    """What is read once for all images."""
+    """What is read once for all images, or of a few of them."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, few: Sequence[ImageRecord] | None) -> None:
         self._session = session
+        ids = None if few is None else [image.id for image in few]
         self.pictures = PictureEvidence(session)
         issues = session.catalog.issues
         self._uris = session.uris()
         self._issues: dict[int, list[Issue]] = {}
-        for issue in issues.select():
+        for issue in issues.select(images=ids):
             for image in {issue.image_id, issue.other_id} - {0}:
                 self._issues.setdefault(image, []).append(issue)
         self._copies = {image: group for group in session.groups() for image in group.images}
@@ -177,11 +179,12 @@ class _Known:
         self._suggested: dict[int, list[tuple[str, Suggestion]]] = {}
         for taxonomy in session.taxonomies():
             for source in issues.suggesting(taxonomy.name):
-                for one in issues.suggestions(taxonomy.name, source=source):
+                for one in issues.suggestions(taxonomy.name, source=source, images=ids):
                     self._suggested.setdefault(one.image_id, []).append((source, one))
         self._quality: dict[int, dict[str, float]] = {}
         if session.results.find("quality", QualityJudgement) is not None:
-            for issue in list_quality(session):
+            present = None if few is None else [one for one in few if one.state == "present"]
+            for issue in list_quality(session, present):
                 self._quality.setdefault(issue.image_id, {})[issue.kind] = round(issue.score, 4)
 
     def record(
@@ -235,12 +238,10 @@ class _Known:
                 said.setdefault(one.label, []).append(Said(source, one.state, probability))
             if not said:
                 continue
-            matrix = self._session.matrix(taxonomy.name)
-            row = int(np.searchsorted(matrix.image_ids, image.id))
-            there = row < len(matrix.image_ids) and matrix.image_ids[row] == image.id
+            matrix = self._session.catalog.labels.matrix(taxonomy.name, [image.id])
             for label, sources in said.items():
                 column = matrix.taxonomy.classes.index(label)
-                holds = bool(there and matrix.values[row, column] == 1)
+                holds = bool((matrix.values[:, column] == 1).any())
                 yield LabelRow(taxonomy.name, label, holds, tuple(sources))
 
     def _issue(self, issue: Issue, image: ImageRecord) -> IssueRow:

@@ -114,18 +114,17 @@ def judge_quality(session: Session) -> QualityJudgement:
     return judgement
 
 
-def list_quality(session: Session) -> list[Issue]:
-    """Return an issue for every image and kind, flagged or not, worst first.
+def list_quality(session: Session, only: Sequence[ImageRecord] | None = None) -> list[Issue]:
+    """Return an issue for every image (or only some) and kind, flagged or not, worst first.
 
     Those that the catalog holds come with their id and verdict; the others have id 0.
     """
     if session.results.find("quality", QualityJudgement) is None:
         judge_quality(session)
-    images, scores, damage = _score_images(session)
-    stored = {
-        (issue.kind, issue.image_id): issue
-        for issue in session.catalog.issues.select(QUALITY_KINDS, flagged_only=False)
-    }
+    images, scores, damage = _score_images(session, only)
+    ids = None if only is None else [image.id for image in only]
+    found = session.catalog.issues.select(QUALITY_KINDS, flagged_only=False, images=ids)
+    stored = {(issue.kind, issue.image_id): issue for issue in found}
     issues = _issues(images, scores, damage, np.ones_like(scores.flagged))
     issues = [stored.get((issue.kind, issue.image_id), issue) for issue in issues]
     return sorted(issues, key=lambda issue: (issue.score, issue.kind, issue.image_id))
@@ -138,11 +137,11 @@ def count_open_quality(session: Session) -> tuple[int, int]:
 
 
 def _score_images(
-    session: Session,
+    session: Session, only: Sequence[ImageRecord] | None = None
 ) -> tuple[Sequence[ImageRecord], QualityScores, NDArray[np.float32]]:
     """Return the measured images, their scores, and their damage (zeros where it is not known)."""
     space, vectors = session.quality_space(), session.catalog.vectors
-    images = session.images()
+    images = session.images() if only is None else only
     missing = set(vectors.missing(space, [i.content_hash for i in images]))
     images = [image for image in images if image.content_hash not in missing]
     measures = np.empty((0, len(MEASURES)), dtype=np.float32)
