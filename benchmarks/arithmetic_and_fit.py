@@ -33,7 +33,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from vernis.adapters.backbones.inputs import FITS, Fit
 from vernis.adapters.backbones.onnx_backbone import OnnxBackbone
 from vernis.adapters.backbones.zoo import ARITHMETICS, Arithmetic, open_backbone
-from vernis.adapters.engine import ThreadEngine
+from vernis.adapters.engines.threads import ThreadEngine
 from vernis.adapters.pixels import decode
 from vernis.domain.ports import Pixels
 

@@ -41,7 +41,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from vernis.adapters.backbones.zoo import open_backbone
-from vernis.adapters.engine import ThreadEngine
+from vernis.adapters.engines.threads import ThreadEngine
 from vernis.adapters.pixels import decode
 from vernis.core.learn.bagged_mlp import BaggedMLP
 from vernis.core.learn.bagging import subsample_plan

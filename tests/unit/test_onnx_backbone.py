@@ -21,7 +21,7 @@ from vernis.adapters.backbones import zoo
 from vernis.adapters.backbones.inputs import FITS, InputSpec, fit_picture
 from vernis.adapters.backbones.onnx_backbone import OnnxBackbone, open_session
 from vernis.adapters.backbones.onnx_graph import cut_graph, list_layers, load_graph
-from vernis.adapters.engine import ThreadEngine
+from vernis.adapters.engines.threads import ThreadEngine
 from vernis.adapters.pixels import decode
 from vernis.domain.errors import InvalidValue, ModelError, NotFound, UsageError
 from vernis.domain.ports import Pixels

@@ -15,7 +15,7 @@ import stat
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -82,36 +82,30 @@ def path_of(root: Path, uri: str) -> Path:
     return root.joinpath(*(unescape_name(part) for part in uri.split("/")))
 
 
-def picture_reader(
-    root: Path, decoder: PictureDecoder | None = None
-) -> Callable[[ImageRecord], Pixels]:
-    """Return a function that decodes the picture of an image below the root."""
-    decode = decoder or PictureDecoder()
+@dataclass(frozen=True, slots=True)
+class PictureFiles:
+    """Decodes the pictures of images below a root; other processes may get a copy.
 
-    def read(image: ImageRecord) -> Pixels:
-        return decode(path_of(root, image.uri))
+    Parameters
+    ----------
+    root : Path
+    decoder : PictureDecoder
+    """
 
-    return read
+    root: Path
+    decoder: PictureDecoder = field(default_factory=PictureDecoder)
 
+    def read(self, image: ImageRecord) -> Pixels:
+        """Decode the picture of an image; raises UnreadableImage or OSError."""
+        return self.decoder(path_of(self.root, image.uri))
 
-def picture_digester(root: Path) -> Callable[[ImageRecord], str]:
-    """Return a function that digests all that the file of an image holds as a picture."""
-    decoder = PictureDecoder(min_side=None)
+    def examine(self, image: ImageRecord) -> Decoded:
+        """Decode the picture of an image and say what is damaged of it; raises as ``read``."""
+        return self.decoder.examine(path_of(self.root, image.uri))
 
-    def digest(image: ImageRecord) -> str:
-        return decoder.digest(path_of(root, image.uri))
-
-    return digest
-
-
-def picture_examiner(root: Path) -> Callable[[ImageRecord], Decoded]:
-    """Return a function that decodes the picture of an image and says what is damaged of it."""
-    decoder = PictureDecoder()
-
-    def examine(image: ImageRecord) -> Decoded:
-        return decoder.examine(path_of(root, image.uri))
-
-    return examine
+    def digest(self, image: ImageRecord) -> str:
+        """Digest all that the file of an image holds as a picture; raises as ``read``."""
+        return self.decoder.digest(path_of(self.root, image.uri))
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -60,6 +60,10 @@ class PictureDecoder:
         self._min_side = min_side
         self.limits = limits
         self._thread = threading.local()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how a copy is made, in another process too: its helpers are its own."""
+        return _make_decoder, (self._min_side, self.limits)
 
     def __call__(self, path: Path) -> Pixels:
         """Decode one picture.
@@ -120,6 +124,10 @@ class PictureDecoder:
         if helper is not None:
             helper.close()
             self._thread.helper = None
+
+
+def _make_decoder(min_side: int | None, limits: Limits) -> PictureDecoder:
+    return PictureDecoder(min_side=min_side, limits=limits)
 
 
 class _Helper:

@@ -84,7 +84,7 @@ def _work(order: Any, telling: Telling) -> Any:
     verb = entry.load()
     settings = read_settings(verb, order["settings"])
     with Session.open(Path(order["collection"]), progress=telling) as session:
-        result = verb.work(session, settings)
+        result = verb.do(session, settings)
     for note in getattr(result, "notes", ()):
         telling.line("note", text=str(note))
     return to_document(verb.document(result), 6)

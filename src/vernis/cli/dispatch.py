@@ -109,7 +109,7 @@ def run_verb(entry: Entry, verb: Verb[Any, Any], settings: Any, common: dict[str
             settings = verb.ask(session, settings, screen)
         with choose_progress(bool(common.get("quiet"))) as progress:
             session.progress = progress
-            result = verb.work(session, settings)
+            result = verb.do(session, settings)
     if as_json:
         print_json(verb.document(result))
     else:

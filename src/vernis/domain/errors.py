@@ -6,10 +6,21 @@ Every message is one line: what is wrong, with which file or name, and what to d
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 
 class VernisError(Exception):
-    """Base of every error that Vernis raises on purpose."""
+    """Base of every error that Vernis raises on purpose; it can be pickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An error is its message and its attributes, whatever its constructor takes.
+        return _restored, (type(self), self.args), self.__dict__
+
+
+def _restored(kind: type[VernisError], args: tuple[Any, ...]) -> VernisError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    return error
 
 
 class UsageError(VernisError):

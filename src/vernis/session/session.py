@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from vernis.adapters.catalog.words import WordIndex
     from vernis.adapters.demo.truth import DemoTruth
     from vernis.adapters.detectors.nanodet import ObjectModel
+    from vernis.adapters.engines.choice import EngineName
     from vernis.adapters.interchange.formats.asset_management import System
     from vernis.adapters.interchange.formats.interface import Placing, Written
     from vernis.adapters.interchange.sample_folder import SampleFolder
@@ -139,6 +140,8 @@ class Session(Closing):
         self._catalog = catalog
         self.progress = progress
         self._snapshot: dict[str, tuple[Any, Any]] = {}
+        self._engine: EngineName = "threads"
+        self._ray = ""
 
     @classmethod
     def open(
@@ -233,9 +236,27 @@ class Session(Closing):
 
     def engine(self, workers: int | None = None) -> Engine:
         """Return what runs work on many pictures (default: one worker a core)."""
-        from vernis.adapters.engine import ThreadEngine
+        from vernis.adapters.engines.choice import open_engine
 
-        return ThreadEngine(workers)
+        return open_engine(self._engine, workers, self._ray)
+
+    def run_on(self, engine: EngineName, ray: str = "") -> None:
+        """Choose what runs work on many pictures from now on.
+
+        Parameters
+        ----------
+        engine : {'threads', 'daft'}
+        ray : str
+            Address of the Ray cluster that Daft shall use; empty for this machine.
+
+        Raises
+        ------
+        UsageError
+            An address is given for another engine than Daft.
+        """
+        if ray and engine != "daft":
+            raise UsageError("--ray is the address for --engine daft; name that engine too")
+        self._engine, self._ray = engine, ray
 
     # ------------------------------------------------------------------ the snapshot
 
@@ -745,12 +766,12 @@ class Session(Closing):
         Unless ``full_size``, the shorter side may be reduced while decoding, to ``least_side``
         pixels (default: 256).
         """
-        from vernis.adapters.files import picture_reader
+        from vernis.adapters.files import PictureFiles
         from vernis.adapters.isolation import PictureDecoder
 
         if full_size or least_side is not None:
-            return picture_reader(self.root(), PictureDecoder(min_side=least_side))
-        return picture_reader(self.root())
+            return PictureFiles(self.root(), PictureDecoder(min_side=least_side)).read
+        return PictureFiles(self.root()).read
 
     def pictures_for_reading(self) -> ReadPicture:
         """Return what decodes the picture of an image as large as the reading of text needs."""
@@ -766,10 +787,10 @@ class Session(Closing):
 
     def pictures_for_maps(self, side: int) -> ReadPicture:
         """Return what decodes the picture of an image with a shorter side of ``side`` or more."""
-        from vernis.adapters.files import picture_reader
+        from vernis.adapters.files import PictureFiles
         from vernis.adapters.isolation import PictureDecoder
 
-        return picture_reader(self.root(), PictureDecoder(min_side=side))
+        return PictureFiles(self.root(), PictureDecoder(min_side=side)).read
 
     def text_model(self, name: Path | str | None = None, *, gate: bool = True) -> TextModel:
         """Return the reader that is shipped, or that of a folder.
@@ -871,22 +892,22 @@ class Session(Closing):
 
     def digested_pictures(self) -> Callable[[ImageRecord], str]:
         """Return what digests all that a picture holds: alpha, every frame, every bit."""
-        from vernis.adapters.files import picture_digester
+        from vernis.adapters.files import PictureFiles
 
-        return picture_digester(self.root())
+        return PictureFiles(self.root()).digest
 
     def larger_pictures(self, side: int) -> ReadPicture:
         """Return what decodes the picture of an image with a shorter side of so many pixels."""
-        from vernis.adapters.files import picture_reader
+        from vernis.adapters.files import PictureFiles
         from vernis.adapters.isolation import PictureDecoder
 
-        return picture_reader(self.root(), PictureDecoder(min_side=side))
+        return PictureFiles(self.root(), PictureDecoder(min_side=side)).read
 
     def examined_pictures(self) -> ExaminePicture:
         """Return what decodes the picture of an image and says what is damaged of its file."""
-        from vernis.adapters.files import picture_examiner
+        from vernis.adapters.files import PictureFiles
 
-        return picture_examiner(self.root())
+        return PictureFiles(self.root()).examine
 
     def decode(self, path: Path, *, full_size: bool = False) -> Pixels:
         """Decode any picture file; raises UnreadableImage."""

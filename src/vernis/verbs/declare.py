@@ -22,6 +22,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import (
     TYPE_CHECKING,
+    Annotated,
     Any,
     Generic,
     Literal,
@@ -275,6 +276,31 @@ class BaseSettings:
             object.__setattr__(self, field.name, field.settle(getattr(self, field.name)))
 
 
+@dataclass(frozen=True, kw_only=True)
+class EngineOptions(BaseSettings):
+    """What runs the work on many pictures."""
+
+    workers: Annotated[int | None, WORKERS] = None
+    engine: Annotated[
+        Literal["threads", "daft"],
+        Option("what runs the work: threads of this machine, or Daft (extra cluster)"),
+    ] = "threads"
+    ray: Annotated[
+        str,
+        Option(
+            "run Daft on this Ray cluster (extra ray), whose machines see the images under the "
+            "same path: auto, ray://HOST:10001, or local for one on this machine",
+            "ADDRESS",
+        ),
+    ] = ""
+
+
+def choose_engine(session: Session, settings: Any) -> None:
+    """Let a session use the engine that a verb's settings name, where they name one."""
+    if isinstance(settings, EngineOptions):
+        session.run_on(settings.engine, settings.ray)
+
+
 @cache
 def declared(settings: Any) -> tuple[Declared, ...]:
     """Return the fields of a verb's settings, the positional ones first."""
@@ -482,6 +508,11 @@ class Verb(Generic[P, R]):
             ("access", access),
         ):
             object.__setattr__(self, name, value)
+
+    def do(self, session: Session, settings: Any) -> R:
+        """Do the work, on the engine that the settings name."""
+        choose_engine(session, settings)
+        return self.work(session, settings)
 
     @property
     def name(self) -> str:

@@ -17,7 +17,7 @@ from typing import (
     get_origin,
 )
 
-from vernis.verbs.declare import Declared, Verb
+from vernis.verbs.declare import Declared, Verb, choose_engine
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,7 @@ def method(verb: Verb[P, R]) -> Callable[Concatenate[Any, P], R]:
     """Return the method that does a verb's work; its owner has a ``session``."""
 
     def call(self: Any, /, *arguments: P.args, **keywords: P.kwargs) -> R:
-        return verb.work(self.session, verb.read(arguments, keywords))
+        return verb.do(self.session, verb.read(arguments, keywords))
 
     _document(call, verb, "Result: its fields are those of ``--json``.")
     return call
@@ -42,7 +42,9 @@ def frame_method(verb: Verb[P, Any]) -> Callable[Concatenate[Any, P], pd.DataFra
     make = verb.frame
 
     def call(self: Any, /, *arguments: P.args, **keywords: P.kwargs) -> pd.DataFrame:
-        return make(self.session, verb.read(arguments, keywords))
+        settings = verb.read(arguments, keywords)
+        choose_engine(self.session, settings)
+        return make(self.session, settings)
 
     _document(call, verb, inspect.getdoc(make) or "")
     return call

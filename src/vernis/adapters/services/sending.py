@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from vernis.adapters.files import picture_reader
+from vernis.adapters.files import PictureFiles
 from vernis.adapters.isolation import PictureDecoder
 from vernis.adapters.pixels import thumbnail_jpeg
 from vernis.domain.annotations import SentPicture
@@ -20,7 +20,7 @@ def picture_sender(root: Path, edge: int) -> Callable[[ImageRecord], SentPicture
     Its longer side has at most ``edge`` pixels. It is drawn from the decoded pixels, so nothing of
     the file goes along: no EXIF, place, name, thumbnail or colour profile.
     """
-    read = picture_reader(root, PictureDecoder(min_side=edge))
+    read = PictureFiles(root, PictureDecoder(min_side=edge)).read
 
     def send(image: ImageRecord) -> SentPicture:
         pixels = read(image)

@@ -195,7 +195,7 @@ def read_by_verb(request: Request, verb: str) -> Response:
     given = read_query(found, request.query_params.multi_items())
     settings = read_settings(found, given, person_of(request).name)
     with desk.reading:
-        result = found.work(desk.session, settings)
+        result = found.do(desk.session, settings)
     return answered(found.document(result), request)
 
 

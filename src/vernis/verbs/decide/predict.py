@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from vernis.domain.errors import NotFound
 from vernis.domain.types import ModelRecord, TaxonomyKind
 from vernis.verbs.decide.prediction import SavedHead, predict_pictures
-from vernis.verbs.declare import BaseSettings, Home, OneOf, Option, Screen, Verb
+from vernis.verbs.declare import EngineOptions, Home, OneOf, Option, Screen, Verb
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Settings(BaseSettings):
+class Settings(EngineOptions):
     """Which model labels which pictures."""
 
     model: Annotated[str, Option("a taxonomy, NAME@VERSION, or the folder of a saved model")]
@@ -71,7 +71,8 @@ def work(session: Session, settings: Settings) -> Result:
         arrays, saved = session.catalog.models.load(record)
     head = SavedHead.restore(arrays, saved)
     reader = session.networks.open_space(head.space)
-    found = predict_pictures(session, head, [str(image) for image in settings.images], reader)
+    images = [str(image) for image in settings.images]
+    found = predict_pictures(session, head, images, reader, settings.workers)
     return Result(
         tuple(
             PredictionRow(

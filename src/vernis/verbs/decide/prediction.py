@@ -17,7 +17,7 @@ from vernis.domain.types import Space, TaxonomyKind
 if TYPE_CHECKING:
     from vernis.session.session import Session
 
-ReadFile = Callable[[str], Pixels]
+ReadFile = Callable[[Path], Pixels]
 """Decodes the picture of a name; raises UnreadableImage or OSError."""
 
 _BLOCK = 1024
@@ -118,11 +118,15 @@ class _FileStage:
     def open(self) -> Callable[[tuple[int, str]], NDArray[Any]]:
         """Open the reader for one worker."""
         measure = self.reader.open()
-        return lambda item: measure(self.read_file(item[1]))
+        return lambda item: measure(self.read_file(Path(item[1])))
 
 
 def predict_pictures(
-    session: Session, head: SavedHead, images: Sequence[str], reader: PictureReader
+    session: Session,
+    head: SavedHead,
+    images: Sequence[str],
+    reader: PictureReader,
+    workers: int | None = None,
 ) -> list[Prediction]:
     """Predict the labels of pictures.
 
@@ -134,6 +138,8 @@ def predict_pictures(
         Paths of picture files.
     reader : PictureReader
         Of the head's space.
+    workers : int, optional
+        Default: one a core.
 
     Returns
     -------
@@ -150,7 +156,7 @@ def predict_pictures(
             f"the model reads vectors of '{head.space.name}' {dict(head.space.settings)}, the "
             f"backbone gives '{reader.space.name}' {dict(reader.space.settings)}; learn again"
         )
-    engine, progress, decode = session.engine(), session.progress, session.decoder()
+    engine, progress, decode = session.engine(workers), session.progress, session.decoder()
     results: list[Prediction] = [Prediction(name) for name in images]
     progress("predict", 0, len(images))
     done = 0
@@ -158,7 +164,7 @@ def predict_pictures(
         places: list[int] = []
         vectors: list[NDArray[Any]] = []
         items = list(enumerate(images[start : start + _BLOCK], start))
-        for outcome in engine.run(_FileStage(lambda name: decode(Path(name)), reader), items):
+        for outcome in engine.run(_FileStage(decode, reader), items):
             place, name = outcome.item
             if outcome.error is not None:
                 results[place] = Prediction(name, reason=_reason(outcome.error))

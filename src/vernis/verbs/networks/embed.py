@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from vernis.verbs.declare import WORKERS, Option, Screen, Verb
+from vernis.verbs.declare import EngineOptions, Option, Screen, Verb
 from vernis.verbs.networks.backbone_options import DEFAULT, WHICH, BackboneOptions, choose
 from vernis.verbs.networks.embedding import THOROUGH, embed_images
 from vernis.verbs.networks.space_names import refuse_taken_name
@@ -20,7 +20,7 @@ Pooling = Literal["avg", "max", "gem", "first", "flatten", "none"]
 
 
 @dataclass(frozen=True)
-class Settings(BackboneOptions):
+class Settings(BackboneOptions, EngineOptions):
     """Which space is computed."""
 
     _: KW_ONLY
@@ -31,7 +31,6 @@ class Settings(BackboneOptions):
     keep_current: Annotated[
         bool, Option("later verbs go on reading the space that was current")
     ] = False
-    workers: Annotated[int | None, WORKERS] = None
     thorough: Annotated[bool, THOROUGH] = False
 
 

@@ -16,7 +16,16 @@ from vernis.verbs.decide.deduplication import find_duplicates
 from vernis.verbs.decide.filling import fill_taxonomy
 from vernis.verbs.decide.keepers import PREFER, prefer_folders
 from vernis.verbs.decide.label_judgement import JudgementSettings, judge_labels
-from vernis.verbs.declare import SEED, WORKERS, BaseSettings, Home, Option, Screen, Verb, share
+from vernis.verbs.declare import (
+    SEED,
+    BaseSettings,
+    EngineOptions,
+    Home,
+    Option,
+    Screen,
+    Verb,
+    share,
+)
 from vernis.verbs.networks import embed
 from vernis.verbs.networks.backbone_options import Arithmetic
 from vernis.verbs.networks.embedding import THOROUGH
@@ -32,7 +41,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Settings(TableSettings):
+class Settings(TableSettings, EngineOptions):
     """What the job is done on, and how."""
 
     path: Annotated[Path | str, Option("a folder of images")]
@@ -46,7 +55,6 @@ class Settings(TableSettings):
     ] = None
     arithmetic: Annotated[Arithmetic | None, Option("of the shipped network")] = None
     fill_precision: Annotated[float, share("precision that suggested labels promise")] = 0.95
-    workers: Annotated[int | None, WORKERS] = None
     seed: Annotated[int, SEED] = 0
     classes_from: ClassesFrom = None
     prefer: Annotated[Sequence[Path | str], PREFER] = ()

@@ -13,7 +13,7 @@ from vernis.domain.types import UNREAD_FOLDER, IndexChanges
 from vernis.report.wording import counted
 from vernis.verbs.decide.decisions import by
 from vernis.verbs.decide.writing_back import sweep_after_kill
-from vernis.verbs.declare import KEEP_CASE, WORKERS, BaseSettings, Home, Option, Screen, Verb
+from vernis.verbs.declare import KEEP_CASE, EngineOptions, Home, Option, Screen, Verb
 from vernis.verbs.steps.folder_classes import (
     ClassesFrom,
     FolderLabels,
@@ -26,14 +26,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Settings(BaseSettings):
+class Settings(EngineOptions):
     """What is listed."""
 
     paths: Annotated[
         Sequence[Path | str], Option("a folder, or files (default: the indexed folder)")
     ] = ()
     _: KW_ONLY
-    workers: Annotated[int | None, WORKERS] = None
     classes_from: ClassesFrom = None
     keep_case: Annotated[bool, KEEP_CASE] = False
 

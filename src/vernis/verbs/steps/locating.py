@@ -23,7 +23,7 @@ from vernis.report.wording import counted
 from vernis.session.networks import HEAT_MAPS
 from vernis.session.vectors import assume_no
 from vernis.verbs.decide.training_set import images_where
-from vernis.verbs.declare import SEED, WHERE, WORKERS, BaseSettings, Option, count
+from vernis.verbs.declare import SEED, WHERE, EngineOptions, Option, count
 from vernis.verbs.networks.embedding import close_early, say_failure
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ Method = Literal["patches", "cam"]
 
 
 @dataclass(frozen=True)
-class LocateOptions(BaseSettings):
+class LocateOptions(EngineOptions):
     """How labels are located in pictures."""
 
     _: KW_ONLY
@@ -68,7 +68,6 @@ class LocateOptions(BaseSettings):
     ] = "efficientnet_lite0"
     learn_from: Annotated[int, count("images to learn from, at most", at_least=2)] = 400
     seed: Annotated[int, SEED] = 0
-    workers: Annotated[int | None, WORKERS] = None
 
     def learnt_settings(self) -> dict[str, Any]:
         """Return what the maps depend on."""

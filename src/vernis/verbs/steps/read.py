@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from vernis.domain.readings import ReaderVersion
 from vernis.report.wording import counted
-from vernis.verbs.declare import WHERE, WORKERS, BaseSettings, Option, Screen, Verb
+from vernis.verbs.declare import WHERE, EngineOptions, Option, Screen, Verb
 from vernis.verbs.see.filters import select_images
 from vernis.verbs.steps.reading import read_texts
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Settings(BaseSettings):
+class Settings(EngineOptions):
     """Which pictures are read, and by what."""
 
     _: KW_ONLY
@@ -40,7 +40,6 @@ class Settings(BaseSettings):
         bool,
         Option("read every picture whole, also where a quick look sees no text; far slower"),
     ] = False
-    workers: Annotated[int | None, WORKERS] = None
 
 
 @dataclass(frozen=True, slots=True)
