@@ -192,8 +192,9 @@ def _told(answer: _Answer | _Broken) -> _Answer | _Broken:
 
 
 def _import_daft(ray: str) -> Any:
-    """Import Daft with its telemetry and its bars off, and choose where it runs."""
+    """Import Daft with its telemetry, Ray's and the bars off, and choose where it runs."""
     os.environ.setdefault("DO_NOT_TRACK", "true")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("DAFT_PROGRESS_BAR", "0")
     try:
         import daft
