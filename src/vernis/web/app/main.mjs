@@ -86,7 +86,7 @@ class Opener {
     one("#screen").replaceChildren(host);
     document.title = screen.title + " · " + this.app.collection.name + " · Vernis";
     for (const link of document.querySelectorAll("[data-nav]")) {
-      if (link.dataset.nav === screen.name) link.setAttribute("aria-current", "page");
+      if (link.dataset.nav === screen.name) { link.setAttribute("aria-current", "page"); link.scrollIntoView({ block: "nearest", inline: "nearest" }); }
       else link.removeAttribute("aria-current");
     }
     try {

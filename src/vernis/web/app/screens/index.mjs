@@ -14,6 +14,7 @@ export const SCREENS = [
   { name: "review", title: "Review", key: "r", load: () => import("./review.mjs") },
   { name: "wall", title: "Wall", key: "w", load: () => import("./wall.mjs") },
   { name: "duplicates", title: "Duplicates", key: "d", load: () => import("./duplicates.mjs") },
+  { name: "quality", title: "Quality", key: "q", load: () => import("./quality.mjs") },
   { name: "fill", title: "Fill", key: "f", load: () => import("./fill.mjs") },
   { name: "browse", title: "Browse", key: "b", load: () => import("./browse.mjs") },
   { name: "image", title: "Image", key: "o", load: () => import("./image.mjs") },

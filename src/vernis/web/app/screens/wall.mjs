@@ -1,9 +1,10 @@
 // @ts-check
 // Wall: a page of suspects that would all become the same; mark the exceptions, confirm the rest.
+// What the suspects are about is a subject of its own: labels here, quality in quality.mjs.
 import { el, say } from "../../shared/dom.mjs";
 import { asCount, asPercent, baseName } from "../../shared/wording.mjs";
 import { get, post } from "../api.mjs";
-import { readBundle } from "../pictures.mjs";
+import { decodedAhead, previewOf, readBundle } from "../pictures.mjs";
 import { loadStyle } from "../styles.mjs";
 import { answersOf, expectedWrong, groupsOf, layoutOf, moveTo, unlikely } from "../wall.mjs";
 
@@ -24,15 +25,104 @@ export async function open(host, app, place) {
       el("p", {}, "Labels are judged by vernis run, or by vernis issues TAXONOMY.")));
     return { close() {} };
   }
-  const wall = new Wall(host, app, queues, queue);
+  const wall = new Wall(host, app, new LabelSubject(app, queues, queue));
   await wall.start(place.query.get("class") || "");
   return { close: () => wall.close() };
 }
 
-class Wall {
-  constructor(host, app, queues, queue) {
+/**
+ * What a wall is about.
+ * @typedef {object} Subject
+ * @property {string} title
+ * @property {string} choice what the groups are called
+ * @property {() => Promise<Suspect[]>} read all suspects, worst first
+ * @property {(suspects: Suspect[]) => Group[]} groupsOf
+ * @property {(suspects: Suspect[]) => Suspect[]} marked those that are marked before a person looks
+ * @property {boolean} both whether confirming a page dismisses the marked ones too
+ * @property {(group: Group) => string} named
+ * @property {(group: Group) => unknown[]} question
+ * @property {(group: Group, count: number) => string} yes what accepting some says
+ * @property {(group: Group | undefined, count: number) => string} no what dismissing some says
+ * @property {(group: Group | undefined, rest: number, marked: number) => [string, string]} buttons
+ * @property {(suspect: Suspect) => unknown[]} foot what stands below a picture
+ * @property {(suspect: Suspect) => string} alt
+ * @property {HTMLElement[]} choices what stands beside the groups
+ * @property {(group: Group) => [Record<string, unknown>, string[]]} place the address of a group
+ * @property {(suspect: Suspect) => void} look open one suspect by itself
+ * @property {string} looking what the key for that says
+ * @property {null | (() => void)} rest look at all that was left one by one
+ */
+/** @typedef {any} Suspect as `/api/queue` tells it */
+/** @typedef {{name: string, suspects: Suspect[]}} Group */
+
+/** Labels: suspects that would become the same stand together. @implements {Subject} */
+class LabelSubject {
+  /** @param {import("../main.mjs").App} app @param {any[]} queues @param {any} queue */
+  constructor(app, queues, queue) {
     this.app = app;
     this.queue = queue;
+    this.title = "Wall";
+    this.choice = "What they would become";
+    this.looking = "open the picture in Review";
+    this.both = false;
+    const taxonomies = /** @type {HTMLSelectElement} */ (el("select", { class: "select", "aria-label": "Taxonomy" },
+      queues.map((one) => el("option", { value: one.taxonomy, selected: one === queue }, one.taxonomy + " (" + asCount(one.open) + ")"))));
+    taxonomies.addEventListener("change", () => app.go("wall", [taxonomies.value]));
+    this.choices = [taxonomies];
+    this.rest = () => app.go("review", [queue.taxonomy]);
+  }
+
+  read() { return readSuspects("label", this.queue.taxonomy); }
+  /** @param {Suspect[]} suspects */
+  groupsOf(suspects) { return groupsOf(suspects); }
+  /** @param {Suspect[]} suspects */
+  marked(suspects) { return unlikely(suspects); }
+  /** @param {Group} group */
+  named(group) { return group.name; }
+  /** @param {Group} group */
+  question(group) { return ["Are these all ", el("bdi", {}, group.name), "?"]; }
+  /** @param {Group} group @param {number} count */
+  yes(group, count) { return asCount(count) + " accepted as " + group.name; }
+  /** @param {Group | undefined} group @param {number} count */
+  no(group, count) { return asCount(count) + " kept as given"; }
+  /** @param {Group | undefined} group @param {number} rest @param {number} marked @returns {[string, string]} */
+  buttons(group, rest, marked) {
+    return [group && rest ? "Accept " + asCount(rest) + " as " + group.name : "Accept",
+      marked ? "Keep the " + asCount(marked) + " marked as given" : "Keep the marked as given"];
+  }
+
+  /** @param {Suspect} suspect */
+  foot(suspect) {
+    return [el("bdi", {}, suspect.given.join(", ") || "no label"),
+      suspect.probability === null ? null : el("span", { class: "number" }, asPercent(suspect.probability))];
+  }
+
+  /** @param {Suspect} suspect */
+  alt(suspect) { return "labelled " + (suspect.given.join(", ") || "nothing"); }
+  /** @param {Group} group @returns {[Record<string, unknown>, string[]]} */
+  place(group) { return [{ class: group.name }, [this.queue.taxonomy]]; }
+  /** @param {Suspect} suspect */
+  look(suspect) { this.app.go("review", [this.queue.taxonomy], { issue: suspect.issue }); }
+}
+
+/** All open issues of a queue, worst first, as far as they are grouped at once.
+ * @param {string} kind @param {string} taxonomy @returns {Promise<Suspect[]>} */
+export async function readSuspects(kind, taxonomy) {
+  const found = [];
+  let after = null;
+  do {
+    const page = await get("/api/queue", { kind, taxonomy, limit: PAGE, after });
+    found.push(...page.items);
+    after = page.next;
+  } while (after !== null && found.length < MOST);
+  return found;
+}
+
+export class Wall {
+  /** @param {HTMLElement} host @param {import("../main.mjs").App} app @param {Subject} subject */
+  constructor(host, app, subject) {
+    this.app = app;
+    this.subject = subject;
     this.suspects = [];
     this.groups = [];
     this.name = ""; // of the group that is shown
@@ -44,9 +134,9 @@ class Wall {
     this.bundles = new AbortController();
     this.thumbs = new Map(); // issue → object URL
     this.cell = CELLS.medium;
-    this.build(host, queues);
+    this.build(host);
     this.ends = [
-      app.keys.use("Wall", this.bindings()),
+      app.keys.use(subject.title, this.bindings()),
       app.events.on("decided", (data) => this.forget(data.answers.map((one) => one.issue))),
       app.events.on("undone", () => this.readAgain()),
       app.events.on("catalog", () => this.readAgain()),
@@ -73,13 +163,7 @@ class Wall {
   }
 
   async read() {
-    const found = [];
-    let after = null;
-    do {
-      const page = await get("/api/queue", { kind: "label", taxonomy: this.queue.taxonomy, limit: PAGE, after });
-      found.push(...page.items);
-      after = page.next;
-    } while (after !== null && found.length < MOST);
+    const found = await this.subject.read();
     const waiting = new Set(this.app.outbox.entries().map((entry) => entry.answer.issue));
     this.suspects = found.filter((item) => !waiting.has(item.issue));
   }
@@ -112,11 +196,20 @@ class Wall {
 
   /** @param {"unmarked" | "marked"} which @param {"accept" | "dismiss"} answer */
   decide(which, answer) {
-    const chosen = this.page.filter((one) => this.marked.has(one.issue) === (which === "marked"));
-    const rest = this.page.filter((one) => !chosen.includes(one));
-    if (!chosen.length) { this.app.toast(which === "marked" ? "Nothing is marked" : "Everything on this page is marked", { kind: "warning" }); return; }
-    const keys = this.app.outbox.addTogether(answersOf(chosen, answer));
-    const decision = { keys, suspects: chosen, left: rest, batch: null, told: asCount(chosen.length) + (answer === "accept" ? " accepted as " + this.group.name : " kept as given") };
+    const group = this.group;
+    let chosen = this.page.filter((one) => this.marked.has(one.issue) === (which === "marked"));
+    let rest = this.page.filter((one) => !chosen.includes(one));
+    if (!group || !chosen.length) { this.app.toast(which === "marked" ? "Nothing is marked" : "Everything on this page is marked", { kind: "warning" }); return; }
+    const answers = answersOf(chosen, answer);
+    let told = answer === "accept" ? this.subject.yes(group, chosen.length) : this.subject.no(group, chosen.length);
+    if (this.subject.both && which === "unmarked" && rest.length) {
+      answers.push(...answersOf(rest, "dismiss"));
+      told += ", " + this.subject.no(group, rest.length);
+      chosen = [...this.page];
+      rest = [];
+    }
+    const keys = this.app.outbox.addTogether(answers);
+    const decision = { keys, suspects: chosen, left: rest, marked: chosen.filter((one) => this.marked.has(one.issue)), batch: null, told };
     decision.outcome = this.app.outbox.outcome(keys[0]).then((outcome) => { decision.batch = outcome && outcome.batch; return outcome; });
     this.done.push(decision);
     // Exceptions of a page that was confirmed are for Review: they would only come again here.
@@ -148,6 +241,7 @@ class Wall {
     const here = new Set(this.suspects.map((one) => one.issue));
     this.suspects = [...decision.suspects.filter((one) => !here.has(one.issue)), ...this.suspects];
     for (const one of decision.suspects) this.marked.delete(one.issue);
+    if (this.subject.both) for (const one of decision.marked) this.marked.add(one.issue);
     for (const one of decision.left) { this.left.delete(one.issue); this.marked.add(one.issue); }
     this.last.textContent = "Taken back: " + decision.told;
     this.show();
@@ -172,27 +266,31 @@ class Wall {
     return [
       move("ArrowLeft", false), move("ArrowRight"), move("ArrowUp"), move("ArrowDown"), move("Home"), move("End"),
       { key: " ", shown: "Space", label: "mark an exception", run: () => this.toggle(this.at) },
-      { key: "Enter", label: "accept all that are not marked", run: () => this.decide("unmarked", "accept") },
+      { key: "Enter", label: this.subject.both ? "confirm the page" : "accept all that are not marked", run: () => this.decide("unmarked", "accept") },
       { key: "Shift+Enter", label: "accept the marked only", run: () => this.decide("marked", "accept") },
       { key: "x", label: "the marked are right as given", run: () => this.decide("marked", "dismiss") },
       { key: "s", label: "skip this page", run: () => this.leave() },
       { key: "n", label: "next class", run: () => this.step(1) },
       { key: "p", label: "class before", run: () => this.step(-1) },
-      { key: "o", label: "open the picture in Review", run: () => this.openInReview() },
+      { key: "f", label: "the picture large", run: () => this.enlarge() },
+      { key: "o", label: this.subject.looking, run: () => this.lookAtOne() },
       { key: "z", label: "take the last page back", run: () => this.undo() },
     ];
   }
 
-  openInReview() {
+  lookAtOne() {
     const suspect = this.page[this.at];
-    if (suspect) this.app.go("review", [this.queue.taxonomy], { issue: suspect.issue });
+    if (suspect) this.subject.look(suspect);
   }
 
-  build(host, queues) {
-    const taxonomies = el("select", { class: "select", "aria-label": "Taxonomy" },
-      queues.map((one) => el("option", { value: one.taxonomy, selected: one === this.queue }, one.taxonomy + " (" + asCount(one.open) + ")")));
-    taxonomies.addEventListener("change", () => this.app.go("wall", [taxonomies.value]));
-    this.classes = el("select", { class: "select wall-classes", "aria-label": "What they would become" });
+  enlarge() {
+    const suspect = this.page[this.at];
+    if (suspect) showLarge(suspect.image, this.subject.alt(suspect));
+  }
+
+  build(host) {
+    const { subject } = this;
+    this.classes = el("select", { class: "select wall-classes", "aria-label": subject.choice });
     this.classes.addEventListener("change", () => this.choose(this.classes.value));
     this.question = el("h2", { class: "wall-question" });
     this.count = el("p", { class: "muted", "data-left": "" });
@@ -205,14 +303,14 @@ class Wall {
     const small = (text, key, run) => el("button", { type: "button", class: "button quiet", onclick: run }, text, el("kbd", {}, key));
     const sizes = el("div", { class: "segment", role: "group", "aria-label": "Size of the pictures" },
       Object.entries(CELLS).map(([name, cell]) => el("button", { type: "button", title: name + " pictures", "aria-pressed": String(cell === this.cell), onclick: (event) => this.resize(cell, event.currentTarget) }, name[0].toUpperCase())));
-    this.root = el("section", { class: "wall", "aria-label": "Wall" },
+    this.root = el("section", { class: "wall", "aria-label": subject.title },
       el("header", { class: "wall-head" },
         el("div", { class: "wall-title" }, this.question, this.count),
-        el("div", { class: "wall-choice" }, taxonomies, this.classes, sizes)),
+        el("div", { class: "wall-choice" }, subject.choices, this.classes, sizes)),
       this.stage,
       el("footer", { class: "wall-foot" },
         el("div", { class: "wall-actions" }, this.confirm, this.keep),
-        el("div", { class: "wall-small" }, small("Skip page", "s", () => this.leave()), small("Next class", "n", () => this.step(1)), small("Undo", "z", () => this.undo()), this.last)));
+        el("div", { class: "wall-small" }, small("Skip page", "s", () => this.leave()), small("Large", "f", () => this.enlarge()), small(subject.both ? "Next kind" : "Next class", "n", () => this.step(1)), small("Undo", "z", () => this.undo()), this.last)));
     host.append(this.root);
   }
 
@@ -227,24 +325,24 @@ class Wall {
   }
 
   show() {
-    this.groups = groupsOf(this.suspects.filter((one) => !this.left.has(one.issue)));
+    this.groups = this.subject.groupsOf(this.suspects.filter((one) => !this.left.has(one.issue)));
     this.layout = layoutOf(this.stage.clientWidth - 2 * GAP, this.stage.clientHeight - 2 * GAP, this.cell, GAP, FOOT);
     const group = this.group;
-    this.classes.replaceChildren(...this.groups.map((one) => el("option", { value: one.name, selected: one === group }, one.name + " (" + asCount(one.suspects.length) + ")")));
+    this.classes.replaceChildren(...this.groups.map((one) => el("option", { value: one.name, selected: one === group }, this.subject.named(one) + " (" + asCount(one.suspects.length) + ")")));
     if (!group) { this.showEnd(); return; }
     this.name = group.name;
     this.at = Math.min(this.at, this.page.length - 1);
-    this.question.replaceChildren("Are these all ", el("bdi", {}, group.name), "?");
+    this.question.replaceChildren(.../** @type {Node[]} */ (this.subject.question(group)));
     const wrong = expectedWrong(this.suspects);
     this.count.textContent = asCount(this.page.length) + " of " + asCount(group.suspects.length) + " here · " + asCount(this.suspects.length) + " suspects left" + (wrong === null ? "" : ", about " + asCount(Math.round(wrong)) + " wrong");
-    for (const one of unlikely(this.page.filter((suspect) => !this.judged.has(suspect.issue)))) this.marked.add(one.issue);
+    for (const one of this.subject.marked(this.page.filter((suspect) => !this.judged.has(suspect.issue)))) this.marked.add(one.issue);
     for (const one of this.page) this.judged.add(one.issue);
     this.grid.style.setProperty("--cell", this.cell + "px");
     this.cells = this.page.map((suspect, at) => this.cellOf(suspect, at));
     this.grid.replaceChildren(...this.cells);
     this.paint();
     this.readThumbs();
-    this.app.replace({ class: group.name }, [this.queue.taxonomy]);
+    this.app.replace(...this.subject.place(group));
   }
 
   showEnd() {
@@ -255,19 +353,18 @@ class Wall {
     this.grid.replaceChildren(el("li", { class: "wall-end" },
       el("h2", {}, left ? "All but what you marked or skipped is decided" : "Nothing is left here"),
       left ? el("div", { class: "wall-end-actions" },
-        el("button", { class: "button primary", onclick: () => this.app.go("review", [this.queue.taxonomy]) }, "Look at them one by one"),
+        this.subject.rest ? el("button", { class: "button primary", onclick: this.subject.rest }, "Look at them one by one") : null,
         el("button", { class: "button", onclick: () => { this.left.clear(); this.marked.clear(); this.show(); } }, "Bring back " + asCount(left))) : null));
     this.paint();
   }
 
   cellOf(suspect, at) {
-    const picture = el("img", { alt: baseName(suspect.image.uri) + ", labelled " + (suspect.given.join(", ") || "nothing") });
+    const picture = el("img", { alt: baseName(suspect.image.uri) + ", " + this.subject.alt(suspect) });
     const src = this.thumbs.get(suspect.issue);
     if (src) picture.src = src;
     const cell = el("button", { type: "button", class: "wall-cell", title: suspect.image.uri, tabindex: "-1" },
       picture,
-      el("span", { class: "wall-given" }, el("bdi", {}, suspect.given.join(", ") || "no label"),
-        suspect.probability === null ? null : el("span", { class: "number" }, asPercent(suspect.probability))));
+      el("span", { class: "wall-given" }, this.subject.foot(suspect)));
     cell.addEventListener("click", () => this.toggle(at));
     return el("li", {}, cell);
   }
@@ -288,8 +385,8 @@ class Wall {
       button.classList.toggle("is-at", at === this.at);
     }
     const rest = page.length - marked;
-    this.confirm.firstElementChild.textContent = rest ? "Accept " + asCount(rest) + " as " + (this.group ? this.group.name : "") : "Accept";
-    this.keep.firstElementChild.textContent = marked ? "Keep the " + asCount(marked) + " marked as given" : "Keep the marked as given";
+    const { group, subject } = this;
+    [this.confirm.firstElementChild.textContent, this.keep.firstElementChild.textContent] = subject.buttons(group, rest, marked);
     this.confirm.disabled = !rest;
     this.keep.disabled = !marked;
   }
@@ -309,4 +406,17 @@ class Wall {
       if (src && picture && !picture.src) picture.src = src;
     }
   }
+}
+
+/** One picture large, until any key.
+ * @param {import("../pictures.mjs").Picture} picture @param {string} told */
+function showLarge(picture, told) {
+  const { image } = decodedAhead(previewOf(picture), baseName(picture.uri));
+  const dialog = /** @type {HTMLDialogElement} */ (el("dialog", { class: "wall-large", "aria-label": baseName(picture.uri) },
+    image, el("p", { class: "muted small" }, el("bdi", {}, picture.uri), " · ", told)));
+  dialog.addEventListener("click", () => dialog.close());
+  dialog.addEventListener("keydown", (event) => { event.preventDefault(); dialog.close(); });
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
 }
