@@ -96,3 +96,15 @@ def leave_some_to_fill(home: Path) -> list[int]:
         session.catalog.labels.record("kind", said, source="given", verb="import")
         learn.work(session, learn.Settings("kind"))
     return list(bare)
+
+
+def misspell_some(session: Session) -> None:
+    """Call three of the pictures with a bird ``Birds`` in the taxonomy ``tags``."""
+    labels = session.catalog.labels
+    labels.define(Taxonomy("tags", "multi", ("Birds",)))
+    matrix = session.matrix("tags")
+    column = matrix.taxonomy.classes.index("bird")
+    ids = matrix.image_ids[matrix.values[:, column] == 1].tolist()[:3]
+    said = [Statement(image, "bird", "unknown") for image in ids]
+    said += [Statement(image, "Birds", "yes") for image in ids]
+    labels.record("tags", said, source="given", verb="import")

@@ -38,6 +38,7 @@ from vernis.app.routes import (
     labels,
     login,
     models,
+    proposals,
     review,
     verbs,
 )
@@ -55,7 +56,19 @@ HOST = "127.0.0.1"
 _NEXT_PORTS = 50
 _LOOK = 1.0  # seconds between two looks whether another process has written
 _TYPES = {".mjs": "text/javascript", ".js": "text/javascript", ".css": "text/css"}
-_MODULES = (collection, review, images, duplicates, fill, history, labels, login, models, verbs)
+_MODULES = (
+    collection,
+    review,
+    images,
+    duplicates,
+    fill,
+    history,
+    labels,
+    login,
+    models,
+    proposals,
+    verbs,
+)
 _ABOUT = """What the screens of Vernis ask for, and every verb of the command line.
 
 Requests need the key of the collection, `Authorization: Bearer KEY`; it stands in

@@ -37,6 +37,14 @@ class MergedLabels:
 
 
 @dataclass(frozen=True, slots=True)
+class Dismissals:
+    """How many merges are dismissed now."""
+
+    dismissed: int
+    batch: Annotated[int, "0 when nothing changed"]
+
+
+@dataclass(frozen=True, slots=True)
 class DismissedMerges:
     """Pairs of labels that a person judged to be different things."""
 
@@ -94,7 +102,7 @@ def _looks(session: Session, matrix: LabelMatrix, space: Space | None) -> LabelL
 def accept_merges(
     session: Session, taxonomy: str, merges: Sequence[tuple[str, str]]
 ) -> MergedLabels:
-    """Move labels into others, as one batch.
+    """Move labels into others, as one batch; the writer's lock is not needed.
 
     Every source's statement about a label becomes its statement about the other: what was given
     stays given, what a person said stays a person's. A ``no`` moves only to images of whose new
@@ -115,7 +123,8 @@ def accept_merges(
         A label is merged into itself, or into two others.
     """
     catalog = session.catalog
-    with session.lock("vocabulary"):
+    batch, images = 0, set[int]()
+    with catalog.transaction():
         stored = catalog.labels.taxonomy(taxonomy)
         target = _resolve_chains(_as_spelt(merges, stored.classes))
         _require_labels(taxonomy, stored.classes, [*target, *target.values()])
@@ -127,21 +136,19 @@ def accept_merges(
         own = {
             (source, s.image_id, s.label): s.state for source, found in there.items() for s in found
         }
-        batch, images = 0, set[int]()
         note = ", ".join(f"{label} > {into}" for label, into in target.items())
-        with catalog.transaction():
-            for source, found in said.items():
-                moved = _moved(source, found, target, taken, own)
-                images |= {s.image_id for s in moved}
-                batch = max(
-                    batch,
-                    catalog.labels.record(
-                        taxonomy, moved, source=source, verb="merge", note=note[:200]
-                    ),
-                )
-            regions, recorded = _merge_on_regions(catalog, taxonomy, target, note[:200])
-            images |= regions
-            batch = max(batch, recorded)
+        for source, found in said.items():
+            moved = _moved(source, found, target, taken, own)
+            images |= {s.image_id for s in moved}
+            batch = max(
+                batch,
+                catalog.labels.record(
+                    taxonomy, moved, source=source, verb="merge", note=note[:200]
+                ),
+            )
+        regions, recorded = _merge_on_regions(catalog, taxonomy, target, note[:200])
+        images |= regions
+        batch = max(batch, recorded)
     return MergedLabels(len(target), len(images), batch, tuple(target.items()))
 
 
@@ -245,8 +252,9 @@ def dismiss_merges(
     pairs: Sequence[tuple[str, str]],
     *,
     reopen: Sequence[tuple[str, str]] = (),
-) -> int:
-    """Note that pairs of labels are different things, for good; returns how many are noted now.
+    who: str = "",
+) -> Dismissals:
+    """Note that pairs of labels are different things, for good; the writer's lock is not needed.
 
     Parameters
     ----------
@@ -255,8 +263,11 @@ def dismiss_merges(
     pairs : sequence of (label, label)
     reopen : sequence of (label, label)
         Pairs of which this judgement is taken back.
+    who : str
+        The person (default: the login name).
     """
-    with session.lock("vocabulary"):
+    batch = 0
+    with session.catalog.transaction():
         classes = session.catalog.labels.taxonomy(taxonomy).classes
         pairs, reopen = _as_spelt(pairs, classes), _as_spelt(reopen, classes)
         _require_labels(taxonomy, classes, [name for pair in (*pairs, *reopen) for name in pair])
@@ -267,15 +278,14 @@ def dismiss_merges(
             name = _dismissals(taxonomy)
             key = json.dumps([name, "pairs"])
             note = ", ".join(f"{one} and {two}" for one, two in pairs) or "reopened"
-            with session.catalog.transaction():
-                session.results.keep(name, DismissedMerges(pairs_now))
-                session.catalog.history.record(
-                    [Change("result", key, pairs_before, pairs_now)],
-                    source=by(),
-                    verb="vocabulary",
-                    note=f"no merge: {note}"[:200],
-                )
-    return len(kept)
+            session.results.keep(name, DismissedMerges(pairs_now))
+            batch = session.catalog.history.record(
+                [Change("result", key, pairs_before, pairs_now)],
+                source=by(who),
+                verb="vocabulary",
+                note=f"no merge: {note}"[:200],
+            )
+    return Dismissals(len(kept), batch)
 
 
 def _as_pairs(dismissed: Iterable[frozenset[str]]) -> tuple[tuple[str, str], ...]:

@@ -145,7 +145,8 @@ def accept_groups(
 ) -> AcceptedProposal:
     """Make classes of groups of images, as one batch that one undo takes back.
 
-    The labels have the source ``proposal:ORIGIN``: they rank below what people and files say.
+    The labels have the source ``proposal:ORIGIN``: they rank below what people and files say. The
+    writer's lock is not needed.
 
     Parameters
     ----------
@@ -170,7 +171,7 @@ def accept_groups(
         kind = existing[into].kind
     said = [Statement(image, name, "yes") for name, ids in images.items() for image in ids]
     catalog = session.catalog
-    with session.lock(origin), catalog.transaction():
+    with catalog.transaction():
         catalog.labels.define(Taxonomy(into, kind, tuple(sorted(images)), origin=origin))
         batch = catalog.labels.record(
             into,

@@ -13,6 +13,7 @@ from vernis.domain.errors import UsageError
 from vernis.report.wording import counted
 from vernis.verbs.declare import BaseSettings, OneOf, Option, Screen, Verb, count, rows_shown
 from vernis.verbs.see.label_merges import (
+    Dismissals,
     MergedLabels,
     accept_merges,
     dismiss_merges,
@@ -102,13 +103,6 @@ class ProposedMerges:
 
 
 @dataclass(frozen=True, slots=True)
-class Dismissals:
-    """How many merges are dismissed now."""
-
-    dismissed: int
-
-
-@dataclass(frozen=True, slots=True)
 class Result:
     """What was asked for; the others are null."""
 
@@ -129,7 +123,7 @@ def work(session: Session, settings: Settings) -> Result:
         noted = dismiss_merges(
             session, taxonomy, settings.dismiss_merge, reopen=settings.reopen_merge
         )
-        return Result(dismissals=Dismissals(noted))
+        return Result(dismissals=noted)
     if settings.merges:
         from_score = _LISTED_FROM if settings.min_score is None else settings.min_score
         found = _propose(session, settings, from_score)
