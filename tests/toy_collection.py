@@ -7,7 +7,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from vernis.domain.types import DuplicateGroup, DuplicatePair, Issue, Space, Statement, Taxonomy
+from vernis.domain.types import (
+    DuplicateGroup,
+    DuplicatePair,
+    Issue,
+    Space,
+    Statement,
+    Suggestion,
+    Taxonomy,
+)
 from vernis.session.session import Session
 from vernis.verbs.steps import index
 
@@ -108,3 +116,45 @@ def misspell_some(session: Session) -> None:
     said = [Statement(image, "bird", "unknown") for image in ids]
     said += [Statement(image, "Birds", "yes") for image in ids]
     labels.record("tags", said, source="given", verb="import")
+
+
+def read_brands(session: Session) -> tuple[int, int]:
+    """Say that a fish is read in two pictures: in one of a bird, and in one without a label."""
+    from vernis.core.text.brands import parse_brands
+    from vernis.verbs.decide.brand_reading import BrandList
+
+    ids = {image.uri[-6:-4]: image.id for image in session.images()}
+    catalog, contradicted, bare = session.catalog, ids["00"], ids["01"]
+    catalog.labels.record(
+        "kind", [Statement(bare, "fish", "unknown")], source="given", verb="import"
+    )
+    read = [
+        {
+            "brand": "fish",
+            "reading": "fish",
+            "distance": 0,
+            "confidence": 0.9,
+            "certainty": "exact",
+            "evidence": None,
+            "box": [40, 30, 30, 10],
+            "found_in": "text",
+        }
+    ]
+    evidence = {
+        "change": "replaced",
+        "given": ["fish"],
+        "suggested": ["bird"],
+        "probability": 0.9,
+        "pictures": "agree",
+        "read": read,
+    }
+    catalog.issues.replace(
+        ["text_differs"],
+        [Issue("text_differs", contradicted, 0.1, taxonomy="kind", evidence=evidence)],
+        "kind",
+    )
+    said = Suggestion(bare, "kind", "fish", 0.95, promised=False, evidence={"read": read})
+    catalog.issues.replace_suggestions("kind", [said], source="reader")
+    brands, _ = parse_brands([{"brand": "fish"}, {"brand": "bird"}], [1, 2])
+    session.results.keep("brands:kind", BrandList("kind", "default", 0.25, tuple(brands)))
+    return contradicted, bare

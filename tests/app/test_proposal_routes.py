@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("fastapi", reason='needs the extra "app"')
 
-from toy_collection import misspell_some
+from toy_collection import misspell_some, read_brands
 from vernis.verbs.see import clusters
 
 pytestmark = pytest.mark.app
@@ -88,3 +88,49 @@ def test_a_cluster_becomes_a_class(served):
     assert {one["made"] for one in again} == {None}
     assert served.client.post("/api/clusters", {"name": " ", "numbers": [1]}).status == 422
     assert served.client.post("/api/clusters", {"name": "x", "numbers": [99]}).status == 404
+
+
+def brands(served):
+    return served.client.get("/api/brands/kind").json
+
+
+def test_brands_that_are_read_are_judged_against_what_is_given(served):
+    assert (brands(served)["found"], brands(served)["rows"]) == (False, [])
+    contradicted, bare = read_brands(served.session)
+    found = brands(served)
+    differing, missing = found["rows"]
+    assert found["found"]
+    assert (differing["image"]["id"], differing["given"], differing["suggested"]) == (
+        contradicted,
+        ["fish"],
+        ["bird"],
+    )
+    assert (missing["image"]["id"], missing["issue"], missing["suggested"]) == (
+        bare,
+        None,
+        ["fish"],
+    )
+    assert missing["read"][0]["box"] == [40, 30, 30, 10]
+    answer = {"issue": differing["issue"], "answer": "accept", "key": "k1"}
+    done = served.client.post("/api/decisions", {"answers": [answer]}).json["answers"][0]
+    assert done["outcome"]["state"] == "done"
+    row = served.client.get(f"/api/images/rows?ids={contradicted}").json[0]
+    assert row["labels"]["kind"] == ["bird"]
+    served.client.post("/api/labels", {"taxonomy": "kind", "ids": [bare], "remove": ["fish"]})
+    assert brands(served)["rows"] == []
+
+
+def test_a_part_of_a_picture_is_drawn_from_its_own_pixels(served):
+    from io import BytesIO
+
+    from PIL import Image
+
+    images = served.client.get("/api/images?limit=500&order=largest").json["images"]
+    first = next(one["id"] for one in images if one["uri"].endswith("00.jpg"))
+    path = f"/api/images/{first}/crop?x=100&y=200&width=300&height=150"
+    answer = served.client.get(path + "&v=1")
+    part = Image.open(BytesIO(answer.body))
+    assert (part.size, part.format) == ((300, 150), "JPEG")
+    assert "immutable" in answer.headers["cache-control"]
+    outside = f"/api/images/{first}/crop?x=2300&y=0&width=101&height=10"
+    assert served.client.get(outside).status == 422

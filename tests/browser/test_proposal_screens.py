@@ -1,10 +1,10 @@
-"""Merges and clusters in a real browser: each proposal is decided by a key and taken back."""
+"""Merges, clusters, brands in a real browser: each is decided by a key and taken back."""
 
 from __future__ import annotations
 
 import pytest
 
-from toy_collection import misspell_some
+from toy_collection import misspell_some, read_brands
 from vernis.session.session import Session
 
 pytestmark = pytest.mark.browser
@@ -64,3 +64,27 @@ def test_a_cluster_is_named_and_becomes_a_class(open_page, server):
     page.keyboard.press("z")
     opened.wait(lambda: page.locator(".card").count() == count)
     opened.wait(lambda: carried(server.collection, "clusters", "swimmers") == 0)
+
+
+def test_a_brand_that_is_read_is_taken_or_not(open_page, server):
+    with Session.open(server.collection) as session:
+        read_brands(session)
+    birds = carried(server.collection, "kind", "bird")
+    opened = open_page()
+    page = opened.page
+    opened.go("#/brands/kind")
+    card = page.locator(".card")
+    card.locator(".reading-crop img").wait_for()
+    crop = card.locator(".reading-crop img")
+    opened.wait(lambda: crop.evaluate("one => one.naturalWidth") > 0)
+    assert card.locator(".chip").all_inner_texts() == ["fish", "bird"]
+    page.keyboard.press("a")
+    opened.wait(lambda: carried(server.collection, "kind", "bird") == birds + 1)
+    page.get_by_text("No label differs from what is read").wait_for()
+    page.keyboard.press("z")
+    card.wait_for()
+    opened.wait(lambda: carried(server.collection, "kind", "bird") == birds)
+    page.keyboard.press("v")
+    page.get_by_text("1 without a label in which one brand is read").wait_for()
+    page.keyboard.press("x")
+    page.get_by_text("No missing label can be read").wait_for()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 import threading
 from collections import OrderedDict
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.domain.errors import NotFound, VernisError
+from vernis.domain.errors import InvalidValue, NotFound, VernisError
 from vernis.domain.types import ImageRecord
 
 if TYPE_CHECKING:
@@ -91,6 +92,43 @@ class Pictures:
             while len(self._previews) > _PREVIEWS:
                 self._previews.popitem(last=False)
         return drawn
+
+    def crop(self, image: ImageRecord, box: tuple[int, int, int, int]) -> bytes:
+        """Return a part of an image as JPEG, from its own pixels.
+
+        Parameters
+        ----------
+        image : ImageRecord
+        box : tuple of int
+            X, Y, width, height in pixels of the upright picture.
+
+        Raises
+        ------
+        NotFound
+            The picture cannot be read.
+        InvalidValue
+            The box lies outside the picture.
+        """
+        x, y, width, height = box
+        if width < 1 or height < 1 or x < 0 or y < 0 or not image.width or not image.height:
+            raise InvalidValue(f"expected a box inside the picture, got {box}")
+        if x + width > image.width or y + height > image.height:
+            raise InvalidValue(
+                f"expected a box inside {image.width} x {image.height} pixels, got {box}"
+            )
+        # No more pixels are decoded than the part needs to be shown as large as it may be.
+        least = min(image.width, image.height) * PREVIEW // max(width, height)
+        try:
+            with self._turns:
+                pixels = self._session.pictures(least_side=max(least, 1))(image)
+                across, down = pixels.shape[1] / image.width, pixels.shape[0] / image.height
+                left, top = int(x * across), int(y * down)
+                right = max(left + 1, math.ceil((x + width) * across))
+                low = max(top + 1, math.ceil((y + height) * down))
+                part = np.ascontiguousarray(pixels[top:low, left:right])
+                return self._session.draw_thumbnail(part, PREVIEW, 85)
+        except (VernisError, OSError) as error:
+            raise NotFound(f"{image.uri}: its picture cannot be read") from error
 
     def _draw(self, image: ImageRecord) -> bytes | None:
         if image.content_hash in self._failed:

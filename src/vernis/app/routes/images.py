@@ -181,6 +181,21 @@ def read_preview(request: Request, image: int) -> Response:
     return _picture(desk.pictures.preview(record), tag, request)
 
 
+def read_crop(
+    request: Request,
+    image: int,
+    x: Annotated[int, Query(ge=0)],
+    y: Annotated[int, Query(ge=0)],
+    width: Annotated[int, Query(ge=1)],
+    height: Annotated[int, Query(ge=1)],
+) -> Response:
+    """Return a part of an image from its own pixels, as JPEG of at most 1280 pixels a side."""
+    desk = desk_of(request)
+    record = desk.pictures.image(image)
+    tag = f"c{record.content_hash[:20]}-{x}-{y}-{width}-{height}"
+    return _picture(desk.pictures.crop(record, (x, y, width, height)), tag, request)
+
+
 def _picture(jpeg: bytes, tag: str, request: Request) -> Response:
     if "v" in request.query_params:
         return kept_forever(jpeg, "image/jpeg", tag, request)
@@ -251,3 +266,4 @@ def add_to(routes: Routes) -> None:
     get("/api/images/{image}/neighbors", read_neighbors, tuple[Neighbor, ...])
     get("/api/images/{image}/thumb", read_thumbnail)
     get("/api/images/{image}/preview", read_preview)
+    get("/api/images/{image}/crop", read_crop)

@@ -1,4 +1,4 @@
-"""What was proposed of whole classes: merges of labels, and clusters to make a class of."""
+"""What was proposed: merges of labels, clusters to make a class of, brands that are read."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from fastapi.responses import Response
 
 from vernis.app.routing import Routes, answered, desk_of, person_of
 from vernis.domain.errors import InvalidValue
+from vernis.verbs.decide.brand_review import BrandsToJudge, brands_to_judge
 from vernis.verbs.see.cluster_decisions import accept_clusters
 from vernis.verbs.see.label_merges import accept_merges, dismiss_merges
 from vernis.verbs.see.proposal_review import (
@@ -103,6 +104,16 @@ def name_cluster(request: Request, given: NamedCluster) -> Response:
     return answered(made)
 
 
+def read_brands(request: Request, taxonomy: str) -> Response:
+    """Return labels that a brand in the picture contradicts, and labels for images without one."""
+    desk = desk_of(request)
+    stores = ("images", "labels", "issues", "runs")
+    found = desk.remember(
+        ("brands", taxonomy), stores, lambda: brands_to_judge(desk.session, taxonomy)
+    )
+    return answered(found, request)
+
+
 def add_to(routes: Routes) -> None:
     """Add the routes of this module."""
     tag, add = "proposals", routes.add
@@ -111,3 +122,5 @@ def add_to(routes: Routes) -> None:
     add("POST", path, answer_merges, role="reviewer", tag=tag, gives=MergesAnswered)
     add("GET", "/api/clusters", read_clusters, role="viewer", tag=tag, gives=ClustersToName)
     add("POST", "/api/clusters", name_cluster, role="reviewer", tag=tag, gives=AcceptedProposal)
+    path = "/api/brands/{taxonomy}"
+    add("GET", path, read_brands, role="viewer", tag=tag, gives=BrandsToJudge)

@@ -16,6 +16,7 @@ export const SCREENS = [
   { name: "duplicates", title: "Duplicates", key: "d", load: () => import("./duplicates.mjs") },
   { name: "quality", title: "Quality", key: "q", load: () => import("./quality.mjs") },
   { name: "fill", title: "Fill", key: "f", load: () => import("./fill.mjs") },
+  { name: "brands", title: "Brands", key: "t", load: () => import("./brands.mjs") },
   { name: "merges", title: "Merges", key: "v", load: () => import("./merges.mjs") },
   { name: "clusters", title: "Clusters", key: "c", load: () => import("./clusters.mjs") },
   { name: "browse", title: "Browse", key: "b", load: () => import("./browse.mjs") },
