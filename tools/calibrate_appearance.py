@@ -8,12 +8,13 @@
 the 949 colours those whose last word is a basic term (*dark red*). ``types`` draws pictures of each
 type (``tests/unit/typed_pictures.py``), takes as many as ``--most`` from each folder besides, and
 tests on folders that were not fitted to. Only weights are written, to
-``src/vernis/core/appearance/color_terms.py`` and ``type_weights.py``.
+``src/vernis/core/appearance/color_terms.py`` and ``src/vernis/adapters/appearance_types.json``.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import textwrap
 from pathlib import Path
@@ -24,7 +25,8 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "unit"))
 
-FOLDER = ROOT / "src" / "vernis" / "core" / "appearance"
+TERMS = ROOT / "src" / "vernis" / "core" / "appearance" / "color_terms.py"
+TYPE_WEIGHTS = ROOT / "src" / "vernis" / "adapters" / "appearance_types.json"
 SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".webp"}
 DRAWN = 150  # pictures of each type
 _INDENT = {"initial_indent": "        ", "subsequent_indent": "        "}
@@ -41,19 +43,37 @@ def fit_logistic(X: NDArray, y: NDArray, c: float, folds: int = 10) -> tuple[NDA
     return np.column_stack([model.coef_, model.intercept_]), said
 
 
-def write(name: str, what: str, **tables: NDArray) -> None:
-    """Write tables as a module."""
-    lines = [f'"""{what} By tools/calibrate_appearance.py."""', ""]
-    for table, values in tables.items():
-        rows = [", ".join(f"{v:.4g}" for v in row) for row in np.atleast_2d(values)]
-        if values.ndim == 1:
-            lines += [f"{table} = (", *textwrap.wrap(f"{rows[0]},", 96, **_INDENT), ")"]
-            continue
-        lines.append(f"{table} = (")
-        for row in rows:
-            lines += ["    (", *textwrap.wrap(f"{row},", 96, **_INDENT), "    ),"]
-        lines.append(")")
-    path = FOLDER / name
+def write_terms(weights: NDArray) -> None:
+    """Write the weights of the names of colours as a module."""
+    lines = [
+        '"""Weights of the names of colours, a row a colour. By tools/calibrate_appearance.py."""'
+    ]
+    lines += ["", "TERM_WEIGHTS = ("]
+    for row in weights:
+        text = ", ".join(f"{v:.4g}" for v in row)
+        lines += ["    (", *textwrap.wrap(f"{text},", 96, **_INDENT), "    ),"]
+    save(TERMS, [*lines, ")"])
+
+
+def write_types(means: NDArray, spreads: NDArray, weights: NDArray) -> None:
+    """Write the weights of the types of pictures, a line a type."""
+    from vernis.core.appearance.picture_type import TYPE_FEATURES, TYPES
+
+    def short(values: NDArray) -> str:
+        return json.dumps([float(f"{v:.4g}") for v in values])
+
+    head = {
+        "by": json.dumps("tools/calibrate_appearance.py"),
+        "features": json.dumps(TYPE_FEATURES),
+    }
+    head |= {"types": json.dumps(TYPES), "means": short(means), "spreads": short(spreads)}
+    lines = ["{", *(f' "{name}": {value},' for name, value in head.items()), ' "weights": [']
+    lines += [",\n".join(f"  {short(row)}" for row in weights), " ]", "}"]
+    save(TYPE_WEIGHTS, lines)
+
+
+def save(path: Path, lines: list[str]) -> None:
+    """Write a file of text, and say its size."""
     path.write_text("\n".join(lines) + "\n", encoding="ascii")
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size:,} bytes")
 
@@ -62,7 +82,6 @@ def calibrate_colors() -> None:
     """Fit the names of colours."""
     from matplotlib.colors import XKCD_COLORS
 
-    write("color_terms.py", "Nothing yet.", TERM_WEIGHTS=np.zeros((11, 15)))
     from vernis.core.appearance.colors import COLORS, lab_of, term_features
 
     rgb, names = [], []
@@ -88,8 +107,7 @@ def calibrate_colors() -> None:
     for number, name in enumerate(COLORS):
         own = np.array(names)[:n_surveyed] == number
         print(f"  {name:8s}{own.sum():4d}  {right[own].mean():.2f}")
-    what = "Weights of the names of colours, a row a colour."
-    write("color_terms.py", what, TERM_WEIGHTS=weights)
+    write_terms(weights)
 
 
 def features_of(paths: list[Path]) -> NDArray:
@@ -171,9 +189,7 @@ def fit_types(sets: Sets, tests: Sets) -> None:
     for kind, name, features in tests:
         answer = (type_terms(features, mean, spread) @ weights.T).argmax(axis=1)
         _tell("test", kind, name, answer, TYPES)
-    what = "Weights of the types of pictures, a row a type."
-    tables = {"TYPE_MEANS": mean, "TYPE_SPREADS": spread, "TYPE_WEIGHTS": weights}
-    write("type_weights.py", what, **tables)
+    write_types(mean, spread, weights)
 
 
 def _tell(part: str, kind: str, name: str, said: NDArray, kinds: tuple[str, ...]) -> None:

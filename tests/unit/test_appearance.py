@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from vernis.adapters.appearance import TYPE_WEIGHTS, open_type_model, read_type_model
 from vernis.core.appearance.colors import COLORS, lab_of, name_colors
 from vernis.core.appearance.measure import (
     SIZE,
@@ -16,8 +18,8 @@ from vernis.core.appearance.measure import (
     middle_shares,
     type_features,
 )
-from vernis.core.appearance.picture_type import TYPE_FEATURES, TYPES, type_probabilities
-from vernis.domain.errors import InvalidValue
+from vernis.core.appearance.picture_type import TYPE_FEATURES, TYPES
+from vernis.domain.errors import InvalidValue, ModelError
 
 sys.path.insert(0, str(Path(__file__).parent))
 from typed_pictures import TYPES as DRAWN
@@ -100,5 +102,41 @@ def test_drawn_pictures_are_of_their_type(kind):
     """Seeds that the weights were not fitted to."""
     pictures = [np.asarray(draw_typed(kind, seed)) for seed in range(9000, 9016)]
     vectors = np.stack([measure_appearance(picture) for picture in pictures])
-    said = type_probabilities(type_features(vectors)).argmax(axis=1)
+    said = open_type_model().probabilities(type_features(vectors)).argmax(axis=1)
     assert (said == TYPES.index(kind)).mean() >= 0.8
+
+
+def test_the_weights_of_the_types_are_read_as_they_were_written():
+    said = json.loads(TYPE_WEIGHTS.read_text(encoding="utf-8"))
+    features = np.array([said["means"], np.add(said["means"], said["spreads"])])
+    # At the means every term but the last is 0; one spread above them every term is 1.
+    weights = np.array(said["weights"])
+    logits = np.stack([weights[:, -1], weights.sum(axis=1)])
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    expected = odds / odds.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(open_type_model().probabilities(features), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda said: said["weights"].pop(), "expected weights of the shapes"),
+        (lambda said: said["types"].reverse(), "other measures or types"),
+        (lambda said: said["spreads"].__setitem__(3, 0), "expected spreads above 0"),
+        (lambda said: said["means"].__setitem__(0, float("nan")), "expected finite weights"),
+        (lambda said: said.pop("means"), "means"),
+    ],
+)
+def test_a_damaged_file_of_weights_is_told(tmp_path, change, reason):
+    said = json.loads(TYPE_WEIGHTS.read_text(encoding="utf-8"))
+    change(said)
+    path = tmp_path / "types.json"
+    path.write_text(json.dumps(said), encoding="utf-8")
+    with pytest.raises(ModelError, match=reason) as told:
+        read_type_model(path)
+    assert str(path) in str(told.value)
+
+
+def test_a_missing_file_of_weights_is_told(tmp_path):
+    with pytest.raises(ModelError, match="install Vernis anew"):
+        read_type_model(tmp_path / "none.json")

@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from vernis.adapters.interchange.sample_folder import SampleFolder
     from vernis.adapters.services.registry import ServiceName
     from vernis.adapters.thumbnails import ThumbnailCache
+    from vernis.core.appearance.picture_type import TypeModel
     from vernis.core.explore.picture_words import PictureWords
     from vernis.core.words.documents import WordDocument
     from vernis.domain.exchange import Carries, ExchangeSet
@@ -952,9 +953,15 @@ class Session(Closing):
 
     def appearance_space(self) -> Space:
         """Return where the colours and the types of pictures are stored."""
-        from vernis.adapters.appearance_reader import APPEARANCE_SPACE
+        from vernis.adapters.appearance import APPEARANCE_SPACE
 
         return APPEARANCE_SPACE
+
+    def type_model(self) -> TypeModel:
+        """Return what tells the type of pictures; raises ModelError where its file is damaged."""
+        from vernis.adapters.appearance import open_type_model
+
+        return open_type_model()
 
     def draw_thumbnail(self, pixels: Pixels, edge: int, quality: int = 80) -> bytes:
         """Return a small JPEG of a picture whose longer side is ``edge`` pixels."""
@@ -973,7 +980,7 @@ class Session(Closing):
 
         Keypoints only among up to ``KEYPOINT_LIMIT`` images, or where it shall be ``thorough``.
         """
-        from vernis.adapters.appearance_reader import APPEARANCE_SPACE
+        from vernis.adapters.appearance import APPEARANCE_SPACE
         from vernis.adapters.fingerprints import FINGERPRINT_SPACE, compute_fingerprint
         from vernis.adapters.keypoints import KEYPOINT_SPACE, compute_keypoints
         from vernis.adapters.pixel_measure import PixelMeasure

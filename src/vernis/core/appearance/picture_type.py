@@ -3,15 +3,17 @@
 Told by measures of its pixels alone. Cameras leave noise and soft edges everywhere; what was drawn
 by a program has flat areas, few colours and hard edges; documents are dark signs on light paper in
 lines; screenshots have flat areas and long straight edges. The weights are fitted to generated and
-real pictures by ``tools/calibrate_appearance.py``.
+real pictures by ``tools/calibrate_appearance.py`` and read by the adapter of that name.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vernis.core.appearance.type_weights import TYPE_MEANS, TYPE_SPREADS, TYPE_WEIGHTS
+from vernis.domain.errors import InvalidValue
 
 TYPES = ("photo", "drawing", "document", "screenshot")
 ALIASES = {
@@ -121,19 +123,46 @@ def type_terms(
     return np.column_stack([scaled, scaled[:, one] * scaled[:, other], np.ones(len(scaled))])
 
 
-def type_probabilities(features: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Return how probably pictures are of each type.
+@dataclass(frozen=True, slots=True, eq=False)
+class TypeModel:
+    """A logistic regression that tells the type of pictures.
 
-    Parameters
+    Attributes
     ----------
-    features : ndarray, shape (n_pictures, len(TYPE_FEATURES))
-
-    Returns
-    -------
-    ndarray of float32, shape (n_pictures, len(TYPES))
-        Rows sum to 1.
+    means, spreads : ndarray of float64, shape (len(TYPE_FEATURES),)
+        Of the features of the pictures that it was fitted to.
+    weights : ndarray of float64, shape (len(TYPES), n_terms)
+        See ``type_terms``.
     """
-    logits = type_terms(features, TYPE_MEANS, TYPE_SPREADS) @ np.asarray(TYPE_WEIGHTS).T
-    logits -= logits.max(axis=1, keepdims=True)
-    np.exp(logits, out=logits)
-    return np.asarray(logits / logits.sum(axis=1, keepdims=True), np.float32)
+
+    means: NDArray[np.float64]
+    spreads: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        n = len(TYPE_FEATURES)
+        expected = ((n,), (n,), (len(TYPES), n + n * (n + 1) // 2 + 1))
+        shapes = (self.means.shape, self.spreads.shape, self.weights.shape)
+        if shapes != expected:
+            raise InvalidValue(f"expected weights of the shapes {expected}, got {shapes}")
+        if not all(np.isfinite(part).all() for part in (self.means, self.spreads, self.weights)):
+            raise InvalidValue("expected finite weights")
+        if (self.spreads <= 0).any():
+            raise InvalidValue("expected spreads above 0")
+
+    def probabilities(self, features: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Return how probably pictures are of each type.
+
+        Parameters
+        ----------
+        features : ndarray, shape (n_pictures, len(TYPE_FEATURES))
+
+        Returns
+        -------
+        ndarray of float32, shape (n_pictures, len(TYPES))
+            Rows sum to 1.
+        """
+        logits = type_terms(features, self.means, self.spreads) @ self.weights.T
+        logits -= logits.max(axis=1, keepdims=True)
+        np.exp(logits, out=logits)
+        return np.asarray(logits / logits.sum(axis=1, keepdims=True), np.float32)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vernis.core.appearance.colors import COLORS
 from vernis.core.appearance.measure import color_shares, middle_shares, type_features
-from vernis.core.appearance.picture_type import TYPES, type_probabilities
+from vernis.core.appearance.picture_type import TYPES
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -27,6 +27,7 @@ class Appearances:
     """
 
     def __init__(self, session: Session) -> None:
+        self._types = session.type_model()
         table, space = session.table(), session.appearance_space()
         rows = np.flatnonzero(session.catalog.vectors.holds(space, table.hashes))
         self.image_ids: NDArray[np.int64] = table.ids[rows]
@@ -45,7 +46,7 @@ class Appearances:
     @cached_property
     def types(self) -> Floats:
         """Probability of each type, shape (n, len(TYPES))."""
-        return type_probabilities(type_features(self.vectors))
+        return self._types.probabilities(type_features(self.vectors))
 
     def color(self, name: str) -> Floats:
         """Return the share of a colour in each picture."""
