@@ -4,6 +4,8 @@
     python benchmarks/words.py reach [--data …]      # which names of the sets have a meaning
     python benchmarks/words.py cost [--data …]       # time of the measures beside embedding
     python benchmarks/words.py scale                 # one search among 57,000 vectors
+    python benchmarks/words.py tags [--data …]       # how often suggested words are right
+    python benchmarks/words.py colors [--data …]     # from which share on a picture has a colour
 
 The pictures get names that tell nothing, and no labels. The words were chosen before any result was
 seen; an image is relevant where one of its true labels is the word or a kind of it by WordNet. An
@@ -27,6 +29,15 @@ from vernis import Collection
 from vernis.core.appearance.measure import measure_appearance
 from vernis.core.explore.picture_words import word_probabilities
 
+PLAIN = {
+    "red": "Red-Bell-Pepper Royal-Gala Red-Delicious Regular-Tomato Vine-Tomato",
+    "green": "Green-Bell-Pepper Granny-Smith Lime Cucumber Zucchini",
+    "yellow": "Yellow-Bell-Pepper Lemon Banana",
+    "orange": "Orange-Bell-Pepper Orange Carrots Satsumas",
+    "purple": "Aubergine",
+    "brown": "Ginger",
+}
+"""Of the set ``grocery``: colour, and fruit and vegetables of that colour."""
 SETS = ("coco128_a", "aquarium", "grocery")
 WORDS = {
     "coco128_a": {
@@ -233,21 +244,87 @@ def scale() -> None:
         print(f"{turn} search: {wall:.2f} s, {cpu:.2f} s of processor time")
 
 
+def tags(data: Path, work: Path) -> None:
+    """Print how often suggested words are right, of classes and of everyday words above them.
+
+    A word is right where it is a true label, a kind of one, or one is a kind of it; as the sets do
+    not name everything that is shown, that is a floor.
+    """
+    from vernis.core.words.common_nouns import COMMON_NOUNS
+
+    for name in SETS[:2]:
+        collection, truth = open_set(data, work, name)
+        with collection:
+            pictures = collection.session.picture_words()
+            assert pictures is not None
+            nouns, uris = pictures.classifier.nouns, collection.session.uris()
+            chances = pictures.classes(pictures.image_ids)
+        labels = [{t.replace("_", " ") for t in truth[uris[int(i)]]} for i in pictures.image_ids]
+        below = nouns.words_above(COMMON_NOUNS)
+        known = {
+            (label, word): nouns.is_kind(label, word) or nouns.is_kind(word, label)
+            for label in set().union(*labels)
+            for word in below
+        }
+        firsts = set(nouns.class_names)
+        for part, words in (("classes", firsts), ("above", below.keys() - firsts)):
+            for sure in (0.2, 0.3, 0.5, 0.7):
+                said = right = met = 0
+                for row, own in zip(chances, labels, strict=True):
+                    told = [word for word in words if row[below[word]].sum() >= sure]
+                    said += len(told)
+                    right += sum(any(known[label, word] for label in own) for word in told)
+                    met += sum(any(known[label, word] for word in told) for label in own)
+                total = sum(map(len, labels))
+                print(
+                    f"{name} {part} from {sure}: {said} words, right {right / max(said, 1):.3f}, "
+                    f"of the labels met {met / total:.3f}"
+                )
+
+
+def colors(data: Path) -> None:
+    """Print from which share of a picture on it is of the colour of what it shows."""
+    from vernis.adapters.pixels import decode
+    from vernis.core.appearance.colors import COLORS
+    from vernis.core.appearance.measure import color_shares, middle_shares
+
+    with (data / "grocery" / "images.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    vectors, true = [], []
+    for color, kinds in PLAIN.items():
+        for kind in kinds.split():
+            for row in [row for row in rows if row["fine"] == kind][:14]:
+                vectors.append(measure_appearance(decode(data / "grocery" / row["image"])))
+                true.append(color)
+    shares = (color_shares(np.array(vectors)) + middle_shares(np.array(vectors))) / 2
+    own = np.array(true)
+    for color in PLAIN:
+        of = shares[:, COLORS.index(color)]
+        told = [
+            f"from {least}: recall {(of[own == color] >= least).mean():.2f}, precision "
+            f"{(own == color)[of >= least].sum() / max((of >= least).sum(), 1):.2f}"
+            for least in (0.05, 0.1, 0.15, 0.2, 0.3)
+        ]
+        print(f"{color}, {(own == color).sum()} pictures: {'; '.join(told)}")
+
+
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("what", choices=("search", "reach", "cost", "scale"))
+    parser.add_argument("what", choices=("search", "reach", "cost", "scale", "tags", "colors"))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--work", type=Path, help="where the collections are made, and kept")
     asked = parser.parse_args()
     if asked.what == "scale":
-        scale()
-        return
+        return scale()
+    if asked.what == "colors":
+        return colors(asked.data)
     import tempfile
 
     with tempfile.TemporaryDirectory() as made:
         work = asked.work or Path(made)
-        {"search": search, "reach": reach, "cost": cost}[asked.what](asked.data, work)
+        {"search": search, "reach": reach, "cost": cost, "tags": tags}[asked.what](asked.data, work)
+    return None
 
 
 if __name__ == "__main__":

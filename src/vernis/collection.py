@@ -72,6 +72,7 @@ from vernis.verbs.steps import (
     models,
     quality,
     read,
+    tag,
     taxonomies,
 )
 
@@ -160,6 +161,7 @@ class Collection(Closing):
     quality = frame_method(quality.VERB)
     read = method(read.VERB)
     detect = method(detect.VERB)
+    tag = method(tag.VERB)
     annotate = method(annotate.VERB)
     learn = method(learn.VERB)
     locate = method(locate.VERB)

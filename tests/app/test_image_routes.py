@@ -9,7 +9,10 @@ import pytest
 
 pytest.importorskip("fastapi", reason='needs the extra "app"')
 
+import numpy as np
 from PIL import Image
+
+from vernis.core.appearance.colors import COLORS
 
 pytestmark = pytest.mark.app
 
@@ -58,6 +61,21 @@ def test_the_filter_of_each_facet_value_finds_as_many_images_as_it_counts(served
 
             found = served.client.get(f"/api/images?limit=1&where={quote(value['where'])}")
             assert (found.status, found.json["total"]) == (200, value["total"]), value
+
+
+def test_colours_and_types_are_facets_once_they_are_measured(served):
+    assert "color" not in {one["name"] for one in served.client.get("/api/facets").json}
+    catalog, images = served.session.catalog, served.session.images()
+    space = served.session.appearance_space()
+    vectors = np.zeros((len(images), space.dim), space.dtype)
+    vectors[:7, [COLORS.index("red"), len(COLORS) + COLORS.index("red")]] = 0.5
+    catalog.vectors.append(space, [image.content_hash for image in images], vectors)
+    facets = {one["name"]: one["values"] for one in served.client.get("/api/facets").json}
+    assert [(one["value"], one["total"], one["where"]) for one in facets["color"]] == [
+        ("red", 7, "color:red")
+    ]
+    assert sum(one["total"] for one in facets["type"]) == 30
+    assert served.client.get("/api/images?where=color:red").json["total"] == 7
 
 
 def test_a_filter_that_cannot_be_read_is_told_with_its_place(served):

@@ -352,6 +352,17 @@ def test_suggestions_are_replaced_by_taxonomy(labelled: Catalog) -> None:
         labelled.issues.suggestions("nope")
 
 
+def test_the_images_of_all_suggestions_are_told_by_label(labelled: Catalog) -> None:
+    cup, other = Suggestion(1, "thing", "cup", 0.5), Suggestion(3, "thing", "cup", 0.9)
+    labelled.issues.replace_suggestions("thing", [cup])
+    labelled.issues.replace_suggestions("thing", [cup, other], source="reader")
+    labelled.issues.replace_suggestions("colour", [Suggestion(2, "colour", "red", 0.5)])
+    found = {label: ids.tolist() for label, ids in labelled.issues.suggested().items()}
+    assert found == {"cup": [1, 3], "red": [2]}
+    labelled.images.set_state([3], "vanished")
+    assert labelled.issues.suggested()["cup"].tolist() == [1]
+
+
 def test_the_next_ones_follow_also_where_scores_are_equal(labelled: Catalog) -> None:
     issues = [Issue("dark", i, s) for i, s in ((1, 0.4), (2, 0.1), (3, 0.4))]
     labelled.issues.replace(["dark"], issues)

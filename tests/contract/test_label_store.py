@@ -135,6 +135,25 @@ def test_a_model_only_counts_when_it_is_applied(labelled: Catalog) -> None:
     assert_row(labelled, "colour", 1, [0, 1, 0])
 
 
+def test_what_models_alone_say_is_proposed(labelled: Catalog) -> None:
+    said = ((1, "cup", "yes"), (2, "cup", "yes"), (3, "glass", "yes"), (4, "glass", "no"))
+    say(labelled, "thing", "model:a", *said)
+    say(labelled, "colour", "model:b@2", (1, "red", "yes"))
+
+    def proposed(images: list[int] | None = None) -> dict[str, list[int]]:
+        found = labelled.labels.proposed(images)
+        return {label: ids.tolist() for label, ids in found.items()}
+
+    assert proposed() == {"cup": [1, 2], "glass": [3], "red": [1]}
+    say(labelled, "thing", "human:ann", (1, "cup", "no"))
+    say(labelled, "thing", "given", (3, "glass", "yes"))
+    assert proposed() == {"cup": [2], "red": [1]}
+    assert proposed([1, 3]) == {"red": [1]}
+    assert proposed([]) == {}
+    labelled.labels.change_taxonomy("colour", {"removed": True}, source="human:ann", verb="test")
+    assert proposed() == {"cup": [2]}
+
+
 def test_the_filling_is_counted_without_a_matrix(labelled: Catalog) -> None:
     assert labelled.labels.fill_counts() == dict.fromkeys(("colour", "thing"), FillCount(0, 3, 4))
     say(labelled, "colour", "given", (1, "green", "yes"), (2, "red", "yes"), (3, "red", "no"))

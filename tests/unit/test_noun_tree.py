@@ -52,6 +52,17 @@ def test_a_word_that_is_no_class_means_what_goes_with_it_or_what_is_nearest(tree
     assert tree.meaning("wedding") is None
 
 
+def test_everyday_words_above_classes_are_told_with_them(tree):
+    found = tree.words_above({"animal", "dog", "wine", "poodle"})
+    assert found == {
+        "tabby": [0],
+        "poodle": [1],
+        "wine bottle": [2],
+        "animal": [0, 1],
+        "dog": [1],
+    }
+
+
 def test_names_of_several_words_stay_together(tree):
     words = ["red", "wine", "bottle", "dog"]
     assert tree.split(words) == ["red", "wine bottle", "dog"]

@@ -394,6 +394,13 @@ class LabelStore(Protocol):
         """
         ...
 
+    def proposed(self, images: Sequence[int] | None = None) -> Mapping[str, NDArray[np.int64]]:
+        """Return label → the ids of images of which models say it, and nobody else says anything.
+
+        Of all taxonomies; ``images`` are the only ones that are looked at.
+        """
+        ...
+
     def counts_by_source(self) -> dict[str, int]: ...
 
 
@@ -446,6 +453,10 @@ class IssueStore(Protocol):
 
     def kinds_of_images(self, image_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
         """Return the kinds of open, flagged issues of each of these images that has one."""
+        ...
+
+    def suggested(self) -> Mapping[str, NDArray[np.int64]]:
+        """Return label → the ids of present images that it is suggested for, by any source."""
         ...
 
     def suspected(self, images: Sequence[int] | None = None) -> Mapping[str, NDArray[np.int64]]:

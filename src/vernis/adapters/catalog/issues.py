@@ -443,6 +443,10 @@ class SqliteIssueStore:
         """Return who suggests labels of a taxonomy; raises NotFound."""
         return proposals.suggesting(self._ledger, taxonomy)
 
+    def suggested(self) -> dict[str, NDArray[np.int64]]:
+        """Return the images that each label is suggested for; see the port."""
+        return proposals.suggested(self._ledger)
+
     def suggestions(
         self, taxonomy: str, *, source: str = "model", images: Sequence[int] | None = None
     ) -> list[Suggestion]:

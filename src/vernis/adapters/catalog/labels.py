@@ -16,6 +16,7 @@ from vernis.adapters.catalog.subjects import ATTRIBUTES, MADE
 from vernis.domain.errors import InvalidValue, NotFound, UsageError
 from vernis.domain.history import Change
 from vernis.domain.types import (
+    Categories,
     FillCount,
     HeldLabel,
     LabelAccount,
@@ -392,6 +393,24 @@ class SqliteLabelStore:
                         kinds=(np.int64,),
                     )
         return found
+
+    def proposed(self, images: Sequence[int] | None = None) -> dict[str, NDArray[np.int64]]:
+        """Return the images of which models alone say a label, by label; see the port."""
+        with self._ledger.listed(sorted({int(i) for i in images or ()})):
+            only = "" if images is None else "AND s.image_id IN (SELECT value FROM temp.listed)"
+            names, ids = self._ledger.columns(
+                "SELECT class.name, s.image_id FROM source CROSS JOIN taxonomy "
+                "CROSS JOIN statement AS s "
+                "ON s.taxonomy_id = taxonomy.id AND s.source_id = source.id "
+                "JOIN class ON class.id = s.class_id "
+                "WHERE source.rank = 0 AND taxonomy.removed = 0 AND s.state = 'yes' "
+                f"{only} AND NOT EXISTS (SELECT 1 FROM source AS other "
+                "CROSS JOIN statement AS o ON o.taxonomy_id = s.taxonomy_id "
+                "AND o.source_id = other.id AND o.image_id = s.image_id "
+                "AND o.class_id = s.class_id WHERE other.rank > 0)",
+                kinds=(Categories, np.int64),
+            )
+        return {name: np.unique(ids[names.codes == code]) for code, name in enumerate(names.names)}
 
     def counts_by_source(self) -> dict[str, int]:
         """Return how many labels (yes or no) of present images each source states."""

@@ -7,12 +7,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vernis.adapters.catalog.ledger import Ledger
 from vernis.adapters.catalog.storage import to_json
 from vernis.adapters.catalog.subjects import PREFERRED
 from vernis.core.copies.groups import put_first
 from vernis.domain.errors import CatalogError, NotFound
-from vernis.domain.types import DuplicateGroup, DuplicatePair, Issue, Suggestion
+from vernis.domain.types import Categories, DuplicateGroup, DuplicatePair, Issue, Suggestion
 
 
 def replace_groups(ledger: Ledger, groups: Sequence[DuplicateGroup]) -> None:
@@ -211,6 +214,18 @@ def suggestions(
         Suggestion(image, taxonomy, label, probability, bool(promised), json.loads(evidence))
         for image, label, probability, promised, evidence in rows
     ]
+
+
+def suggested(ledger: Ledger) -> dict[str, NDArray[np.int64]]:
+    """Return the present images that each label is suggested for, by whomever."""
+    names, ids = ledger.columns(
+        "SELECT class.name, s.image_id FROM suggestion AS s "
+        "JOIN taxonomy ON taxonomy.id = s.taxonomy_id AND taxonomy.removed = 0 "
+        "JOIN class ON class.id = s.class_id "
+        "JOIN image ON image.id = s.image_id AND image.state = 'present'",
+        kinds=(Categories, np.int64),
+    )
+    return {name: np.unique(ids[names.codes == code]) for code, name in enumerate(names.names)}
 
 
 def _taxonomy_id(ledger: Ledger, name: str) -> int:

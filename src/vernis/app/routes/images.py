@@ -29,7 +29,7 @@ from vernis.verbs.see.browsing import (
 from vernis.verbs.see.filters import filter_table
 from vernis.verbs.see.records import Record, records
 
-_STORES = ("images", "labels", "issues", "readings")
+_STORES = ("images", "labels", "issues", "readings", "vectors")
 
 Where = Annotated[str, Query(description="a filter, such as brand:absolut and not is:confirmed")]
 Order = Annotated[ImageOrder, Query(description="equal ones by id")]

@@ -85,6 +85,11 @@ class FilterTable:
         Fields with a fixed set of values, such as ``issue`` with its kinds.
     remedies : mapping of str to str
         What to say where one of the ``marks`` has no value at all.
+    other_words : mapping of str to (mapping of str to str)
+        Of the ``marks`` of a field: what else a value is called, and the value.
+    yielding : collection of str
+        Those of ``marks`` that mean the classes of a taxonomy of that name first, where there is
+        one: names that owners give theirs.
     taxonomies : mapping of str to LabelColumns
         Read when a filter names them, so this may be a mapping that loads.
     """
@@ -99,6 +104,8 @@ class FilterTable:
     folders: Mapping[str, Sequence[str]] = field(default_factory=dict)
     marks: Mapping[str, Mapping[str, Mask]] = field(default_factory=dict)
     remedies: Mapping[str, str] = field(default_factory=dict)
+    other_words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    yielding: Collection[str] = ()
     taxonomies: Mapping[str, LabelColumns] = field(default_factory=dict)
 
 
@@ -151,7 +158,8 @@ class _Comparison:
             if named in table.folders:
                 return self._folder(table.folders[named])
             if named in table.marks:
-                return self._mark(table.marks[named])
+                own = self._own_of(named)
+                return self._mark(table.marks[named]) if own is None else self._label([own])
             if named == ANY_TAXONOMY:
                 return self._label(list(table.taxonomies))
         return self._label([self._taxonomy()])
@@ -235,12 +243,25 @@ class _Comparison:
         )
         return np.fromiter(holds, np.bool_, len(pictures))
 
+    def _own_of(self, named: str) -> str | None:
+        """Return the taxonomy that is meant in the place of a field that yields to it."""
+        if named not in self._table.yielding:
+            return None
+        for name in _same_name(named, self._table.taxonomies):
+            classes = self._table.taxonomies[name].classes
+            if self._condition.operator != ":" or _matching(self._condition.value, classes):
+                return name
+        return None
+
     def _mark(self, values: Mapping[str, Mask]) -> Mask:
         self._allow(":")
         remedy = self._table.remedies.get(self._condition.field.lower())
         if remedy and not values:
             raise self._wrong_value(remedy)
         found = _matching(self._condition.value, values)
+        if not found:
+            others = self._table.other_words.get(self._condition.field.lower(), {})
+            found = [others[name] for name in _same_name(self._condition.value, others)]
         if not found:
             raise self._wrong_value(
                 f"{self._condition.value!r} is no value of {self._condition.field}"

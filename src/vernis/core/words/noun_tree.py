@@ -12,7 +12,7 @@ and no class. Comments begin with ``#``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -107,6 +107,26 @@ class NounTree:
             return known[place]
 
         return [up(place) for place in range(len(self.names))]
+
+    def words_above(self, everyday: Collection[str]) -> dict[str, list[int]]:
+        """Return word → the classes that it is, or that lie below it.
+
+        Of each class its first name, and of all that is above it the first names that are everyday
+        words: *Siamese cat*, *cat*, *animal*, but no *vertebrate*. Things that share a name are one
+        word.
+
+        Parameters
+        ----------
+        everyday : collection of str
+            In lower case.
+        """
+        found: dict[str, list[int]] = {}
+        for number in range(self.n_classes):
+            names = (self.names[place][0] for place in self._lines_up[number] - {number})
+            kept = {name for name in names if name.lower() in everyday}
+            for name in {self.names[number][0], *kept}:
+                found.setdefault(name, []).append(number)
+        return found
 
     def nouns(self) -> Iterator[str]:
         """Yield every noun that means something here, in lower case without accents."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,13 +12,17 @@ from numpy.typing import NDArray
 from vernis.core.explore.filter_evaluation import FilterTable, Mask, evaluate_filter
 from vernis.core.explore.filter_language import Condition, format_filter, parse_filter
 from vernis.domain.types import Categories, ImageTable
-from vernis.verbs.see.filters import Carried, carried
+from vernis.verbs.see.appearances import COLOR, TYPE
+from vernis.verbs.see.filters import SUGGESTED, Carried, carried
 from vernis.verbs.see.objects import FIELD
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
 
 ImageOrder = Literal["id", "name", "newest", "oldest", "largest", "smallest"]
+
+_FIELDS = ("is", "issue", "has", "source", "split", FIELD, SUGGESTED, COLOR, TYPE)
+"""Fields of filters whose values are facets."""
 
 MOST_VALUES = 200
 """Values of a facet that are told, the commonest."""
@@ -125,13 +129,24 @@ def count_facets(session: Session, table: FilterTable, shown: Mask) -> tuple[Fac
         for taxonomy in session.taxonomies()
         if not taxonomy.ignored
     ]
-    for name in ("is", "issue", "has", "source", "split", FIELD):
-        values = {value: np.asarray(mask) for value, mask in table.marks[name].items()}
+    for name in _FIELDS:
+        # What a text of the label file or a class of the owner's is called means that.
+        own = {} if name in table.texts else table.marks[name]
+        taken = _classes_before(table, name)
+        values = {value: np.asarray(mask) for value, mask in own.items() if value not in taken}
         facets.append(_of_marks(name, values, shown))
     facets.append(_of_categories("format", images.formats, shown))
     folders = session.kept("top folders", ("images",), lambda: _top_folders(images))
     facets.append(_of_categories("folder", folders, shown))
     return tuple(facet for facet in facets if facet.values)
+
+
+def _classes_before(table: FilterTable, name: str) -> Collection[str]:
+    """Return the classes that a field means before its own values, by a taxonomy of its name."""
+    if name not in table.yielding:
+        return ()
+    same = [one for one in table.taxonomies if one.lower() == name]
+    return {label for one in same for label in table.taxonomies[one].classes}
 
 
 def _of_taxonomy(name: str, known: Carried, shown: Mask) -> FacetCounts:
@@ -182,11 +197,7 @@ def _facet(name: str, kind: str, values: Sequence[FacetValue]) -> FacetCounts:
 
 
 _BUILT_IN = {
-    "is",
-    "issue",
-    "has",
-    "source",
-    "split",
+    *_FIELDS,
     "format",
     "folder",
     "id",
@@ -194,7 +205,6 @@ _BUILT_IN = {
     "name",
     "path",
     "objects",
-    FIELD,
 }
 
 

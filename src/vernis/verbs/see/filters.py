@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from vernis.core.appearance import colors, picture_type
 from vernis.core.explore.filter_evaluation import FilterTable, LabelColumns, Mask, evaluate_filter
 from vernis.core.explore.filter_language import parse_filter
 from vernis.domain.types import LABEL_KINDS, QUALITY_KINDS, ImageTable, LabelMatrix
+from vernis.verbs.see.appearances import COLOR, TYPE, Appearances
 from vernis.verbs.see.objects import FIELD, object_counts, object_masks
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ _FORMATS = (
     *("BMP", "DIB", "ICO", "ICNS", "PPM", "TGA", "PCX", "PSD", "DDS", "SGI", "XBM"),
 )
 """Formats that can be asked for where no image has one."""
+
+SUGGESTED = "suggested"
+"""The field that asks for labels that are suggested, by whomever."""
 
 _SOURCES = {"human", "accepted", "given", "reader", "api", "proposal", "model"}
 """Who can say something of an image, whether anybody did or not."""
@@ -90,8 +95,17 @@ def filter_table(session: Session) -> FilterTable:
             "issue": issues,
             "source": _Values(lambda: _sources(session, table)),
             FIELD: _Values(lambda: object_masks(session, table)),
+            SUGGESTED: _Values(lambda: _suggested(session, table)),
+            COLOR: _Values(lambda: _looks(session, table, COLOR)),
+            TYPE: _Values(lambda: _looks(session, table, TYPE)),
         },
-        remedies={FIELD: "no object is known yet; the command for it is vernis detect"},
+        remedies={
+            FIELD: "no object is known yet; the command for it is vernis detect",
+            SUGGESTED: "nothing is suggested yet; vernis tag, fill, brands and annotate suggest",
+            **dict.fromkeys((COLOR, TYPE), "no picture was measured yet; run vernis embed"),
+        },
+        other_words={COLOR: colors.ALIASES, TYPE: picture_type.ALIASES},
+        yielding=(COLOR, TYPE),
         taxonomies=taxonomies,
     )
 
@@ -362,3 +376,31 @@ def _taken(
         mask = masks.setdefault(name, np.zeros(len(table), dtype=np.bool_))
         mask[table.row_of(wanted[table.holds(wanted)])] = True
     return masks
+
+
+def _suggested(session: Session, table: ImageTable) -> dict[str, Callable[[], Mask]]:
+    """Return label → the images that it is suggested for; see ``records.SuggestedRow``."""
+    labels, issues = session.catalog.labels, session.catalog.issues
+
+    def read() -> dict[str, Mask]:
+        return _taken({}, table, labels.proposed())
+
+    def renew(known: dict[str, Mask], images: Sequence[int]) -> dict[str, Mask]:
+        return _taken(known, table, labels.proposed(images), images)
+
+    proposed = session.followed("proposed", ("images", "taxonomies"), read, renew)
+    kept = session.kept("suggested", ("images", "found"), issues.suggested)
+    found = {name: mask for name, mask in proposed.items() if mask.any()}
+    for name, ids in kept.items():
+        mask = found.get(name, np.zeros(len(table), dtype=np.bool_)).copy()
+        mask[table.row_of(ids)] = True
+        found[name] = mask
+    return {name: partial(np.asarray, found[name]) for name in sorted(found)}
+
+
+def _looks(session: Session, table: ImageTable, named: str) -> dict[str, Callable[[], Mask]]:
+    """Return name → which images have the colour, or are of the type."""
+    facets = session.kept(
+        "looks", ("images", "vectors"), lambda: Appearances(session).facets(table.ids)
+    )
+    return {name: partial(np.asarray, mask) for name, mask in facets[named].items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,6 +17,7 @@ from vernis.domain.maps import MapPoints, MapRecord
 from vernis.domain.ports import Pixels
 from vernis.domain.types import ImageRecord
 from vernis.report.map.model import Facet, make_facet
+from vernis.verbs.see.appearances import COLOR, TYPE, Appearances
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 ISSUES = "issues"
 """The facet that is no taxonomy: the kinds of open issues of a picture."""
 
+_ASKED = (ISSUES, COLOR, TYPE)  # facets that are coloured by only where somebody asks for it
 _KEPT_AT_ONCE = 256  # thumbnails that a kill can cost
 
 
@@ -85,7 +87,10 @@ def _present(
 
 
 def read_facets(session: Session, images: Sequence[ImageRecord]) -> list[Facet]:
-    """Return a facet for each taxonomy with labels, and one for the open issues."""
+    """Return a facet for each taxonomy with labels, and those of what is measured and suspected.
+
+    These are the colours and the types of the pictures, and the kinds of open issues.
+    """
     facets = []
     row_of = {image.id: row for row, image in enumerate(images)}
     for taxonomy in session.taxonomies():
@@ -102,9 +107,25 @@ def read_facets(session: Session, images: Sequence[ImageRecord]) -> list[Facet]:
         name = f"label: {issue.taxonomy}" if issue.taxonomy else issue.kind.replace("_", " ")
         for image in {issue.image_id, issue.other_id} & row_of.keys():
             problems[row_of[image]].append(name)
+    facets += _measured(session, images, {facet.name for facet in facets})
     if any(problems):
         facets.append(make_facet(ISSUES, problems))
     return facets
+
+
+def _measured(
+    session: Session, images: Sequence[ImageRecord], taken: Collection[str]
+) -> Iterator[Facet]:
+    """Yield the facets of colours and types, where they were measured and the name is free."""
+    ids = np.array([image.id for image in images], np.int64)
+    order = np.argsort(ids)
+    for name, masks in Appearances(session).facets(ids[order]).items():
+        has: list[list[str]] = [[] for _ in images]
+        for value, mask in masks.items():
+            for place in order[mask].tolist():
+                has[place].append(value)
+        if any(has) and name not in taken:
+            yield make_facet(name, has)
 
 
 def choose_color(facets: Sequence[Facet], wanted: str | None) -> str:
@@ -123,7 +144,7 @@ def choose_color(facets: Sequence[Facet], wanted: str | None) -> str:
             return wanted
         known = ", ".join([*names, "none"])
         raise NotFound(f"nothing to colour by is called {wanted!r}; there are: {known}")
-    usable = [facet for facet in facets if facet.name != ISSUES and len(facet.classes) > 1]
+    usable = [facet for facet in facets if facet.name not in _ASKED and len(facet.classes) > 1]
     if not usable:
         return ""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
+from vernis.core.exchange.sources import MODEL
 from vernis.domain.readings import PictureText, Reading
 from vernis.domain.types import DuplicateGroup, ImageRecord, Issue, Suggestion
 from vernis.verbs.decide.brand_reading import BrandEvidence, BrandList, read_brands
@@ -56,6 +57,11 @@ class LabelRow:
     holds: Annotated[bool, "whether the image carries it now"]
     sources: Annotated[tuple[Said, ...], "who says what, the most believed first"]
 
+    @property
+    def is_proposed(self) -> bool:
+        """Whether models say yes, and nobody else has said anything."""
+        return all(one.source.startswith(MODEL) and one.state == "yes" for one in self.sources)
+
 
 @dataclass(frozen=True, slots=True)
 class SuggestedRow:
@@ -64,7 +70,10 @@ class SuggestedRow:
     taxonomy: str
     label: str
     probability: Annotated[float, "0 to 1"]
-    source: Annotated[str, "model (vernis fill), reader (vernis brands), api:… (vernis annotate)"]
+    source: Annotated[
+        str,
+        "model (vernis fill), model:… (tag), reader (brands), api:… (annotate)",
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +204,7 @@ class _Known:
         objects: Sequence[ObjectRow],
     ) -> Record:
         """Return the record of one image."""
+        labels = tuple(self._labels(image))
         return Record(
             image=image.uri,
             id=image.id,
@@ -213,10 +223,13 @@ class _Known:
             logos=None if logos is None else tuple(map(_line, logos.readings)),
             brands=tuple(self._brands(text, logos)),
             objects=tuple(objects),
-            labels=tuple(self._labels(image)),
-            suggestions=tuple(
-                SuggestedRow(one.taxonomy, one.label, one.probability, source)
-                for source, one in self._suggested.get(image.id, ())
+            labels=labels,
+            suggestions=(
+                *(
+                    SuggestedRow(one.taxonomy, one.label, one.probability, source)
+                    for source, one in self._suggested.get(image.id, ())
+                ),
+                *_proposed(labels),
             ),
             issues=tuple(self._issue(one, image) for one in self._issues.get(image.id, ())),
             duplicates=self._duplicates(image),
@@ -263,6 +276,17 @@ class _Known:
             return None
         others = tuple(self._uris[one] for one in group.images if one != image.id)
         return Copies(group.kind, self._uris[group.keeper], others)
+
+
+def _proposed(labels: Iterable[LabelRow]) -> Iterator[SuggestedRow]:
+    """Yield the labels of which nobody but models has said anything, the surest first."""
+    found = [
+        SuggestedRow(row.taxonomy, row.label, said.probability or 0.0, said.source)
+        for row in labels
+        for said in row.sources[:1]
+        if row.is_proposed
+    ]
+    yield from sorted(found, key=lambda one: -one.probability)
 
 
 def _line(reading: Reading) -> TextLine:

@@ -21,7 +21,7 @@ from vernis.report.tables import write_parts
 from vernis.report.wording import counted
 from vernis.verbs.declare import BaseSettings, OneOf, Option, Screen, Verb
 from vernis.verbs.see.filters import select_images
-from vernis.verbs.see.records import Record, records
+from vernis.verbs.see.records import LabelRow, Record, records
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -127,16 +127,8 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
     if record.objects:
         columns = ["label", "taxonomy", "probability", "holds", "box", "source", "region"]
         screen.table(record.objects, columns, title="Objects")
-    if record.labels:
-        rows = [
-            {
-                "taxonomy": row.taxonomy,
-                "label": row.label,
-                "holds": row.holds,
-                "said_by": [f"{one.source}: {one.state}" for one in row.sources],
-            }
-            for row in record.labels
-        ]
+    rows = [_label_row(row) for row in record.labels if not row.is_proposed]
+    if rows:
         screen.table(rows, list(rows[0]), title="Labels")
     if record.suggestions:
         columns = ["taxonomy", "label", "probability", "source"]
@@ -154,6 +146,15 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
         left = len(record.history) - len(changes)
         if left:
             screen.line(f"{counted(left, 'change')} of what regions show: vernis history")
+
+
+def _label_row(row: LabelRow) -> dict[str, object]:
+    return {
+        "taxonomy": row.taxonomy,
+        "label": row.label,
+        "holds": row.holds,
+        "said_by": [f"{one.source}: {one.state}" for one in row.sources],
+    }
 
 
 VERB = Verb(Settings, work, show, document=OneOf("record", "written"), access="read")

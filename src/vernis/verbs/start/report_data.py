@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,7 @@ from vernis.report.model import (
 from vernis.report.wording import count, counted, size
 from vernis.verbs.decide.deduplication import find_variants
 from vernis.verbs.decide.label_judgement import LabelEvidence, LabelJudgement, evidence_of
+from vernis.verbs.see.appearances import COLOR, TYPE, Appearances
 from vernis.verbs.start.report_actions import suggest_actions
 from vernis.verbs.start.report_labels import audit_taxonomy, collect_fill
 from vernis.verbs.start.report_models import collect_model
@@ -164,6 +165,7 @@ def _facts(session: Session, present: Sequence[ImageRecord]) -> tuple[tuple[str,
         ("Folder", str(root) if root else ""),
         ("Formats", _listed(formats)),
         ("Size of the images", size(sum(image.size for image in present)) if present else ""),
+        *_looks(session, present),
         ("Left out", ", ".join(counted(n, *names) for names, n, _ in _left_out(session))),
         (
             "Pictures compared by",
@@ -171,6 +173,15 @@ def _facts(session: Session, present: Sequence[ImageRecord]) -> tuple[tuple[str,
         ),
     ]
     return tuple((name, value) for name, value in facts if value)
+
+
+def _looks(session: Session, present: Sequence[ImageRecord]) -> Iterator[tuple[str, str]]:
+    """Yield how many pictures are of each type and have each colour, where they were measured."""
+    ids = np.array([image.id for image in present], np.int64)
+    measured = Appearances(session).facets(ids)
+    for title, name in (("Types of pictures", TYPE), ("Colours", COLOR)):
+        counts = {value: int(mask.sum()) for value, mask in measured[name].items()}
+        yield title, _listed({value: n for value, n in counts.items() if n})
 
 
 def _left_out(session: Session) -> list[tuple[tuple[str, str], int, str]]:

@@ -144,7 +144,7 @@ class ImageScreen {
           el("button", { type: "button", class: "button quiet small", "aria-label": "Take " + one.label + " away", onclick: () => this.change(one.taxonomy, { remove: [one.label] }) }, "✕")))),
         el("button", { type: "button", class: "button", onclick: () => this.give() }, "Give a label", el("kbd", {}, "l"))),
       record.suggestions.length ? section("Suggested", el("div", { class: "image-labels" }, record.suggestions.map((one) => el("div", { class: "image-label" },
-        el("span", { class: "muted small" }, one.taxonomy), el("span", { class: "chip suggested" }, el("bdi", {}, one.label)), el("span", { class: "muted small" }, asPercent(one.probability)),
+        el("span", { class: "muted small" }, one.taxonomy), el("span", { class: "chip suggested" }, el("bdi", {}, one.label)), el("span", { class: "muted small" }, asPercent(one.probability) + " · " + one.source),
         el("button", { type: "button", class: "button quiet small", onclick: () => this.change(one.taxonomy, { add: [one.label] }) }, "Give"))))) : null,
       open.length ? section("Open issues", el("ul", { class: "image-list" }, open.map((one) => el("li", {}, (one.taxonomy ? one.taxonomy + ": " : "") + one.kind.replaceAll("_", " "), one.suggested.length ? " → " + one.suggested.join(", ") : "", one.other ? " with " + baseName(one.other) : "")))) : null,
       record.text && record.text.length ? section("Text", el("ul", { class: "image-list" }, record.text.map((line) => el("li", {}, line.text || String(line))))) : null,
