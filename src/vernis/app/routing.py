@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 from collections.abc import Callable
@@ -28,6 +29,8 @@ from vernis.domain.errors import (
 JSON_TYPE = "application/json; charset=utf-8"
 FOREVER = "private, max-age=31536000, immutable"
 """Of what has the hash of its content in its address."""
+
+_WORTH = 1400  # bytes from which an answer is compressed; what fits into one packet is not
 
 
 def desk_of(request: Request) -> Desk:
@@ -127,8 +130,11 @@ def answered(
         return Response(body, status, headers, JSON_TYPE)
     tag = f'"{hashlib.sha256(body).hexdigest()[:20]}"'
     headers |= {"etag": tag, "cache-control": "private, no-cache"}
+    headers["vary"] = "accept-encoding"
     if matches(request, tag):
         return Response(status_code=304, headers=headers)
+    if len(body) >= _WORTH and "gzip" in request.headers.get("accept-encoding", ""):
+        body, headers["content-encoding"] = gzip.compress(body, 1, mtime=0), "gzip"
     return Response(body, status, headers, JSON_TYPE)
 
 

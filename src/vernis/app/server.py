@@ -6,7 +6,6 @@ import asyncio
 import errno
 import gzip
 import ipaddress
-import mimetypes
 import secrets
 import socket
 import threading
@@ -16,7 +15,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from hashlib import sha256
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +26,7 @@ from starlette.exceptions import HTTPException
 from vernis.app.desk import Desk
 from vernis.app.guard import Guard
 from vernis.app.keys import Keys, Person, read_keys
+from vernis.app.pages import read_pages
 from vernis.app.people import People
 from vernis.app.routes import (
     collection,
@@ -55,7 +54,6 @@ HOST = "127.0.0.1"
 
 _NEXT_PORTS = 50
 _LOOK = 1.0  # seconds between two looks whether another process has written
-_TYPES = {".mjs": "text/javascript", ".js": "text/javascript", ".css": "text/css"}
 _MODULES = (
     collection,
     review,
@@ -182,29 +180,6 @@ def _read_description(request: Request) -> Response:
 
 
 _description = cache(describe)
-
-
-def read_pages() -> dict[str, tuple[bytes, str]]:
-    """Return address → content and type of every file that pages are made of.
-
-    What is not among them is not there: no address is ever a path on the disk.
-    """
-    top = files("vernis.web")
-    pages = {}
-    folders = [("", top)]
-    while folders:
-        place, folder = folders.pop()
-        for found in folder.iterdir():
-            name = f"{place}/{found.name}"
-            if found.is_dir():
-                folders.append((name, found))
-                continue
-            suffix = Path(found.name).suffix
-            kind = _TYPES.get(suffix) or mimetypes.guess_type(found.name)[0]
-            if kind is not None and suffix not in (".py", ".pyc"):
-                pages[f"/web{name}"] = (found.read_bytes(), kind)
-    pages["/"] = pages["/web/app/index.html"]
-    return pages
 
 
 def _page(content: bytes, kind: str) -> Callable[..., Any]:

@@ -2,8 +2,7 @@
 
 A page holds all that it needs and loads nothing but pictures, so that it opens from a folder or a
 mail. Texts are escaped by the template engine; no style or script runs but those whose digest the
-page's policy names. Scripts are modules that tests import one by one; a page gets its own and all
-that it imports as one text.
+page's policy names. A page gets its script and all that it imports as one text.
 """
 
 from __future__ import annotations
@@ -11,8 +10,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-import posixpath
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from importlib.resources import files
@@ -20,6 +17,7 @@ from typing import Any
 
 from vernis.report import wording
 from vernis.report.glossary import GLOSSARY
+from vernis.report.scripts import bundle
 
 
 def render_page(
@@ -41,8 +39,8 @@ def render_page(
     **values
         What the template shows.
     """
-    style = "\n".join(_source(name) for name in styles)
-    theme, main = _source("../web/shared/first_theme.js"), bundle(script)
+    style = "\n".join(read_source(name) for name in styles)
+    theme, main = read_source("../web/shared/first_theme.js"), bundle(script, read_source)
     policy = (
         "default-src 'none'; img-src 'self' file: data:; "
         f"style-src {_digest(style)}; script-src {_digest(theme)} {_digest(main)}; "
@@ -67,35 +65,13 @@ def as_json(value: Any, digits: int) -> Any:
     return value
 
 
-def bundle(script: str) -> str:
-    """Return a script with all that it imports as one text, what is imported first.
-
-    An import is one statement ``import { a, b } from "./other.mjs";``. Names must differ, for all
-    modules then share one scope.
-    """
-    parts: dict[str, str] = {}
-
-    def add(path: str) -> None:
-        if path not in parts:
-            parts[path] = ""
-            text = _source(path)
-            for target in _IMPORT.findall(text):
-                add(posixpath.normpath(posixpath.join(posixpath.dirname(path), target)))
-            parts[path] = parts.pop(path) + _EXPORT.sub("", _IMPORT.sub("", text))
-
-    add(script)
-    return "\n".join(parts.values())
-
-
 SHARED_STYLES = ("../web/shared/base.css", "shared/layout.css")
 """Of every page: what the app has too, and the frame of a page."""
 
 _WEB = "../web/"
-_IMPORT = re.compile(r'^import \{[^}]*\} from "(\.{1,2}/[\w./]+)";\n', re.MULTILINE)
-_EXPORT = re.compile(r"^export ", re.MULTILINE)
 
 
-def _source(name: str) -> str:
+def read_source(name: str) -> str:
     """Return a file below ``vernis/report``, or one that the app uses too (``../web/…``)."""
     folder = files("vernis.report")
     if name.startswith(_WEB):
@@ -120,7 +96,7 @@ def _environment() -> Any:
         return wording.clean(value) if is_plain else value
 
     engine = Environment(
-        loader=FunctionLoader(_source),
+        loader=FunctionLoader(read_source),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=shown,

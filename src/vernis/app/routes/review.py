@@ -117,7 +117,7 @@ def read_page(
         items = _described(desk, page, taxonomy if kind == "label" else "")
         counts = desk.remember("counts", ("issues",), desk.session.catalog.issues.counts)
     following = page[-1].id if len(issues) > limit else None
-    return answered(QueuePage(items, counts.get((kind, taxonomy), 0), following))
+    return answered(QueuePage(items, counts.get((kind, taxonomy), 0), following), request)
 
 
 def read_order(

@@ -26,6 +26,8 @@ const TOAST = 5000; // ms
 
 async function start() {
   let collection;
+  // The first screen is on its way while the collection is asked for.
+  screenOf(readPlace()).load().catch(() => null);
   try {
     collection = await get("/api/collection");
   } catch (error) {
