@@ -317,3 +317,40 @@ def test_an_image_is_found_in_another_unicode_form(catalog: Catalog, tmp_path: P
     assert catalog.images.find("xe\u0301.jpg").content_hash == "c"
     with pytest.raises(NotFound):
         catalog.images.find("f\xf6to/Caf\xe9.jpg")
+
+
+def test_what_is_kept_beside_images_is_a_batch_that_undo_takes_back(catalog: Catalog) -> None:
+    catalog.images.apply_index(files(a="1", b="2"), complete=True)
+    a, b = (ids(catalog)[name] for name in ("a.jpg", "b.jpg"))
+    catalog.images.set_attributes({a: {"title": "x"}}, source="given", verb="import")
+    changes = {a: {"title": None, "rating": 4}, b: {"title": "y"}}
+    batch = catalog.images.set_attributes(changes, source="given", verb="import", note="n")
+    assert [image.metadata for image in catalog.images.all()] == [{"rating": 4}, {"title": "y"}]
+    again = catalog.images.set_attributes({b: {"title": "y"}}, source="given", verb="import")
+    assert again == 0
+    assert catalog.history.batch(batch)["changes"] == {"attribute": 2}
+    catalog.images.set_attributes({b: {"title": "z"}}, source="given", verb="import")
+    catalog.history.undo(batch)  # what was said since stays
+    assert [image.metadata for image in catalog.images.all()] == [{"title": "x"}, {"title": "z"}]
+
+
+def test_what_is_kept_beside_an_image_stays_when_its_file_changes(catalog: Catalog) -> None:
+    found = FoundFile("a.jpg", "1", 10, 1, metadata={"mode": "RGB", "orientation": 6})
+    catalog.images.apply_index([found], complete=True)
+    (image,) = catalog.images.all()
+    catalog.images.set_attributes({image.id: {"title": "x"}}, source="given", verb="import")
+    edited = FoundFile("a.jpg", "2", 10, 2, metadata={"mode": "L"})
+    catalog.images.apply_index([edited], complete=True)
+    (image,) = catalog.images.all()
+    assert image.metadata == {"mode": "L", "title": "x"}
+
+
+def test_what_files_said_is_remembered(catalog: Catalog) -> None:
+    catalog.images.apply_index(files(a="1", b="2"), complete=True)
+    a, b = (ids(catalog)[name] for name in ("a.jpg", "b.jpg"))
+    assert catalog.images.described()[0].tolist() == []
+    catalog.images.set_described([a, b], [0, 7], [{}, {"words": ["é"]}])
+    catalog.images.set_described([a], [3], [{}])
+    read, marks = catalog.images.described()
+    assert (read.tolist(), marks.tolist()) == ([a, b], [3, 7])
+    assert catalog.images.said_by_files([a, b]) == {b: {"words": ["é"]}}

@@ -296,3 +296,11 @@ def test_read_text_is_compared_without_accents_and_unread_pictures_have_none(tex
     lines = [("Perrier-Jouët", "Épernay"), (), None]
     table = FilterTable(3, readings={"text": lines})
     assert evaluate_filter(parse_filter(text), table, text).tolist() == holds
+
+
+def test_a_label_of_several_levels_is_found_by_each():
+    names = ["Animals|Fish|Trout", "animals", "Animals|Birds", "Fishing", "Plants|Fish"]
+    assert asked("kind:Animals", names) == [names[0], names[1], names[2]]
+    assert asked("kind:fish", names) == [names[0], names[4]]
+    assert asked("kind:Fish|Trout", names) == [names[0]]
+    assert asked("kind:Animals|Fish|Trout", names) == [names[0]]

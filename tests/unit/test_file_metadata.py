@@ -14,11 +14,9 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from PIL.TiffImagePlugin import IFDRational
 
+from vernis.adapters.interchange.metadata.blocks import embedded_packet
 from vernis.adapters.interchange.metadata.exif import read_exif
-from vernis.adapters.interchange.metadata.file_metadata import (
-    embedded_packet,
-    read_file_metadata,
-)
+from vernis.adapters.interchange.metadata.file_metadata import read_file_metadata
 from vernis.adapters.interchange.metadata.iptc import parse_iptc, read_iptc_of_jpeg
 from vernis.adapters.interchange.metadata.write_back import commit_write, prepare_write
 from vernis.domain.errors import UnreadableImage

@@ -38,7 +38,7 @@ def collection(tmp_path: Path) -> Iterator[Collection]:
         Image.new("RGB", (9, 9), (90 * number, 0, 0)).save(root / name)
     sidecar(root / "a.jpg", "Fish", "AC/DC")
     with Collection.create(tmp_path / "pictures.vernis") as opened:
-        opened.index([root])
+        opened.index([root], file_words="ignore")
         yield opened
 
 

@@ -15,7 +15,7 @@ import stat
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -24,6 +24,7 @@ import numpy as np
 from vernis.adapters.isolation import PictureDecoder
 from vernis.adapters.probe import DEFAULT_LIMITS, HEIF_BRANDS, Limits, probe
 from vernis.domain.errors import UnreadableImage, UsageError
+from vernis.domain.metadata import FileMetadata
 from vernis.domain.ports import Decoded, Pixels
 from vernis.domain.types import UNREAD_FOLDER, FileTable, FoundFile, ImageRecord
 
@@ -51,7 +52,14 @@ _OTHER_SUFFIXES = frozenset(
 )
 """Files with these names are counted without a look inside (raw pictures resemble TIFF)."""
 
+_SIDECAR_ENDINGS = (".xmp", ".XMP")
+_MOST_AT_ONCE = 1 << 26  # bytes of a file that are held to be hashed and read
+
 _SYSTEM_FOLDERS = frozenset({"__macosx", "@eadir", "$recycle.bin", "system volume information"})
+ReadMetadata = Callable[[Path, bytes | None, bool], FileMetadata]
+"""Reads what an image file says: its path, its bytes where they were read, whether a sidecar may
+lie beside it. Raises UnreadableImage."""
+
 _SURROGATE = re.compile("[\udc80-\udcff]")
 _AMBIGUOUS = re.compile("%(?=(?:25)*[89A-F][0-9A-F])")
 _ESCAPE = re.compile("%25(?=(?:25)*[89A-F][0-9A-F])|%([89A-F][0-9A-F])")
@@ -122,6 +130,8 @@ class Listing:
     other_files : Counter
         Files that are not images, by lower-case suffix with the dot; those without a suffix
         under ``(none)``, hidden ones under ``(hidden)``, pipes and devices under ``(special)``.
+    sidecars : dict of str to (int, int)
+        uri of a sidecar → its size and time of change.
     """
 
     uris: list[str] = field(default_factory=list)
@@ -129,6 +139,7 @@ class Listing:
     mtimes: array[int] = field(default_factory=lambda: array("q"))
     reasons: dict[str, str] = field(default_factory=dict)
     other_files: Counter[str] = field(default_factory=Counter)
+    sidecars: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def add(self, uri: str, size: int = 0, mtime_ns: int = 0, reason: str = "") -> None:
         """Add an image."""
@@ -153,7 +164,43 @@ class Listing:
             np.array(self.sizes, dtype=np.int64)[rows],
             np.array(self.mtimes, dtype=np.int64)[rows],
             {bisect_left(uris, uri): reason for uri, reason in self.reasons.items()},
+            self._marks(uris),
         )
+
+    def _marks(self, uris: Sequence[str]) -> dict[int, int]:
+        """Return the marks of the files beside which a sidecar may lie."""
+        if not self.sidecars:
+            return {}
+        marks = ((row, _mark(uri, self.sidecars.get)) for row, uri in enumerate(uris))
+        return {row: mark for row, mark in marks if mark}
+
+
+def sidecar_mark(root: Path, uri: str) -> int:
+    """Return the mark of the sidecars that lie beside a file now; 0 where there is none."""
+    found: dict[str, tuple[int, int]] = {}
+    for sidecar in _possible_sidecars(path_of(root, uri)):
+        found.update(_stamped(root, sidecar))
+    return _mark(uri, found.get)
+
+
+def _mark(uri: str, find: Callable[[str], tuple[int, int] | None]) -> int:
+    """Return what tells the sidecars of a file from other ones; 0 where there is none.
+
+    ``NAME.xmp`` counts for every file of that stem: which of them it means is asked when it is
+    read.
+    """
+    stem, dot, suffix = uri.rpartition(".")
+    names = (uri, stem) if dot and "/" not in suffix else (uri,)
+    found = {
+        name + ending: stamp
+        for name in names
+        for ending in _SIDECAR_ENDINGS
+        if (stamp := find(name + ending)) is not None
+    }
+    if not found:
+        return 0
+    digest = hashlib.blake2b(repr(sorted(found.items())).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1 or 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +212,13 @@ class FolderSource:
     root : Path
     decoder : PictureDecoder
         Its limits hold for the probing too.
+    read_metadata : callable, optional
+        Reads what a file and its sidecar say; by default nothing is read.
     """
 
     root: Path
     decoder: PictureDecoder = field(default_factory=PictureDecoder, repr=False, compare=False)
+    read_metadata: ReadMetadata | None = field(default=None, repr=False, compare=False)
 
     @property
     def complete(self) -> bool:
@@ -185,8 +235,15 @@ class FolderSource:
         return listing.table(), dict(listing.other_files)
 
     def inspect(self, file: FoundFile) -> FoundFile:
-        """Hash and probe a listed file."""
-        return inspect_file(self.root, file, self.decoder.limits)
+        """Hash and probe a listed file, and read what it says."""
+        return inspect_file(self.root, file, self.decoder.limits, self.read_metadata)
+
+    def describe(self, file: FoundFile) -> FoundFile:
+        """Read what a listed file and its sidecar say."""
+        if self.read_metadata is None:
+            return file
+        said = _read_metadata(self.read_metadata, path_of(self.root, file.uri), None, file)
+        return replace(file, said=said)
 
     def try_decoding(self, file: FoundFile) -> str:
         """Return the reason why a picture cannot be decoded, empty when it can."""
@@ -205,11 +262,14 @@ class FileListSource:
         Each is taken as an image, whatever its name.
     decoder : PictureDecoder
         Its limits hold for the probing too.
+    read_metadata : callable, optional
+        Reads what a file and its sidecar say; by default nothing is read.
     """
 
     root: Path
     paths: Sequence[Path]
     decoder: PictureDecoder = field(default_factory=PictureDecoder, repr=False, compare=False)
+    read_metadata: ReadMetadata | None = field(default=None, repr=False, compare=False)
 
     @property
     def complete(self) -> bool:
@@ -226,11 +286,20 @@ class FileListSource:
             if not absolute.is_relative_to(self.root):
                 absolute = absolute.parent.resolve() / absolute.name
             _add(uri_of(self.root, absolute), absolute, listing)
+            for sidecar in _possible_sidecars(absolute):
+                listing.sidecars.update(_stamped(self.root, sidecar))
         return listing.table(), {}
 
     def inspect(self, file: FoundFile) -> FoundFile:
-        """Hash and probe a listed file."""
-        return inspect_file(self.root, file, self.decoder.limits)
+        """Hash and probe a listed file, and read what it says."""
+        return inspect_file(self.root, file, self.decoder.limits, self.read_metadata)
+
+    def describe(self, file: FoundFile) -> FoundFile:
+        """Read what a listed file and its sidecar say."""
+        if self.read_metadata is None:
+            return file
+        said = _read_metadata(self.read_metadata, path_of(self.root, file.uri), None, file)
+        return replace(file, said=said)
 
     def try_decoding(self, file: FoundFile) -> str:
         """Return the reason why a picture cannot be decoded, empty when it can."""
@@ -246,14 +315,21 @@ def common_folder(paths: Iterable[Path]) -> Path:
         raise UsageError("the files have no folder in common; name a folder to index") from error
 
 
-def inspect_file(root: Path, file: FoundFile, limits: Limits = DEFAULT_LIMITS) -> FoundFile:
-    """Return a listed file with its content hash and what its header says.
+def inspect_file(
+    root: Path,
+    file: FoundFile,
+    limits: Limits = DEFAULT_LIMITS,
+    read_metadata: ReadMetadata | None = None,
+) -> FoundFile:
+    """Return a listed file with its content hash, what its header says, and what it says itself.
 
     Parameters
     ----------
     root : Path
     file : FoundFile
     limits : Limits
+    read_metadata : callable, optional
+        It gets the bytes that are hashed, unless the file is very large.
 
     Returns
     -------
@@ -263,8 +339,13 @@ def inspect_file(root: Path, file: FoundFile, limits: Limits = DEFAULT_LIMITS) -
     if file.reason:
         return file
     path = path_of(root, file.uri)
+    data = None
     try:
-        content_hash = hash_file(path)
+        if read_metadata is not None and file.size <= _MOST_AT_ONCE:
+            data = path.read_bytes()
+            content_hash = hashlib.sha256(data).hexdigest()
+        else:
+            content_hash = hash_file(path)
     except OSError as error:
         return replace(file, reason=f"the file cannot be read ({error.strerror or error})")
     try:
@@ -276,8 +357,10 @@ def inspect_file(root: Path, file: FoundFile, limits: Limits = DEFAULT_LIMITS) -
         metadata["frames"] = header.frames
     if header.orientation != 1:
         metadata["orientation"] = header.orientation
-    if header.taken:
-        metadata["taken"] = header.taken
+    said = read_metadata and _read_metadata(read_metadata, path, data, file)
+    taken = header.taken if said is None else said.taken[:19] or header.taken
+    if taken:
+        metadata["taken"] = taken
     return replace(
         file,
         content_hash=content_hash,
@@ -285,7 +368,20 @@ def inspect_file(root: Path, file: FoundFile, limits: Limits = DEFAULT_LIMITS) -
         height=header.height,
         format=header.format,
         metadata=metadata,
+        said=said,
     )
+
+
+def _read_metadata(
+    read: ReadMetadata, path: Path, data: bytes | None, file: FoundFile
+) -> FileMetadata | None:
+    """Return what a file and its sidecar say, None where it cannot be read; never raises."""
+    try:
+        return read(path, data, bool(file.sidecar))
+    except UnreadableImage:
+        return None
+    except Exception as error:  # damaged metadata must not cost the picture
+        return FileMetadata(notes=(f"its metadata cannot be read ({type(error).__name__})",))
 
 
 def hash_file(path: Path) -> str:
@@ -376,7 +472,24 @@ def _list_one(root: Path, path: Path, entry: os.DirEntry[str], listing: Listing)
     elif _is_image(path):
         _add(uri_of(root, path), path, listing)
     else:
+        if suffix == ".xmp":
+            listing.sidecars.update(_stamped(root, path))
         listing.other_files[escape_name(suffix) or "(none)"] += 1
+
+
+def _possible_sidecars(image: Path) -> Iterator[Path]:
+    for name in (image.name, image.stem):
+        for ending in _SIDECAR_ENDINGS:
+            yield image.with_name(name + ending)
+
+
+def _stamped(root: Path, sidecar: Path) -> dict[str, tuple[int, int]]:
+    """Return the uri of a sidecar with its size and time of change; nothing where there is none."""
+    try:
+        status = sidecar.stat()
+    except OSError:
+        return {}
+    return {uri_of(root, sidecar): (status.st_size, status.st_mtime_ns)}
 
 
 def _add(uri: str, path: Path, listing: Listing) -> None:

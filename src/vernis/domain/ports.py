@@ -170,7 +170,11 @@ class FileSource(Protocol):
         ...
 
     def inspect(self, file: FoundFile) -> FoundFile:
-        """Return the file with its content hash and header, or with a reason."""
+        """Return the file with its hash, header and what it says, or with a reason."""
+        ...
+
+    def describe(self, file: FoundFile) -> FoundFile:
+        """Return the file with what it and its sidecar say, unless it cannot be read."""
         ...
 
     def try_decoding(self, file: FoundFile) -> str:
@@ -267,6 +271,33 @@ class ImageStore(Protocol):
 
     def set_files(self, ids: ArrayLike, sizes: ArrayLike, mtimes: ArrayLike) -> None:
         """Set size and time of change (nanoseconds) of files that were written."""
+        ...
+
+    def set_attributes(
+        self, values: Mapping[int, Mapping[str, Any]], *, source: str, verb: str, note: str = ""
+    ) -> int:
+        """Keep values (titles, ratings, …) beside images, as one batch that undo takes back.
+
+        None takes a value away. Returns the batch, 0 when nothing changed.
+        """
+        ...
+
+    def described(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the images whose files were read for what they say, and the mark of each then.
+
+        A mark is that of ``FileTable.sidecars``; -1 where the image was listed by a version that
+        did not read files.
+        """
+        ...
+
+    def said_by_files(self, ids: Iterable[int]) -> dict[int, dict[str, Any]]:
+        """Return what the files of images said when they were last read; no entry for nothing."""
+        ...
+
+    def set_described(
+        self, ids: ArrayLike, marks: ArrayLike, said: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Remember what the files of images said, and their marks."""
         ...
 
     def note_written(self, hashes: Mapping[str, str]) -> None:

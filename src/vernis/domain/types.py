@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vernis.domain.errors import InvalidValue, NotFound
+from vernis.domain.metadata import FileMetadata
 
 ImageState = Literal["present", "unreadable", "vanished", "trashed"]
 TaxonomyKind = Literal["single", "multi"]
@@ -132,6 +133,8 @@ class ImageRecord:
     reason: str = ""
     split: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    sidecar: int = 0
+    said: FileMetadata | None = None
 
     def __post_init__(self) -> None:
         _require(bool(self.uri), "a uri", self.uri)
@@ -265,7 +268,8 @@ def hash_column(hashes: Hashes) -> NDArray[np.bytes_]:
 class FoundFile:
     """A file that the index met, before the catalog decides which image it is.
 
-    ``reason`` is empty for a readable picture.
+    ``reason`` is empty for a readable picture. ``sidecar`` is the mark of ``FileTable.sidecars``,
+    ``said`` what file and sidecar say of the picture, None where they were not read.
     """
 
     uri: str
@@ -278,6 +282,8 @@ class FoundFile:
     reason: str = ""
     split: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    sidecar: int = 0
+    said: FileMetadata | None = None
 
     def __post_init__(self) -> None:
         _require(bool(self.uri), "a uri", self.uri)
@@ -296,12 +302,15 @@ class FileTable:
         Bytes, and the time of the last change in nanoseconds.
     reasons : mapping of int to str
         Row → why the file (or the folder of that name) cannot be read.
+    sidecars : mapping of int to int
+        Row → a mark of the sidecars that lie beside the file; another one when they change.
     """
 
     uris: tuple[str, ...]
     sizes: NDArray[np.int64]
     mtimes: NDArray[np.int64]
     reasons: Mapping[int, str] = field(default_factory=dict)
+    sidecars: Mapping[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         lengths = (len(self.uris), len(self.sizes), len(self.mtimes))
@@ -319,6 +328,7 @@ class FileTable:
             np.array([file.size for file in listed], dtype=np.int64),
             np.array([file.mtime_ns for file in listed], dtype=np.int64),
             {row: file.reason for row, file in enumerate(listed) if file.reason},
+            {row: file.sidecar for row, file in enumerate(listed) if file.sidecar},
         )
 
     def __len__(self) -> int:
@@ -327,7 +337,11 @@ class FileTable:
     def __getitem__(self, row: int) -> FoundFile:
         """Return the file of a row; raises IndexError."""
         size, mtime = int(self.sizes[row]), int(self.mtimes[row])
-        return FoundFile(self.uris[row], "", size, mtime, reason=self.reasons.get(row, ""))
+        return FoundFile(
+            *(self.uris[row], "", size, mtime),
+            reason=self.reasons.get(row, ""),
+            sidecar=self.sidecars.get(row, 0),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -550,16 +550,30 @@ class Session(Closing):
         return path_of(self.root(), uri)
 
     def file_source(
-        self, folder: Path | None, files: Sequence[Path | str] | None = None
+        self,
+        folder: Path | None,
+        files: Sequence[Path | str] | None = None,
+        *,
+        metadata: bool = False,
     ) -> FileSource:
-        """Return the folder (default: the indexed one), or the list of files, to be indexed."""
-        from vernis.adapters.files import FileListSource, FolderSource, common_folder
+        """Return the folder (default: the indexed one), or the list of files, to be indexed.
 
+        With ``metadata`` what they and their sidecars say is read too.
+        """
+        from vernis.adapters.files import FileListSource, FolderSource, common_folder
+        from vernis.adapters.interchange.metadata.file_metadata import read_file_metadata
+
+        def read(path: Path, data: bytes | None, sidecar: bool) -> FileMetadata:
+            return read_file_metadata(path, data, with_sidecar=sidecar)
+
+        reader = read if metadata else None
         if files is None:
-            return FolderSource(folder.resolve() if folder is not None else self.root())
+            place = folder.resolve() if folder is not None else self.root()
+            return FolderSource(place, read_metadata=reader)
         paths = [Path(file).absolute() for file in files]
         known = self.catalog.images.root()
-        return FileListSource(common_folder(paths) if known is None else known, paths)
+        root = common_folder(paths) if known is None else known
+        return FileListSource(root, paths, read_metadata=reader)
 
     def thumbnails(self, edge: int) -> ThumbnailCache:
         """Return the collection's small pictures whose longer side is ``edge`` pixels."""
@@ -742,6 +756,13 @@ class Session(Closing):
         from vernis.adapters.interchange.metadata.file_metadata import read_file_metadata
 
         return lambda image: read_file_metadata(self.path_of(image))
+
+    def sidecar_marks(self, uris: Sequence[str]) -> dict[str, int]:
+        """Return the mark of the sidecars beside each image, as ``FileTable`` holds it."""
+        from vernis.adapters.files import sidecar_mark
+
+        root = self.root()
+        return {uri: sidecar_mark(root, uri) for uri in uris}
 
     def metadata_writer(self, *, exiftool: bool = False) -> MetadataWriter:
         """Return what writes words into image files and sidecars."""

@@ -332,7 +332,7 @@ class SqliteHistory:
         rows = self._ledger.rows(
             "SELECT batch_id, subject, key, before, after, size FROM ("
             "SELECT * FROM change "
-            "WHERE subject IN ('trash', 'written', 'keeper', 'index') AND key = ?1 "
+            "WHERE subject IN ('trash', 'written', 'keeper', 'index', 'attribute') AND key = ?1 "
             "UNION ALL SELECT c.id, c.batch_id, subject, key, before, after, count(*) "
             "FROM change AS c JOIN region AS r ON r.image_id = ?2 "
             "AND r.id BETWEEN CAST(key AS INTEGER) "

@@ -11,15 +11,17 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from vernis.adapters.catalog.history import SqliteHistory
 from vernis.adapters.catalog.indexing import Indexing
 from vernis.adapters.catalog.issues import SqliteIssueStore
 from vernis.adapters.catalog.ledger import Ledger, Row, now
-from vernis.adapters.catalog.storage import plain_name
+from vernis.adapters.catalog.storage import plain_name, to_json
+from vernis.adapters.catalog.subjects import ATTRIBUTE, ImageAttributes
 from vernis.core.words.class_names import file_key
 from vernis.domain.errors import InvalidValue, NotFound, UsageError
+from vernis.domain.history import Change
 from vernis.domain.types import (
     IMAGE_STATES,
     Categories,
@@ -236,6 +238,54 @@ class SqliteImageStore:
         with self._ledger.transaction():
             self._ledger.run_many(
                 "UPDATE image SET size = ?, mtime_ns = ? WHERE id = ?", zip(*columns, strict=True)
+            )
+
+    def set_attributes(
+        self, values: Mapping[int, Mapping[str, Any]], *, source: str, verb: str, note: str = ""
+    ) -> int:
+        """Keep values beside images, as one batch; see the port."""
+        subject = ImageAttributes(self._ledger)
+        now = subject.now(map(str, values))
+        changes = []
+        for image, said in values.items():
+            kept = now[str(image)]
+            new = {name: value for name, value in said.items() if kept.get(name) != value}
+            if new:
+                before = {name: kept.get(name) for name in new}
+                changes.append(Change(ATTRIBUTE, str(image), before, new))
+        return self._history.apply(changes, source=source, verb=verb, note=note)
+
+    # ------------------------------------------------------------------ what files said
+
+    def described(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the images whose files were read for what they say, and marks; see the port."""
+        ids, marks = self._ledger.columns(
+            "SELECT image_id, mark FROM described ORDER BY image_id", kinds=(np.int64, np.int64)
+        )
+        return ids, marks
+
+    def said_by_files(self, ids: Iterable[int]) -> dict[int, dict[str, Any]]:
+        """Return what the files of images said when they were last read; where that is nothing, no
+        entry."""
+        with self._ledger.listed(int(number) for number in ids):
+            rows = self._ledger.rows(
+                "SELECT image_id, said FROM temp.listed CROSS JOIN described "
+                "ON image_id = listed.value WHERE said <> ''"
+            )
+        return {int(number): json.loads(said) for number, said in rows}
+
+    def set_described(
+        self, ids: ArrayLike, marks: ArrayLike, said: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Remember what the files of images said, and their marks, in one transaction."""
+        numbers = np.asarray(ids, dtype=np.int64).tolist()
+        texts = (to_json(dict(one)) if one else "" for one in said)
+        rows = zip(numbers, np.asarray(marks, dtype=np.int64).tolist(), texts, strict=True)
+        with self._ledger.transaction():
+            self._ledger.run_many(
+                "INSERT INTO described (image_id, mark, said) VALUES (?, ?, ?) "
+                "ON CONFLICT (image_id) DO UPDATE SET mark = excluded.mark, said = excluded.said",
+                rows,
             )
 
     # ------------------------------------------------------------------ files that were written

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import islice
 from operator import attrgetter
 
@@ -20,6 +21,9 @@ from vernis.domain.history import Change
 from vernis.domain.types import FoundFile, ImageRecord, ImageState, IndexChanges
 
 _PIECE = 32_768  # found files that are Python objects at a time
+
+OF_PICTURES = frozenset({"mode", "frames", "orientation"})
+"""What is kept beside an image and tells of its file alone: another file has other values."""
 
 _UPDATE = (
     "UPDATE image SET uri = ?, content_hash = ?, size = ?, mtime_ns = ?, width = ?, height = ?, "
@@ -222,8 +226,9 @@ class Indexing:
         self, known: Iterable[tuple[FoundFile, ImageRecord]], new: Iterable[FoundFile]
     ) -> None:
         """Write the images that differ from what was found, and the new ones."""
+        pairs = ((_with_attributes(file, image), image) for file, image in known)
         self._ledger.run_many(
-            _UPDATE, ((*_values(file), image.id) for file, image in known if _differs(file, image))
+            _UPDATE, ((*_values(file), image.id) for file, image in pairs if _differs(file, image))
         )
         self._ledger.run_many(_INSERT, (_values(file) for file in new))
 
@@ -245,6 +250,12 @@ def _differs(file: FoundFile, image: ImageRecord) -> bool:
     )
 
 
+def _with_attributes(file: FoundFile, image: ImageRecord) -> FoundFile:
+    """Return a file with what was kept beside its image: titles, ratings, columns of tables."""
+    kept = {name: value for name, value in image.metadata.items() if name not in OF_PICTURES}
+    return replace(file, metadata={**kept, **file.metadata}) if kept else file
+
+
 def _gone(image: ImageRecord) -> Change:
     before = {"state": image.state, "reason": image.reason}
     return Change("index", str(image.id), before, {"state": "vanished", "reason": ""})
@@ -255,7 +266,7 @@ def _moved(file: FoundFile, image: ImageRecord) -> Change | None:
     if (file.uri, file.content_hash, _state(file)) == (image.uri, image.content_hash, image.state):
         return None
     old = dict(zip(IMAGE_COLUMNS, _stored(image), strict=True))
-    new = dict(zip(IMAGE_COLUMNS, _values(file), strict=True))
+    new = dict(zip(IMAGE_COLUMNS, _values(_with_attributes(file, image)), strict=True))
     names = [name for name in IMAGE_COLUMNS if old[name] != new[name]]
     return Change(
         "index", str(image.id), {name: old[name] for name in names}, {n: new[n] for n in names}

@@ -28,6 +28,9 @@ NAMES = "taxonomy:names"
 FOREIGN = "foreign"
 """Subject of changes that kept what another tool says; a key is the batch that did."""
 
+ATTRIBUTE = "attribute"
+"""Subject of changes of what is kept beside images."""
+
 REGION = "region"
 """Subject of changes that added or removed regions."""
 
@@ -237,6 +240,45 @@ class IndexedImages:
             )
 
 
+class ImageAttributes:
+    """What is kept beside images: titles, captions, ratings, columns of tables.
+
+    A key is an image's id, a state the values by name; None where there is none.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def now(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Return all that is kept beside some images."""
+        with self._ledger.listed(int(key) for key in keys):
+            rows = self._ledger.rows(
+                "SELECT id, metadata FROM temp.listed CROSS JOIN image ON image.id = listed.value"
+            )
+        return {str(number): json.loads(text) for number, text in rows}
+
+    def differing(self, expected: Mapping[str, Any]) -> set[str]:
+        """Return the images of which something else is kept."""
+        now = self.now(expected)
+        return {
+            key
+            for key, state in expected.items()
+            if any(now[key].get(name) != value for name, value in state.items())
+        }
+
+    def put(self, states: Mapping[str, Any]) -> None:
+        """Keep values beside images; None takes one away."""
+        now = self.now(states)
+        kept = (
+            {name: value for name, value in (now[key] | state).items() if value is not None}
+            for key, state in states.items()
+        )
+        self._ledger.run_many(
+            "UPDATE image SET metadata = ? WHERE id = ?",
+            ((to_json(values), int(key)) for key, values in zip(states, kept, strict=True)),
+        )
+
+
 class ArrivedImages:
     """Ranges of images that an indexing met for the first time.
 
@@ -399,6 +441,7 @@ SUBJECTS: Mapping[str, Callable[[Ledger], Subject]] = {
     "preference": PreferredFolders,
     "index": IndexedImages,
     "arrival": ArrivedImages,
+    ATTRIBUTE: ImageAttributes,
     REGION: Regions,
     FOREIGN: ForeignFactsOfBatches,
     "result": KeptResults,

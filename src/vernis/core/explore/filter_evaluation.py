@@ -6,6 +6,8 @@ unknown, and so ``not width>1000`` does.
 Names are compared as people read them (``core.words.class_names``). ``*`` in a value stands for any
 characters and ``?`` for one, unless something is named just so.
 
+A label of several levels (``Animals|Fish``, as keywords of image files are) is found by each level.
+
 Of the text that is read in a picture, ``:`` asks for words, all of them, wherever they stand, and
 ``~`` for a piece of a line, blanks and signs left out: ``text~16tgk`` finds ``RE16 TGK``.
 """
@@ -24,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vernis.core.explore.filter_language import And, Condition, Filter, Not, Or
-from vernis.core.words.class_names import match_key
+from vernis.core.words.class_names import LEVELS, match_key
 from vernis.core.words.documents import plain_words
 from vernis.core.words.nearest_names import did_you_mean
 from vernis.domain.errors import FilterError
@@ -282,7 +284,7 @@ class _Comparison:
                 test = _part_test(value, columns.classes)
                 hits = [i for i, label in enumerate(columns.classes) if test(label)]
             else:
-                same = set(_matching(value, columns.classes))
+                same = {*_matching(value, columns.classes), *_below(value, columns.classes)}
                 hits = [i for i, label in enumerate(columns.classes) if label in same]
             known |= bool(hits)
             if hits:
@@ -369,6 +371,19 @@ def _matching(text: str, names: Iterable[str]) -> list[str]:
         return found
     pattern = re.compile(_pattern(match_key(text)), re.DOTALL)
     return [name for name in known if pattern.fullmatch(match_key(name))]
+
+
+def _below(text: str, names: Iterable[str]) -> list[str]:
+    """Return the hierarchical names that have ``text`` as one of their levels, or several.
+
+    ``Animals`` and ``Fish`` are levels of ``Animals|Fish|Trout``, and so is ``Fish|Trout``.
+    """
+    asked = f"{LEVELS}{match_key(text)}{LEVELS}"
+    return [name for name in names if LEVELS in name and asked in _levels(name)]
+
+
+def _levels(name: str) -> str:
+    return LEVELS + LEVELS.join(match_key(level) for level in name.split(LEVELS)) + LEVELS
 
 
 def _part_test(text: str, names: Iterable[str]) -> Callable[[str], bool]:

@@ -23,6 +23,9 @@ _JOINERS = "\u200c\u200d"
 _UNSEEN_WHERE_COMPARED = re.compile(f"[{_JOINERS}\ufe00-\ufe0f]")
 """Joiners and the choice of a variant change how a letter is drawn, not which one it is."""
 
+LEVELS = "|"
+"""Stands between the levels of a hierarchical name, as keywords of image files are."""
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _JOINED_KINDS = frozenset(("Lo", "Mn", "Mc", "So", "Sk"))
 _VIRAMA = 9  # canonical combining class of the sign that joins Indic letters

@@ -108,6 +108,8 @@ def _parts(change: Change) -> list[tuple[str, str, str]]:
             for name, word in named.items()
             if name in after
         ]
+    if change.subject == "attribute":
+        return [(name, _shown(before[name]), _shown(after[name])) for name in after]
     if change.subject == "region":
         what = counted(change.size, "region")
         said_of = {None: "none", False: "removed", True: "there"}
@@ -120,6 +122,10 @@ def _parts(change: Change) -> list[tuple[str, str, str]]:
     }
     what, no, yes = said[change.subject]
     return [(what, yes if before else no, yes if after else no)]
+
+
+def _shown(value: object) -> str:
+    return "" if value is None else str(value)[:_SHOWN]
 
 
 def show(result: Result, settings: Settings, screen: Screen) -> None:

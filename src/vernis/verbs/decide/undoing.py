@@ -33,6 +33,7 @@ _NOUNS = {
     "taxonomy": ("taxonomy setting", "taxonomy settings"),
     "arrival": ("new image", "new images"),
     "index": ("changed image", "changed images"),
+    "attribute": ("attribute", "attributes"),
     "result": ("name", "names"),
 }
 _ASKED = ("label", "region label", "region", "arrival", "index")

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from vernis.core.words.class_names import LEVELS
 from vernis.domain.errors import InvalidValue
 from vernis.domain.metadata import Word
 from vernis.domain.types import HeldLabel
@@ -18,8 +19,6 @@ Said = Literal["human", "accepted", "fill", "given", "proposal", "reader", "api"
 """Who said a label: a person; a suggestion that a person accepted; ``fill --apply``; an import;
 clusters and topics that were made classes; a reader of text or an outside service."""
 
-LEVELS = "|"
-"""Stands between the levels of a hierarchical keyword in the name of its class."""
 KEYWORDS = frozenset({"keywords", "keyword", "tags", "tag", "subject", "subjects"})
 """Taxonomies whose classes are written as they are; others stand above theirs in a hierarchy."""
 FROM_FILES = "given:xmp"

@@ -31,6 +31,8 @@ from vernis.verbs.networks.backbone_options import Arithmetic
 from vernis.verbs.networks.embedding import THOROUGH
 from vernis.verbs.start import report
 from vernis.verbs.steps import detect, import_, index, learn, read
+from vernis.verbs.steps.describing import FileWords
+from vernis.verbs.steps.file_words import FILES
 from vernis.verbs.steps.folder_classes import ClassesFrom, label_by_folders
 from vernis.verbs.steps.label_import import finder_of
 from vernis.verbs.steps.quality import count_open_quality, judge_quality
@@ -57,6 +59,7 @@ class Settings(TableSettings, EngineOptions):
     fill_precision: Annotated[float, share("precision that suggested labels promise")] = 0.95
     seed: Annotated[int, SEED] = 0
     classes_from: ClassesFrom = None
+    file_words: FileWords = None
     prefer: Annotated[Sequence[Path | str], PREFER] = ()
     read: Annotated[
         bool, Option("also read the text in the pictures, which takes far longer than the rest")
@@ -132,7 +135,12 @@ def work(session: Session, settings: Settings) -> Result:
     with session.lock("run"):
         listed = index.work(
             session,
-            index.Settings((path,), workers=settings.workers, keep_case=settings.keep_case),
+            index.Settings(
+                (path,),
+                workers=settings.workers,
+                keep_case=settings.keep_case,
+                file_words=settings.file_words,
+            ),
             by_folders=False,
         )
         notes = list(listed.notes)
@@ -148,7 +156,7 @@ def work(session: Session, settings: Settings) -> Result:
             session, classes_from=settings.classes_from, keep_case=settings.keep_case
         ).notes
         notes += _say_ignored(session, settings)
-        if not session.taxonomies():
+        if all(taxonomy.origin == FILES for taxonomy in session.taxonomies()):
             notes.append(_say_no_labels(session, path, settings.labels))
         found = find_duplicates(session)
         prefer_folders(session, settings.prefer)

@@ -7,14 +7,15 @@ is no news and is passed over.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vernis.core.words.class_names import clean_name
+from vernis.core.words.class_names import LEVELS, clean_name
 from vernis.core.words.sheets import LeftOut
 from vernis.domain.errors import NotFound
 from vernis.domain.exchange import ExchangeLabel, ExchangeRegion
@@ -24,8 +25,7 @@ from vernis.domain.types import ImageRecord, Statement, Taxonomy
 from vernis.report.wording import counted
 from vernis.verbs.decide.decisions import by
 from vernis.verbs.decide.wanted_regions import OF_TYPES
-from vernis.verbs.decide.wanted_words import FROM_FILES, LEVELS
-from vernis.verbs.steps.label_import import ImageLabels, store_attributes
+from vernis.verbs.decide.wanted_words import FROM_FILES
 from vernis.verbs.steps.region_import import import_regions
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from vernis.session.session import Session
 
 DEFAULT_TAXONOMY = "keywords"
+FILES = "image files"
+"""Where the labels of a taxonomy came from that the words of files made."""
 _NO_OBJECTS = ("Focus",)
 _MOST_NOTES = 5
 
@@ -47,31 +49,28 @@ class ReadFiles:
         The folder, for the history.
     images : tuple of ImageRecord
         Those that were read.
-    labels : ImageLabels
-        Of keywords; images without any are in it with none.
-    attributes : mapping of str to (mapping of str to object)
-        Name of what is kept beside the image → its path → value.
-    regions : mapping of str to tuple of ExchangeRegion
-        Path → regions, of every image that was read; the taxonomy of a name is empty where its
-        type says none.
+    told : mapping of str to Told
+        By path.
     left_out : tuple of LeftOut
         Files that cannot be read.
-    losses : tuple of Loss
     notes : tuple of str
     """
 
     source: str
     images: tuple[ImageRecord, ...]
-    labels: ImageLabels
-    attributes: Mapping[str, Mapping[str, Any]]
-    regions: Mapping[str, tuple[ExchangeRegion, ...]]
+    told: Mapping[str, Told]
     left_out: tuple[LeftOut, ...]
     notes: tuple[str, ...]
 
     @property
+    def labelled(self) -> int:
+        """How many images have words."""
+        return sum(1 for one in self.told.values() if one.words)
+
+    @property
     def counted_regions(self) -> int:
         """How many regions there are."""
-        return sum(map(len, self.regions.values()))
+        return sum(len(one.regions) for one in self.told.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,28 +84,52 @@ class MetadataStage:
         return self.read
 
 
-@dataclass(slots=True)
-class _Gathered:
-    yes: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    attributes: dict[str, dict[str, Any]] = field(default_factory=dict)
-    taxonomy: str = DEFAULT_TAXONOMY
-    regions: dict[str, tuple[ExchangeRegion, ...]] = field(default_factory=dict)
-    notes: Counter[str] = field(default_factory=Counter)
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a file and its sidecar say, as a catalog holds it.
 
-    def add(self, image: ImageRecord, found: FileMetadata) -> None:
-        names = (clean_name(LEVELS.join(word.path)) for word in found.words if not word.own)
-        others = [region for region in found.regions if not region.id]
-        regions = tuple(
-            _region(one, self.taxonomy) for one in others if one.type not in _NO_OBJECTS
-        )
-        self.regions[image.uri] = regions
-        drawn = (s.label for r in regions for s in r.labels if s.taxonomy == self.taxonomy)
-        self.yes[image.uri] = tuple(dict.fromkeys(name for name in (*names, *drawn) if name))
-        if any(region.type in _NO_OBJECTS for region in others):
-            self.notes["where the camera focused is no region"] += 1
-        self.notes.update(found.notes)
-        for name, value in _kept(image, found).items():
-            self.attributes.setdefault(name, {})[image.uri] = value
+    Attributes
+    ----------
+    words : tuple of str
+        Classes; words that Vernis itself wrote are no news and not among them.
+    kept : mapping of str to object
+        What is kept beside the image, by its name in filters.
+    regions : tuple of ExchangeRegion
+        The taxonomy of a name is that of the words where its type says none.
+    notes : tuple of str
+        What could not be read, or is left out.
+    """
+
+    words: tuple[str, ...] = ()
+    kept: Mapping[str, Any] = field(default_factory=dict)
+    regions: tuple[ExchangeRegion, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_loud(self) -> bool:
+        """The file says something of its picture."""
+        return bool(self.words or self.kept or self.regions)
+
+    def document(self) -> dict[str, Any]:
+        """Return what is remembered of it, to tell later what is new; empty for nothing."""
+        found: dict[str, Any] = {"words": list(self.words), "kept": dict(self.kept)}
+        if self.regions:
+            digest = hashlib.blake2b(repr(self.regions).encode(), digest_size=8)
+            found["regions"] = digest.hexdigest()
+        return {name: value for name, value in found.items() if value}
+
+
+def tell(found: FileMetadata, taxonomy: str) -> Told:
+    """Return what a file says as classes of a taxonomy, attributes and regions."""
+    names = (clean_name(LEVELS.join(word.path)) for word in found.words if not word.own)
+    others = [region for region in found.regions if not region.id]
+    regions = tuple(_region(one, taxonomy) for one in others if one.type not in _NO_OBJECTS)
+    drawn = (s.label for r in regions for s in r.labels if s.taxonomy == taxonomy)
+    notes = found.notes
+    if any(region.type in _NO_OBJECTS for region in others):
+        notes += ("where the camera focused is no region",)
+    words = tuple(dict.fromkeys(name for name in (*names, *drawn) if name))
+    return Told(words, _kept(found), regions, notes)
 
 
 def read_metadata(session: Session, path: Path, taxonomy: str = DEFAULT_TAXONOMY) -> ReadFiles:
@@ -132,7 +155,7 @@ def read_metadata(session: Session, path: Path, taxonomy: str = DEFAULT_TAXONOMY
     ]
     if not images:
         raise NotFound(f"{path}: no image of the collection lies there; index it first")
-    gathered = _Gathered(taxonomy=taxonomy)
+    told: dict[str, Told] = {}
     left_out = []
     stage = MetadataStage(session.file_metadata())
     for done, outcome in enumerate(session.engine().run(stage, iter(images)), 1):
@@ -140,23 +163,27 @@ def read_metadata(session: Session, path: Path, taxonomy: str = DEFAULT_TAXONOMY
         if outcome.value is None:
             left_out.append(LeftOut(done, str(outcome.error), image.uri))
         else:
-            gathered.add(image, outcome.value)
+            told[image.uri] = tell(outcome.value, taxonomy)
         session.progress("import", done, len(images), image.uri)
-    kept = [f"{name} of {len(found):,}" for name, found in sorted(gathered.attributes.items())]
+    attributes: dict[str, dict[str, Any]] = {}
+    for uri, one in told.items():
+        for name, value in one.kept.items():
+            attributes.setdefault(name, {})[uri] = value
+    kept = [f"{name} of {len(found):,}" for name, found in sorted(attributes.items())]
     notes = [f"kept beside the images: {', '.join(kept)}"] if kept else []
-    notes += [
-        f"{text} ({counted(count, 'file')})"
-        for text, count in gathered.notes.most_common(_MOST_NOTES)
-    ]
     return ReadFiles(
         str(path),
-        tuple(image for image in images if image.uri in gathered.yes),
-        ImageLabels("multi", gathered.yes, {}),
-        gathered.attributes,
-        gathered.regions,
+        tuple(image for image in images if image.uri in told),
+        told,
         tuple(sorted(left_out, key=lambda entry: entry.image)),
-        tuple(notes),
+        (*notes, *say_notes(told.values())),
     )
+
+
+def say_notes(told: Iterable[Told]) -> list[str]:
+    """Return the commonest notes on files, each with how many it is about."""
+    notes = Counter(note for one in told for note in one.notes)
+    return [f"{text} ({counted(count, 'file')})" for text, count in notes.most_common(_MOST_NOTES)]
 
 
 def _region(found: WrittenRegion, taxonomy: str) -> ExchangeRegion:
@@ -167,7 +194,7 @@ def _region(found: WrittenRegion, taxonomy: str) -> ExchangeRegion:
     return ExchangeRegion(region, (ExchangeLabel(space, name),) if name else ())
 
 
-def _kept(image: ImageRecord, found: FileMetadata) -> dict[str, Any]:
+def _kept(found: FileMetadata) -> dict[str, Any]:
     """Return what is kept beside an image, by its name in filters."""
     place = found.place
     values: dict[str, Any] = {
@@ -183,9 +210,8 @@ def _kept(image: ImageRecord, found: FileMetadata) -> dict[str, Any]:
         "country": place.country,
         "latitude": place.latitude,
         "longitude": place.longitude,
+        "taken": found.taken[:19],  # to the second, as the index writes it
     }
-    if not image.metadata.get("taken"):  # what the camera says was read by the index
-        values["taken"] = found.taken
     return {name: value for name, value in values.items() if not _is_blank(value)}
 
 
@@ -196,59 +222,75 @@ def _is_blank(value: Any) -> bool:
 def import_metadata(session: Session, read: ReadFiles, taxonomy: str) -> None:
     """Record what files say, as one batch; keywords that left a file are withdrawn."""
     catalog = session.catalog
-    ids = {image.uri: image.id for image in read.images}
+    told = {image.id: read.told[image.uri] for image in read.images}
+    marks = session.sidecar_marks([image.uri for image in read.images])
     with catalog.transaction():
         batch = catalog.history.begin("import", source=by(), note=read.source)
         with catalog.history.joined(batch):
-            store_attributes(catalog, read.attributes, ids)
+            kept = {image: one.kept for image, one in told.items() if one.kept}
+            catalog.images.set_attributes(kept, source=FROM_FILES, verb="import", note=read.source)
             said = [
-                Statement(ids[uri], label, "yes")
-                for uri, labels in read.labels.yes.items()
-                for label in labels
+                Statement(image, label, "yes") for image, one in told.items() for label in one.words
             ]
-            gone = _withdrawn(session, taxonomy, read, ids)
-            if said or gone:
-                catalog.labels.define(Taxonomy(taxonomy, "multi", read.labels.classes))
-                catalog.labels.record(
-                    taxonomy, [*gone, *said], source=FROM_FILES, verb="import", note=read.source
-                )
-            _import_regions(catalog, read, ids, taxonomy)
+            gone = _withdrawn(session, taxonomy, told)
+            record_words(catalog, taxonomy, [*gone, *said], note=read.source)
+            record_regions(catalog, taxonomy, told, note=read.source)
+        catalog.images.set_described(
+            list(told),
+            [marks[image.uri] for image in read.images],
+            [one.document() for one in told.values()],
+        )
         catalog.history.close(batch)
 
 
-def _import_regions(
-    catalog: Catalog, read: ReadFiles, ids: Mapping[str, int], taxonomy: str
+def record_words(
+    catalog: Catalog, taxonomy: str, statements: Sequence[Statement], *, note: str
 ) -> None:
+    """Record words of files as labels; inside a transaction.
+
+    Raises
+    ------
+    UsageError
+        The taxonomy holds one label an image.
+    """
+    new = tuple(sorted({said.label for said in statements if said.state == "yes"}))
+    known = {one.name for one in catalog.labels.taxonomies()}
+    if not new and taxonomy not in known:
+        return
+    defined = catalog.labels.define(Taxonomy(taxonomy, "multi", new, origin=FILES))
+    classes = frozenset(defined.classes)
+    # A word that went may be of a taxonomy that was removed in between.
+    there = [said for said in statements if said.label in classes]
+    catalog.labels.record(taxonomy, there, source=FROM_FILES, verb="import", note=note)
+
+
+def record_regions(catalog: Catalog, taxonomy: str, told: Mapping[int, Told], *, note: str) -> None:
     """Record the regions of files; what a name says of its image is a label of the image."""
     names: dict[str, set[str]] = {}
-    for regions in read.regions.values():
-        for found in regions:
+    for one in told.values():
+        for found in one.regions:
             for label in found.labels:
                 names.setdefault(label.taxonomy, set()).add(label.label)
     for space, classes in names.items():
-        catalog.labels.define(Taxonomy(space, "multi", tuple(sorted(classes))))
-    known = frozenset({taxonomy, *OF_TYPES.values()})
+        catalog.labels.define(Taxonomy(space, "multi", tuple(sorted(classes)), origin=FILES))
     import_regions(
         catalog,
-        {ids[uri]: regions for uri, regions in read.regions.items() if uri in ids},
-        known,
-        note=read.source,
+        {image: one.regions for image, one in told.items()},
+        frozenset({taxonomy, *OF_TYPES.values()}),
+        note=note,
         given=FROM_FILES,
         whole=True,
     )
 
 
-def _withdrawn(
-    session: Session, taxonomy: str, read: ReadFiles, ids: Mapping[str, int]
-) -> Sequence[Statement]:
+def _withdrawn(session: Session, taxonomy: str, told: Mapping[int, Told]) -> Sequence[Statement]:
     try:
         classes = session.catalog.labels.taxonomy(taxonomy).classes
     except NotFound:
         return []
-    now = {ids[uri]: set(labels) for uri, labels in read.labels.yes.items()}
     before = session.catalog.labels.statements_about(taxonomy, classes).get(FROM_FILES, [])
     return [
         Statement(said.image_id, said.label, "unknown")
         for said in before
-        if said.image_id in now and said.label not in now[said.image_id]
+        if said.image_id in told and said.label not in told[said.image_id].words
     ]

@@ -20,6 +20,7 @@ from vernis.domain.types import Statement, Taxonomy
 from vernis.report.wording import counted
 from vernis.session.vectors import layer_slices, space_document
 from vernis.verbs.declare import Option
+from vernis.verbs.steps.file_words import FILES
 from vernis.verbs.steps.name_notes import describe_spellings
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def label_by_folders(
         folders = Counter(map(folder_of, session.table("present", "unreadable").uris))
         known = {t.name: t for t in session.taxonomies()}
         own = [name for name, taxonomy in known.items() if taxonomy.origin == FOLDERS]
-        if asked is None and any(t.origin not in ("", FOLDERS) for t in known.values()):
+        if asked is None and any(t.origin not in ("", FOLDERS, FILES) for t in known.values()):
             return FolderLabels()
         if choice == "none" and (asked or not own):
             notes = retire_folder_classes(session, verb="index") if asked else ()

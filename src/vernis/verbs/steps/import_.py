@@ -158,7 +158,7 @@ def _import_metadata(session: Session, settings: Settings) -> Result:
         rows=len(read.images) + len(read.left_out),
         images=len(read.images),
         image_column="",
-        labelled={taxonomy: read.labels.labelled} if read.labels.labelled else {},
+        labelled={taxonomy: read.labelled} if read.labelled else {},
         columns=(),
         left_out=tuple(map(_left_out_row, read.left_out)),
         import_notes=None,

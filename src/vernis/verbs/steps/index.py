@@ -14,6 +14,13 @@ from vernis.report.wording import counted
 from vernis.verbs.decide.decisions import by
 from vernis.verbs.decide.writing_back import sweep_after_kill
 from vernis.verbs.declare import KEEP_CASE, EngineOptions, Home, Option, Screen, Verb
+from vernis.verbs.steps.describing import (
+    FileWords,
+    Listener,
+    chosen,
+    describe_files,
+    taxonomy_of_files,
+)
 from vernis.verbs.steps.folder_classes import (
     ClassesFrom,
     FolderLabels,
@@ -35,6 +42,7 @@ class Settings(EngineOptions):
     _: KW_ONLY
     classes_from: ClassesFrom = None
     keep_case: Annotated[bool, KEEP_CASE] = False
+    file_words: FileWords = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +77,9 @@ def _folder(settings: Settings) -> Path | None:
 def work(session: Session, settings: Settings, *, by_folders: bool = True) -> Result:
     """Bring the list of images up to date; take classes from folders unless labels were imported.
 
-    Folders become a new taxonomy only where names and pictures speak for it, so that there are
-    vectors by then, or where ``classes_from`` says so; see ``folder_classes``.
+    What the files and their sidecars say (keywords, captions, …) becomes labels and attributes, as
+    a batch of its own. Folders become a new taxonomy only where names and pictures speak for it,
+    so that there are vectors by then, or where ``classes_from`` says so; see ``folder_classes``.
 
     Raises
     ------
@@ -80,14 +89,18 @@ def work(session: Session, settings: Settings, *, by_folders: bool = True) -> Re
     home(settings)
     folder = _folder(settings)
     files = None if folder is not None or not settings.paths else settings.paths
-    source = session.file_source(folder, files)
     with session.lock("index"):
+        listens = chosen(session, settings.file_words) == "read"
+        source = session.file_source(folder, files, metadata=listens)
+        listener = Listener(taxonomy_of_files(session))
         session.catalog.vectors.collect_garbage()
         if session.catalog.images.root() is not None:
             sweep_after_kill(session)
         history = session.catalog.history
         batch = history.begin("index", source=by(), note=str(source.root))
-        found = index_files(session, source, workers=settings.workers, batch=batch)
+        found = index_files(
+            session, source, workers=settings.workers, batch=batch, hear=listener.hear
+        )
         labelled = FolderLabels()
         with history.joined(batch):
             if by_folders:
@@ -96,6 +109,9 @@ def work(session: Session, settings: Settings, *, by_folders: bool = True) -> Re
                 )
         changes = found.changes
         history.close(batch, f"{source.root}: {_say_changes(changes)}")
+        said: list[str] = []
+        if listens:
+            said = describe_files(session, source, found.listed, listener, settings.workers)
     return Result(
         images=found.images,
         new=changes.new,
@@ -106,7 +122,7 @@ def work(session: Session, settings: Settings, *, by_folders: bool = True) -> Re
         unreadable=changes.unreadable,
         other_files=sum(found.other_files.values()),
         labelled_by_folder=labelled.images,
-        notes=(*labelled.notes, *_say_unread(session)),
+        notes=(*labelled.notes, *said, *_say_unread(session)),
     )
 
 

@@ -38,6 +38,8 @@ class IndexSummary:
     changes : IndexChanges
     images : int
         Images listed, the unreadable ones included.
+    listed : FileTable
+        What the source listed.
     other_files : dict of str to int
         Files that are no images, by suffix.
     splits : dict of str to int
@@ -46,6 +48,7 @@ class IndexSummary:
 
     changes: IndexChanges
     images: int
+    listed: FileTable
     other_files: dict[str, int] = field(default_factory=dict)
     splits: dict[str, int] = field(default_factory=dict)
 
@@ -75,6 +78,7 @@ def index_files(
     *,
     workers: int | None = None,
     batch: int | None = None,
+    hear: Callable[[FoundFile], None] | None = None,
 ) -> IndexSummary:
     """Bring the catalog's list of images up to date.
 
@@ -92,6 +96,8 @@ def index_files(
         Default: one a core.
     batch : int, optional
         Of the history; where what came, went, moved and changed is recorded.
+    hear : callable, optional
+        Called with each file that was read, with what it says.
 
     Returns
     -------
@@ -115,7 +121,8 @@ def index_files(
     progress("index", int(same.sum()), len(listed))
     lost = _below_unreadable_folders(catalog, listed, known, rows)
     splits = _Splits(listed, known, rows, [file.uri for file in lost], source.complete)
-    reading = _inspected(session, source, workers, listed, _were_unreadable(known, rows), same)
+    were_unreadable = _were_unreadable(known, rows)
+    reading = _inspected(session, source, workers, listed, were_unreadable, same, hear)
     found: Iterable[FoundFile] = map(splits.name, chain(reading, lost))
     few = len(listed) - int(same.sum()) < _PIECE
     if few:
@@ -132,7 +139,7 @@ def index_files(
             if source.complete:
                 catalog.images.set_other_files(other_files)
     counts = dict(sorted(splits.counts.items()))
-    return IndexSummary(changes, len(listed) + len(lost), other_files, counts)
+    return IndexSummary(changes, len(listed) + len(lost), listed, other_files, counts)
 
 
 def _are_unchanged(
@@ -165,6 +172,7 @@ def _inspected(
     listed: FileTable,
     were_unreadable: NDArray[np.bool_],
     same: NDArray[np.bool_],
+    hear: Callable[[FoundFile], None] | None,
 ) -> Iterator[FoundFile]:
     """Yield the files that are not as known, hashed and probed, in the order of their uris."""
     waiting = np.flatnonzero(~same).tolist()
@@ -175,7 +183,9 @@ def _inspected(
         found: list[FoundFile] = []
         for outcome in session.engine(workers).run(InspectStage(source), items):
             if outcome.value is not None:
-                found.append(outcome.value)
+                if hear is not None:
+                    hear(outcome.value)
+                found.append(replace(outcome.value, said=None))
             else:
                 reason = f"it cannot be read ({outcome.error})"
                 found.append(replace(outcome.item[0], reason=reason))

@@ -21,7 +21,7 @@ from vernis.core.words.sheets import LeftOut, Sheet
 from vernis.core.words.table_reading import Choices, TableReading, TaxonomyLabels, read_labels
 from vernis.domain.errors import UsageError
 from vernis.domain.ports import Catalog
-from vernis.domain.types import FoundFile, Statement, Taxonomy, TaxonomyKind
+from vernis.domain.types import Statement, Taxonomy, TaxonomyKind
 from vernis.report.wording import counted
 from vernis.verbs.decide.decisions import by
 from vernis.verbs.steps.folder_classes import retire_folder_classes, staying_taxonomies
@@ -198,7 +198,7 @@ def record_labels(
         with catalog.history.joined(batch):
             if labels_of:
                 notes = retire_folder_classes(session, verb="import", note=source)
-            store_attributes(catalog, attributes or {}, ids)
+            _store_attributes(catalog, attributes or {}, ids)
             for name, labels in labels_of.items():
                 more = (unused or {}).get(name, ())
                 _record(session, source, name, labels, ids, closed=name in closed, unused=more)
@@ -324,33 +324,18 @@ def _known_classes(session: Session, taxonomy: str, uris: Collection[str]) -> di
     return dict(zip(matrix.taxonomy.classes, counts.tolist(), strict=True))
 
 
-def store_attributes(
+def _store_attributes(
     catalog: Catalog, attributes: Mapping[str, Mapping[str, Any]], ids: Mapping[str, int]
 ) -> None:
     """Store the split, the title, the description, … of images beside what the index knows."""
-    uris = sorted({uri for texts in attributes.values() for uri in texts})
-    if not uris:
-        return
-    texts = {name: found for name, found in attributes.items() if name != "split"}
-    splits = attributes.get("split", {})
-    changed = []
-    for image in catalog.images.get([ids[uri] for uri in uris]):
-        said = {name: found[image.uri] for name, found in texts.items() if image.uri in found}
-        changed.append(
-            FoundFile(
-                uri=image.uri,
-                content_hash=image.content_hash,
-                size=image.size,
-                mtime_ns=image.mtime_ns,
-                width=image.width,
-                height=image.height,
-                format=image.format,
-                reason=image.reason,
-                split=splits.get(image.uri, "") or image.split,
-                metadata={**image.metadata, **said},
-            )
-        )
-    catalog.images.apply_index(changed, complete=False)
+    splits = {uri: split for uri, split in attributes.get("split", {}).items() if split}
+    catalog.images.set_splits([ids[uri] for uri in splits], list(splits.values()))
+    values: dict[int, dict[str, Any]] = {}
+    for name, found in attributes.items():
+        if name != "split":
+            for uri, value in found.items():
+                values.setdefault(ids[uri], {})[name] = value
+    catalog.images.set_attributes(values, source="given", verb="import")
 
 
 def _record(

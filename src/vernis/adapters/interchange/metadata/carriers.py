@@ -131,7 +131,7 @@ def rest_of(data: bytes, slot: Slot) -> list[bytes | memoryview]:
     if slot.carrier != "webp":
         return [view[: slot.start], view[slot.end :]]
     pieces: list[bytes | memoryview] = [view[8:12]]
-    for kind, start, end in _webp_chunks(data):
+    for kind, start, end in webp_chunks(data):
         if kind == b"VP8X":
             header = bytearray(data[start + 8 : end])
             header[0] &= ~_WEBP_HAS_XMP
@@ -333,7 +333,7 @@ def _webp_end(data: bytes) -> int:
     return 8 + int.from_bytes(data[4:8], "little")
 
 
-def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+def webp_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     """Yield kind, start and end (with the byte of padding) of each chunk."""
     stop = _webp_end(data)
     if stop > len(data) or stop < 12:
@@ -354,7 +354,7 @@ def _find_in_webp(data: bytes) -> Slot:
     slots: list[Slot] = []
     behind = 0
     picture = False
-    for kind, start, end in _webp_chunks(data):
+    for kind, start, end in webp_chunks(data):
         picture = picture or kind in (b"VP8 ", b"VP8L", b"ANMF")
         if kind == b"XMP ":
             length = int.from_bytes(data[start + 4 : start + 8], "little")
@@ -370,7 +370,7 @@ def _find_in_webp(data: bytes) -> Slot:
 
 def _webp_header(data: bytes, flags: int) -> bytes | None:
     """Return the body of an extended header for a simple WebP; None where it is not simple."""
-    for kind, start, _ in _webp_chunks(data):
+    for kind, start, _ in webp_chunks(data):
         body = data[start + 8 : start + 18]
         if kind == b"VP8L" and body[:1] == b"\x2f":
             bits = int.from_bytes(body[1:5], "little")
@@ -387,7 +387,7 @@ def _webp_header(data: bytes, flags: int) -> bytes | None:
 
 
 def _set_in_webp(data: bytes, slot: Slot, packet: bytes | None) -> list[Splice]:
-    first, start, _ = next(_webp_chunks(data))
+    first, start, _ = next(webp_chunks(data))
     splices: list[Splice] = []
     grown = 0
     if first == b"VP8X":

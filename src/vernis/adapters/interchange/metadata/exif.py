@@ -5,19 +5,12 @@ from __future__ import annotations
 import math
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
-
-_BOILERPLATE = re.compile(
-    r"((\w+ ){0,2}digital camera|sony dsc|samsung"
-    r"|kodak digital still camera|exif[_ ]jpeg[_ ](picture|t422)|default|dcim|untitled|charset=.*)",
-    re.IGNORECASE,
-)
-"""What cameras write into the caption of every picture."""
 
 _DATE = re.compile(r"(\d{4})[:-](\d{2})[:-](\d{2})(?:[ T](\d{2}):(\d{2}):(\d{2}))?")
 _ZONE = re.compile(r"[+-]\d{2}:\d{2}|Z")
@@ -28,11 +21,11 @@ _EXIF, _GPS = 0x8769, 0x8825
 class Exif:
     """What the EXIF block of a file says; empty where it says nothing.
 
-    ``position`` is latitude and longitude in degrees, ``iptc_block`` what TIFF files keep in tag
-    33723.
+    ``position`` is latitude and longitude in degrees, ``iptc_block`` and ``packet`` what TIFF files
+    keep in their tags 33723 and 700. ``orientation`` is 0 where it is not said.
     """
 
-    orientation: int = 1
+    orientation: int = 0
     caption: str = ""
     title: str = ""
     creator: str = ""
@@ -43,6 +36,7 @@ class Exif:
     position: tuple[float, float] | None = None
     altitude: float = math.nan
     iptc_block: bytes = b""
+    packet: bytes = b""
 
 
 def read_exif(path: Path, notes: list[str]) -> Exif:
@@ -54,32 +48,54 @@ def read_exif(path: Path, notes: list[str]) -> Exif:
     notes : list of str
         Receives a line where the block is damaged.
     """
+    return _guarded(lambda: _open(path), notes)
+
+
+def parse_exif(block: bytes, notes: list[str]) -> Exif:
+    """Return the fields of an EXIF block, a TIFF structure; never raises."""
+
+    def load() -> tuple[Image.Exif, bytes, bytes]:
+        main = Image.Exif()
+        main.load(block)
+        return main, b"", b""
+
+    return _guarded(load, notes)
+
+
+def _guarded(open_: Callable[[], tuple[Image.Exif, bytes, bytes] | None], notes: list[str]) -> Exif:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = _open(path)
+            found = open_()
             if found is None:
                 return Exif()
-            main, block = found
-            return _fields(main, _sub(main, _EXIF), _sub(main, _GPS), block)
+            main, block, packet = found
+            return _fields(main, _sub(main, _EXIF), _sub(main, _GPS), block, packet)
     except Exception as error:  # Pillow raises whatever a damaged block makes it stumble over.
         notes.append(f"its EXIF cannot be read ({type(error).__name__})")
         return Exif()
 
 
-def _open(path: Path) -> tuple[Image.Exif, bytes] | None:
+def _open(path: Path) -> tuple[Image.Exif, bytes, bytes] | None:
     try:
         with Image.open(path) as image:
-            block = b""
-            if image.format == "TIFF":
-                raw = getattr(image, "tag_v2", {}).get(33723, b"")
-                block = raw if isinstance(raw, bytes) else b""
-            return image.getexif(), block
+            tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
+            blocks = [_as_bytes(tags.get(tag)) for tag in (33723, 700)]
+            return image.getexif(), blocks[0], blocks[1]
     except OSError:
         return _open_heif(path)
 
 
-def _open_heif(path: Path) -> tuple[Image.Exif, bytes] | None:
+def _as_bytes(value: object) -> bytes:
+    """Return the bytes of a tag that Pillow read as bytes or as numbers."""
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, tuple) and all(isinstance(n, int) and 0 <= n < 256 for n in value):
+        return bytes(value)
+    return b""
+
+
+def _open_heif(path: Path) -> tuple[Image.Exif, bytes, bytes] | None:
     try:
         import pillow_heif
     except ImportError:
@@ -92,7 +108,7 @@ def _open_heif(path: Path) -> tuple[Image.Exif, bytes] | None:
         return None
     exif = Image.Exif()
     exif.load(data)
-    return exif, b""
+    return exif, b"", b""
 
 
 def _sub(main: Image.Exif, tag: int) -> Mapping[int, Any]:
@@ -103,15 +119,17 @@ def _sub(main: Image.Exif, tag: int) -> Mapping[int, Any]:
 
 
 def _fields(
-    main: Mapping[int, Any], exif: Mapping[int, Any], gps: Mapping[int, Any], block: bytes
+    main: Mapping[int, Any],
+    exif: Mapping[int, Any],
+    gps: Mapping[int, Any],
+    block: bytes,
+    packet: bytes,
 ) -> Exif:
     caption = _text(main.get(0x010E))
-    if _BOILERPLATE.fullmatch(caption):
-        caption = ""
-    orientation = main.get(0x0112, 1)
+    orientation = main.get(0x0112, 0)
     rating = main.get(0x4746)
     return Exif(
-        orientation=orientation if orientation in range(1, 9) else 1,
+        orientation=orientation if orientation in range(1, 9) else 0,
         caption=caption
         or _xp(main.get(0x9C9F))
         or _comment(exif.get(0x9286))
@@ -126,6 +144,7 @@ def _fields(
         position=_position(gps),
         altitude=_altitude(gps),
         iptc_block=block,
+        packet=packet,
     )
 
 

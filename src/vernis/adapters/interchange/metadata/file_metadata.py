@@ -10,21 +10,14 @@ from __future__ import annotations
 import mmap
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from vernis.adapters.interchange.metadata import xmp_document as xmp
-from vernis.adapters.interchange.metadata.carriers import (
-    JPEG_EXTENDED_XMP,
-    JPEG_XMP,
-    Unfit,
-    carrier_of,
-    find_slot,
-    jpeg_segments,
-)
-from vernis.adapters.interchange.metadata.exif import Exif, read_exif
-from vernis.adapters.interchange.metadata.iptc import Iptc, parse_iptc, read_iptc_of_jpeg
+from vernis.adapters.interchange.metadata.blocks import find_blocks
+from vernis.adapters.interchange.metadata.exif import Exif, parse_exif, read_exif
+from vernis.adapters.interchange.metadata.iptc import Iptc, parse_iptc
 from vernis.adapters.interchange.metadata.sidecars import existing_sidecar
 from vernis.adapters.interchange.metadata.xmp_document import Document, UnusablePacket
 from vernis.adapters.interchange.metadata.xmp_merge import own_words, read_statements
@@ -40,8 +33,15 @@ from vernis.domain.metadata import (
 )
 
 _MOST_BYTES = 1 << 30
-_MOST_OF_PACKET = 1 << 24
-_PACKET_STARTS = (b"<?xpacket begin", b"<x:xmpmeta", b"<x:xapmeta")
+_MOST_OF_FILE = 1 << 24
+_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
+_BOILERPLATE = re.compile(
+    r"((\w+ ){0,2}digital camera|sony dsc|samsung( csc)?"
+    r"|kodak digital still camera|exif[_ ]jpeg[_ ](picture|t422)|default|dcim|untitled|charset=.*"
+    r"|file written by adobe photoshop.*|created with gimp|screenshot)",
+    re.IGNORECASE,
+)
+"""What cameras and programs write into the caption or the title of every picture."""
 _STARS = ((1, 1), (25, 2), (50, 3), (75, 4), (99, 5))
 _IPTC_DATE = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})")
 _IPTC_TIME = re.compile(r"(\d{2}):?(\d{2}):?(\d{2})(?:([+-]\d{2}):?(\d{2}))?")
@@ -66,7 +66,12 @@ class _Raw:
     notes: list[str] = field(default_factory=list)
 
 
-def read_file_metadata(image: Path, *, with_sidecar: bool = True) -> FileMetadata:
+_NOTHING = FileMetadata()
+
+
+def read_file_metadata(
+    image: Path, data: bytes | None = None, *, with_sidecar: bool = True
+) -> FileMetadata:
     """Return what a file and its sidecar say of the image.
 
     Never raises for what stands inside: a packet that cannot be read becomes a note.
@@ -74,6 +79,8 @@ def read_file_metadata(image: Path, *, with_sidecar: bool = True) -> FileMetadat
     Parameters
     ----------
     image : Path
+    data : bytes, optional
+        Of the file, where they were read already.
     with_sidecar : bool
         Read ``NAME.EXT.xmp`` or ``NAME.xmp`` too.
 
@@ -89,86 +96,36 @@ def read_file_metadata(image: Path, *, with_sidecar: bool = True) -> FileMetadat
             _add_packet(raw, "sidecar", sidecar.read_bytes())
         except OSError as error:
             raw.notes.append(f"its sidecar cannot be read ({error.strerror})")
-    try:
-        data = _read(image)
-    except OSError as error:
-        raise UnreadableImage(image, f"cannot be read ({error.strerror})") from error
-    for packet in _packets(image, data, raw.notes):
+    if data is None:
+        try:
+            data = _read(image)
+        except OSError as error:
+            raise UnreadableImage(image, f"cannot be read ({error.strerror})") from error
+    blocks = find_blocks(data)
+    if blocks.is_empty and sidecar is None:
+        return _NOTHING
+    raw.notes += blocks.notes
+    for packet in blocks.packets:
         _add_packet(raw, "xmp", packet)
-    raw.exif = read_exif(image, raw.notes)
-    raw.iptc = read_iptc_of_jpeg(data)
-    if raw.exif.iptc_block:
-        raw.iptc = parse_iptc(raw.exif.iptc_block)
+    if blocks.by_pillow:
+        raw.exif = read_exif(image, raw.notes)
+        if raw.exif.packet:
+            _add_packet(raw, "xmp", raw.exif.packet)
+    elif blocks.exif:
+        raw.exif = parse_exif(blocks.exif, raw.notes)
+    raw.iptc = parse_iptc(raw.exif.iptc_block or blocks.iptc)
+    if not raw.exif.orientation and blocks.packets:
+        written = _ORIENTATION.search(blocks.packets[0])
+        if written is not None:
+            raw.exif = replace(raw.exif, orientation=int(written[1]))
     return _unite(raw)
-
-
-def embedded_packet(data: bytes) -> bytes | None:
-    """Return the first XMP packet of a file of any format, found by its markers."""
-    starts = [at for mark in _PACKET_STARTS if (at := data.find(mark)) >= 0]
-    if not starts:
-        return None
-    start = min(starts)
-    tail = data[start : start + _MOST_OF_PACKET]
-    for mark in (b"</x:xmpmeta>", b"</x:xapmeta>", b"</rdf:RDF>"):
-        end = tail.find(mark)
-        if end >= 0:
-            return bytes(tail[: end + len(mark)])
-    return None
 
 
 def _read(path: Path) -> bytes:
     if path.stat().st_size > _MOST_BYTES:
         with open(path, "rb") as stream, mmap.mmap(stream.fileno(), 0, prot=mmap.PROT_READ) as m:
-            return m[:_MOST_OF_PACKET]
+            return m[:_MOST_OF_FILE]
     return path.read_bytes()
-
-
-def _packets(image: Path, data: bytes, notes: list[str]) -> Iterator[bytes]:
-    carrier = carrier_of(data)
-    if carrier is None:
-        packet = embedded_packet(data)
-        if packet is not None:
-            yield packet
-        return
-    try:
-        slot = find_slot(data)
-    except Unfit as unfit:
-        # It cannot be written, but what it holds can be read.
-        found = _packets_of_jpeg(data) if carrier == "jpeg" else []
-        if not found:
-            packet = embedded_packet(data)
-            found = [] if packet is None else [packet]
-        if found and unfit.kind != "extended XMP":
-            notes.append(unfit.reason)
-        yield from found
-        return
-    if slot.packet is not None:
-        yield slot.packet
-
-
-def _packets_of_jpeg(data: bytes) -> list[bytes]:
-    """Return all packets of a JPEG; an extended one is put together from its segments.
-
-    Such a segment holds a digest, the whole length, an offset and a part.
-    """
-    found: list[bytes] = []
-    parts: dict[int, bytes] = {}
-    length = 0
-    try:
-        for marker, start, end in jpeg_segments(data):
-            body = data[start + 4 : end]
-            if marker == 0xE1 and body.startswith(JPEG_XMP):
-                found.append(body[len(JPEG_XMP) :])
-            elif marker == 0xE1 and body.startswith(JPEG_EXTENDED_XMP):
-                body = body[len(JPEG_EXTENDED_XMP) + 32 :]
-                length = int.from_bytes(body[:4], "big")
-                parts[int.from_bytes(body[4:8], "big")] = body[8:]
-    except Unfit:
-        pass
-    whole = b"".join(parts[at] for at in sorted(parts))
-    if whole and len(whole) == length <= _MOST_OF_PACKET:
-        found.append(whole)
-    return found
 
 
 def _add_packet(raw: _Raw, name: str, packet: bytes) -> None:
@@ -198,62 +155,65 @@ class _Choice:
 
 def _unite(raw: _Raw) -> FileMetadata:
     choose = _Choice()
-    iptc, exif = raw.iptc, raw.exif
-
-    def text(*names: str) -> list[tuple[str, str]]:
-        return [
-            (layer.name, _first(layer.document, named(name)))
-            for layer in raw.layers
-            for name in names
-        ]
-
-    caption = choose(
-        "caption",
-        *text("dc:description"),
-        ("iptc", iptc.first("caption")),
-        ("exif", exif.caption),
-    )
-    title = choose(
-        "title",
-        *text("dc:title", "photoshop:Headline"),
-        ("iptc", iptc.first("title") or iptc.first("headline")),
-        ("exif", exif.title),
-    )
-    creator = choose(
-        "creator",
-        *text("dc:creator"),
-        ("iptc", iptc.first("creator")),
-        ("exif", exif.creator),
-    )
-    rights = choose(
-        "rights",
-        *text("dc:rights"),
-        ("iptc", iptc.first("rights")),
-        ("exif", exif.rights),
-    )
-    rating = choose("rating", *_ratings(raw), ("exif", exif.rating))
+    texts = _texts(raw, choose)
+    rating = choose("rating", *_ratings(raw), ("exif", raw.exif.rating))
     taken = choose("taken", *_dates(raw))
-    label = choose("label", *text("xmp:Label"))
+    label = choose("label", *_written(raw, "xmp:Label"))
     place = _place(raw, choose)
     statements = [word for layer in raw.layers for word in read_statements(layer.document)]
-    regions = [
-        region for layer in raw.layers for region in read_regions(layer.document, exif.orientation)
-    ]
+    turned = raw.exif.orientation or 1
+    regions = [region for layer in raw.layers for region in read_regions(layer.document, turned)]
     return FileMetadata(
         words=tuple(_words(raw)),
         statements=tuple(dict.fromkeys(statements)),
         regions=tuple(dict.fromkeys(regions)),
-        title=title or "",
-        caption=caption or "",
-        creator=creator or "",
-        rights=rights or "",
         rating=rating,
         label=label or "",
         taken=taken or "",
         place=place,
         sources=choose.sources,
         notes=tuple(dict.fromkeys(raw.notes)),
+        **texts,
     )
+
+
+def _texts(raw: _Raw, choose: _Choice) -> dict[str, str]:
+    """Return title, caption, creator and rights; what cameras write everywhere is no text."""
+    iptc, exif = raw.iptc, raw.exif
+    places: dict[str, list[tuple[str, str]]] = {
+        "caption": [
+            *_written(raw, "dc:description"),
+            ("iptc", iptc.first("caption")),
+            ("exif", exif.caption),
+        ],
+        "title": [
+            *_written(raw, "dc:title", "photoshop:Headline"),
+            ("iptc", iptc.first("title")),
+            ("iptc", iptc.first("headline")),
+            ("exif", exif.title),
+        ],
+        "creator": [
+            *_written(raw, "dc:creator"),
+            ("iptc", iptc.first("creator")),
+            ("exif", exif.creator),
+        ],
+        "rights": [
+            *_written(raw, "dc:rights"),
+            ("iptc", iptc.first("rights")),
+            ("exif", exif.rights),
+        ],
+    }
+    return {
+        name: choose(name, *(one for one in found if not _BOILERPLATE.fullmatch(one[1]))) or ""
+        for name, found in places.items()
+    }
+
+
+def _written(raw: _Raw, *names: str) -> list[tuple[str, str]]:
+    """Return the first value of some properties in every packet, each with its place."""
+    return [
+        (layer.name, _first(layer.document, named(name))) for layer in raw.layers for name in names
+    ]
 
 
 def _first(document: Document, name: xmp.Name) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from vernis.adapters.interchange.metadata.carriers import Unfit, carrier_of, jpeg_segments
 
-_PHOTOSHOP = b"Photoshop 3.0\0"
+PHOTOSHOP = b"Photoshop 3.0\0"
+"""How the segment begins that holds Photoshop resources."""
 _RESOURCE = b"8BIM"
 _IPTC_RESOURCE = 0x0404
 _UTF8 = b"\x1b%G"
@@ -50,13 +51,17 @@ def read_iptc_of_jpeg(data: bytes) -> Iptc:
     body = b""
     try:
         for marker, start, end in jpeg_segments(data):
-            if marker == 0xED and data[start + 4 : start + 4 + len(_PHOTOSHOP)] == _PHOTOSHOP:
+            if marker == 0xED and data.startswith(PHOTOSHOP, start + 4):
                 # A resource may go on in the next segment.
-                body += data[start + 4 + len(_PHOTOSHOP) : end]
+                body += data[start + 4 + len(PHOTOSHOP) : end]
     except Unfit:
         pass
-    block = b"".join(data for kind, data in _resources(body) if kind == _IPTC_RESOURCE)
-    return parse_iptc(block)
+    return parse_iptc(iptc_of_resources(body))
+
+
+def iptc_of_resources(body: bytes) -> bytes:
+    """Return the IIM datasets among the Photoshop resources of a file."""
+    return b"".join(data for kind, data in _resources(body) if kind == _IPTC_RESOURCE)
 
 
 def parse_iptc(block: bytes) -> Iptc:
