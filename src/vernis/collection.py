@@ -33,6 +33,7 @@ from vernis.verbs.lab import detect as lab_detect
 from vernis.verbs.lab import locate as lab_locate
 from vernis.verbs.lab import models as lab_models
 from vernis.verbs.lab import spaces as lab_spaces
+from vernis.verbs.machines import collect, plan
 from vernis.verbs.methods import frame_method, method
 from vernis.verbs.networks import (
     backbones,
@@ -158,6 +159,8 @@ class Collection(Closing):
     taxonomies = method(taxonomies.VERB)
     embed = method(embed.VERB)
     embeddings = frame_method(embeddings.VERB)
+    plan = method(plan.VERB)
+    collect = method(collect.VERB)
     quality = frame_method(quality.VERB)
     read = method(read.VERB)
     detect = method(detect.VERB)

@@ -33,6 +33,7 @@ from vernis.domain.ports import (
     silent,
 )
 from vernis.domain.readings import LEAST_SEARCHED, PictureText, TextModel
+from vernis.domain.stores import ObjectStore
 from vernis.domain.types import (
     IMAGE_STATES,
     DuplicateGroup,
@@ -918,18 +919,36 @@ class Session(Closing):
 
         return PictureFiles(self.root()).digest
 
-    def larger_pictures(self, side: int) -> ReadPicture:
-        """Return what decodes the picture of an image with a shorter side of so many pixels."""
+    def larger_pictures(self, side: int, root: Path | None = None) -> ReadPicture:
+        """Return what decodes the picture of an image with a shorter side of so many pixels.
+
+        ``root``: where the images lie, without a collection.
+        """
         from vernis.adapters.files import PictureFiles
         from vernis.adapters.isolation import PictureDecoder
 
-        return PictureFiles(self.root(), PictureDecoder(min_side=side)).read
+        return PictureFiles(root or self.root(), PictureDecoder(min_side=side)).read
 
-    def examined_pictures(self) -> ExaminePicture:
-        """Return what decodes the picture of an image and says what is damaged of its file."""
+    def examined_pictures(self, root: Path | None = None) -> ExaminePicture:
+        """Return what decodes the picture of an image and says what is damaged of its file.
+
+        ``root``: where the images lie, without a collection.
+        """
         from vernis.adapters.files import PictureFiles
 
-        return PictureFiles(self.root()).examine
+        return PictureFiles(root or self.root()).examine
+
+    def object_store(self, url: Path | str) -> ObjectStore:
+        """Return a folder, or a bucket at an address, that several machines reach.
+
+        Raises
+        ------
+        MissingExtra, StorageError
+            The address needs an extra, or is of no kind that is known.
+        """
+        from vernis.adapters.stores import open_store
+
+        return open_store(url)
 
     def decode(self, path: Path, *, full_size: bool = False) -> Pixels:
         """Decode any picture file; raises UnreadableImage."""

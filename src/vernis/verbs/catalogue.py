@@ -23,6 +23,7 @@ GROUPS: Mapping[str, str] = {
     "decide": "Decide",
     "see": "See what is there",
     "networks": "Networks and embedding spaces",
+    "machines": "Spread the work over machines",
     "lab": "Try methods",
 }
 """Folder of each group → its title, in the order of the help."""
