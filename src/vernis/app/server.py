@@ -29,6 +29,7 @@ from vernis.app.keys import Keys, Person, read_keys
 from vernis.app.pages import read_pages
 from vernis.app.people import People
 from vernis.app.routes import (
+    boxes,
     collection,
     duplicates,
     fill,
@@ -58,6 +59,7 @@ _MODULES = (
     collection,
     review,
     images,
+    boxes,
     duplicates,
     fill,
     history,

@@ -2,9 +2,9 @@
 // Type a few letters of a class, Enter takes it.
 import { el } from "../shared/dom.mjs";
 
-/** @param {{title: string, classes: string[], first?: string[]}} about
+/** @param {{title: string, classes: string[], first?: string[], free?: boolean}} about `free`: what is typed may be a new class
  * @returns {Promise<string | null>} the class, null when nothing was chosen */
-export function pickClass({ title, classes, first = [] }) {
+export function pickClass({ title, classes, first = [], free = false }) {
   return new Promise((resolve) => {
     let at = 0;
     /** @type {string[]} */
@@ -16,7 +16,7 @@ export function pickClass({ title, classes, first = [] }) {
     const take = (/** @type {string} */ label) => { chosen = label; dialog.close(); };
     const show = () => {
       list.replaceChildren(...found.map((label, place) =>
-        el("button", { type: "button", role: "option", class: place === at ? "on" : "", "aria-selected": String(place === at), onclick: () => take(label) }, label)));
+        el("button", { type: "button", role: "option", class: place === at ? "on" : "", "aria-selected": String(place === at), onclick: () => take(label) }, label, classes.includes(label) ? null : el("span", { class: "muted small" }, " new"))));
       const on = list.children[at];
       if (on) on.scrollIntoView({ block: "nearest" });
     };
@@ -26,6 +26,8 @@ export function pickClass({ title, classes, first = [] }) {
       const starts = ranked.filter((label) => label.toLowerCase().startsWith(wanted));
       const holds = ranked.filter((label) => !starts.includes(label) && label.toLowerCase().includes(wanted));
       found = [...starts, ...holds].slice(0, 100);
+      const typed = box.value.trim();
+      if (free && typed && !ranked.some((label) => label.toLowerCase() === wanted)) found.push(typed);
       at = 0;
       show();
     };

@@ -3,6 +3,7 @@
 import { el, say } from "../../shared/dom.mjs";
 import { asCount, asPercent, asSize, baseName } from "../../shared/wording.mjs";
 import { get, getIds } from "../api.mjs";
+import { BoxEditor, Drawing } from "../box_editor.mjs";
 import { recordLabels } from "../labels.mjs";
 import { pickClass } from "../picker.mjs";
 import { decodedAhead, previewOf, thumbOf } from "../pictures.mjs";
@@ -24,6 +25,10 @@ class ImageScreen {
     this.ids = new Uint32Array(0);
     this.id = 0;
     this.build(host);
+    /** @type {BoxEditor | null} */
+    this.editor = null;
+    this.drawing = new Drawing(app.collection.taxonomies.filter((one) => !one.ignored));
+    this.draws = place.query.get("draw") === "1";
     this.ends = [
       app.keys.use("Image", this.bindings()),
       ...["decided", "undone", "labelled", "catalog", "reset"].map((kind) => app.events.on(kind, () => this.readSoon())),
@@ -32,6 +37,7 @@ class ImageScreen {
 
   close() {
     clearTimeout(this.reading);
+    if (this.editor) this.editor.close();
     for (const end of this.ends) end();
   }
 
@@ -39,11 +45,15 @@ class ImageScreen {
     this.ids = await getIds("/api/images/ids", { where: this.where, order: this.order });
     this.at = Math.max(0, this.ids.indexOf(id));
     await this.show(id || this.ids[0]);
+    if (this.draws) this.draw();
   }
 
   readSoon() {
     clearTimeout(this.reading);
-    this.reading = setTimeout(() => this.describe(this.id).catch(() => null), 300);
+    this.reading = setTimeout(() => {
+      if (this.editor) this.editor.refresh();
+      this.describe(this.id).catch(() => null);
+    }, 300);
   }
 
   async show(id) {
@@ -51,7 +61,7 @@ class ImageScreen {
     this.id = id;
     const at = this.ids.indexOf(id);
     if (at >= 0) this.at = at;
-    this.app.replace({ where: this.where, order: this.order === "name" ? "" : this.order }, [String(id)]);
+    this.address();
     this.place.textContent = at >= 0 ? asCount(at + 1) + " of " + asCount(this.ids.length) : "not among the pictures of the filter";
     await this.describe(id, true);
   }
@@ -63,6 +73,34 @@ class ImageScreen {
     if (anew) this.showPicture(record);
     this.showFacts(record);
     if (anew) this.showNeighbors(id);
+  }
+
+  address() {
+    this.app.replace({ where: this.where, order: this.order === "name" ? "" : this.order, draw: this.draws ? "1" : "" }, [String(this.id)]);
+  }
+
+  // ---------------------------------------------------------------- boxes by hand
+
+  draw() {
+    if (!this.frame || !this.record.width) { this.app.toast("This picture cannot be drawn on", { kind: "warning" }); return; }
+    this.draws = true;
+    this.root.classList.add("drawing");
+    this.root.classList.remove("no-boxes", "full");
+    this.editor = new BoxEditor(this.app, this.drawing, { leave: () => this.endDrawing(), step: (by) => this.step(by), show: (id) => this.show(id) });
+    this.facts.replaceWith(this.editor.panel);
+    this.editor.open(this.record, this.frame, this.frame.querySelector("img"));
+    this.address();
+  }
+
+  endDrawing() {
+    if (!this.editor) return;
+    this.editor.close();
+    this.editor.panel.replaceWith(this.facts);
+    this.editor = null;
+    this.draws = false;
+    this.root.classList.remove("drawing");
+    this.address();
+    this.describe(this.id, true).catch(() => null);
   }
 
   step(by) {
@@ -92,7 +130,8 @@ class ImageScreen {
       { key: "ArrowRight", shown: "← →", label: "next picture, or the one before", run: () => this.step(1) },
       { key: "ArrowLeft", label: "", silent: true, run: () => this.step(-1) },
       { key: "l", label: "give a label", run: () => this.give() },
-      { key: "b", label: "show the boxes, or not", run: () => this.root.classList.toggle("no-boxes") },
+      { key: "b", label: "draw boxes", run: () => this.draw() },
+      { key: "h", label: "hide the boxes, or show them", run: () => this.root.classList.toggle("no-boxes") },
       { key: "f", label: "picture alone", run: () => this.root.classList.toggle("full") },
       { key: "Escape", shown: "Esc", label: "back to the grid", run: () => this.back() },
     ];
@@ -108,7 +147,7 @@ class ImageScreen {
     const quiet = (text, key, run) => el("button", { type: "button", class: "button quiet", onclick: run }, text, el("kbd", {}, key));
     this.root = el("section", { class: "image", "aria-label": "Image" },
       el("div", { class: "image-stage" },
-        el("header", { class: "image-head" }, quiet("Grid", "Esc", () => this.back()), quiet("Before", "←", () => this.step(-1)), quiet("Next", "→", () => this.step(1)), this.place),
+        el("header", { class: "image-head" }, quiet("Grid", "Esc", () => this.back()), quiet("Before", "←", () => this.step(-1)), quiet("Next", "→", () => this.step(1)), quiet("Boxes", "b", () => (this.editor ? this.endDrawing() : this.draw())), this.place),
         this.picture, this.neighbors),
       this.facts);
     host.append(this.root);
@@ -124,9 +163,11 @@ class ImageScreen {
       frame.style.setProperty("--ratio", String(record.width / record.height));
     }
     this.picture.replaceChildren(frame);
+    this.frame = record.width && record.height ? frame : null;
     ready.then((sound) => { if (!sound) this.picture.replaceChildren(el("p", { class: "muted" }, record.reason || "This picture cannot be read")); });
     if (record.width && record.height) boxes.append(...record.objects.map((one) => boxOf(one, record)));
     say(baseName(record.image));
+    if (this.editor && this.frame) this.editor.open(record, frame, image);
   }
 
   showFacts(record) {
