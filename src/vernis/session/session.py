@@ -242,6 +242,12 @@ class Session(Closing):
 
         return open_engine(self._engine, workers, self._ray)
 
+    def count_cores(self) -> int:
+        """Return the number of cores that work may use."""
+        from vernis.adapters.engines.threads import count_cores
+
+        return count_cores()
+
     def run_on(self, engine: EngineName, ray: str = "") -> None:
         """Choose what runs work on many pictures from now on.
 
@@ -543,6 +549,12 @@ class Session(Closing):
         from vernis.adapters.files import path_of
 
         return path_of(self.root(), image.uri)
+
+    def path_below(self, root: Path, uri: str) -> Path:
+        """Return where the file of a path relative to a folder lies."""
+        from vernis.adapters.files import path_of
+
+        return path_of(root, uri)
 
     def path_of_uri(self, uri: str) -> Path:
         """Return where the file of a path relative to the indexed folder lies."""

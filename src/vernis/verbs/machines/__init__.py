@@ -3,5 +3,5 @@
 Here: work that is cut into units, which any machine can do without the collection.
 Never: how a picture becomes a vector, and what follows from the vectors.
 
-Order: plan, worker, collect.
+Order: estimate, plan, worker, collect.
 """
