@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from vernis.core.learn.models.gaussian_svm import fit_gaussian_svm
-from vernis.core.learn.models.interface import log_loss
 from vernis.core.learn.models.mlknn import MLKNN
 from vernis.core.learn.models.registry import (
     MODELS,
@@ -17,6 +16,7 @@ from vernis.core.learn.models.registry import (
 )
 from vernis.core.learn.models.stacked import Stacked
 from vernis.core.learn.models.stacking import fit_pool
+from vernis.core.numeric.losses import log_loss
 from vernis.domain.errors import InvalidValue, MissingExtra, NotFound, UsageError
 
 

@@ -172,6 +172,19 @@ def test_other_methods_and_sizes_and_a_sheet(collection, drawn, tmp_path):
     assert (tmp_path / "t.png").read_bytes() != (tmp_path / "s.png").read_bytes()
 
 
+@pytest.mark.torch
+def test_a_fully_convolutional_network_locates_too(collection, drawn):
+    pytest.importorskip("torch")
+    found = collection.locate("shape", method="fcnn", **SMALL)
+    assert (found.maps, found.computed) == (24, 24)
+    assert not [note for note in found.notes if "not learned" in note]
+    assert collection.locate("shape", method="fcnn", **SMALL).computed == 0
+    with pytest.raises(UsageError, match="reads one map"):
+        collection.locate(
+            "shape", method="fcnn", backbone="efficientnet_lite0:stage4+stage5", **SMALL
+        )
+
+
 def test_a_filter_limits_what_is_learned_and_located(collection):
     found = collection.locate("shape", where="id<=18", **SMALL)
     assert found.images == 18

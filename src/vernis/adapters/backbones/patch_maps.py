@@ -18,8 +18,7 @@ from vernis.domain.ports import Pixels
 
 _MULTIPLE = 32
 _STAGES = 3
-"""So many maps before the last are joined where no layers are named. The last itself, bent to the
-classes that the network was trained on, places less (docs/decisions/locate.md)."""
+"""So many maps before the last are read beside it where no layers are named."""
 _FINEST = 16
 """Of these none is finer than this many pixels a cell."""
 
@@ -81,10 +80,10 @@ def open_patch_maps(
     ----------
     backbone : OnnxBackbone
     layers : sequence of str
-        Default: the three maps before the last, of 16 pixels a cell or more.
+        Default: the last four maps of 16 pixels a cell or more.
     side : int
     last : bool
-        Default: the last map alone, which the network's own classifier reads.
+        Of these the last alone, which the network's own classifier reads.
 
     Raises
     ------
@@ -101,7 +100,7 @@ def open_patch_maps(
     elif not layers:
         finest = backbone.spec.side / _FINEST
         maps = [name for name in main_maps(backbone) if shapes[name][-1] <= finest]
-        layers = (maps[:-1] or maps)[-_STAGES:]
+        layers = maps[-_STAGES - 1 :]
     for name in layers:
         backbone.reader(name, "max")  # refuses an unknown name
         if len(shapes.get(name, ())) != 3:

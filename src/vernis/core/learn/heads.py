@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vernis.core.learn import persistence
 from vernis.core.learn.bagged_mlp import BaggedMLP
+from vernis.core.learn.convolutional_head import ConvolutionalHead
 from vernis.core.learn.models.interface import Floats, Kind, LabelModel
 from vernis.core.learn.models.registry import (
     STACKING,
@@ -19,6 +20,11 @@ from vernis.core.learn.models.registry import (
 )
 from vernis.core.learn.models.stacked import Stacked
 from vernis.core.learn.scaling import Projection, fit_projection
+from vernis.core.numeric.convolution_training import TrainingSchedule
+from vernis.domain.errors import UsageError
+
+CONVOLUTIONAL = "fcnn"
+"""Reads maps instead of pooled vectors, so it takes no part in comparisons of the others."""
 
 
 class Head(Protocol):
@@ -63,10 +69,11 @@ def make_head(
     Parameters
     ----------
     model : str
-        One of ``registry.MODELS``, or ``stacking``.
+        One of ``registry.MODELS``, ``stacking``, or ``fcnn``, which reads maps and needs their
+        ``map_shape`` (channels, height, width) among the parameters.
     kind : {'single', 'multi'}
     n_components : int or None
-        Principal components; None keeps all columns.
+        Principal components (of ``fcnn``: of the channels); None keeps all columns.
     seed : int
     parameters : mapping, optional
         The model's own, see ``registry.PARAMETERS``: ``hidden`` (neurons of each hidden layer),
@@ -83,6 +90,8 @@ def make_head(
         A parameter is out of range.
     """
     own = persistence.current_parameters(parameters or {})
+    if model == CONVOLUTIONAL:
+        return _make_convolutional(kind, n_components, seed, own)
     if model != "bagged_mlp":
         return StoredModel(model, kind, n_components, seed, own)
     check_parameters((model,), own)
@@ -90,15 +99,30 @@ def make_head(
     return BaggedMLP(**{**own, "n_components": n_components, "seed": seed})
 
 
+def _make_convolutional(
+    kind: Kind, n_components: int | None, seed: int, own: Mapping[str, Any]
+) -> ConvolutionalHead:
+    unknown = set(own) - {"map_shape", "epochs"}
+    if unknown:
+        raise UsageError(f"the model {CONVOLUTIONAL!r} does not take {min(unknown)!r}")
+    chosen = {key: own[key] for key in ("epochs",) if key in own}
+    schedule = TrainingSchedule(channels=n_components, **chosen)
+    return ConvolutionalHead(kind, own["map_shape"], schedule, seed)
+
+
 def notes_of(head: Head) -> tuple[str, ...]:
-    """Return what a fit has to tell: members of a stack that were left out, weights."""
+    """Return what a fit has to tell: members of a stack that were left out, weights, the loss."""
+    if isinstance(head, ConvolutionalHead):
+        return head.notes_
     model = head.model if isinstance(head, StoredModel) else None
     return model.notes_ if isinstance(model, Stacked) else ()
 
 
 def save_head(head: Head) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Take a fitted head apart: arrays without pickle, and settings that are JSON-able."""
-    return head.to_saved() if isinstance(head, StoredModel) else persistence.to_arrays(head)  # type: ignore[arg-type]
+    if isinstance(head, StoredModel | ConvolutionalHead):
+        return head.to_saved()
+    return persistence.to_arrays(head)  # type: ignore[arg-type]
 
 
 def restore_head(arrays: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]) -> Head:
@@ -111,6 +135,8 @@ def restore_head(arrays: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]
     """
     if settings["head"] == "bagged_mlp":
         return persistence.from_arrays(arrays, settings)
+    if settings["head"] == CONVOLUTIONAL:
+        return ConvolutionalHead.from_saved(arrays, settings)
     return StoredModel.from_saved(arrays, settings)
 
 

@@ -12,9 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.locate.patch_lda import PatchClassifier, PatchMaps
+from vernis.core.locate.patch_lda import PatchClassifier, PatchMaps, told_apart
 from vernis.core.numeric.threads import single_threaded_products
-from vernis.domain.errors import InvalidValue
 
 _LEAST_SPREAD = 1e-6
 
@@ -41,11 +40,7 @@ def fit_activation_maps(
     """
     from sklearn.linear_model import LogisticRegression
 
-    Y = np.asarray(Y)
-    if not pictures or Y.shape[:1] != (len(pictures),):
-        raise InvalidValue(f"expected labels of {len(pictures)} pictures, got shape {Y.shape}")
-    if not (Y == 1).any(axis=0).all() or not (Y == 0).any(axis=0).all():
-        raise InvalidValue("expected pictures with and without each class")
+    Y = told_apart(pictures, Y)
     X = np.stack(
         [np.concatenate([m.mean(axis=(0, 1), dtype=np.float32) for m in maps]) for maps in pictures]
     )

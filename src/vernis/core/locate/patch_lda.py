@@ -148,12 +148,46 @@ def join_cells(maps: PatchMaps, cells: NDArray[np.int64]) -> Floats:
     return np.concatenate(parts, axis=1)
 
 
+def told_apart(pictures: Sequence[PatchMaps], Y: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return the labels of pictures that something can be learned from.
+
+    Raises
+    ------
+    InvalidValue
+        There is no picture, or a class has no picture with it or none without it.
+    """
+    Y = np.asarray(Y)
+    if not pictures or Y.shape[:1] != (len(pictures),):
+        raise InvalidValue(f"expected labels of {len(pictures)} pictures, got shape {Y.shape}")
+    if not (Y == 1).any(axis=0).all() or not (Y == 0).any(axis=0).all():
+        raise InvalidValue("expected pictures with and without each class")
+    return Y
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PatchStatistics:
+    """How the patch vectors of many pictures are spread.
+
+    Attributes
+    ----------
+    mean, spread : ndarray of float32, shape (n_channels,)
+        Mean and standard deviation of each channel.
+    inverse : ndarray of float32, shape (n_channels, n_channels)
+        Of the correlation, shrunk.
+    """
+
+    mean: Floats
+    spread: Floats
+    inverse: Floats
+
+
 @single_threaded_products()
 def fit_patch_lda(
     pictures: Sequence[PatchMaps],
     Y: NDArray[np.floating],
     settings: PatchSettings | None = None,
     *,
+    statistics: PatchStatistics | None = None,
     seed: int = 0,
 ) -> PatchClassifier:
     """Learn a patch classifier from labels of whole pictures.
@@ -165,25 +199,23 @@ def fit_patch_lda(
     Y : ndarray of float, shape (n_pictures, n_classes)
         1, 0 or NaN for unknown.
     settings : PatchSettings, optional
+    statistics : PatchStatistics, optional
+        Default: those of these pictures.
     seed : int
-        Draws the patches from which the covariance is estimated.
+        Draws the patches from which they are estimated.
 
     Raises
     ------
     InvalidValue
         There is no picture, or a class has no picture with it or none without it.
     """
-    settings = settings or PatchSettings()
-    Y = np.asarray(Y)
-    if not pictures or Y.shape[:1] != (len(pictures),):
-        raise InvalidValue(f"expected labels of {len(pictures)} pictures, got shape {Y.shape}")
-    if not (Y == 1).any(axis=0).all() or not (Y == 0).any(axis=0).all():
-        raise InvalidValue("expected pictures with and without each class")
-    mean, spread, inverse = _statistics(pictures, settings.ridge, seed)
+    settings, Y = settings or PatchSettings(), told_apart(pictures, Y)
+    known = statistics or patch_statistics(pictures, settings.ridge, seed)
 
     def solve(above: Floats, below: Floats) -> Floats:
         # Means of raw vectors: the standardization cancels but for the spread.
-        return np.asarray(((above - below) / spread @ inverse / spread).T, np.float32)
+        standard = (above - below) / known.spread @ known.inverse
+        return np.asarray((standard / known.spread).T, np.float32)
 
     whole = np.stack([_mean_vector(maps) for maps in pictures])
     without = _class_means(whole, Y == 0)
@@ -191,13 +223,22 @@ def fit_patch_lda(
     for _ in range(settings.rounds):
         best, worse = _picked(pictures, Y == 1, weights, settings.share)
         weights = solve(best, 0.5 * without + 0.5 * worse)
-    return PatchClassifier(weights, np.asarray(-mean @ weights, np.float32))
+    return PatchClassifier(weights, np.asarray(-known.mean @ weights, np.float32))
 
 
-def _statistics(
-    pictures: Sequence[PatchMaps], ridge: float, seed: int
-) -> tuple[Floats, Floats, Floats]:
-    """Return mean and spread of patch vectors, and the inverse of their shrunk correlation."""
+@single_threaded_products()
+def patch_statistics(pictures: Sequence[PatchMaps], ridge: float, seed: int = 0) -> PatchStatistics:
+    """Estimate the spread of patch vectors from some of each picture.
+
+    Parameters
+    ----------
+    pictures : sequence of PatchMaps
+        One or more.
+    ridge : float
+        Added to the correlation, in units of the variance of a standardized number.
+    seed : int
+        Draws the patches.
+    """
     rng = np.random.default_rng(seed)
     drawn = []
     for maps in pictures:
@@ -211,7 +252,7 @@ def _statistics(
     rows /= spread
     moments = np.asarray(rows.T @ rows, np.float64) / len(rows)
     inverse = np.linalg.inv(moments + ridge * np.eye(len(moments)))
-    return mean, spread, np.asarray(inverse, np.float32)
+    return PatchStatistics(mean, spread, np.asarray(inverse, np.float32))
 
 
 def _mean_vector(maps: PatchMaps) -> Floats:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 _FEWEST = 10
 """Images with boxes below which nothing is measured."""
-Compared = Literal["patches", "cam", "centre"]
+Compared = Literal["patches", "cam", "fcnn", "centre"]
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ def _cell(
             for image, name in wanted
             if image in row_of and name in column
         ]
-        made, _ = make_maps(session, plan, options, pairs)
+        made = make_maps(session, plan, options, pairs).maps
         maps = {
             (plan.images[row].id, plan.classes[c]): sized_map(plan.images[row], one)
             for (row, c), one in made.items()

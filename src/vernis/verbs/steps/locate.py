@@ -156,7 +156,7 @@ def work(session: Session, settings: Settings) -> Result:
         classes=_class_rows(plan, found, kept),
         unreadable=len(found.failed),
         sheet=sheet,
-        notes=(*plan.notes, *_notes(found)),
+        notes=(*plan.notes, *found.notes, *_notes(found)),
     )
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from dataclasses import KW_ONLY, dataclass, field, replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.locate.activation_maps import fit_activation_maps
 from vernis.core.locate.heat_maps import geometric_mean
-from vernis.core.locate.patch_lda import PatchClassifier, fit_patch_lda
+from vernis.core.locate.localizers import FIT, Localizer, Method
 from vernis.core.locate.stored_maps import LENGTH, SIDE, StoredMap, pack, unpack
 from vernis.core.locate.training import choose_pictures, share_below
 from vernis.core.numeric.fingerprints import fingerprint
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from vernis.adapters.backbones.patch_maps import PatchMapReader
     from vernis.session.session import Session
 
-_METHOD = 2
+_METHOD = 3
 """Part of what marks a map: raise it when the method changes, and all maps are made anew."""
 _FEWEST = 2
 """Images with a class below which it is not located."""
@@ -38,7 +37,6 @@ _FLUSH = 512
 """Maps that are written at once."""
 
 Maps = list[NDArray[Any]]
-Method = Literal["patches", "cam"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class LocateOptions(EngineOptions):
         Method,
         Option(
             "patches: a linear discriminant of patches; cam: the class activation maps of a linear "
-            "classifier"
+            "classifier; fcnn: a fully convolutional network, as in the thesis (extra torch)"
         ),
     ] = "patches"
     sizes: Annotated[
@@ -129,11 +127,14 @@ class LocateSummary:
         Maps that were made in this run.
     failed : dict of str to str
         Path and reason of the images that could not be read.
+    notes : tuple of str
+        What the learning has to tell.
     """
 
     maps: Mapping[tuple[int, int], StoredMap]
     computed: int
     failed: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def plan_locating(
@@ -224,10 +225,10 @@ def locate_labels(session: Session, plan: LocatePlan, options: LocateOptions) ->
     if not todo:
         return LocateSummary(found, 0)
     try:
-        fresh, failed = make_maps(session, plan, options, todo, store.add)
+        fresh = make_maps(session, plan, options, todo, store.add)
     finally:
         store.flush()
-    return LocateSummary({**found, **fresh}, len(fresh), failed)
+    return replace(fresh, maps={**found, **fresh.maps})
 
 
 def make_maps(
@@ -236,7 +237,7 @@ def make_maps(
     options: LocateOptions,
     pairs: Sequence[tuple[int, int]],
     add: Callable[[int, int, NDArray[np.uint8]], None] = lambda row, column, packed: None,
-) -> tuple[dict[tuple[int, int], StoredMap], dict[str, str]]:
+) -> LocateSummary:
     """Learn from the images of a plan and make maps; nothing is kept but by ``add``.
 
     Parameters
@@ -247,12 +248,6 @@ def make_maps(
     pairs : sequence of (image row, class column)
     add : callable
         Takes the row, the column and the packed map of each, as they are made.
-
-    Returns
-    -------
-    maps : dict of (image row, class column) to StoredMap
-    failed : dict of str to str
-        Path and reason of the images that could not be read.
     """
     readers = open_readers(session, options)
     picture = session.pictures_for_maps(max(options.sizes))
@@ -267,31 +262,48 @@ def make_maps(
             packed = pack(heat, confidence, plan.mark)
             made[row, column] = unpack(packed)[0]
             add(row, column, packed)
-    return made, read.failed
+    return LocateSummary(made, len(made), read.failed, learnt.notes)
 
 
 def open_readers(session: Session, options: LocateOptions) -> list[PatchMapReader]:
     """Return one reader of maps a size."""
     choice = session.networks.read_choice(options.backbone)
-    last = options.method == "cam"
-    return [session.networks.open_patch_maps(choice, side, last=last) for side in options.sizes]
+    last = options.method != "patches"
+    readers = [session.networks.open_patch_maps(choice, side, last=last) for side in options.sizes]
+    if options.method == "fcnn" and len(readers[0].layers) > 1:
+        raise UsageError(
+            f"fcnn reads one map, got {'+'.join(readers[0].layers)}; name one, as BACKBONE:LAYER"
+        )
+    return readers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Learnt:
-    """A classifier a size, and the peaks of each class in images without it."""
+    """A localizer a size, and the peaks of each class in images without it."""
 
-    classifiers: Sequence[PatchClassifier]
+    localizers: Sequence[Localizer]
     others: Sequence[NDArray[np.float64]]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the learning has to tell."""
+        if all(one.has_learned for one in self.localizers):
+            return ()
+        return (
+            "the network has not learned: its loss stayed near that of constant answers, so its "
+            "maps tell little; more images, or --method patches, may help",
+        )
 
     def locate(
         self, maps: Sequence[Maps], columns: Sequence[int]
     ) -> list[tuple[NDArray[np.float64], float]]:
         """Return heat map and confidence of classes in a picture that comes in every size."""
-        scores = scores_of(self.classifiers, maps, columns)
-        peaks = np.mean([each.max(axis=(1, 2)) for each in scores], axis=0)
-        size = max((each.shape[1:] for each in scores), key=lambda shape: shape[0] * shape[1])
-        joined = geometric_mean(scores, (int(size[0]), int(size[1])))
+        peaks = np.mean(
+            [s.max(axis=(1, 2)) for s in scores_of(self.localizers, maps, columns)], axis=0
+        )
+        heats = [one.heat(each, columns) for one, each in zip(self.localizers, maps, strict=True)]
+        size = max((heat.shape[1:] for heat in heats), key=lambda shape: shape[0] * shape[1])
+        joined = geometric_mean(heats, (int(size[0]), int(size[1])))
         sure = [
             float(share_below(np.array([peak]), self.others[column])[0])
             for peak, column in zip(peaks, columns, strict=True)
@@ -306,16 +318,16 @@ class Learnt:
 
 
 def scores_of(
-    classifiers: Sequence[PatchClassifier],
+    localizers: Sequence[Localizer],
     maps: Sequence[Maps],
     columns: Sequence[int] | None = None,
 ) -> list[NDArray[np.float32]]:
-    """Return what each classifier says of a picture's places, shape (n_classes, height, width)."""
-    return [c.score(each, columns) for c, each in zip(classifiers, maps, strict=True)]
+    """Return what each localizer says of a picture's places, shape (n_classes, height, width)."""
+    return [one.score(each, columns) for one, each in zip(localizers, maps, strict=True)]
 
 
 def _learn(read: _Reading, plan: LocatePlan, options: LocateOptions) -> Learnt:
-    fit = fit_patch_lda if options.method == "patches" else fit_activation_maps
+    fit = FIT[options.method]
     pictures: dict[int, list[Maps]] = dict(
         read.run(plan.train.tolist(), "learn to locate", lambda row, maps: maps)
     )
@@ -326,15 +338,16 @@ def _learn(read: _Reading, plan: LocatePlan, options: LocateOptions) -> Learnt:
             f"'{plan.taxonomy}': too few of the images that it is learned from can be read"
         )
     with single_threaded_products():
-        classifiers = [
-            fit([pictures[row][size] for row in rows], Y) for size in range(len(options.sizes))
+        localizers = [
+            fit([pictures[row][size] for row in rows], Y, seed=options.seed)
+            for size in range(len(options.sizes))
         ]
         peaks = np.mean(
-            [[s.max(axis=(1, 2)) for s in scores_of(classifiers, pictures[row])] for row in rows],
+            [[s.max(axis=(1, 2)) for s in scores_of(localizers, pictures[row])] for row in rows],
             axis=1,
         )
     read.keep(pictures)
-    return Learnt(classifiers, [peaks[Y[:, c] == 0, c] for c in range(Y.shape[1])])
+    return Learnt(localizers, [peaks[Y[:, c] == 0, c] for c in range(Y.shape[1])])
 
 
 @dataclass(frozen=True, slots=True)

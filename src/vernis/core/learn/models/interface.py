@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, log_softmax, logit, softmax
+from scipy.special import expit, logit, softmax
 
 from vernis.domain.errors import InvalidValue
 
@@ -85,16 +85,3 @@ def log_odds(probabilities: NDArray[np.floating], kind: Kind) -> NDArray[np.floa
     """Return what `link` turns into the probabilities, up to a constant of each row if single."""
     safe = np.clip(np.asarray(probabilities, np.float64), 1e-6, 1 - 1e-6)
     return np.asarray(np.log(safe) if kind == "single" else logit(safe))
-
-
-def log_loss(scores: NDArray[np.floating], Y: Floats, kind: Kind) -> float:
-    """Return the mean negative log-likelihood of the known labels under `link` of the scores."""
-    values = np.asarray(scores, np.float64)
-    if kind == "single":
-        rows = np.flatnonzero((Y == 1).any(axis=1) & np.isfinite(values).all(axis=1))
-        return -float(
-            log_softmax(values[rows], axis=1)[np.arange(len(rows)), class_codes(Y[rows])].mean()
-        )
-    known = ~np.isnan(Y) & np.isfinite(values)
-    signed = np.where(Y[known] > 0.5, values[known], -values[known])
-    return float(np.logaddexp(0.0, -signed).mean())

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from vernis.core.learn.models.interface import Floats, Groups, Kind, log_loss
+from vernis.core.learn.models.interface import Floats, Groups, Kind
 from vernis.core.numeric.folds import stratified_folds
+from vernis.core.numeric.losses import log_loss
 
 Doubles = NDArray[np.float64]
 Score = Callable[[Floats], Doubles]

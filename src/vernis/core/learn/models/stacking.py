@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from vernis.core.learn.models.interface import Floats, Kind, link, log_loss, log_odds
+from vernis.core.learn.models.interface import Floats, Kind, link, log_odds
+from vernis.core.numeric.losses import log_loss
 from vernis.domain.errors import InvalidValue
 
 
