@@ -13,6 +13,7 @@ from vernis.domain.types import Space
 if TYPE_CHECKING:
     from vernis.adapters.backbones.choice import SpaceChoice
     from vernis.adapters.backbones.patch_maps import PatchMapReader
+    from vernis.adapters.backbones.related_names import RelatedNames
     from vernis.core.explore.picture_words import Classifier
     from vernis.core.words.noun_tree import NounTree
     from vernis.domain.encoders import TextEncoder
@@ -141,6 +142,12 @@ class Networks:
         from vernis.adapters.backbones.classifier import imagenet_nouns
 
         return imagenet_nouns()
+
+    def related_names(self) -> RelatedNames | None:
+        """Return what compares words with the names of the classes; None without its extra."""
+        from vernis.adapters.backbones.related_names import find_related_names
+
+        return find_related_names()
 
     def rows(self) -> tuple[BackboneRow, ...]:
         """Return the networks there are."""

@@ -28,8 +28,11 @@ RELATED = 0.3
 NEAREST = 0.2
 """Weight of the classes of the nearest thing above a word that is no class."""
 _LONGEST = 4  # words of a name
+_LEAST_ALIKE = 0.4
+_MOST_ALIKE = 40  # classes that a word is compared with, the likest
+_SHARPNESS = 0.05
 
-Way = Literal["classes", "related", "nearest"]
+Way = Literal["classes", "related", "nearest", "alike"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,13 +44,14 @@ class Meaning:
     word : str
     weights : ndarray of float32, shape (n_classes,)
         In 0..1: how far a picture of the class is one of the word.
-    way : {"classes", "related", "nearest"}
-        Whether the word is a class or above some; has only to do with some; or stands for
-        ``nearest``.
+    way : {"classes", "related", "nearest", "alike"}
+        Whether the word is a class or above some; has only to do with some; stands for
+        ``nearest``; or means nothing here and is only used like the names of some.
     n_classes : int
         Classes that are the word or below it.
     nearest : str
-        The nearest thing above the word, where that is all there is.
+        The nearest thing above the word, or the names that are most alike, where that is all there
+        is.
     """
 
     word: str
@@ -176,6 +180,29 @@ class NounTree:
         near = self._below((nearest,))
         weights[near] = np.maximum(weights[near], NEAREST)
         return Meaning(words, weights, way, 0, self.names[nearest][0])
+
+    def alike(self, words: str, likeness: NDArray[np.floating]) -> Meaning | None:
+        """Return what words mean by the classes whose names are used like them.
+
+        Parameters
+        ----------
+        words : str
+        likeness : ndarray, shape (n_classes,)
+            Cosines of the words with the names of the classes.
+
+        Returns
+        -------
+        Meaning or None
+            None where no name is at all alike.
+        """
+        order = np.argsort(-likeness, kind="stable")[:_MOST_ALIKE]
+        best = float(likeness[order[0]])
+        if best < _LEAST_ALIKE:
+            return None
+        weights = np.zeros(self.n_classes, dtype=np.float32)
+        weights[order] = RELATED * np.exp((likeness[order] - best) / _SHARPNESS)
+        names = ", ".join(self.names[place][0] for place in order[:3].tolist())
+        return Meaning(words, weights, "alike", 0, names)
 
     def is_kind(self, name: str, words: str) -> bool:
         """Tell whether what a name means is what words mean, or a kind of it."""

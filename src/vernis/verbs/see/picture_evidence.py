@@ -73,6 +73,13 @@ class PictureEvidence:
             self._meanings[text] = self.nouns.meaning(text)
         return self._meanings[text]
 
+    def add_alike(self, text: str) -> None:
+        """Let a word that means nothing mean the classes whose names are used like it."""
+        if self.meaning(text) is None:
+            names = self._session.networks.related_names()
+            if names is not None:
+                self._meanings[text] = self.nouns.alike(text, names.likeness(text))
+
     def knows(self, text: str) -> bool:
         """Tell whether the word is a noun of the network, a colour or a type."""
         return bool(self.meaning(text) or color_named(text) or type_named(text))
@@ -109,11 +116,16 @@ class PictureEvidence:
         if meaning is None:
             yield (
                 f"what {text!r} looks like is not known (no class of the network, nor a kind of "
-                "one); it is looked for in labels, read text and file names alone"
+                "one); it is looked for in labels, read text and file names alone" + self._remedy()
             )
         elif meaning.way == "nearest":
             near = meaning.nearest
             yield f"{text!r} is no class of the network; searched for as a kind of {near!r}"
+        elif meaning.way == "alike":
+            yield (
+                f"{text!r} is no class of the network, nor a kind of one; searched for by names "
+                f"that are used like it: {meaning.nearest}"
+            )
         elif meaning.way == "related":
             yield f"{text!r} is no class of the network; searched for by what goes with it"
         elif meaning.n_classes <= _FEW:
@@ -122,6 +134,11 @@ class PictureEvidence:
             if not any(text in names for names in called):
                 only = ", ".join(self.nouns.class_names[i] for i in those)
                 yield f"of {text!r} the network knows only: {only}"
+
+    def _remedy(self) -> str:
+        if self._session.networks.related_names() is not None:
+            return ""
+        return '; by words that are used like it too: pip install "vernis[related]"'
 
     def of(self, text: str) -> Mapping[str, Floats]:
         """Return the probability that each image has what a word means, by source."""

@@ -131,6 +131,10 @@ def find_words(
         for source, probabilities in pictures.of(part.text).items():
             part.add(source, probabilities)
         notes += written.add(part)
+        if not part.sources:
+            pictures.add_alike(part.text)
+            for source, probabilities in pictures.of(part.text).items():
+                part.add(source, probabilities)
     ids = pictures.image_ids
     may = np.ones(len(ids), np.bool_) if allowed is None else np.isin(ids, allowed)
     chances = [either(part.sources.values(), len(ids)) for part in parts]
