@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-TIMES = 10
+TIMES = int(os.environ.get("VERNIS_KILLS", "10"))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
