@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vernis.domain.errors import InvalidValue
+from vernis.domain.regions import Region
 
 PEOPLE = ("human:", "accepted:")
 """How the sources begin whose words are a person's decision."""
@@ -36,15 +37,7 @@ class HandedLabel:
     source: str
 
     def __post_init__(self) -> None:
-        if not (self.taxonomy and self.label) or self.state not in ("yes", "no"):
-            raise InvalidValue(
-                "expected a taxonomy, a class and yes or no, got "
-                f"{self.taxonomy!r}, {self.label!r} and {self.state!r}"
-            )
-        if not self.source.startswith(PEOPLE):
-            raise InvalidValue(
-                f"expected a source that begins with {' or '.join(PEOPLE)}, got {self.source!r}"
-            )
+        _require_label(self.taxonomy, self.label, self.state, self.source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +78,42 @@ class HandedKeeper:
 
 
 @dataclass(frozen=True, slots=True)
+class SaidOfRegion:
+    """What a person said of a region and a class."""
+
+    taxonomy: str
+    label: str
+    state: Literal["yes", "no"]
+    source: str
+
+    def __post_init__(self) -> None:
+        _require_label(self.taxonomy, self.label, self.state, self.source)
+
+
+@dataclass(frozen=True, slots=True)
+class HandedRegion:
+    """A region that a person drew, spoke of or took away.
+
+    ``drawn_by`` is the source that drew or found it, ``removed_by`` the person who took it away,
+    empty where it stayed.
+    """
+
+    image: HandedImage
+    region: Region
+    drawn_by: str
+    said: tuple[SaidOfRegion, ...] = ()
+    removed_by: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.drawn_by:
+            raise InvalidValue("expected the source that drew the region, got none")
+        if self.removed_by and not self.removed_by.startswith("human:"):
+            raise InvalidValue(
+                f"expected a source that begins with human:, got {self.removed_by!r}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class Handover:
     """All decisions that are handed over.
 
@@ -96,6 +125,18 @@ class Handover:
     labels: tuple[HandedLabel, ...] = ()
     verdicts: tuple[HandedVerdict, ...] = ()
     keepers: tuple[HandedKeeper, ...] = ()
+    regions: tuple[HandedRegion, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.labels) + len(self.verdicts) + len(self.keepers)
+        return len(self.labels) + len(self.verdicts) + len(self.keepers) + len(self.regions)
+
+
+def _require_label(taxonomy: str, label: str, state: str, source: str) -> None:
+    if not (taxonomy and label) or state not in ("yes", "no"):
+        raise InvalidValue(
+            f"expected a taxonomy, a class and yes or no, got {taxonomy!r}, {label!r} and {state!r}"
+        )
+    if not source.startswith(PEOPLE):
+        raise InvalidValue(
+            f"expected a source that begins with {' or '.join(PEOPLE)}, got {source!r}"
+        )

@@ -239,6 +239,16 @@ class RegionStore(Protocol):
         """Return the regions with those ids whole, in that order; raises NotFound."""
         ...
 
+    def taken_away(self, source: str = "human:") -> list[tuple[KnownRegion, str]]:
+        """Return the regions that somebody removed, other than by an import, each with who did.
+
+        Parameters
+        ----------
+        source : str
+            How the sources begin whose removals are meant.
+        """
+        ...
+
     def labels(
         self,
         name: str,

@@ -17,9 +17,9 @@ from vernis.adapters.catalog.history import SqliteHistory
 from vernis.adapters.catalog.labels import SqliteLabelStore
 from vernis.adapters.catalog.ledger import Ledger, Row
 from vernis.adapters.catalog.storage import to_json
-from vernis.adapters.catalog.subjects import REGION, region_key
+from vernis.adapters.catalog.subjects import REGION, region_key, region_range
 from vernis.domain.errors import NotFound
-from vernis.domain.history import Change
+from vernis.domain.history import IMPORTS, Change
 from vernis.domain.region_store import (
     KnownRegion,
     NewRegion,
@@ -294,20 +294,38 @@ class SqliteRegionStore:
     def get(self, ids: ArrayLike) -> list[KnownRegion]:
         """Return the regions with those ids whole, in that order; raises NotFound."""
         wanted = np.asarray(ids, dtype=np.int64).ravel().tolist()
-        with self._ledger.listed(wanted):
-            rows = self._ledger.rows(
-                "SELECT r.id, r.image_id, source.name, r.batch_id, r.x, r.y, r.width, r.height, "
-                "r.picture_width, r.picture_height, r.shape, r.outline, r.foreign_id, r.attributes "
-                "FROM temp.listed CROSS JOIN region AS r ON r.id = listed.value "
-                "JOIN source ON source.id = r.source_id WHERE r.removed = 0 "
-                "ORDER BY listed.position"
-            )
+        rows = self._whole(wanted, removed=False)
         if len(rows) < len(wanted):
             missing = next(iter(set(wanted) - {row[0] for row in rows}))
             raise NotFound(f"no region has the id {missing}")
         # Of a million regions few sizes and sources are held.
         sizes: dict[tuple[int, int], tuple[int, int]] = {}
         return [_known(row, sizes) for row in rows]
+
+    def _whole(self, ids: list[int], *, removed: bool) -> list[Row]:
+        with self._ledger.listed(ids):
+            return self._ledger.rows(
+                "SELECT r.id, r.image_id, source.name, r.batch_id, r.x, r.y, r.width, r.height, "
+                "r.picture_width, r.picture_height, r.shape, r.outline, r.foreign_id, r.attributes "
+                "FROM temp.listed CROSS JOIN region AS r ON r.id = listed.value "
+                "JOIN source ON source.id = r.source_id WHERE r.removed = ? "
+                "ORDER BY listed.position",
+                (int(removed),),
+            )
+
+    def taken_away(self, source: str = "human:") -> list[tuple[KnownRegion, str]]:
+        """Return the regions that somebody removed, each with who did; see the port."""
+        marks = ", ".join("?" * len(IMPORTS))
+        rows = self._ledger.rows(
+            "SELECT c.key, s.name FROM change AS c JOIN batch AS b ON b.id = c.batch_id "
+            "JOIN source AS s ON s.id = b.source_id WHERE c.subject = ? AND c.after = 'false' "
+            f"AND substr(s.name, 1, ?) = ? AND b.verb NOT IN ({marks}) ORDER BY c.id",
+            (REGION, len(source), source, *IMPORTS),
+        )
+        who = {number: name for key, name in rows for number in region_range(key)}
+        sizes: dict[tuple[int, int], tuple[int, int]] = {}
+        found = [_known(row, sizes) for row in self._whole(sorted(who), removed=True)]
+        return [(one, who[one.id]) for one in found]
 
     def labels(
         self,

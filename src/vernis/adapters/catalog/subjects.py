@@ -322,6 +322,12 @@ def region_key(first: int, last: int) -> str:
     return f"{first}-{last}"
 
 
+def region_range(key: str) -> range:
+    """Return the ids of a change of regions."""
+    first, last = _ends(key)
+    return range(first, last + 1)
+
+
 class Regions:
     """Ranges of regions that were added or removed.
 

@@ -39,6 +39,7 @@ class Result:
     labels: Annotated[int, "labels taken over"]
     verdicts: Annotated[int, "issues decided"]
     keepers: Annotated[int, "images chosen to be kept"]
+    regions: Annotated[int, "regions drawn, labelled or taken away"]
     known: Annotated[int, "decisions that are the same here already"]
     conflicts: Annotated[tuple[Conflict, ...], "decided otherwise here"]
     missing: Annotated[tuple[str, ...], "paths of images that are not in this collection"]
@@ -48,7 +49,7 @@ class Result:
 
 
 def work(session: Session, settings: Settings) -> Result:
-    """Take over labels, verdicts and keepers; images are known by their content, then by path.
+    """Take over labels, verdicts, keepers and regions, each image known by content, then by path.
 
     What somebody decided otherwise here stays, unless ``theirs``, and is listed. All of it is one
     batch. Labels keep their source; verdicts and keepers are those of who takes them over.
@@ -77,11 +78,17 @@ def work(session: Session, settings: Settings) -> Result:
             f"{counted(found.unmatched_issues, 'verdict')} about issues that this collection does "
             "not have; vernis run finds its issues, then apply the file again"
         )
+    if found.regions.unmatched:
+        notes.append(
+            f"{counted(found.regions.unmatched, 'rejected region')} of models that were not found "
+            "here; run the same model, then apply the file again"
+        )
     return Result(
         source=handed.collection,
         labels=sum(map(len, found.statements.values())),
         verdicts=sum(map(len, found.verdicts.values())),
         keepers=sum(map(len, found.keepers.values())),
+        regions=len(found.regions),
         known=found.known,
         conflicts=tuple(found.conflicts),
         missing=tuple(found.missing),
@@ -97,6 +104,7 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
         "labels": result.labels,
         "verdicts": result.verdicts,
         "keepers": result.keepers,
+        "regions": result.regions,
         "known already": result.known,
         "conflicts": len(result.conflicts),
     }

@@ -12,12 +12,19 @@ from vernis.domain.handover import (
     HandedImage,
     HandedKeeper,
     HandedLabel,
+    HandedRegion,
     HandedVerdict,
     Handover,
     Judgement,
 )
 from vernis.domain.types import LABEL_KINDS, Issue, Statement, Taxonomy
 from vernis.verbs.decide.decisions import by
+from vernis.verbs.decide.handing_over_regions import (
+    RegionArrivals,
+    compare_regions_of,
+    gather_regions,
+    take_over_regions,
+)
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -58,8 +65,20 @@ def gather_decisions(
         for image_id, who in catalog.issues.kept().items()
         if images.wants(image_id, only)
     ]
+    wanted = {
+        number: images.handed(number) for number in images.paths if images.wants(number, only)
+    }
+    everything = all(one.ignored or one in chosen for one in session.taxonomies())
+    regions = gather_regions(session, chosen, wanted, everything=everything)
     kinds = tuple((taxonomy.name, taxonomy.kind) for taxonomy in chosen)
-    return Handover(catalog.folder.stem, kinds, tuple(labels), tuple(verdicts), tuple(keepers))
+    return Handover(
+        catalog.folder.stem,
+        kinds,
+        tuple(labels),
+        tuple(verdicts),
+        tuple(keepers),
+        tuple(regions),
+    )
 
 
 def _said_by_people(session: Session, taxonomy: Taxonomy) -> dict[str, list[Statement]]:
@@ -132,6 +151,7 @@ class Arrivals:
     )  # (taxonomy, source) → what is recorded
     verdicts: dict[Judgement, list[int]] = field(default_factory=lambda: defaultdict(list))
     keepers: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    regions: RegionArrivals = field(default_factory=RegionArrivals)
     known: int = 0
     unmatched_issues: int = 0
     conflicts: list[Conflict] = field(default_factory=list)
@@ -139,7 +159,7 @@ class Arrivals:
 
     def __len__(self) -> int:
         parts = (self.statements, self.verdicts, self.keepers)
-        return sum(len(found) for part in parts for found in part.values())
+        return sum(len(found) for part in parts for found in part.values()) + len(self.regions)
 
 
 def compare(session: Session, handed: Handover, *, theirs: bool, who: str) -> Arrivals:
@@ -162,7 +182,26 @@ def compare(session: Session, handed: Handover, *, theirs: bool, who: str) -> Ar
     _compare_labels(session, images, labels, theirs, found)
     _compare_verdicts(session, images, handed.verdicts, theirs, found)
     _compare_keepers(session, images, handed.keepers, theirs, found)
+    if handed.regions:
+        _compare_regions(session, images, handed.regions, theirs, found)
     return found
+
+
+def _compare_regions(
+    session: Session,
+    images: _Images,
+    regions: Sequence[HandedRegion],
+    theirs: bool,
+    found: Arrivals,
+) -> None:
+    find = {one.image: images.find(one.image) for one in regions}
+    found.regions = compare_regions_of(session, regions, find, theirs=theirs)
+    found.known += found.regions.known
+    found.missing.update(dict.fromkeys(found.regions.missing))
+    found.conflicts += [
+        Conflict(images.paths[number], what, here, there)
+        for number, what, here, there in found.regions.conflicts
+    ]
 
 
 def _labels_of_accepted(handed: Handover, single: Collection[str], who: str) -> list[HandedLabel]:
@@ -315,6 +354,9 @@ def take_over(session: Session, handed: Handover, found: Arrivals, *, who: str, 
                 classes = tuple(dict.fromkeys(said.label for said in statements))
                 catalog.labels.define(_shape(session, taxonomy, kinds, classes))
                 catalog.labels.record(taxonomy, statements, source=source, verb="apply", note=note)
+            for name, classes in found.regions.classes().items():
+                catalog.labels.define(_shape(session, name, kinds, classes))
+            take_over_regions(session, found.regions, who=who, note=note)
             for verdict, ids in found.verdicts.items():
                 catalog.issues.set_verdict(ids, verdict, who=who.partition(":")[2])
             for source, ids in found.keepers.items():

@@ -256,12 +256,14 @@ def _write_decisions(session: Session, settings: Settings, names: Sequence[str])
     paths = [one.image.path for one in handed.labels]
     paths += [one.image.path for one in handed.verdicts]
     paths += [one.image.path for one in handed.keepers]
+    paths += [one.image.path for one in handed.regions]
     by_taxonomy: dict[str, set[str]] = {}
     for label in handed.labels:
         by_taxonomy.setdefault(label.taxonomy, set()).add(label.image.path)
     note = (
-        f"{counted(len(handed.labels), 'label')}, {counted(len(handed.verdicts), 'verdict')} and "
-        f"{counted(len(handed.keepers), 'keeper')}; vernis apply takes them over"
+        f"{counted(len(handed.labels), 'label')}, {counted(len(handed.verdicts), 'verdict')}, "
+        f"{counted(len(handed.keepers), 'keeper')} and {counted(len(handed.regions), 'region')}; "
+        "vernis apply takes them over"
     )
     return Result(
         str(settings.out),
@@ -269,6 +271,7 @@ def _write_decisions(session: Session, settings: Settings, names: Sequence[str])
         {name: len(paths) for name, paths in by_taxonomy.items()},
         (),
         (note,),
+        regions=len(handed.regions),
     )
 
 
