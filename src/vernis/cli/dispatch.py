@@ -116,6 +116,12 @@ def run_verb(entry: Entry, verb: Verb[Any, Any], settings: Any, common: dict[str
         verb.show(result, settings, screen)
     for note in getattr(result, "notes", ()):
         screen.note(note)
+    following = None if as_json else verb.then(result, settings)
+    if following is not None:
+        after = find_entry(following[0])
+        assert after is not None
+        next_verb = after.load()
+        return run_verb(after, next_verb, next_verb.settings(**following[1]), {})
     return int(getattr(result, "exit_code", 0))
 
 

@@ -465,6 +465,9 @@ class Verb(Generic[P, R]):
     ask : callable
         ``ask(session, settings, screen) -> settings``: what the command line shows and asks
         before the work, where it prints no JSON.
+    then : callable
+        ``then(result, settings) -> (verb, values) or None``: the verb that the command line goes
+        on with, and its settings, where it prints no JSON.
     access : {'read', 'decide', 'work'}
         What it does: ``read`` writes nothing and is asked for by GET, ``decide`` is done while one
         waits, ``work`` becomes a job of the server.
@@ -479,6 +482,7 @@ class Verb(Generic[P, R]):
     home: Callable[[Any], Home]
     for_people: Callable[[Any], Any]
     ask: Callable[[Session, Any, Screen], Any]
+    then: Callable[[R, Any], tuple[str, Mapping[str, Any]] | None]
     access: Access
 
     def __init__(
@@ -493,6 +497,7 @@ class Verb(Generic[P, R]):
         home: Callable[[S], Home] = existing,
         for_people: Callable[[S], S] | None = None,
         ask: Callable[[Session, S, Screen], S] | None = None,
+        then: Callable[[R, S], tuple[str, Mapping[str, Any]] | None] | None = None,
         access: Access = "work",
     ) -> None:
         for name, value in (
@@ -505,6 +510,7 @@ class Verb(Generic[P, R]):
             ("home", home),
             ("for_people", for_people or _whole),
             ("ask", ask or _unasked),
+            ("then", then or _nothing_more),
             ("access", access),
         ):
             object.__setattr__(self, name, value)
@@ -572,6 +578,10 @@ def _whole(result: Any) -> Any:
 
 def _unasked(session: Session, settings: Any, screen: Screen) -> Any:
     return settings
+
+
+def _nothing_more(result: Any, settings: Any) -> None:
+    """Stand for a verb that the command line ends with."""
 
 
 _SAME = (

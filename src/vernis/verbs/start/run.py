@@ -5,11 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from vernis.core.explore.file_kinds import say_file_kinds
-from vernis.domain.errors import NotFound, NothingToLearn, UsageError
+from vernis.domain.errors import MissingExtra, NotFound, NothingToLearn, UsageError
 from vernis.domain.types import Estimate
 from vernis.report.wording import may_be_none
 from vernis.verbs.decide.deduplication import find_duplicates
@@ -69,6 +70,9 @@ class Settings(TableSettings, EngineOptions):
     ] = False
     thorough: Annotated[bool, THOROUGH] = False
     report: Annotated[Path | str, Option("folder of the report")] = report.DEFAULT_FOLDER
+    open: Annotated[
+        bool, Option("on the command line: go on with vernis serve, which opens the browser")
+    ] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,7 @@ class Result:
     images_with_objects: Annotated[int | None, "with --detect; null: not looked for"]
     taxonomies: Mapping[str, TaxonomyFindings]
     report: Annotated[str, "path of the page"]
+    collection: Annotated[str, "path of its folder"]
     next: Annotated[str, "the command to go on with"]
     notes: tuple[str, ...]
 
@@ -108,8 +113,12 @@ def home(settings: Settings) -> Home:
     ------
     UsageError
         The folder or the label file is not there, or columns are named of no file.
+    MissingExtra
+        The browser is to be opened, and what serves it is not installed.
     """
     path = Path(settings.path)
+    if settings.open and find_spec("fastapi") is None:
+        raise MissingExtra("app", "vernis run --open")
     if not path.is_dir():
         raise UsageError(f"{path}: no such folder; vernis run takes a folder of images")
     if settings.labels is None and settings.closed:
@@ -183,6 +192,7 @@ def work(session: Session, settings: Settings) -> Result:
         images_with_objects=objects,
         taxonomies=findings,
         report=page.page,
+        collection=str(session.catalog.folder),
         next=_next(findings, found.groups) + session.option(),
         notes=tuple(notes),
     )
@@ -328,4 +338,9 @@ def show(result: Result, settings: BaseSettings, screen: Screen) -> None:
     screen.line(f"Next:   {result.next}")
 
 
-VERB = Verb(Settings, work, show, home=home)
+def then(result: Result, settings: Settings) -> tuple[str, Mapping[str, Any]] | None:
+    """Say that the collection is to be opened in the browser, where that is wanted."""
+    return ("serve", {"folder": result.collection}) if settings.open else None
+
+
+VERB = Verb(Settings, work, show, home=home, then=then)

@@ -21,4 +21,6 @@ export const SCREENS = [
   { name: "clusters", title: "Clusters", key: "c", load: () => import("./clusters.mjs") },
   { name: "browse", title: "Browse", key: "b", load: () => import("./browse.mjs") },
   { name: "image", title: "Image", key: "o", load: () => import("./image.mjs") },
+  { name: "history", title: "History", key: "y", load: () => import("./history.mjs") },
+  { name: "jobs", title: "Jobs", key: "j", load: () => import("./jobs.mjs") },
 ];
