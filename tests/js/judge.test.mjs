@@ -1,7 +1,7 @@
 // The judgements of a sample and the file that they become.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { asCsv, choose, furtherClasses, offered } from "../../src/vernis/report/judge/judging.mjs";
+import { asCsv, choose, furtherClasses, offered } from "../../src/vernis/web/shared/judging.mjs";
 
 test("taking the last class back is no judgement; none of them is one", () => {
   let now;

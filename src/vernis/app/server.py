@@ -40,6 +40,7 @@ from vernis.app.routes import (
     models,
     proposals,
     review,
+    samples,
     verbs,
 )
 from vernis.app.routing import Routes, answered, matches, tell_error
@@ -67,6 +68,7 @@ _MODULES = (
     login,
     models,
     proposals,
+    samples,
     verbs,
 )
 _ABOUT = """What the screens of Vernis ask for, and every verb of the command line.

@@ -1,6 +1,6 @@
 // One image after the other; what is judged is kept in the browser until the file is saved.
 import { el, readData } from "../../web/shared/dom.mjs";
-import { asCsv, choose, furtherClasses, offered } from "./judging.mjs";
+import { asCsv, choose, furtherClasses, offered } from "../../web/shared/judging.mjs";
 
 const by = (id) => document.getElementById(id);
 const sample = readData();

@@ -143,6 +143,8 @@ def record_truth(
 ) -> Result:
     """Record what a person found as ``human`` labels, and compare the labels with it.
 
+    The writer's lock is not needed.
+
     Parameters
     ----------
     session : Session
@@ -164,7 +166,7 @@ def record_truth(
     statements: list[Statement] = []
     for image, row in zip(ids, rows, strict=True):
         statements += _statements(sample, image, judged[row.image])
-    with session.lock(f"truth {taxonomy}"), catalog.transaction():
+    with catalog.transaction():
         batch = catalog.labels.record(
             taxonomy,
             statements,

@@ -55,7 +55,9 @@ def objects_of(session: Session, images: Sequence[ImageRecord]) -> dict[int, lis
         said = store.labels(taxonomy.name, images=ids, states=IMAGE_STATES)
         silent -= set(said.region_ids.tolist())
         for row in shown(said):
-            one = known[int(said.region_ids[row])]
+            one = known.get(int(said.region_ids[row]))
+            if one is None:
+                continue  # drawn by another since the regions were read
             probability = None if np.isnan(p := float(said.probabilities[row])) else round(p, 4)
             found[one.image_id].append(
                 _row(one, said.labels[row], taxonomy.name, probability, bool(said.holds[row]))

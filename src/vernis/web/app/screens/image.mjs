@@ -3,7 +3,9 @@
 import { el, say } from "../../shared/dom.mjs";
 import { asCount, asPercent, asSize, baseName } from "../../shared/wording.mjs";
 import { get, getIds } from "../api.mjs";
+import { readingOf } from "../brands.mjs";
 import { BoxEditor, Drawing } from "../box_editor.mjs";
+import { findSample, JudgePanel } from "../judge_panel.mjs";
 import { recordLabels } from "../labels.mjs";
 import { pickClass } from "../picker.mjs";
 import { decodedAhead, previewOf, thumbOf } from "../pictures.mjs";
@@ -29,6 +31,9 @@ class ImageScreen {
     this.editor = null;
     this.drawing = new Drawing(app.collection.taxonomies.filter((one) => !one.ignored));
     this.draws = place.query.get("draw") === "1";
+    this.judges = place.query.get("judge") || ""; // the taxonomy whose sample is judged
+    /** @type {JudgePanel | null} */
+    this.judge = null;
     this.ends = [
       app.keys.use("Image", this.bindings()),
       ...["decided", "undone", "labelled", "catalog", "reset"].map((kind) => app.events.on(kind, () => this.readSoon())),
@@ -38,10 +43,12 @@ class ImageScreen {
   close() {
     clearTimeout(this.reading);
     if (this.editor) this.editor.close();
+    if (this.judge) this.judge.close();
     for (const end of this.ends) end();
   }
 
   async start(id) {
+    if (this.judges && await this.startJudging()) return;
     this.ids = await getIds("/api/images/ids", { where: this.where, order: this.order });
     this.at = Math.max(0, this.ids.indexOf(id));
     await this.show(id || this.ids[0]);
@@ -72,11 +79,32 @@ class ImageScreen {
     this.record = record;
     if (anew) this.showPicture(record);
     this.showFacts(record);
-    if (anew) this.showNeighbors(id);
+    if (anew && !this.judge) this.showNeighbors(id);
+    if (anew && this.judge) this.judge.open(id);
   }
 
   address() {
-    this.app.replace({ where: this.where, order: this.order === "name" ? "" : this.order, draw: this.draws ? "1" : "" }, [String(this.id)]);
+    this.app.replace({ where: this.where, order: this.order === "name" ? "" : this.order, draw: this.draws ? "1" : "", judge: this.judges }, [String(this.id)]);
+  }
+
+  // ---------------------------------------------------------------- a sample
+
+  async askJudging() {
+    const names = this.app.collection.taxonomies.filter((one) => !one.ignored).map((one) => one.name);
+    if (!names.length) { this.app.toast("Nothing is labelled yet, so there is nothing to judge", { kind: "warning" }); return; }
+    const name = names.length === 1 ? names[0] : await pickClass({ title: "Which taxonomy is judged", classes: names });
+    if (name !== null) this.app.go("image", [], { judge: name });
+  }
+
+  async startJudging() {
+    const sample = await findSample(this.judges, this.app.collection.images);
+    if (!sample || !sample.images.length) { this.judges = ""; return false; }
+    this.judge = new JudgePanel(this.app, sample, { step: (by) => this.step(by), show: (id) => this.show(id), leave: () => this.app.go("image", [String(this.id)]) });
+    this.root.classList.add("judging");
+    this.facts.replaceWith(this.judge.panel);
+    this.ids = this.judge.ids;
+    await this.show(this.judge.first);
+    return true;
   }
 
   // ---------------------------------------------------------------- boxes by hand
@@ -132,6 +160,7 @@ class ImageScreen {
       { key: "l", label: "give a label", run: () => this.give() },
       { key: "b", label: "draw boxes", run: () => this.draw() },
       { key: "h", label: "hide the boxes, or show them", run: () => this.root.classList.toggle("no-boxes") },
+      { key: "j", label: "judge a random sample", run: () => this.askJudging() },
       { key: "f", label: "picture alone", run: () => this.root.classList.toggle("full") },
       { key: "Escape", shown: "Esc", label: "back to the grid", run: () => this.back() },
     ];
@@ -147,7 +176,7 @@ class ImageScreen {
     const quiet = (text, key, run) => el("button", { type: "button", class: "button quiet", onclick: run }, text, el("kbd", {}, key));
     this.root = el("section", { class: "image", "aria-label": "Image" },
       el("div", { class: "image-stage" },
-        el("header", { class: "image-head" }, quiet("Grid", "Esc", () => this.back()), quiet("Before", "←", () => this.step(-1)), quiet("Next", "→", () => this.step(1)), quiet("Boxes", "b", () => (this.editor ? this.endDrawing() : this.draw())), this.place),
+        el("header", { class: "image-head" }, quiet("Grid", "Esc", () => this.back()), quiet("Before", "←", () => this.step(-1)), quiet("Next", "→", () => this.step(1)), quiet("Boxes", "b", () => (this.editor ? this.endDrawing() : this.draw())), quiet("Judge a sample", "j", () => this.askJudging()), this.place),
         this.picture, this.neighbors),
       this.facts);
     host.append(this.root);
@@ -164,6 +193,7 @@ class ImageScreen {
     }
     this.picture.replaceChildren(frame);
     this.frame = record.width && record.height ? frame : null;
+    if (this.judge) { image.alt = "the picture to judge"; return; } // its name may tell its label
     ready.then((sound) => { if (!sound) this.picture.replaceChildren(el("p", { class: "muted" }, record.reason || "This picture cannot be read")); });
     if (record.width && record.height) boxes.append(...record.objects.map((one) => boxOf(one, record)));
     say(baseName(record.image));
@@ -190,7 +220,7 @@ class ImageScreen {
       open.length ? section("Open issues", el("ul", { class: "image-list" }, open.map((one) => el("li", {}, (one.taxonomy ? one.taxonomy + ": " : "") + one.kind.replaceAll("_", " "), one.suggested.length ? " → " + one.suggested.join(", ") : "", one.other ? " with " + baseName(one.other) : "")))) : null,
       record.text && record.text.length ? section("Text", el("ul", { class: "image-list" }, record.text.map((line) => el("li", {}, line.text || String(line))))) : null,
       record.objects.length ? section("Objects", el("ul", { class: "image-list" }, record.objects.map((one) => el("li", {}, el("bdi", {}, one.label || "unnamed"), " ", el("span", { class: "muted small" }, (one.probability === null ? "" : asPercent(one.probability) + " · ") + one.source))))) : null,
-      record.brands.length ? section("Brands read", el("p", {}, record.brands.map((one) => one.brand || one.label || String(one)).join(", "))) : null,
+      record.brands.some((one) => one.read.length) ? section("Brands read", el("ul", { class: "image-list" }, record.brands.flatMap((one) => one.read.map((found) => el("li", {}, el("bdi", {}, found.brand), " ", el("span", { class: "muted small" }, readingOf(found))))))) : null,
       section("History", el("ul", { class: "image-list small" }, [...record.history].reverse().slice(0, 40).map((one) => el("li", {},
         el("time", { class: "muted", datetime: one.time }, one.time.slice(0, 16).replace("T", " ")), " ",
         one.taxonomy ? one.taxonomy + ": " + one.label : one.label, " ", el("span", { class: "muted" }, one.before + " → " + one.after + " · " + one.source))))),
