@@ -269,7 +269,7 @@ class Jobs {
     }));
     this.complaint = el("p", { class: "job-complaint", role: "alert" });
     this.command = el("p", { class: "job-command mono small", "data-command": "" });
-    this.runButton = /** @type {HTMLButtonElement} */ (el("button", { type: "button", class: "button primary", onclick: () => this.run() }, "Run", el("kbd", {}, "Enter")));
+    this.runButton = /** @type {HTMLButtonElement} */ (el("button", { type: "submit", class: "button primary" }, "Run", el("kbd", {}, "Enter")));
     this.actions = el("div", { class: "job-actions" }, this.runButton);
     this.form = /** @type {HTMLFormElement} */ (el("form", { class: "job-form", "aria-label": "Settings", onsubmit: (/** @type {Event} */ event) => { event.preventDefault(); this.run(); } }));
     this.table = el("ul", { class: "job-list", "aria-label": "Jobs" });
