@@ -1,6 +1,6 @@
 """Answers of services in the catalog: by content and question, and what they cost."""
 
-from vernis.domain.annotations import Answer, ServiceVersion, Spent
+from vernis.domain.annotations import Answer, Refusal, ServiceVersion, Spent
 
 GOOGLE = ServiceVersion("google-vision")
 OTHER = ServiceVersion("google-vision", {"model": "builtin/latest"})
@@ -31,6 +31,17 @@ def test_refusals_are_known_too(catalog):
     assert catalog.answers.holds(GOOGLE, "text", "", ["h0", "h1"]).tolist() == [False, True]
     assert not catalog.answers.holds(GOOGLE, "labels", "", ["h1"]).any()
     assert not catalog.answers.holds(OTHER, "text", "", ["h1"]).any()
+
+
+def test_what_is_refused_is_told_once_a_picture_and_service_until_it_is_answered(catalog):
+    number = begun(catalog)
+    for feature in ("labels", "text"):
+        catalog.answers.add(GOOGLE, number, "", [Answer("h1", feature, None, 1, 1, "no picture")])
+    catalog.answers.add(GOOGLE, number, "", [Answer("h2", "text", {}, 1, 1)])
+    assert catalog.answers.refusals() == [Refusal("google-vision", "h1", "no picture")]
+    for feature in ("labels", "text"):
+        catalog.answers.add(GOOGLE, number, "", [Answer("h1", feature, {}, 1, 1)])
+    assert catalog.answers.refusals() == []
 
 
 def test_another_question_has_other_answers_and_the_same_replaces(catalog):

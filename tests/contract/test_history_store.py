@@ -82,6 +82,24 @@ def test_a_removed_taxonomy_is_gone_with_its_issues_and_comes_back(labelled: Cat
     assert labelled.issues.counts() == {("label", "thing"): 1}
 
 
+def test_an_empty_taxonomy_goes_with_the_first_labels_that_its_maker_gave(
+    labelled: Catalog,
+) -> None:
+    made = Taxonomy("words", "multi", ("cup",), origin="api:x")
+    labelled.labels.define(made)  # for suggestions: no batch
+    own = Taxonomy("mine", "multi", ("cup",))
+    labelled.labels.define(own)
+    for taxonomy in (made, own):
+        with labelled.transaction():
+            labelled.labels.define(taxonomy)
+            said = [Statement(1, "cup", "yes")]
+            labelled.labels.record(taxonomy.name, said, source="given", verb="test")
+    labelled.history.undo()
+    assert "mine" in {one.name for one in labelled.labels.taxonomies()}  # it was there before
+    labelled.history.undo()
+    assert "words" not in {one.name for one in labelled.labels.taxonomies()}
+
+
 def test_the_name_of_a_removed_taxonomy_is_free(labelled: Catalog) -> None:
     say(labelled)
     batch = attributes(labelled, removed=True)

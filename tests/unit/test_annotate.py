@@ -279,8 +279,18 @@ def test_a_picture_that_is_refused_is_named_and_not_asked_again(collection, serv
     assert (found.sent.pictures, found.sent.refused, found.sent.units) == (14, 6, 42)
     assert any("6 images were refused" in note and "Bad image" in note for note in found.notes)
     assert send(collection, service).plan.pictures == 0
+    refused = collection.catalog.issues.select(("refused",))
+    assert len(refused) == 6
+    assert all(one.evidence["note"] == "google-vision: Bad image data." for one in refused)
+    assert len(collection.explore.select("issue:refused")) == 6
+    first = collection.session.uris()[refused[0].image_id]
+    (told,) = [one for one in collection.explore.show(first).record.issues if one.kind == "refused"]
+    assert "Bad image data" in told.note
+    collection.dismiss("refused", [first])
+    assert len(collection.explore.select("issue:refused")) == 5
     service.per_picture = lambda colour: None
     assert send(collection, service, again=True).sent.refused == 0
+    assert collection.catalog.issues.select(("refused",)) == []
 
 
 def test_a_picture_that_fails_once_is_asked_again_in_the_same_run(collection, service):
@@ -390,9 +400,13 @@ def test_labels_are_written_as_one_batch_below_what_people_say(collection, servi
     counts = {"api:google-vision": 21}
     assert collection.catalog.labels.counts_by_source() == counts
     assert collection.explore.vocabulary("keywords").study.labels == 3
+    collection.undo()  # with the taxonomy, which was made for the suggestions
+    assert "keywords" not in {one.name for one in collection.session.taxonomies()}
+    collection.redo()
+    assert (collection.catalog.labels.matrix("keywords").values == 1).sum() == 21
     collection.undo()
-    assert not (collection.catalog.labels.matrix("keywords").values == 1).any()
     assert ask(collection, service, features=["labels"], min_score=0.7, apply=True).batch > 0
+    assert (collection.catalog.labels.matrix("keywords").values == 1).sum() == 21
 
 
 def test_an_owners_taxonomy_keeps_its_classes(collection, service):

@@ -265,6 +265,15 @@ class Spent:
     doubtful_price: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A picture that a service will not look at."""
+
+    service: str
+    content_hash: str
+    reason: str
+
+
 class AnswerStore(Protocol):
     """Answers of services by content, and what the requests cost."""
 
@@ -305,6 +314,10 @@ class AnswerStore(Protocol):
         hashes: Sequence[str] | None = None,
     ) -> Iterator[Answer]:
         """Yield what is kept of one question (for these pictures), with refusals."""
+        ...
+
+    def refusals(self) -> list[Refusal]:
+        """Return what each service has refused for good: each picture once a service."""
         ...
 
     def spent(self, service: ServiceVersion) -> Spent:

@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from vernis.adapters.catalog.ledger import Ledger, Row, now
 from vernis.adapters.catalog.storage import to_json
-from vernis.domain.annotations import Answer, Feature, RequestStatus, ServiceVersion, Spent
+from vernis.domain.annotations import (
+    Answer,
+    Feature,
+    Refusal,
+    RequestStatus,
+    ServiceVersion,
+    Spent,
+)
 from vernis.domain.types import Hashes, hash_column
 
 _COLUMNS = "a.hash, a.feature, a.content, a.width, a.height, a.refused"
@@ -104,6 +111,15 @@ class SqliteAnswerStore:
                     values,
                 )
             yield from map(_answer, rows)
+
+    def refusals(self) -> list[Refusal]:
+        """Return what each service has refused for good: each picture once a service."""
+        rows = self._ledger.rows(
+            "SELECT s.name, a.hash, min(a.refused) FROM answer AS a "
+            "JOIN service AS s ON s.id = a.service_id WHERE a.refused <> '' "
+            "GROUP BY s.name, a.hash ORDER BY s.name, a.hash"
+        )
+        return [Refusal(*row) for row in rows]
 
     def spent(self, service: ServiceVersion) -> Spent:
         """Return what all requests to a service came to."""

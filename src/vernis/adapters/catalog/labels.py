@@ -132,12 +132,14 @@ class SqliteLabelStore:
         """Create the taxonomy or add its missing classes; returns the stored one.
 
         A taxonomy once declared ``closed`` stays so; ``ignored`` is taken of a new one alone. That
-        it was made or closed belongs to the batch of the transaction, if that changes labels too.
+        it was made or closed belongs to the batch of the transaction, if that changes labels too;
+        else to the first such batch in which its maker (``origin``) defines it again.
         Raises UsageError when the stored one is of the other kind.
         """
         with self._ledger.transaction():
             known = self._ledger.row(
-                "SELECT id, closed FROM taxonomy WHERE name = ? AND removed = 0", (taxonomy.name,)
+                "SELECT id, closed, origin FROM taxonomy WHERE name = ? AND removed = 0",
+                (taxonomy.name,),
             )
             self._ledger.run(
                 "INSERT INTO taxonomy (name, kind, closed, origin, description, ignored) "
@@ -166,11 +168,23 @@ class SqliteLabelStore:
                 "INSERT OR IGNORE INTO class (taxonomy_id, name) VALUES (?, ?)",
                 ((taxonomy_id, name) for name in taxonomy.classes),
             )
-            if known is None:
+            if known is None or (
+                known[2] and known[2] == taxonomy.origin and self._is_unused(taxonomy_id)
+            ):
                 self._history.prepare(Change("taxonomy", f"{taxonomy_id}.{MADE}", False, True))
             elif taxonomy.closed and not known[1]:
                 self._history.prepare(Change("taxonomy", f"{taxonomy_id}.closed", False, True))
         return self.taxonomy(taxonomy.name)
+
+    def _is_unused(self, taxonomy_id: int) -> bool:
+        """Return whether nobody has said anything in a taxonomy, and no batch has made it."""
+        row = self._ledger.row(
+            "SELECT EXISTS (SELECT 1 FROM event JOIN class ON class.id = event.class_id "
+            "WHERE class.taxonomy_id = ?1) OR EXISTS (SELECT 1 FROM change "
+            "WHERE subject = 'taxonomy' AND key = ?2)",
+            (taxonomy_id, f"{taxonomy_id}.{MADE}"),
+        )
+        return row is not None and not row[0]
 
     def change_taxonomy(
         self, name: str, attributes: Mapping[str, Any], *, source: str, verb: str, note: str = ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from vernis.domain.errors import NotFound, UsageError
 from vernis.domain.ports import Catalog
-from vernis.domain.types import LABEL_KINDS, QUALITY_KINDS, Issue, Statement, Verdict
+from vernis.domain.types import LABEL_KINDS, QUALITY_KINDS, REFUSED, Issue, Statement, Verdict
 from vernis.report.wording import counted
 from vernis.verbs.declare import BaseSettings, Option, Screen, count
 
@@ -131,7 +131,7 @@ def _resolve(catalog: Catalog, what: str) -> tuple[str, str | None]:
     names = [taxonomy.name for taxonomy in catalog.labels.taxonomies()]
     if what in names:
         return "label", what
-    if what in (*QUALITY_KINDS, "duplicate", "outlier", "broken", "text_differs"):
+    if what in (*QUALITY_KINDS, "duplicate", "outlier", "broken", "text_differs", REFUSED):
         return what, None
     raise NotFound(
         f"'{what}' is neither a taxonomy ({', '.join(sorted(names)) or 'there is none'}) nor a "

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from vernis.domain.annotations import FEATURES, Annotator, Feature, Price, Question
 from vernis.domain.errors import ServiceError, UsageError, VernisError
-from vernis.domain.types import ImageRecord
+from vernis.domain.types import REFUSED, ImageRecord, Issue
 from vernis.report.wording import counted
 from vernis.verbs.declare import BaseSettings, Option, Screen, Verb, count, rows_shown
 from vernis.verbs.see.filters import select_images
@@ -36,6 +36,7 @@ _EDGE = {"labels": 640, "logos": 640, "text": 1024}
 """Longer side in pixels that a feature needs: what Google recommends for each."""
 _SAMPLE = 24  # pictures that are encoded to estimate the bytes of all
 _OVERHEAD = 4 / 3  # of base64
+_REFUSED = "refused by the service"
 
 
 @dataclass(frozen=True)
@@ -229,6 +230,7 @@ def work(session: Session, settings: Settings) -> Result:
     with session.lock("annotate"):
         if settings.send:
             sent = _send(session, settings, annotator, question, tasks, plan)
+            _keep_refusals(session)
         if "labels" in question.features:
             labels = read_labels(session, annotator, question, settings.min_score)
             if settings.send or settings.apply:
@@ -390,6 +392,24 @@ def _send(
     return sender.run(tasks)
 
 
+def _keep_refusals(session: Session) -> None:
+    """Make each refusal an issue of every image that holds the picture."""
+    images: dict[str, list[int]] = {}
+    for image in session.images():
+        images.setdefault(image.content_hash, []).append(image.id)
+    refused: dict[int, list[str]] = {}
+    for one in session.catalog.answers.refusals():
+        for image_id in images.get(one.content_hash, ()):
+            refused.setdefault(image_id, []).append(f"{one.service}: {one.reason}")
+    session.catalog.issues.replace(
+        (REFUSED,),
+        [
+            Issue(REFUSED, image_id, 0.0, evidence={"note": "; ".join(reasons)})
+            for image_id, reasons in refused.items()
+        ],
+    )
+
+
 def _told(sent: Sending) -> ServiceError:
     """Return what ended the run, with what is kept of it."""
     kept = f"{counted(sent.pictures, 'picture')} answered in this run and kept"
@@ -502,14 +522,15 @@ def _notes(
             "the same command with a larger --budget goes on"
         )
     for failed, what in (
-        (sent.refused, "refused by the service"),
+        (sent.refused, _REFUSED),
         (sent.unanswered, "not answered this time"),
         (sent.unreadable, "not decoded"),
     ):
         if failed:
             uri, reason = next(iter(sorted(failed.items())))
             verb = "image was" if len(failed) == 1 else "images were"
-            notes.append(f"{len(failed):,} {verb} {what}, such as {uri}: {reason}")
+            hint = f" (issues: vernis search --where issue:{REFUSED})" if what == _REFUSED else ""
+            notes.append(f"{len(failed):,} {verb} {what}, such as {uri}: {reason}{hint}")
     return notes
 
 

@@ -208,10 +208,11 @@ def write_labels(
 def _define(
     session: Session, annotator: Annotator, question: Question, classes: Sequence[str]
 ) -> None:
-    there = {one.name for one in session.taxonomies()}
-    if question.taxonomy in there and not classes:
+    known = next((one for one in session.taxonomies() if one.name == question.taxonomy), None)
+    if known is not None and not classes:
         return
-    origin = "" if question.taxonomy in there else annotator.version.source
+    source = annotator.version.source
+    origin = source if known is None or known.origin == source else ""
     session.catalog.labels.define(
         Taxonomy(question.taxonomy, question.kind, tuple(classes), origin=origin)
     )

@@ -14,6 +14,7 @@ const WORDS = {
   uniform_border: "framed by bars",
   damaged: "damaged",
   outlier: "unlike all others",
+  refused: "refused by a service",
 };
 
 /** The kinds of fault that there are. */
