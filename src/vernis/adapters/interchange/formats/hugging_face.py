@@ -13,7 +13,6 @@ their name; a map file says what it was.
 from __future__ import annotations
 
 import csv
-import io
 import json
 import re
 from collections import Counter
@@ -23,6 +22,7 @@ from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
+from vernis.adapters.interchange.delimited import read_delimited
 from vernis.adapters.interchange.formats.files import head_of, read_lines, read_text
 from vernis.adapters.interchange.formats.interface import (
     Pictures,
@@ -332,12 +332,11 @@ def _read_rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     if file.suffix == ".parquet":
         yield from enumerate(read_parquet(file), 1)
     elif file.suffix == ".csv":
-        lines = csv.DictReader(io.StringIO(read_text(file), newline=""))
-        try:
-            for row in lines:
-                yield lines.line_num, {k: v for k, v in row.items() if k is not None}
-        except csv.Error as error:
-            raise InvalidLabels(f"{file}: row {lines.line_num} is no CSV ({error})") from error
+        rows, _ = read_delimited(file)
+        header = rows[0][1] if rows else []
+        for at, cells in rows[1:]:
+            if any(cells):
+                yield at, dict(zip(header, cells, strict=False))
     else:
         for at, line in enumerate(read_lines(file), 1):
             try:
