@@ -139,3 +139,12 @@ def test_the_sheet_that_fits_is_read():
     assert table.columns["kind"] == ("cat", "dog")
     assert "sheet 'Data' is read" in table.notes[0]
     assert find_images([about], FINDER).image_column == "image"
+
+
+def test_names_of_images_in_the_trash_mean_no_other_image():
+    finder = ImageFinder(["a/1.jpg", "2.jpg"], trashed=["b/1.jpg", "2.png", "3.jpg"])
+    assert finder.find("1.jpg").uri == "a/1.jpg"
+    for name in ("b/1.jpg", "2.png", "3.jpg", "3"):
+        found = finder.find(name)
+        assert (found.uri, found.in_trash, found.reason) == ("", True, "its image is in the trash")
+    assert not finder.find("4.jpg").in_trash

@@ -54,6 +54,8 @@ class Found:
         Images that the name could mean.
     nearer : str
         Another name of the table that means the image more exactly.
+    in_trash : bool
+        It names an image that was moved to the trash.
     """
 
     uri: str = ""
@@ -61,6 +63,12 @@ class Found:
     loose: int = 0
     several: tuple[str, ...] = ()
     nearer: str = ""
+    in_trash: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """The name is the whole path of the image."""
+        return bool(self.uri) and self.way == "path" and self.loose == 0
 
     @property
     def reason(self) -> str:
@@ -70,9 +78,10 @@ class Found:
             return f"names several images: {', '.join(self.several[:_MOST_SHOWN])}{more}"
         if self.nearer:
             return f"names no image; '{self.nearer}' names the one that is nearest"
-        return "names no image of the collection"
+        return IN_TRASH if self.in_trash else "names no image of the collection"
 
 
+IN_TRASH = "its image is in the trash"
 NOT_FOUND = Found()
 
 
@@ -94,9 +103,20 @@ class ImageFinder:
     prefix : str
         Where the table's folder lies below the root (``"sub/"``), or, when the root lies below it,
         the part to take away (``"-images/"``).
+    trashed : iterable of str
+        Images in the trash. A name means one of them where it is its very path, or where it means
+        no other image.
     """
 
-    def __init__(self, uris: Iterable[str], root: str = "", prefix: str = "") -> None:
+    def __init__(
+        self,
+        uris: Iterable[str],
+        root: str = "",
+        prefix: str = "",
+        trashed: Iterable[str] = (),
+    ) -> None:
+        gone = tuple(trashed)
+        self._trash = ImageFinder(gone, root, prefix) if gone else None
         self.uris = tuple(uris)
         self._exact = frozenset(self.uris)
         self._root = root.rstrip("/") + "/" if root else ""
@@ -107,7 +127,12 @@ class ImageFinder:
         """Return the image that a name means."""
         found = self._known.get(name)
         if found is None:
-            found = self._known[name] = self._look(name)
+            found = self._look(name)
+            if self._trash is not None and not found.is_whole:
+                gone = self._trash.find(name)
+                if gone.is_whole or (gone.uri and not found.uri and not found.several):
+                    found = Found(in_trash=True)
+            self._known[name] = found
         return found
 
     def find_all(self, names: Sequence[str]) -> list[Found]:

@@ -22,7 +22,12 @@ from vernis.domain.exchange import (
 )
 from vernis.domain.foreign import ForeignFact, ForeignFacts
 from vernis.domain.types import Statement, TaxonomyKind
-from vernis.verbs.steps.label_import import ImageLabels, finder_of, record_labels
+from vernis.verbs.steps.label_import import (
+    ImageLabels,
+    finder_of,
+    record_labels,
+    set_apart_trashed,
+)
 from vernis.verbs.steps.region_import import GIVEN, import_regions, said_by
 
 if TYPE_CHECKING:
@@ -147,6 +152,7 @@ def read_files(
         else:
             left_out.append(LeftOut(number, this.reason, image.uri))
     taxonomies = reduced.exchange.taxonomies
+    faults, trashed = set_apart_trashed(path.name, left_out)
     return ReadExchange(
         source=path.name,
         format=name,
@@ -163,9 +169,9 @@ def read_files(
             for c in t.classes
         },
         attributes=reduced.exchange.attributes,
-        left_out=tuple(left_out),
+        left_out=faults,
         losses=(*reduced.losses, *named),
-        notes=(*exchange.notes, *_notes(gathered)),
+        notes=(*exchange.notes, *_notes(gathered), *trashed),
     )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from vernis.core.words.blank_words import Blanks
 from vernis.core.words.column_classes import read_classes, read_names
 from vernis.core.words.image_columns import find_images
-from vernis.core.words.image_names import ImageFinder
+from vernis.core.words.image_names import IN_TRASH, ImageFinder
 from vernis.core.words.label_columns import LabelTable
 from vernis.core.words.sheets import LeftOut, Sheet
 from vernis.core.words.table_reading import Choices, TableReading, TaxonomyLabels, read_labels
@@ -142,7 +142,8 @@ def read_table(session: Session, sheets: Sequence[Sheet], settings: TableSetting
             left_out += too_many
     left_out.sort(key=lambda entry: entry.row)
     notes += _note_nothing(table, reading, finder)
-    return ReadTable(table, reading, labels, tuple(left_out), tuple(notes))
+    faults, trashed = set_apart_trashed(table.source, left_out)
+    return ReadTable(table, reading, labels, faults, (*notes, *trashed))
 
 
 def import_labels(session: Session, read: ReadTable, settings: TableSettings) -> tuple[str, ...]:
@@ -211,16 +212,33 @@ def record_labels(
 def finder_of(session: Session, folder: str) -> ImageFinder:
     """Return what finds the collection's images by the names of a table in a folder."""
     uris = session.table("present", "unreadable").uris
+    trashed = set(session.table("trashed").uris).difference(uris)
     root = session.catalog.images.root()
     if root is None:
-        return ImageFinder(uris)
+        return ImageFinder(uris, trashed=trashed)
     root, place = root.absolute(), Path(folder)
     prefix = ""
     if place != root and place.is_relative_to(root):
         prefix = place.relative_to(root).as_posix() + "/"
     elif place != root and root.is_relative_to(place):
         prefix = "-" + root.relative_to(place).as_posix() + "/"
-    return ImageFinder(uris, root.as_posix(), prefix)
+    return ImageFinder(uris, root.as_posix(), prefix, trashed)
+
+
+def set_apart_trashed(
+    source: str, left_out: Sequence[LeftOut]
+) -> tuple[tuple[LeftOut, ...], list[str]]:
+    """Return what was left out but for images in the trash, and the note about those.
+
+    That Vernis moved a picture away is no fault of the file that names it.
+    """
+    others = tuple(entry for entry in left_out if entry.reason != IN_TRASH)
+    count = len(left_out) - len(others)
+    if not count:
+        return others, []
+    about = "1 row is about an image" if count == 1 else f"{count:,} rows are about images"
+    keeps = "keeps its labels" if count == 1 else "keep their labels"
+    return others, [f"{source}: {about} in the trash, which {keeps} (vernis restore)"]
 
 
 def note_left_out(source: str, left_out: Sequence[LeftOut], listed: str = "") -> list[str]:
@@ -250,6 +268,8 @@ def _about(entry: LeftOut) -> str:
 
 def _note_nothing(table: LabelTable, reading: TableReading, finder: ImageFinder) -> list[str]:
     """Return why nothing is taken, where nothing is."""
+    if table.found and all(found.in_trash for found in table.found):
+        return []
     if not reading.images:
         example = next(iter(finder.uris), "")
         there = f"an image there is '{example}'" if example else "it is empty: index it first"
