@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 from vernis.core.labels.dependence import listen_to_others
 from vernis.core.labels.entry_noise import model_entries
 from vernis.core.labels.neighbor_probabilities import neighbor_probabilities
-from vernis.core.numeric.kernel_ridge import LeftOutPrediction, kernel_basis, predict_left_out
+from vernis.core.numeric.additive_ridge import WHOLE, predict_in_passes
+from vernis.core.numeric.kernel_ridge import (
+    N_LANDMARKS,
+    LeftOutPrediction,
+    draw_landmarks,
+    gaussian_kernel,
+    kernel_basis,
+    predict_left_out,
+)
 from vernis.core.numeric.threads import in_threads, single_threaded_products
 
 FloatArray = NDArray[np.float32]
@@ -70,6 +78,17 @@ def predict_labels(
     labelled = np.asarray(np.isfinite(labels).any(axis=1))
 
     def left_out(bandwidth: float) -> LeftOutPrediction:
+        if len(features) > WHOLE:
+            x = np.asarray(features, np.float32)
+            landmarks = draw_landmarks(labelled, N_LANDMARKS, seed)
+            return predict_in_passes(
+                lambda rows: gaussian_kernel(x[rows], x[landmarks], bandwidth),
+                landmarks,
+                labelled,
+                labels,
+                kind=kind,
+                groups=groups,
+            )[0]
         basis = kernel_basis(features, labelled, bandwidth=bandwidth, seed=seed)
         return predict_left_out(basis, labels, kind=kind, groups=groups)
 

@@ -24,7 +24,9 @@ FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
 
 RIDGES: tuple[float, ...] = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-_IMPUTATIONS = 6
+N_LANDMARKS = 1500
+IMPUTATIONS = 6
+"""Rounds in which unknown labels take their own leave-out predictions as targets."""
 _CLIP_SHARPNESS = 20.0
 
 
@@ -85,7 +87,7 @@ def kernel_basis(
     train: BoolArray | None = None,
     *,
     bandwidth: float = 0.4,
-    n_landmarks: int = 1500,
+    n_landmarks: int = N_LANDMARKS,
     seed: int = 0,
 ) -> KernelBasis:
     """Build the Nyström features of the Gaussian kernel ``exp(-bandwidth · |a - b|²)``.
@@ -108,11 +110,16 @@ def kernel_basis(
     known = np.ones(len(x), dtype=bool) if train is None else np.asarray(train, dtype=bool)
     if bandwidth <= 0:
         raise InvalidValue(f"expected a bandwidth above 0, got {bandwidth}")
-    rows = np.flatnonzero(known)
-    if len(rows) > n_landmarks:
-        rng = np.random.default_rng(seed)
-        rows = np.sort(rng.choice(rows, n_landmarks, replace=False))
+    rows = draw_landmarks(known, n_landmarks, seed)
     return nystrom_basis(gaussian_kernel(x, x[rows], bandwidth), rows, known)
+
+
+def draw_landmarks(train: BoolArray, n_landmarks: int, seed: int) -> NDArray[np.intp]:
+    """Return the training images that the others are compared with, ascending."""
+    rows = np.flatnonzero(train)
+    if len(rows) <= n_landmarks:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, n_landmarks, replace=False))
 
 
 def nystrom_basis(
@@ -254,7 +261,7 @@ def predict_left_out(
         raise InvalidValue("expected at least one known label, got none")
     best: tuple[float, float, FloatArray] | None = None
     for ridge in ridges:
-        targets = impute_targets(basis, values, known, ridge, groups, _IMPUTATIONS)
+        targets = impute_targets(basis, values, known, ridge, groups, IMPUTATIONS)
         scores = leave_out_scores(basis, targets, ridge, groups)
         error = float(((scores - values)[known] ** 2).mean())
         if best is None or error < best[0]:

@@ -15,7 +15,9 @@ from vernis.core.learn.models.interface import (
     labelled_rows,
     to_distribution,
 )
+from vernis.core.numeric.additive_ridge import WHOLE, predict_in_passes
 from vernis.core.numeric.kernel_ridge import (
+    BoolArray,
     impute_targets,
     nystrom_basis,
     predict_left_out,
@@ -23,6 +25,7 @@ from vernis.core.numeric.kernel_ridge import (
 )
 from vernis.core.numeric.threads import single_threaded_products
 
+_BLOCK = 4096
 _FITTED = ("center", "scale", "landmarks", "mean", "weights", "slope")
 
 
@@ -64,6 +67,8 @@ class KernelRidge:
         shuffled = np.random.default_rng([self.seed, 0xE1D]).permutation(rows)
         drawn = np.sort(shuffled[: self.n_landmarks])
         self.landmarks_ = (X[drawn] - self.center_) * self.scale_
+        if len(X) > WHOLE:
+            return self._fit_in_passes(X, Y, groups, train, drawn)
         basis = nystrom_basis(self._kernel(X), drawn, train, moments="features")
         found = predict_left_out(basis, Y, kind=self.kind, groups=groups)
         self.oob_proba_ = to_distribution(found.probs, self.kind)
@@ -75,14 +80,35 @@ class KernelRidge:
         self.slope_ = np.float32(found.slope)
         return self
 
+    def _fit_in_passes(
+        self, X: Floats, Y: Floats, groups: Groups | None, train: BoolArray, drawn: NDArray[np.intp]
+    ) -> Self:
+        found, fitted = predict_in_passes(
+            lambda rows: self._kernel(X[rows]), drawn, train, Y, kind=self.kind, groups=groups
+        )
+        self.oob_proba_ = to_distribution(found.probs, self.kind)
+        self.mean_, self.weights_ = fitted.mean, fitted.weights
+        self.slope_ = np.float32(found.slope)
+        return self
+
     def predict_proba(self, X: Floats) -> Floats:
         """Return probabilities; see `LabelModel`."""
         from scipy.special import softmax
 
-        scores = self._kernel(X) @ self.weights_ + self.mean_
+        scores = self._scores(X)
         if self.kind == "single":
             return to_distribution(softmax(self.slope_ * scores, axis=1), "single")
         return soft_clip(np.asarray(scores, np.float32))
+
+    def _scores(self, X: Floats) -> Floats:
+        """Return the scores of the images; of very many, block by block."""
+        if len(X) <= WHOLE:
+            return np.asarray(self._kernel(X) @ self.weights_ + self.mean_)
+        scores = np.empty((len(X), self.weights_.shape[1]), np.float32)
+        for start in range(0, len(X), _BLOCK):
+            part = slice(start, start + _BLOCK)
+            scores[part] = self._kernel(X[part]) @ self.weights_ + self.mean_
+        return scores
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the fitted parts."""
