@@ -16,7 +16,12 @@ from PIL import Image
 
 from vernis.adapters.detectors.known_cells import open_known_cells
 from vernis.adapters.detectors.nanodet import shipped_model
-from vernis.core.detect.cell_head import HeadSettings, choose_examples, fit_cell_head
+from vernis.core.detect.cell_head import (
+    HeadSettings,
+    choose_examples,
+    fit_cell_head,
+    project_examples,
+)
 from vernis.core.detect.evaluation import PlacedBoxes, evaluate_boxes
 
 SIDES = ["xmin", "ymin", "xmax", "ymax"]
@@ -36,7 +41,7 @@ def main() -> None:
         name: (own[SIDES].to_numpy(float), own.code.to_numpy())
         for name, own in boxes.groupby("image")
     }
-    look = open_known_cells(shipped_model())
+    look = open_known_cells(shipped_model(), side=512)
 
     def load(name: str) -> np.ndarray:
         with Image.open(options.data / name) as opened:
@@ -64,7 +69,7 @@ def main() -> None:
                 examples.append(choose_examples(look(view), own, codes, len(classes), how, rng))
         seen = time.process_time() - started
         started = time.process_time()
-        heads.append(fit_cell_head(examples, len(classes), how))
+        heads.append(fit_cell_head(*project_examples(examples, how), len(classes), how))
         print(f"seed {seed}: features {seen:.1f} s, fit {time.process_time() - started:.1f} s")
     found = [[] for _ in heads]
     for picture, name in enumerate(held):

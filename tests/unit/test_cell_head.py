@@ -10,6 +10,7 @@ from vernis.core.detect.cell_head import (
     SeenCells,
     choose_examples,
     fit_cell_head,
+    project_examples,
     sample_map,
 )
 from vernis.core.numeric.boxes import overlaps
@@ -37,7 +38,7 @@ def test_classes_are_learned_from_a_few_pictures():
     rng = np.random.default_rng(1)
     scenes = [scene(rng) for _ in range(6)]
     examples = [choose_examples(*one, 2, SETTINGS, rng) for one in scenes]
-    head = fit_cell_head(examples, 2, SETTINGS)
+    head = fit_cell_head(*project_examples(examples, SETTINGS), 2, SETTINGS)
     seen, true, labels = scene(rng)
     found = head.find(seen)
     fit = overlaps(found.boxes, true)
@@ -76,7 +77,7 @@ def test_one_class_alone_can_be_learned():
         seen, true, labels = scene(rng)
         own = labels == 0
         examples.append(choose_examples(seen, true[own], labels[own], 1, SETTINGS, rng))
-    head = fit_cell_head(examples, 1, SETTINGS)
+    head = fit_cell_head(*project_examples(examples, SETTINGS), 1, SETTINGS)
     seen, true, labels = scene(rng)
     fit = overlaps(head.find(seen).boxes[:2], true[labels == 0])
     assert (fit.max(axis=1) > 0.3).all()

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,12 @@ from vernis.domain.errors import NotFound, UnreadableImage
 from vernis.domain.ports import Pixels
 from vernis.domain.types import ModelRecord
 from vernis.session.session import Session
+from vernis.verbs.decide.box_prediction import given_boxes
 from vernis.verbs.decide.predict import find_model
-from vernis.verbs.decide.prediction import SavedHead
+from vernis.verbs.decide.prediction import FoundBox, SavedHead
+
+if TYPE_CHECKING:
+    from vernis.adapters.detectors.learned import LearnedDetector
 
 MOST_PICTURES = 64
 """Pictures of one request."""
@@ -42,6 +46,53 @@ class Judged:
     probabilities: NDArray[np.float32] | None
     labels: tuple[tuple[str, float], ...] = ()
     reason: str = ""
+    boxes: tuple[FoundBox, ...] = ()
+
+
+class WarmDetector:
+    """A saved detector, ready to answer one picture at a time. Threads may share it.
+
+    Parameters
+    ----------
+    detector : LearnedDetector
+    session : Session
+        Opens the decoder.
+    """
+
+    def __init__(self, detector: LearnedDetector, session: Session) -> None:
+        self.name = detector.name
+        self.version = detector.version
+        self._detector = detector
+        self._find = detector.opening()
+        self._decode = session.decoder(full_size=True)
+        self._lock = threading.Lock()
+
+    def judge(self, pictures: Sequence[bytes]) -> list[Judged]:
+        """Return the boxes in encoded pictures, in their order."""
+        return [self._judged(one) for one in pictures]
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _judged(self, picture: bytes) -> Judged:
+        with self._lock:
+            pixels = decode_picture(picture, self._decode)
+            if isinstance(pixels, str):
+                return Judged(None, (), pixels)
+            return Judged(None, boxes=given_boxes(self._detector, self._find(pixels)))
+
+
+def decode_picture(picture: bytes, decode: Callable[[Path], Pixels]) -> Pixels | str:
+    """Return an encoded picture's pixels, or why it cannot be read."""
+    descriptor, name = tempfile.mkstemp(prefix="vernis-")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(picture)
+        return decode(Path(name))
+    except UnreadableImage as error:
+        return error.reason
+    finally:
+        Path(name).unlink(missing_ok=True)
 
 
 class WarmModel:
@@ -98,15 +149,7 @@ class WarmModel:
         return future
 
     def _decoded(self, picture: bytes) -> Pixels | str:
-        descriptor, name = tempfile.mkstemp(prefix="vernis-")
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(picture)
-            return self._decode(Path(name))
-        except UnreadableImage as error:
-            return error.reason
-        finally:
-            Path(name).unlink(missing_ok=True)
+        return decode_picture(picture, self._decode)
 
     def _work(self) -> None:
         while (first := self._waiting.get()) is not None:
@@ -141,7 +184,7 @@ class Models:
         self._session = session
         self._folder = folder
         self._lock = threading.Lock()
-        self._open: dict[tuple[str, int], WarmModel] = {}
+        self._open: dict[tuple[str, int], WarmModel | WarmDetector] = {}
 
     def records(self) -> list[ModelRecord]:
         """Return what can be asked, newest first."""
@@ -152,13 +195,25 @@ class Models:
         known = {name: document[name] for name in fields if name in document}
         return [ModelRecord(folder=self._folder.name, **known)]
 
-    def open(self, name: str, version: int | None = None) -> WarmModel:
+    def open_head(self, name: str, version: int | None = None) -> WarmModel:
+        """Return a head; raises NotFound for a detector, too."""
+        found = self.open(name, version)
+        if isinstance(found, WarmDetector):
+            raise NotFound(
+                f"{name} finds boxes and gives no probabilities of pictures; ask predict"
+            )
+        return found
+
+    def open(self, name: str, version: int | None = None) -> WarmModel | WarmDetector:
         """Return a model, opened where it was not; raises NotFound, ModelError."""
         record = self._find(name, version)
         mark = (record.name, record.version)
         with self._lock:
             model = self._open.pop(mark, None)
-            if model is None:
+            if model is None and record.is_detector:
+                of = record if self._folder is None else self._folder
+                model = WarmDetector(self._session.learned_detector(of), self._session)
+            elif model is None:
                 if self._folder is None:
                     arrays, settings = self._session.catalog.models.load(record)
                 else:
@@ -174,6 +229,9 @@ class Models:
     def _find(self, name: str, version: int | None) -> ModelRecord:
         text = name if version is None else f"{name}@{version}"
         if self._folder is None:
+            for record in self._session.catalog.models.records():
+                if record.is_detector and text in (record.name, f"{record.name}@{record.version}"):
+                    return record
             return find_model(self._session, text)
         (record,) = self.records()
         if name in (record.name, record.taxonomy) and version in (None, record.version):

@@ -39,6 +39,7 @@ from vernis.domain.types import (
     Issue,
     LabelAccount,
     LabelMatrix,
+    ModelKind,
     ModelRecord,
     Space,
     Statement,
@@ -626,7 +627,9 @@ class ModelStore(Protocol):
         """Return the models, newest first."""
         ...
 
-    def latest(self, taxonomy: str) -> ModelRecord | None: ...
+    def latest(self, taxonomy: str, *, kind: ModelKind = "head") -> ModelRecord | None:
+        """Return the newest head, or the newest detector, of a taxonomy; None without any."""
+        ...
 
     def load(self, record: ModelRecord) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Return arrays and settings."""

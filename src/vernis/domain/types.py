@@ -631,9 +631,18 @@ class Space:
         _require(self.dtype in ("float16", "float32", "uint8"), "a known dtype", self.dtype)
 
 
+ModelKind = Literal["head", "detector"]
+
+DETECTED = "objects"
+"""What stands for the space of vectors in the record of a model that finds boxes."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelRecord:
-    """A saved head, as the catalog lists it. ``folder`` is relative to the collection."""
+    """A saved head or detector, as the catalog lists it.
+
+    ``folder`` is relative to the collection.
+    """
 
     name: str
     version: int
@@ -644,3 +653,8 @@ class ModelRecord:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     created: str = ""
     id: int = 0
+
+    @property
+    def is_detector(self) -> bool:
+        """Whether it finds boxes in pictures, instead of labelling them by their vectors."""
+        return self.space == DETECTED

@@ -41,6 +41,7 @@ from vernis.domain.types import (
     ImageState,
     ImageTable,
     LabelMatrix,
+    ModelRecord,
     Space,
     Taxonomy,
     hash_texts,
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from vernis.adapters.ann import ApproximateIndex
     from vernis.adapters.catalog.words import WordIndex
     from vernis.adapters.demo.truth import DemoTruth
+    from vernis.adapters.detectors.learned import LearnedDetector
     from vernis.adapters.detectors.nanodet import ObjectModel
     from vernis.adapters.engines.choice import EngineName
     from vernis.adapters.interchange.formats.asset_management import System
@@ -69,6 +71,7 @@ if TYPE_CHECKING:
     from vernis.adapters.services.registry import ServiceName
     from vernis.adapters.thumbnails import ThumbnailCache
     from vernis.core.appearance.picture_type import TypeModel
+    from vernis.core.detect.cell_head import SeenCells
     from vernis.core.explore.picture_words import PictureWords
     from vernis.core.words.documents import WordDocument
     from vernis.domain.exchange import Carries, ExchangeSet
@@ -819,6 +822,27 @@ class Session(Closing):
         from vernis.adapters.detectors.nanodet import shipped_model
 
         return shipped_model()
+
+    def cell_reader(self, side: int) -> Callable[[], Callable[[Pixels], SeenCells]]:
+        """Return what opens a reader of the cells of pictures of that longer side, for a worker."""
+        from vernis.adapters.detectors.known_cells import open_known_cells
+        from vernis.adapters.detectors.nanodet import shipped_model
+
+        model = shipped_model()
+        return lambda: open_known_cells(model, side=side)
+
+    def learned_detector(self, model: ModelRecord | Path) -> LearnedDetector:
+        """Return a saved detector, of the collection or of a folder; raises ModelError."""
+        from vernis.adapters.detectors.learned import restore_detector
+
+        if isinstance(model, Path):
+            document = self.read_model_document(model)
+            arrays, settings = self.read_model_folder(model)
+            told = document["name"], document["version"], document["fingerprint"]
+        else:
+            arrays, settings = self.catalog.models.load(model)
+            told = model.name, model.version, model.fingerprint
+        return restore_detector(*told, arrays, settings)
 
     def pictures_for_maps(self, side: int) -> ReadPicture:
         """Return what decodes the picture of an image with a shorter side of ``side`` or more."""

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from vernis.adapters.catalog.ledger import Ledger, now
 from vernis.adapters.catalog.storage import sync_folder, to_json, translating
 from vernis.domain.errors import InvalidValue, ModelError
-from vernis.domain.types import ModelRecord
+from vernis.domain.types import ModelKind, ModelRecord
 
 FORMAT = 1
 """Version of the folder's layout; a newer one is refused."""
@@ -135,10 +135,11 @@ class SqliteModelStore:
             return self._records("")
         return self._records("WHERE taxonomy = ?", (taxonomy,))
 
-    def latest(self, taxonomy: str) -> ModelRecord | None:
-        """Return the newest model of a taxonomy, None when there is none."""
-        found = self._records("WHERE taxonomy = ?", (taxonomy,))
-        return found[0] if found else None
+    def latest(self, taxonomy: str, *, kind: ModelKind = "head") -> ModelRecord | None:
+        """Return the newest head, or the newest detector, of a taxonomy; None without any."""
+        finds_boxes = kind == "detector"
+        found = (one for one in self.records(taxonomy) if one.is_detector == finds_boxes)
+        return next(found, None)
 
     def load(self, record: ModelRecord) -> tuple[Arrays, dict[str, Any]]:
         """Return arrays and settings; raises ModelError when a file is missing or damaged."""

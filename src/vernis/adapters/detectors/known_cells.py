@@ -21,22 +21,20 @@ from vernis.core.detect.cell_head import SeenCells, sample_map
 from vernis.core.detect.cells import Cells
 from vernis.domain.ports import Pixels
 
-SIDE = 512
-"""Longer side of what both networks see, in pixels."""
 _STRIDES = (8, 16, 32)
 _OWN = tuple(f"{kind}{stride}" for kind in ("cells", "head", "neck") for stride in _STRIDES)
 _STAGES = ("stage1", "stage2", "stage3")
 _BACKBONE = ("stage3", "stage4", "stage5", "stage6")
 
 
-def open_known_cells(model: ObjectModel, *, side: int = SIDE) -> Callable[[Pixels], SeenCells]:
+def open_known_cells(model: ObjectModel, *, side: int) -> Callable[[Pixels], SeenCells]:
     """Return what tells the cells of a picture, for one worker.
 
     Parameters
     ----------
     model : ObjectModel
     side : int
-        A multiple of 32.
+        Longer side of what both networks see, in pixels, a multiple of 32.
     """
     names = [*_OWN, *_STAGES]
     detect = _open(onnx.load_from_string(model.graph), names, model.name)

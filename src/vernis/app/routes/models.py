@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from vernis.app.routing import Routes, answered
 from vernis.app.serving import MOST_PICTURES, Judged, Models, WarmModel
 from vernis.domain.errors import InvalidValue
-from vernis.verbs.decide.predict import LabelHit, PredictionRow
+from vernis.verbs.decide.predict import LabelHit, PredictionRow, row_of_boxes
 from vernis.version import VERSION
 
 _MOST_BYTES = 32 * 1024 * 1024  # of one picture
@@ -74,7 +74,7 @@ async def predict(request: Request, model: str) -> Response:
 
     The body is one picture (`image/jpeg`, `image/png`, …) or a multipart form of at most 64. The
     answer is that of `vernis predict --json`: a row a picture, its labels the most probable first,
-    or the reason why it has none.
+    or the reason why it has none. A detector (`TAXONOMY-detector`) gives the boxes, too.
     """
     names, pictures = await _pictures(request)
     warm = await to_thread.run_sync(models_of(request).open, model)
@@ -83,6 +83,8 @@ async def predict(request: Request, model: str) -> Response:
 
 
 def _row(name: str, judged: Judged) -> PredictionRow:
+    if judged.boxes:
+        return row_of_boxes(name, judged.boxes, judged.reason)
     hits = tuple(LabelHit(label, chance) for label, chance in judged.labels)
     return PredictionRow(name, hits, judged.reason)
 
@@ -128,7 +130,7 @@ def tell_health(request: Request) -> Response:
 
 def tell_model(request: Request, model: str, version: int | None = None) -> Response:
     """Tell what a model takes and gives, with the names of its classes."""
-    warm = models_of(request).open(model, version)
+    warm = models_of(request).open_head(model, version)
     document = {
         "name": warm.name,
         "versions": [str(warm.version)],
@@ -161,7 +163,7 @@ def infer(
     A picture that cannot be read has null in its row, and its reason in the parameters.
     """
     pictures = _decoded_inputs(wanted)
-    warm = models_of(request).open(model, version)
+    warm = models_of(request).open_head(model, version)
     judged = warm.judge(pictures)
     document: dict[str, Any] = {
         "model_name": warm.name,

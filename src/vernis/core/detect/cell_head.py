@@ -7,8 +7,8 @@ trained: fifty pictures with boxes are enough, and seconds of time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,12 @@ from numpy.typing import NDArray
 
 from vernis.core.detect.cells import Detections
 from vernis.core.numeric.boxes import overlaps, suppress
+from vernis.domain.errors import InvalidValue
 
 Floats = NDArray[np.float32]
+
+_FOR_COMPONENTS = 6000
+"""Cells that the principal components are found on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,8 @@ class HeadSettings:
     iterations : int
     clip : float
         Standardized features are cut at this many deviations.
+    components : int
+        Principal components of the features that are learned on; all where there are no more.
     cells_a_box : int
         The best fitting cells of a true box are examples of its class.
     least_fit : float
@@ -40,6 +46,9 @@ class HeadSettings:
         for objects, and drawn ones.
     most_overlap : float
         Of two found boxes of a class with a higher IoU the surer one stays.
+    objectness : float
+        How much it counts that the pretrained detector sees an object in the cell: the power of
+        its score by which a probability is multiplied.
     least : float
         Less sure ones are left out.
     at_most : int
@@ -47,13 +56,15 @@ class HeadSettings:
     """
 
     regularization: float = 0.003
-    iterations: int = 50
+    iterations: int = 30
     clip: float = 6.0
+    components: int = 400
     cells_a_box: int = 6
     least_fit: float = 0.35
     hard: int = 150
     random: int = 150
-    most_overlap: float = 0.55
+    most_overlap: float = 0.45
+    objectness: float = 0.3
     least: float = 0.02
     at_most: int = 100
 
@@ -130,10 +141,28 @@ class CellHead:
         logits /= logits.sum(axis=1, keepdims=True)
         return np.asarray(logits, np.float32)
 
+    def to_arrays(self) -> tuple[dict[str, Floats], dict[str, Any]]:
+        """Take it apart: arrays without pickle, and settings that are JSON-able."""
+        arrays = {name: getattr(self, name) for name in ("mean", "scale", "weights", "bias")}
+        return arrays, asdict(self.settings)
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]
+    ) -> CellHead:
+        """Put together what `to_arrays` took apart; raises InvalidValue, KeyError, TypeError."""
+        mean, scale, weights, bias = (
+            np.asarray(arrays[name], np.float32) for name in ("mean", "scale", "weights", "bias")
+        )
+        if weights.shape != (len(mean), len(bias)) or len(scale) != len(mean):
+            raise InvalidValue(f"expected {len(mean)} x {len(bias)} weights, got {weights.shape}")
+        return cls(mean, scale, weights, bias, HeadSettings(**settings))
+
     def find(self, seen: SeenCells) -> Detections:
         """Return the objects in a picture, the surest first."""
         how = self.settings
         probability = self.probabilities(seen.features)[:, :-1]
+        probability *= seen.objectness[:, None] ** how.objectness
         rows, classes = np.nonzero(probability > how.least)
         scores = probability[rows, classes]
         best = np.argsort(-scores, kind="stable")[: how.at_most * 10]
@@ -206,62 +235,140 @@ def choose_examples(
     return Examples(seen.take(rows), target[rows], np.arange(len(rows)) < len(first))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class CellProjection:
+    """Standardized features of cells, and their principal components. It knows no class.
+
+    Attributes
+    ----------
+    mean, scale : ndarray of float32, shape (n_features,)
+    axes : ndarray of float32, shape (n_features, n_components)
+    clip : float
+    """
+
+    mean: Floats
+    scale: Floats
+    axes: Floats
+    clip: float
+
+    def apply(self, features: NDArray[Any]) -> Floats:
+        """Return the components of cells, shape (n, n_components)."""
+        z = (features.astype(np.float32) - self.mean) / self.scale
+        np.clip(z, -self.clip, self.clip, out=z)
+        return np.asarray(z @ self.axes, np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProjectedExamples:
+    """Examples as components; ``classes`` and ``first`` as of `Examples`."""
+
+    features: Floats
+    classes: NDArray[np.intp]
+    first: NDArray[np.bool_]
+
+
+def project_examples(
+    examples: Sequence[Examples], settings: HeadSettings | None = None
+) -> tuple[CellProjection, list[ProjectedExamples]]:
+    """Return the projection of the examples, and each of them projected.
+
+    Parameters
+    ----------
+    examples : sequence of Examples
+        One or more a picture.
+    settings : HeadSettings, optional
+    """
+    how = settings or HeadSettings()
+    X = np.concatenate([one.seen.features[one.first] for one in examples]).astype(np.float32)
+    mean, scale = X.mean(axis=0), X.std(axis=0) + 1e-3
+    n_features = X.shape[1]
+    axes = np.eye(n_features, dtype=np.float32)
+    if n_features > how.components:
+        rows = np.random.default_rng(0).permutation(len(X))[:_FOR_COMPONENTS]
+        z = np.clip((X[rows] - mean) / scale, -how.clip, how.clip)
+        _, vectors = np.linalg.eigh(z.T @ z)
+        axes = np.ascontiguousarray(vectors[:, ::-1][:, : how.components], np.float32)
+    projection = CellProjection(mean, scale, axes, how.clip)
+    return projection, [
+        ProjectedExamples(projection.apply(one.seen.features), one.classes, one.first)
+        for one in examples
+    ]
+
+
 def fit_cell_head(
-    examples: Sequence[Examples], n_classes: int, settings: HeadSettings | None = None
+    projection: CellProjection,
+    examples: Sequence[ProjectedExamples],
+    n_classes: int,
+    settings: HeadSettings | None = None,
 ) -> CellHead:
     """Learn the classes of cells, in two rounds: the second adds what the first took for objects.
 
     Parameters
     ----------
-    examples : sequence of Examples
-        One a picture.
+    projection : CellProjection
+    examples : sequence of ProjectedExamples
+        Of the pictures that are learned from.
     n_classes : int
     settings : HeadSettings, optional
     """
     how = settings or HeadSettings()
-    head = None
-    for _ in range(2):
-        parts, labels = [], []
-        for one in examples:
-            chosen = one.first
-            if head is not None:
-                waiting = np.flatnonzero(~one.first)
-                taken = head.probabilities(one.seen.features[waiting])[:, :-1].max(axis=1)
-                hardest = waiting[np.argsort(-taken, kind="stable")[: how.hard // 2]]
-                chosen = chosen.copy()
-                chosen[hardest] = True
-            parts.append(one.seen.features[chosen])
-            labels.append(one.classes[chosen])
-        head = _fit(np.concatenate(parts), np.concatenate(labels), n_classes, how, head)
-    assert head is not None
-    return head
+    weights, bias = _fit(examples, [one.first for one in examples], n_classes, how, None)
+    chosen = []
+    for one in examples:
+        waiting = np.flatnonzero(~one.first)
+        logits = one.features[waiting] @ weights + bias
+        taken = logits[:, :-1].max(axis=1, initial=-np.inf) - logits[:, -1]
+        hardest = waiting[np.argsort(-taken, kind="stable")[: how.hard // 2]]
+        rows = one.first.copy()
+        rows[hardest] = True
+        chosen.append(rows)
+    weights, bias = _fit(examples, chosen, n_classes, how, (weights, bias))
+    return CellHead(projection.mean, projection.scale, projection.axes @ weights, bias, how)
 
 
 def _fit(
-    features: NDArray[np.float16],
-    labels: NDArray[np.intp],
+    examples: Sequence[ProjectedExamples],
+    rows: Sequence[NDArray[np.bool_]],
     n_classes: int,
     how: HeadSettings,
-    before: CellHead | None,
-) -> CellHead:
-    from sklearn.linear_model import LogisticRegression
+    start: tuple[Floats, Floats] | None,
+) -> tuple[Floats, Floats]:
+    """Return weights (n_components, n_classes + 1) and bias (n_classes + 1,)."""
+    from scipy.optimize import minimize
 
-    X = features.astype(np.float32)
-    mean = X.mean(axis=0) if before is None else before.mean
-    scale = X.std(axis=0) + 1e-3 if before is None else before.scale
-    X -= mean
-    X /= scale
-    np.clip(X, -how.clip, how.clip, out=X)
-    model = LogisticRegression(C=how.regularization, max_iter=how.iterations)
-    model.fit(X, labels)
-    weights = np.zeros((X.shape[1], n_classes + 1), np.float32)
+    X = np.concatenate([one.features[chosen] for one, chosen in zip(examples, rows, strict=True)])
+    labels = np.concatenate(
+        [one.classes[chosen] for one, chosen in zip(examples, rows, strict=True)]
+    )
+    present = np.unique(labels)
+    targets = np.searchsorted(present, labels)
+    n, width, k = len(X), X.shape[1], len(present)
+    given = np.zeros((n, k), np.float32)
+    given[np.arange(n), targets] = 1
+
+    def loss(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        flat = values.reshape(width + 1, k)
+        weights = flat[:-1].astype(np.float32)
+        logits = X @ weights + flat[-1].astype(np.float32)
+        logits -= logits.max(axis=1, keepdims=True)
+        np.exp(logits, out=logits)
+        logits /= logits.sum(axis=1, keepdims=True)
+        own = np.maximum(logits[np.arange(n), targets], 1e-12)
+        value = -how.regularization * float(np.log(own, dtype=np.float64).sum())
+        value += 0.5 * float((flat[:-1] ** 2).sum())
+        logits -= given
+        gradient = np.empty_like(flat)
+        gradient[:-1] = how.regularization * (X.T @ logits) + flat[:-1]
+        gradient[-1] = how.regularization * logits.sum(axis=0, dtype=np.float64)
+        return value, gradient.ravel()
+
+    first = np.zeros((width + 1, k))
+    if start is not None:
+        first[:-1], first[-1] = start[0][:, present], start[1][present]
+    found = minimize(
+        loss, first.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": how.iterations}
+    ).x.reshape(width + 1, k)
+    weights = np.zeros((width, n_classes + 1), np.float32)
     bias = np.full(n_classes + 1, -30.0, np.float32)
-    coefficients, intercepts = model.coef_, model.intercept_
-    if len(model.classes_) == 2:
-        coefficients, intercepts = (
-            np.vstack([-a, a]) / 2 for a in (coefficients, intercepts[:, None])
-        )
-        intercepts = intercepts[:, 0]
-    weights[:, model.classes_] = coefficients.T
-    bias[model.classes_] = intercepts
-    return CellHead(mean, scale, weights, bias, how)
+    weights[:, present], bias[present] = found[:-1], found[-1]
+    return weights, bias

@@ -60,6 +60,12 @@ class ObjectTable:
     def __len__(self) -> int:
         return len(self.pictures)
 
+    def take(self, rows: NDArray[np.bool_]) -> ObjectTable:
+        """Return some of the objects, by a mask."""
+        return ObjectTable(
+            self.pictures[rows], self.boxes[rows], self.scores[rows], self.classes[rows]
+        )
+
     @classmethod
     def of_vectors(cls, vectors: NDArray[np.float32], least: float) -> ObjectTable:
         """Return the objects of these vectors whose score is `least` or more.

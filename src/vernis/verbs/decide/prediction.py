@@ -53,6 +53,8 @@ class SavedHead:
         from vernis.core.learn.heads import restore_head
         from vernis.core.learn.scaling import BlockScaler
 
+        if settings.get("kind") == "detector":
+            raise ModelError("the model finds boxes and gives no labels: vernis predict --boxes")
         try:
             head, kind = settings["head"], settings["kind"]
             scaler = None
@@ -100,12 +102,22 @@ class SavedHead:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundBox:
+    """A box that a detector gives: x, y, width and height in pixels of the upright picture."""
+
+    label: str
+    probability: float
+    box: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """The labels of one picture, most probable first; ``reason`` says why there are none."""
 
     image: str
     labels: tuple[tuple[str, float], ...] = ()
     reason: str = ""
+    boxes: tuple[FoundBox, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +179,7 @@ def predict_pictures(
         for outcome in engine.run(_FileStage(decode, reader), items):
             place, name = outcome.item
             if outcome.error is not None:
-                results[place] = Prediction(name, reason=_reason(outcome.error))
+                results[place] = Prediction(name, reason=say_reason(outcome.error))
             else:
                 assert outcome.value is not None
                 places.append(place)
@@ -181,7 +193,7 @@ def predict_pictures(
     return results
 
 
-def _reason(error: Exception) -> str:
+def say_reason(error: Exception) -> str:
     """Return why a picture has no labels; raises what is no fault of the picture."""
     if isinstance(error, UnreadableImage):
         return error.reason

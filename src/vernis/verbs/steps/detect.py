@@ -19,7 +19,7 @@ from vernis.verbs.declare import WHERE, EngineOptions, Option, Screen, Verb, sha
 from vernis.verbs.networks.embedding import embed_images
 from vernis.verbs.see.filters import select_images
 from vernis.verbs.see.objects import shown
-from vernis.verbs.steps.detecting import SURE, TAXONOMY, place_objects
+from vernis.verbs.steps.detecting import SURE, TAXONOMY, Finding, place_objects
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -74,7 +74,8 @@ def work(session: Session, settings: Settings) -> Result:
         done = embed_images(
             session, [model], images=images, workers=settings.workers, task="detect"
         )
-        placed = place_objects(session, model, images, sure=settings.sure, again=settings.again)
+        finding = Finding(model, np.full(len(model.classes), settings.sure))
+        placed = place_objects(session, finding, images, again=settings.again)
     ids = np.array([image.id for image in images], np.int64)
     table = session.catalog.regions.table(images=ids, source=f"model:{model.name}@")
     classes: dict[str, int] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,6 @@ from vernis.domain.regions import Box, Region
 from vernis.domain.types import ImageRecord, Space, Taxonomy
 
 if TYPE_CHECKING:
-    from vernis.adapters.detectors.nanodet import ObjectModel
     from vernis.session.session import Session
 
 TAXONOMY = "detected"
@@ -26,6 +25,59 @@ SURE = 0.4
 _SAME = 0.6
 """A region with this IoU to one that a person has answered is not proposed again."""
 _PIECE = 2048  # images whose vectors are held at a time
+
+
+class ObjectFinder(Protocol):
+    """A detector whose findings are stored as vectors: the shipped one, or a learned one."""
+
+    @property
+    def name(self) -> str:
+        """The name that its source begins with."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """Who says what it finds."""
+        ...
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What it knows."""
+        ...
+
+    @property
+    def space(self) -> Space:
+        """Where its findings are stored."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finding:
+    """What of a detector's findings becomes regions.
+
+    Attributes
+    ----------
+    model : ObjectFinder
+    sure : ndarray of float64, shape (n_classes,)
+        Objects of a class with a lower score are left out.
+    taxonomy : str
+        Whose classes the objects are.
+    verb : str
+        Which writes them.
+    known : str
+        What the results remember the run by.
+    """
+
+    model: ObjectFinder
+    sure: NDArray[np.float64]
+    taxonomy: str = TAXONOMY
+    verb: str = "detect"
+    known: str = "detect"
+
+    @property
+    def least(self) -> float:
+        """The lowest of the scores."""
+        return float(self.sure.min())
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +100,9 @@ class Placing:
 
 
 def place_objects(
-    session: Session,
-    model: ObjectModel,
-    images: Sequence[ImageRecord],
-    *,
-    sure: float,
-    again: bool = False,
+    session: Session, finding: Finding, images: Sequence[ImageRecord], *, again: bool = False
 ) -> Placing:
-    """Write what the detector saw as regions, on images where that was not done before.
+    """Write what a detector saw as regions, on images where that was not done before.
 
     What it proposed before on these images goes, as long as nobody has answered it. A region that
     somebody has accepted, rejected or drawn in the same place keeps it from being proposed again.
@@ -63,17 +110,15 @@ def place_objects(
     Parameters
     ----------
     session : Session
-    model : ObjectModel
-        Its vectors are there.
+    finding : Finding
+        The vectors of its model are there.
     images : sequence of ImageRecord
-    sure : float
-        Objects with a lower score are left out.
     again : bool
         Also where it was done before.
     """
-    catalog = session.catalog
+    catalog, model, sure = session.catalog, finding.model, finding.least
     mark = Space("objects placed", 1, "uint8", {**model.space.settings, "sure": sure})
-    before = session.results.find("detect", Placed)
+    before = session.results.find(finding.known, Placed)
     same = before is not None and (before.source, before.sure) == (model.source, sure)
     seen = catalog.vectors.holds(model.space, [image.content_hash for image in images])
     waiting = [image for image, held in zip(images, seen, strict=True) if held]
@@ -91,52 +136,61 @@ def place_objects(
         newest = max(newest, before.newest)
     with catalog.transaction():
         ids = [image.id for image in waiting]
-        answered = _clear_unanswered(session, model, ids)
-        written = _add_regions(session, model, waiting, sure, answered)
+        answered = _clear_unanswered(session, finding, ids)
+        written = _add_regions(session, finding, waiting, answered)
         hashes = catalog.vectors.missing(mark, [image.content_hash for image in waiting])
         if hashes:
             catalog.vectors.append(mark, hashes, np.ones((len(hashes), 1), np.uint8))
-        session.results.keep("detect", Placed(model.source, sure, newest))
+        session.results.keep(finding.known, Placed(model.source, sure, newest))
     return Placing(len(waiting), written)
 
 
 def _clear_unanswered(
-    session: Session, model: ObjectModel, ids: list[int]
+    session: Session, finding: Finding, ids: list[int]
 ) -> dict[int, NDArray[np.float64]]:
-    """Remove what the model proposed and nobody answered; returns the boxes that stay, by image."""
-    store = session.catalog.regions
+    """Remove what the model proposed and nobody answered.
+
+    Returns the boxes by image that keep others from their place: those that somebody has drawn or
+    answered, of a learned detector in its own taxonomy alone.
+    """
+    store, model = session.catalog.regions, finding.model
     table = store.table(images=ids)
     if not len(table):
         return {}
-    model_name = model.source.partition("@")[0]
-    own = np.array([name.partition("@")[0] == model_name for name in table.sources.names])
-    unanswered = own[table.sources.codes]
+    spoken, spoken_here = np.zeros(len(table), bool), np.zeros(len(table), bool)
     for taxonomy in session.taxonomies():
         said = store.labels(taxonomy.name, images=ids)
-        spoken = said.region_ids[~said.proposed]
-        unanswered &= ~np.isin(table.ids, spoken)
+        heard = np.isin(table.ids, said.region_ids[~said.proposed])
+        spoken |= heard
+        if taxonomy.name == finding.taxonomy:
+            spoken_here = heard
+    name = model.source.partition("@")[0]
+    own = np.array([one.partition("@")[0] == name for one in table.sources.names])
+    unanswered = own[table.sources.codes] & ~spoken
     if unanswered.any():
-        store.remove(table.ids[unanswered], source=model.source, verb="detect")
-    kept = table.take(~unanswered)
+        store.remove(table.ids[unanswered], source=model.source, verb=finding.verb)
+    stays = ~unanswered if finding.taxonomy == TAXONOMY else spoken_here
+    kept = table.take(stays)
     corners = np.hstack([kept.boxes[:, :2], kept.boxes[:, :2] + kept.boxes[:, 2:]])
     return {int(image): corners[kept.image_ids == image] for image in np.unique(kept.image_ids)}
 
 
 def _add_regions(
     session: Session,
-    model: ObjectModel,
+    finding: Finding,
     images: Sequence[ImageRecord],
-    sure: float,
     answered: dict[int, NDArray[np.float64]],
 ) -> int:
+    model = finding.model
     tables = [
-        (start, _objects(session, model, images[start : start + _PIECE], sure))
+        (start, _objects(session, finding, images[start : start + _PIECE]))
         for start in range(0, len(images), _PIECE)
     ]
     classes = {model.classes[label] for _, table in tables for label in np.unique(table.classes)}
     if not classes:
         return 0
-    _define(session, model, classes)
+    if finding.taxonomy == TAXONOMY:
+        _define(session, model, classes)
 
     def regions() -> Iterator[NewRegion]:
         for start, table in tables:
@@ -148,26 +202,25 @@ def _add_regions(
                 if stay is not None and (overlaps(corners[None], stay) >= _SAME).any():
                     continue
                 said = RegionLabel(
-                    TAXONOMY,
+                    finding.taxonomy,
                     model.classes[int(table.classes[row])],
                     probability=round(float(table.scores[row]), 4),
                 )
                 box = Box.from_corners(*(round(float(v), 1) for v in corners))
                 yield NewRegion(image.id, Region(box, (image.width, image.height)), (said,))
 
-    added = session.catalog.regions.add(regions(), source=model.source, verb="detect")
+    added = session.catalog.regions.add(regions(), source=model.source, verb=finding.verb)
     return len(added)
 
 
-def _objects(
-    session: Session, model: ObjectModel, images: Sequence[ImageRecord], sure: float
-) -> ObjectTable:
+def _objects(session: Session, finding: Finding, images: Sequence[ImageRecord]) -> ObjectTable:
     hashes = [image.content_hash for image in images]
-    vectors = np.asarray(session.catalog.vectors.read(model.space, hashes), np.float32)
-    return ObjectTable.of_vectors(vectors, sure)
+    vectors = np.asarray(session.catalog.vectors.read(finding.model.space, hashes), np.float32)
+    table = ObjectTable.of_vectors(vectors, finding.least)
+    return table.take(table.scores >= finding.sure[table.classes])
 
 
-def _define(session: Session, model: ObjectModel, classes: set[str]) -> None:
+def _define(session: Session, model: ObjectFinder, classes: set[str]) -> None:
     """Make the taxonomy of what the detector sees, or add its missing classes."""
     session.catalog.labels.define(
         Taxonomy(

@@ -1,7 +1,10 @@
-"""``vernis learn``: train a head on a taxonomy.
+"""``vernis learn``: train a head on a taxonomy, or a detector on its boxes.
 
 Its thresholds are tuned and its measures taken out of bag; it is saved with its version. When the
 latest model was made from the same labels, vectors, duplicates and settings, it is kept.
+
+``--model detector`` learns from the boxes that people or files gave where each class is, seconds
+after fifty pictures were annotated; ``vernis predict TAXONOMY --boxes`` then looks for more.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vernis.core.numeric.fingerprints import fingerprint
-from vernis.domain.errors import ModelError, NothingToLearn
+from vernis.domain.errors import ModelError, NothingToLearn, UsageError
 from vernis.domain.types import Estimate, ModelRecord, Space
 from vernis.report.wording import counted
 from vernis.session.vectors import TrainingData, layer_slices, space_document
@@ -59,7 +62,9 @@ ModelName = Literal[
     "forest",
     "xgboost",
     "stacking",
+    "detector",
 ]
+DETECTOR: ModelName = "detector"
 
 
 @dataclass(frozen=True)
@@ -130,13 +135,13 @@ class ClassRow:
     """What a head is worth for one class."""
 
     class_: Annotated[str, "the class"]
-    n: Annotated[int, "images that carry it"]
+    n: Annotated[int, "images that carry it; of a detector: boxes"]
     threshold: Annotated[float | None, "from this probability on it is given"]
     precision: float
     recall: float
     f1: float
     f2: float
-    ap: Annotated[float, "average precision"]
+    ap: Annotated[float, "average precision; of a detector at an overlap of .50"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +151,9 @@ class Result:
     model: Annotated[str, "NAME@VERSION"]
     trained: Annotated[bool, "false: the model of an earlier run is of the same data and settings"]
     head: Annotated[str, "kind of model"]
-    images: Annotated[int, "images with a vector"]
-    labelled: int
-    measured: Annotated[str, "on which predictions: out-of-bag"]
+    images: Annotated[int, "images with a vector; for a detector: all"]
+    labelled: Annotated[int, "images with a label; for a detector: with a box"]
+    measured: Annotated[str, "on which predictions: out-of-bag, or out-of-fold boxes"]
     micro: Measures
     macro: Measures
     classes: tuple[ClassRow, ...]
@@ -178,6 +183,8 @@ def work(session: Session, settings: Settings) -> Result:
     FilterError, UsageError
         If the filter is wrong or holds for no image.
     """
+    if settings.model == DETECTOR:
+        return _learn_detector(session, settings)
     taxonomy, space, models = settings.taxonomy, session.space(), session.catalog.models
     with session.lock(f"learn {taxonomy}"):
         data, effect = read_training_data(session, taxonomy, space, settings.where, settings.seed)
@@ -199,9 +206,42 @@ def work(session: Session, settings: Settings) -> Result:
     return replace(result, effect=effect)
 
 
+def _learn_detector(session: Session, settings: Settings) -> Result:
+    from vernis.verbs.steps.detector_learning import DetectorOptions, learn_detector
+
+    given = (*settings.head_parameters(), *(("components",) if settings.components else ()))
+    if given:
+        raise UsageError(f"a detector has no {given[0]}; leave it out")
+    names = ("objective", "floor", "seed")
+    options = DetectorOptions(**{name: getattr(settings, name) for name in names})
+    with session.lock(f"learn {settings.taxonomy}"):
+        learnt = learn_detector(session, settings.taxonomy, settings.where, options)
+    images = len(session.images())
+    return _told(
+        learnt.record,
+        images,
+        learnt.pictures,
+        learnt.thresholds,
+        learnt.notes,
+        trained=learnt.trained,
+    )
+
+
 def _result(
     record: ModelRecord,
     data: TrainingData,
+    thresholds: Mapping[str, float | None],
+    notes: Sequence[str],
+    *,
+    trained: bool,
+) -> Result:
+    return _told(record, len(data.image_ids), data.n_labelled, thresholds, notes, trained=trained)
+
+
+def _told(
+    record: ModelRecord,
+    images: int,
+    labelled: int,
     thresholds: Mapping[str, float | None],
     notes: Sequence[str],
     *,
@@ -225,8 +265,8 @@ def _result(
         model=f"{record.name}@{record.version}",
         trained=trained,
         head=metrics.head,
-        images=len(data.image_ids),
-        labelled=data.n_labelled,
+        images=images,
+        labelled=labelled,
         measured=metrics.basis,
         micro=metrics.micro,
         macro=metrics.macro,
@@ -387,7 +427,10 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
             facts[f"{average} {name}"] = _say(getattr(getattr(result, average), measure))
     screen.facts(facts)
     columns = ["class", "n", "threshold", "precision", "recall", "f1", "f2", "ap"]
-    screen.table(result.classes, columns, title="Out-of-bag, per class")
+    basis = "Out-of-fold boxes" if result.head == DETECTOR else "Out-of-bag"
+    screen.table(result.classes, columns, title=f"{basis}, per class")
+    if result.head == DETECTOR:
+        screen.line(f"Next: vernis predict {settings.taxonomy} --boxes")
 
 
 def _say(estimate: Estimate) -> str:

@@ -33,7 +33,7 @@ class ClassMeasures(Measures):
 class ModelMetrics:
     """The evaluation of a head."""
 
-    basis: Annotated[str, "which predictions were measured: out-of-bag"]
+    basis: Annotated[str, "which predictions were measured: out-of-bag, or out-of-fold boxes"]
     head: Annotated[str, "kind of model"]
     confidence: Annotated[float, "of the intervals"]
     micro: Annotated[Measures, "over all labels together"]
