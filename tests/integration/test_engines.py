@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,7 +52,7 @@ class Held:
     vectors: dict[str, str]
     readings: dict[str, tuple[str, ...]]
     regions: int
-    predicted: dict[str, list[Any]]
+    predicted: Mapping[str, list[Any]]
 
 
 def work_through(pictures: Path, home: Path, engine: Any) -> Held:
@@ -61,7 +68,7 @@ def work_through(pictures: Path, home: Path, engine: Any) -> Held:
         collection.locate(taxonomy.name, sizes=(256,), engine=engine)
         named = [pictures / "disc" / "00.png", pictures / "bar" / "01.png"]
         predicted = collection.predict(taxonomy.name, named, engine=engine)
-        return _held(collection, predicted)
+        return _held(collection, predicted.to_dict("list"))
 
 
 def _held(collection: vernis.Collection, predicted: Any) -> Held:
@@ -78,7 +85,7 @@ def _held(collection: vernis.Collection, predicted: Any) -> Held:
         vectors=vectors,
         readings=dict(collection.session.text_lines()),
         regions=len(catalog.regions.table()),
-        predicted=predicted.to_dict("list"),
+        predicted=predicted,
     )
 
 
@@ -94,6 +101,34 @@ def test_every_step_on_pictures_ends_the_same_on_daft(tmp_path: Path) -> None:
     assert any("KELVARA" in line for lines in threads.readings.values() for line in lines)
     assert threads.regions > 0
     assert threads.predicted["label"] == ["disc", "bar"]
+
+
+@pytest.mark.cluster
+@pytest.mark.skipif(os.name == "nt", reason="kill -9 is not of Windows")
+def test_a_run_on_daft_that_is_killed_goes_on(tmp_path: Path) -> None:
+    pytest.importorskip("daft", reason='needs the extra "cluster"')
+    pictures = draw_pictures(tmp_path / "pictures")
+    homes = [tmp_path / "killed.vernis", tmp_path / "plain.vernis"]
+    for home in homes:
+        with vernis.Collection.create(home) as collection:
+            collection.index(pictures, classes_from="none")
+    rng = random.Random(os.environ.get("VERNIS_SEED", "3"))
+    command = [sys.executable, "-m", "vernis", "embed", "--engine", "daft", "--quiet"]
+    command += ["--collection", str(homes[0])]
+    for _ in range(int(os.environ.get("VERNIS_KILLS", "2"))):
+        process = subprocess.Popen(
+            [*command, "--engine", "daft", "--quiet"], stdout=subprocess.DEVNULL
+        )
+        time.sleep(rng.uniform(0.5, 3.0))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    held = []
+    for home in homes:
+        with vernis.Collection.open(home) as collection:
+            collection.embed(engine="daft" if home == homes[0] else "threads")
+            held.append(_held(collection, {}))
+    assert held[0].vectors == held[1].vectors
+    assert held[0].images == held[1].images
 
 
 def test_an_address_of_a_cluster_needs_the_engine_that_uses_it(tmp_path: Path) -> None:
