@@ -35,7 +35,7 @@ def test_every_route_needs_a_key_and_says_which_role_it_needs(served):
         answer = served.client(method, filled(path), keyless=True)
         assert (answer.status, path) == (401, path)
         assert told["x-role"] in ("viewer", "reviewer", "admin") or path == "/api/session"
-        asks = method == "GET" or path.endswith(("/predict", "/infer"))
+        asks = method == "GET" or path.endswith(("/predict", "/infer", "/examples"))
         assert asks or told["x-role"] != "viewer" or path == "/api/session"
     pages = ("/", "/web/app/main.mjs", "/web/shared/base.css", "/api/openapi.json", "/nowhere")
     assert {served.client.get(path, keyless=True).status for path in pages} == {401}

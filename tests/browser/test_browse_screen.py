@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 pytestmark = pytest.mark.browser
@@ -63,3 +65,29 @@ def test_a_selection_gets_a_label_and_undo_takes_it_back(open_page):
     page.keyboard.press("Enter")
     page.locator(".image-side h2").wait_for()
     opened.wait(lambda: "tree" in page.locator(".image-list.small").inner_text())
+
+
+def test_pictures_like_some_and_not_like_others_are_found(open_page):
+    opened = open_page()
+    page = opened.page
+    opened.go("#/browse?where=kind:tree")
+    page.locator(".cell img[src]").first.wait_for()
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("s")
+    page.locator(".browse-example").nth(1).wait_for()
+    opened.wait(lambda: "like=" in page.evaluate("location.hash"))
+    cells = page.locator(".cell-words")
+    opened.wait(lambda: re.match(r"[01]\.\d\d", cells.first.inner_text()) is not None)
+    page.keyboard.press("End")
+    page.keyboard.press("S")
+    opened.wait(lambda: page.locator(".browse-example").count() == 3)
+    page.reload()
+    page.locator(".browse-example").nth(2).wait_for()  # the address tells all of it
+    page.locator(".browse-example").first.click()
+    opened.wait(lambda: page.locator(".browse-example").count() == 2)
+    page.keyboard.press("Escape")
+    opened.wait(lambda: page.locator(".browse-examples").is_hidden())
+    page.keyboard.press("Enter")
+    page.locator(".image-frame img").wait_for()
+    page.keyboard.press("s")
+    opened.wait(lambda: page.locator(".browse-example").count() == 1)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from vernis.app.events import EventHub
+from vernis.app.examples import Examples
 from vernis.app.jobs import JobQueue
 from vernis.app.pictures import Pictures
 from vernis.session.session import Session
@@ -37,12 +38,15 @@ class Desk:
     events : EventHub
     jobs : JobQueue
     pictures : Pictures
+    examples : Examples
+        What searches are by.
     """
 
     session: Session
     events: EventHub
     jobs: JobQueue
     pictures: Pictures
+    examples: Examples
     reading: threading.RLock = field(default_factory=threading.RLock)
     _decided: Counter[str] = field(default_factory=Counter)
     _answers: dict[object, tuple[object, object]] = field(default_factory=dict)
@@ -52,7 +56,7 @@ class Desk:
         """Return the desk of an open collection."""
         events = EventHub()
         jobs = JobQueue(session.catalog.folder, events.publish)
-        return cls(session, events, jobs, Pictures(session))
+        return cls(session, events, jobs, Pictures(session), Examples(session))
 
     def revision(self, *stores: str) -> tuple[int, ...]:
         """Return what differs whenever something in these stores of the catalog has changed."""

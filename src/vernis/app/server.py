@@ -41,6 +41,7 @@ from vernis.app.routes import (
     proposals,
     review,
     samples,
+    similar,
     verbs,
 )
 from vernis.app.routing import Routes, answered, matches, tell_error
@@ -69,6 +70,7 @@ _MODULES = (
     models,
     proposals,
     samples,
+    similar,
     verbs,
 )
 _ABOUT = """What the screens of Vernis ask for, and every verb of the command line.

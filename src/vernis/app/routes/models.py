@@ -76,7 +76,7 @@ async def predict(request: Request, model: str) -> Response:
     answer is that of `vernis predict --json`: a row a picture, its labels the most probable first,
     or the reason why it has none. A detector (`TAXONOMY-detector`) gives the boxes, too.
     """
-    names, pictures = await _pictures(request)
+    names, pictures = await read_pictures(request)
     warm = await to_thread.run_sync(models_of(request).open, model)
     judged = await to_thread.run_sync(warm.judge, pictures)
     return answered([_row(name, one) for name, one in zip(names, judged, strict=True)])
@@ -89,7 +89,7 @@ def _row(name: str, judged: Judged) -> PredictionRow:
     return PredictionRow(name, hits, judged.reason)
 
 
-async def _pictures(request: Request) -> tuple[list[str], list[bytes]]:
+async def read_pictures(request: Request) -> tuple[list[str], list[bytes]]:
     """Return the names and contents of the pictures of a request."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind.startswith("image/") or kind == "application/octet-stream":

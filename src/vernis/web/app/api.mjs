@@ -16,7 +16,7 @@ export class Unreachable extends Error {}
 
 /**
  * @param {string} method @param {string} path @param {unknown} [body]
- * @param {{signal?: AbortSignal, accept?: number[], headers?: Record<string, string>}} [more]
+ * @param {{signal?: AbortSignal, accept?: number[], headers?: Record<string, string>, raw?: Blob}} [more] `raw`: a body as it is
  * @returns {Promise<Response>}
  */
 export async function ask(method, path, body, more = {}) {
@@ -26,7 +26,7 @@ export async function ask(method, path, body, more = {}) {
     answer = await fetch(path, {
       method,
       headers,
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: more.raw || (body === undefined ? undefined : JSON.stringify(body)),
       signal: more.signal,
       credentials: "same-origin",
     });

@@ -8,6 +8,7 @@ import { holdsPart, layout, move, scrollTo, seen, Selection, togglePart } from "
 import { recordLabels } from "../labels.mjs";
 import { pickClass } from "../picker.mjs";
 import { readBundle } from "../pictures.mjs";
+import { added, askedOf, imageOf, queryOf, readSimilar, sendPicture, without } from "../similar.mjs";
 import { loadStyle } from "../styles.mjs";
 
 const GAP = 8;
@@ -15,6 +16,7 @@ const FOOT = 38;
 const SPARE = 2; // rows that are drawn before and after what is seen
 const BUNDLE = 120; // thumbnails of one request
 const KEPT = 1500; // thumbnails in memory
+const MOST_EXAMPLES = 16;
 const CELLS = [88, 120, 156, 208, 280];
 const ORDERS = { name: "Name", newest: "Newest first", oldest: "Oldest first", largest: "Largest first", smallest: "Smallest first", id: "As indexed" };
 
@@ -33,6 +35,9 @@ class Browse {
     this.order = place.query.get("order") || "name";
     this.size = Math.min(CELLS.length - 1, Math.max(0, Number(place.query.get("size") ?? 2) || 0));
     if (!place.query.has("size")) this.size = 2;
+    this.asked = askedOf(place.query); // the examples that pictures shall be like, or not
+    this.likeness = new Map(); // id → how like, where examples are asked for
+    this.sent = new Map(); // name of a picture that was sent → its address here
     this.ids = new Uint32Array(0);
     this.all = app.collection.images;
     this.at = 0;
@@ -55,6 +60,7 @@ class Browse {
     this.resized.disconnect();
     this.aborter.abort();
     for (const src of this.thumbs.values()) if (src) URL.revokeObjectURL(src);
+    for (const src of this.sent.values()) URL.revokeObjectURL(src);
     for (const end of this.ends) end();
   }
 
@@ -70,7 +76,8 @@ class Browse {
   async read() {
     const query = { where: this.where, order: this.order };
     try {
-      this.ids = await getIds("/api/images/ids", query);
+      if (this.asked.like.length) ({ ids: this.ids, likeness: this.likeness } = await readSimilar(this.asked, this.where));
+      else { this.ids = await getIds("/api/images/ids", query); this.likeness = new Map(); }
       this.complaint.textContent = "";
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
@@ -78,6 +85,7 @@ class Browse {
       return;
     }
     this.at = Math.max(0, Math.min(this.ids.length - 1, this.at));
+    this.showExamples();
     get("/api/facets", { where: this.where }).then((facets) => this.showFacets(facets), () => null);
     this.measure();
   }
@@ -145,7 +153,8 @@ class Browse {
     cell.root.classList.toggle("is-at", index === this.at);
     cell.root.setAttribute("aria-selected", String(this.selection.has(id)));
     const known = this.rows.get(id);
-    const words = known ? known.words : "";
+    const like = this.likeness.get(id);
+    const words = (like === undefined ? "" : like.toFixed(2) + (known ? " · " : "")) + (known ? known.words : "");
     if (cell.words.textContent !== words) cell.words.textContent = words;
     cell.root.title = known ? known.uri : "";
     cell.picture.alt = known ? baseName(known.uri) : "";
@@ -261,7 +270,64 @@ class Browse {
     await recordLabels(this.app, { taxonomy, ...which, [taken ? "remove" : "add"]: [label] }, told, () => this.readSoon());
   }
 
+  // ---------------------------------------------------------------- by pictures
+
+  async search(asked) {
+    this.asked = asked;
+    this.at = 0;
+    this.stage.scrollTop = 0;
+    this.selection.clear();
+    await this.read();
+    this.address();
+  }
+
+  // What is selected, or the picture that has the focus, becomes an example.
+  like(side) {
+    const names = this.chosen().slice(0, MOST_EXAMPLES).map(String);
+    if (!names.length) return;
+    if (side === "unlike" && !this.asked.like.length) { this.app.toast("Say first what the pictures shall be like: s", {}); return; }
+    this.search(added(this.asked, names, side)).catch((error) => this.app.toast(error.message, { kind: "warning" }));
+  }
+
+  async take(files) {
+    const pictures = [...files].filter((file) => file.type.startsWith("image/") || !file.type).slice(0, MOST_EXAMPLES);
+    if (!pictures.length) { this.app.toast("That is no picture", { kind: "warning" }); return; }
+    try {
+      const names = [];
+      for (const picture of pictures) {
+        const name = await sendPicture(picture);
+        this.sent.set(name, URL.createObjectURL(picture));
+        names.push(name);
+      }
+      await this.search(added(this.asked, names, "like"));
+    } catch (error) { this.app.toast(error.message, { kind: "warning" }); }
+  }
+
+  async showExamples() {
+    const { like, unlike } = this.asked;
+    this.examples.hidden = !like.length;
+    this.order_.disabled = like.length > 0;
+    this.order_.replaceChildren(...(like.length ? [el("option", {}, "Likest first")] : Object.entries(ORDERS).map(([value, text]) => el("option", { value, selected: value === this.order }, text))));
+    if (!like.length) return;
+    const ids = [...new Set([...like, ...unlike].map(imageOf).filter(Boolean).map((one) => one.id))];
+    const facts = new Map((ids.length ? await get("/api/images/rows", { ids: ids.join(",") }).catch(() => []) : []).map((row) => [row.id, row]));
+    const chip = (name) => {
+      const image = imageOf(name);
+      const row = image && facts.get(image.id);
+      const src = image ? "/api/images/" + image.id + "/thumb" : this.sent.get(name);
+      const told = row ? baseName(row.uri) : "the picture that you gave";
+      return el("button", { type: "button", class: "browse-example", title: "Leave out " + told, "aria-label": "Leave out " + told, onclick: () => this.search(without(this.asked, name)) },
+        src ? el("span", { class: "browse-example-picture" }, el("img", { src, alt: "" }), image && image.part ? markOf(image.part) : null) : el("span", { class: "muted" }, "?"), el("span", { "aria-hidden": "true" }, "✕"));
+    };
+    this.examples.replaceChildren(...[
+      el("span", {}, "Like"), ...like.map(chip),
+      unlike.length ? el("span", {}, "but not like") : null, ...unlike.map(chip),
+      el("button", { type: "button", class: "button quiet", onclick: () => this.search({ like: [], unlike: [] }) }, "All pictures"),
+    ].filter(Boolean));
+  }
+
   clear() {
+    if (!this.selection.size && this.asked.like.length) { this.search({ like: [], unlike: [] }); return; }
     if (!this.selection.size && this.where) { this.ask(""); return; }
     this.selection.clear();
     for (const cell of this.cells) if (cell.wanted >= 0) this.fill(cell);
@@ -280,11 +346,14 @@ class Browse {
       { key: "Enter", label: "open the picture", run: () => this.openImage() },
       { key: "l", label: "give a label to what is selected", run: () => this.label(false) },
       { key: "L", shown: "Shift L", label: "take a label from what is selected", run: () => this.label(true) },
+      { key: "s", label: "pictures like this, or like all that are selected", run: () => this.like("like") },
+      { key: "S", shown: "Shift S", label: "but not like this", run: () => this.like("unlike") },
+      { key: "u", label: "pictures like one of yours (or drop it here)", run: () => this.chooser.click() },
       { key: "/", label: "filter", run: () => { this.filter.focus(); this.filter.select(); } },
       { key: "+", shown: "+ −", label: "larger or smaller pictures", run: () => this.zoom(1) },
       { key: "=", label: "", silent: true, run: () => this.zoom(1) },
       { key: "-", label: "", silent: true, run: () => this.zoom(-1) },
-      { key: "Escape", shown: "Esc", label: "select nothing; then: no filter", run: () => this.clear() },
+      { key: "Escape", shown: "Esc", label: "select nothing; then: no example, no filter", run: () => this.clear() },
     ];
   }
 
@@ -298,6 +367,10 @@ class Browse {
     this.filter.addEventListener("search", () => this.ask(this.filter.value));
     const order = el("select", { class: "select", "aria-label": "Order" }, Object.entries(ORDERS).map(([value, text]) => el("option", { value, selected: value === this.order }, text)));
     order.addEventListener("change", () => { this.order = order.value; this.at = 0; this.stage.scrollTop = 0; this.read().then(() => this.address()); });
+    this.order_ = order;
+    this.chooser = el("input", { type: "file", accept: "image/*", multiple: true, class: "visually-hidden", tabindex: "-1", "aria-label": "A picture to search by" });
+    this.chooser.addEventListener("change", () => { this.take(this.chooser.files); this.chooser.value = ""; });
+    this.examples = el("div", { class: "browse-examples", hidden: true, role: "group", "aria-label": "Examples" });
     this.slider = el("input", { type: "range", min: "0", max: String(CELLS.length - 1), step: "1", value: String(this.size), "aria-label": "Size of the pictures" });
     this.slider.addEventListener("input", () => this.zoom(Number(this.slider.value) - this.size));
     this.shown = el("p", { class: "browse-count", "data-left": "" });
@@ -310,11 +383,21 @@ class Browse {
       if (this.frame) return;
       this.frame = requestAnimationFrame(() => { this.frame = 0; this.draw(); });
     }, { passive: true });
+    const dropping = (event) => event.dataTransfer && [...event.dataTransfer.types].includes("Files");
+    for (const kind of ["dragenter", "dragover"]) this.stage.addEventListener(kind, (event) => { if (dropping(event)) { event.preventDefault(); this.stage.classList.add("dropping"); } });
+    this.stage.addEventListener("dragleave", () => this.stage.classList.remove("dropping"));
+    this.stage.addEventListener("drop", (event) => {
+      if (!dropping(event)) return;
+      event.preventDefault();
+      this.stage.classList.remove("dropping");
+      this.take(event.dataTransfer.files);
+    });
+    const by = el("button", { class: "button", type: "button", title: "Search by a picture of yours; it can be dropped here, too", onclick: () => this.chooser.click() }, "By picture", el("kbd", {}, "u"));
     const fold = el("button", { class: "button quiet browse-fold", type: "button", onclick: () => this.root.classList.toggle("facets-open") }, "Facets");
     this.root = el("section", { class: "browse", "aria-label": "Browse" },
       this.facets,
       el("div", { class: "browse-main" },
-        el("header", { class: "browse-head" }, fold, this.filter, this.parts, order, this.slider, this.shown, this.complaint),
+        el("header", { class: "browse-head" }, fold, this.filter, this.parts, by, this.chooser, order, this.slider, this.shown, this.complaint, this.examples),
         this.stage, this.chosenBar));
     host.append(this.root);
   }
@@ -340,11 +423,24 @@ class Browse {
       el("strong", {}, asCount(many) + " selected"),
       el("button", { class: "button primary", type: "button", onclick: () => this.label(false) }, "Give a label", el("kbd", {}, "l")),
       el("button", { class: "button", type: "button", onclick: () => this.label(true) }, "Take a label", el("kbd", {}, "Shift L")),
+      el("button", { class: "button", type: "button", onclick: () => this.like("like") }, "Like these", el("kbd", {}, "s")),
       el("button", { class: "button quiet", type: "button", onclick: () => this.clear() }, "Select nothing", el("kbd", {}, "Esc")));
   }
 
   address() {
     clearTimeout(this.telling);
-    this.telling = setTimeout(() => this.app.replace({ where: this.where, order: this.order === "name" ? "" : this.order, size: this.size === 2 ? "" : this.size, at: this.at ? this.at + 1 : "" }, []), 150);
+    this.telling = setTimeout(() => this.app.replace({ where: this.where, ...queryOf(this.asked), order: this.order === "name" ? "" : this.order, size: this.size === 2 ? "" : this.size, at: this.at ? this.at + 1 : "" }, []), 150);
   }
+}
+
+// Where the part of an example is, over its thumbnail.
+function markOf(part) {
+  const mark = el("i", {});
+  const shares = part.some((value) => value > 1) ? null : part;
+  if (!shares) return null;
+  mark.style.left = 100 * shares[0] + "%";
+  mark.style.top = 100 * shares[1] + "%";
+  mark.style.width = 100 * shares[2] + "%";
+  mark.style.height = 100 * shares[3] + "%";
+  return mark;
 }

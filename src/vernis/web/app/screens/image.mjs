@@ -7,8 +7,10 @@ import { readingOf } from "../brands.mjs";
 import { BoxEditor, Drawing } from "../box_editor.mjs";
 import { findSample, JudgePanel } from "../judge_panel.mjs";
 import { recordLabels } from "../labels.mjs";
+import { boxBetween, isDrawn } from "../boxes.mjs";
 import { pickClass } from "../picker.mjs";
 import { decodedAhead, previewOf, thumbOf } from "../pictures.mjs";
+import { partName } from "../similar.mjs";
 import { loadStyle } from "../styles.mjs";
 
 /** @param {HTMLElement} host @param {import("../main.mjs").App} app @param {import("../router.mjs").Place} place */
@@ -87,6 +89,34 @@ class ImageScreen {
     this.app.replace({ where: this.where, order: this.order === "name" ? "" : this.order, draw: this.draws ? "1" : "", judge: this.judges }, [String(this.id)]);
   }
 
+  // ---------------------------------------------------------------- search by a part
+
+  // The next drag over the picture says which part is searched for.
+  askPart() {
+    if (!this.frame || this.editor || this.judge || this.frame.querySelector(".part-layer")) return;
+    const size = { width: this.record.width, height: this.record.height };
+    const draft = el("div", { class: "image-box draft" });
+    const layer = el("div", { class: "draw-layer part-layer" }, el("p", { class: "part-hint" }, "Drag over the part to search for"));
+    const pointOf = (event) => {
+      const seen = layer.getBoundingClientRect();
+      return { x: (event.clientX - seen.left) * size.width / seen.width, y: (event.clientY - seen.top) * size.height / seen.height };
+    };
+    layer.addEventListener("pointerdown", (event) => {
+      event.preventDefault();
+      const from = pointOf(event);
+      layer.replaceChildren(draft);
+      layer.setPointerCapture(event.pointerId);
+      const follow = (moving) => placeBox(draft, boxBetween(from, pointOf(moving), size), size);
+      layer.addEventListener("pointermove", follow);
+      layer.addEventListener("pointerup", (last) => {
+        const box = boxBetween(from, pointOf(last), size);
+        layer.remove();
+        if (isDrawn(box, Math.max(2, size.width / 100))) this.app.go("browse", [], { like: partName(this.id, box, size) });
+      }, { once: true });
+    });
+    this.frame.append(layer);
+  }
+
   // ---------------------------------------------------------------- a sample
 
   async askJudging() {
@@ -160,6 +190,8 @@ class ImageScreen {
       { key: "l", label: "give a label", run: () => this.give() },
       { key: "b", label: "draw boxes", run: () => this.draw() },
       { key: "h", label: "hide the boxes, or show them", run: () => this.root.classList.toggle("no-boxes") },
+      { key: "s", label: "pictures like this one", run: () => this.app.go("browse", [], { like: this.id }) },
+      { key: "r", label: "pictures like a part: drag over it", run: () => this.askPart() },
       { key: "j", label: "judge a random sample", run: () => this.askJudging() },
       { key: "f", label: "picture alone", run: () => this.root.classList.toggle("full") },
       { key: "Escape", shown: "Esc", label: "back to the grid", run: () => this.back() },
@@ -237,14 +269,18 @@ class ImageScreen {
   }
 }
 
+function placeBox(node, { x, y, width, height }, size) {
+  node.style.left = (100 * x) / size.width + "%";
+  node.style.top = (100 * y) / size.height + "%";
+  node.style.width = (100 * width) / size.width + "%";
+  node.style.height = (100 * height) / size.height + "%";
+}
+
 // A region over the picture, whatever size that is shown in.
 function boxOf(one, record) {
   const [x, y, width, height] = one.box;
   const told = one.label + (one.probability === null ? "" : " " + asPercent(one.probability));
   const box = el("div", { class: "image-box" + (one.holds ? "" : " proposed") }, told.trim() ? el("span", {}, el("bdi", {}, told)) : null);
-  box.style.left = (100 * x) / record.width + "%";
-  box.style.top = (100 * y) / record.height + "%";
-  box.style.width = (100 * width) / record.width + "%";
-  box.style.height = (100 * height) / record.height + "%";
+  placeBox(box, { x, y, width, height }, record);
   return box;
 }
