@@ -168,6 +168,14 @@ def test_the_filling_is_counted_without_a_matrix(labelled: Catalog) -> None:
     assert (counts["thing"].rate, FillCount(0, 3, 0).rate) == (1 / 3, 0.0)
 
 
+def test_a_label_that_two_sources_gave_came_in_once(labelled: Catalog) -> None:
+    before = labelled.labels.account("colour")
+    said = [Statement(held.image_id, held.label, "yes") for held in labelled.labels.held("colour")]
+    labelled.labels.record("colour", said, source="given:xmp", verb="import")
+    after = labelled.labels.account("colour")
+    assert (after.at_import, after.now) == (before.at_import, before.now)
+
+
 def test_the_account_tells_what_became_of_the_labels_that_came_in(labelled: Catalog) -> None:
     say(labelled, "colour", "given", (1, "green", "yes"), (2, "red", "yes"), (3, "red", "no"))
     say(labelled, "thing", "given", (1, "cup", "yes"), (1, "glass", "yes"), (2, "cup", "yes"))

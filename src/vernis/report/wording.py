@@ -87,7 +87,7 @@ def shorten(text: str, length: int) -> str:
 
 
 SOURCES = {
-    "given": "label file or folders",
+    "given": "label file, folders or image files",
     "human": "a person",
     "accepted": "filled in",
     "proposal": "proposed groups",

@@ -106,6 +106,8 @@ def account_labels(
         The name of each source.
     """
     given = rows[(rows[:, 2] == _RANKS["given"]) & (rows[:, 4] == 1)]
+    # A table and the words of a file may give the same label.
+    given = given[np.unique(_cells(given, n_classes), return_index=True)[1]]
     yes, _ = that_hold(rows, n_classes, kind)
     before, now = _cells(given, n_classes), _cells(yes, n_classes)
     lost = ~np.isin(before, now)

@@ -18,6 +18,9 @@ _TITLE_SHARE = 0.6
 _SHIFTED_SHARE = 0.9
 
 
+_OF_LONG_TABLES = frozenset({"image", "taxonomy", "label", "state"})
+
+
 @dataclass(frozen=True, slots=True)
 class LeftOut:
     """A row, or a cell of it, that was not taken, and why.
@@ -77,6 +80,11 @@ class Sheet:
     first_number: int = 1
     notes: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+
+
+def is_long_table(header: Iterable[str]) -> bool:
+    """Tell whether a table holds a row a label rather than a row an image."""
+    return set(header) >= _OF_LONG_TABLES
 
 
 def make_sheet(

@@ -142,22 +142,15 @@ def work(session: Session, settings: Settings) -> Result:
     if settings.labels is not None:
         sheets = session.read_sheets(Path(settings.labels))
     with session.lock("run"):
-        listed = index.work(
-            session,
-            index.Settings(
-                (path,),
-                workers=settings.workers,
-                keep_case=settings.keep_case,
-                file_words=settings.file_words,
-            ),
-            by_folders=False,
-        )
+        listed = _list_images(session, settings)
         notes = list(listed.notes)
         if listed.other_files:
             others = say_file_kinds(session.catalog.images.other_files())
             notes.append(f"left out, since they are no pictures: {others}")
+        labelled = False
         if sheets is not None:
-            notes += import_.import_table(session, sheets, settings).notes
+            imported = import_.import_table(session, sheets, settings)
+            labelled, notes = bool(imported.labelled), [*notes, *imported.notes]
         _require_taxonomies(session, settings)
         objects, text = _look_at_pictures(session, settings)
         judge_quality(session)
@@ -165,7 +158,7 @@ def work(session: Session, settings: Settings) -> Result:
             session, classes_from=settings.classes_from, keep_case=settings.keep_case
         ).notes
         notes += _say_ignored(session, settings)
-        if all(taxonomy.origin == FILES for taxonomy in session.taxonomies()):
+        if not labelled and all(one.origin == FILES for one in session.taxonomies()):
             notes.append(_say_no_labels(session, path, settings.labels))
         found = find_duplicates(session)
         prefer_folders(session, settings.prefer)
@@ -196,6 +189,16 @@ def work(session: Session, settings: Settings) -> Result:
         next=_next(findings, found.groups) + session.option(),
         notes=tuple(notes),
     )
+
+
+def _list_images(session: Session, settings: Settings) -> index.Result:
+    wanted = index.Settings(
+        (Path(settings.path),),
+        workers=settings.workers,
+        keep_case=settings.keep_case,
+        file_words=settings.file_words,
+    )
+    return index.work(session, wanted, by_folders=False)
 
 
 def _look_at_pictures(session: Session, settings: Settings) -> tuple[int | None, int | None]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from vernis.core.exchange.sources import MODEL
+from vernis.core.words.sheets import is_long_table
 from vernis.domain.errors import InvalidLabels, UsageError
 from vernis.verbs.declare import Option, Screen, Verb
 from vernis.verbs.steps.exchange_import import import_files, read_files
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 _SHOWN = 20
 _OF_TOOLS = frozenset({".json", ".jsonl", ".xml", ".yaml", ".yml"})
 _TABLES = frozenset({"csv", "tsv", "xlsx", "parquet"})
+_LONG: Mapping[str, FormatName] = {
+    ".csv": "csv-long",
+    ".tsv": "tsv-long",
+    ".xlsx": "xlsx-long",
+    ".parquet": "parquet-long",
+}
 _CLASSES_SHOWN = 8
 
 
@@ -127,6 +134,8 @@ def work(session: Session, settings: Settings) -> Result:
     if settings.source or settings.zero_based:
         raise UsageError("--source and --zero-based are of files of other tools, not of tables")
     sheets = session.read_sheets(Path(settings.file))
+    if settings.format == "auto" and (long := _long_format(sheets)):
+        return _import_files(session, replace(settings, format=long))
     if settings.dry_run:
         read = read_table(session, sheets, settings)
         return _result(read, [*read.notes, *note_left_out(read.table.source, read.left_out)])
@@ -134,6 +143,13 @@ def work(session: Session, settings: Settings) -> Result:
     if not result.labelled and not any(row.taken_as == "split" for row in result.columns):
         raise InvalidLabels(result.notes[-1])
     return result
+
+
+def _long_format(sheets: Sequence[Sheet]) -> FormatName | None:
+    """Return the format of a table with a row a label; None for one of another kind."""
+    if not sheets or not is_long_table(sheets[0].header):
+        return None
+    return _LONG.get(Path(sheets[0].source).suffix.lower())
 
 
 def _is_of_a_tool(session: Session, settings: Settings) -> bool:
@@ -227,7 +243,14 @@ def _import_files(session: Session, settings: Settings) -> Result:
 
 
 def import_table(session: Session, sheets: Sequence[Sheet], settings: TableSettings) -> Result:
-    """Record the labels of a table that was read; one that holds nothing usable changes nothing."""
+    """Record the labels of a table that was read; one that holds nothing usable changes nothing.
+
+    A long table, a row a label, is taken as ``work`` takes it.
+    """
+    long = _long_format(sheets)
+    if long is not None:
+        path = Path(sheets[0].folder) / sheets[0].source
+        return _import_files(session, Settings(path, format=long, closed=settings.closed))
     with session.lock("import"):
         read = read_table(session, sheets, settings)
         listed = session.write_import_notes(read.table.source, read.left_out)

@@ -31,6 +31,7 @@ from vernis.core.words.column_classes import read_names
 from vernis.core.words.column_writing import ColumnOfClasses, write_columns
 from vernis.core.words.image_names import IMAGE_NAMES, Found, header_key, is_image_header
 from vernis.core.words.label_columns import TEXT_NAMES
+from vernis.core.words.sheets import is_long_table
 from vernis.core.words.table_reading import Choices, read_labels
 from vernis.domain.errors import InvalidLabels, InvalidValue
 from vernis.domain.exchange import (
@@ -119,7 +120,7 @@ class Table:
         except InvalidLabels:
             return False
         if self.layout == "long":
-            return {"image", "taxonomy", "label", "state"} <= set(header)
+            return is_long_table(header)
         return any(map(is_image_header, header))
 
     def read(self, path: Path, settings: ReadSettings) -> ExchangeSet:
