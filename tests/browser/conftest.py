@@ -26,6 +26,7 @@ BAD = ("error", "warning")
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
+    "--enable-unsafe-swiftshader",  # WebGL2 without a graphics card
     # No name is looked up: whatever is not on this machine fails, and is seen.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]

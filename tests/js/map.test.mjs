@@ -1,7 +1,8 @@
 // What a map shows: places, colours, filters, and the way from picture to picture.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { arrange, filter, labelsOf, makeMap, nearestTo, nextActive, nextTowards, paint, spot } from "../../src/vernis/report/map/data.mjs";
+import { arrange, filter, labelsOf, makeMap, nextActive, paint, spot } from "../../src/vernis/report/map/data.mjs";
+import { nearestTo, nextTowards } from "../../src/vernis/web/shared/map-view.mjs";
 
 // Four pictures in a row; the first has the class x, the second x and y, the third none.
 const page = () => ({

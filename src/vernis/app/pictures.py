@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from vernis.domain.errors import InvalidValue, NotFound, VernisError
 from vernis.domain.types import ImageRecord
+from vernis.report.map.sprites import SheetSettings, draw_sheets
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -26,6 +27,9 @@ PREVIEW = 1280
 
 BUNDLE = 128
 """Most thumbnails of one request."""
+
+SHEET = SheetSettings(edge=48, columns=42, shape="square")
+"""Of the sheets that a map draws from: as large as any browser takes a texture."""
 
 _PREVIEWS = 24  # that are kept in memory
 _AT_ONCE = 2  # pictures that are decoded at a time: decisions must not wait for them
@@ -73,6 +77,17 @@ class Pictures:
     def stored(self, image: ImageRecord) -> bytes | None:
         """Return the thumbnail of an image if it was drawn before."""
         return next(iter(self._store.read([image.content_hash])))
+
+    def sheet(self, numbers: Sequence[int]) -> tuple[bytes, bool]:
+        """Return a sheet of the thumbnails that were drawn before, and whether those are all.
+
+        Raises NotFound for an unknown id.
+        """
+        images = self._session.catalog.images.get(list(numbers))
+        found = list(self._store.read([image.content_hash for image in images]))
+        with self._turns:
+            (sheets,) = draw_sheets(found, [SHEET])
+        return sheets.pages[0], all(found)
 
     def preview(self, image: ImageRecord) -> bytes:
         """Return a JPEG that is large enough to judge; raises NotFound where none can be drawn."""

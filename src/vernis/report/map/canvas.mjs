@@ -1,14 +1,15 @@
 // Draws the map: dots far out, thumbnails near in. While a hand moves a map that takes long to
 // draw, the last drawing is moved, and drawn anew when there is time.
+import { makeView, pictureAt } from "../../web/shared/map-view.mjs";
 import { spot } from "./data.mjs";
 
 const PICTURES_FROM = 7; // pixels of a cell
-const MARGIN = 22;
 
 export function makeCanvas(stage, map, sheet) {
   const { shown } = map;
   const pen = stage.getContext("2d", { alpha: false });
-  const view = { scale: 1, left: 0, top: 0, width: 1, height: 1, ratio: 1 };
+  const place = makeView(map, () => changed());
+  const { view, fit, zoomAt, moveBy, centerOn, bringIntoSight } = place;
   let palette = {};
   let kept = null; // the last full drawing and where it lies
   let slow = 0; // milliseconds that it took
@@ -27,56 +28,13 @@ export function makeCanvas(stage, map, sheet) {
     probe.remove();
   }
 
-  const fitScale = () => Math.min((view.width - 2 * MARGIN) / map.columns, (view.height - 2 * MARGIN) / map.rows);
-
-  function fit() {
-    view.scale = Math.max(0.05, fitScale());
-    view.left = (view.width - map.columns * view.scale) / 2;
-    view.top = (view.height - map.rows * view.scale) / 2;
-    changed();
-  }
-
   function resize() {
-    const before = [view.width, view.height];
     const box = stage.getBoundingClientRect();
-    view.ratio = Math.min(window.devicePixelRatio || 1, 2);
-    view.width = Math.max(1, box.width);
-    view.height = Math.max(1, box.height);
+    place.resize(box.width, box.height);
     stage.width = Math.round(view.width * view.ratio);
     stage.height = Math.round(view.height * view.ratio);
-    view.left += (view.width - before[0]) / 2;
-    view.top += (view.height - before[1]) / 2;
     kept = null;
     draw(); // at once: the new size has wiped the stage
-  }
-
-  function zoomAt(x, y, factor) {
-    const scale = Math.min(400, Math.max(fitScale() * 0.5, view.scale * factor));
-    view.left = x - ((x - view.left) * scale) / view.scale;
-    view.top = y - ((y - view.top) * scale) / view.scale;
-    view.scale = scale;
-    changed();
-  }
-
-  function moveBy(x, y) {
-    // Some of the map stays in sight.
-    const wide = map.columns * view.scale, high = map.rows * view.scale;
-    view.left = Math.min(view.width - 80, Math.max(80 - wide, view.left + x));
-    view.top = Math.min(view.height - 80, Math.max(80 - high, view.top + y));
-    changed();
-  }
-
-  function centerOn(i, scale) {
-    view.scale = Math.max(view.scale, scale || 0);
-    view.left = view.width / 2 - shown.x[i] * view.scale;
-    view.top = view.height / 2 - shown.y[i] * view.scale;
-    changed();
-  }
-
-  function bringIntoSight(i) {
-    const x = view.left + shown.x[i] * view.scale, y = view.top + shown.y[i] * view.scale;
-    const edge = Math.min(120, view.width / 4, view.height / 4);
-    if (x < edge || y < edge || x > view.width - edge || y > view.height - edge) centerOn(i);
   }
 
   // Ask for a drawing; `whole` when more has changed than the place of the map.
@@ -202,18 +160,5 @@ export function makeCanvas(stage, map, sheet) {
     }
   }
 
-  // The picture at a place of the stage, -1 when there is none.
-  function pictureAt(x, y) {
-    const reach = Math.max(6, view.scale * 0.5);
-    let found = -1, least = Infinity;
-    for (let i = 0; i < map.count; i += 1) {
-      const across = Math.abs(view.left + shown.x[i] * view.scale - x), down = Math.abs(view.top + shown.y[i] * view.scale - y);
-      if (across > reach || down > reach) continue;
-      const way = across + down + (shown.active[i] ? 0 : 2 * reach);
-      if (way <= least) { least = way; found = i; }
-    }
-    return found;
-  }
-
-  return { view, readPalette, fit, resize, zoomAt, moveBy, centerOn, bringIntoSight, changed, pictureAt };
+  return { view, readPalette, fit, resize, zoomAt, moveBy, centerOn, bringIntoSight, changed, pictureAt: (x, y) => pictureAt(map, view, x, y) };
 }

@@ -101,27 +101,6 @@ export function spot({ edge, columns, sizes }, i) {
 
 // ---------------------------------------------------------------- from picture to picture
 
-// The nearest picture in a direction that the filters leave; sideways counts double.
-export function nextTowards({ count, shown }, from, across, down) {
-  let found = from, least = Infinity;
-  for (let i = 0; i < count; i += 1) {
-    if (i === from || !shown.active[i]) continue;
-    const x = shown.x[i] - shown.x[from], y = shown.y[i] - shown.y[from];
-    const along = x * across + y * down, aside = Math.abs(x * down) + Math.abs(y * across);
-    if (along > 1e-6 && along >= aside * 0.5 && along + 2 * aside < least) { least = along + 2 * aside; found = i; }
-  }
-  return found;
-}
-
-export function nearestTo({ count, shown }, x, y) {
-  let found = -1, least = Infinity;
-  for (let i = 0; i < count; i += 1) {
-    const way = (shown.x[i] - x) ** 2 + (shown.y[i] - y) ** 2;
-    if (shown.active[i] && way < least) { least = way; found = i; }
-  }
-  return found;
-}
-
 // The next or previous picture that the filters leave, round the end; -1 when they leave none.
 export function nextActive({ count, shown }, from, step) {
   for (let tried = 1; tried <= count; tried += 1) {

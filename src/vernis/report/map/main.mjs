@@ -1,12 +1,13 @@
 // Starts the map: canvas, card, panel, pointer, keys.
 import { one, readData, say } from "../../web/shared/dom.mjs";
+import { startPointer } from "../../web/shared/map-pointer.mjs";
+import { nearestTo, nextTowards } from "../../web/shared/map-view.mjs";
 import { showHelp, startButtons, switchTheme } from "../../web/shared/theme.mjs";
 import { baseName } from "../../web/shared/wording.mjs";
 import { makeCanvas } from "./canvas.mjs";
 import { makeCard } from "./card.mjs";
-import { arrange, labelsOf, makeMap, nearestTo, nextActive, nextTowards } from "./data.mjs";
+import { arrange, labelsOf, makeMap, nextActive } from "./data.mjs";
 import { makePanel } from "./panel.mjs";
-import { startPointer } from "./pointer.mjs";
 import { makeSheets } from "./sheets.mjs";
 
 const stage = document.getElementById("stage");

@@ -5,19 +5,24 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 _BLANK = (128, 128, 128)
 
 
 @dataclass(frozen=True, slots=True)
 class SheetSettings:
-    """The cells of a sheet: ``columns`` × ``columns`` squares of ``edge`` pixels."""
+    """The cells of a sheet: ``columns`` × ``columns`` squares of ``edge`` pixels.
+
+    ``shape`` says whether a cell holds the whole picture or the square in its middle.
+    """
 
     edge: int
     columns: int
     quality: int = 72
+    shape: Literal["whole", "square"] = "whole"
 
 
 @dataclass(slots=True)
@@ -57,12 +62,19 @@ def draw_sheets(
     drawn = tuple(Sheets(level) for level in levels)
     writers = [_Writer(sheets) for sheets in drawn]
     for jpeg in thumbnails:
-        picture = None if jpeg is None else Image.open(io.BytesIO(jpeg)).convert("RGB")
+        picture = None if jpeg is None else _decoded(jpeg, max(level.edge for level in levels))
         for writer in writers:
             writer.add(picture)
     for writer in writers:
         writer.finish()
     return drawn
+
+
+def _decoded(jpeg: bytes, edge: int) -> Image.Image:
+    """Return a thumbnail, decoded no larger than it takes."""
+    picture = Image.open(io.BytesIO(jpeg))
+    picture.draft("RGB", (edge, edge))
+    return picture.convert("RGB")
 
 
 class _Writer:
@@ -80,7 +92,9 @@ class _Writer:
             self._sheets.sizes.append((0, 0))
         else:
             small = picture
-            if max(picture.size) > settings.edge:
+            if settings.shape == "square":
+                small = ImageOps.fit(picture, (settings.edge, settings.edge))
+            elif max(picture.size) > settings.edge:
                 small = picture.copy()
                 small.thumbnail((settings.edge, settings.edge), Image.Resampling.LANCZOS)
             row, column = divmod(number, settings.columns)

@@ -20,6 +20,7 @@ export const SCREENS = [
   { name: "merges", title: "Merges", key: "v", load: () => import("./merges.mjs") },
   { name: "clusters", title: "Clusters", key: "c", load: () => import("./clusters.mjs") },
   { name: "browse", title: "Browse", key: "b", load: () => import("./browse.mjs") },
+  { name: "map", title: "Map", key: "m", load: () => import("./map.mjs") },
   { name: "image", title: "Image", key: "o", load: () => import("./image.mjs") },
   { name: "history", title: "History", key: "y", load: () => import("./history.mjs") },
   { name: "jobs", title: "Jobs", key: "j", load: () => import("./jobs.mjs") },

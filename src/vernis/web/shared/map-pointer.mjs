@@ -1,6 +1,8 @@
 // Mouse, pen and fingers on the map: move, zoom, point, choose.
 
-export function startPointer(stage, canvas, { hover, reach, hideCard }) {
+// ``draw`` takes a stroke (the places of a hand that draws), where ``draws`` says so of its event.
+export function startPointer(stage, canvas, { hover, reach, hideCard, draws = () => false, draw = () => {} }) {
+  let stroke = null;
   const hands = new Map();
   let span = 0, moved = 0;
   const placeOf = (event) => {
@@ -11,6 +13,7 @@ export function startPointer(stage, canvas, { hover, reach, hideCard }) {
   stage.addEventListener("pointerdown", (event) => {
     stage.setPointerCapture(event.pointerId);
     hands.set(event.pointerId, placeOf(event));
+    stroke = hands.size === 1 && draws(event) ? [placeOf(event)] : null;
     span = 0;
     moved = 0;
   });
@@ -20,6 +23,7 @@ export function startPointer(stage, canvas, { hover, reach, hideCard }) {
     if (!before) { hover(now); return; }
     hands.set(event.pointerId, now);
     moved += Math.abs(now.x - before.x) + Math.abs(now.y - before.y);
+    if (stroke) { stroke.push(now); draw(stroke, false, event); return; }
     stage.classList.add("moving");
     hideCard();
     canvas.moveBy((now.x - before.x) / hands.size, (now.y - before.y) / hands.size);
@@ -35,6 +39,9 @@ export function startPointer(stage, canvas, { hover, reach, hideCard }) {
     hands.delete(event.pointerId);
     span = 0;
     stage.classList.remove("moving");
+    const drawn = stroke;
+    stroke = null;
+    if (drawn && drawn.length > 2) { draw(drawn, event.type === "pointerup", event); return; }
     if (event.type === "pointerup" && moved < 5 && last) reach(canvas.pictureAt(last.x, last.y));
   }
   stage.addEventListener("pointerup", release);

@@ -1,0 +1,123 @@
+"""The map in a real browser: lit pixels, pictures, a stroke around some, colours."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vernis.domain.maps import MapPoints, MapRecord
+from vernis.session.session import Session
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def mapped(server):
+    """The images of the toy collection on a circle."""
+    with Session.open(server.collection) as session:
+        hashes = sorted({image.content_hash for image in session.images()})
+        turn = np.linspace(0, 2 * np.pi, len(hashes), endpoint=False)
+        places = np.column_stack([np.cos(turn), np.sin(turn)])
+        quality = {"trustworthiness": 1.0, "preservation": 1.0, "n_neighbors": 1, "judged": 1}
+        made = {"method": "pca", "components": 2, "seed": 0}
+        points = MapPoints(tuple(hashes), places, np.zeros(len(hashes), bool))
+        session.catalog.maps.replace(MapRecord("m", {"name": "toy"}, made, quality), points)
+        return len(session.images())
+
+
+def lit(opened) -> tuple[float, int]:
+    """The share of the map's pixels that are not of the colour behind, and how many colours."""
+    drawn = Image.open(io.BytesIO(opened.page.locator(".map-area").screenshot()))
+    pixels = np.asarray(drawn.convert("RGB"), int)
+    differs = np.abs(pixels - pixels[0, 0]).sum(axis=2) > 24
+    return float(differs.mean()), len(np.unique(pixels[differs] >> 5, axis=0))
+
+
+def open_map(open_page, **options):
+    opened = open_page(**options)
+    opened.go("#/map")
+    opened.page.locator(".map-grid img").first.wait_for()
+    return opened
+
+
+def draw_around(opened, left, top, right, bottom):
+    box = opened.page.locator(".map-stage").bounding_box()
+    at = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
+    placed = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in at]
+    opened.page.mouse.move(*placed[0])
+    opened.page.mouse.down()
+    for place in placed[1:]:
+        opened.page.mouse.move(*place, steps=4)
+    opened.page.mouse.up()
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_points_are_drawn_and_pictures_where_there_is_room(open_page, mapped, theme):
+    opened = open_map(open_page, color_scheme=theme)
+    opened.wait(lambda: lit(opened)[0] > 0.04)  # pictures cover more than dots
+    share, colors = lit(opened)
+    assert share < 0.6
+    assert colors > 8
+    assert opened.page.locator("[data-left]").inner_text() == f"{mapped} pictures"
+
+
+def test_a_stroke_selects_and_a_label_is_given_to_all_of_it(open_page, mapped, server):
+    opened = open_map(open_page)
+    page = opened.page
+    page.keyboard.press("l")
+    draw_around(opened, 0.02, 0.02, 0.98, 0.5)
+    some = page.locator("[data-left]").inner_text()
+    count = int(some.split()[0])
+    assert some == f"{count} selected"
+    assert 0 < count < mapped
+    opened.wait(lambda: page.locator(".map-grid button").count() == count)
+    page.keyboard.press("a")
+    page.locator(".picker input").fill("kind: bird")
+    page.keyboard.press("Enter")
+    page.locator(".toast", has_text=f"Gave bird to {count} pictures").wait_for()
+    with Session.open(server.collection, read_only=True) as session:
+        newest = session.catalog.history.batches(1)[0]
+    assert newest["verb"] == "label"
+    assert f"{count} images" in newest["note"]
+    page.keyboard.press("Escape")
+    assert page.locator("[data-left]").inner_text() == f"{mapped} pictures"
+
+
+def test_colours_classes_and_the_filter_leave_some(open_page, mapped):
+    opened = open_map(open_page)
+    page = opened.page
+    names = page.locator(".map-legend bdi").all_inner_texts()
+    assert {"bird", "fish", "tree"} <= set(names)
+    page.locator(".map-legend button", has_text="bird").click()
+    assert page.locator("[data-left]").inner_text().endswith(f"of {mapped} pictures")
+    page.keyboard.press("c")
+    page.locator(".map-legend bdi").first.wait_for()
+    page.get_by_label("Filter").fill("kind:fish")
+    page.keyboard.press("Enter")
+    opened.wait(lambda: " of " in page.locator("[data-left]").inner_text())
+    assert "where=kind" in page.url
+    page.keyboard.press("b")
+    opened.wait(lambda: "#/browse" in page.url and "where=kind" in page.url)
+
+
+def test_the_grid_and_the_map_point_at_each_other(open_page, mapped):
+    opened = open_map(open_page)
+    page = opened.page
+    cell = page.locator(".map-grid button").nth(2)
+    cell.click()
+    assert cell.get_attribute("class") == "is-at"
+    page.locator(".map-told", has_text=".").wait_for()
+    page.locator(".map-head h2, .map-count").first.click()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    opened.wait(lambda: "#/image/" in page.url)
+
+
+def test_without_webgl_it_is_said(open_page, mapped):
+    opened = open_page()
+    opened.page.evaluate("HTMLCanvasElement.prototype.getContext = () => null")
+    opened.page.evaluate("location.hash = '#/map'")
+    opened.page.get_by_text("draws no WebGL2").wait_for()
