@@ -6,6 +6,7 @@ import pytest
 
 pytest.importorskip("fastapi", reason='needs the extra "app"')
 
+from toy_collection import locate_by_hand
 from vernis.domain.region_store import NewRegion, RegionLabel
 from vernis.domain.regions import Box, Region
 
@@ -106,3 +107,15 @@ def test_boxes_that_cannot_be_are_refused_and_nothing_is_recorded(served, image)
 def test_a_box_that_reaches_outside_is_cut(served, image):
     (box,) = draw(served, image, box=(-10, 60, 40, 40))["objects"]
     assert box["box"] == [0.0, 60.0, 30.0, 12.0]
+
+
+def test_where_a_label_is_comes_as_a_map(served, image):
+    from base64 import b64decode
+
+    path = f"/api/images/{image}/heat"
+    assert served.client.get(path).json == []
+    assert locate_by_hand(served.session, "01.jpg") == image
+    (found,) = served.client.get(path).json
+    assert (found["taxonomy"], found["label"], found["confidence"]) == ("kind", "bird", 0.8)
+    heat = b64decode(found["heat"])
+    assert (len(heat), heat[0], heat[-1]) == (found["side"] ** 2, 255, 0)

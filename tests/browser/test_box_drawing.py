@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from toy_collection import locate_by_hand
 from vernis.domain.region_store import NewRegion, RegionLabel
 from vernis.domain.regions import Box, Region
 from vernis.session.session import Session
@@ -117,3 +118,25 @@ def test_what_a_model_proposes_is_accepted_by_a_key_and_the_next_picture_is_draw
     opened.wait(lambda: page.locator(".draw-layer .proposed").count() == 3)
     page.keyboard.press("Escape")
     page.locator(".image-side h2 bdi").wait_for()
+
+
+def test_a_heat_map_lies_over_the_picture(open_page, server):
+    with Session.open(server.collection) as session:
+        image = locate_by_hand(session, "01.jpg")
+    opened = open_page()
+    page = opened.page
+    opened.go(f"#/image/{image}")
+    page.locator(".image-frame img").wait_for()
+    page.keyboard.press("m")
+    canvas = page.locator("canvas.image-heat")
+    canvas.wait_for()
+    lit = """one => {
+        const { data } = one.getContext("2d").getImageData(0, 0, one.width, one.height);
+        const lit = data.filter((value, at) => at % 4 === 3 && value > 0).length;
+        return [data[3], data[data.length - 1], lit];
+    }"""
+    first, last, count = canvas.evaluate(lit)
+    assert first > 150
+    assert (last, 300 < count < 600) == (0, True)
+    page.keyboard.press("m")
+    opened.wait(lambda: canvas.count() == 0)

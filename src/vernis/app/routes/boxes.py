@@ -1,9 +1,12 @@
-"""Boxes of one picture: what is there, and what a person draws, moves, names and removes."""
+"""Places in one picture: its boxes, what a person does to them, and where its labels are."""
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import dataclass, field
+from typing import Annotated
 
+import numpy as np
 from fastapi import Request
 from fastapi.responses import Response
 
@@ -17,6 +20,7 @@ from vernis.verbs.decide.boxes import (
     record_boxes,
 )
 from vernis.verbs.see.objects import ObjectRow
+from vernis.verbs.steps.locating import kept_maps
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,39 @@ def change_boxes(request: Request, image: int, given: BoxChanges) -> Response:
     return answered(done)
 
 
+@dataclass(frozen=True, slots=True)
+class HeatRow:
+    """Where a label is in a picture, as `vernis locate` found it."""
+
+    taxonomy: str
+    label: str
+    confidence: Annotated[float, "0 to 1"]
+    side: Annotated[int, "cells along each side; the picture is stretched to a square"]
+    heat: Annotated[str, "a byte a cell, row by row: 0 nowhere, 255 most; base64"]
+
+
+def read_heat(request: Request, image: int) -> Response:
+    """Return the heat maps of an image, one a label that was located."""
+    desk = desk_of(request)
+    with desk.reading:
+        found = kept_maps(desk.session, desk.pictures.image(image))
+    rows = [
+        HeatRow(
+            one.taxonomy,
+            one.label,
+            round(one.map.confidence, 4),
+            len(one.map.heat),
+            b64encode(np.round(one.map.heat * 255).astype(np.uint8).tobytes()).decode("ascii"),
+        )
+        for one in found
+    ]
+    return answered(rows, request)
+
+
 def add_to(routes: Routes) -> None:
     """Add the routes of this module."""
     path, tag = "/api/images/{image}/boxes", "boxes"
     routes.add("GET", path, read_boxes, role="viewer", tag=tag, gives=tuple[ObjectRow, ...])
+    heat = "/api/images/{image}/heat"
+    routes.add("GET", heat, read_heat, role="viewer", tag=tag, gives=tuple[HeatRow, ...])
     routes.add("POST", path, change_boxes, role="reviewer", tag=tag, gives=BoxesRecorded)

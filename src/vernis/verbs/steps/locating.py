@@ -112,8 +112,7 @@ class LocatePlan:
 
     def key(self, row: int, column: int) -> str:
         """Return what the map of an image and a class is kept under."""
-        text = f"{self.images[row].content_hash}\0{self.classes[column]}"
-        return hashlib.sha256(text.encode()).hexdigest()
+        return _key(self.images[row].content_hash, self.classes[column])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -414,12 +413,49 @@ class _Reading:
             close_early(outcomes)
 
 
+def _map_space(taxonomy: str) -> Space:
+    return Space(f"{HEAT_MAPS}{taxonomy}", LENGTH, "uint8", {"cells": [SIDE, SIDE]})
+
+
+def _key(content_hash: str, label: str) -> str:
+    """Return what the map of an image and a class is kept under."""
+    return hashlib.sha256(f"{content_hash}\0{label}".encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeptMap:
+    """Where a label is in an image, as it was located last."""
+
+    taxonomy: str
+    label: str
+    map: StoredMap
+
+
+def kept_maps(session: Session, image: ImageRecord) -> list[KeptMap]:
+    """Return the heat maps that are kept of an image, by taxonomy and class.
+
+    They may be older than the labels: `locate_labels` makes them anew.
+    """
+    vectors, found = session.catalog.vectors, []
+    known = {space.name for space, _ in vectors.spaces()}
+    for taxonomy in session.taxonomies():
+        space = _map_space(taxonomy.name)
+        if space.name not in known:
+            continue
+        keys = [_key(image.content_hash, label) for label in taxonomy.classes]
+        there = np.flatnonzero(vectors.holds(space, keys)).tolist()
+        rows = vectors.read(space, [keys[at] for at in there])
+        for at, row in zip(there, rows, strict=True):
+            found.append(KeptMap(taxonomy.name, taxonomy.classes[at], unpack(row)[0]))
+    return found
+
+
 class _MapStore:
     """The heat maps of a taxonomy in the collection, by image content and class."""
 
     def __init__(self, session: Session, plan: LocatePlan) -> None:
         self._vectors, self._plan = session.catalog.vectors, plan
-        self._space = Space(f"{HEAT_MAPS}{plan.taxonomy}", LENGTH, "uint8", {"cells": [SIDE, SIDE]})
+        self._space = _map_space(plan.taxonomy)
         self._rows: dict[str, NDArray[np.uint8]] = {}
 
     def kept(self) -> dict[tuple[int, int], StoredMap]:

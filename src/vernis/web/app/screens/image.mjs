@@ -89,6 +89,26 @@ class ImageScreen {
     this.app.replace({ where: this.where, order: this.order === "name" ? "" : this.order, draw: this.draws ? "1" : "", judge: this.judges }, [String(this.id)]);
   }
 
+  // ---------------------------------------------------------------- heat maps
+
+  // The next of the maps over the picture, after the last one none.
+  async nextHeat() {
+    const { id, frame } = this;
+    if (!frame || this.judge) return;
+    if (!this.heats) {
+      this.heats = await get("/api/images/" + id + "/heat").catch(() => []);
+      if (id !== this.id) return;
+      this.heat = -1;
+    }
+    for (const old of frame.querySelectorAll(".image-heat, .part-hint")) old.remove();
+    if (!this.heats.length) { this.app.toast("Nothing was located here; vernis locate TAXONOMY finds where labels are", {}); return; }
+    this.heat = this.heat + 1 === this.heats.length ? -1 : this.heat + 1;
+    const one = this.heats[this.heat];
+    if (!one) { say("no map"); return; }
+    frame.append(drawHeat(one), el("p", { class: "part-hint" }, "Where ", el("b", {}, el("bdi", {}, one.label)), " is: " + asPercent(one.confidence) + " sure"));
+    say("Where " + one.label + " is");
+  }
+
   // ---------------------------------------------------------------- search by a part
 
   // The next drag over the picture says which part is searched for.
@@ -189,6 +209,7 @@ class ImageScreen {
       { key: "ArrowLeft", label: "", silent: true, run: () => this.step(-1) },
       { key: "l", label: "give a label", run: () => this.give() },
       { key: "b", label: "draw boxes", run: () => this.draw() },
+      { key: "m", label: "where each label is (heat map)", run: () => this.nextHeat() },
       { key: "h", label: "hide the boxes, or show them", run: () => this.root.classList.toggle("no-boxes") },
       { key: "s", label: "pictures like this one", run: () => this.app.go("browse", [], { like: this.id }) },
       { key: "r", label: "pictures like a part: drag over it", run: () => this.askPart() },
@@ -223,6 +244,7 @@ class ImageScreen {
       frame.style.aspectRatio = record.width + " / " + record.height;
       frame.style.setProperty("--ratio", String(record.width / record.height));
     }
+    this.heats = null;
     this.picture.replaceChildren(frame);
     this.frame = record.width && record.height ? frame : null;
     if (this.judge) { image.alt = "the picture to judge"; return; } // its name may tell its label
@@ -267,6 +289,17 @@ class ImageScreen {
       el("ul", {}, found.map(({ image, similarity }) => el("li", {}, el("button", { type: "button", title: image.uri, onclick: () => this.show(image.id) },
         el("img", { src: thumbOf(image), alt: baseName(image.uri), loading: "lazy", width: "72", height: "72" }), el("span", { class: "number" }, similarity.toFixed(2)))))));
   }
+}
+
+// The hotter the less is seen through.
+function drawHeat(one) {
+  const cells = Uint8Array.from(atob(one.heat), (letter) => letter.charCodeAt(0));
+  const canvas = el("canvas", { class: "image-heat", width: one.side, height: one.side, role: "img", "aria-label": "where " + one.label + " is" });
+  const context = canvas.getContext("2d");
+  const pixels = context.createImageData(one.side, one.side);
+  cells.forEach((heat, at) => pixels.data.set([255, 110 + heat / 2, 0, 0.8 * heat], 4 * at));
+  context.putImageData(pixels, 0, 0);
+  return canvas;
 }
 
 function placeBox(node, { x, y, width, height }, size) {
