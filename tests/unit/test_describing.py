@@ -14,6 +14,7 @@ from vernis.adapters.catalog.catalog import SqliteCatalog
 from vernis.adapters.files import FolderSource
 from vernis.collection import Collection
 from vernis.domain.types import Statement, Taxonomy
+from vernis.verbs.steps import describing
 
 XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF
  xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -229,3 +230,18 @@ def test_images_of_earlier_versions_are_not_read_unasked(collection, root, tmp_p
         assert labels(opened, "b.png") == {"sea": "given:xmp"}
         os.utime(root / "b.png.xmp")
         assert opened.index().notes == ()
+
+
+def test_what_was_cut_off_is_read_by_the_next_index(collection, root, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(describing, "_record_all", _cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            collection.index([root])
+    assert labels(collection, "a.jpg") == {}
+    (note,) = collection.index().notes
+    assert note.startswith("the image files say: 2 keywords of 2 images, 1 caption, 1 rating;")
+    assert labels(collection, "b.png") == {"sea": "given:xmp"}
+
+
+def _cut_off(*_: object) -> None:
+    raise KeyboardInterrupt

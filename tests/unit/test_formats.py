@@ -758,10 +758,27 @@ def test_formats_are_found_by_name_and_by_content(tmp_path):
         recognise(tmp_path / "missing")
     with pytest.raises(InvalidLabels, match="of no format"):
         recognise(tmp_path)
-    write_files(tmp_path, {"a.json": "[1, 2]", "b.json": "{", "c.xml": "<a/>", "d.csv": "x,y\n1,2"})
+    write_files(tmp_path, {"a.json": "[1, 2]", "c.xml": "<a/>", "d.csv": "x,y\n1,2"})
     for path in tmp_path.iterdir():
         with pytest.raises(InvalidLabels, match="of no format"):
             recognise(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("a.json", b"{", "is no JSON .*line 1 column 2"),
+        ("a.json", b'{"images": [{"file_name": "caf\xe9.jpg"}]}', "is not UTF-8"),
+        ("a.json", b"[" * 100_000, "is nested too deeply|is no JSON"),
+        ("a.xml", b"<annotation><object>", "no element found"),
+        ("a.xml", b"<annotation>\xe9</annotation>", "not well-formed"),
+        ("a.xml", b"<other><object>", "is no XML .no element found"),
+    ],
+)
+def test_a_damaged_file_is_called_so(tmp_path, name, data, said):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InvalidLabels, match=said):
+        recognise(tmp_path / name).read(tmp_path / name, ReadSettings())
 
 
 @pytest.mark.parametrize("name", [n for n in FORMATS if n != "folders" and "parquet" not in n])

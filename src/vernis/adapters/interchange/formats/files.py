@@ -15,6 +15,7 @@ from vernis.domain.errors import InvalidLabels
 _CHUNK = 1 << 20
 _LONGEST_ITEM = 1 << 28
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_MOST_JUDGED = 1 << 26  # bytes
 _SPACE = " \t\r\n"
 
 
@@ -28,6 +29,31 @@ def read_text(path: Path) -> str:
         raise InvalidLabels(
             f"{path}: is not UTF-8 (byte {error.start:,}); save it as UTF-8"
         ) from error
+
+
+def refuse_damaged(path: Path) -> None:
+    """Raise InvalidLabels where a file is no JSON or XML although its name says so.
+
+    Very large files are not judged.
+    """
+    if not path.is_file() or path.suffix.lower() not in (".json", ".xml"):
+        return
+    if path.stat().st_size > _MOST_JUDGED:
+        return
+    if path.suffix.lower() == ".json":
+        text = read_text(path)
+        try:
+            json.loads(text)
+        except ValueError as error:
+            raise InvalidLabels(f"{path}: is no JSON ({error})") from error
+        except RecursionError as error:
+            raise InvalidLabels(f"{path}: is nested too deeply") from error
+        return
+    parser = expat.ParserCreate()
+    try:
+        parser.Parse(path.read_bytes(), True)
+    except expat.ExpatError as error:
+        raise InvalidLabels(f"{path}: is no XML ({error})") from error
 
 
 def read_lines(path: Path) -> list[str]:

@@ -8,6 +8,7 @@ from vernis.adapters.interchange.formats.box_tables import BoxTable
 from vernis.adapters.interchange.formats.class_folders import ClassFolders
 from vernis.adapters.interchange.formats.coco import Coco
 from vernis.adapters.interchange.formats.cvat import Cvat
+from vernis.adapters.interchange.formats.files import refuse_damaged
 from vernis.adapters.interchange.formats.hugging_face import HuggingFace
 from vernis.adapters.interchange.formats.interface import Format
 from vernis.adapters.interchange.formats.label_studio import LabelStudio
@@ -56,13 +57,14 @@ def recognise(path: Path) -> Format:
     Raises
     ------
     InvalidLabels
-        It is missing, or none of the formats.
+        It is missing, damaged, or none of the formats.
     """
     if not path.exists():
         raise InvalidLabels(f"{path}: no such file or folder")
     for format in FORMATS.values():
         if format.recognises(path):
             return format
+    refuse_damaged(path)
     raise InvalidLabels(
         f"{path}: is of no format that is known; name one: {', '.join(sorted(FORMATS))}"
     )
