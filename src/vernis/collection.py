@@ -29,6 +29,7 @@ from vernis.verbs.decide import (
     write_back,
 )
 from vernis.verbs.lab import components, diff, errors, noise, rerun, sample, thresholds, toy, truth
+from vernis.verbs.lab import crops as lab_crops
 from vernis.verbs.lab import detect as lab_detect
 from vernis.verbs.lab import locate as lab_locate
 from vernis.verbs.lab import models as lab_models
@@ -254,6 +255,7 @@ class Lab:
     errors = method(errors.VERB)
     detect = method(lab_detect.VERB)
     locate = method(lab_locate.VERB)
+    crops = method(lab_crops.VERB)
     toy = method(toy.VERB)
     sample = method(sample.VERB)
     truth = method(truth.VERB)

@@ -42,6 +42,9 @@ def test_a_place_is_unusual_by_its_mahalanobis_distance():
     away = (cells - cells.mean(axis=0)) / spread
     expected = [row @ np.linalg.inv(shrunk) @ row for row in away]
     assert np.allclose(measured.ravel(), expected, rtol=1e-3)
+    wide = np.linalg.eigh(shrunk)[1][:, ::-1][:, :2]
+    part = [row @ wide @ np.linalg.inv(wide.T @ shrunk @ wide) @ wide.T @ row for row in away]
+    assert np.allclose(fit_unusualness(known, 2).measure(maps[0][:1]).ravel(), part, rtol=1e-3)
 
 
 def test_the_map_is_the_weighted_geometric_mean_of_three():

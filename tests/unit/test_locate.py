@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from vernis.domain.errors import InvalidValue, NothingToLearn, UsageError
 from vernis.domain.region_store import NewRegion, RegionLabel, RegionStatement
 from vernis.domain.regions import Box, Region
 from vernis.domain.types import Statement, Taxonomy
+from vernis.session.session import Session
 
 SIZE = (240, 160)
 SMALL = {"sizes": (224,)}
@@ -185,6 +187,53 @@ def test_a_fully_convolutional_network_locates_too(collection, drawn):
         )
 
 
+@pytest.mark.torch
+def test_a_convolutional_head_reads_maps_and_predicts_without_torch(
+    collection, drawn, tmp_path, monkeypatch
+):
+    pytest.importorskip("torch")
+    collection.embed()
+    learned = collection.learn("shape", model="fcnn", epochs=9)
+    assert learned.head == "fcnn"
+    assert learned.micro.f1.value > 0.7
+    assert any("constant answers" in note for note in learned.notes)
+    assert not collection.learn("shape", model="fcnn", epochs=9).trained
+    monkeypatch.setitem(sys.modules, "torch", None)  # importing it fails from here on
+    names = sorted(drawn[1])[:4]
+    found = collection.predict("shape", [drawn[0] / name for name in names])
+    assert list(found.label) == [kind_of(name) for name in names]
+    assert len(Session(collection.catalog).spaces()) == 1  # maps are no embedding
+    collection.fill("shape")
+
+
+def test_only_the_convolutional_head_reads_maps(collection):
+    collection.embed()
+    with pytest.raises(UsageError, match="goes with --model fcnn"):
+        collection.learn("shape", maps="efficientnet_lite0:stage5")
+    with pytest.raises(UsageError, match="no map"):
+        collection.learn("shape", model="fcnn", maps="efficientnet_lite0:pooled")
+
+
+@pytest.mark.torch
+def test_an_interrupted_training_loses_nothing(collection, monkeypatch):
+    pytest.importorskip("torch")
+    from vernis.core.numeric import convolution_training as training
+
+    collection.embed()
+    kept = collection.learn("shape")
+
+    def interrupted(*args, **settings):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "_trained_layers", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            collection.learn("shape", model="fcnn", epochs=3)
+    assert [record.version for record in collection.catalog.models.records()] == [1]
+    assert not collection.learn("shape").trained
+    assert kept.model == "shape@1"
+
+
 def test_a_filter_limits_what_is_learned_and_located(collection):
     found = collection.locate("shape", where="id<=18", **SMALL)
     assert found.images == 18
@@ -288,6 +337,21 @@ def test_the_lab_learns_from_one_split_where_it_is_told_so(collection, drawn, tm
 def test_the_lab_needs_boxes(collection, tmp_path):
     with pytest.raises(NothingToLearn, match="10 are needed"):
         collection.lab.locate("shape", out=tmp_path / "run", **SMALL)
+
+
+def test_parts_of_pictures_are_held_against_whole_ones(collection, tmp_path):
+    collection.embed()
+    found = collection.lab.crops("shape", size=224, folds=2, out=tmp_path / "run")
+    rows = {row["view"]: row for row in found.rows}
+    assert rows["whole"]["micro_f1_against_whole"] == 0
+    assert rows["whole"]["area"] == 1
+    assert rows["blind centre"]["area"] == pytest.approx(0.49)
+    assert 0 < rows["heat crop"]["area"] < rows["rule of 80"]["area"] <= 1
+    assert rows["heat crop"]["micro_f1"] >= rows["blind centre"]["micro_f1"]
+    for row in rows.values():
+        low, high = (row[f"micro_f1_against_whole_{end}"] for end in ("low", "high"))
+        assert low <= row["micro_f1_against_whole"] <= high
+    assert (tmp_path / "run" / "crops.png").is_file()
 
 
 def test_views_are_parts_of_pictures_and_files_only_when_asked(collection, drawn, tmp_path):

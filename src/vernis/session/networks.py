@@ -24,6 +24,10 @@ CHANNELS = "channels:"
 """Begins the names of spaces that hold the strongest activation of each channel, for
 ``feature-maps``; they need not cover the collection and are no embeddings."""
 
+MAPS = "maps:"
+"""Begins the names of spaces that hold whole maps, for models that convolve; nothing else reads
+them."""
+
 HEAT_MAPS = "heat-maps:"
 """Begins the names of spaces that hold heat maps of images and labels; no embeddings either."""
 
@@ -219,6 +223,34 @@ class Networks:
 
         layers = [part.strip() for part in (choice.layer or "").split("+") if part.strip()]
         return open_patch_maps(choice.open(), layers, side, last=last)
+
+    def open_whole_map(self, choice: SpaceChoice) -> tuple[PictureReader, tuple[int, int, int]]:
+        """Return the reader of a map as it is, and its channels, height and width.
+
+        Parameters
+        ----------
+        choice : SpaceChoice
+            Its layer; None: the last map of the network.
+
+        Raises
+        ------
+        NotFound
+            The network has no such layer.
+        UsageError
+            The layer is no map, or the network has none.
+        """
+        from vernis.adapters.backbones.receptive_fields import main_maps
+
+        backbone = choice.open()
+        layers = [choice.layer] if choice.layer else main_maps(backbone)[-1:]
+        if not layers:
+            raise UsageError(f"{backbone.name} has no maps; see: vernis layers")
+        reader = backbone.reader(layers[0], "flatten")
+        shape = backbone.layers.get(layers[0], ())
+        if len(shape) != 3:
+            raise UsageError(f"{layers[0]!r} is no map of channels; see: vernis layers --kind map")
+        space = replace(reader.space, name=MAPS + reader.space.name)
+        return replace(reader, space=space), (shape[0], shape[1], shape[2])
 
     def look(self, choice: SpaceChoice, layer: str) -> ChannelLooker:
         """Return what looks at the channels of a map, or of all main maps of a network.

@@ -46,7 +46,7 @@ from vernis.domain.types import (
     Taxonomy,
     hash_texts,
 )
-from vernis.session.networks import CHANNELS, HEAT_MAPS, Networks
+from vernis.session.networks import CHANNELS, HEAT_MAPS, MAPS, Networks
 from vernis.session.results import Results
 from vernis.session.vectors import (
     ImageVectors,
@@ -1097,8 +1097,8 @@ class Session(Closing):
 
 
 def is_embedding(space: Space) -> bool:
-    """Tell an embedding space from measures of the pictures, channels' maxima and heat maps."""
-    return space.name not in MEASURES and not space.name.startswith((CHANNELS, HEAT_MAPS))
+    """Tell an embedding space from measures of the pictures, channels' maxima and maps."""
+    return space.name not in MEASURES and not space.name.startswith((CHANNELS, MAPS, HEAT_MAPS))
 
 
 def find_collection(start: Path | str = ".") -> Path:

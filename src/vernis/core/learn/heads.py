@@ -105,8 +105,8 @@ def _make_convolutional(
     unknown = set(own) - {"map_shape", "epochs"}
     if unknown:
         raise UsageError(f"the model {CONVOLUTIONAL!r} does not take {min(unknown)!r}")
-    chosen = {key: own[key] for key in ("epochs",) if key in own}
-    schedule = TrainingSchedule(channels=n_components, **chosen)
+    epochs = own.get("epochs", TrainingSchedule().epochs)
+    schedule = TrainingSchedule(epochs=epochs, channels=n_components)
     return ConvolutionalHead(kind, own["map_shape"], schedule, seed)
 
 

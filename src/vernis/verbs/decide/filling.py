@@ -21,6 +21,7 @@ from vernis.verbs.decide.text_filling import TextFill, TextFilling, fill_by_text
 from vernis.verbs.decide.text_voice import voice_mark
 from vernis.verbs.decide.told_apart import ToldApart, tell_apart
 from vernis.verbs.decide.training_set import FilterEffect, images_where, read_training_data
+from vernis.verbs.steps.learn import CONVOLUTIONAL
 
 if TYPE_CHECKING:
     from vernis.core.fill.head import FillEvidence
@@ -235,7 +236,7 @@ class Filling:
                 f"'{taxonomy}' has not been learned yet; run 'vernis learn {taxonomy}' first"
             )
         _, saved = catalog.models.load(record)
-        space = Space(**saved["space"])
+        space = _pooled_space(session, saved)
         data, effect = read_training_data(session, taxonomy, space, where, seed)
         rows = _sort_rows(session, data)
         told = tell_apart(session, data, seed)
@@ -479,6 +480,13 @@ def _gather(
         seed=seed,
         on_update=lambda done, total: session.progress(task, done, total),
     )
+
+
+def _pooled_space(session: Session, saved: Mapping[str, Any]) -> Space:
+    """Return the space of the learned head, or the current one where that convolves maps."""
+    if saved["head"]["head"] == CONVOLUTIONAL:
+        return session.space()
+    return Space(**saved["space"])
 
 
 def _make_head(

@@ -96,7 +96,13 @@ def heat_crop(
     image: ImageRecord, stored: StoredMap, rule: Rule, threshold: float | None
 ) -> NDArray[np.float64]:
     """Return the corners of what a map shows; the whole picture where it shows nothing."""
-    heat = stored.in_size(max(image.width, 1), max(image.height, 1))
+    return box_of_heat(stored.in_size(max(image.width, 1), max(image.height, 1)), rule, threshold)
+
+
+def box_of_heat(
+    heat: NDArray[np.float64], rule: Rule, threshold: float | None
+) -> NDArray[np.float64]:
+    """Return the corners of what a map of 0..1 shows, by the rules of `views`."""
     if rule == "all":
         found = outer_box(heat, THESIS_THRESHOLD if threshold is None else threshold)
     else:

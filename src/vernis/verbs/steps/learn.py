@@ -24,6 +24,7 @@ from vernis.report.wording import counted
 from vernis.session.vectors import TrainingData, layer_slices, space_document
 from vernis.verbs.decide.training_set import FilterEffect, read_training_data
 from vernis.verbs.declare import SEED, WHERE, BaseSettings, Option, Screen, Verb, count
+from vernis.verbs.steps.map_vectors import map_vectors
 from vernis.verbs.steps.model_metrics import Measures, read_metrics
 
 if TYPE_CHECKING:
@@ -39,7 +40,10 @@ DEFAULT_MODEL = "kernel"
 """As good as any other or better on every set measured, with and without wrong labels, at the
 least cost: docs/decisions/learning.md."""
 
-COMPONENTS = {"kernel": 400}
+CONVOLUTIONAL = "fcnn"
+"""The model that reads maps instead of the vectors of the current space."""
+
+COMPONENTS = {"kernel": 400, CONVOLUTIONAL: 128}
 """Principal components that a model gets when nothing is said; the others get the thesis's 100."""
 
 _FEWER_COMPONENTS = 100
@@ -63,6 +67,7 @@ ModelName = Literal[
     "xgboost",
     "stacking",
     "detector",
+    "fcnn",
 ]
 DETECTOR: ModelName = "detector"
 
@@ -100,11 +105,25 @@ class Settings(NetworkSettings):
     where: Annotated[str, WHERE] = ""
     model: Annotated[ModelName | None, Option("the classifier (default: kernel)")] = None
     estimators: Annotated[int | None, count("networks of bagged_mlp (default: 5)")] = None
-    epochs: Annotated[int | None, count("training epochs of bagged_mlp (default: 5)")] = None
+    epochs: Annotated[
+        int | None, count("training epochs (default: 5 of bagged_mlp, 30 of fcnn)")
+    ] = None
     components: Annotated[
         int | None,
-        count("principal components (default: 400 for kernel, else 100; 0: all columns)", "N", 0),
+        count(
+            "principal components (default: 400 for kernel, 128 of the channels for fcnn, else "
+            "100; 0: all columns)",
+            "N",
+            0,
+        ),
     ] = None
+    maps: Annotated[
+        str,
+        Option(
+            "the map that fcnn convolves, as BACKBONE:LAYER (default: the last of the shipped "
+            "network)"
+        ),
+    ] = ""
     objective: Annotated[
         Literal["f1", "f2", "precision"], Option("what the thresholds are tuned for")
     ] = "f1"
@@ -164,8 +183,9 @@ class Result:
 def fingerprint_of(data: TrainingData, space: Space, settings: Settings) -> str:
     """Return a hash of everything that a model depends on."""
     about = {field.name: getattr(settings, field.name) for field in fields(settings)}
-    if not settings.where:
-        del about["where"]  # a model that was learned from all is the same as before
+    for name in ("where", "maps"):
+        if not about[name]:
+            del about[name]  # a model that was learned without is the same as before
     about |= {"model": settings.model_name(), "components": settings.n_components()}
     parts = (_METHOD, about, space_document(space), data.taxonomy, data.hashes)
     return fingerprint(*parts, data.image_ids, data.Y, data.groups)
@@ -185,8 +205,14 @@ def work(session: Session, settings: Settings) -> Result:
     """
     if settings.model == DETECTOR:
         return _learn_detector(session, settings)
-    taxonomy, space, models = settings.taxonomy, session.space(), session.catalog.models
+    taxonomy, models, own = settings.taxonomy, session.catalog.models, settings.head_parameters()
+    if settings.maps and settings.model_name() != CONVOLUTIONAL:
+        raise UsageError(f"--maps goes with --model {CONVOLUTIONAL}; other models read vectors")
     with session.lock(f"learn {taxonomy}"):
+        if settings.model_name() == CONVOLUTIONAL:
+            space, own["map_shape"] = map_vectors(session, settings.maps)
+        else:
+            space = session.space()
         data, effect = read_training_data(session, taxonomy, space, settings.where, settings.seed)
         _require_labels(data)
         mark = fingerprint_of(data, space, settings)
@@ -196,7 +222,7 @@ def work(session: Session, settings: Settings) -> Result:
                 _, saved = models.load(latest)
                 kept = _result(latest, data, saved["thresholds"], saved["notes"], trained=False)
                 return replace(kept, effect=effect)
-        fitted = _fit(session, data, space, settings)
+        fitted = _fit(session, data, space, settings, own)
         if effect is not None:
             fitted = replace(fitted, notes=(effect.sentence(), *fitted.notes))
         record = models.save(
@@ -329,7 +355,9 @@ class _Fitted:
         }
 
 
-def _fit(session: Session, data: TrainingData, space: Space, settings: Settings) -> _Fitted:
+def _fit(
+    session: Session, data: TrainingData, space: Space, settings: Settings, own: Mapping[str, Any]
+) -> _Fitted:
     # scikit-learn takes a second to import: only the verbs that learn pay for it
     from vernis.core.learn.evaluation import evaluate
     from vernis.core.learn.heads import make_head, notes_of, save_head
@@ -343,7 +371,7 @@ def _fit(session: Session, data: TrainingData, space: Space, settings: Settings)
         data.taxonomy.kind,
         n_components=settings.n_components() or None,
         seed=settings.seed,
-        parameters=settings.head_parameters(),
+        parameters=own,
     )
     task = f"learn {data.taxonomy.name}"
     model.fit(
