@@ -290,5 +290,5 @@ def test_another_model_stands_in_the_heads_place(catalog, name, model):
     expected = catalog.models.predictions(record_of(catalog, summary))["ensemble"]
     assert np.allclose(found, expected, atol=1e-5)
     assert not learn(catalog, name, components=8, model=model).trained
-    with pytest.raises(InvalidValue, match=r"expected model of kernel, .*stacking, got 'tree'"):
+    with pytest.raises(InvalidValue, match=r"expected model of kernel, .*stacking, .*got 'tree'"):
         learn(catalog, name, model="tree")

@@ -28,6 +28,8 @@ from vernis.verbs.steps.map_vectors import map_vectors
 from vernis.verbs.steps.model_metrics import Measures, read_metrics
 
 if TYPE_CHECKING:
+    from vernis.core.learn.heads import Head
+    from vernis.core.learn.scaling import BlockScaler
     from vernis.session.session import Session
 
 _METHOD = 3
@@ -235,7 +237,8 @@ def work(session: Session, settings: Settings) -> Result:
 def _learn_detector(session: Session, settings: Settings) -> Result:
     from vernis.verbs.steps.detector_learning import DetectorOptions, learn_detector
 
-    given = (*settings.head_parameters(), *(("components",) if settings.components else ()))
+    own = (name for name in ("components", "maps") if getattr(settings, name))
+    given = (*settings.head_parameters(), *own)
     if given:
         raise UsageError(f"a detector has no {given[0]}; leave it out")
     names = ("objective", "floor", "seed")
@@ -355,16 +358,17 @@ class _Fitted:
         }
 
 
-def _fit(
-    session: Session, data: TrainingData, space: Space, settings: Settings, own: Mapping[str, Any]
-) -> _Fitted:
-    # scikit-learn takes a second to import: only the verbs that learn pay for it
-    from vernis.core.learn.evaluation import evaluate
-    from vernis.core.learn.heads import make_head, notes_of, save_head
+def _trained(
+    session: Session,
+    data: TrainingData,
+    slices: Sequence[tuple[int, int]],
+    settings: Settings,
+    own: Mapping[str, Any],
+) -> tuple[Head, BlockScaler | None]:
+    """Return the fitted head, and what scales its vectors where they are of several layers."""
+    from vernis.core.learn.heads import make_head
     from vernis.core.learn.scaling import BlockScaler
-    from vernis.core.learn.thresholds import decide_single, tune_thresholds
 
-    slices = layer_slices(space)
     scaler = BlockScaler(slices).fit(data.X) if len(slices) > 1 else None
     model = make_head(
         settings.model_name(),
@@ -380,12 +384,28 @@ def _fit(
         groups=data.groups,
         on_update=lambda done, total: session.progress(task, done, total),
     )
+    return model, scaler
+
+
+def _fit(
+    session: Session, data: TrainingData, space: Space, settings: Settings, own: Mapping[str, Any]
+) -> _Fitted:
+    # scikit-learn takes a second to import: only the verbs that learn pay for it
+    from vernis.core.learn.evaluation import evaluate
+    from vernis.core.learn.heads import notes_of, save_head
+    from vernis.core.learn.thresholds import decide_single, tune_thresholds
+
+    slices = layer_slices(space)
+    model, scaler = _trained(session, data, slices, settings, own)
     arrays, head = save_head(model)
     if scaler is not None:
         arrays |= {"block_mean": scaler.mean_, "block_scale": scaler.scale_}
         head["slices"] = [list(s) for s in slices]
-    oob, classes = model.oob_proba_, data.taxonomy.classes
-    is_single = data.taxonomy.kind == "single"
+    oob, classes, is_single = (
+        model.oob_proba_,
+        data.taxonomy.classes,
+        data.taxonomy.kind == "single",
+    )
     candidates = np.where(decide_single(oob), oob, np.nan) if is_single else oob
     tuned = tune_thresholds(
         data.Y,
