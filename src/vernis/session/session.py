@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     from vernis.adapters.services.registry import ServiceName
     from vernis.adapters.thumbnails import ThumbnailCache
     from vernis.core.appearance.picture_type import TypeModel
-    from vernis.core.detect.cell_head import SeenCells
+    from vernis.core.detect.cell_head import PictureCells
     from vernis.core.explore.picture_words import PictureWords
     from vernis.core.words.documents import WordDocument
     from vernis.domain.exchange import Carries, ExchangeSet
@@ -823,7 +823,7 @@ class Session(Closing):
 
         return shipped_model()
 
-    def cell_reader(self, side: int) -> Callable[[], Callable[[Pixels], SeenCells]]:
+    def cell_reader(self, side: int) -> Callable[[], Callable[[Pixels], PictureCells]]:
         """Return what opens a reader of the cells of pictures of that longer side, for a worker."""
         from vernis.adapters.detectors.known_cells import open_known_cells
         from vernis.adapters.detectors.nanodet import shipped_model

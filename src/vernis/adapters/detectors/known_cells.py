@@ -7,6 +7,7 @@ EfficientNet-Lite0: four stages. Both see the same picture, each map is read at 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,51 @@ _STAGES = ("stage1", "stage2", "stage3")
 _BACKBONE = ("stage3", "stage4", "stage5", "stage6")
 
 
-def open_known_cells(model: ObjectModel, *, side: int) -> Callable[[Pixels], SeenCells]:
+@dataclass(frozen=True, slots=True, eq=False)
+class KnownCells:
+    """The cells of a picture, and the maps that their features are read from.
+
+    Attributes
+    ----------
+    boxes : ndarray of float32, shape (n_cells, 4)
+        Corners in pixels of the picture.
+    objectness : ndarray of float32, shape (n_cells,)
+    cells : Cells
+    corners : ndarray of float32, shape (n_cells, 4)
+        The boxes in pixels of what the networks saw.
+    places : ndarray of float32, shape (n_cells, 2)
+        The centres as shares of the picture.
+    listed : tuple of ndarray, each of shape (n_cells, channels)
+        Maps with a value a cell.
+    sampled : tuple of ndarray, each of shape (channels, height, width)
+        Maps that are read between their own cells.
+    """
+
+    boxes: NDArray[np.float32]
+    objectness: NDArray[np.float32]
+    cells: Cells
+    corners: NDArray[np.float32]
+    places: NDArray[np.float32]
+    listed: tuple[NDArray[np.float32], ...]
+    sampled: tuple[NDArray[np.float32], ...]
+
+    def take(self, rows: NDArray[np.intp]) -> SeenCells:
+        """Return some of the cells with their features."""
+        centers, corners = self.cells.centers[rows], self.corners[rows]
+        strides = self.cells.strides[rows, None]
+        distances = np.hstack([centers - corners[:, :2], corners[:, 2:] - centers])
+        parts = [
+            *(values[rows] for values in self.listed),
+            self.cells.logits[rows],
+            *(sample_map(values, self.places[rows]) for values in self.sampled),
+            np.log2(strides),
+            distances / strides,
+        ]
+        features = np.hstack(parts).astype(np.float16)
+        return SeenCells(features, self.boxes[rows], self.objectness[rows])
+
+
+def open_known_cells(model: ObjectModel, *, side: int) -> Callable[[Pixels], KnownCells]:
     """Return what tells the cells of a picture, for one worker.
 
     Parameters
@@ -41,32 +86,29 @@ def open_known_cells(model: ObjectModel, *, side: int) -> Callable[[Pixels], See
     weights = Path(zoo.__file__).with_name("weights") / "efficientnet_lite0.int8.onnx"
     embed = _open(onnx.load(str(weights)), list(_BACKBONE), weights.name)
 
-    def look(pixels: Pixels) -> SeenCells:
+    def look(pixels: Pixels) -> KnownCells:
         seen = fit_picture(pixels, side)
         known = dict(zip(names, detect(seen), strict=True))
         cells = Cells.of_maps([known[name] for name in _OWN[:3]], _STRIDES, len(model.classes))
         height, width = seen.shape[:2]
-        places = np.asarray(cells.centers / np.array([width, height]), np.float32)
-        boxes = cells.boxes()
-        distances = np.hstack([cells.centers - boxes[:, :2], boxes[:, 2:] - cells.centers])
-        parts = [
-            *(_joined(known[name] for name in _OWN[at : at + 3]) for at in (3, 6)),
-            cells.logits,
-            *(sample_map(known[name], places) for name in _STAGES),
-            *(sample_map(values, places) for values in embed(seen)),
-            np.log2(cells.strides)[:, None],
-            distances / cells.strides[:, None],
-        ]
+        corners = cells.boxes()
         scale = np.array([pixels.shape[1] / width, pixels.shape[0] / height] * 2, np.float32)
-        objectness = 1 / (1 + np.exp(-cells.logits.max(axis=1)))
-        return SeenCells(np.hstack(parts).astype(np.float16), boxes * scale, objectness)
+        return KnownCells(
+            boxes=corners * scale,
+            objectness=1 / (1 + np.exp(-cells.logits.max(axis=1))),
+            cells=cells,
+            corners=corners,
+            places=np.asarray(cells.centers / np.array([width, height]), np.float32),
+            listed=tuple(_joined(known[name] for name in _OWN[at : at + 3]) for at in (3, 6)),
+            sampled=(*(known[name] for name in _STAGES), *embed(seen)),
+        )
 
     return look
 
 
 def _joined(maps: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
     """Return the cells of several maps in one list, each map row by row."""
-    return np.concatenate([one.reshape(len(one), -1) for one in maps], axis=1).T
+    return np.concatenate([one.reshape(len(one), -1).T for one in maps])
 
 
 def _open(

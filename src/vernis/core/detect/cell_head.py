@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,9 @@ class HeadSettings:
     objectness : float
         How much it counts that the pretrained detector sees an object in the cell: the power of
         its score by which a probability is multiplied.
+    looked_at : int
+        Cells of a picture that are asked, those that the pretrained detector takes for objects
+        first.
     least : float
         Less sure ones are left out.
     at_most : int
@@ -65,13 +68,38 @@ class HeadSettings:
     random: int = 150
     most_overlap: float = 0.45
     objectness: float = 0.3
+    looked_at: int = 2500
     least: float = 0.02
     at_most: int = 100
 
 
+class PictureCells(Protocol):
+    """All cells of one picture, whose features are read where they are asked for.
+
+    Attributes
+    ----------
+    boxes, objectness
+        As of `SeenCells`.
+    """
+
+    @property
+    def boxes(self) -> Floats:
+        """Corners in pixels of the picture."""
+        ...
+
+    @property
+    def objectness(self) -> Floats:
+        """How surely the pretrained detector sees any object."""
+        ...
+
+    def take(self, rows: NDArray[np.intp]) -> SeenCells:
+        """Return some of the cells with their features."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SeenCells:
-    """The cells of one picture and what the networks know of them.
+    """Cells of one picture and what the networks know of them.
 
     Attributes
     ----------
@@ -101,7 +129,7 @@ def sample_map(values: Floats, points: Floats) -> Floats:
         x and y as shares of the picture, 0..1.
     """
     height, width = values.shape[1:]
-    flat = values.reshape(len(values), -1).T
+    flat = np.ascontiguousarray(values.reshape(len(values), -1).T)  # a place's numbers side by side
     x = np.clip(points[:, 0] * width - 0.5, 0, width - 1)
     y = np.clip(points[:, 1] * height - 0.5, 0, height - 1)
     left, upper = np.floor(x).astype(int), np.floor(y).astype(int)
@@ -158,9 +186,11 @@ class CellHead:
             raise InvalidValue(f"expected {len(mean)} x {len(bias)} weights, got {weights.shape}")
         return cls(mean, scale, weights, bias, HeadSettings(**settings))
 
-    def find(self, seen: SeenCells) -> Detections:
+    def find(self, cells: PictureCells) -> Detections:
         """Return the objects in a picture, the surest first."""
         how = self.settings
+        likeliest = np.argsort(-cells.objectness, kind="stable")[: how.looked_at]
+        seen = cells.take(likeliest)
         probability = self.probabilities(seen.features)[:, :-1]
         probability *= seen.objectness[:, None] ** how.objectness
         rows, classes = np.nonzero(probability > how.least)
@@ -191,7 +221,7 @@ class Examples:
 
 
 def choose_examples(
-    seen: SeenCells,
+    seen: PictureCells,
     boxes: NDArray[np.float64],
     classes: NDArray[np.intp],
     n_classes: int,
@@ -202,7 +232,7 @@ def choose_examples(
 
     Parameters
     ----------
-    seen : SeenCells
+    seen : PictureCells
     boxes : ndarray, shape (n_true, 4)
         All true boxes of the picture.
     classes : ndarray of int, shape (n_true,)

@@ -19,7 +19,7 @@ from vernis.verbs.networks.embedding import close_early, say_failure
 from vernis.verbs.steps.drawn_boxes import drawn_boxes
 
 if TYPE_CHECKING:
-    from vernis.core.detect.cell_head import CellHead, Examples, HeadSettings, SeenCells
+    from vernis.core.detect.cell_head import CellHead, Examples, HeadSettings, PictureCells
     from vernis.domain.ports import Pixels
     from vernis.session.session import Session
 
@@ -160,8 +160,8 @@ class _CellStage:
     """Decodes a picture, looks at its cells and makes of them what is wanted."""
 
     picture: Callable[[ImageRecord], Pixels]
-    opening: Callable[[], Callable[[Pixels], SeenCells]]
-    make: Callable[[int, Pixels, Callable[[Pixels], SeenCells]], Any]
+    opening: Callable[[], Callable[[Pixels], PictureCells]]
+    make: Callable[[int, Pixels, Callable[[Pixels], PictureCells]], Any]
     images: Sequence[ImageRecord]
 
     def open(self) -> Callable[[int], Any]:
@@ -199,7 +199,9 @@ class CellLooks:
         number = int(np.clip(_NEGATIVES // max(1, 2 * len(rows)), 30, settings.hard))
         how = replace(settings, hard=number, random=number)
 
-        def make(row: int, pixels: Pixels, look: Callable[[Pixels], SeenCells]) -> list[Examples]:
+        def make(
+            row: int, pixels: Pixels, look: Callable[[Pixels], PictureCells]
+        ) -> list[Examples]:
             generator = np.random.default_rng([seed, boxed.images[row].id])
             height, width = pixels.shape[:2]
             corners = boxed.corners[row] * np.array([width, height] * 2)
@@ -218,7 +220,9 @@ class CellLooks:
     ) -> Iterator[tuple[int, list[Detections]]]:
         """Yield some rows, in any order, with what each head of a row finds, in pixels."""
 
-        def make(row: int, pixels: Pixels, look: Callable[[Pixels], SeenCells]) -> list[Detections]:
+        def make(
+            row: int, pixels: Pixels, look: Callable[[Pixels], PictureCells]
+        ) -> list[Detections]:
             seen, image = look(pixels), self.boxed.images[row]
             scale = np.array(
                 [image.width / pixels.shape[1], image.height / pixels.shape[0]] * 2, np.float32
@@ -234,7 +238,7 @@ class CellLooks:
     def _run(
         self,
         rows: Sequence[int],
-        make: Callable[[int, Pixels, Callable[[Pixels], SeenCells]], Any],
+        make: Callable[[int, Pixels, Callable[[Pixels], PictureCells]], Any],
     ) -> Iterator[tuple[int, Any]]:
         images = self.boxed.images
         rows = [row for row in rows if images[row].uri not in self.failed]
