@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Self
 from vernis.domain.closing import Closing
 from vernis.domain.ports import Catalog, Progress, silent
 from vernis.session.session import Session, find_collection
+from vernis.verbs.boxes import accept as boxes_accept
+from vernis.verbs.boxes import next as boxes_next
+from vernis.verbs.boxes import wrong as boxes_wrong
 from vernis.verbs.decide import (
     accept,
     apply,
@@ -184,6 +187,9 @@ class Collection(Closing):
     keep = method(keep.VERB)
     trash = method(trash.VERB)
     restore = method(restore.VERB)
+    boxes_next = method(boxes_next.VERB)
+    boxes_accept = method(boxes_accept.VERB)
+    boxes_wrong = method(boxes_wrong.VERB)
     write_back = method(write_back.VERB)
     predict = frame_method(predict.VERB)
     history = frame_method(history.VERB)

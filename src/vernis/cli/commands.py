@@ -23,7 +23,11 @@ _ABOUT = (
     "Turn a folder of images with missing and wrong labels into a clean, fully labelled "
     "collection.\n\nStart with: vernis run PATH (or: vernis demo)"
 )
-_LAB = "try methods on the collection; every study writes one folder"
+_FAMILIES = {
+    "lab": ("try methods on the collection; every study writes one folder", "Studies"),
+    "boxes": ("boxes in pictures: what to draw next, accept proposals, find wrong ones", "Boxes"),
+}
+"""First words of verbs of two words: what they do together, and how the help calls them."""
 
 
 def build_app(run: Run, wanted: Sequence[str] | None = ()) -> App:
@@ -52,15 +56,19 @@ def build_app(run: Run, wanted: Sequence[str] | None = ()) -> App:
     titles = {
         name: Group(title, sort_key=place) for place, (name, title) in enumerate(GROUPS.items())
     }
-    lab = App(name="lab", help=_LAB, group=titles["lab"], group_commands=Group("Studies"))
+    families = {
+        name: App(name=name, help=about, group=titles[name], group_commands=Group(title))
+        for name, (about, title) in _FAMILIES.items()
+    }
     for place, entry in enumerate(entries()):
         parent, _, name = entry.name.rpartition(" ")
         complete = wanted is None or entry.name in wanted
         command = _command(entry, run) if complete else _stub
-        target = lab if parent == "lab" else app
+        target = families.get(parent, app)
         group = None if parent else titles[entry.group]
         target.command(command, name=name, help=entry.summary, group=group, sort_key=place)
-    app.command(lab)
+    for family in families.values():
+        app.command(family)
     return app
 
 

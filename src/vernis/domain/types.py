@@ -42,6 +42,8 @@ IMAGE_STATES: tuple[ImageState, ...] = ("present", "unreadable", "vanished", "tr
 VERDICTS: tuple[Verdict, ...] = ("open", "accepted", "dismissed")
 LABEL_KINDS = ("label", "text_differs")
 """Issues about the given labels of an image: by its vector, and by the text in it."""
+BOX_KINDS = ("swapped_box", "spurious_box", "misplaced_box", "missing_box")
+"""Issues about the given boxes of an image: another class, nothing, beside it, none drawn."""
 REFUSED = "refused"
 """Issue of a picture that an outside service will not look at."""
 QUALITY_KINDS: tuple[str, ...] = (

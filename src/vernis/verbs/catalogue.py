@@ -21,6 +21,7 @@ GROUPS: Mapping[str, str] = {
     "start": "Start",
     "steps": "Step by step",
     "decide": "Decide",
+    "boxes": "Boxes in pictures",
     "see": "See what is there",
     "networks": "Networks and embedding spaces",
     "machines": "Spread the work over machines",

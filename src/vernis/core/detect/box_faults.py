@@ -133,8 +133,8 @@ class FaultPower:
     low, high : float
         Its 95 % interval over pictures.
     limit : float
-        From this suspicion on every second box is wrong, where one of twenty is; infinite where
-        there is no such suspicion.
+        From this suspicion on one box of three is wrong, where one of twenty is in all; infinite
+        where there is no such suspicion.
     """
 
     auroc: float
@@ -150,6 +150,8 @@ class FaultPower:
 
 _ASSUMED = 0.05
 """Share of wrong boxes of a kind at which the limit of flagged ones is set."""
+_WORTH_READING = 1 / 3
+"""Share of the flagged boxes that are wrong then."""
 _DRAWS = 200
 
 
@@ -228,7 +230,8 @@ def _move(boxes: Floats, rng: np.random.Generator) -> Floats:
     """Return boxes that are moved by a part of their sides, up or down, left or right."""
     sides = boxes[:, 2:] - boxes[:, :2]
     shift = sides * rng.uniform(*_MOVED, sides.shape) * rng.choice([-1, 1], sides.shape)
-    return boxes + np.hstack([shift, shift])
+    moved: Floats = boxes + np.hstack([shift, shift])
+    return moved
 
 
 def _power(
@@ -262,10 +265,10 @@ def area_under_curve(scores: Floats, positive: NDArray[np.bool_]) -> float:
 
 
 def _limit(scores: Floats, faults: NDArray[np.bool_]) -> float:
-    """Return the lowest suspicion from which on half are faults where one of twenty is a fault."""
+    """Return the lowest suspicion from which on a third are faults, where one of twenty is."""
     order = np.argsort(-scores, kind="stable")
     caught = np.cumsum(faults[order]) / faults.sum()
     false = np.cumsum(~faults[order]) / (~faults).sum()
     rate = _ASSUMED * caught / np.maximum(_ASSUMED * caught + (1 - _ASSUMED) * false, 1e-12)
-    good = np.flatnonzero((rate >= 0.5) & (np.cumsum(faults[order]) >= 3))
+    good = np.flatnonzero((rate >= _WORTH_READING) & (np.cumsum(faults[order]) >= 3))
     return float(scores[order][good[-1]]) if len(good) else float(np.inf)

@@ -9,8 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 from vernis.domain.errors import NotFound, UsageError
 from vernis.domain.ports import Catalog
-from vernis.domain.types import LABEL_KINDS, QUALITY_KINDS, REFUSED, Issue, Statement, Verdict
+from vernis.domain.types import (
+    BOX_KINDS,
+    LABEL_KINDS,
+    QUALITY_KINDS,
+    REFUSED,
+    Issue,
+    Statement,
+    Verdict,
+)
 from vernis.report.wording import counted
+from vernis.verbs.decide.box_corrections import correct_boxes
 from vernis.verbs.declare import BaseSettings, Option, Screen, count
 
 if TYPE_CHECKING:
@@ -36,7 +45,7 @@ class Decision:
 
     verdict: Verdict
     issues: Annotated[int, "issues decided"]
-    changes: Annotated[int, "labels changed"]
+    changes: Annotated[int, "labels and boxes changed"]
     batch: Annotated[int, "its number, 0 when it changed nothing"]
 
 
@@ -67,9 +76,15 @@ def show(result: Decision, settings: DecisionSettings, screen: Screen) -> None:
     """Show what was decided and how it is taken back."""
     screen.line(
         f"{result.verdict} {counted(result.issues, 'issue')}, "
-        f"{counted(result.changes, 'label')} changed "
+        f"{result.changes:,} {_changed(settings.what, result.changes)} changed "
         f"(batch {result.batch}; vernis undo {result.batch} takes it back)"
     )
+
+
+def _changed(what: str, n: int) -> str:
+    if what in BOX_KINDS:
+        return "box" if n == 1 else "boxes"
+    return "label" if n == 1 else "labels"
 
 
 def select_issues(
@@ -123,6 +138,8 @@ def select_issues(
             )
         if not own:
             raise NotFound(f"{image.uri} has no {what} issue; list them: vernis issues {what}")
+        if kind in BOX_KINDS:  # the suspected boxes of the image, else the most doubtful one
+            own = [issue for issue in own if issue.flagged] or own[:1]
         chosen |= {issue.id: issue for issue in own}
     return list(chosen.values())
 
@@ -131,11 +148,19 @@ def _resolve(catalog: Catalog, what: str) -> tuple[str, str | None]:
     names = [taxonomy.name for taxonomy in catalog.labels.taxonomies()]
     if what in names:
         return "label", what
-    if what in (*QUALITY_KINDS, "duplicate", "outlier", "broken", "text_differs", REFUSED):
+    if what in (
+        *QUALITY_KINDS,
+        "duplicate",
+        "outlier",
+        "broken",
+        "text_differs",
+        REFUSED,
+        *BOX_KINDS,
+    ):
         return what, None
     raise NotFound(
         f"'{what}' is neither a taxonomy ({', '.join(sorted(names)) or 'there is none'}) nor a "
-        f"kind of issue (duplicate, outlier, text_differs, {', '.join(QUALITY_KINDS)})"
+        f"kind of issue (duplicate, outlier, text_differs, {', '.join(QUALITY_KINDS + BOX_KINDS)})"
     )
 
 
@@ -143,8 +168,8 @@ def accept_issues(catalog: Catalog, issues: Sequence[Issue], *, who: str) -> Dec
     """Agree with issues; the label of a label issue is changed as it suggests.
 
     The labels that an issue removes become ``no`` and those that it adds ``yes``, with the source
-    ``human:WHO``. Other kinds of issue only get their verdict. All of it is one batch, which one
-    undo takes back.
+    ``human:WHO``. A wrong box is corrected. Other kinds of issue only get their verdict. All of it
+    is one batch, which one undo takes back.
 
     Parameters
     ----------
@@ -175,6 +200,9 @@ def accept_issues(catalog: Catalog, issues: Sequence[Issue], *, who: str) -> Dec
             )
             batch = recorded or batch
             changes += len(said) if recorded else 0
+        of_boxes = [issue for issue in issues if issue.kind in BOX_KINDS]
+        corrected, recorded = correct_boxes(catalog, of_boxes, source=f"human:{who}")
+        changes, batch = changes + corrected, recorded or batch
         judged = catalog.issues.set_verdict([i.id for i in issues], "accepted", who=who)
     return Decision("accepted", len(issues), changes, batch or judged)
 

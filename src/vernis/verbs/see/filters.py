@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 from vernis.core.appearance import colors, picture_type
 from vernis.core.explore.filter_evaluation import FilterTable, LabelColumns, Mask, evaluate_filter
 from vernis.core.explore.filter_language import parse_filter
-from vernis.domain.types import LABEL_KINDS, QUALITY_KINDS, REFUSED, ImageTable, LabelMatrix
+from vernis.domain.types import (
+    BOX_KINDS,
+    LABEL_KINDS,
+    QUALITY_KINDS,
+    REFUSED,
+    ImageTable,
+    LabelMatrix,
+)
 from vernis.verbs.see.appearances import COLOR, TYPE, Appearances
 from vernis.verbs.see.objects import FIELD, object_counts, object_masks
 
@@ -26,7 +33,7 @@ if TYPE_CHECKING:
 
 V = TypeVar("V")
 
-_KINDS = (*QUALITY_KINDS, "duplicate", *LABEL_KINDS, REFUSED)
+_KINDS = (*QUALITY_KINDS, "duplicate", *LABEL_KINDS, *BOX_KINDS, REFUSED)
 """Kinds of issue that can be asked for before one was found."""
 
 _FORMATS = (

@@ -16,7 +16,7 @@ from vernis.domain.types import ImageRecord
 from vernis.report.wording import counted
 from vernis.verbs.decide.training_set import images_where
 from vernis.verbs.networks.embedding import close_early, say_failure
-from vernis.verbs.steps.drawn_boxes import drawn_boxes
+from vernis.verbs.steps.drawn_boxes import DrawnBox, drawn_regions
 
 if TYPE_CHECKING:
     from vernis.core.detect.cell_head import CellHead, Examples, HeadSettings, PictureCells
@@ -46,6 +46,8 @@ class BoxedPictures:
         Shares of width and height.
     codes : tuple of ndarray of int, each of shape (n_boxes,)
         Of ``classes``.
+    regions : tuple of ndarray of int, each of shape (n_boxes,)
+        Their ids.
     groups : ndarray of int, shape (n_images,)
         Equal for duplicates.
     notes : tuple of str
@@ -56,6 +58,7 @@ class BoxedPictures:
     images: tuple[ImageRecord, ...]
     corners: tuple[NDArray[np.float64], ...]
     codes: tuple[NDArray[np.intp], ...]
+    regions: tuple[NDArray[np.int64], ...]
     groups: NDArray[np.int64]
     notes: tuple[str, ...] = ()
 
@@ -83,6 +86,7 @@ class BoxedPictures:
             images=tuple(self.images[row] for row in rows),
             corners=tuple(self.corners[row] for row in rows),
             codes=tuple(self.codes[row] for row in rows),
+            regions=tuple(self.regions[row] for row in rows),
             groups=self.groups[list(rows)],
         )
 
@@ -112,31 +116,31 @@ def read_boxed_pictures(session: Session, taxonomy: str, where: str = "") -> Box
     FilterError, UsageError
         The filter cannot be read, or holds for no image.
     """
-    drawn = drawn_boxes(session, taxonomy)
-    wanted = set(images_where(session, where).tolist()) if where.strip() else None
-    names = sorted({label for image, label in drawn if wanted is None or image in wanted})
+    drawn = list(drawn_regions(session, taxonomy))
+    n_used = len(drawn)
+    if where.strip():
+        wanted = set(images_where(session, where).tolist())
+        drawn = [one for one in drawn if one.image in wanted]
+    names = sorted({one.label for one in drawn})
     place = {name: at for at, name in enumerate(names)}
-    corners: dict[int, list[NDArray[np.float64]]] = {}
-    codes: dict[int, list[NDArray[np.intp]]] = {}
-    for (image, label), boxes in drawn.items():
-        if wanted is None or image in wanted:
-            corners.setdefault(image, []).append(boxes)
-            codes.setdefault(image, []).append(np.full(len(boxes), place[label]))
-    images = tuple(image for image in session.images() if image.id in corners)
+    of_image: dict[int, list[DrawnBox]] = {}
+    for one in drawn:
+        of_image.setdefault(one.image, []).append(one)
+    images = tuple(image for image in session.images() if image.id in of_image)
     said = session.catalog.regions.labels(taxonomy)
     n_holding = int((said.holds & said.yes).sum())
-    n_used = sum(len(boxes) for boxes in drawn.values())
     notes: tuple[str, ...] = ()
     if n_holding > n_used:
-        one = "box is a point or lies outside its picture and is"
+        single = "box is a point or lies outside its picture and is"
         many = "boxes are points or lie outside their pictures and are"
-        notes = (f"{counted(n_holding - n_used, one, many)} left out",)
+        notes = (f"{counted(n_holding - n_used, single, many)} left out",)
     return BoxedPictures(
         taxonomy=taxonomy,
         classes=tuple(names),
         images=images,
-        corners=tuple(np.concatenate(corners[image.id]) for image in images),
-        codes=tuple(np.concatenate(codes[image.id]) for image in images),
+        corners=tuple(np.stack([one.corners for one in of_image[i.id]]) for i in images),
+        codes=tuple(np.array([place[one.label] for one in of_image[i.id]]) for i in images),
+        regions=tuple(np.array([one.region for one in of_image[i.id]]) for i in images),
         groups=session.duplicate_codes(np.array([image.id for image in images], np.int64)),
         notes=notes,
     )
