@@ -32,7 +32,8 @@ def lit(opened) -> tuple[float, int]:
     """The share of the map's pixels that are not of the colour behind, and how many colours."""
     drawn = Image.open(io.BytesIO(opened.page.locator(".map-area").screenshot()))
     pixels = np.asarray(drawn.convert("RGB"), int)
-    differs = np.abs(pixels - pixels[0, 0]).sum(axis=2) > 24
+    behind = np.median(pixels.reshape(-1, 3), axis=0)
+    differs = np.abs(pixels - behind).sum(axis=2) > 24
     return float(differs.mean()), len(np.unique(pixels[differs] >> 5, axis=0))
 
 

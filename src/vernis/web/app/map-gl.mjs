@@ -87,7 +87,7 @@ export class MapDrawing {
     this.buffers = { at: gl.createBuffer(), color: gl.createBuffer(), nearAt: gl.createBuffer(), nearColor: gl.createBuffer(), tile: gl.createBuffer() };
     this.count = 0;
     this.page = [0, 0, 0];
-    /** @type {Map<number, {texture: WebGLTexture | null, size: number[]}>} the latest used last */
+    /** @type {Map<number, {texture: WebGLTexture | null, size: number[], whole: boolean}>} the latest used last */
     this.sheets = new Map();
     this.lost = false;
   }
@@ -178,7 +178,7 @@ export class MapDrawing {
       this.sheets.set(number, known);
       return known;
     }
-    const fresh = { texture: /** @type {WebGLTexture | null} */ (null), size: [1, 1] };
+    const fresh = { texture: /** @type {WebGLTexture | null} */ (null), size: [1, 1], whole: true };
     this.sheets.set(number, fresh);
     this.read(number, fresh).catch(() => this.sheets.delete(number));
     while (this.sheets.size > MOST_SHEETS) {
@@ -189,13 +189,22 @@ export class MapDrawing {
     return fresh;
   }
 
-  /** @param {number} number @param {{texture: WebGLTexture | null, size: number[]}} fresh */
+  /** Read those sheets again that lacked pictures: they may have been drawn since. */
+  renew() {
+    for (const [number, known] of this.sheets) {
+      if (!known.whole) { known.whole = true; this.read(number, known).catch(() => null); }
+    }
+  }
+
+  /** @param {number} number @param {{texture: WebGLTexture | null, size: number[], whole: boolean}} fresh */
   async read(number, fresh) {
     const { gl } = this;
     const answer = await fetch(this.address(number), { credentials: "same-origin" });
     if (!answer.ok) throw new Error("the sheet is not there");
     const picture = await createImageBitmap(await answer.blob());
     if (this.sheets.get(number) !== fresh || this.lost) return;
+    fresh.whole = !(answer.headers.get("cache-control") || "").includes("no-store");
+    if (fresh.texture) gl.deleteTexture(fresh.texture);
     fresh.texture = gl.createTexture();
     fresh.size = [picture.width, picture.height];
     gl.bindTexture(gl.TEXTURE_2D, fresh.texture);

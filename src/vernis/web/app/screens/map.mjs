@@ -18,6 +18,7 @@ const UNITS = 1000; // of the longer side of a map
 const PICTURE = 46; // pixels of a small picture on the map
 const NEAREST = 60; // pixels of a unit at the nearest
 const CROWD = 7; // points a picture, from which dots alone are drawn
+const AHEAD = 480; // pictures in sight whose thumbnails are drawn
 const GRID = 120; // pictures of the grid beside the map
 const REST = 160; // ms of rest after which the grid shows what is in sight
 const COLORS = 8;
@@ -65,6 +66,8 @@ class MapScreen {
     this.frame = 0;
     this.rest = 0;
     this.aborter = new AbortController();
+    /** @type {Set<number>} images whose thumbnails are there */
+    this.warmed = new Set();
     /** @type {Map<number, string>} image → address of its thumbnail */
     this.thumbs = new Map();
     this.build(host);
@@ -419,6 +422,20 @@ class MapScreen {
       ondblclick: () => this.app.go("image", [String(this.ids[point])]),
     }, el("img", { src: this.thumbs.get(this.ids[point]) || "", alt: "", draggable: "false" }))));
     this.forget(new Set(points.map((point) => this.ids[point])));
+    await this.warm(mark);
+  }
+
+  // Small pictures come from thumbnails that were drawn before: those in sight are, by and by.
+  /** @param {string} mark */
+  async warm(mark) {
+    for (let at = 0; at < Math.min(AHEAD, this.near.length) && mark === this.drawn; at += GRID) {
+      const ids = this.near.slice(at, at + GRID).map((point) => this.ids[point]).filter((id) => !this.warmed.has(id));
+      if (!ids.length) continue;
+      const found = await readBundle(ids, ids.length + "-" + ids[0], this.aborter.signal).catch(() => []);
+      for (const src of found) if (src) URL.revokeObjectURL(src);
+      for (const id of ids) this.warmed.add(id);
+      if (this.drawing) this.drawing.renew();
+    }
   }
 
   /** @param {Set<number>} shown */
