@@ -1,5 +1,5 @@
 # What a developer can run. `make` lists it.
-.PHONY: help install test quick real scripts lint format docs mutate ci
+.PHONY: help install test quick real scripts types lint format docs mutate ci
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 install: ## install Vernis for development
@@ -10,6 +10,8 @@ quick: ## run the tests that need no development pictures
 	pytest -q -m "not real and not torch"
 scripts: ## test the scripts of the pages (needs node)
 	node --test tests/js/*.test.mjs
+types: ## check the types of the app's scripts (needs npm)
+	cd .ci && npm ci --silent --ignore-scripts && node_modules/.bin/tsc -p ../tsconfig.json
 lint: ## linters and contracts
 	ruff check . && ruff format --check . && mypy && lint-imports
 format: ## format the code

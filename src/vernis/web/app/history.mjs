@@ -14,7 +14,7 @@ const NOUNS = {
 /** "3 labels, 1 verdict". @param {Record<string, number>} changes */
 export function sayChanges(changes) {
   return Object.entries(changes).map(([what, count]) => {
-    const [one, many] = NOUNS[/** @type {keyof NOUNS} */ (what)] || [what, what];
+    const [one, many] = NOUNS[/** @type {keyof typeof NOUNS} */ (what)] || [what, what];
     return asCount(count) + " " + (count === 1 ? one : many);
   }).join(", ");
 }

@@ -87,7 +87,7 @@ class Opener {
     const host = el("div", { class: "screen-host", "data-screen": screen.name });
     one("#screen").replaceChildren(host);
     document.title = screen.title + " · " + this.app.collection.name + " · Vernis";
-    for (const link of document.querySelectorAll("[data-nav]")) {
+    for (const link of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-nav]"))) {
       if (link.dataset.nav === screen.name) { link.setAttribute("aria-current", "page"); link.scrollIntoView({ block: "nearest", inline: "nearest" }); }
       else link.removeAttribute("aria-current");
     }

@@ -1,6 +1,8 @@
 // Mouse, pen and fingers on the map: move, zoom, point, choose.
 
 // ``draw`` takes a stroke (the places of a hand that draws), where ``draws`` says so of its event.
+/** @param {HTMLElement} stage @param {any} canvas
+ * @param {{hover: (place: any) => void, reach: (point: number) => void, hideCard: () => void, draws?: (event: PointerEvent) => boolean, draw?: (stroke: {x: number, y: number}[], ended: boolean, event: PointerEvent) => void}} how */
 export function startPointer(stage, canvas, { hover, reach, hideCard, draws = () => false, draw = () => {} }) {
   let stroke = null;
   const hands = new Map();

@@ -27,7 +27,7 @@ export function startButtons() {
     dispatchEvent(new Event("themechange"));
   });
   document.addEventListener("click", (event) => {
-    const button = event.target.closest("button");
+    const button = /** @type {HTMLElement} */ (event.target).closest("button");
     if (!button) return;
     if (button.dataset.themeToggle !== undefined) switchTheme();
     else if (button.dataset.help !== undefined) showHelp();

@@ -25,7 +25,7 @@ export const folderName = (uri) => uri.slice(0, uri.lastIndexOf("/") + 1);
 
 // Sort numbers by value and all else as text; what is unknown (null) comes last either way.
 export function compareValues(a, b, up) {
-  if (a === null || b === null) return (a === null) - (b === null);
+  if (a === null || b === null) return Number(a === null) - Number(b === null);
   const order = typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b));
   return up ? order : -order;
 }

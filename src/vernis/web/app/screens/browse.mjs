@@ -378,7 +378,7 @@ class Browse {
     this.chosenBar = el("div", { class: "browse-chosen", hidden: true });
     this.facets = el("nav", { class: "browse-facets", "aria-label": "Facets" });
     this.canvas = el("div", { class: "browse-canvas", role: "listbox", "aria-label": "Pictures", "aria-multiselectable": "true" });
-    this.stage = el("div", { class: "browse-stage" }, this.canvas);
+    this.stage = el("div", { class: "browse-stage", tabindex: "0" }, this.canvas);
     this.stage.addEventListener("scroll", () => {
       if (this.frame) return;
       this.frame = requestAnimationFrame(() => { this.frame = 0; this.draw(); });

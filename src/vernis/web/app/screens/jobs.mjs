@@ -293,7 +293,7 @@ class Jobs {
     this.table.replaceChildren(...jobs.map((job) => {
       const part = progressOf(job);
       const row = el("button", { type: "button", class: "job-row", "data-state": job.state, "aria-pressed": String(job.id === this.job), onclick: () => this.look(job.id) },
-        el("b", {}, job.verb), el("span", { class: "chip" + (job.state === "failed" ? " conflict" : "") }, STATES[/** @type {keyof STATES} */ (job.state)]),
+        el("b", {}, job.verb), el("span", { class: "chip" + (job.state === "failed" ? " conflict" : "") }, STATES[/** @type {keyof typeof STATES} */ (job.state)]),
         el("span", { class: "muted small" }, [timeOf(job.created), "by " + job.by, Object.entries(job.settings).map(([name, value]) => name + " " + asText(value)).join(", ")].filter(Boolean).join(" · ")));
       if (job.state === "running") row.append(barOf(part));
       return el("li", {}, row);
@@ -304,7 +304,7 @@ class Jobs {
   showDetail(job) {
     this.stopButton.hidden = !GOES_ON.includes(job.state);
     this.told.replaceChildren(
-      el("h3", {}, job.verb + ": " + STATES[/** @type {keyof STATES} */ (job.state)].toLowerCase()),
+      el("h3", {}, job.verb + ": " + STATES[/** @type {keyof typeof STATES} */ (job.state)].toLowerCase()),
       job.error ? el("p", { class: "job-complaint" }, job.error) : "",
       el("ul", { class: "job-tasks" }, job.tasks.map((/** @type {any} */ task) => el("li", {},
         el("span", {}, task.task + (task.note ? ": " + task.note : "")),

@@ -48,6 +48,7 @@ class MapScreen {
     const wanted = place.query.get("by");
     this.by = Math.max(0, known.colors.findIndex((/** @type {any} */ one) => keyOf(one) === wanted));
     this.ids = new Uint32Array(0);
+    /** @type {{count: number, columns: number, rows: number, shown: {x: Float32Array, y: Float32Array, active: Uint8Array}}} */
     this.map = { count: 0, columns: UNITS, rows: UNITS, shown: { x: new Float32Array(0), y: new Float32Array(0), active: new Uint8Array(0) } };
     this.colors = { classes: /** @type {string[]} */ ([]), counts: /** @type {number[]} */ ([]), codes: /** @type {number[]} */ ([]) };
     /** @type {Set<number>} classes that are left; empty: all */
@@ -497,7 +498,7 @@ class MapScreen {
       if (event.key === "Escape") { this.filter.value = this.where; this.filter.blur(); }
     });
     this.filter.addEventListener("search", () => this.filterBy(this.filter.value));
-    this.choice = /** @type {HTMLSelectElement} */ (el("select", { class: "select", "aria-label": "Colour by" }, this.known.colors.map((/** @type {any} */ one, /** @type {number} */ at) => el("option", { value: String(at), selected: at === this.by }, one.kind === "taxonomy" ? one.name : KINDS[/** @type {keyof KINDS} */ (one.kind)]))));
+    this.choice = /** @type {HTMLSelectElement} */ (el("select", { class: "select", "aria-label": "Colour by" }, this.known.colors.map((/** @type {any} */ one, /** @type {number} */ at) => el("option", { value: String(at), selected: at === this.by }, one.kind === "taxonomy" ? one.name : KINDS[/** @type {keyof typeof KINDS} */ (one.kind)]))));
     this.choice.addEventListener("change", () => { this.colorBy(Number(this.choice.value)); this.choice.blur(); });
     const maps = this.known.maps.length > 1 ? el("select", { class: "select", "aria-label": "Map", onchange: (/** @type {any} */ event) => this.app.go("map", [event.target.value]) }, this.known.maps.map((/** @type {any} */ one) => el("option", { value: one.name, selected: one.name === this.name }, one.name))) : null;
     const button = (/** @type {string} */ text, /** @type {string} */ key, /** @type {() => void} */ run) => /** @type {HTMLButtonElement} */ (el("button", { type: "button", class: "button", onclick: run }, text, el("kbd", {}, key)));

@@ -9,6 +9,7 @@ import { readSuspects, Wall } from "./wall.mjs";
 
 /** @typedef {import("./wall.mjs").Suspect} Suspect */
 /** @typedef {import("./wall.mjs").Group} Group */
+/** @typedef {import("./wall.mjs").Subject} Subject */
 
 /** @param {HTMLElement} host @param {import("../main.mjs").App} app @param {import("../router.mjs").Place} place */
 export async function open(host, app, place) {
@@ -25,7 +26,7 @@ export async function open(host, app, place) {
   return { close: () => wall.close() };
 }
 
-/** @implements {import("./wall.mjs").Subject} */
+/** @implements {Subject} */
 class QualitySubject {
   /** @param {import("../main.mjs").App} app @param {string[]} kinds */
   constructor(app, kinds) {
