@@ -213,3 +213,31 @@ def test_after_some_decisions_the_labels_are_judged_anew_as_a_job(served, monkey
     (job,) = served.desk.jobs.rows()
     assert (job.verb, job.by, job.settings["taxonomy"]) == ("issues", "ann", "kind")
     assert served.desk.jobs.wait(job.id, 120).job.state == "done"
+
+
+def test_what_somebody_is_unsure_of_is_left_out_until_it_is_asked_for(served):
+    def queue(more: str = ""):
+        path = f"/api/queue?kind=label&taxonomy=kind{more}"
+        return [item["issue"] for item in served.client.get(path).json["items"]]
+
+    def counts():
+        (found,) = [q for q in served.client.get("/api/queues").json if q["taxonomy"] == "kind"]
+        return found["open"], found["decided"], found["unsure"]
+
+    every = queue()
+    body = {"answers": [{"issue": every[1], "answer": "unsure", "key": "u1"}]}
+    done = served.client.post("/api/decisions", body).json["answers"][0]["outcome"]
+    assert (done["state"], done["verdict"]) == ("done", "open")
+    assert queue() == [every[0], *every[2:]]
+    assert queue("&limit=1&after=" + str(every[0])) == [every[2]]
+    assert queue("&unsure=true") == [every[1]]
+    assert queue("&verdict=any") == every
+    assert counts() == (5, 0, 1)
+    batch = served.client.get(f"/api/batches/{done['batch']}").json["batch"]
+    assert (batch["source"], batch["verb"]) == ("human:ann", "unsure")
+    # Issues that are found anew have other ids; the mark is about the image.
+    issues = served.session.catalog.issues
+    issues.replace(["label"], issues.select(("label",), "kind"), "kind")
+    assert (len(queue()), len(queue("&unsure=true"))) == (4, 1)
+    assert served.client.post("/api/undo", {"batch": done["batch"]}).status == 200
+    assert (len(queue()), counts()) == (5, (5, 0, 0))

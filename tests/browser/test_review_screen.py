@@ -84,6 +84,9 @@ def test_skipped_and_unsure_ones_are_not_decided(open_page, server):
         opened.page.keyboard.press("u")
     assert opened.page.url == first
     opened.page.keyboard.press("u")
+    opened.page.get_by_role("button", name="Bring back 5 set aside").wait_for()
+    opened.wait(lambda: opened.page.locator("[data-saved]").inner_text() == "Saved")
+    opened.page.reload()  # it stands in the ledger, not in the browser
     opened.page.get_by_role("button", name="Bring back 5 set aside").click()
     opened.page.locator(".review-change").wait_for()
     assert left(opened) == 5

@@ -104,6 +104,9 @@ def read_page(
     verdict: Annotated[Literal["open", "accepted", "dismissed", "any"], Query()] = "open",
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     after: Annotated[int | None, Query(description="the issue that comes before the page")] = None,
+    unsure: Annotated[
+        bool, Query(description="those that somebody was unsure of, not the others")
+    ] = False,
 ) -> Response:
     """Return issues of a queue, worst first, each with the evidence that decides it."""
     desk = desk_of(request)
@@ -111,7 +114,13 @@ def read_page(
     wanted = verdicts if verdict == "any" else tuple(v for v in verdicts if v == verdict)
     with desk.reading:
         issues = read_queue(
-            desk.session, kind, taxonomy or None, verdicts=wanted, limit=limit + 1, after=after
+            desk.session,
+            kind,
+            taxonomy or None,
+            verdicts=wanted,
+            limit=limit + 1,
+            after=after,
+            unsure=unsure if verdict == "open" else None,
         )
         page = issues[:limit]
         items = _described(desk, page, taxonomy if kind == "label" else "")
@@ -252,7 +261,8 @@ def _tell(desk: Desk, who: str, outcomes: list[Outcome]) -> None:
     ]
     if done:
         desk.events.publish("decided", {"by": who, "answers": done})
-        named = [str(one["taxonomy"]) for one in done if one["taxonomy"]]
+        decided = [one for one in done if one["verdict"] != "open"]
+        named = [str(one["taxonomy"]) for one in decided if one["taxonomy"]]
         desk.note_decided(named, who)
 
 

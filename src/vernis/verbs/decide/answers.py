@@ -15,17 +15,19 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from vernis.domain.errors import InvalidValue, NotFound, UsageError
 from vernis.domain.types import VERDICTS, Event, Issue, Statement, Verdict
 from vernis.verbs.decide.decisions import accept_issues, by, dismiss_issues
+from vernis.verbs.decide.unsure import mark_unsure
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
 
-AnswerKind = Literal["accept", "dismiss", "label", "reopen"]
+AnswerKind = Literal["accept", "dismiss", "label", "reopen", "unsure"]
 OutcomeState = Literal["done", "known", "conflict", "gone", "refused"]
 _VERDICT: dict[AnswerKind, Verdict] = {
     "accept": "accepted",
     "dismiss": "dismissed",
     "label": "accepted",
     "reopen": "open",
+    "unsure": "open",
 }
 
 
@@ -37,9 +39,10 @@ class Answer:
     ----------
     issue : int
         Its id.
-    answer : {'accept', 'dismiss', 'label', 'reopen'}
+    answer : {'accept', 'dismiss', 'label', 'reopen', 'unsure'}
         ``accept``: the problem is there, and labels are changed as suggested. ``dismiss``: there is
         none. ``label``: the labels are these. ``reopen``: undecided again.
+        ``unsure``: it stays undecided, and out of the queue until it is asked for.
     labels : tuple of str
         Of ``label``: all that the image carries of the issue's taxonomy; empty for none of them.
     seen : {'open', 'accepted', 'dismissed'}
@@ -143,6 +146,9 @@ def _take(session: Session, issue: Issue, answer: Answer, who: str) -> Outcome:
         return outcome(
             "done", "dismissed", dismiss_issues(session.catalog, [issue], who=who).batch, 0
         )
+    if answer.answer == "unsure":
+        batch = mark_unsure(session, issue, who)
+        return outcome("done" if batch else "known", issue.verdict, batch, 0)
     if answer.answer == "reopen":
         batch = session.catalog.issues.set_verdict([issue.id], "open", who=who)
         return outcome("done", "open", batch, 0)

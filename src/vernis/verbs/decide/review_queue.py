@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vernis.domain.errors import ModelError
 from vernis.domain.types import ChangeKind, Estimate, Issue, Verdict
 from vernis.verbs.decide.label_judgement import LabelJudgement, evidence_of
+from vernis.verbs.decide.unsure import key_of, unsure_keys
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -33,6 +34,7 @@ class Queue:
         float | None, "of labels: about how many of the open ones are wrong; null: not known"
     ]
     wrong: Annotated[Estimate | None, "of labels: estimated wrong ones in all when it was judged"]
+    unsure: Annotated[int, "open ones that somebody was unsure of: they are left out of the queue"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +134,17 @@ def list_queues(session: Session) -> tuple[Queue, ...]:
             judged = session.results.find(f"label_issues:{taxonomy}", LabelJudgement)
         about = _about_wrong(session, taxonomy) if kind == "label" else None
         wrong = None if judged is None else judged.wrong
-        found.append(Queue(kind, taxonomy, n_open, total - n_open, about, wrong))
+        unsure = _count_unsure(session, kind, taxonomy) if n_open else 0
+        found.append(Queue(kind, taxonomy, n_open, total - n_open, about, wrong, unsure))
     return tuple(sorted(found, key=lambda queue: (queue.kind != "label", -queue.open)))
+
+
+def _count_unsure(session: Session, kind: str, taxonomy: str) -> int:
+    marks = unsure_keys(session, kind, taxonomy)
+    if not marks:
+        return 0
+    found = session.catalog.issues.select((kind,), taxonomy, verdicts=("open",))
+    return sum(key_of(issue) in marks for issue in found)
 
 
 def _about_wrong(session: Session, taxonomy: str) -> float | None:
@@ -150,13 +161,25 @@ def read_queue(
     verdicts: Sequence[Verdict] = ("open",),
     limit: int = 50,
     after: int | None = None,
+    unsure: bool | None = None,
 ) -> list[Issue]:
-    """Return issues of a queue, worst first, ``after`` the issue of that id."""
+    """Return issues of a queue, worst first, ``after`` the issue of that id.
+
+    ``unsure``: only those that somebody was unsure of, or only the others; None: all of them.
+    """
     if taxonomy is not None:
         session.catalog.labels.taxonomy(taxonomy)
-    return session.catalog.issues.select(
-        (kind,), taxonomy or "", verdicts=verdicts, limit=limit, after=after
-    )
+    issues, name = session.catalog.issues, taxonomy or ""
+    marks = frozenset() if unsure is None else unsure_keys(session, kind, name)
+    if not marks and unsure:
+        return []
+    found: list[Issue] = []
+    while True:
+        page = issues.select((kind,), name, verdicts=verdicts, limit=limit, after=after)
+        found += [one for one in page if not marks or (key_of(one) in marks) == unsure]
+        if len(found) >= limit or len(page) < limit:
+            return found[:limit]
+        after = page[-1].id
 
 
 def read_probabilities(session: Session, taxonomy: str) -> ClassProbabilities | None:

@@ -7,7 +7,7 @@ import { ask, Refused, Unreachable } from "./api.mjs";
 /**
  * @typedef {object} Answer
  * @property {number} issue
- * @property {"accept" | "dismiss" | "label" | "reopen"} answer
+ * @property {"accept" | "dismiss" | "label" | "reopen" | "unsure"} answer
  * @property {string[]} [labels]
  * @property {string} [seen] the verdict that was seen; default "open"
  */

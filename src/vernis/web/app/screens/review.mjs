@@ -51,7 +51,8 @@ class Review {
     this.pictures = new Map(); // issue → picture decoded ahead
     this.witnesses = new Map(); // issue → promise of what speaks for each label
     this.draft = null; // of several labels an image: those that will be recorded
-    this.unsure = new Unsure(app.collection.name);
+    this.unsure = queue.unsure; // issues that are set aside
+    this.aside = false; // whether those are shown that were set aside
     this.kind = (app.collection.taxonomies.find((one) => one.name === queue.taxonomy) || {}).kind || "";
     this.classes = (app.collection.taxonomies.find((one) => one.name === queue.taxonomy) || {}).classes || [];
     this.build(host);
@@ -87,12 +88,12 @@ class Review {
 
   read() {
     if (this.reading || !this.more) return this.reading;
-    const query = { kind: this.queue.kind, taxonomy: this.queue.taxonomy, limit: this.after === null ? FIRST : PAGE, after: this.after };
+    const query = { kind: this.queue.kind, taxonomy: this.queue.taxonomy, limit: this.after === null ? FIRST : PAGE, after: this.after, unsure: this.aside ? "true" : "" };
     this.reading = get("/api/queue", query).then((page) => {
       const waiting = new Set(this.app.outbox.entries().map((entry) => entry.answer.issue));
       const fresh = page.items.filter((item) => !this.seen.has(item.issue) && !waiting.has(item.issue));
       for (const item of fresh) this.seen.add(item.issue);
-      this.items.push(...fresh.filter((item) => !this.unsure.has(item.issue)));
+      this.items.push(...fresh);
       this.after = page.next;
       this.more = page.next !== null;
       this.open = page.open - [...waiting].length;
@@ -110,6 +111,7 @@ class Review {
       if (!queue) return;
       this.open = Math.max(0, queue.open - this.app.outbox.size);
       this.about = queue.about_wrong;
+      this.unsure = queue.unsure;
       if (this.open > 0 && !this.items.length) { this.more = true; this.after = null; this.seen.clear(); await this.read(); this.show(); }
       this.count();
     }, 400);
@@ -193,8 +195,13 @@ class Review {
 
   setAside() {
     if (!this.item) return;
-    this.unsure.add(this.item.issue);
-    this.done.push({ item: this.item, key: null, told: "set aside", answer: "unsure" });
+    const { item } = this;
+    if (this.aside) { this.skip(); return; } // it is set aside already
+    const key = this.app.outbox.add({ issue: item.issue, answer: "unsure", seen: item.verdict });
+    const decision = { item, key, told: "set aside", answer: "unsure", batch: null };
+    decision.outcome = this.app.outbox.outcome(key).then((outcome) => { decision.batch = outcome && outcome.batch; return outcome; });
+    this.done.push(decision);
+    this.unsure += 1;
     this.next("set aside");
   }
 
@@ -212,14 +219,14 @@ class Review {
   async undo() {
     const decision = this.done.pop();
     if (!decision) { await this.undoLatest(); return; }
-    if (decision.answer === "unsure") this.unsure.delete(decision.item.issue);
-    else if (!this.app.outbox.recall(decision.key)) {
+    if (!this.app.outbox.recall(decision.key)) {
       const outcome = await decision.outcome;
       if (outcome && outcome.batch) {
         try { await post("/api/undo", { batch: outcome.batch, yes: true }); } catch (error) { this.app.toast(error.message, { kind: "warning" }); return; }
       }
     }
-    if (decision.answer !== "unsure") {
+    if (decision.answer === "unsure") this.unsure -= 1;
+    else {
       this.open += 1;
       if (this.about !== null && decision.item.probability !== null) this.about += decision.item.probability;
     }
@@ -407,10 +414,11 @@ class Review {
   }
 
   showEnd() {
+    this.app.replace({}, [nameOf(this.queue)]);
     this.picture.replaceChildren(el("div", { class: "blank-page" },
-      el("h2", {}, this.unsure.size ? "All but what you set aside is decided" : "Nothing is left here"),
+      el("h2", {}, this.unsure ? "All but what was set aside is decided" : "Nothing is left here"),
       el("p", {}, asCount(this.done.length) + " decided since you came. z takes the last one back."),
-      this.unsure.size ? el("button", { class: "button", onclick: () => this.bringBack() }, "Bring back " + asCount(this.unsure.size) + " set aside") : null,
+      this.unsure ? el("button", { class: "button", onclick: () => this.bringBack() }, "Bring back " + asCount(this.unsure) + " set aside") : null,
       ...this.queues.filter((queue) => queue !== this.queue && queue.open).slice(0, 3).map((queue) =>
         el("button", { class: "button", onclick: () => this.app.go("review", [nameOf(queue)]) }, "Go on with " + wordsOf(queue) + " (" + asCount(queue.open) + ")"))));
     this.path.textContent = "";
@@ -421,7 +429,10 @@ class Review {
   }
 
   async bringBack() {
-    this.unsure.clear();
+    // What is on its way is not among those yet.
+    const soon = new Promise((resolve) => setTimeout(resolve, 2000));
+    await Promise.race([soon, Promise.all(this.done.map((one) => one.outcome))]);
+    this.aside = true;
     this.more = true;
     this.after = null;
     this.seen.clear();
@@ -430,29 +441,14 @@ class Review {
   }
 
   count() {
-    const done = this.queue.decided + this.done.filter((one) => one.key).length;
+    const done = this.queue.decided + this.done.filter((one) => one.answer !== "unsure").length;
     const total = this.open + done;
-    this.left.replaceChildren(el("strong", {}, asCount(this.open)), " left" + (this.about === null ? "" : " · about " + asCount(Math.round(this.about)) + " wrong"));
+    this.left.replaceChildren(el("strong", {}, asCount(this.open)), " left" + (this.unsure ? ", " + asCount(this.unsure) + " set aside" : "") + (this.about === null ? "" : " · about " + asCount(Math.round(this.about)) + " wrong"));
     this.filled.style.width = (total ? 100 * done / total : 0) + "%";
     const none = !this.item;
     this.yes.disabled = none;
     this.no.disabled = none;
   }
-}
-
-// What a person is unsure of stays out of the way, in this browser, until it is brought back.
-class Unsure {
-  constructor(collection) {
-    this.name = "vernis-unsure:" + collection;
-    try { this.kept = new Set(JSON.parse(localStorage.getItem(this.name) || "[]")); } catch (wrong) { this.kept = new Set(); }
-  }
-
-  get size() { return this.kept.size; }
-  has(issue) { return this.kept.has(issue); }
-  add(issue) { this.kept.add(issue); this.keep(); }
-  delete(issue) { this.kept.delete(issue); this.keep(); }
-  clear() { this.kept.clear(); this.keep(); }
-  keep() { try { localStorage.setItem(this.name, JSON.stringify([...this.kept])); } catch (full) { /* for this visit only */ } }
 }
 
 const list = (labels) => labels.length ? labels.join(", ") : "none";
