@@ -34,6 +34,7 @@ from vernis.verbs.decide import (
 from vernis.verbs.lab import components, diff, errors, noise, rerun, sample, thresholds, toy, truth
 from vernis.verbs.lab import crops as lab_crops
 from vernis.verbs.lab import detect as lab_detect
+from vernis.verbs.lab import detector as lab_detector
 from vernis.verbs.lab import locate as lab_locate
 from vernis.verbs.lab import models as lab_models
 from vernis.verbs.lab import spaces as lab_spaces
@@ -260,6 +261,7 @@ class Lab:
     noise = method(noise.VERB)
     errors = method(errors.VERB)
     detect = method(lab_detect.VERB)
+    detector = method(lab_detector.VERB)
     locate = method(lab_locate.VERB)
     crops = method(lab_crops.VERB)
     toy = method(toy.VERB)

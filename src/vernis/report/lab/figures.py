@@ -265,6 +265,30 @@ def draw_precision_recall(rows: Rows, path: Path, curves: Mapping[str, Any], abo
     return save_figure(figure, path)
 
 
+def draw_detectors(rows: Rows, path: Path, about: str) -> Path:
+    """Draw mAP50 of detectors over the pictures that they learned from, a line a group."""
+    figure, axes = new_figure(f"Detectors: {about}", width=7.0, height=4.4)
+    own = [row for row in rows if row["class"] == "(overall)"]
+    styles = series_styles()
+    for group in dict.fromkeys(str(row["group"]) for row in own):
+        here = [row for row in own if row["group"] == group]
+        numbers = sorted({int(row["pictures"]) for row in here})
+        values = [[_number(row["ap50"]) for row in here if row["pictures"] == n] for n in numbers]
+        draw_line(
+            axes,
+            numbers,
+            [np.mean(each) for each in values],
+            name=group or "all",
+            style=next(styles),
+            spread=[np.std(each) for each in values],
+        )
+    axes.set_ylim(0, 1.02)
+    axes.set_xlabel("pictures with boxes that were learned from")
+    axes.set_ylabel("mAP50")
+    legend_outside(axes)
+    return save_figure(figure, path)
+
+
 def draw_noise(rows: Rows, path: Path, about: str) -> Path:
     """Draw the score on untouched labels over the noise, a panel a kind, a line a model."""
     kinds = list(dict.fromkeys(str(row["noise"]) for row in rows))

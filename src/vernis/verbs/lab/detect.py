@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from vernis.core.detect.evaluation import (
     RECALLS,
-    SIZES,
     Evaluation,
     PlacedBoxes,
     evaluate_boxes,
@@ -28,18 +27,15 @@ from vernis.core.words.class_names import match_key
 from vernis.domain.errors import NothingToLearn
 from vernis.domain.region_store import RegionTable
 from vernis.domain.types import ImageRecord
-from vernis.report.lab.run_folder import Row
 from vernis.report.wording import counted
 from vernis.verbs.declare import Option, Verb
+from vernis.verbs.lab.box_rows import OVERALL, box_rows
 from vernis.verbs.lab.study import Cells, Findings, Plan, Study, StudyResult, TaxonomyStudySettings
 from vernis.verbs.see.filters import select_images
 from vernis.verbs.see.objects import shown
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
-
-OVERALL = "(overall)"
-"""Stands for all classes together where a class is named."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +104,7 @@ def _measure(boxes: _Boxes, settings: Settings, cells: Cells) -> Findings[StudyR
     from vernis.report.lab.figures import draw_precision_recall
 
     result = evaluate_boxes(boxes.truth, boxes.found, len(boxes.classes))
-    rows = cells({"of": settings.found or "detector"}, partial(_rows, result, boxes.classes))
+    rows = cells({"of": settings.found or "detector"}, partial(box_rows, result, boxes.classes))
     curves = _curves(result, boxes.classes)
     about = f"{settings.taxonomy}, {counted(boxes.images, 'image')}"
     lines = ["class,recall,precision,score"]
@@ -123,37 +119,6 @@ def _measure(boxes: _Boxes, settings: Settings, cells: Cells) -> Findings[StudyR
         result=StudyResult,
         files={"precision_recall.csv": "\n".join(lines) + "\n"},
     )
-
-
-def _rows(result: Evaluation, classes: Sequence[str]) -> list[Row]:
-    """Return a row for all classes together and one for each, the most frequent first."""
-    overall: Row = {
-        "class": OVERALL,
-        "boxes": int(result.n_true[:, 0].sum()),
-        "ap50": _known(result.mean_ap50()),
-        "ap": _known(result.mean_ap()),
-        "recall": _known(result.mean_recall()),
-    }
-    for size in SIZES[1:]:
-        overall[f"ap_{size}"] = _known(result.mean_ap(size))
-    by_size = result.precision.mean(axis=(0, 1))
-    rows = [overall]
-    for label in np.argsort(-result.n_true[:, 0], kind="stable"):
-        row: Row = {
-            "class": classes[label],
-            "boxes": int(result.n_true[label, 0]),
-            "ap50": _known(result.class_ap50()[label]),
-            "ap": _known(result.class_ap()[label]),
-            "recall": _known(result.recall[:, label, 0].mean()),
-        }
-        for place, size in enumerate(SIZES[1:], 1):
-            row[f"ap_{size}"] = _known(by_size[label, place])
-        rows.append(row)
-    return rows
-
-
-def _known(value: float) -> float | None:
-    return None if np.isnan(value) else round(float(value), 4)
 
 
 def _curves(result: Evaluation, classes: Sequence[str]) -> dict[str, NDArray[np.float64]]:
