@@ -339,6 +339,21 @@ def test_the_lab_needs_boxes(collection, tmp_path):
         collection.lab.locate("shape", out=tmp_path / "run", **SMALL)
 
 
+def test_the_report_shows_maps_over_pictures(collection, drawn, tmp_path):
+    def page():
+        collection.report(out=tmp_path / "report")
+        return (tmp_path / "report" / "index.html").read_text()
+
+    assert "Where labels are" not in page()
+    collection.locate("shape", **SMALL)
+    shown = page()
+    assert "Where labels are" in shown
+    assert shown.count("data:image/jpeg;base64,") == 12
+    assert "Least sure" in shown
+    draw_boxes(collection, drawn[1], 12)
+    assert "surest first" in page()
+
+
 def test_parts_of_pictures_are_held_against_whole_ones(collection, tmp_path):
     collection.embed()
     found = collection.lab.crops("shape", size=224, folds=2, out=tmp_path / "run")

@@ -157,6 +157,7 @@ GLOSSARY: Mapping[str, str] = {
     ),
     "Trained": "When the model was made.",
     "What to do first": "The next steps, the safest and most useful first, with the command.",
+    "Where labels are": "Heat maps of labels over their pictures, learned from the labels alone.",
     "With": "The other class of the pair.",
     "Words": "What the headings of this page mean.",
 }

@@ -222,6 +222,29 @@ class QualityIssues:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A heat map over its picture; ``picture`` is the address of a JPEG, its data included."""
+
+    uri: str
+    label: str
+    confidence: float
+    picture: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Some heat maps of a taxonomy, in two groups with their headings."""
+
+    taxonomy: str
+    n_maps: int
+    headings: tuple[str, str]
+    first: tuple[Place, ...]
+    second: tuple[Place, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class BrokenFile:
     """A file that cannot be read, with the reason."""
 
@@ -353,6 +376,7 @@ class ReportData:
     broken: tuple[BrokenFile, ...] = ()
     fills: tuple[Fill, ...] = ()
     models: tuple[Model, ...] = ()
+    places: tuple[Places, ...] = ()
     accounts: Mapping[str, LabelAccount] = field(default_factory=dict)
     left_out: tuple[tuple[str, int, str], ...] = ()
 

@@ -132,6 +132,7 @@ def _sections(data: ReportData) -> list[_Section]:
         (data.broken, _Section("broken", "Broken files", count(len(data.broken)))),
         (data.fills, _Section("fill", "Fill suggestions", count(_suggested(data)))),
         (data.models, _Section("models", models)),
+        (data.places, _Section("places", "Where labels are")),
         (data.accounts or data.left_out, _Section("outcome", "From import to now")),
         (data.audits, _Section("words", "Words")),
     )

@@ -42,6 +42,7 @@ from vernis.verbs.see.appearances import COLOR, TYPE, Appearances
 from vernis.verbs.start.report_actions import suggest_actions
 from vernis.verbs.start.report_labels import audit_taxonomy, collect_fill
 from vernis.verbs.start.report_models import collect_model
+from vernis.verbs.start.report_places import collect_places
 from vernis.verbs.steps.quality import count_open_quality
 from vernis.verbs.steps.taxonomy_audit import measure_meaning
 
@@ -128,6 +129,7 @@ def collect_report(
         broken=tuple(BrokenFile(i.uri, i.reason or "unreadable", i.size) for i in unreadable),
         fills=fills,
         models=_some(collect_model(session, matrix) for matrix in matrices),
+        places=_some(collect_places(session, matrix, known.images) for matrix in matrices),
         accounts={
             m.taxonomy.name: session.catalog.labels.account(m.taxonomy.name) for m in matrices
         },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any
@@ -448,6 +449,36 @@ def kept_maps(session: Session, image: ImageRecord) -> list[KeptMap]:
         for at, row in zip(there, rows, strict=True):
             found.append(KeptMap(taxonomy.name, taxonomy.classes[at], unpack(row)[0]))
     return found
+
+
+def maps_of_labels(session: Session, matrix: LabelMatrix) -> dict[tuple[int, str], StoredMap]:
+    """Return the maps of the labels that hold, as the latest locating of most of them left them.
+
+    Parameters
+    ----------
+    session : Session
+    matrix : LabelMatrix
+
+    Returns
+    -------
+    dict of (image id, class) to StoredMap
+        Empty where nothing was located.
+    """
+    hashes = {image.id: image.content_hash for image in session.images()}
+    pairs = [
+        (int(matrix.image_ids[row]), matrix.taxonomy.classes[column])
+        for row, column in np.argwhere(matrix.values == 1).tolist()
+        if int(matrix.image_ids[row]) in hashes
+    ]
+    keys = [_key(hashes[image], name) for image, name in pairs]
+    vectors, space = session.catalog.vectors, _map_space(matrix.taxonomy.name)
+    there = np.flatnonzero(vectors.holds(space, keys)) if keys else np.zeros(0, np.int64)
+    if not len(there):
+        return {}
+    read = [unpack(one) for one in vectors.read(space, [keys[i] for i in there])]
+    marks = Counter(mark for _, mark in read)
+    mark = max(marks, key=lambda name: marks[name])
+    return {pairs[i]: stored for i, (stored, own) in zip(there, read, strict=True) if own == mark}
 
 
 class _MapStore:
