@@ -7,8 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vernis.domain.errors import ModelError, NotFound, UsageError
 from vernis.domain.types import Space
+from vernis.session.vectors import parts_of
 
 if TYPE_CHECKING:
     from vernis.adapters.backbones.choice import SpaceChoice
@@ -27,6 +31,9 @@ CHANNELS = "channels:"
 MAPS = "maps:"
 """Begins the names of spaces that hold whole maps, for models that convolve; nothing else reads
 them."""
+
+CLOSER = ("tiles", "avg+max")
+"""Poolings of the spaces of `Networks.closer_looks`."""
 
 HEAT_MAPS = "heat-maps:"
 """Begins the names of spaces that hold heat maps of images and labels; no embeddings either."""
@@ -88,6 +95,19 @@ class ChannelLooker:
     patch_share: Mapping[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class JoinedReader:
+    """A PictureReader whose vectors are those of several readers side by side."""
+
+    space: Space
+    readers: tuple[PictureReader, ...]
+
+    def open(self) -> Callable[[Pixels], NDArray[Any]]:
+        """Open every reader for one worker."""
+        measures = [reader.open() for reader in self.readers]
+        return lambda pixels: np.concatenate([measure(pixels) for measure in measures])
+
+
 class Networks:
     """Opens networks by name; everything heavy is imported when it is asked for."""
 
@@ -113,6 +133,11 @@ class Networks:
         """
         from vernis.adapters.backbones.zoo import open_by_settings
 
+        parts = parts_of(space)
+        if len(parts) > 1:
+            return JoinedReader(space, tuple(self.open_space(part) for part in parts))
+        if space.settings.get("pooling") in CLOSER:
+            return self._open_closer_look(space)
         try:
             backbone = open_by_settings(space.settings)
             layers = "+".join(str(name) for name, _ in space.settings["layers"])
@@ -127,6 +152,24 @@ class Networks:
         raise ModelError(
             f"the vectors of {space.name!r} were made by another version of the backbone; run "
             "vernis embed and learn again"
+        )
+
+    def closer_looks(self) -> list[PictureReader]:
+        """Return what the shipped networks tell of parts of a picture, beside its embedding."""
+        from vernis.adapters.backbones.tiles import SIDE, TileReader
+        from vernis.adapters.backbones.zoo import open_backbone
+        from vernis.adapters.detectors.nanodet import shipped_model
+        from vernis.adapters.detectors.pooled_stages import StageReader
+
+        return [TileReader(open_backbone(side=SIDE)), StageReader(shipped_model())]
+
+    def _open_closer_look(self, space: Space) -> PictureReader:
+        for reader in self.closer_looks():
+            if reader.space == space:
+                return reader
+        raise ModelError(
+            f"the vectors of {space.name!r} were made by another version of the network; run "
+            "vernis embed --thorough and learn again"
         )
 
     def open_text_encoder(self, file: Path | str) -> TextEncoder:

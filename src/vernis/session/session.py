@@ -46,12 +46,13 @@ from vernis.domain.types import (
     Taxonomy,
     hash_texts,
 )
-from vernis.session.networks import CHANNELS, HEAT_MAPS, MAPS, Networks
+from vernis.session.networks import CHANNELS, CLOSER, HEAT_MAPS, MAPS, Networks
 from vernis.session.results import Results
 from vernis.session.vectors import (
     ImageVectors,
     TrainingData,
     align,
+    parts_of,
     search_columns,
     space_document,
 )
@@ -414,9 +415,11 @@ class Session(Closing):
         )
 
     def _read_vectors(self, space: Space) -> ImageVectors:
-        table = self.table()
-        rows = np.flatnonzero(self.catalog.vectors.holds(space, table.hashes))
-        X = np.asarray(self.catalog.vectors.read(space, table.hashes[rows]), np.float32)
+        table, parts = self.table(), parts_of(space)
+        held = [self.catalog.vectors.holds(part, table.hashes) for part in parts]
+        rows = np.flatnonzero(np.all(held, axis=0))
+        read = [self.catalog.vectors.read(part, table.hashes[rows]) for part in parts]
+        X = np.hstack([np.asarray(one, np.float32) for one in read])
         sound = np.isfinite(X).all(axis=1)
         rows = rows[sound]
         return ImageVectors(
@@ -517,6 +520,17 @@ class Session(Closing):
     def spaces(self) -> list[Space]:
         """Return the embedding spaces of the collection, the oldest first."""
         return [space for space, _ in self.catalog.vectors.spaces() if is_embedding(space)]
+
+    def closer_looks(self, *, thorough: bool = False) -> list[PictureReader]:
+        """Return what looks at pictures closer: at tiles of them, and as a detector does.
+
+        Where it shall be ``thorough``, or pictures were looked at so before: then new ones are too.
+        """
+        stored = [space for space in self.spaces() if space.settings.get("pooling") in CLOSER]
+        if not (thorough or stored):
+            return []
+        readers = self.networks.closer_looks()
+        return readers if thorough else [one for one in readers if one.space in stored]
 
     def use_space(self, space: Space) -> None:
         """Make a space the one that later steps read."""

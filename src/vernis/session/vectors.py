@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -154,6 +155,36 @@ def space_document(space: Space) -> dict[str, Any]:
     """Return the space as JSON-able."""
     settings = dict(space.settings)
     return {"name": space.name, "dim": space.dim, "dtype": space.dtype, "settings": settings}
+
+
+def join_spaces(spaces: Sequence[Space]) -> Space:
+    """Return the space whose vectors are those of several spaces side by side.
+
+    It is not stored: its vectors are read from its parts, and its layers are theirs, so that what
+    weighs the layers of a space alike weighs these alike.
+    """
+    if len(spaces) == 1:
+        return spaces[0]
+    layers = [layer for space in spaces for layer in _layers_of(space)]
+    joined = [space_document(space) for space in spaces]
+    settings = {"layers": layers, "joined": joined}
+    name = " + ".join(space.name for space in spaces)
+    return Space(name, sum(space.dim for space in spaces), "float16", settings)
+
+
+def parts_of(space: Space) -> list[Space]:
+    """Return the spaces that a space was joined of; a stored one is its own only part."""
+    joined = space.settings.get("joined")
+    return [Space(**part) for part in joined] if joined else [space]
+
+
+def _layers_of(space: Space) -> list[list[Any]]:
+    names = [str(name) for name, _ in space.settings.get("layers", [])]
+    slices = layer_slices(space)
+    if len(slices) != len(names):
+        names = [space.name]
+    widths = [stop - start for start, stop in slices]
+    return [[name, width] for name, width in zip(names, widths, strict=True)]
 
 
 def layer_slices(space: Space) -> list[tuple[int, int]]:

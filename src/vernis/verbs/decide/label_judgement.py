@@ -16,6 +16,7 @@ from vernis.domain.types import ChangeKind, Estimate, Issue, LabelScorer, Space,
 from vernis.report.wording import counted
 from vernis.session.results import from_document
 from vernis.session.vectors import TrainingData, space_document
+from vernis.verbs.decide.block_choice import space_of
 from vernis.verbs.decide.brand_reading import BrandEvidence
 from vernis.verbs.decide.given_probabilities import read_probabilities
 from vernis.verbs.decide.text_voice import TextVoice, hear_text, voice_mark
@@ -177,9 +178,10 @@ def judge_labels(
     Each image is predicted from all others (never from its duplicates). Labels that a person
     confirmed teach but are not judged; neither are the ``no`` that an open taxonomy only assumes.
     When nothing changed since the last time, the issues of that time stay. The layers of the
-    current embedding space weigh the same each. Where brands were found in the pictures' text, what
-    is read speaks too (`hear_voice`). ``given`` holds probabilities of the caller's own, which the
-    labels are held against instead; see ``read_probabilities``.
+    embedding space weigh the same each; `space_of` says which space that is. Where brands were
+    found in the pictures' text, what is read speaks too (`hear_voice`). ``given`` holds
+    probabilities of the caller's own, which the labels are held against instead; see
+    ``read_probabilities``.
 
     Raises
     ------
@@ -191,9 +193,11 @@ def judge_labels(
         If the head's predictions are asked for and it is not learned, or of an older state.
     """
     settings = settings or JudgementSettings()
-    space = session.space()
     name, task = f"label_issues:{taxonomy}", f"label issues of {taxonomy}"
     with session.lock(f"issues {taxonomy}"):
+        space, choice = session.space(), None
+        if given is None:
+            space, choice = space_of(session, taxonomy, settings.seed)
         data, effect = read_training_data(session, taxonomy, space, settings.where, settings.seed)
         require_labels(data)
         # Somebody else's predictions may tell more than the vectors do.
@@ -216,6 +220,8 @@ def judge_labels(
         session.progress(task, 0, 3)
         rows: list[Issue] = []
         notes = _notes(data, conflicts, int(alone.any(axis=1).sum()), given is not None)
+        if choice is not None:
+            notes += (choice.sentence(),)
         found = None
         if told is None or told.is_judged:
             voice = hear_text(session, data) if heard else None

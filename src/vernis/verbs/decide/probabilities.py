@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from vernis.verbs.decide.block_choice import space_of
 from vernis.verbs.decide.label_judgement import head_predictions, require_labels
 from vernis.verbs.decide.told_apart import features_of, known_states, leave_out_predictions
 from vernis.verbs.declare import BaseSettings, Option, Verb, in_python
@@ -57,7 +58,8 @@ def frame(session: Session, settings: Settings) -> pd.DataFrame:
     """Return image × class, float32 from 0 to 1; the rows of a single taxonomy sum to 1."""
     import pandas as pd
 
-    data = session.training_data(settings.taxonomy, session.space())
+    space, _ = space_of(session, settings.taxonomy, settings.seed)
+    data = session.training_data(settings.taxonomy, space)
     require_labels(data)
     if settings.predictions == "kernel":
         features, states = features_of(data, settings.seed), known_states(data)

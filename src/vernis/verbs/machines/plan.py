@@ -48,7 +48,11 @@ class Result:
 def work(session: Session, settings: Settings) -> Result:
     """Write the plan."""
     choice = choose(session, settings, settings.backbone)
-    readers = [choice.open_reader(), *session.measuring_readers(thorough=settings.thorough)]
+    readers = [
+        choice.open_reader(),
+        *session.measuring_readers(thorough=settings.thorough),
+        *session.closer_looks(thorough=settings.thorough),
+    ]
     if settings.objects:
         readers.append(session.object_model())
     refuse_taken_name(session, readers[0].space)

@@ -65,6 +65,7 @@ def work(session: Session, settings: Settings, *, beside: Sequence[PictureReader
     readers = [
         choice.open_reader(),
         *session.measuring_readers(thorough=settings.thorough),
+        *session.closer_looks(thorough=settings.thorough),
         *beside,
     ]
     space = readers[0].space

@@ -22,6 +22,7 @@ from vernis.domain.errors import ModelError, NothingToLearn, UsageError
 from vernis.domain.types import Estimate, ModelRecord, Space
 from vernis.report.wording import counted
 from vernis.session.vectors import TrainingData, layer_slices, space_document
+from vernis.verbs.decide.block_choice import BlockChoice, space_of
 from vernis.verbs.decide.training_set import FilterEffect, read_training_data
 from vernis.verbs.declare import SEED, WHERE, BaseSettings, Option, Screen, Verb, count
 from vernis.verbs.steps.map_vectors import map_vectors
@@ -210,11 +211,12 @@ def work(session: Session, settings: Settings) -> Result:
     taxonomy, models, own = settings.taxonomy, session.catalog.models, settings.head_parameters()
     if settings.maps and settings.model_name() != CONVOLUTIONAL:
         raise UsageError(f"--maps goes with --model {CONVOLUTIONAL}; other models read vectors")
+    choice: BlockChoice | None = None
     with session.lock(f"learn {taxonomy}"):
         if settings.model_name() == CONVOLUTIONAL:
             space, own["map_shape"] = map_vectors(session, settings.maps)
         else:
-            space = session.space()
+            space, choice = space_of(session, taxonomy, settings.seed)
         data, effect = read_training_data(session, taxonomy, space, settings.where, settings.seed)
         _require_labels(data)
         mark = fingerprint_of(data, space, settings)
@@ -225,6 +227,8 @@ def work(session: Session, settings: Settings) -> Result:
                 kept = _result(latest, data, saved["thresholds"], saved["notes"], trained=False)
                 return replace(kept, effect=effect)
         fitted = _fit(session, data, space, settings, own)
+        if choice is not None:
+            fitted = replace(fitted, notes=(*fitted.notes, choice.sentence()))
         if effect is not None:
             fitted = replace(fitted, notes=(effect.sentence(), *fitted.notes))
         record = models.save(
