@@ -68,17 +68,20 @@ def collection(
 
 
 class TestPooling:
-    def test_the_mean_comes_first_then_the_largest_mean_of_a_tile(self) -> None:
-        values = np.zeros((2, 8, 8), np.float32)
+    def test_the_middle_comes_first_then_the_largest_mean_of_a_tile(self) -> None:
+        values = np.zeros((3, 8, 8), np.float32)
         values[0, :4, :4] = 1.0  # a quarter of the picture, one tile
         values[1] = 3.0
-        assert pool_tiles(values).tolist() == [0.25, 3.0, 1.0, 3.0]
+        values[2, 2:6, 2:6] = 1.0  # the middle half: a quarter of the whole, 16 of 36 cells
+        middle, tiles = np.split(pool_tiles(values), 2)
+        assert middle == pytest.approx([0.25, 3.0, (0.25 + 16 / 36 + 1) / 3])
+        assert tiles.tolist() == [1.0, 3.0, 1.0]
 
     @pytest.mark.parametrize("side", [1, 2, 3, 7, 14])
-    def test_tiles_of_any_map_hold_all_of_it_together(self, side: int) -> None:
+    def test_tiles_reach_to_the_edge_of_any_map(self, side: int) -> None:
         values = np.arange(side * side, dtype=np.float32).reshape(1, side, side)
-        mean, largest = pool_tiles(values)
-        assert mean == values.mean()
+        middle, largest = pool_tiles(values)
+        assert middle == pytest.approx(values.mean(), abs=side)
         half = max(1, round(side / 2))
         assert largest == values[0, side - half :, side - half :].mean()
 

@@ -1,6 +1,7 @@
-"""A closer look at pictures: one larger pass of a network, pooled over the picture and its tiles.
+"""A closer look at pictures: one larger pass of a network, pooled over its middle and its tiles.
 
-A small thing that the mean over the whole picture drowns stands out in the tile that it lies in.
+A small thing that the mean over the whole picture drowns stands out in the tile that it lies in;
+what a photographer meant stands in the middle (docs/decisions/embedding.md).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ SIDE = 448
 POOLING = "tiles"
 _LAST = 4  # maps that are read, as the default embedding reads four layers
 _TILES = 3  # across and down
+_NESTED = (1.0, 0.7, 0.5)  # shares of width and height, around the middle
 _FLOAT16_MAX = float(np.finfo(np.float16).max)
 
 
@@ -50,7 +52,7 @@ class TileReader:
 
     @property
     def space(self) -> Space:
-        """Where the vectors are stored: of each map the mean, then the largest mean of a tile."""
+        """Where the vectors are stored: of each map what `pool_tiles` returns."""
         widths = [2 * self.backbone.layers[name][0] for name in self.layers]
         settings = {
             "layers": [[name, width] for name, width in zip(self.layers, widths, strict=True)],
@@ -75,7 +77,7 @@ class TileReader:
 
 
 def pool_tiles(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the mean of a map, and of each channel the largest mean of a tile.
+    """Return what weighs the middle of a map more, and of each channel the largest mean of a tile.
 
     Parameters
     ----------
@@ -84,15 +86,22 @@ def pool_tiles(values: NDArray[np.float32]) -> NDArray[np.float32]:
     Returns
     -------
     ndarray of float32, shape (2 * n_channels,)
-        Nine tiles, three across and three down, each half as wide and half as high as the map.
+        The mean of the means of the whole map, of its middle 70 % and of its middle half (of width
+        and height); then the maximum over nine tiles, three across and three down, each half as
+        wide and half as high as the map.
     """
     height, width = values.shape[1:]
+
+    def mean(top: int, left: int, down: int, across: int) -> NDArray[np.float32]:
+        part = values[:, top : top + down, left : left + across]
+        return np.asarray(part.mean(axis=(1, 2)), np.float32)
+
+    nested = []
+    for share in _NESTED:
+        down, across = max(1, round(share * height)), max(1, round(share * width))
+        nested.append(mean((height - down) // 2, (width - across) // 2, down, across))
     down, across = max(1, round(height / 2)), max(1, round(width / 2))
     tops = [round(i * (height - down) / (_TILES - 1)) for i in range(_TILES)]
     lefts = [round(i * (width - across) / (_TILES - 1)) for i in range(_TILES)]
-    tiles = [
-        values[:, top : top + down, left : left + across].mean(axis=(1, 2))
-        for top in tops
-        for left in lefts
-    ]
-    return np.concatenate([values.mean(axis=(1, 2)), np.max(tiles, axis=0)])
+    tiles = [mean(top, left, down, across) for top in tops for left in lefts]
+    return np.concatenate([np.mean(nested, axis=0), np.max(tiles, axis=0)])
