@@ -25,6 +25,11 @@ class Pyramid:
     def __init__(self, pixels: Pixels) -> None:
         self._levels = [Image.fromarray(pixels)]
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture."""
+        return self._levels[0].size
+
     def level(self, number: int) -> tuple[Image.Image, float, float]:
         """Return the picture halved that many times, and its size over the original's."""
         while len(self._levels) <= number:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vernis.adapters.readers.crops import Pyramid, cut_line
+from vernis.core.text.bent_lines import find_ink, fit_bent_line, place_ring, strip_places
 from vernis.core.text.decoding import decode_steps
 from vernis.core.text.detection import DetectionSettings, Line, find_lines, scale_line
 from vernis.core.text.spelling import SymbolFold
@@ -30,6 +31,10 @@ _CLEAR = 0.9
 _SIDEWAYS = 0.5
 _SQUARE = 1.5
 _LONE = 2.5
+_LEAST_BENT, _MOST_BENT = 1.2, 9.0
+"""How many times as wide as tall a line is that may be unrolled."""
+_INK_HEIGHT = 96
+"""Pixels of the strip in which ink is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,10 @@ class ReaderSettings:
         Less sure lines are no readings.
     sure : float
         A level line that is read less surely is also read upside down.
+    bent_sure : float
+        A line that is read less surely is unrolled where its ink lies on an arc.
+    bent_lines : int
+        So many of these lines, the tallest.
     line_height : int
         Height of a line as the recognizer wants it, in pixels.
     widest : int
@@ -68,6 +77,8 @@ class ReaderSettings:
     gate_tallest: float = 0.5
     least_confidence: float = 0.3
     sure: float = 0.8
+    bent_sure: float = 0.95
+    bent_lines: int = 2
     line_height: int = 48
     widest: int = 1600
 
@@ -152,7 +163,8 @@ class OnnxTextReader:
         pyramid = Pyramid(pixels)
         shorter = min(pixels.shape[:2])
         readings = []
-        for line, attempt in self._decide(pyramid, self.find(pixels)):
+        decided = self._decide(pyramid, self.find(pixels))
+        for line, attempt in self._unroll_tallest(pyramid, decided):
             text = attempt.text.strip()
             if not text or attempt.confidence < self.settings.least_confidence:
                 continue
@@ -192,6 +204,41 @@ class OnnxTextReader:
             final.append((line, best))
         return final
 
+    def _unroll_tallest(
+        self, pyramid: Pyramid, decided: Sequence[tuple[Line, _Attempt]]
+    ) -> list[tuple[Line, _Attempt]]:
+        """Read the tallest of the lines that are not surely read on an arc as well."""
+        found = list(decided)
+        doubtful = [
+            place
+            for place, (line, attempt) in enumerate(found)
+            if attempt.confidence < self.settings.bent_sure and _may_be_bent(line)
+        ]
+        doubtful.sort(key=lambda place: -found[place][0].rectangle.short)
+        for place in doubtful[: self.settings.bent_lines]:
+            found[place] = self._unroll(pyramid, *found[place])
+        return found
+
+    def _unroll(self, pyramid: Pyramid, line: Line, best: _Attempt) -> tuple[Line, _Attempt]:
+        """Return a line as it is read on the arc of its ink, where that is surer."""
+        rectangle, straight = line.rectangle, Line(line.rectangle, line.score)
+        strip = cut_line(pyramid, straight, 0, height=_INK_HEIGHT, widest=self.settings.widest)
+        height, width = strip.shape[:2]
+        places = strip_places(rectangle, width, height)
+        inside = np.asarray(((places >= 0) & (places < pyramid.size)).all(axis=-1))
+        ring = fit_bent_line(find_ink(strip, inside))
+        if ring is None:
+            return line, best
+        bent = Line(rectangle, line.score, place_ring(ring, rectangle, width, height))
+        first, others = _sides(bent)
+        for turns in (first, *others):
+            attempt = self._attempt(pyramid, bent, turns)
+            if attempt.confidence > best.confidence:
+                line, best = bent, attempt
+            if best.confidence >= _CLEAR:
+                break
+        return line, best
+
     def _attempt(self, pyramid: Pyramid, line: Line, turns: int) -> _Attempt:
         settings = self.settings
         strip = cut_line(pyramid, line, turns, height=settings.line_height, widest=settings.widest)
@@ -228,6 +275,12 @@ def _is_level(line: Line) -> bool:
     if line.ring is not None:
         return abs(math.sin(line.ring.start + line.ring.span / 2)) > _SIDEWAYS
     return abs(line.rectangle.angle) <= math.pi / 4 or _is_square(line)
+
+
+def _may_be_bent(line: Line) -> bool:
+    """Return whether a line is level, and neither as tall as wide nor very long."""
+    ratio = line.rectangle.long / max(line.rectangle.short, 1e-6)
+    return abs(line.rectangle.angle) <= math.pi / 4 and _LEAST_BENT <= ratio <= _MOST_BENT
 
 
 def _is_square(line: Line) -> bool:
