@@ -152,6 +152,14 @@ def test_boxes_that_people_drew_stay_and_teach_the_threshold(collection, drawn):
     assert not known & set(regions_of(collection)[0].tolist())
 
 
+def test_two_boxes_teach_no_threshold_and_boxes_outside_no_place(collection, drawn):
+    names = sorted(drawn[1])[:3]
+    inside, outside = drawn[1][names[0]], (SIZE[0] + 5, 5, SIZE[0] + 50, 60)
+    draw_boxes(collection, {names[0]: inside, names[1]: inside, names[2]: outside}, 3)
+    found = collection.locate("shape", **SMALL)
+    assert (found.threshold_from, found.drawn) == ("assumed", 2)
+
+
 def test_accepted_suggestions_survive_another_run(collection):
     collection.locate("shape", **SMALL)
     store = collection.catalog.regions
