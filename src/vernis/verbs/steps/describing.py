@@ -7,6 +7,7 @@ is new of it is recorded: what somebody decided otherwise in between, or took ba
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vernis.domain.errors import UsageError
+from vernis.domain.exchange import ExchangeRegion
 from vernis.domain.metadata import FileMetadata
 from vernis.domain.ports import FileSource
 from vernis.domain.types import FileTable, FoundFile, ImageRecord, Statement
@@ -71,16 +73,34 @@ class FileWordsChoice:
 
 @dataclass(slots=True)
 class Listener:
-    """Takes what files say while they are indexed."""
+    """Takes what files say while they are indexed, in few bytes: there may be millions."""
 
     taxonomy: str
-    told: dict[str, Told] = field(default_factory=dict)
+    notes: Counter[str] = field(default_factory=Counter)
+    _told: dict[str, bytes] = field(default_factory=dict)
+    _regions: dict[str, tuple[ExchangeRegion, ...]] = field(default_factory=dict)
 
     def hear(self, file: FoundFile) -> None:
         """Take what a file says, if it was read."""
-        if file.said is not None and not file.reason:
-            told = _NOTHING if file.said == _SILENT else tell(file.said, self.taxonomy)
-            self.told[file.uri] = told
+        if file.said is None or file.reason:
+            return
+        told = _NOTHING if file.said == _SILENT else tell(file.said, self.taxonomy)
+        self.notes.update(told.notes)
+        said = [told.words, told.kept] if told.is_loud else None
+        self._told[file.uri] = b"" if said is None else json.dumps(said).encode()
+        if told.regions:
+            self._regions[file.uri] = told.regions
+
+    def __contains__(self, uri: str) -> bool:
+        return uri in self._told
+
+    def told(self, uri: str) -> Told:
+        """Return what a file says."""
+        packed = self._told[uri]
+        if not packed:
+            return _NOTHING
+        words, kept = json.loads(packed)
+        return Told(tuple(words), kept, self._regions.get(uri, ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +161,7 @@ def describe_files(
         Default: one a core.
     """
     images = _listed_images(session, listed)
-    heard = np.fromiter((uri in listener.told for uri in images.uris), np.bool_, len(images.uris))
+    heard = np.fromiter((uri in listener for uri in images.uris), np.bool_, len(images.uris))
     changed = (images.before != images.now) & (images.before != _BEFORE)
     unheard = np.flatnonzero(~heard & changed)
     waiting = (listed[row] for row in images.rows[unheard].tolist())
@@ -156,7 +176,7 @@ def describe_files(
             f"{were} listed before the words of files were read; "
             f"to read them: vernis import {source.root} --format xmp"
         )
-    return [*notes, *say_notes(listener.told.values())]
+    return [*notes, *say_notes(listener.notes)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,16 +205,15 @@ def _listed_images(session: Session, listed: FileTable) -> _Images:
 
 def _record_all(session: Session, images: _Images, listener: Listener, note: str) -> list[str]:
     """Record what was heard as one batch, piece by piece; returns what is to be told of it."""
-    at = {uri: at for at, uri in enumerate(images.uris) if uri in listener.told}
-    told = [(at[uri], one) for uri, one in listener.told.items() if uri in at]
-    if not told:
+    heard = [at for at, uri in enumerate(images.uris) if uri in listener]
+    if not heard:
         return []
     history, news = session.catalog.history, _News()
     batch = history.begin("import", source=by(), note=note)
     notes: list[str] = []
-    for start in range(0, len(told), _PIECE):
-        rows = np.array([row for row, _ in told[start : start + _PIECE]], dtype=np.int64)
-        said = [one for _, one in told[start : start + _PIECE]]
+    for start in range(0, len(heard), _PIECE):
+        rows = np.array(heard[start : start + _PIECE], dtype=np.int64)
+        said = [listener.told(images.uris[row]) for row in rows.tolist()]
         ids = images.ids[rows]
         documents = [one.document() if one.is_loud else {} for one in said]
         # Most files say nothing, and said nothing before.

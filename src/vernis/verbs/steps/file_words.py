@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -176,13 +176,12 @@ def read_metadata(session: Session, path: Path, taxonomy: str = DEFAULT_TAXONOMY
         tuple(image for image in images if image.uri in told),
         told,
         tuple(sorted(left_out, key=lambda entry: entry.image)),
-        (*notes, *say_notes(told.values())),
+        (*notes, *say_notes(Counter(note for one in told.values() for note in one.notes))),
     )
 
 
-def say_notes(told: Iterable[Told]) -> list[str]:
+def say_notes(notes: Counter[str]) -> list[str]:
     """Return the commonest notes on files, each with how many it is about."""
-    notes = Counter(note for one in told for note in one.notes)
     return [f"{text} ({counted(count, 'file')})" for text, count in notes.most_common(_MOST_NOTES)]
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
@@ -91,7 +92,7 @@ class Edit:
     replacement: bytes = b""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Document:
     """A parsed packet: its bytes and its ``rdf:RDF`` element."""
 
@@ -99,7 +100,7 @@ class Document:
     root: Element
     rdf: Element
 
-    @property
+    @cached_property
     def descriptions(self) -> list[Element]:
         """The ``rdf:Description`` elements, in their order."""
         return [child for child in self.rdf.children if child.name == DESCRIPTION]
@@ -113,12 +114,15 @@ class Document:
 
     def properties(self, name: Name) -> list[Element]:
         """Return the elements of a property over all descriptions."""
-        return [
-            child
-            for description in self.descriptions
-            for child in description.children
-            if child.name == name
-        ]
+        return self._by_name.get(name, [])
+
+    @cached_property
+    def _by_name(self) -> dict[Name, list[Element]]:
+        found: dict[Name, list[Element]] = {}
+        for description in self.descriptions:
+            for child in description.children:
+                found.setdefault(child.name, []).append(child)
+        return found
 
     def attribute(self, name: Name) -> Element | None:
         """Return the description that holds a property in its short form, as an attribute."""
