@@ -1,6 +1,6 @@
 """Write the references from the verbs' declarations, or check them (``--check``).
 
-docs/cli.md and docs/json.md; with the extra ``app`` also docs/openapi.json.
+docs/cli.md and docs/json.md; with the extra ``app`` also docs/openapi.json and docs/rest.md.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def main() -> int:
     """Write the pages, or tell which is not current."""
     pages = {"cli.md": cli_page(), "json.md": json_page()}
     if find_spec("fastapi") is not None:
-        pages["openapi.json"] = openapi_file()
+        pages["openapi.json"], pages["rest.md"] = rest_pages()
     if "--check" not in sys.argv[1:]:
         for name, text in pages.items():
             (DOCS / name).write_text(text, encoding="utf-8")
@@ -62,13 +62,15 @@ def main() -> int:
     return 1 if stale else 0
 
 
-def openapi_file() -> str:
-    """Return docs/openapi.json: the routes of ``vernis serve``."""
+def rest_pages() -> tuple[str, str]:
+    """Return docs/openapi.json and docs/rest.md: the routes of ``vernis serve``."""
     import json
 
+    import rest_reference
     from vernis.app.server import describe
 
-    return json.dumps(describe(), indent=1, ensure_ascii=False) + "\n"
+    told = describe()
+    return json.dumps(told, indent=1, ensure_ascii=False) + "\n", rest_reference.page(told)
 
 
 # --------------------------------------------------------------------------- command line
