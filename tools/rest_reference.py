@@ -230,4 +230,7 @@ def _python(method: str, path: str, address: str, body: Any) -> str:
         given += ['Path("picture.jpg").read_bytes()', 'kind="image/jpeg"']
     elif body is not None:
         given.append(repr(body).replace("'", '"'))
-    return f"ask({', '.join(given)})"
+    line = f"ask({', '.join(given)})"
+    if len(line) <= 100:
+        return line
+    return "\n".join(["ask(", *(f"    {part}," for part in given), ")"])
