@@ -1,0 +1,316 @@
+"""How fast the app is: the server's answers, and what a browser does, as ratios in one run.
+
+    python benchmarks/app.py [--images 57000] [--browser /usr/bin/chromium] [--out results.json]
+
+A synthetic collection is made (as many images as wanted, one drawn picture for all), served by a
+process of its own, and asked. Times are medians of what this machine took just then; a ratio is of
+two things that were timed one after the other. With a browser: requests and bytes before the first
+picture, requests of a jump to the end, key to next picture, 200 decisions at 5 a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import http.client
+import io
+import json
+import os
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from vernis.adapters.catalog.catalog import SqliteCatalog
+from vernis.adapters.thumbnails import ThumbnailCache
+from vernis.domain.types import FoundFile, Issue, Space, Statement, Taxonomy
+from vernis.session.session import Session
+
+N_CLASSES = 40
+FLAGGED = 4000
+EDGE = 192
+
+
+def make_collection(place: Path, n_images: int) -> None:
+    """Write a collection of images that differ by name, content hash, label and vector."""
+    random = np.random.default_rng(0)
+    codes = random.integers(0, N_CLASSES, n_images)
+    classes = tuple(f"class {number:02}" for number in range(N_CLASSES))
+    pictures = place.parent / "pictures"
+    pictures.mkdir()
+    picture = draw(0, 1280)
+    for i in range(3 * FLAGGED // 20):  # of those that come first in the queue
+        path = pictures / f"f{i % 50:02}/{i:07}.jpg"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(picture)
+    hashes = [hashlib.sha256(str(i).encode()).hexdigest() for i in range(n_images)]
+    with SqliteCatalog.create(place) as catalog:
+        catalog.images.set_root(pictures)
+        found = (
+            FoundFile(f"f{i % 50:02}/{i:07}.jpg", hashes[i], len(picture), i, 1280, 960, "JPEG")
+            for i in range(n_images)
+        )
+        catalog.images.apply_index(found, complete=True)
+        ids = catalog.images.table().ids.tolist()
+        catalog.labels.define(Taxonomy("brand", "single", classes))
+        said = (Statement(ids[i], classes[codes[i]], "yes") for i in range(n_images))
+        catalog.labels.record("brand", said, source="given", verb="import")
+        space = Space("toy", 64, "float16", {"layers": [["a", 64]]})
+        centers = random.normal(size=(N_CLASSES, 64))
+        vectors = (centers[codes] + random.normal(size=(n_images, 64))).astype("f2")
+        catalog.vectors.append(space, hashes, vectors)
+        catalog.issues.replace(["label"], (suspect(i, ids, codes, classes) for i in range(n_images)
+                                           if i < 10 * FLAGGED), "brand")  # fmt: skip
+    with Session.open(place) as session:
+        session.use_space(space)
+        store: ThumbnailCache = session.thumbnails(EDGE)
+        small = [draw(code, EDGE) for code in range(N_CLASSES)]
+        drawn = min(n_images, 60_000)
+        store.add((hashes[i], small[codes[i]]) for i in range(drawn))
+
+
+def suspect(i: int, ids: list[int], codes: Any, classes: tuple[str, ...]) -> Issue:
+    near = [
+        {"image_id": ids[(i + k) % len(ids)], "label": classes[0], "similarity": 0.5}
+        for k in range(1, 6)
+    ]
+    evidence = {
+        "change": "replaced",
+        "given": [classes[codes[i]]],
+        "suggested": [classes[(codes[i] + 1) % N_CLASSES]],
+        "probability": 0.5,
+        "neighbors": near,
+    }
+    score = i / (10 * FLAGGED)
+    return Issue("label", ids[i], score, flagged=i < FLAGGED, taxonomy="brand", evidence=evidence)
+
+
+def draw(code: int, edge: int) -> bytes:
+    random = np.random.default_rng(code)
+    pixels = random.integers(0, 255, (9, 12, 3)).astype(np.uint8)
+    picture = Image.fromarray(pixels).resize((edge, edge * 3 // 4), Image.Resampling.BICUBIC)
+    stream = io.BytesIO()
+    picture.save(stream, "JPEG", quality=80)
+    return stream.getvalue()
+
+
+class Server:
+    """``vernis serve`` in a process of its own."""
+
+    def __init__(self, place: Path) -> None:
+        command = [sys.executable, "-m", "vernis", "serve", str(place), "--no-browser"]
+        began = time.perf_counter()
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        told = self.process.stdout.readline()
+        self.seconds = time.perf_counter() - began
+        found = re.search(r"http://127\.0\.0\.1:(\d+)/\?key=(\w+)", told)
+        assert found is not None, told
+        self.address, self.key = found[0], found[2]
+        self.connection = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=600)
+
+    def ask(self, method: str, path: str, body: Any = None) -> bytes:
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
+        self.connection.request(method, path, data, headers)
+        answer = self.connection.getresponse()
+        told = answer.read()
+        assert answer.status == 200, (path, answer.status, told[:200])
+        return told
+
+    def memory(self) -> float:
+        """Return the largest resident size so far, in MB (Linux)."""
+        text = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
+        found = re.search(r"VmHWM:\s+(\d+) kB", text)
+        return int(found[1]) / 1024 if found else float("nan")
+
+    def end(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(30)
+
+
+def median(work: Callable[[], Any], times: int = 7) -> float:
+    """Return milliseconds."""
+    work()
+    taken = []
+    for _ in range(times):
+        began = time.perf_counter()
+        work()
+        taken.append(1e3 * (time.perf_counter() - began))
+    return statistics.median(taken)
+
+
+def measure_server(server: Server) -> dict[str, float]:
+    items = json.loads(server.ask("GET", "/api/queue?taxonomy=brand&limit=200"))["items"]
+    issues = iter([item["issue"] for item in items])
+
+    def decide() -> None:
+        answer = {"issue": next(issues), "answer": "accept"}
+        server.ask("POST", "/api/decisions", {"answers": [answer]})
+
+    def after_a_decision(path: str) -> float:
+        taken = []
+        server.ask("GET", path)
+        for _ in range(7):
+            decide()
+            began = time.perf_counter()
+            server.ask("GET", path)
+            taken.append(1e3 * (time.perf_counter() - began))
+        return statistics.median(taken)
+
+    ids = np.frombuffer(server.ask("GET", "/api/images/ids"), "<u4")[1000:1064]
+    listed = ",".join(map(str, ids))
+    found = {
+        "listening, s": server.seconds,
+        "decision, ms": median(decide),
+        "queue page of 50, ms": median(
+            lambda: server.ask("GET", "/api/queue?taxonomy=brand&limit=50")
+        ),
+        "queue page after a decision, ms": after_a_decision("/api/queue?taxonomy=brand&limit=50"),
+        "browse at the end, ms": median(lambda: server.ask("GET", "/api/images?offset=50000")),
+        "facets after a decision, ms": after_a_decision("/api/facets"),
+        "filtered page after a decision, ms": after_a_decision(
+            "/api/images?where=brand:%22class%2001%22%20and%20not%20is:confirmed"
+        ),
+        "64 thumbnails in one request, ms": median(
+            lambda: server.ask("GET", f"/api/bundle?ids={listed}")
+        ),
+        "64 thumbnails one by one, ms": median(
+            lambda: [server.ask("GET", f"/api/images/{image}/thumb") for image in ids], 3
+        ),
+        "neighbours, ms": median(lambda: server.ask("GET", f"/api/images/{ids[0]}/neighbors")),
+    }
+    single, bundled = (
+        found["64 thumbnails one by one, ms"],
+        found["64 thumbnails in one request, ms"],
+    )
+    found["bundle over single requests, ×"] = single / bundled
+    found["memory, MB"] = server.memory()
+    return found
+
+
+def measure_browser(server: Server, browser: str) -> dict[str, float]:
+    from playwright.sync_api import sync_playwright
+
+    no_names = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+    arguments = ["--no-sandbox", "--disable-gpu", no_names]
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=browser, args=arguments)
+        page = opened.new_context(viewport={"width": 1440, "height": 900}).new_page()
+        session = page.context.new_cdp_session(page)
+        session.send("Network.enable")
+        asked: list[str] = []
+        sizes: dict[str, float] = {}
+        complaints: list[str] = []
+
+        def hear(message: Any) -> None:
+            if message.type in ("error", "warning"):
+                complaints.append(message.text)
+
+        def note(event: Any) -> None:
+            asked.append(f"{event['requestId']} {event['request']['url']}")
+
+        def count(event: Any) -> None:
+            sizes[event["requestId"]] = event["encodedDataLength"]
+
+        page.on("console", hear)
+        session.on("Network.requestWillBeSent", note)
+        session.on("Network.loadingFinished", count)
+        page.goto(server.address)
+        page.locator(".review-picture img").wait_for()
+        page.wait_for_timeout(1000)
+        first = next(at for at, one in enumerate(asked) if "/preview" in one)
+        before = [one.split()[0] for one in asked[:first]]
+        found = {
+            "requests before the first picture": float(len(before)),
+            "bytes before the first picture, kB": sum(sizes.get(one, 0) for one in before) / 1000,
+        }
+        found |= decide_in_browser(page)
+        found |= jump(page, server, asked)
+        found["console errors"] = float(len(complaints))
+        outside = [one for one in asked if "127.0.0.1" not in one and "blob:" not in one]
+        found["outside requests"] = float(len(outside))
+        opened.close()
+    return found
+
+
+PAINTED = """() => new Promise((resolve) => {
+  const left = () => document.querySelector("[data-left] strong").textContent;
+  const before = left(), began = performance.now();
+  const look = () => (left() !== before ? requestAnimationFrame(() => resolve(performance.now() - began)) : requestAnimationFrame(look));
+  document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "x", bubbles: true }));
+  look();
+})"""  # noqa: E501
+
+
+def decide_in_browser(page: Any, count: int = 200) -> dict[str, float]:
+    """Decide at five a second; returns key to next picture, and whether any was lost."""
+    left = lambda: int(page.locator("[data-left] strong").inner_text().replace(",", ""))  # noqa: E731
+    before, taken = left(), []
+    for _ in range(count):
+        began = time.perf_counter()
+        taken.append(page.evaluate(PAINTED))
+        time.sleep(max(0.0, 0.2 - (time.perf_counter() - began)))
+    page.locator("[data-saved]", has_text=re.compile("^Saved$")).wait_for()
+    return {
+        "key to next picture, median, ms": statistics.median(taken),
+        "key to next picture, 95th percentile, ms": float(np.percentile(taken, 95)),
+        "decisions lost of 200": float(count - (before - left())),
+    }
+
+
+def jump(page: Any, server: Server, asked: list[str]) -> dict[str, float]:
+    page.goto(server.address.partition("?")[0] + "#/browse")
+    page.locator(".cell img[src]").first.wait_for()
+    page.wait_for_timeout(1500)
+    nodes = page.evaluate("document.querySelectorAll('*').length")
+    asked.clear()
+    began = time.perf_counter()
+    page.keyboard.press("End")
+    filled = """[...document.querySelectorAll('.cell:not([hidden]) img')]
+        .every(image => image.naturalWidth)"""
+    page.wait_for_timeout(60)
+    while not page.evaluate(filled) and time.perf_counter() - began < 20:
+        page.wait_for_timeout(20)
+    return {
+        "requests of a jump to the end": float(len([one for one in asked if "blob:" not in one])),
+        "jump filled, ms": 1e3 * (time.perf_counter() - began),
+        "nodes after over before": page.evaluate("document.querySelectorAll('*').length") / nodes,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, default=57_000)
+    parser.add_argument("--browser", default="")
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "big.vernis"
+        make_collection(place, given.images)
+        server = Server(place)
+        try:
+            found = measure_server(server)
+            if given.browser:
+                found |= measure_browser(server, given.browser)
+        finally:
+            server.end()
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+    print(f"{given.images:,} images, {os.cpu_count()} cores, load {load:.1f}")
+    for name, value in found.items():
+        print(f"{name:44} {value:10.2f}")
+    if given.out:
+        given.out.write_text(json.dumps(found, indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
