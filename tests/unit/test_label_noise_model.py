@@ -12,12 +12,16 @@ from vernis.core.labels import entry_noise
 from vernis.core.labels.entry_noise import EntryNoise, join_chances, model_entries
 from vernis.core.labels.estimate import (
     WrongCount,
+    _believe_joint,
+    _common_error,
     _common_rate,
     _confident_errors,
+    _count_error,
     _count_habits,
     _decreasing,
     _fit_common,
     _highest_sure,
+    _most_to_read,
     _shift,
     _sure_contradictions,
     count_wrong,
@@ -99,22 +103,64 @@ def test_the_confident_joint_counts_what_a_plain_loop_does(seed):
     assert _confident_errors(lonely, np.array([0, 1])) == 0
 
 
-def test_chances_are_shifted_to_the_weighted_mean_of_both_counts():
+def test_chances_are_shifted_by_the_errors_on_hard_pictures():
     chance = np.array([0.9, 0.3, 0.1, 0.05])
-    for other, weight in ((3.0, 0.25), (0.2, 0.6), (1.35, 0.4)):
-        shifted, spread = _shift(chance, other, weight, 1.35)
-        target = 1.35 + weight * (other - 1.35)
+    for hard, most, error in ((0.5, 1.0, 0.1), (0.0, 0.0, 0.0), (2.0, 2.5, 0.4)):
+        shifted, spread = _shift(chance, 1.4, (hard, most), error)
+        target = 1.4 + hard
         assert shifted.sum() == pytest.approx(target)
         moved = logit(shifted) - logit(chance)
         assert moved == pytest.approx(np.full(4, moved[0]))
-        bound = 1.35 + min(2 * weight, 1) * (other - 1.35)
-        low, high = sorted((1.35 / target, bound / target))
+        allowed = 2 * error + 1.5 + 0.03 * 1.4
+        low, high = max(0, 1.4 - allowed) / target, (1.4 + most + allowed) / target
         assert spread == pytest.approx((min(low, 1), max(high, 1)))
-    assert _shift(chance, 1e9, 0.7, 1e9)[0].sum() == pytest.approx(4)
-    assert _shift(chance, -1e9, 0.7, 1.0)[0].sum() < 1e-3
-    # where the sure predictions show one error at most, three more are believed, not all
-    believed = _shift(np.full(1000, 0.001), 100.0, 0.5, 1.0)[0]
-    assert believed.sum() == pytest.approx(1 + 0.5 * 3)
+    assert _shift(chance, 1.35, (1e9, 1e9), 0.0)[0].sum() == pytest.approx(4)
+
+
+def test_the_joint_is_believed_the_more_the_more_is_wrong_for_sure():
+    def believe(excess, highest, n_labels=10_000, images_a_class=1e9):
+        found = _believe_joint(excess, highest, n_labels=n_labels, images_a_class=images_a_class)
+        return pytest.approx(found)
+
+    # 7 times a share of 5 % and the cube root of 0.8 % is 0.07; twice that at most
+    assert believe(500, 80) == (0.07 * 500, 0.14 * 500)
+    assert believe(500, 80, images_a_class=100) == (0.035 * 500, 0.07 * 500)
+    # never more than 1.5 and 5 for one that is sure, nor more than the joint sees
+    assert believe(4000, 10) == (15, 50)
+    assert believe(3000, 4000) == (3000, 3000)
+    assert believe(-20, 80) == (0, 0)
+
+
+def test_what_contradicts_the_surest_predictions_of_a_class_counts_at_its_lower_end():
+    surer = np.linspace(0, 0.05, 400)[:, None] * [1, -1]
+    p = np.tile([[0.9, 0.1], [0.2, 0.8]], (200, 1)) + surer
+    given = p.argmax(axis=1)
+    assert _sure_contradictions(p, given) == pytest.approx(0, abs=1e-9)
+    surest = np.flatnonzero(given == 0)[-20:]
+    given[surest[:12]] = 1
+    # the interval of 12 in 20, three deviations wide, begins at 0.2943
+    assert _sure_contradictions(p, given) == pytest.approx(200 * 0.2943, rel=1e-3)
+    # of 90 images nine are too few to tell
+    few = np.r_[surest, np.flatnonzero(given == 0)[:70], np.flatnonzero(p[:, 1] > 0.5)[:90]]
+    assert _sure_contradictions(p[few], given[few]) == 0
+    given[surest[:12]] = 0
+    given[np.flatnonzero(given == 0)[:100]] = 1
+    assert _sure_contradictions(p, given) == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("rate", [0.03, 0.15])
+def test_the_error_of_the_count_is_how_it_varies_from_sample_to_sample(rate):
+    counts, errors = [], []
+    for seed in range(60):
+        p, _, given = one_each(n=1000, rate=rate, seed=seed)
+        p, index = p / p.sum(axis=1, keepdims=True), np.arange(1000)
+        slope, transition = _fit_common(np.log(p), given)
+        truth = softmax(slope * np.log(p), axis=1)
+        joint = truth * transition[:, given].T
+        counts.append(1000 - (joint[index, given] / joint.sum(axis=1)).sum())
+        errors.append(_count_error(np.log(p), given, slope, _common_error(transition)))
+    # the truth varies as well, and the fit meets the border of no errors at all
+    assert 0.5 < np.std(counts) / np.mean(errors) < 1.6
 
 
 def test_habits_are_counts_drawn_towards_the_common_rate():
@@ -151,8 +197,12 @@ def model_single_by_hand(p, given):
     joint = confident_errors_by_hand(p[rows], given[rows])
     own = np.array([prior[i, given[i]] for i in rows])
     highest = _highest_sure(chance, own, given[rows], transition)
-    highest = max(highest, _sure_contradictions(p[rows], given[rows]))
-    shifted, spread = _shift(chance, joint, 0.7 * m / (m + 100), highest)
+    sure = max(chance.sum(), min(joint, _sure_contradictions(p[rows], given[rows])))
+    highest = max(highest, sure)
+    hard = _believe_joint(joint - sure, highest, n_labels=len(rows), images_a_class=m)
+    rate = 1 - np.ptp(transition[:, 0])
+    error = _count_error(np.log(p[rows]), given[rows], slope, rate)
+    shifted, spread = _shift(chance, sure, hard, error)
     truth = prior.copy()
     for i, wrong in zip(rows, shifted, strict=True):
         others = np.delete(posterior[i], given[i])
@@ -188,6 +238,37 @@ def test_the_count_of_wrong_labels_holds_the_truth():
     assert inside >= 7
 
 
+def hard_and_easy(n, k, rate, seed):
+    """Return probabilities of a weak model that knows its doubts, the truth and labels."""
+    rng = np.random.default_rng(seed)
+    sharp = np.where(rng.random(n) < 0.7, 9.0, 1.5)[:, None]
+    p = softmax(sharp * rng.normal(size=(n, k)), axis=1)
+    truth = (rng.random((n, 1)) > p.cumsum(axis=1)).sum(axis=1).clip(0, k - 1)
+    wrong = rng.choice(n, round(rate * n), replace=False)
+    given = truth.copy()
+    given[wrong] = (truth[wrong] + rng.integers(1, k, len(wrong))) % k
+    # a model that has learned the errors as well is less sure
+    flat = p ** (1 / (1 + 2 * rate))
+    return flat / flat.sum(axis=1, keepdims=True), truth, given
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.01, 0.03, 0.1, 0.4])
+def test_the_count_is_right_for_errors_that_are_no_doubts_of_the_model(rate):
+    found, planted = [], []
+    for seed in range(6):
+        p, truth, given = hard_and_easy(3000, 8, rate, seed)
+        model = model_noise(given, p)
+        score = p[np.arange(len(p)), given]
+        found.append(count_wrong(model.image_wrong, score, spread=model.spread))
+        planted.append(int((truth != given).sum()))
+    mean = np.mean([one.count for one in found])
+    assert abs(mean - planted[0]) <= max(0.3 * planted[0], 20)
+    held = [one.low <= n <= one.high for one, n in zip(found, planted, strict=True)]
+    assert sum(held) >= 5
+    if rate < 0.03:
+        assert all(one.n_worth_reading <= max(0.02 * 3000, planted[0]) for one in found)
+
+
 def test_the_order_of_classes_and_images_does_not_matter():
     p, _, given = one_each(n=300)
     turn, order = np.array([2, 0, 3, 1]), np.random.default_rng(0).permutation(300)
@@ -215,13 +296,14 @@ def test_counts_with_their_interval_by_hand():
     found = count_wrong(chance, score, spread=(0.5, 2.0))
     own = 1.96 * np.sqrt(0.09 + 0.25 + 0.16)
     assert (found.count, found.n_labelled) == (pytest.approx(1.6), 3)
-    assert found.low == pytest.approx(max(0, 0.8 - own))
-    assert found.high == pytest.approx(min(3, 3.2 + own))
+    assert found.low == pytest.approx(max(0, 1.6 - np.hypot(0.8, own)))
+    assert found.high == pytest.approx(min(3, 1.6 + np.hypot(1.6, own)))
     assert (found.n_worth_reading, found.found) == (2, pytest.approx(1.4))
     many = np.tile([0.9, 0.1], 200)
     wide = count_wrong(many, 1 - many, spread=(0.7, 1.2))
     own = 1.96 * np.sqrt(400 * 0.09)
-    assert (wide.low, wide.high) == (pytest.approx(140 - own), pytest.approx(240 + own))
+    assert wide.low == pytest.approx(200 - np.hypot(60, own))
+    assert wide.high == pytest.approx(200 + np.hypot(40, own))
     narrow = count_wrong(many, 1 - many)
     assert (narrow.low, narrow.high) == (pytest.approx(200 - own), pytest.approx(200 + own))
 
@@ -239,17 +321,32 @@ def test_entries_are_counted_where_there_are_several():
 
 
 def test_reading_pays_down_to_the_named_share_of_a_smoothed_ranking():
-    chance = np.array([0.1, 0.9, 0.6, 0.2, 0.3, 0.24])
-    score = np.arange(6) / 10
-    # pooled from the top: 0.1 and 0.9 and 0.6 make 0.533, 0.2 and 0.3 make 0.25
-    assert count_wrong(chance, score).n_worth_reading == 5
-    assert count_wrong(chance, score, min_yield=0.26).n_worth_reading == 3
-    assert count_wrong(chance, score, min_yield=0.2).n_worth_reading == 6
-    assert count_wrong(chance, score, min_yield=0.54).n_worth_reading == 0
-    np.testing.assert_allclose(_decreasing(chance), [1.6 / 3, 1.6 / 3, 1.6 / 3, 0.25, 0.25, 0.24])
+    chance = np.array([0.1, 0.9, 0.6, 0.2, 0.31, 0.24])
+    many, score = np.repeat(chance, 100), np.arange(600) / 1000
+    # pooled from the top: 0.1 and 0.9 and 0.6 make 0.533, 0.2 and 0.31 make 0.255
+    assert count_wrong(many, score).n_worth_reading == 500
+    assert count_wrong(many, score, min_yield=0.26).n_worth_reading == 300
+    assert count_wrong(many, score, min_yield=0.2).n_worth_reading == 600
+    assert count_wrong(many, score, min_yield=0.54).n_worth_reading == 0
+    np.testing.assert_allclose(_decreasing(chance), [1.6 / 3, 1.6 / 3, 1.6 / 3, 0.255, 0.255, 0.24])
     for bad in (0, 1):
         with pytest.raises(InvalidValue, match="between 0 and 1"):
-            count_wrong(chance, score, min_yield=bad)
+            count_wrong(many, score, min_yield=bad)
+
+
+def test_in_nearly_clean_labels_no_more_are_flagged_than_are_surely_wrong():
+    # 2 % of all, or as many as are wrong for sure
+    assert _most_to_read(5.0, 30.0, 1000, 0.25) == 20
+    assert _most_to_read(28.0, 39.0, 1000, 0.25) == 28
+    assert _most_to_read(28.0, 50.0, 1000, 0.25) == 28 + 100
+    assert _most_to_read(0.0, 1.0, 40, 0.25) == 3
+    # who reads at a lower yield reads on, at a higher one no less
+    assert _most_to_read(28.0, 39.0, 1000, 0.05) == 140
+    assert _most_to_read(28.0, 39.0, 1000, 0.5) == 28
+    doubtful = np.concatenate([np.full(100, 0.3), np.full(4900, 0.001)])
+    score = np.arange(5000) / 5000
+    assert count_wrong(doubtful, score).n_worth_reading == 100
+    assert count_wrong(np.roll(doubtful, 0)[:2000], score[:2000]).n_worth_reading == 40
 
 
 def test_a_count_lies_in_its_interval_or_is_refused():

@@ -8,7 +8,6 @@ can be weighed against it (Dawid & Skene 1979, with one annotator and a classifi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,15 +22,30 @@ FloatArray = NDArray[np.float32]
 DoubleArray = NDArray[np.float64]
 
 _PRIOR_STRENGTH = 20.0
-_JOINT_WEIGHT = 0.7
+_HARD_WEIGHT = 7.0
+"""How far the errors that only the confident joint sees are believed, see `_believe_joint`."""
 _JOINT_HALF = 100.0
-"""Trust in the confident joint: 0.7 with endless images a class, half of it with 100."""
-_HARD_FOR_SURE = 3.0
+"""Images a class at which the joint is trusted half as far as with endless ones."""
+_HARD_FOR_SURE = 1.5
 """So many errors on hard pictures, at most, for one that the sure predictions show. In human labels
-of cifar10n_a they are 1.2 to 2.4."""
-_MOST_HARD_FOR_SURE = 8.0
+of cifar10n_a they are 1 to 2.5, in planted ones none."""
+_MOST_HARD_FOR_SURE = 5.0
 """The same for the upper bound of the count."""
-_SUREST = 10
+_RATE_DEVIATIONS = 2.0
+"""Standard deviations of the fitted rate and exponent that the interval allows for; the binomial
+ones of the labels themselves come on top."""
+_LEAST_ERROR = 1.5
+"""Labels by which an estimate may always be wrong."""
+_MISFIT = 0.03
+"""The same, as a share of what was estimated: no model is quite true."""
+_SUREST, _FEWEST_SURE = 10, 10
+_DEVIATIONS_OF_HABITS = 3.0
+_STEPS = (0.05, 0.15)
+"""Of the logarithm of the exponent and of the log-odds of the rate, for derivatives."""
+_PRIOR_DEVIATIONS = (0.5, 3.0)
+"""How far both may lie from where they are fitted when the labels do not tell."""
+_NEARLY_CLEAN, _READ_ANYWAY, _FEWEST_READ = 0.04, 0.02, 3
+_FREED, _USUAL_YIELD = 10.0, 0.25
 _LIKELIHOOD_95 = 1.92
 """Fall of the log-likelihood at the ends of a 95 % interval (Wilks 1938)."""
 
@@ -109,11 +123,9 @@ def model_noise(labels: NDArray[np.generic], probs: NDArray[np.floating]) -> Noi
     explain, so a taxonomy that is merely hard to predict is not called wrong. But people err on
     hard pictures, which that rate misses; the confident joint (Northcutt et al., *Confident
     Learning*, JAIR 2021) counts those errors, and all pictures besides that the model cannot
-    predict. The count is a mean of both in which the joint weighs more the more images a class
-    has: ``0.7 m / (m + 100)``. Where the sure predictions show no error at all, there is no reason
-    to see one in every hard picture: the joint is believed up to `_HARD_FOR_SURE` times what they
-    show, which is the upper end of the rate's interval, or what contradicts the surest tenth of
-    each class's predictions (a habit of one class is no common rate).
+    predict. No statistic of labels and predictions tells one from the other, so `_believe_joint`
+    takes a part of the joint, and the interval twice that part. What contradicts the surest tenth
+    of each class's predictions counts in any case (a habit of one class is no common rate).
 
     The posteriors are then shifted (in log-odds) so that they add up to the count.
 
@@ -133,17 +145,24 @@ def _model_single(y: FloatArray, p: DoubleArray) -> NoiseModel:
     rows: NDArray[np.bool_] = np.asarray(np.isfinite(y).any(axis=1))
     given = np.where(np.isfinite(y), y, 0.0).argmax(axis=1)
     p = p / p.sum(axis=1, keepdims=True)
-    slope, transition = _fit_common(np.log(p[rows]), given[rows])
+    known = np.log(p[rows])
+    slope, transition = _fit_common(known, given[rows])
     prior = softmax(slope * np.log(p), axis=1)
     posterior = _posterior(prior, transition, given)
     index = np.arange(len(y))
     chance = 1.0 - posterior[index, given]
-    joint = _confident_errors(p[rows], given[rows])
-    images_a_class = float(rows.sum()) / len(np.unique(given[rows]))
-    weight = _JOINT_WEIGHT * images_a_class / (images_a_class + _JOINT_HALF)
     highest = _highest_sure(chance[rows], prior[index, given][rows], given[rows], transition)
-    highest = max(highest, _sure_contradictions(p[rows], given[rows]))
-    shifted, spread = _shift(chance[rows], joint, weight, highest)
+    images_a_class = float(rows.sum()) / len(np.unique(given[rows]))
+    joint = _confident_errors(p[rows], given[rows])
+    sure = max(float(chance[rows].sum()), min(_sure_contradictions(p[rows], given[rows]), joint))
+    hard, most_hard = _believe_joint(
+        joint - sure,
+        max(highest, sure),
+        n_labels=int(rows.sum()),
+        images_a_class=images_a_class,
+    )
+    error = _count_error(known, given[rows], slope, _common_error(transition))
+    shifted, spread = _shift(chance[rows], sure, (hard, most_hard), error)
     image_wrong = np.full(len(y), np.nan)
     image_wrong[rows] = shifted
     others = posterior.copy()
@@ -201,7 +220,7 @@ def _highest_sure(
     """
     n_classes = len(transition)
     share = np.bincount(given, minlength=n_classes) / len(given)
-    rate = (n_classes - float(np.trace(transition))) / max(n_classes - 1, 1)
+    rate = _common_error(transition)
     here = np.log(np.maximum((1.0 - rate) * own + rate * share[given], 1e-12)).sum()
 
     def fall(log_odds: float) -> float:
@@ -215,43 +234,109 @@ def _highest_sure(
     return float(chance.sum()) + max(upper - rate, 0.0) * changed
 
 
-def _sure_contradictions(p: DoubleArray, given: NDArray[np.intp]) -> float:
-    """Return how many labels are wrong, were the others so as those of the surest predictions.
+def _common_error(transition: DoubleArray) -> float:
+    """Return the rate of random labels that a transition matrix of `_fit_common` was made of."""
+    n_classes = len(transition)
+    return (n_classes - float(np.trace(transition))) / max(n_classes - 1, 1)
 
-    The surest tenth of each class's predictions shows its habits, which one common rate does not.
+
+def _sure_contradictions(p: DoubleArray, given: NDArray[np.intp]) -> float:
+    """Return how many labels are wrong at least, if all are as those of the surest predictions.
+
+    The surest tenth of each class's predictions, if that is 10 images or more, shows its habits,
+    which one common rate does not. The share of each class is the lower end of its interval (Wilson
+    1927, three standard deviations).
     """
     best = p.argmax(axis=1)
+    square = _DEVIATIONS_OF_HABITS**2
     count = 0.0
     for k in np.unique(best):
         own = np.flatnonzero(best == k)
-        surest = own[np.argsort(-p[own, k], kind="stable")[: max(len(own) // _SUREST, 1)]]
-        count += len(own) * float((given[surest] != k).mean())
+        n = len(own) // _SUREST
+        if n < _FEWEST_SURE:
+            continue
+        surest = own[np.argsort(-p[own, k], kind="stable")[:n]]
+        share = float((given[surest] != k).mean())
+        wide = np.sqrt(square * (share * (1.0 - share) + square / (4.0 * n)) / n)
+        lowest = (share + square / (2.0 * n) - float(wide)) / (1.0 + square / n)
+        count += len(own) * max(lowest, 0.0)
     return count
 
 
-def _shift(
-    chance: DoubleArray, joint: float, weight: float, highest: float
-) -> tuple[DoubleArray, tuple[float, float]]:
-    """Shift the log-odds so that the sum is a weighted mean of itself and of the joint.
+def _believe_joint(
+    excess: float, highest: float, *, n_labels: int, images_a_class: float
+) -> tuple[float, float]:
+    """Return how many errors on hard pictures are believed in, and how many at most.
 
-    The joint counts as far as ``highest``, the upper bound of what the sure predictions show,
-    makes it likely. It bounds the sum only as far as it is trusted: wholly from a weight of one
-    half.
+    ``excess`` is what the confident joint counts beyond the common rate: errors of people, who err
+    on hard pictures, and of the model. The more labels are wrong where the model is sure
+    (``highest``, the upper bound of that rate), and the more the joint sees beside them, the
+    likelier are they people's: of all labels, the joint's share and the cube root of the other
+    one, times ``7 m / (m + 100)`` for m images a class, is the weight.
     """
-    own = float(chance.sum())
-    believed = min(joint - own, _HARD_FOR_SURE * highest)
-    most = min(joint - own, _MOST_HARD_FOR_SURE * highest)
-    target = float(np.clip(own + weight * believed, 1e-9, len(chance) - 1e-9))
-    bound = own + min(2.0 * weight, 1.0) * most
-    bound = max(bound, highest) if believed > 0 else bound
+    found = max(excess, 0.0)
+    trust = _HARD_WEIGHT * images_a_class / (images_a_class + _JOINT_HALF)
+    weight = trust * found / n_labels * (highest / n_labels) ** (1 / 3)
+    hard = min(min(weight, 1.0) * found, _HARD_FOR_SURE * highest)
+    most = min(min(2.0 * weight, 1.0) * found, _MOST_HARD_FOR_SURE * highest)
+    return hard, most
+
+
+def _count_error(
+    log_probs: DoubleArray, given: NDArray[np.intp], slope: float, rate: float
+) -> float:
+    """Return the standard error of the expected number of wrong labels, by rate and exponent.
+
+    The delta method: its gradient and the curvature of the log-likelihood, both by differences.
+    """
+    index = np.arange(len(given))
+    share = (np.bincount(given, minlength=log_probs.shape[1]) / len(given))[given]
+    steps = np.asarray(_STEPS)
+    start = np.array([np.log(slope), float(logit(np.clip(rate, 1e-6, 1.0 - 1e-6)))])
+
+    def loss_and_count(*moves: float) -> tuple[float, float]:
+        moved = start + np.asarray(moves) * steps
+        own = softmax(np.exp(moved[0]) * log_probs, axis=1)[index, given]
+        error = float(expit(moved[1]))
+        likelihood = np.maximum((1.0 - error) * own + error * share, 1e-12)
+        wrong = error * share * (1.0 - own) / likelihood
+        return -float(np.log(likelihood).sum()), float(wrong.sum())
+
+    here = loss_and_count(0.0, 0.0)[0]
+    around = {(i, j): loss_and_count(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j}
+    curvature = np.diag(1.0 / np.square(_PRIOR_DEVIATIONS))
+    curvature[0, 0] += (around[1, 0][0] + around[-1, 0][0] - 2.0 * here) / steps[0] ** 2
+    curvature[1, 1] += (around[0, 1][0] + around[0, -1][0] - 2.0 * here) / steps[1] ** 2
+    mixed = around[1, 1][0] + around[-1, -1][0] - around[1, -1][0] - around[-1, 1][0]
+    curvature[[0, 1], [1, 0]] = mixed / (4.0 * steps[0] * steps[1])
+    gradient = np.array([around[1, 0][1] - around[-1, 0][1], around[0, 1][1] - around[0, -1][1]])
+    gradient /= 2.0 * steps
+    values, vectors = np.linalg.eigh(curvature)
+    # Where the likelihood is not at its hilltop, the prior bounds how far the parameters move.
+    values = np.maximum(values, min(1.0 / np.square(_PRIOR_DEVIATIONS)))
+    return float(np.sqrt(((vectors.T @ gradient) ** 2 / values).sum()))
+
+
+def _shift(
+    chance: DoubleArray, sure: float, hard: tuple[float, float], error: float
+) -> tuple[DoubleArray, tuple[float, float]]:
+    """Shift the log-odds so that their sum is what the sure predictions show and hard pictures add.
+
+    ``hard`` are the errors on hard pictures that are believed in, and at most. Also return by which
+    factors the sum may be lower and higher: without the errors on hard pictures, or with most of
+    them, and by the ``error`` of the common rate.
+    """
+    target = float(np.clip(sure + hard[0], 1e-9, len(chance) - 1e-9))
+    allowed = _RATE_DEVIATIONS * error + _LEAST_ERROR + _MISFIT * sure
+    low, high = sure - allowed, sure + hard[1] + allowed
     odds = logit(np.clip(chance, 1e-6, 1.0 - 1e-6))
 
     def excess(offset: float) -> float:
         return float(expit(odds + offset).sum()) - target
 
-    low, high = -40.0, 40.0
-    offset = float(brentq(excess, low, high)) if excess(low) < 0 < excess(high) else 0.0
-    bounds = sorted((own / target, bound / target))
+    ends = (-40.0, 40.0)
+    offset = float(brentq(excess, *ends)) if excess(ends[0]) < 0 < excess(ends[1]) else 0.0
+    bounds = (max(low, 0.0) / target, high / target)
     return np.asarray(expit(odds + offset)), (min(bounds[0], 1.0), max(bounds[1], 1.0))
 
 
@@ -268,19 +353,22 @@ def _fit_common(log_probs: DoubleArray, given: NDArray[np.intp]) -> tuple[float,
     n_classes = log_probs.shape[1]
     share = np.bincount(given, minlength=n_classes) / len(given)
 
-    def loss(parameters: DoubleArray) -> float:
-        own = softmax(np.exp(parameters[0]) * log_probs, axis=1)[index, given]
-        rate = expit(parameters[1])
-        outside = float((np.abs(parameters - (0.35, -2.0)) - (1.05, 5.0)).clip(0.0).sum())
-        likelihood = (1.0 - rate) * own + rate * share[given]
-        return outside - float(np.log(np.maximum(likelihood, 1e-12)).mean())
+    def loss(parameters: DoubleArray) -> tuple[float, DoubleArray]:
+        slope, rate = float(np.exp(parameters[0])), float(expit(parameters[1]))
+        probs = softmax(slope * log_probs, axis=1)
+        own, chance = probs[index, given], share[given]
+        likelihood = np.maximum((1.0 - rate) * own + rate * chance, 1e-12)
+        beyond = parameters - (0.35, -2.0)
+        outside = (np.abs(beyond) - (1.05, 5.0)).clip(0.0)
+        steeper = log_probs[index, given] - np.einsum("ij,ij->i", probs, log_probs)
+        gradient = np.sign(beyond) * (outside > 0)
+        gradient[0] -= float(((1.0 - rate) * own * slope * steeper / likelihood).mean())
+        gradient[1] -= float((rate * (1.0 - rate) * (chance - own) / likelihood).mean())
+        return float(outside.sum() - np.log(likelihood).mean()), gradient
 
     # Two hills are common: few errors and flat probabilities, or many and sharp ones.
     starts = ((0.3, -3.0), (0.3, -1.0))
-    options: Any = {"xatol": 0.01, "fatol": 1e-6, "maxiter": 200}
-    found = [
-        minimize(loss, np.asarray(start), method="Nelder-Mead", options=options) for start in starts
-    ]
+    found = [minimize(loss, start, jac=True, method="L-BFGS-B") for start in starts]
     best = min(found, key=lambda result: float(result.fun)).x
     rate = float(expit(best[1]))
     transition = rate * np.tile(share, (n_classes, 1))
@@ -330,7 +418,8 @@ def count_wrong(
     Returns
     -------
     WrongCount
-        The interval is the model's spread widened by the binomial one (95 %).
+        The interval joins the model's spread and the binomial one (95 %), independent errors, by
+        the root of the sum of their squares.
     """
     if not 0 < min_yield < 1:
         raise InvalidValue(f"expected a min_yield between 0 and 1, got {min_yield}")
@@ -343,15 +432,31 @@ def count_wrong(
     count = float(entries.sum())
     binomial = 1.96 * float(np.sqrt((entries * (1.0 - entries)).sum()))
     ranked = np.argsort(score[rows], kind="stable")
-    n_worth_reading = int(np.count_nonzero(_decreasing(chances[ranked]) >= min_yield))
+    low = max(0.0, count - float(np.hypot(count * (1.0 - spread[0]), binomial)))
+    high = count + float(np.hypot(count * (spread[1] - 1.0), binomial))
+    pays = int(np.count_nonzero(_decreasing(chances[ranked]) >= min_yield))
+    n_worth_reading = min(pays, _most_to_read(low, count, len(rows), min_yield))
     return WrongCount(
         count=count,
-        low=max(0.0, count * spread[0] - binomial),
-        high=min(max(count, float(entries.size)), count * spread[1] + binomial),
+        low=low,
+        high=min(max(count, float(entries.size)), high),
         n_labelled=len(rows),
         n_worth_reading=n_worth_reading,
         found=float(entries[ranked[:n_worth_reading]].sum()),
     )
+
+
+def _most_to_read(low: float, count: float, n_labelled: int, min_yield: float) -> int:
+    """Return how many images are worth reading at most, at a yield of one quarter.
+
+    Few wrong labels are hard to tell from pictures that are hard to predict. So where no more than
+    4 % are probably wrong (``count``), no more are flagged than are surely so (``low``), or 2 % of
+    all, or 3 images. Above it the bound rises steeply, and soon the yield alone counts. Whoever
+    reads at a lower yield reads on in proportion.
+    """
+    freed = _FREED * max(0.0, count - _NEARLY_CLEAN * n_labelled)
+    most = max(float(_FEWEST_READ), _READ_ANYWAY * n_labelled, low + freed)
+    return int(most * max(1.0, _USUAL_YIELD / min_yield))
 
 
 def _decreasing(values: DoubleArray) -> DoubleArray:

@@ -74,7 +74,7 @@ class JudgementSettings(BaseSettings):
 class LabelJudgement:
     """What was found in a taxonomy."""
 
-    VERSION: ClassVar[int] = 8  # raise it when the judgement changes: all is judged anew
+    VERSION: ClassVar[int] = 9  # raise it when the judgement changes: all is judged anew
 
     taxonomy: str
     scorer: Annotated[str, "what the images are ranked by"]
