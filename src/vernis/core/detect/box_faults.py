@@ -184,6 +184,7 @@ def try_faults(
             np.concatenate([*faults, []]).astype(bool),
             np.concatenate([*pictures, []]).astype(np.intp),
             len(given),
+            sum(len(one.classes) for one in given),
             rng,
         )
     return powers
@@ -239,6 +240,7 @@ def _power(
     faults: NDArray[np.bool_],
     pictures: NDArray[np.intp],
     n_pictures: int,
+    n_given: int,
     rng: np.random.Generator,
 ) -> FaultPower:
     if not faults.any() or faults.all():
@@ -252,7 +254,7 @@ def _power(
         if wrong.any() and not wrong.all():
             drawn.append(area_under_curve(scores[rows], wrong))
     low, high = np.quantile(drawn, [0.025, 0.975]) if drawn else (np.nan, np.nan)
-    return FaultPower(value, float(low), float(high), _limit(scores, faults))
+    return FaultPower(value, float(low), float(high), _limit(scores, faults, n_given))
 
 
 def area_under_curve(scores: Floats, positive: NDArray[np.bool_]) -> float:
@@ -264,11 +266,15 @@ def area_under_curve(scores: Floats, positive: NDArray[np.bool_]) -> float:
     return float((ranks[positive].sum() - n * (n + 1) / 2) / (n * m)) if order.size else np.nan
 
 
-def _limit(scores: Floats, faults: NDArray[np.bool_]) -> float:
-    """Return the lowest suspicion from which on a third are faults, where one of twenty is."""
+def _limit(scores: Floats, faults: NDArray[np.bool_], n_given: int) -> float:
+    """Return the lowest suspicion from which on a third are faults, where one of twenty boxes is.
+
+    A missing box is looked for among all found ones, of which there are many more than boxes.
+    """
     order = np.argsort(-scores, kind="stable")
     caught = np.cumsum(faults[order]) / faults.sum()
     false = np.cumsum(~faults[order]) / (~faults).sum()
-    rate = _ASSUMED * caught / np.maximum(_ASSUMED * caught + (1 - _ASSUMED) * false, 1e-12)
+    expected, others = _ASSUMED * n_given, int((~faults).sum())
+    rate = expected * caught / np.maximum(expected * caught + others * false, 1e-12)
     good = np.flatnonzero((rate >= _WORTH_READING) & (np.cumsum(faults[order]) >= 3))
     return float(scores[order][good[-1]]) if len(good) else float(np.inf)
