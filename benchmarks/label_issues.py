@@ -213,8 +213,13 @@ def cleanlab_scorers(task: Task, probs: Array) -> dict[str, float]:
         from cleanlab.multilabel_classification import get_label_quality_scores as multi
 
         given_lists = [np.flatnonzero(row == 1).tolist() for row in task.labels]
-        names = ("softmin",)
-        score = lambda m: multi(given_lists, probs)  # noqa: E731
+        joins: dict[str, dict[str, object]] = {
+            "EMA 0.8 (default)": {"method": "exponential_moving_average", "alpha": 0.8},
+            "softmin 0.1": {"method": "softmin", "temperature": 0.1},
+            "min": {"method": np.min},
+        }
+        names = tuple(joins)
+        score = lambda m: multi(given_lists, probs, aggregator_kwargs=joins[m])  # noqa: E731
     return {name: average_precision_score(wrong, -score(name)) for name in names}
 
 
