@@ -230,14 +230,11 @@ class OnnxTextReader:
         if ring is None:
             return line, best
         bent = Line(rectangle, line.score, place_ring(ring, rectangle, width, height))
-        first, others = _sides(bent)
-        for turns in (first, *others):
-            attempt = self._attempt(pyramid, bent, turns)
-            if attempt.confidence > best.confidence:
-                line, best = bent, attempt
-            if best.confidence >= _CLEAR:
-                break
-        return line, best
+        # Upright alone: upside down on a ring that does not fit, anything is read surely.
+        attempt = self._attempt(pyramid, bent, _sides(bent)[0])
+        whole = len(attempt.text) >= len(best.text) - 1
+        surer = attempt.confidence >= max(_CLEAR, best.confidence)
+        return (bent, attempt) if whole and surer else (line, best)
 
     def _attempt(self, pyramid: Pyramid, line: Line, turns: int) -> _Attempt:
         settings = self.settings
