@@ -14,6 +14,7 @@ from vernis.adapters.backbones.tiles import pool_tiles
 from vernis.core.labels.block_choice import choose_blocks, label_loss
 from vernis.domain.types import Space, Statement, Taxonomy
 from vernis.session.vectors import join_spaces, layer_slices, parts_of, search_columns
+from vernis.verbs.decide import issues
 from vernis.verbs.decide.block_choice import space_of
 from vernis.verbs.decide.label_judgement import judge_labels
 
@@ -156,6 +157,8 @@ class TestThorough:
         judged = judge_labels(thorough.session, "thing")
         assert judged.space == space.name
         assert choice.sentence() in judged.notes
+        said = issues.VERB.work(thorough.session, issues.VERB.settings("thing")).notes
+        assert not [note for note in said if "of the current space" in note]
         assert len(thorough.probabilities("thing")) == N
 
     def test_a_saved_head_looks_as_closely_at_files(self, thorough, pictures: Path) -> None:

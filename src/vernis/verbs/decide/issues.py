@@ -10,6 +10,7 @@ from vernis.domain.documents import to_document
 from vernis.domain.errors import UsageError
 from vernis.domain.types import Issue
 from vernis.report.wording import counted, sentence, wrong_labels
+from vernis.verbs.decide.block_choice import BlockChoice
 from vernis.verbs.decide.brand_reading import BrandEvidence
 from vernis.verbs.decide.label_judgement import (
     JudgementSettings,
@@ -167,6 +168,9 @@ def _other_space(session: Session, judgement: LabelJudgement) -> tuple[str, ...]
     current = session.current_space()
     if current is None or judgement.space in ("", current.name):
         return ()
+    chosen = session.results.find(f"blocks:{judgement.taxonomy}", BlockChoice)
+    if chosen is not None and chosen.space == judgement.space:
+        return ()  # the choice is said already
     return (
         f"judged by the vectors of {judgement.space!r}; by those of the current space: "
         f"vernis issues {judgement.taxonomy} --predictions kernel",
