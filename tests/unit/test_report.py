@@ -337,7 +337,7 @@ def test_the_report_ends_with_what_became_of_the_labels(content):
     cells = [text for text in page.texts["td"] if text.strip()]
     row = ["9", "2", "1", "3", "11", "2"]
     assert any(cells[at : at + 6] == row for at in range(len(cells)))
-    assert {"Label file or folders", "A person", "Filled in"} <= set(page.texts["th"])
+    assert {"Label file, folders or image files", "A person", "Filled in"} <= set(page.texts["th"])
     assert "67% → 89%" in page.texts["span"]
 
 

@@ -70,7 +70,7 @@ GLOSSARY: Mapping[str, str] = {
     "Kind": (
         "Of a taxonomy: whether an image has one label or several. Of quality: what is wrong."
     ),
-    "Label file or folders": "Labels that came with the import and hold.",
+    "Label file, folders or image files": "Labels that came with the import and hold.",
     "Label issues": "Labels that the pictures contradict. Nothing is changed until you agree.",
     "Labelled images": "Images that carry a label of the taxonomy.",
     "Labelled now": "Images that carry the class today.",
