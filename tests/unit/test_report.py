@@ -328,6 +328,9 @@ def test_a_headline_does_not_stand_on_what_may_be_none(data):
     page = parse(render(replace(data, label_issues=(doubtful,))))
     assert not [text for text in page.texts["strong"] if "wrong" in text and "label look" in text]
     assert "perhaps none is wrong" in page.texts["span"]
+    assert "perhaps no label" in page.texts["strong"]
+    none = replace(data.label_issues[0], wrong=Interval(0.3, 0.0, 2.0))
+    page = parse(render(replace(data, label_issues=(none,))))
     assert "probably no label" in page.texts["strong"]
     assert any("look at the" in text and "most suspicious" in text for text in page.texts["p"])
 

@@ -48,6 +48,11 @@ def may_be_none(wrong: Interval | Estimate) -> bool:
     return math.isfinite(wrong.low) and round(wrong.low) < 1
 
 
+def is_hardly_any(wrong: Interval | Estimate) -> bool:
+    """Tell whether fewer than one wrong label is expected, not only possible."""
+    return may_be_none(wrong) and round(wrong.value) < 1
+
+
 def wrong_labels(wrong: Interval | Estimate) -> str:
     """Return how many images carry a wrong label as a sentence without its stop."""
     bounds = between(wrong)

@@ -21,7 +21,7 @@ from vernis.report.model import (
     TaxonomyAudit,
 )
 from vernis.report.pages import SHARED_STYLES, render_page
-from vernis.report.wording import SOURCES, count, counted, may_be_none, percent
+from vernis.report.wording import SOURCES, count, counted, is_hardly_any, may_be_none, percent
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -183,7 +183,9 @@ def _perhaps_wrong(data: ReportData) -> list[tuple[str, str]]:
     whose = f" of {names}" if len(doubtful) < len(flagged) else ""
     n = sum(issues.n_flagged for issues in doubtful)
     which = f"{count(n)} most suspicious" if n > 1 else "most suspicious one"
-    return [(f"probably no label{whose}", f" is wrong (look at the {which})")]
+    sure = all(i.wrong is not None and is_hardly_any(i.wrong) for i in doubtful)
+    word = "probably" if sure else "perhaps"
+    return [(f"{word} no label{whose}", f" is wrong (look at the {which})")]
 
 
 def _tiles(data: ReportData) -> list[tuple[str, str, str, str]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from vernis.core.explore.file_kinds import say_file_kinds
 from vernis.domain.errors import MissingExtra, NotFound, NothingToLearn, UsageError
 from vernis.domain.types import Estimate
-from vernis.report.wording import may_be_none
+from vernis.report.wording import is_hardly_any, may_be_none
 from vernis.verbs.decide.deduplication import find_duplicates
 from vernis.verbs.decide.filling import fill_taxonomy
 from vernis.verbs.decide.keepers import PREFER, prefer_folders
@@ -309,8 +309,11 @@ def _may_be_none(found: TaxonomyFindings) -> bool:
 
 
 def _say_wrong(found: TaxonomyFindings) -> str | int | None:
-    if found.wrong_labels and _may_be_none(found):
-        return f"probably none; look at the {found.wrong_labels:,} most suspicious"
+    if found.wrong_labels and found.estimate is not None and may_be_none(found.estimate):
+        how_many = f"perhaps none, at most {round(found.estimate.high):,}"
+        if is_hardly_any(found.estimate):
+            how_many = "probably none"
+        return f"{how_many}; look at the {found.wrong_labels:,} most suspicious"
     return found.wrong_labels
 
 
