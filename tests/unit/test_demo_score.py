@@ -264,6 +264,7 @@ def test_the_demo_prints_one_document_when_told(tmp_path, monkeypatch, capsys):
         images_with_objects=None,
         taxonomies={},
         report="report/index.html",
+        collection="demo.vernis",
         next="vernis status",
         notes=("a note",),
         score=(ScoreRow("dark pictures", 2, 1, 1, 0),),
