@@ -352,10 +352,10 @@ def test_the_report_shows_maps_over_pictures(collection, drawn, tmp_path):
         collection.report(out=tmp_path / "report")
         return (tmp_path / "report" / "index.html").read_text()
 
-    assert "Where labels are" not in page()
+    assert 'id="places"' not in page()
     collection.locate("shape", **SMALL)
     shown = page()
-    assert "Where labels are" in shown
+    assert 'id="places"' in shown
     assert shown.count("data:image/jpeg;base64,") == 12
     assert "Least sure" in shown
     draw_boxes(collection, drawn[1], 12)
