@@ -105,10 +105,11 @@ def test_the_effect_is_the_plain_f1_of_left_out_predictions(session):
 
 
 def test_only_images_of_the_filter_are_judged(session):
-    found = issues.work(session, issues.Settings("brand", where=BOTTLES))
+    found = issues.work(session, issues.Settings("brand", where=BOTTLES, all=True))
     assert found.judgement.n_labelled == 100
     assert found.judgement.where == BOTTLES
-    assert {row.image for row in found.rows} >= {"006.jpg", "013.jpg", "050.jpg", "091.jpg"}
+    first = {row.image for row in found.rows[:4]}
+    assert first == {"006.jpg", "013.jpg", "050.jpg", "091.jpg"}
     assert all(int(row.image[:3]) < 120 for row in found.rows)
     assert any("F1 on these" in note for note in found.notes)
     # Asked without the filter, all are judged.

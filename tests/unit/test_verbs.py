@@ -263,8 +263,8 @@ def test_the_help_lists_every_verb_by_group_and_nothing_alone_prints_it(capsys):
     for title in GROUPS.values():
         assert title in text
     for entry in entries():
-        if not entry.name.startswith("lab "):
-            assert f" {entry.name} " in text
+        # Of a group of verbs the group is named.
+        assert f" {entry.name.split()[0]} " in text
 
 
 def test_every_verb_is_a_method_of_the_same_name():
@@ -274,7 +274,7 @@ def test_every_verb_is_a_method_of_the_same_name():
             continue  # they bring their own collection or need none
         if entry.module.startswith("vernis.app."):
             continue  # it stands above the collection
-        name = entry.name.removeprefix("lab ").replace("-", "_")
+        name = entry.name.removeprefix("lab ").replace("-", "_").replace(" ", "_")
         name = "import_" if name == "import" else name
         owners = [Collection]
         if entry.group in homes:
