@@ -81,6 +81,7 @@ def test_pictures_like_some_and_not_like_others_are_found(open_page):
     page.keyboard.press("End")
     page.keyboard.press("S")
     opened.wait(lambda: page.locator(".browse-example").count() == 3)
+    opened.wait(lambda: "unlike=" in page.evaluate("location.hash"))
     page.reload()
     page.locator(".browse-example").nth(2).wait_for()  # the address tells all of it
     page.locator(".browse-example").first.click()
