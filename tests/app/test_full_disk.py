@@ -17,7 +17,7 @@ def test_a_decision_that_finds_no_room_is_refused_whole_and_can_be_sent_again(se
     taken, refused = [], None
     for number in range(2000):
         kind, seen = ("dismiss", "open") if number % 2 == 0 else ("reopen", "dismissed")
-        sent = {"issue": issue, "answer": kind, "seen": seen, "key": f"k{number}"}
+        sent = {"issue": issue, "answer": kind, "seen": seen, "key": f"full-{number}"}
         answer = served.client.post("/api/decisions", {"answers": [sent]})
         if answer.status != 200:
             refused = answer, sent

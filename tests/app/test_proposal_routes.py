@@ -111,7 +111,7 @@ def test_brands_that_are_read_are_judged_against_what_is_given(served):
         ["fish"],
     )
     assert missing["read"][0]["box"] == [40, 30, 30, 10]
-    answer = {"issue": differing["issue"], "answer": "accept", "key": "k1"}
+    answer = {"issue": differing["issue"], "answer": "accept", "key": "read-1"}
     done = served.client.post("/api/decisions", {"answers": [answer]}).json["answers"][0]
     assert done["outcome"]["state"] == "done"
     row = served.client.get(f"/api/images/rows?ids={contradicted}").json[0]

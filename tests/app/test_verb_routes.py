@@ -33,6 +33,10 @@ WITHOUT_ROUTE = {
     "lab truth": "reads a file of the server's disk",
     "lab rerun": "reads a folder of the server's disk",
     "lab diff": "reads folders of the server's disk",
+    "estimate": "it names a folder of the machine",
+    "plan": "it names a store that machines reach",
+    "worker": "it works without the collection that is served",
+    "collect": "it names a store that machines reach",
 }
 
 
