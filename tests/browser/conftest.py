@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from toy_collection import draw_toy_collection
+from toy_collection import draw_toy_collection, place_on_circle
 
 PATIENCE = 90_000
 """Milliseconds that a page has: the machine may do other work."""
@@ -175,3 +175,9 @@ def open_page(browser: Any, server: RunningServer) -> Iterator[Any]:
         assert outside == []
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def mapped(server: Any) -> int:
+    """Give the toy collection a map; returns the number of its images."""
+    return place_on_circle(server.collection)

@@ -7,11 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-
-from vernis.domain.maps import MapPoints, MapRecord
-from vernis.session.session import Session
 
 pytestmark = pytest.mark.browser
 
@@ -53,22 +49,8 @@ def examine(page: Any, axe: str) -> list[str]:
     return list(found["result"]["value"])
 
 
-@pytest.fixture
-def full(server):
-    """The toy collection with a map."""
-    with Session.open(server.collection) as session:
-        hashes = sorted({image.content_hash for image in session.images()})
-        turn = np.linspace(0, 2 * np.pi, len(hashes), endpoint=False)
-        places = np.column_stack([np.cos(turn), np.sin(turn)])
-        quality = {"trustworthiness": 1.0, "preservation": 1.0, "n_neighbors": 1, "judged": 1}
-        made = {"method": "pca", "components": 2, "seed": 0}
-        points = MapPoints(tuple(hashes), places, np.zeros(len(hashes), bool))
-        session.catalog.maps.replace(MapRecord("m", {"name": "toy"}, made, quality), points)
-    return server
-
-
 @pytest.mark.parametrize("theme", ["dark", "light"])
-def test_no_screen_has_a_serious_finding(open_page, full, axe, theme):
+def test_no_screen_has_a_serious_finding(open_page, mapped, axe, theme):
     opened = open_page(color_scheme=theme, reduced_motion="reduce")
     assert len(SCREENS) >= 10
     found = {}

@@ -8,24 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vernis.domain.maps import MapPoints, MapRecord
 from vernis.session.session import Session
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def mapped(server):
-    """The images of the toy collection on a circle."""
-    with Session.open(server.collection) as session:
-        hashes = sorted({image.content_hash for image in session.images()})
-        turn = np.linspace(0, 2 * np.pi, len(hashes), endpoint=False)
-        places = np.column_stack([np.cos(turn), np.sin(turn)])
-        quality = {"trustworthiness": 1.0, "preservation": 1.0, "n_neighbors": 1, "judged": 1}
-        made = {"method": "pca", "components": 2, "seed": 0}
-        points = MapPoints(tuple(hashes), places, np.zeros(len(hashes), bool))
-        session.catalog.maps.replace(MapRecord("m", {"name": "toy"}, made, quality), points)
-        return len(session.images())
 
 
 def lit(opened) -> tuple[float, int]:

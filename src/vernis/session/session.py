@@ -567,17 +567,11 @@ class Session(Closing):
 
         return path_of(self.root(), image.uri)
 
-    def path_below(self, root: Path, uri: str) -> Path:
-        """Return where the file of a path relative to a folder lies."""
+    def path_of_uri(self, uri: str, root: Path | None = None) -> Path:
+        """Return where the file of a path relative to a folder (default: the indexed one) lies."""
         from vernis.adapters.files import path_of
 
-        return path_of(root, uri)
-
-    def path_of_uri(self, uri: str) -> Path:
-        """Return where the file of a path relative to the indexed folder lies."""
-        from vernis.adapters.files import path_of
-
-        return path_of(self.root(), uri)
+        return path_of(root or self.root(), uri)
 
     def file_source(
         self,
@@ -812,18 +806,25 @@ class Session(Closing):
 
         return find_label_tables(folder, finder)
 
-    def pictures(self, *, full_size: bool = False, least_side: int | None = None) -> ReadPicture:
+    def pictures(
+        self,
+        *,
+        full_size: bool = False,
+        least_side: int | None = None,
+        root: Path | None = None,
+    ) -> ReadPicture:
         """Return what decodes the picture of an image.
 
         Unless ``full_size``, the shorter side may be reduced while decoding, to ``least_side``
-        pixels (default: 256).
+        pixels (default: 256). ``root``: where the images lie, without a collection.
         """
         from vernis.adapters.files import PictureFiles
         from vernis.adapters.isolation import PictureDecoder
 
+        place = root or self.root()
         if full_size or least_side is not None:
-            return PictureFiles(self.root(), PictureDecoder(min_side=least_side)).read
-        return PictureFiles(self.root()).read
+            return PictureFiles(place, PictureDecoder(min_side=least_side)).read
+        return PictureFiles(place).read
 
     def pictures_for_reading(self) -> ReadPicture:
         """Return what decodes the picture of an image as large as the reading of text needs."""
@@ -857,13 +858,6 @@ class Session(Closing):
             arrays, settings = self.catalog.models.load(model)
             told = model.name, model.version, model.fingerprint
         return restore_detector(*told, arrays, settings)
-
-    def pictures_for_maps(self, side: int) -> ReadPicture:
-        """Return what decodes the picture of an image with a shorter side of ``side`` or more."""
-        from vernis.adapters.files import PictureFiles
-        from vernis.adapters.isolation import PictureDecoder
-
-        return PictureFiles(self.root(), PictureDecoder(min_side=side)).read
 
     def text_model(self, name: Path | str | None = None, *, gate: bool = True) -> TextModel:
         """Return the reader that is shipped, or that of a folder.
@@ -968,16 +962,6 @@ class Session(Closing):
         from vernis.adapters.files import PictureFiles
 
         return PictureFiles(self.root()).digest
-
-    def larger_pictures(self, side: int, root: Path | None = None) -> ReadPicture:
-        """Return what decodes the picture of an image with a shorter side of so many pixels.
-
-        ``root``: where the images lie, without a collection.
-        """
-        from vernis.adapters.files import PictureFiles
-        from vernis.adapters.isolation import PictureDecoder
-
-        return PictureFiles(root or self.root(), PictureDecoder(min_side=side)).read
 
     def examined_pictures(self, root: Path | None = None) -> ExaminePicture:
         """Return what decodes the picture of an image and says what is damaged of its file.

@@ -131,7 +131,7 @@ def work(session: Session, settings: Settings) -> Result:
     if not len(listed):
         raise UsageError(f"{root}: holds no images")
     chosen = np.random.default_rng(settings.seed).permutation(len(listed))[: settings.sample]
-    files = [session.path_below(root, listed.uris[row]) for row in sorted(chosen.tolist())]
+    files = [session.path_of_uri(listed.uris[row], root) for row in sorted(chosen.tolist())]
     here = session.count_cores()
     cores, images = settings.cores or here, settings.images or len(listed)
     with tempfile.TemporaryDirectory(prefix="vernis-estimate-") as folder:

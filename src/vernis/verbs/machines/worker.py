@@ -81,7 +81,7 @@ def work(session: Session, settings: Settings) -> Result:
             plan,
             unit,
             examine=session.examined_pictures(root),
-            larger=lambda side: session.larger_pictures(side, root),
+            larger=lambda side: session.pictures(least_side=side, root=root),
             workers=settings.workers,
         )
         made.append(number)

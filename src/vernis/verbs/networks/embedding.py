@@ -147,7 +147,7 @@ def embed_images(
     failed: dict[str, str] = {}
     computed = 0
     longest = max((getattr(reader, "long_side", 0) for reader in readers), default=0)
-    larger = session.larger_pictures(longest) if longest else None
+    larger = session.pictures(least_side=longest) if longest else None
     stage = PictureStage(session.examined_pictures(), tuple(readers), larger)
     outcomes = session.engine(workers).run(stage, tasks)
     progress(task, 0, len(tasks))

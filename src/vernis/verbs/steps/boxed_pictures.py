@@ -247,7 +247,7 @@ class CellLooks:
         images = self.boxed.images
         rows = [row for row in rows if images[row].uri not in self.failed]
         stage = _CellStage(
-            self.session.larger_pictures(CELL_SIDE),
+            self.session.pictures(least_side=CELL_SIDE),
             self.session.cell_reader(CELL_SIDE),
             make,
             images,
