@@ -6,16 +6,14 @@ import itertools
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.words.image_names import ImageFinder
-from vernis.core.words.sheets import LeftOut, Sheet
 from vernis.domain.annotations import Annotator, Price, SentPicture
 from vernis.domain.closing import Closing
 from vernis.domain.errors import NotFound, StorageError, UsageError
@@ -25,7 +23,6 @@ from vernis.domain.ports import (
     DecodingReader,
     Engine,
     FileSource,
-    MetadataWriter,
     PictureReader,
     Pixels,
     Progress,
@@ -46,6 +43,7 @@ from vernis.domain.types import (
     Taxonomy,
     hash_texts,
 )
+from vernis.session.interchange import Interchange
 from vernis.session.networks import CHANNELS, CLOSER, HEAT_MAPS, MAPS, Networks
 from vernis.session.results import Results
 from vernis.session.vectors import (
@@ -66,8 +64,6 @@ if TYPE_CHECKING:
     from vernis.adapters.detectors.learned import LearnedDetector
     from vernis.adapters.detectors.nanodet import ObjectModel
     from vernis.adapters.engines.choice import EngineName
-    from vernis.adapters.interchange.formats.asset_management import System
-    from vernis.adapters.interchange.formats.interface import Placing, Written
     from vernis.adapters.interchange.sample_folder import SampleFolder
     from vernis.adapters.services.registry import ServiceName
     from vernis.adapters.thumbnails import ThumbnailCache
@@ -75,8 +71,6 @@ if TYPE_CHECKING:
     from vernis.core.detect.cell_head import PictureCells
     from vernis.core.explore.picture_words import PictureWords
     from vernis.core.words.documents import WordDocument
-    from vernis.domain.exchange import Carries, ExchangeSet
-    from vernis.domain.handover import Handover
     from vernis.domain.metadata import FileMetadata
 
 SUFFIX = ".vernis"
@@ -110,22 +104,6 @@ class Identity:
     VERSION: ClassVar[int] = 1
 
     name: str
-
-
-class _Sizes(dict[str, tuple[int, int]]):
-    """uri → size of the images, also by other names that can only mean one of them."""
-
-    def __init__(self, images: Sequence[ImageRecord]) -> None:
-        super().__init__({image.uri: (image.width, image.height) for image in images})
-        self._finder: ImageFinder | None = None
-
-    def get(self, uri: str, default: Any = None) -> Any:
-        """Return the size of the image that a name means."""
-        if uri in self:
-            return self[uri]
-        if self._finder is None:
-            self._finder = ImageFinder(self)
-        return super().get(self._finder.find(uri).uri, default)
 
 
 class Session(Closing):
@@ -219,6 +197,11 @@ class Session(Closing):
     def results(self) -> Results:
         """What verbs found before, by type and version."""
         return Results(self.catalog.runs)
+
+    @cached_property
+    def interchange(self) -> Interchange:
+        """What is read from and written for other programs."""
+        return Interchange(self)
 
     @cached_property
     def networks(self) -> Networks:
@@ -631,180 +614,6 @@ class Session(Closing):
             yield index
         finally:
             index.close()
-
-    def read_sheets(self, path: Path) -> list[Sheet]:
-        """Read the sheets of a table of labels; raises UsageError, InvalidLabels, MissingExtra."""
-        from vernis.adapters.interchange.label_tables import read_sheets
-
-        if not path.is_file():
-            raise UsageError(f"{path}: no such file; labels come from a table such as a CSV file")
-        return read_sheets(path)
-
-    def write_labels(
-        self,
-        format: str,
-        exchange: ExchangeSet,
-        out: Path,
-        *,
-        placing: Placing = "none",
-        overwrite: bool = False,
-    ) -> Written:
-        """Write labels in a format of other programs, wholly or not at all.
-
-        Raises
-        ------
-        UsageError
-            There is no such format, or something is there already.
-        """
-        from vernis.adapters.interchange.formats.interface import Pictures
-        from vernis.adapters.interchange.formats.registry import format_named
-
-        chosen = format_named(format)
-        pictures = Pictures(self.path_of_uri, placing)
-        if not out.exists():
-            return chosen.write(exchange, out, pictures)
-        if not overwrite or not out.is_file():
-            raise UsageError(f"{out}: is there already; name a new file, or add --overwrite")
-        beside = out.with_name(f".{out.name}.new")
-        beside.unlink(missing_ok=True)
-        written = chosen.write(exchange, beside, pictures)
-        beside.replace(out)
-        return replace(written, path=out)
-
-    def read_decisions(self, path: Path) -> Handover:
-        """Return the decisions that a file hands over; raises InvalidLabels."""
-        from vernis.adapters.interchange.decisions_file import read_decisions
-
-        return read_decisions(path)
-
-    def write_decisions(self, path: Path, handed: Handover, *, overwrite: bool = False) -> None:
-        """Write decisions into a file; raises UsageError where something is there already."""
-        from vernis.adapters.interchange.decisions_file import write_decisions
-
-        if path.exists() and not (overwrite and path.is_file()):
-            raise UsageError(f"{path}: is there already; name a new file, or add --overwrite")
-        write_decisions(path, handed)
-
-    def write_table(
-        self, out: Path, rows: Iterator[list[str | float]], *, overwrite: bool = False
-    ) -> int:
-        """Write a header and rows as a table of the kind that the suffix says; returns the rows.
-
-        Raises
-        ------
-        UsageError
-            The suffix is that of no table, or something is there already.
-        """
-        from vernis.adapters.interchange.formats.interface import new_file
-        from vernis.adapters.interchange.formats.tables import TABLES, write_rows
-
-        kind = TABLES.get(out.suffix.lower())
-        if kind is None:
-            raise UsageError(f"{out}: expected a name that ends with {', '.join(TABLES)}")
-        if overwrite and out.is_file():
-            target = out.with_name(f".{out.name}.new")
-            target.unlink(missing_ok=True)
-        else:
-            target = out
-        count = 0
-
-        def counted_rows() -> Iterator[list[str | float]]:
-            nonlocal count
-            for count, row in enumerate(rows):  # noqa: B007
-                yield row
-
-        with new_file(target) as part:
-            write_rows(part, counted_rows(), kind)
-        if target is not out:
-            target.replace(out)
-        return count
-
-    def holds_boxes(self, path: Path) -> bool:
-        """Tell whether a file is a table of boxes."""
-        from vernis.adapters.interchange.formats.box_tables import BoxTable
-
-        return BoxTable().recognises(path)
-
-    def format_carries(self, format: str) -> Carries:
-        """Return what a format of other programs can hold; raises UsageError."""
-        from vernis.adapters.interchange.formats.registry import format_named
-
-        return format_named(format).carries
-
-    def write_assets(
-        self,
-        system: str,
-        exchange: ExchangeSet,
-        out: Path,
-        prefix: str,
-        columns: Mapping[str, str],
-        brand: str,
-    ) -> Written:
-        """Write the table that an asset management system imports; raises UsageError."""
-        from vernis.adapters.interchange.formats.asset_management import (
-            AssetSettings,
-            write_assets,
-        )
-
-        named = cast("System", system)
-        return write_assets(exchange, out, named, AssetSettings(prefix, columns, brand))
-
-    def read_exchange(
-        self, path: Path, format: str = "auto", *, taxonomy: str = "", one_based: bool = True
-    ) -> tuple[str, ExchangeSet]:
-        """Read the labels of another tool; returns the format and what it holds.
-
-        ``one_based``: the first pixel of Pascal VOC is 1.
-
-        Raises
-        ------
-        InvalidLabels
-            It is of no format that is known, or cannot be read.
-        UsageError
-            There is no such format.
-        """
-        from vernis.adapters.interchange.formats.interface import ReadSettings
-        from vernis.adapters.interchange.formats.registry import format_named, recognise
-
-        chosen = recognise(path) if format == "auto" else format_named(format)
-        settings = ReadSettings(sizes=_Sizes(self.images()), one_based=one_based)
-        if taxonomy:
-            settings = replace(settings, taxonomy=taxonomy)
-        return chosen.name, chosen.read(path, settings)
-
-    def file_metadata(self) -> Callable[[ImageRecord], FileMetadata]:
-        """Return what reads keywords, captions, … of an image's file and sidecar.
-
-        It raises UnreadableImage.
-        """
-        from vernis.adapters.interchange.metadata.file_metadata import read_file_metadata
-
-        return lambda image: read_file_metadata(self.path_of(image))
-
-    def sidecar_marks(self, uris: Sequence[str]) -> dict[str, int]:
-        """Return the mark of the sidecars beside each image, as ``FileTable`` holds it."""
-        from vernis.adapters.files import sidecar_mark
-
-        root = self.root()
-        return {uri: sidecar_mark(root, uri) for uri in uris}
-
-    def metadata_writer(self, *, exiftool: bool = False) -> MetadataWriter:
-        """Return what writes words into image files and sidecars."""
-        from vernis.adapters.interchange.metadata.writer import FileWriter
-
-        return FileWriter(exiftool=exiftool)
-
-    def write_import_notes(self, source: str, left_out: Iterable[LeftOut]) -> Path | None:
-        """List what an import left out, in the collection's folder; None where that is nothing."""
-        from vernis.adapters.interchange.import_notes import write_import_notes
-
-        return write_import_notes(self.catalog.folder, source, left_out)
-
-    def find_label_tables(self, folder: Path, finder: ImageFinder) -> list[Path]:
-        """Return the tables in a folder that name images of it."""
-        from vernis.adapters.interchange.label_tables import find_label_tables
-
-        return find_label_tables(folder, finder)
 
     def pictures(
         self,

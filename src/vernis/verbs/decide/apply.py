@@ -60,7 +60,7 @@ def work(session: Session, settings: Settings) -> Result:
         If the file holds no decisions.
     """
     path, who = Path(settings.file), by(settings.who)
-    handed = session.read_decisions(path)
+    handed = session.interchange.read_decisions(path)
     with nullcontext() if settings.dry_run else session.lock("apply"):
         found = compare(session, handed, theirs=settings.theirs, who=who)
         batch = 0

@@ -93,7 +93,7 @@ def read_brand_list(session: Session, path: Path) -> tuple[list[Brand], list[str
     """
     if not path.is_file():
         raise UsageError(f"{path}: no such file; brands come from a table with a column 'brand'")
-    sheets = [sheet for sheet in session.read_sheets(path) if sheet.header]
+    sheets = [sheet for sheet in session.interchange.read_sheets(path) if sheet.header]
     if not sheets:
         raise UsageError(f"{path}: is empty; expected a table with a column 'brand'")
     numbers, rows = _rows(sheets[0], path)

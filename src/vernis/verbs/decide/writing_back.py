@@ -114,7 +114,7 @@ def write_words(
     images = session.catalog.images.get(sorted(wanted))
     images.sort(key=lambda image: image.uri)
     summary = WriteSummary()
-    with session.metadata_writer(exiftool=manner.exiftool) as writer:
+    with session.interchange.metadata_writer(exiftool=manner.exiftool) as writer:
         if not apply:
             for image, write in _proved(session, writer, images, wanted, manner, summary):
                 summary.count(write.receipt)
@@ -175,7 +175,7 @@ def sweep_parts(session: Session, writer: MetadataWriter) -> int:
 def sweep_after_kill(session: Session) -> None:
     """Remove what a killed run left beside the images of a collection that was ever written."""
     if session.catalog.history.keys(WRITTEN_FILES):
-        with session.metadata_writer() as writer:
+        with session.interchange.metadata_writer() as writer:
             sweep_parts(session, writer)
 
 
@@ -295,7 +295,7 @@ def undo_writes(session: Session, batch: int, undoing: int) -> UndoneWrites:
     done: dict[str, str] = {}
     refused: list[tuple[str, WriteRefused]] = []
     with (
-        session.metadata_writer() as writer,
+        session.interchange.metadata_writer() as writer,
         _Writing(session, writer, undoing, refused) as writing,
     ):
         for number, change in enumerate(changes, 1):

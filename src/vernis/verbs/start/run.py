@@ -140,7 +140,7 @@ def work(session: Session, settings: Settings) -> Result:
     home(settings)
     sheets = None
     if settings.labels is not None:
-        sheets = session.read_sheets(Path(settings.labels))
+        sheets = session.interchange.read_sheets(Path(settings.labels))
     with session.lock("run"):
         listed = _list_images(session, settings)
         notes = list(listed.notes)
@@ -252,7 +252,7 @@ def _say_no_labels(session: Session, path: Path, labels: Path | str | None) -> s
             f"no labels were taken from {labels}, so none were judged; all the rest is done. "
             f"What each column is taken for: vernis import {labels} --dry-run"
         )
-    tables = session.find_label_tables(path, finder_of(session, str(path.absolute())))
+    tables = session.interchange.find_label_tables(path, finder_of(session, str(path.absolute())))
     if tables:
         return (
             f"no labels were read, but {tables[0].name} names images of this folder; to find "

@@ -135,7 +135,7 @@ def read_files(
     zero_based : bool
         Pascal VOC: the first pixel is 0.
     """
-    name, exchange = session.read_exchange(
+    name, exchange = session.interchange.read_exchange(
         path, format, taxonomy=taxonomy, one_based=not zero_based
     )
     folder = exchange.folder or str((path if path.is_dir() else path.parent).absolute())

@@ -159,7 +159,9 @@ def work(session: Session, settings: Settings) -> Result:
         return _write_suspected(session, settings, names)
     matrices = [session.matrix(name) for name in dict.fromkeys(names)]
     only = set(select_images(session, settings.where).tolist()) if settings.where else None
-    carries = None if settings.format == "dam" else session.format_carries(settings.format)
+    carries = (
+        None if settings.format == "dam" else session.interchange.format_carries(settings.format)
+    )
     wanted = Wanted(
         matrices,
         settings.states,
@@ -192,7 +194,7 @@ def _write_assets(
     for name in columns:
         session.catalog.labels.taxonomy(name)
     exchange = exchange_set(session, wanted)
-    written = session.write_assets(
+    written = session.interchange.write_assets(
         str(settings.for_), exchange, Path(settings.out), settings.prefix, columns, settings.brand
     )
     return written, list(written.notes)
@@ -212,7 +214,7 @@ def _write_files(
     exchange = exchange_set(session, wanted, regions if carries.regions else None, facts)
     if settings.as_stored:
         exchange = turn_as_stored(exchange, orientations(session))
-    written = session.write_labels(
+    written = session.interchange.write_labels(
         settings.format,
         exchange,
         Path(settings.out),
@@ -238,7 +240,9 @@ def _write_suspected(session: Session, settings: Settings, names: Sequence[str])
         made = "vernis duplicates"
     header = next(rows)
     rows = chain([header], rows)
-    written = session.write_table(Path(settings.out), rows, overwrite=settings.overwrite)
+    written = session.interchange.write_table(
+        Path(settings.out), rows, overwrite=settings.overwrite
+    )
     notes = (
         () if written and len(header) > 1 else (f"nothing is suspected yet; what finds it: {made}",)
     )
@@ -252,7 +256,7 @@ def _write_decisions(session: Session, settings: Settings, names: Sequence[str])
         session.catalog.labels.taxonomy(name)
     only = set(select_images(session, settings.where).tolist()) if settings.where else None
     handed = gather_decisions(session, names, only)
-    session.write_decisions(Path(settings.out), handed, overwrite=settings.overwrite)
+    session.interchange.write_decisions(Path(settings.out), handed, overwrite=settings.overwrite)
     paths = [one.image.path for one in handed.labels]
     paths += [one.image.path for one in handed.verdicts]
     paths += [one.image.path for one in handed.keepers]

@@ -157,7 +157,7 @@ def read_metadata(session: Session, path: Path, taxonomy: str = DEFAULT_TAXONOMY
         raise NotFound(f"{path}: no image of the collection lies there; index it first")
     told: dict[str, Told] = {}
     left_out = []
-    stage = MetadataStage(session.file_metadata())
+    stage = MetadataStage(session.interchange.file_metadata())
     for done, outcome in enumerate(session.engine().run(stage, iter(images)), 1):
         image = outcome.item
         if outcome.value is None:
@@ -222,7 +222,7 @@ def import_metadata(session: Session, read: ReadFiles, taxonomy: str) -> None:
     """Record what files say, as one batch; keywords that left a file are withdrawn."""
     catalog = session.catalog
     told = {image.id: read.told[image.uri] for image in read.images}
-    marks = session.sidecar_marks([image.uri for image in read.images])
+    marks = session.interchange.sidecar_marks([image.uri for image in read.images])
     with catalog.transaction():
         batch = catalog.history.begin("import", source=by(), note=read.source)
         with catalog.history.joined(batch):

@@ -133,7 +133,7 @@ def work(session: Session, settings: Settings) -> Result:
         return _import_files(session, settings)
     if settings.source or settings.zero_based:
         raise UsageError("--source and --zero-based are of files of other tools, not of tables")
-    sheets = session.read_sheets(Path(settings.file))
+    sheets = session.interchange.read_sheets(Path(settings.file))
     if settings.format == "auto" and (long := _long_format(sheets)):
         return _import_files(session, replace(settings, format=long))
     if settings.dry_run:
@@ -160,7 +160,7 @@ def _is_of_a_tool(session: Session, settings: Settings) -> bool:
     if path.is_dir() or path.suffix.lower() in _OF_TOOLS:
         return True
     told = (settings.image_column, settings.separator, settings.one_hot, settings.row)
-    return all(one is None for one in told) and session.holds_boxes(path)
+    return all(one is None for one in told) and session.interchange.holds_boxes(path)
 
 
 def _import_metadata(session: Session, settings: Settings) -> Result:
@@ -223,7 +223,7 @@ def _import_files(session: Session, settings: Settings) -> Result:
         listed: Path | None = None
         retired: tuple[str, ...] = ()
         if not settings.dry_run:
-            listed = session.write_import_notes(read.source, read.left_out)
+            listed = session.interchange.write_import_notes(read.source, read.left_out)
             retired = import_files(session, read, settings.closed)
     said = note_left_out(read.source, read.left_out, str(listed or ""))
     return Result(
@@ -253,7 +253,7 @@ def import_table(session: Session, sheets: Sequence[Sheet], settings: TableSetti
         return _import_files(session, Settings(path, format=long, closed=settings.closed))
     with session.lock("import"):
         read = read_table(session, sheets, settings)
-        listed = session.write_import_notes(read.table.source, read.left_out)
+        listed = session.interchange.write_import_notes(read.table.source, read.left_out)
         retired = import_labels(session, read, settings) if read.is_usable else ()
     said = note_left_out(read.table.source, read.left_out, str(listed or ""))
     return _result(
