@@ -174,6 +174,10 @@ def test_odd_lists_are_read_as_far_as_they_go(collection, tmp_path):
     assert len(scripts) == 1
     assert scripts[0].startswith("1 brand has letters that the reader does not know")
     assert {one.brand for one in found.gain} == {"Malibu", "Martell"}
+    assert "line 5: 'malibu' is 'Malibu' again, left out" in found.remarks
+    assert any(
+        note.startswith("'maker' is a new taxonomy; there are: brand") for note in found.notes
+    )
     path.write_text("Malibu\nMartell\n")
     bare = collection.brands(path, taxonomy="maker")
     assert (bare.brands, [note for note in bare.notes if "line" in note]) == (2, [])
@@ -227,9 +231,10 @@ def match(brand: str, evidence: float = 1.0, distance: int = 0, height: float = 
 
 
 def test_certainty_is_by_likelihood_or_else_by_distance():
-    assert [certainty(match("a", e)) for e in (0.5, -2.9, -3.1)] == ["exact", "sure", "unsure"]
+    assert [certainty(match("Asahi", e)) for e in (0.5, -2.9, -3.1)] == ["exact", "sure", "unsure"]
     unknown = [certainty(match("Heineken", math.nan, d)) for d in (0, 1, 2)]
     assert unknown == ["exact", "sure", "unsure"]
+    assert certainty(match("X")) == certainty(match("X", math.nan)) == "unsure"
 
 
 def test_only_another_brand_surely_read_contradicts():
@@ -239,24 +244,30 @@ def test_only_another_brand_surely_read_contradicts():
     assert contradiction([small, tall], set()) is None
     assert contradiction([], {"Asahi"}) is None
     assert contradiction([match("Lion", -4.0)], {"Asahi"}) is None
+    assert contradiction([match("X")], {"Asahi"}) is None
 
 
 def test_probabilities_follow_agreement_and_make_room_for_wrong_labels():
-    unlabelled = probabilities([[match("a")]], [set()])
+    unlabelled = probabilities([[match("Asahi")]], [set()])
     assert unlabelled == pytest.approx({"exact": 0.98, "sure": 0.95, "unsure": 0.8})
-    clean = probabilities([[match("a")]] * 90, [{"a"}] * 90)
+    clean = probabilities([[match("Asahi")]] * 90, [{"Asahi"}] * 90)
     assert clean["exact"] == pytest.approx((90 + 9.8) / 100)
     # One label in ten is wrong: exact readings stay what they are, others are held against that.
-    read = [[match("a")]] * 100 + [[match("a", -4.0)]] * 100
-    given = ([{"a"}] * 90 + [{"b"}] * 10) + ([{"a"}] * 60 + [{"b"}] * 40)
+    read = [[match("Asahi")]] * 100 + [[match("Asahi", -4.0)]] * 100
+    given = ([{"Asahi"}] * 90 + [{"Bira"}] * 10) + ([{"Asahi"}] * 60 + [{"Bira"}] * 40)
     noisy = probabilities(read, given)
     agreement, noise = (90 + 9.8) / 110, 0.98 - (90 + 9.8) / 110
     assert noisy["exact"] == pytest.approx(agreement / (1 - noise))
     assert noisy["unsure"] == pytest.approx((60 + 8) / 110 / (1 - noise))
+    # What is taken for wrong labels lifts nothing above what was measured elsewhere.
+    lifted = probabilities(
+        read[:100] + [[match("Asahi", -2.0)]] * 100, given[:100] + [{"Asahi"}] * 95 + [{"Bira"}] * 5
+    )
+    assert lifted["sure"] == pytest.approx((95 + 9.5) / 110)
     # So many that the readings must be to blame.
-    assert probabilities([[match("a")]] * 100, [{"b"}] * 100)["exact"] < 0.2
+    assert probabilities([[match("Asahi")]] * 100, [{"Bira"}] * 100)["exact"] < 0.2
     # Several brands in one picture prove nothing of either.
-    assert probabilities([[match("a"), match("b")]] * 50, [{"c"}] * 50) == unlabelled
+    assert probabilities([[match("Asahi"), match("Bira")]] * 50, [{"Lion"}] * 50) == unlabelled
 
 
 def test_gains_count_images_by_distance_and_agreement():

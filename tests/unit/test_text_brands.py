@@ -124,6 +124,12 @@ def test_aliases_forbidden_readings_and_exact_brands():
     assert names(matcher, spell("lion")) == ["Lion"]
 
 
+def test_one_letter_says_nothing_beside_a_whole_name():
+    matcher = BrandMatcher([Brand("A", exact=True), Brand("Arla")])
+    assert names(matcher, spell("arla"), spell("a", y=300)) == ["Arla"]
+    assert names(matcher, spell("a")) == ["A"]
+
+
 def test_without_a_spelling_words_stand_for_themselves():
     brands = [Brand("Pernod"), Brand("Ricard"), Brand("Perrier-Jouët")]
     rule = BrandRule(everyday=frozenset({"period"}))

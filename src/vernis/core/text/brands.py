@@ -37,7 +37,8 @@ _WIDEST = 0.4
 """Spellings further from a brand, as a share of its length, are not tried."""
 _EDIT_COST = 3.0
 """Nats an edit, where only the text is known; it orders matches of the same words."""
-_LEAST_LETTERS = 2
+LEAST_LETTERS = 2
+"""Of a name shorter than this only the exact spelling counts, and that not surely."""
 _MOST_WORDS = 5
 _YES, _NO = ("yes", "y", "true", "1", "x"), ("no", "n", "false", "0")
 
@@ -202,6 +203,10 @@ class BrandMatcher:
         best: dict[str, _Candidate] = {}
         for candidate in sorted(found, key=lambda c: (-c.rank, c.distance)):
             best.setdefault(candidate.form.brand.name, candidate)
+        if self.rule.name == "default":
+            # A letter that stands alone may be anything: it says nothing beside a whole name.
+            whole = {n: c for n, c in best.items() if len(c.form.compared) >= LEAST_LETTERS}
+            best = whole or best
         matches = [_tell(candidate, kept, places) for candidate in best.values()]
         return sorted(matches, key=lambda match: (-match.height, match.brand))
 
@@ -403,7 +408,7 @@ def _read_limits(
     exact = said.casefold() in _YES
     if said and not exact and said.casefold() not in _NO and not Blanks.of(None).hold(said):
         remarks.append(f"exact is {said!r}, expected yes or nothing; taken for no")
-    if len(compared) < _LEAST_LETTERS and not exact:
+    if len(compared) < LEAST_LETTERS and not exact:
         exact = True
         remarks.append(f"{name!r} is short, only its exact spelling counts")
     forbidden = []

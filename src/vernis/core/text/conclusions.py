@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from vernis.core.text.brands import BrandMatch
+from vernis.core.text.brands import LEAST_LETTERS, BrandMatch, compared_name
 
 Certainty = Literal["exact", "sure", "unsure"]
 CERTAINTIES: tuple[Certainty, ...] = ("exact", "sure", "unsure")
@@ -47,7 +47,9 @@ def strength(match: BrandMatch) -> float:
 
 
 def certainty(match: BrandMatch) -> Certainty:
-    """Return how surely a brand is read."""
+    """Return how surely a brand is read: one letter alone never is, as any scratch may be it."""
+    if len(compared_name(match.reading)) < LEAST_LETTERS:
+        return "unsure"
     if math.isnan(match.evidence):
         if not match.distance:
             return "exact"
@@ -64,7 +66,8 @@ def probabilities(
 
     The shares of agreement with the given labels, drawn to those that were measured elsewhere as if
     by ten images more. Wrong given labels make all of them too low alike: what exact readings
-    disagree beyond what was measured elsewhere is taken for wrong labels, up to 15 %.
+    disagree beyond what was measured elsewhere is taken for wrong labels, up to 15 %. That lifts no
+    share above the one that was measured elsewhere.
 
     Parameters
     ----------
@@ -85,7 +88,10 @@ def probabilities(
         for kind in CERTAINTIES
     }
     noise = min(max(_PRIOR["exact"] - agreement["exact"], 0.0), _MOST_NOISE)
-    return {kind: min(share / (1 - noise), 1.0) for kind, share in agreement.items()}
+    return {
+        kind: max(share, min(share / (1 - noise), _PRIOR[kind]))
+        for kind, share in agreement.items()
+    }
 
 
 def contradiction(read: Sequence[BrandMatch], given: Collection[str]) -> BrandMatch | None:

@@ -120,6 +120,7 @@ class Result:
     gain: Annotated[tuple[GainRow, ...], "the most frequent brand first"]
     batch: Annotated[int | None, "with --apply: the batch, 0 when there was nothing to write"]
     plot: Annotated[str | None, "path of the figure"]
+    remarks: Annotated[tuple[str, ...], "every slip of the list, one each"]
     notes: tuple[str, ...]
 
 
@@ -134,6 +135,7 @@ def work(session: Session, settings: Settings) -> Result:
         No picture was read yet, or the list cannot be used.
     """
     brands, remarks = read_brand_list(session, Path(settings.list))
+    before = [taxonomy.name for taxonomy in session.taxonomies()]
     listed = BrandList(settings.taxonomy, settings.rule, settings.tolerance, tuple(brands))
     with session.lock(f"brands {settings.taxonomy}"):
         found = find_brands(session, listed)
@@ -179,7 +181,8 @@ def work(session: Session, settings: Settings) -> Result:
         ),
         batch=batch,
         plot=plot,
-        notes=tuple(_notes(session, listed, judged, remarks)),
+        remarks=tuple(remarks),
+        notes=(*_new_taxonomy(judged, before), *_notes(session, listed, judged, remarks)),
     )
 
 
@@ -187,7 +190,7 @@ class _Judged:
     """The images that were read, beside their labels."""
 
     def __init__(self, session: Session, listed: BrandList, found: Sequence[ReadImage]) -> None:
-        self.found = found
+        self.found, self.taxonomy = found, listed.taxonomy
         self.matrix = _matrix(session, listed.taxonomy)
         classes = self.matrix.taxonomy.classes if self.matrix is not None else ()
         self.class_of = class_of_brand(listed.brands, classes)
@@ -349,12 +352,19 @@ def _issue(row: BrandRow, image_id: int, taxonomy: str, kind: str, source: str) 
     )
 
 
+def _new_taxonomy(judged: _Judged, before: Sequence[str]) -> Sequence[str]:
+    name = judged.taxonomy
+    if name in before or not before:
+        return ()
+    return (f"{name!r} is a new taxonomy; there are: {', '.join(before)} (--taxonomy NAME)",)
+
+
 def _notes(
     session: Session, listed: BrandList, judged: _Judged, remarks: Sequence[str]
 ) -> list[str]:
     notes = list(remarks[:_REMARKS])
     if len(remarks) > _REMARKS:
-        notes.append(f"{counted(len(remarks) - _REMARKS, 'more remark')} on the list")
+        notes.append(f"{counted(len(remarks) - _REMARKS, 'more remark')} on the list: --json")
     notes += filter(None, [unreadable_brands(session, listed, judged.found)])
     unread = len(session.images()) - len(judged.found)
     if unread:
