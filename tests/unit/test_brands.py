@@ -104,7 +104,9 @@ def test_a_different_brand_surely_read_is_an_issue_and_silence_is_none(collectio
 def test_an_accepted_issue_changes_the_label_and_a_dismissed_one_stays_so(collection, brand_list):
     collection.brands(brand_list)
     collection.dismiss("text_differs", ["wrong.png"], who="ann")
-    collection.brands(brand_list)
+    again = collection.brands(brand_list)
+    assert [row.verdict for row in again.issues] == ["dismissed"]
+    assert (again.contradicted, again.decided) == (1, 1)
     (issue,) = collection.catalog.issues.select(("text_differs",))
     assert issue.verdict == "dismissed"
     collection.accept("text_differs", ["wrong.png"], who="ann")

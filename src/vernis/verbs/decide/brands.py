@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +20,7 @@ from vernis.core.text.brands import BrandMatch, RuleName
 from vernis.core.text.conclusions import Gain, certainty, contradiction, gains, probabilities
 from vernis.domain.documents import to_document
 from vernis.domain.errors import NotFound, UsageError
-from vernis.domain.types import Issue, LabelMatrix, Statement, Suggestion, Taxonomy
+from vernis.domain.types import Issue, LabelMatrix, Statement, Suggestion, Taxonomy, Verdict
 from vernis.report.wording import counted
 from vernis.verbs.decide.brand_reading import (
     BrandEvidence,
@@ -87,6 +87,7 @@ class BrandRow:
     ]
     pictures: Annotated[str, "agree or differ: the likeliest class by the pictures; empty: unknown"]
     read: Annotated[tuple[BrandEvidence, ...], "every brand that is read, the tallest first"]
+    verdict: Annotated[Verdict, "of an issue: open, accepted or dismissed"] = "open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +116,11 @@ class Result:
     labelled: Annotated[int, "read images whose label is on the list"]
     suggestions: Annotated[tuple[BrandRow, ...], "labels for images without one"]
     suggested: Annotated[int, "suggestions in all, listed or not"]
-    issues: Annotated[tuple[BrandRow, ...], "labels that a different brand contradicts"]
+    issues: Annotated[
+        tuple[BrandRow, ...], "labels that a different brand contradicts, the undecided first"
+    ]
     contradicted: Annotated[int, "issues in all, listed or not"]
+    decided: Annotated[int, "of these, issues that somebody has accepted or dismissed"]
     gain: Annotated[tuple[GainRow, ...], "the most frequent brand first"]
     batch: Annotated[int | None, "with --apply: the batch, 0 when there was nothing to write"]
     plot: Annotated[str | None, "path of the figure"]
@@ -144,6 +148,7 @@ def work(session: Session, settings: Settings) -> Result:
         judged = _Judged(session, listed, found)
         suggestions, issues = judged.suggestions(settings.precision), judged.issues()
         batch = _record(session, settings, judged, suggestions, issues)
+        issues = _with_verdicts(session, settings.taxonomy, issues)
         session.results.keep(f"brands:{settings.taxonomy}", listed)
     gain = gains(
         [one.matches for one in found],
@@ -168,6 +173,7 @@ def work(session: Session, settings: Settings) -> Result:
         suggested=len(suggestions),
         issues=tuple(issues[: settings.limit]),
         contradicted=len(issues),
+        decided=sum(row.verdict != "open" for row in issues),
         gain=tuple(
             GainRow(
                 one.brand,
@@ -332,6 +338,17 @@ def _record(
     return batch
 
 
+def _with_verdicts(session: Session, taxonomy: str, rows: Sequence[BrandRow]) -> list[BrandRow]:
+    """Return issues with what people have said of them, the undecided first."""
+    if not rows:
+        return []
+    kept = session.catalog.issues.select((KIND,), taxonomy, verdicts=("accepted", "dismissed"))
+    uris = session.uris_of({issue.image_id for issue in kept})
+    said = {uris[issue.image_id]: issue.verdict for issue in kept}
+    found = [replace(row, verdict=said.get(row.image, "open")) for row in rows]
+    return sorted(found, key=lambda row: row.verdict != "open")
+
+
 def _issue(row: BrandRow, image_id: int, taxonomy: str, kind: str, source: str) -> Issue:
     read = ", ".join(f"“{one.reading}”" for one in row.read)
     return Issue(
@@ -389,9 +406,10 @@ def _draw(gain: Sequence[Gain], settings: Settings) -> str:
 
 def show(result: Result, settings: Settings, screen: Screen) -> None:
     """Show suggestions, issues and counts."""
-    agree = [row for row in result.issues if row.pictures == "agree"]
-    alone = [row for row in result.issues if row.pictures != "agree"]
-    hidden = result.contradicted - len(result.issues)
+    undecided = [row for row in result.issues if row.verdict == "open"]
+    agree = [row for row in undecided if row.pictures == "agree"]
+    alone = [row for row in undecided if row.pictures != "agree"]
+    hidden = result.contradicted - result.decided - len(undecided)
     text_title = "Labels that the text contradicts"
     if agree or any(row.pictures for row in alone):
         text_title += ", and the pictures do not"
@@ -438,7 +456,10 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
         screen.line(f"Written as batch {result.batch}; vernis undo takes it back.")
     elif result.suggested:
         screen.line("To write the suggested labels: the same command with --apply")
-    if result.contradicted:
+    if result.decided:
+        one, many = "more was decided", "more were decided"
+        screen.line(f"{counted(result.decided, one, many)} before and not listed; --json has all.")
+    if result.contradicted > result.decided:
         screen.line(f"To agree or not: vernis accept {KIND} IMAGE…, vernis dismiss {KIND} IMAGE…")
 
 
