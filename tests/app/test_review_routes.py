@@ -8,6 +8,8 @@ import pytest
 
 pytest.importorskip("fastapi", reason='needs the extra "app"')
 
+from vernis.domain.region_store import NewRegion, RegionLabel
+from vernis.domain.regions import Box, Region
 from vernis.session.session import Session
 from vernis.verbs.decide.answers import Answer, take_answers
 from vernis.verbs.decide.label_judgement import judge_labels
@@ -53,6 +55,17 @@ def test_a_page_follows_the_one_before_also_where_scores_are_equal(served):
     )
     body = served.client.get("/api/queue/ids?taxonomy=kind").body
     assert list(struct.unpack(f"<{len(body) // 4}I", body)) == every
+
+
+def test_an_item_names_the_place_of_its_label_where_a_region_tells_it(served):
+    item = queue(served)["items"][0]
+    assert item["places"] == []
+    image, (label,) = item["image"], item["suggested"]
+    box = Region(Box(1, 2, 5, 4), (image["width"], image["height"]))
+    region = NewRegion(image["id"], box, (RegionLabel("kind", label, "yes", 0.7),))
+    served.session.catalog.regions.add([region], source="model:x", verb="detect")
+    (place,) = queue(served)["items"][0]["places"]
+    assert place == {"label": label, "box": [1.0, 2.0, 5.0, 4.0], "source": "model:x"}
 
 
 def test_an_item_holds_what_decides_it(served):

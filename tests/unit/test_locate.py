@@ -11,13 +11,15 @@ import pytest
 from PIL import Image, ImageDraw
 
 import vernis
+from vernis.core.locate.boxes import overlaps
 from vernis.core.locate.stored_maps import SIDE, pack, unpack
 from vernis.core.locate.training import choose_pictures, share_below
 from vernis.domain.errors import InvalidValue, NothingToLearn, UsageError
 from vernis.domain.region_store import NewRegion, RegionLabel, RegionStatement
 from vernis.domain.regions import Box, Region
-from vernis.domain.types import Statement, Taxonomy
+from vernis.domain.types import Issue, Statement, Suggestion, Taxonomy
 from vernis.session.session import Session
+from vernis.verbs.decide.label_places import find_places
 
 SIZE = (240, 160)
 SMALL = {"sizes": (224,)}
@@ -139,6 +141,48 @@ def test_maps_are_kept_until_labels_change(collection):
     )  # the same suggestions are not written again
     label(collection, {"disc0.png": "square"})
     assert collection.locate("shape", **SMALL).computed == 24
+
+
+def test_issues_and_suggestions_point_at_the_place_of_their_label(drawn, tmp_path):
+    folder, boxes = drawn
+    with vernis.Collection.create(tmp_path / "x.vernis") as made:
+        made.index(folder)
+        rows = {name: kind_of(name) for name in boxes}
+        rows.pop("disc4.png")
+        label(made, {**rows, "square5.png": "disc"})
+        blank, wrong = (made.catalog.images.find(n) for n in ("disc4.png", "square5.png"))
+        evidence = {"change": "replaced", "given": ["disc"], "suggested": ["square"]}
+        issue = Issue("label", wrong.id, 0.1, taxonomy="shape", evidence=evidence)
+        made.catalog.issues.replace(("label",), [issue], "shape")
+        suggestion = Suggestion(blank.id, "shape", "disc", 0.9, promised=True)
+        made.catalog.issues.replace_suggestions("shape", [suggestion], source="model")
+        assert made.explore.show("disc4.png").record.suggestions[0].place is None
+        found = made.locate("shape", **SMALL)
+        assert (found.suggested, found.maps) == (2, 23)
+        assert blank.id not in regions_of(made)[0].tolist()
+        (suggested,) = made.explore.show("disc4.png").record.suggestions
+        assert (suggested.place.label, suggested.place.source) == ("disc", "heat map")
+        assert overlap_of(suggested.place.box, boxes["disc4.png"]) > 0.2
+        (row,) = made.explore.show("square5.png").record.issues
+        assert row.places[0].label == "square"
+        assert overlap_of(row.places[0].box, boxes["square5.png"]) > 0.2
+        # What a person drew goes before any map, and what is read before a map too.
+        drawn_box = Region(Box.from_corners(*boxes["square5.png"]), SIZE)
+        said = RegionLabel("shape", "square")
+        made.catalog.regions.add(
+            [NewRegion(wrong.id, drawn_box, (said,))], source="human:ann", verb="draw"
+        )
+        session = Session(made.catalog)
+        with_region = find_places(session, "shape", [(wrong.id, "square"), (wrong.id, "none")])
+        assert {key: place.source for key, place in with_region.items()} == {
+            (wrong.id, "square"): "human:ann"
+        }
+
+
+def overlap_of(box: tuple[float, ...], corners: tuple[int, ...]) -> float:
+    x, y, width, height = box
+    found = np.array([[x, y, x + width, y + height]])
+    return float(overlaps(found, np.array([corners], float))[0, 0])
 
 
 def test_boxes_that_people_drew_stay_and_teach_the_threshold(collection, drawn):

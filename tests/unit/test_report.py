@@ -30,6 +30,7 @@ from vernis.report.model import (
     Fill,
     FillClass,
     FillItem,
+    Frame,
     ImageRef,
     Interval,
     LabelIssue,
@@ -129,7 +130,7 @@ def data() -> ReportData:
                 0.9,
                 1,
                 2,
-                (FillItem(6, HOSTILE, 0.97),),
+                (FillItem(6, HOSTILE, 0.97, (), Frame(HOSTILE, (1, 2, 3, 4), HOSTILE)),),
                 (FillClass(HOSTILE, 1, 0.8, 0.96, 3),),
                 (HOSTILE,),
             ),
@@ -342,6 +343,13 @@ def test_the_report_ends_with_what_became_of_the_labels(content):
     assert any(cells[at : at + 6] == row for at in range(len(cells)))
     assert {"Label file, folders or image files", "A person", "Filled in"} <= set(page.texts["th"])
     assert "67% → 89%" in page.texts["span"]
+
+
+def test_the_place_of_a_label_goes_to_the_page(content):
+    rows = rows_of(content)
+    item = rows["fills"][0]["items"][0]
+    assert item["frame"] == {"label": HOSTILE, "box": [1, 2, 3, 4], "source": HOSTILE}
+    assert rows["label_issues"][0]["items"][0]["frame"] is None
 
 
 def test_same_data_gives_the_same_page(data, content):

@@ -113,6 +113,18 @@ class Neighbor:
 
 
 @dataclass(frozen=True, slots=True)
+class Frame:
+    """Where in a picture a label is, or would be, and who says so.
+
+    ``box`` is x, y, width and height in pixels of the upright picture.
+    """
+
+    label: str
+    box: tuple[float, ...]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class LabelIssue:
     """A label that is probably wrong. Score in 0..1, low = bad.
 
@@ -130,6 +142,7 @@ class LabelIssue:
     verdict: Verdict = "open"
     agreement: float = math.nan
     twins: tuple[Neighbor, ...] = ()
+    frame: Frame | None = None
 
     def __post_init__(self) -> None:
         _require_unit("score", self.score)
@@ -261,6 +274,7 @@ class FillItem:
     label: str
     probability: float
     neighbors: tuple[Neighbor, ...] = ()
+    frame: Frame | None = None
 
 
 @dataclass(frozen=True, slots=True)

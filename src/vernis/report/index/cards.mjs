@@ -1,5 +1,6 @@
 // How one row of each list looks.
 import { el } from "../../web/shared/dom.mjs";
+import { frameOver } from "../../web/shared/frame.mjs";
 import { asCount, asPercent, asSize, baseName, folderName, GROUP_KINDS, transformName } from "../../web/shared/wording.mjs";
 import { isAdded, isRemoved, sideOf } from "./rows.mjs";
 
@@ -25,12 +26,12 @@ export function makeCards(images, decisions) {
   const imageOf = (id) => images.get(id) || { id, uri: "image " + id, width: 0, height: 0, size: 0, thumb: "" };
 
   // A picture that opens in the lightbox. Its alternative text is its file name and what is said of it.
-  function picture(id, said) {
-    const { uri, thumb } = imageOf(id);
+  function picture(id, said, place = null) {
+    const { uri, thumb, width, height } = imageOf(id);
     const inner = thumb
       ? el("img", { src: thumb, alt: baseName(uri) + (said ? ", " + said : ""), loading: "lazy", decoding: "async" })
       : el("span", { class: "no-picture" }, "no preview");
-    return el("button", { type: "button", class: "picture", "data-image": String(id), title: uri }, inner);
+    return el("button", { type: "button", class: "picture", "data-image": String(id), title: uri }, inner, thumb ? frameOver(place, { width, height }) : null);
   }
 
   function fileName(id) {
@@ -59,7 +60,7 @@ export function makeCards(images, decisions) {
       title: text + " (" + key + ")", onclick: () => decisions.toggle(row, verdict),
     }, text);
     return el("li", { class: "item issue", "data-decision": decisions.get(row) || "" },
-      picture(row.image, "given " + (row.given.join(", ") || "no label") + ", suggested " + (row.suggested.join(", ") || "no label")),
+      picture(row.image, "given " + (row.given.join(", ") || "no label") + ", suggested " + (row.suggested.join(", ") || "no label"), row.frame),
       el("div", { class: "item-body" },
         el("p", { class: "overline" }, "#" + asCount(row.rank) + " · " + row.taxonomy + " · ",
           el("span", { class: "change" }, CHANGES[row.change] || row.change),
@@ -118,7 +119,7 @@ export function makeCards(images, decisions) {
 
   function fill(row) {
     return el("li", { class: "item tile-item" },
-      picture(row.image, "suggested " + row.label),
+      picture(row.image, "suggested " + row.label, row.frame),
       el("p", { class: "tile-head" }, chip(row.label, "suggested"), el("span", { class: "number" }, asPercent(row.probability))),
       fileName(row.image),
       el("p", { class: "muted small" }, row.taxonomy),

@@ -70,6 +70,7 @@ export function startKeys({ lists, sections, lightbox, decisions }) {
     Enter: openItem,
     a: () => decide("accept"),
     x: () => decide("dismiss"),
+    h: () => document.body.classList.toggle("no-frames"),
     t: switchTheme,
     "?": showHelp,
     "/": search,

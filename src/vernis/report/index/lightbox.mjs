@@ -20,9 +20,11 @@ export function makeLightbox({ imageOf, fileName }) {
     const owner = item && item.querySelector(".picture") === source;
     const label = source.parentElement.querySelector(".neighbor-label");
     const image = source.querySelector("img");
+    const frame = source.querySelector(".place-frame");
     dialog.replaceChildren(
       el("div", { class: "stage" },
-        thumb ? el("img", { src: thumb, alt: image ? image.alt : baseName(uri) }) : el("span", { class: "no-picture" }, "no preview")),
+        thumb ? el("img", { src: thumb, alt: image ? image.alt : baseName(uri) }) : el("span", { class: "no-picture" }, "no preview"),
+        frame ? frame.cloneNode(true) : null),
       el("div", { class: "about" },
         fileName(id),
         el("p", { class: "muted" }, facts),

@@ -19,6 +19,7 @@ from vernis.verbs.decide.label_judgement import (
     evidence_of,
     judge_labels,
 )
+from vernis.verbs.decide.label_places import LabelPlace, places_of_issues, say_place
 from vernis.verbs.decide.text_voice import voice_mark
 from vernis.verbs.declare import OneOf, Option, Screen, Verb, rows_shown
 
@@ -87,6 +88,11 @@ class LabelIssueRow:
         "what speaks against the given labels, where text is read: pictures, text",
     ] = ()
     read: Annotated[tuple[BrandEvidence, ...], "the brands that are read, the tallest first"] = ()
+    places: Annotated[
+        tuple[LabelPlace, ...],
+        "where in the picture the labels are that differ, suggested ones first, as far as it is "
+        "known (a region, the text, vernis locate)",
+    ] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +129,7 @@ def work(session: Session, settings: Settings) -> Result:
     )
     counts = issues.counts(flagged_only=flagged_only, verdicts=None)
     return Result(
-        rows=tuple(_rows(found, session)),
+        rows=tuple(_rows(found, session, settings.taxonomy)),
         total=counts.get(("label", settings.taxonomy), 0),
         judgement=judgement,
         notes=(*_other_space(session, judgement), *judgement.notes),
@@ -138,14 +144,18 @@ def _asks_for_another(settings: Settings) -> bool:
     return any(getattr(settings, name) != getattr(defaults, name) for name in names)
 
 
-def _rows(issues: Sequence[Issue], session: Session) -> list[LabelIssueRow]:
+def _rows(issues: Sequence[Issue], session: Session, taxonomy: str) -> list[LabelIssueRow]:
     said = [evidence_of(issue) for issue in issues]
     ids = {n.image_id for one in said for n in one.neighbors}
     uris = session.uris_of((ids | {issue.image_id for issue in issues}) - {0})
-    return [_row(issue, one, uris) for issue, one in zip(issues, said, strict=True)]
+    places = places_of_issues(session, taxonomy, issues)
+    rows = zip(issues, said, strict=True)
+    return [_row(issue, one, uris, places[issue.id]) for issue, one in rows]
 
 
-def _row(issue: Issue, said: LabelEvidence, uris: Mapping[int, str]) -> LabelIssueRow:
+def _row(
+    issue: Issue, said: LabelEvidence, uris: Mapping[int, str], places: tuple[LabelPlace, ...]
+) -> LabelIssueRow:
     return LabelIssueRow(
         image=uris[issue.image_id],
         score=issue.score,
@@ -161,6 +171,7 @@ def _row(issue: Issue, said: LabelEvidence, uris: Mapping[int, str]) -> LabelIss
         ),
         against=said.against,
         read=said.read,
+        places=places,
     )
 
 
@@ -184,11 +195,14 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
         columns.insert(2, "probability_of_multiple")
     for finding in result.judgement.findings:
         screen.line(sentence(finding))
+    if any(row.places for row in result.rows):
+        columns.append("place")
     title = f"Label issues of {settings.taxonomy}"
     if result.judgement.with_text:
         _show_apart(result, [*columns, "read"], title, screen)
     else:
-        screen.table(result.rows, columns, title=title, total=result.total)
+        rows = [_shown(row) for row in result.rows]
+        screen.table(rows, columns, title=title, total=result.total)
     found = result.judgement
     if found.wrong is None:
         return  # the findings say why
@@ -212,7 +226,7 @@ def _show_apart(result: Result, columns: list[str], title: str, screen: Screen) 
     """Show the issues apart by what speaks against the labels, those of both first."""
     for voices, said in _AGAINST.items():
         rows = [
-            {**to_document(row), "read": [one.reading for one in row.read]}
+            {**_shown(row), "read": [one.reading for one in row.read]}
             for row in result.rows
             if row.against == voices
         ]
@@ -220,6 +234,10 @@ def _show_apart(result: Result, columns: list[str], title: str, screen: Screen) 
             screen.table(rows, columns, title=f"{title}: {said}")
     if len(result.rows) < result.total:
         screen.line(f"{len(result.rows):,} of {counted(result.total, 'issue')} shown: --limit N")
+
+
+def _shown(row: LabelIssueRow) -> dict[str, Any]:
+    return {**to_document(row), "place": " ".join(map(say_place, row.places[:1]))}
 
 
 def frame(session: Session, settings: Settings) -> pd.DataFrame:

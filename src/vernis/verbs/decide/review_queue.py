@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vernis.domain.errors import ModelError
 from vernis.domain.types import ChangeKind, Estimate, Issue, Verdict
 from vernis.verbs.decide.label_judgement import LabelJudgement, evidence_of
+from vernis.verbs.decide.label_places import ABOUT_LABELS, LabelPlace, places_of_issues
 from vernis.verbs.decide.unsure import key_of, unsure_keys
 
 if TYPE_CHECKING:
@@ -92,6 +93,10 @@ class QueueItem:
     neighbors: tuple[Witness, ...]
     classes: Annotated[tuple[ClassChance, ...], "what else it may be, the likeliest first"]
     note: str
+    places: Annotated[
+        tuple[LabelPlace, ...],
+        "where in the picture the labels are that differ, suggested ones first",
+    ] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -221,6 +226,7 @@ def describe_issues(
     ids = {issue.image_id for issue in issues} | {issue.other_id for issue in issues}
     ids |= {n.image_id for one in said if one is not None for n in one.neighbors}
     facts = picture_facts(session, ids - {0})
+    places = _places(session, issues)
     items = []
     for issue, one in zip(issues, said, strict=True):
         neighbors = () if one is None else one.neighbors
@@ -246,9 +252,19 @@ def describe_issues(
                     issue, chances.get(issue.taxonomy), common.get(issue.taxonomy, ())
                 ),
                 note=str(issue.evidence.get("note", "")),
+                places=places.get(issue.id, ()),
             )
         )
     return tuple(items)
+
+
+def _places(session: Session, issues: Sequence[Issue]) -> dict[int, tuple[LabelPlace, ...]]:
+    found: dict[int, tuple[LabelPlace, ...]] = {}
+    about = [issue for issue in issues if issue.kind in ABOUT_LABELS]
+    for taxonomy in sorted({issue.taxonomy for issue in about}):
+        own = [issue for issue in about if issue.taxonomy == taxonomy]
+        found |= places_of_issues(session, taxonomy, own)
+    return found
 
 
 def find_witnesses(

@@ -49,6 +49,9 @@ class TextFill:
     label_noise: Annotated[
         float, "share of wrong given labels (text and pictures contradict them), taken out of both"
     ]
+    undecided: Annotated[
+        int, "labels that the text contradicts and nobody has decided: each weighs on the promise"
+    ] = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +72,11 @@ class TextFilling:
             return f"{counted(found.suggested, 'label')} by what is read: {basis}"
         if not found.asked:
             return "in no unlabelled image exactly one brand is read"
-        return f"by what is read alone {precision:.0%} cannot be promised: {basis}"
+        held = f"by what is read alone {precision:.0%} cannot be promised: {basis}"
+        if not found.undecided:
+            return held
+        one, many = "label that the text contradicts", "labels that the text contradicts"
+        return f"{held}; decide the {counted(found.undecided, one, many)} first (vernis issues)"
 
 
 def fill_by_text(
@@ -124,7 +131,12 @@ def fill_by_text(
     filled = np.zeros(len(data.image_ids), bool)
     filled[rows[chosen]] = True
     return TextFilling(
-        summary=_summarize(plan, int(asked.sum()), int(correct[labelled].sum())),
+        summary=_summarize(
+            plan,
+            int(asked.sum()),
+            int(correct[labelled].sum()),
+            session.catalog.issues.counts().get(("text_differs", data.taxonomy.name), 0),
+        ),
         suggestions=[] if voice is None else _suggestions(data, voice, rows, columns, chosen, plan),
         filled=filled,
     )
@@ -167,7 +179,7 @@ def _suggestions(
     ]
 
 
-def _summarize(plan: HeardPlan, asked: int, agreeing: int) -> TextFill:
+def _summarize(plan: HeardPlan, asked: int, agreeing: int, undecided: int) -> TextFill:
     def finite(value: float) -> float | None:
         return round(float(value), 4) if math.isfinite(value) else None
 
@@ -179,4 +191,5 @@ def _summarize(plan: HeardPlan, asked: int, agreeing: int) -> TextFill:
         measured=finite(plan.precision),
         bound=finite(plan.bound),
         label_noise=round(plan.noise, 4),
+        undecided=undecided,
     )

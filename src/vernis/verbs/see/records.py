@@ -15,6 +15,13 @@ from vernis.domain.readings import PictureText, Reading
 from vernis.domain.types import DuplicateGroup, ImageRecord, Issue, Suggestion
 from vernis.verbs.decide.brand_reading import BrandEvidence, BrandList, read_brands
 from vernis.verbs.decide.history import ChangeRow, changes_of_image
+from vernis.verbs.decide.label_places import (
+    ABOUT_LABELS,
+    LabelPlace,
+    find_places,
+    places_of_issues,
+    places_read,
+)
 from vernis.verbs.see.objects import ObjectRow, objects_of
 from vernis.verbs.see.picture_evidence import PictureEvidence, Seen
 from vernis.verbs.steps.quality import QualityJudgement, list_quality
@@ -74,6 +81,9 @@ class SuggestedRow:
         str,
         "model (vernis fill), model:… (tag), reader (brands), api:… (annotate)",
     ]
+    place: Annotated[
+        LabelPlace | None, "where in the picture, as far as it is known (a region, vernis locate)"
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +97,9 @@ class IssueRow:
     suggested: Annotated[tuple[str, ...], "labels instead of the given ones"]
     other: Annotated[str, "path of the other image, where it is about two"]
     note: str
+    places: Annotated[
+        tuple[LabelPlace, ...], "of labels that differ: where they are, suggested ones first"
+    ] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,11 +203,36 @@ class _Known:
             for source in issues.suggesting(taxonomy.name):
                 for one in issues.suggestions(taxonomy.name, source=source, images=ids):
                     self._suggested.setdefault(one.image_id, []).append((source, one))
+        self._find_places()
         self._quality: dict[int, dict[str, float]] = {}
         if session.results.find("quality", QualityJudgement) is not None:
             present = None if few is None else [one for one in few if one.state == "present"]
             for issue in list_quality(session, present):
                 self._quality.setdefault(issue.image_id, {})[issue.kind] = round(issue.score, 4)
+
+    def _find_places(self) -> None:
+        """Find where the labels are that issues and suggestions are about."""
+        self._places: dict[tuple[str, int, str], LabelPlace] = {}
+        self._places_of: dict[int, tuple[LabelPlace, ...]] = {}
+        suggested: dict[str, list[tuple[int, str]]] = {}
+        for rows in self._suggested.values():
+            for _, one in rows:
+                suggested.setdefault(one.taxonomy, []).append((one.image_id, one.label))
+        for name, wanted in suggested.items():
+            found = find_places(self._session, name, wanted)
+            self._places |= {(name, *key): place for key, place in found.items()}
+        for rows in self._suggested.values():
+            for _, one in rows:
+                place = places_read(one.evidence).get(one.label)
+                if place is not None:
+                    self._places[one.taxonomy, one.image_id, one.label] = place
+        issues: dict[str, dict[int, Issue]] = {}
+        for rows_of_image in self._issues.values():
+            for issue in rows_of_image:
+                if issue.kind in ABOUT_LABELS:
+                    issues.setdefault(issue.taxonomy, {})[issue.id] = issue
+        for name, own in issues.items():
+            self._places_of |= places_of_issues(self._session, name, list(own.values()))
 
     def record(
         self,
@@ -226,7 +264,13 @@ class _Known:
             labels=labels,
             suggestions=(
                 *(
-                    SuggestedRow(one.taxonomy, one.label, one.probability, source)
+                    SuggestedRow(
+                        one.taxonomy,
+                        one.label,
+                        one.probability,
+                        source,
+                        self._places.get((one.taxonomy, image.id, one.label)),
+                    )
                     for source, one in self._suggested.get(image.id, ())
                 ),
                 *_proposed(labels),
@@ -268,6 +312,7 @@ class _Known:
             suggested=tuple(map(str, evidence.get("suggested", ()))),
             other=self._uris.get(other, ""),
             note=str(evidence.get("note", "")),
+            places=self._places_of.get(issue.id, ()),
         )
 
     def _duplicates(self, image: ImageRecord) -> Copies | None:

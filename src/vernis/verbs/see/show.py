@@ -9,7 +9,7 @@ line.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +19,7 @@ from vernis.domain.errors import UsageError
 from vernis.domain.types import IMAGE_STATES
 from vernis.report.tables import write_parts
 from vernis.report.wording import counted
+from vernis.verbs.decide.label_places import LabelPlace, say_place
 from vernis.verbs.declare import BaseSettings, OneOf, Option, Screen, Verb
 from vernis.verbs.see.filters import select_images
 from vernis.verbs.see.records import LabelRow, Record, records
@@ -131,11 +132,15 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
     if rows:
         screen.table(rows, list(rows[0]), title="Labels")
     if record.suggestions:
-        columns = ["taxonomy", "label", "probability", "source"]
-        screen.table(record.suggestions, columns, title="Suggested")
+        columns = ["taxonomy", "label", "probability", "source", "place"]
+        suggested = [
+            {**to_document(one), "place": _said([one.place])} for one in record.suggestions
+        ]
+        screen.table(suggested, _filled(columns, suggested), title="Suggested")
     if record.issues:
-        columns = ["kind", "taxonomy", "score", "suggested", "other", "verdict", "note"]
-        screen.table(record.issues, columns, title="Suspected")
+        columns = ["kind", "taxonomy", "score", "suggested", "place", "other", "verdict", "note"]
+        suspected = [{**to_document(one), "place": _said(one.places[:1])} for one in record.issues]
+        screen.table(suspected, _filled(columns, suspected), title="Suspected")
     if record.quality:
         worst = sorted(record.quality.items(), key=lambda item: item[1])[:3]
         screen.facts(dict(worst), title="Quality, the lowest scores")
@@ -146,6 +151,15 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
         left = len(record.history) - len(changes)
         if left:
             screen.line(f"{counted(left, 'change')} of what regions show: vernis history")
+
+
+def _said(places: Sequence[LabelPlace | None]) -> str:
+    return " ".join(say_place(place) for place in places if place is not None)
+
+
+def _filled(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> list[str]:
+    """Return the columns without that of places where none is known."""
+    return [name for name in columns if name != "place" or any(row["place"] for row in rows)]
 
 
 def _label_row(row: LabelRow) -> dict[str, object]:

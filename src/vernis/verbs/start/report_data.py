@@ -38,9 +38,10 @@ from vernis.report.model import (
 from vernis.report.wording import count, counted, size
 from vernis.verbs.decide.deduplication import find_variants
 from vernis.verbs.decide.label_judgement import LabelEvidence, LabelJudgement, evidence_of
+from vernis.verbs.decide.label_places import LabelPlace, places_of_issues
 from vernis.verbs.see.appearances import COLOR, TYPE, Appearances
 from vernis.verbs.start.report_actions import suggest_actions
-from vernis.verbs.start.report_labels import audit_taxonomy, collect_fill
+from vernis.verbs.start.report_labels import audit_taxonomy, collect_fill, frame_of
 from vernis.verbs.start.report_models import collect_model
 from vernis.verbs.start.report_places import collect_places
 from vernis.verbs.steps.quality import count_open_quality
@@ -215,10 +216,11 @@ def _label_issues(session: Session, matrix: LabelMatrix, known: _Known) -> Label
             f"Not shown: {count(verdicts['accepted'])} accepted and "
             f"{count(verdicts['dismissed'])} dismissed before."
         )
-    wrong = judgement.wrong
+    wrong, shown = judgement.wrong, waiting[: known.max_items]
+    places = places_of_issues(session, name, shown)
     return LabelIssues(
         taxonomy=name,
-        items=tuple(_label_issue(issue, known) for issue in waiting[: known.max_items]),
+        items=tuple(_label_issue(issue, known, places) for issue in shown),
         n_flagged=len(waiting),
         n_labelled=int(matrix.labelled.sum()),
         wrong=None if wrong is None else Interval(wrong.value, wrong.low, wrong.high),
@@ -245,7 +247,9 @@ def _gain(session: Session, taxonomy: str) -> tuple[tuple[int, float], ...]:
     return tuple((int(k), round(float(met[k]), 2)) for k in steps)
 
 
-def _label_issue(issue: Issue, known: _Known) -> LabelIssue:
+def _label_issue(
+    issue: Issue, known: _Known, places: Mapping[int, Sequence[LabelPlace]]
+) -> LabelIssue:
     evidence = evidence_of(issue)
     return LabelIssue(
         image=issue.image_id,
@@ -262,6 +266,7 @@ def _label_issue(issue: Issue, known: _Known) -> LabelIssue:
         verdict=issue.verdict,
         agreement=_share(evidence.agreement),
         twins=_duplicates_of(issue, evidence, known),
+        frame=next((frame_of(place) for place in places.get(issue.id, ())), None),
     )
 
 

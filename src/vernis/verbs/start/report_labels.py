@@ -15,6 +15,7 @@ from vernis.report.model import (
     Fill,
     FillClass,
     FillItem,
+    Frame,
     Interval,
     Neighbor,
     TaxonomyAudit,
@@ -23,6 +24,7 @@ from vernis.report.wording import count, counted, decimal, percent
 from vernis.session.results import from_document
 from vernis.verbs.decide.filling import FillSummary
 from vernis.verbs.decide.label_judgement import SupportingNeighbor
+from vernis.verbs.decide.label_places import LabelPlace, find_places
 from vernis.verbs.steps import taxonomy_audit as steps_audit
 from vernis.verbs.steps.taxonomy_audit import say_meaning
 
@@ -116,7 +118,9 @@ def collect_fill(
     if not promised and n_filled == audit.n_images:
         return None
     # The least sure first: where a look is worth most.
-    ordered = sorted(promised, key=lambda s: (s.probability, s.image_id, s.label))
+    ordered = sorted(promised, key=lambda s: (s.probability, s.image_id, s.label))[:max_items]
+    wanted = [(one.image_id, one.label) for one in ordered]
+    places = find_places(session, audit.name, wanted)
     return Fill(
         taxonomy=audit.name,
         precision=summary.precision,
@@ -125,13 +129,24 @@ def collect_fill(
         n_suggested=len(promised),
         n_withheld=audit.n_images - n_filled,
         items=tuple(
-            FillItem(s.image_id, s.label, s.probability, _neighbors(s, known))
-            for s in ordered[:max_items]
+            FillItem(
+                s.image_id,
+                s.label,
+                s.probability,
+                _neighbors(s, known),
+                frame_of(places.get((s.image_id, s.label))),
+            )
+            for s in ordered
         ),
         classes=_fill_classes(summary, audit, Counter(s.label for s in promised)),
         notes=_fill_notes(summary, len(promised), max_items),
         measured=_measured(summary),
     )
+
+
+def frame_of(place: LabelPlace | None) -> Frame | None:
+    """Return a place as the report draws it."""
+    return None if place is None else Frame(place.label, place.box, place.source)
 
 
 def _neighbors(suggestion: Suggestion, known: Container[int]) -> tuple[Neighbor, ...]:

@@ -90,6 +90,7 @@ class Result:
     source: Annotated[str, "of the suggested regions"]
     images: Annotated[int, "images with a label that was located"]
     maps: Annotated[int, "heat maps: one an image and label"]
+    suggested: Annotated[int, "maps of labels that are only suggested (by issues or fill)"]
     computed: Annotated[int, "maps that were made in this run"]
     boxes: Annotated[int, "boxes that are suggested"]
     drawn: Annotated[int, "images and labels that hold boxes already, to which none is added"]
@@ -148,6 +149,7 @@ def work(session: Session, settings: Settings) -> Result:
         source=source,
         images=len({row for row, _ in found.maps}),
         maps=len(found.maps),
+        suggested=found.suggested,
         computed=found.computed,
         boxes=sum(len(one.boxes) for one in kept.values()),
         drawn=len(boxes) - len(kept),
@@ -284,6 +286,11 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
         f"{counted(result.boxes, 'box', 'boxes')} suggested by {result.source}; threshold "
         f"{result.threshold:g} of the highest value ({how})."
     )
+    if result.suggested:
+        screen.line(
+            f"{counted(result.suggested, 'suggested label')} located too: issues, fill and the app "
+            "point at the place."
+        )
     if result.drawn:
         screen.line(f"{result.drawn:,} images and labels hold boxes already; none is added there.")
     for note in result.notes:

@@ -96,6 +96,9 @@ class LocatePlan:
         Rows that are learned from, where the plan is not held to others.
     mark : str
         Hexadecimal digits; equal for equal maps.
+    suggested : ndarray of int64, shape (n, 2)
+        (image row, class column) of labels that an issue or ``fill`` suggests: they are located, so
+        that it can point at them, and nothing else is made of their maps.
     notes : tuple of str
     """
 
@@ -105,6 +108,7 @@ class LocatePlan:
     Y: NDArray[np.float32]
     train: NDArray[np.int64]
     mark: str
+    suggested: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), np.int64))
     notes: tuple[str, ...] = ()
 
     def rows(self) -> NDArray[np.int64]:
@@ -125,6 +129,8 @@ class LocateSummary:
     maps : dict of (image row, class column) to StoredMap
     computed : int
         Maps that were made in this run.
+    suggested : int
+        Maps of labels that are only suggested; they are kept, and not among ``maps``.
     failed : dict of str to str
         Path and reason of the images that could not be read.
     notes : tuple of str
@@ -134,6 +140,7 @@ class LocateSummary:
     maps: Mapping[tuple[int, int], StoredMap]
     computed: int
     failed: Mapping[str, str] = field(default_factory=dict)
+    suggested: int = 0
     notes: tuple[str, ...] = ()
 
 
@@ -196,7 +203,23 @@ def plan_locating(
     mark = fingerprint(
         "locate", _METHOD, options.learnt_settings(), list(classes), hashes, Y[drawn]
     )
-    return LocatePlan(taxonomy, classes, images, Y, drawn, mark, notes)
+    suggested = _suggested(session, taxonomy, images, classes)
+    suggested = suggested[Y[suggested[:, 0], suggested[:, 1]] != 1]
+    return LocatePlan(taxonomy, classes, images, Y, drawn, mark, suggested, notes)
+
+
+def _suggested(
+    session: Session, taxonomy: str, images: Sequence[ImageRecord], classes: Sequence[str]
+) -> NDArray[np.int64]:
+    """Return (image row, class column) of what issues and ``fill`` suggest, shape (n, 2)."""
+    issues = session.catalog.issues
+    pairs = [(one.image_id, one.label) for one in issues.suggestions(taxonomy)]
+    for issue in issues.select(("label",), taxonomy):
+        pairs += [(issue.image_id, str(label)) for label in issue.evidence.get("suggested", ())]
+    rows = {image.id: row for row, image in enumerate(images)}
+    columns = {name: column for column, name in enumerate(classes)}
+    found = {(rows[i], columns[name]) for i, name in pairs if i in rows and name in columns}
+    return np.array(sorted(found), np.int64).reshape(-1, 2)
 
 
 def _labels_of(matrix: LabelMatrix, images: Sequence[ImageRecord]) -> NDArray[np.float32]:
@@ -220,15 +243,18 @@ def locate_labels(session: Session, plan: LocatePlan, options: LocateOptions) ->
         The network cannot work at all.
     """
     store = _MapStore(session, plan)
-    found = store.kept()
-    todo = [(row, c) for row, c in plan.rows().tolist() if (row, c) not in found]
-    if not todo:
-        return LocateSummary(found, 0)
+    wanted = [tuple(pair) for pair in (*plan.rows().tolist(), *plan.suggested.tolist())]
+    kept = store.kept(wanted)
+    todo = [pair for pair in wanted if pair not in kept]
+    fresh = LocateSummary({}, 0)
     try:
-        fresh = make_maps(session, plan, options, todo, store.add)
+        if todo:
+            fresh = make_maps(session, plan, options, todo, store.add)
     finally:
         store.flush()
-    return replace(fresh, maps={**found, **fresh.maps})
+    maps = {**kept, **fresh.maps}
+    labels = {pair: one for pair, one in maps.items() if plan.Y[pair] == 1}
+    return replace(fresh, maps=labels, suggested=len(maps) - len(labels))
 
 
 def make_maps(
@@ -262,7 +288,7 @@ def make_maps(
             packed = pack(heat, confidence, plan.mark)
             made[row, column] = unpack(packed)[0]
             add(row, column, packed)
-    return LocateSummary(made, len(made), read.failed, learnt.notes)
+    return LocateSummary(made, len(made), read.failed, notes=learnt.notes)
 
 
 def open_readers(session: Session, options: LocateOptions) -> list[PatchMapReader]:
@@ -464,21 +490,37 @@ def maps_of_labels(session: Session, matrix: LabelMatrix) -> dict[tuple[int, str
     dict of (image id, class) to StoredMap
         Empty where nothing was located.
     """
-    hashes = {image.id: image.content_hash for image in session.images()}
+    images = {image.id: image for image in session.images()}
     pairs = [
-        (int(matrix.image_ids[row]), matrix.taxonomy.classes[column])
+        (images[int(matrix.image_ids[row])], matrix.taxonomy.classes[column])
         for row, column in np.argwhere(matrix.values == 1).tolist()
-        if int(matrix.image_ids[row]) in hashes
+        if int(matrix.image_ids[row]) in images
     ]
-    keys = [_key(hashes[image], name) for image, name in pairs]
-    vectors, space = session.catalog.vectors, _map_space(matrix.taxonomy.name)
-    there = np.flatnonzero(vectors.holds(space, keys)) if keys else np.zeros(0, np.int64)
-    if not len(there):
-        return {}
-    read = [unpack(one) for one in vectors.read(space, [keys[i] for i in there])]
-    marks = Counter(mark for _, mark in read)
-    mark = max(marks, key=lambda name: marks[name])
-    return {pairs[i]: stored for i, (stored, own) in zip(there, read, strict=True) if own == mark}
+    read = list(_read_maps(session, matrix.taxonomy.name, pairs))
+    marks = Counter(mark for _, _, mark in read)
+    mark = max(marks, key=lambda name: marks[name]) if marks else ""
+    return {(pairs[i][0].id, pairs[i][1]): stored for i, stored, own in read if own == mark}
+
+
+def maps_of(
+    session: Session, taxonomy: str, pairs: Sequence[tuple[ImageRecord, str]]
+) -> Iterator[tuple[ImageRecord, str, StoredMap]]:
+    """Yield the maps that are kept of images and classes, whenever they were made."""
+    for at, stored, _ in _read_maps(session, taxonomy, pairs):
+        yield (*pairs[at], stored)
+
+
+def _read_maps(
+    session: Session, taxonomy: str, pairs: Sequence[tuple[ImageRecord, str]]
+) -> Iterator[tuple[int, StoredMap, str]]:
+    """Yield the position of each pair that has a map, the map and its mark."""
+    vectors, space = session.catalog.vectors, _map_space(taxonomy)
+    if not pairs or space.name not in {known.name for known, _ in vectors.spaces()}:
+        return
+    keys = [_key(image.content_hash, label) for image, label in pairs]
+    there = np.flatnonzero(vectors.holds(space, keys)).tolist()
+    for at, data in zip(there, vectors.read(space, [keys[i] for i in there]), strict=True):
+        yield at, *unpack(data)
 
 
 class _MapStore:
@@ -489,17 +531,16 @@ class _MapStore:
         self._space = _map_space(plan.taxonomy)
         self._rows: dict[str, NDArray[np.uint8]] = {}
 
-    def kept(self) -> dict[tuple[int, int], StoredMap]:
-        """Return the maps that are kept and still true."""
-        pairs = self._plan.rows()
-        keys = [self._plan.key(row, column) for row, column in pairs.tolist()]
+    def kept(self, pairs: Sequence[tuple[int, int]]) -> dict[tuple[int, int], StoredMap]:
+        """Return the maps of (image row, class column) that are kept and still true."""
+        keys = [self._plan.key(row, column) for row, column in pairs]
         there = np.flatnonzero(self._vectors.holds(self._space, keys))
         data = self._vectors.read(self._space, [keys[i] for i in there])
         found = {}
         for i, one in zip(there.tolist(), data, strict=True):
             stored, mark = unpack(one)
             if mark == self._plan.mark[: len(mark)]:
-                found[int(pairs[i, 0]), int(pairs[i, 1])] = stored
+                found[pairs[i]] = stored
         return found
 
     def add(self, row: int, column: int, packed: NDArray[np.uint8]) -> None:

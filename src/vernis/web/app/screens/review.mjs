@@ -2,6 +2,7 @@
 // Review: one suspect after another, decided by one key each. What comes next is decoded already,
 // and no decision waits for the server.
 import { el, say } from "../../shared/dom.mjs";
+import { frameOver } from "../../shared/frame.mjs";
 import { asCount, asPercent, baseName } from "../../shared/wording.mjs";
 import { get, post, Refused } from "../api.mjs";
 import { pickClass } from "../picker.mjs";
@@ -15,6 +16,8 @@ const FIRST = 12; // the first page is small: a picture is wanted soon
 const PAGE = 50;
 const KEPT_ORDER = 10; // issues that keep their place when all are ordered anew
 const FEW = 20; // issues at hand below which the next page is read
+
+let framed = true; // whether frames are shown, for as long as the page is open
 
 /** @param {HTMLElement} host @param {import("../main.mjs").App} app @param {import("../router.mjs").Place} place */
 export async function open(host, app, place) {
@@ -278,8 +281,15 @@ class Review {
       { key: "s", label: "skip, it comes again", run: () => this.skip() },
       { key: "u", label: "unsure, set it aside", run: () => this.setAside() },
       { key: "z", label: "take the last decision back", run: () => this.undo() },
+      { key: "h", label: "hide the frame where the label is, or show it", run: () => this.showFrames(!framed) },
       { key: "f", label: "picture alone", run: () => this.root.classList.toggle("full") },
     ];
+  }
+
+  showFrames(shown) {
+    framed = shown;
+    this.root.classList.toggle("no-frames", !framed);
+    say(framed ? "frames are shown" : "frames are hidden");
   }
 
   digit(n) {
@@ -316,6 +326,7 @@ class Review {
             small("Type a class", "t", () => this.type()), small("Skip", "s", () => this.skip()),
             small("Unsure", "u", () => this.setAside()), this.back),
           this.last)));
+    this.root.classList.toggle("no-frames", !framed);
     host.append(this.root);
   }
 
@@ -326,11 +337,12 @@ class Review {
     const { image } = item;
     const known = this.pictures.get(item.issue) || this.ahead(item);
     // A small picture is shown larger, but not so large that it is a blur.
-    if (image.width) {
-      known.image.style.maxWidth = MOST_ZOOM * image.width + "px";
-      known.image.style.maxHeight = MOST_ZOOM * image.height + "px";
+    const frame = frameOver(item.places[0], image);
+    for (const shown of image.width ? [known.image, frame].filter(Boolean) : []) {
+      shown.style.maxWidth = MOST_ZOOM * image.width + "px";
+      shown.style.maxHeight = MOST_ZOOM * image.height + "px";
     }
-    this.picture.replaceChildren(known.image);
+    this.picture.replaceChildren(...[known.image, frame].filter(Boolean));
     known.ready.then((sound) => {
       if (!sound && this.item === item) this.picture.replaceChildren(el("p", { class: "muted" }, "This picture cannot be read"));
     });
@@ -382,6 +394,7 @@ class Review {
           ? el("div", { class: "review-change" }, chips(item.given, suggested, "given"), suggested.length ? el("span", { class: "arrow", "aria-label": "becomes" }, "→") : null, chips(suggested, item.given, "suggested"))
           : el("div", { class: "review-change" }, el("span", { class: "chip conflict" }, item.kind.replaceAll("_", " "))),
         item.probability === null ? null : el("div", { class: "review-sure" }, el("span", {}, asPercent(item.probability) + " likely wrong"), bar(item.probability)),
+        item.places.length ? el("p", { class: "muted small" }, "Framed: where ", el("b", {}, el("bdi", {}, item.places[0].label)), " is, by ", item.places[0].source) : null,
         item.note ? el("p", { class: "muted small" }, item.note) : null),
       isLabel ? witnesses : null,
       isLabel ? this.classList(item) : null,

@@ -1,0 +1,169 @@
+"""Where in a picture a label is, or would be: issues and suggestions point at it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+
+from vernis.core.locate.boxes import components
+from vernis.core.locate.stored_maps import StoredMap
+from vernis.core.locate.thresholds import MANY_OBJECTS, ONE_OBJECT
+from vernis.domain.types import ImageRecord, Issue
+from vernis.session.results import from_document
+from vernis.verbs.decide.brand_reading import BrandEvidence
+from vernis.verbs.steps.locating import maps_of
+
+if TYPE_CHECKING:
+    from vernis.session.session import Session
+
+ABOUT_LABELS = ("label", "text_differs")
+"""The kinds of issues whose labels have a place."""
+
+Key = tuple[int, str]
+"""Id of an image, and a class."""
+
+HEAT_MAP = "heat map"
+_DIGITS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class LabelPlace:
+    """Where in the picture a label is, or would be."""
+
+    label: str
+    box: Annotated[tuple[float, ...], "x, y, width and height in pixels of the upright picture"]
+    source: Annotated[
+        str,
+        "who drew or found the region, where there is one; text: where it is read; heat map: the "
+        "hottest part of what vernis locate has kept",
+    ]
+
+
+def find_places(session: Session, taxonomy: str, wanted: Iterable[Key]) -> dict[Key, LabelPlace]:
+    """Return where labels are: by a region of them, else by their heat map.
+
+    A region that holds goes before one that is proposed, then the surest, then the largest.
+
+    Parameters
+    ----------
+    session : Session
+    taxonomy : str
+    wanted : iterable of (image id, class)
+
+    Returns
+    -------
+    dict of (image id, class) to LabelPlace
+        Without those of which nothing is known.
+    """
+    keys = list(dict.fromkeys(wanted))
+    if not keys:
+        return {}
+    found = _of_regions(session, taxonomy, set(keys))
+    left = [key for key in keys if key not in found]
+    images = {one.id: one for one in session.catalog.images.get(sorted({k[0] for k in left}))}
+    kind = session.catalog.labels.taxonomy(taxonomy).kind
+    threshold = ONE_OBJECT if kind == "single" else MANY_OBJECTS
+    sized = [(images[image], label) for image, label in left if images[image].width]
+    for image, label, stored in maps_of(session, taxonomy, sized):
+        place = _hottest(image, label, stored, threshold)
+        if place is not None:
+            found[image.id, label] = place
+    return found
+
+
+def places_of_issues(
+    session: Session, taxonomy: str, issues: Sequence[Issue]
+) -> dict[int, tuple[LabelPlace, ...]]:
+    """Return where the labels of issues about labels are, by issue id: suggested ones first.
+
+    Labels that are given and suggested both are left out: nobody doubts them. A brand that is read
+    is where it is read.
+    """
+    labels: dict[int, list[str]] = {}
+    read: dict[int, dict[str, LabelPlace]] = {}
+    for issue in issues:
+        given = [str(label) for label in issue.evidence.get("given", ())]
+        suggested = [str(label) for label in issue.evidence.get("suggested", ())]
+        doubted = [one for one in suggested if one not in given]
+        labels[issue.id] = doubted + [one for one in given if one not in suggested]
+        read[issue.id] = places_read(issue.evidence)
+    found = find_places(
+        session,
+        taxonomy,
+        [
+            (issue.image_id, label)
+            for issue in issues
+            for label in labels[issue.id]
+            if label not in read[issue.id]
+        ],
+    )
+    return {
+        issue.id: tuple(
+            place
+            for label in labels[issue.id]
+            if (place := read[issue.id].get(label) or found.get((issue.image_id, label)))
+        )
+        for issue in issues
+    }
+
+
+def say_place(place: LabelPlace) -> str:
+    """Return a place in a few signs: x,y,width,height."""
+    return ",".join(f"{value:.0f}" for value in place.box)
+
+
+def places_read(evidence: Mapping[str, Any]) -> dict[str, LabelPlace]:
+    """Return where the brands are read that an issue or a suggestion rests on, by brand."""
+    read = from_document(tuple[BrandEvidence, ...], evidence.get("read", ()))
+    return {
+        one.brand: LabelPlace(one.brand, tuple(map(float, one.box)), "text")
+        for one in read
+        if one.box
+    }
+
+
+def _of_regions(session: Session, taxonomy: str, wanted: Collection[Key]) -> dict[Key, LabelPlace]:
+    ids = sorted({image for image, _ in wanted})
+    regions = session.catalog.regions
+    said = regions.labels(taxonomy, images=ids)
+    table = regions.table(images=ids, taxonomy=taxonomy)
+    best: dict[Key, tuple[tuple[float, ...], LabelPlace]] = {}
+    for at in np.flatnonzero(said.yes & (said.holds | said.proposed)).tolist():
+        row = int(np.searchsorted(table.ids, said.region_ids[at]))
+        key = int(table.image_ids[row]), said.labels[at]
+        if key not in wanted:
+            continue
+        box = table.boxes[row]
+        if not box[2] * box[3]:
+            continue  # a point
+        sure = float(said.probabilities[at])
+        rank = (
+            float(said.holds[at]),
+            0.0 if math.isnan(sure) else sure,
+            float(box[2] * box[3]),
+        )
+        if key not in best or rank > best[key][0]:
+            shown = tuple(round(float(value), _DIGITS) for value in box)
+            best[key] = rank, LabelPlace(key[1], shown, said.sources[at])
+    return {key: place for key, (_, place) in best.items()}
+
+
+def _hottest(
+    image: ImageRecord, label: str, stored: StoredMap, threshold: float
+) -> LabelPlace | None:
+    """Return the box around the part of a map that holds its highest value."""
+    boxes = components(stored.in_size(image.width, image.height), threshold)
+    if not len(boxes.scores):
+        return None
+    left, top, right, bottom = boxes.boxes[int(np.argmax(boxes.scores))].tolist()
+    box = (
+        round(left * image.width, _DIGITS),
+        round(top * image.height, _DIGITS),
+        round((right - left) * image.width, _DIGITS),
+        round((bottom - top) * image.height, _DIGITS),
+    )
+    return LabelPlace(label, box, HEAT_MAP)
