@@ -18,6 +18,7 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -76,6 +77,44 @@ def make_collection(place: Path, n_images: int) -> None:
         small = [draw(code, EDGE) for code in range(N_CLASSES)]
         drawn = min(n_images, 60_000)
         store.add((hashes[i], small[codes[i]]) for i in range(drawn))
+
+
+MULTIPLY = (
+    """
+INSERT INTO image (uri, content_hash, size, mtime_ns, width, height, format)
+WITH RECURSIVE n (i) AS (SELECT :first UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :end)
+SELECT printf('f%02d/%07d.jpg', i % 50, i), printf('%064x', i), 20000, i, 1280, 960, 'JPEG' FROM n
+""",
+    """
+INSERT INTO statement (taxonomy_id, source_id, image_id, class_id, state, batch_id)
+SELECT taxonomy_id, source_id, image.id, class_id, state, batch_id
+FROM image JOIN statement ON statement.image_id = 1 + image.id % :first
+WHERE image.id > :first
+""",
+    """
+INSERT INTO issue (key, kind, taxonomy, image_id, score, flagged, evidence)
+SELECT printf('many %d', id), 'label', 'brand', id, 0.2 + 0.8 * id / :end, id % 50 = 0,
+  '{"change":"replaced","given":["class 01"],"suggested":["class 02"],"probability":0.2}'
+FROM image WHERE id > :first
+""",
+)
+"""Makes many images of some. It stands outside of what Vernis itself does: no events are written."""
+
+
+def multiply(place: Path, first: int, end: int) -> None:
+    """Add images by SQL alone: labels as those before, an issue and a vector each."""
+    with sqlite3.connect(place / "catalog.sqlite") as ledger:
+        for statement in MULTIPLY:
+            ledger.execute(statement, {"first": first, "end": end})
+    ledger.execute("ANALYZE")
+    ledger.close()
+    random = np.random.default_rng(1)
+    with Session.open(place) as session:
+        space = session.space(None)
+        for low in range(first, end, 100_000):
+            hashes = [f"{i:064x}" for i in range(low, min(low + 100_000, end))]
+            vectors = random.normal(size=(len(hashes), 64)).astype("f2")
+            session.catalog.vectors.append(space, hashes, vectors)
 
 
 def suspect(i: int, ids: list[int], codes: Any, classes: tuple[str, ...]) -> Issue:

@@ -20,6 +20,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from toy_collection import draw_toy_collection, place_on_circle
 
+LIST = Path(__file__).parents[2] / "src/vernis/web/app/screens/index.mjs"
 PATIENCE = 90_000
 """Milliseconds that a page has: the machine may do other work."""
 BAD = ("error", "warning")
@@ -181,3 +182,11 @@ def open_page(browser: Any, server: RunningServer) -> Iterator[Any]:
 def mapped(server: Any) -> int:
     """Give the toy collection a map; returns the number of its images."""
     return place_on_circle(server.collection)
+
+
+@pytest.fixture(scope="session")
+def screens() -> list[str]:
+    """The names of all screens."""
+    found = re.findall(r'^  \{ name: "(\w+)"', LIST.read_text(encoding="utf-8"), re.M)
+    assert len(found) >= 10
+    return found

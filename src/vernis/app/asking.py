@@ -7,6 +7,7 @@ can be asked for, and no frame; who asks is known to the server.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -60,7 +61,9 @@ def is_the_server(entry: Entry) -> bool:
 
 def is_askable(field: Declared) -> bool:
     """Tell whether a request may give a setting."""
-    return not (field.option.python or _names_a_place(field.type) or field.name == WHO)
+    option = field.option
+    unsafe = option.python or option.requests is None or _names_a_place(field.type)
+    return not (unsafe or field.name == WHO)
 
 
 def asked(verb: Verb[Any, Any]) -> tuple[Declared, ...]:
@@ -94,7 +97,7 @@ def read_settings(verb: Verb[Any, Any], given: Mapping[str, Any], who: str = "")
         if name not in names:
             known = ", ".join(names) or "none"
             raise InvalidCall(f"{name!r} is no setting that can be asked for; there are: {known}")
-        values[names[name].name] = _settled(value)
+        values[names[name].name] = _settled(_known_here(names[name], value))
     if who and any(field.name == WHO for field in verb.declared()):
         values[WHO] = who
     return verb.read((), values)
@@ -136,6 +139,18 @@ def _read_text(field: Declared, text: str) -> Any:
     except (KeyError, ValueError) as error:
         said = "true or false" if kind is bool else "a number"
         raise InvalidCall(f"expected {name_of(field)} to be {said}, got {text!r}") from error
+
+
+def _known_here(field: Declared, value: Any) -> Any:
+    """Return a value that names no file and no machine; raises InvalidCall."""
+    pattern = field.option.requests
+    texts = value if isinstance(value, list) else [value]
+    for text in texts if pattern else ():
+        if isinstance(text, str) and not re.fullmatch(pattern or "", text):
+            raise InvalidCall(
+                f"{name_of(field)}: a request cannot name a file of the disk, got {text!r}"
+            )
+    return value
 
 
 def _settled(value: Any) -> Any:

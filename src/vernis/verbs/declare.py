@@ -73,6 +73,9 @@ class Option:
         What the command line takes instead of None when it prints a table (rows, mostly).
     python : bool
         Frames and arrays, which only Python can give: no option of the command line.
+    requests : str or None
+        Of a text that may also name a file or another machine: the pattern of what a request
+        over the network may give. None: it gives nothing; default: any text.
     """
 
     help: str
@@ -88,6 +91,7 @@ class Option:
     alias: tuple[str, ...] = ()
     table_default: Any = None
     python: bool = False
+    requests: str | None = ""
 
     @property
     def has_range(self) -> bool:
@@ -291,6 +295,7 @@ class EngineOptions(BaseSettings):
             "run Daft on this Ray cluster (extra ray), whose machines see the images under the "
             "same path: auto, ray://HOST:10001, or local for one on this machine",
             "ADDRESS",
+            requests=None,
         ),
     ] = ""
 

@@ -288,22 +288,23 @@ class SqliteIssueStore:
         """Return the number of issues by kind and taxonomy, as ``select`` would list them."""
         condition, _ = _condition(None, None, flagged_only)
         issues = "issue AS i" if flagged_only else "issue AS i NOT INDEXED"
-        with self._ledger.snapshot():
-            every = self._ledger.rows(
-                f"SELECT i.kind, i.taxonomy, count(*) FROM {issues} {_COUNTED} {condition} "
-                "GROUP BY i.kind, i.taxonomy"
-            )
-            judged = self._ledger.rows(
-                "SELECT i.kind, i.taxonomy, v.verdict, count(*) "
-                f"FROM verdict AS v CROSS JOIN issue AS i ON i.key = v.key {_COUNTED} {condition} "
-                "AND v.verdict <> 'open' GROUP BY i.kind, i.taxonomy, v.verdict"
-            )
-        wanted = VERDICTS if verdicts is None else verdicts
+        wanted = set(VERDICTS if verdicts is None else verdicts)
         found: Counter[tuple[str, str]] = Counter()
-        for kind, taxonomy, count in every:
-            found[kind, taxonomy] += count * ("open" in wanted)
-        for kind, taxonomy, verdict, count in judged:
-            found[kind, taxonomy] += count * ((verdict in wanted) - ("open" in wanted))
+        # The undecided ones are all but those that were decided, which alone have a verdict.
+        with self._ledger.snapshot():
+            if "open" in wanted:
+                for kind, taxonomy, count in self._ledger.rows(
+                    f"SELECT i.kind, i.taxonomy, count(*) FROM {issues} {_COUNTED} {condition} "
+                    "GROUP BY i.kind, i.taxonomy"
+                ):
+                    found[kind, taxonomy] += count
+            if wanted != set(VERDICTS):
+                for kind, taxonomy, verdict, count in self._ledger.rows(
+                    "SELECT i.kind, i.taxonomy, v.verdict, count(*) "
+                    f"FROM verdict AS v CROSS JOIN issue AS i ON i.key = v.key {_COUNTED} "
+                    f"{condition} AND v.verdict <> 'open' GROUP BY i.kind, i.taxonomy, v.verdict"
+                ):
+                    found[kind, taxonomy] += count * ((verdict in wanted) - ("open" in wanted))
         return {name: count for name, count in sorted(found.items()) if count}
 
     def set_verdict(self, issue_ids: Sequence[int], verdict: Verdict, *, who: str) -> int:

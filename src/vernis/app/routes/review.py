@@ -23,6 +23,7 @@ from vernis.verbs.decide.review_queue import (
     Queue,
     QueueItem,
     common_classes,
+    count_open,
     describe_issues,
     find_witnesses,
     list_queues,
@@ -124,7 +125,7 @@ def read_page(
         )
         page = issues[:limit]
         items = _described(desk, page, taxonomy if kind == "label" else "")
-        counts = desk.remember("counts", ("issues",), desk.session.catalog.issues.counts)
+        counts = desk.remember("counts", ("issues",), lambda: count_open(desk.session))
     following = page[-1].id if len(issues) > limit else None
     return answered(QueuePage(items, counts.get((kind, taxonomy), 0), following), request)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vernis.domain.errors import ModelError
 from vernis.domain.types import ChangeKind, Estimate, Issue, Verdict
-from vernis.verbs.decide.label_judgement import LabelJudgement, evidence_of
+from vernis.verbs.decide.label_judgement import LabelEvidence, LabelJudgement, evidence_of
 from vernis.verbs.decide.label_places import ABOUT_LABELS, LabelPlace, places_of_issues
 from vernis.verbs.decide.unsure import key_of, unsure_keys
 
@@ -125,9 +125,7 @@ class ClassProbabilities:
 
 def list_queues(session: Session) -> tuple[Queue, ...]:
     """Return what there is to decide, labels first."""
-    issues = session.catalog.issues
-    every = issues.counts(verdicts=None)
-    left = issues.counts()
+    every, left = _count_all(session), count_open(session)
     ignored = {taxonomy.name for taxonomy in session.taxonomies() if taxonomy.ignored}
     found = []
     for (kind, taxonomy), total in every.items():
@@ -142,6 +140,22 @@ def list_queues(session: Session) -> tuple[Queue, ...]:
         unsure = _count_unsure(session, kind, taxonomy) if n_open else 0
         found.append(Queue(kind, taxonomy, n_open, total - n_open, about, wrong, unsure))
     return tuple(sorted(found, key=lambda queue: (queue.kind != "label", -queue.open)))
+
+
+def count_open(session: Session) -> dict[tuple[str, str], int]:
+    """Return how many flagged issues of each kind and taxonomy nobody has decided.
+
+    A decision does not change how many there are: only the decided ones are counted anew.
+    """
+    decided = session.catalog.issues.counts(verdicts=("accepted", "dismissed"))
+    return {name: count - decided.get(name, 0) for name, count in _count_all(session).items()}
+
+
+def _count_all(session: Session) -> dict[tuple[str, str], int]:
+    stores = ("images", "found", "taxonomies")
+    return session.kept(
+        "issues counted", stores, lambda: session.catalog.issues.counts(verdicts=None)
+    )
 
 
 def _count_unsure(session: Session, kind: str, taxonomy: str) -> int:
@@ -249,7 +263,7 @@ def describe_issues(
                     if n.image_id in facts
                 ),
                 classes=_likely_classes(
-                    issue, chances.get(issue.taxonomy), common.get(issue.taxonomy, ())
+                    issue, one, chances.get(issue.taxonomy), common.get(issue.taxonomy, ())
                 ),
                 note=str(issue.evidence.get("note", "")),
                 places=places.get(issue.id, ()),
@@ -328,15 +342,17 @@ def common_classes(session: Session, taxonomy: str) -> tuple[str, ...]:
 
 
 def _likely_classes(
-    issue: Issue, chances: ClassProbabilities | None, common: Sequence[str]
+    issue: Issue,
+    said: LabelEvidence | None,
+    chances: ClassProbabilities | None,
+    common: Sequence[str],
 ) -> tuple[ClassChance, ...]:
     """Return the classes to choose from: the likeliest by the model, else the named ones first."""
-    if issue.kind != "label":
+    if said is None:
         return ()
     values = None if chances is None else chances.of(issue.image_id)
     if chances is not None and values is not None:
         order = np.argsort(-values, kind="stable")[:N_CLASSES].tolist()
         return tuple(ClassChance(chances.classes[at], float(values[at])) for at in order)
-    said = evidence_of(issue)
     ranked = dict.fromkeys((*said.suggested, *said.given, *common))
     return tuple(ClassChance(label, None) for label in list(ranked)[:N_CLASSES])

@@ -32,6 +32,7 @@ from vernis.verbs.lab.study import (
     StudyResult,
     TaxonomyStudySettings,
 )
+from vernis.verbs.networks.backbone_options import NO_FILE
 from vernis.verbs.steps.drawn_boxes import Boxes, drawn_boxes
 from vernis.verbs.steps.locate import sized_map
 from vernis.verbs.steps.locating import LocateOptions, LocatePlan, make_maps, plan_locating
@@ -59,7 +60,11 @@ class Settings(TaxonomyStudySettings):
         Option("sizes of the pictures; each alone and, where there are several, joined", "N,…"),
     ] = (512,)
     backbone: Annotated[
-        str, Option("a network with its maps, as BACKBONE:LAYER+LAYER (see: vernis layers)")
+        str,
+        Option(
+            "a network with its maps, as BACKBONE:LAYER+LAYER (see: vernis layers)",
+            requests=NO_FILE,
+        ),
     ] = "efficientnet_lite0"
     train: Annotated[
         str, Option("learn from the images of this split, score all others (default: folds)")

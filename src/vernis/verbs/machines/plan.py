@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 from vernis.domain.units import UNIT_SIZE
 from vernis.verbs.declare import Option, Screen, Verb, count
 from vernis.verbs.machines.units import make_plan
-from vernis.verbs.networks.backbone_options import DEFAULT, WHICH, BackboneOptions, choose
+from vernis.verbs.networks.backbone_options import BACKBONE, DEFAULT, BackboneOptions, choose
 from vernis.verbs.networks.embedding import THOROUGH
 from vernis.verbs.networks.space_names import refuse_taken_name
 
@@ -29,7 +29,7 @@ class Settings(BackboneOptions):
         Path | str, Option("a folder or an address such as s3://BUCKET/FOLDER (extra remote)")
     ]
     _: KW_ONLY
-    backbone: Annotated[str, Option(WHICH)] = DEFAULT
+    backbone: Annotated[str, BACKBONE] = DEFAULT
     objects: Annotated[bool, Option("also look for objects, as vernis detect does")] = False
     thorough: Annotated[bool, THOROUGH] = False
     unit_size: Annotated[int, count("pictures of a unit, at most")] = UNIT_SIZE

@@ -12,8 +12,14 @@ if TYPE_CHECKING:
     from vernis.adapters.backbones.choice import SpaceChoice
     from vernis.session.session import Session
 
-WHICH = "a shipped one, a preset, timm:MODEL or a file MODEL.onnx (see: vernis backbones)"
+_WHICH = "a shipped one, a preset, timm:MODEL or a file MODEL.onnx (see: vernis backbones)"
 DEFAULT = "efficientnet_lite0"
+
+NO_FILE = r"(?is)(?!.*(\.onnx|\.\.|timm:.*[/\\])).*"
+"""What a request may name: networks by name, and no file of the disk."""
+
+BACKBONE = Option(_WHICH, requests=NO_FILE)
+"""The option of a backbone."""
 
 Arithmetic = Literal["fp32", "int8"]
 Triple = tuple[float, float, float]

@@ -11,6 +11,7 @@ from vernis.domain.errors import ModelError, NotFound, UsageError
 from vernis.report.explore.spaces import draw_comparison
 from vernis.report.wording import counted
 from vernis.verbs.declare import SEED, BaseSettings, Option, Screen, Verb, count
+from vernis.verbs.networks.backbone_options import NO_FILE
 from vernis.verbs.networks.space_comparison import Candidate, Recommendation, compare_spaces
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ class Settings(BaseSettings):
         Sequence[str],
         Option(
             "spaces of the collection, or BACKBONE[:LAYER[:POOLING]] or a layer of the shipped "
-            "backbone, embedded on the sample"
+            "backbone, embedded on the sample",
+            requests=NO_FILE,
         ),
     ]
     _: KW_ONLY

@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from vernis.verbs.declare import EngineOptions, Option, Screen, Verb
-from vernis.verbs.networks.backbone_options import DEFAULT, WHICH, BackboneOptions, choose
+from vernis.verbs.networks.backbone_options import BACKBONE, DEFAULT, BackboneOptions, choose
 from vernis.verbs.networks.embedding import THOROUGH, embed_images
 from vernis.verbs.networks.space_names import refuse_taken_name
 
@@ -24,7 +24,7 @@ class Settings(BackboneOptions, EngineOptions):
     """Which space is computed."""
 
     _: KW_ONLY
-    backbone: Annotated[str, Option(WHICH)] = DEFAULT
+    backbone: Annotated[str, BACKBONE] = DEFAULT
     layer: Annotated[str | None, Option("a layer, or several joined by +")] = None
     pool: Annotated[Pooling | None, Option("how maps and tokens become vectors")] = None
     space: Annotated[str, Option("name of the space (default: by the above)")] = ""

@@ -12,7 +12,7 @@ from vernis.domain.ports import Pixels
 from vernis.report.explore.feature_maps import draw_channels, draw_one_channel
 from vernis.report.wording import counted
 from vernis.verbs.declare import SEED, Option, Screen, Verb, count
-from vernis.verbs.networks.backbone_options import DEFAULT, WHICH, BackboneOptions, choose
+from vernis.verbs.networks.backbone_options import BACKBONE, DEFAULT, BackboneOptions, choose
 from vernis.verbs.networks.channel_views import measure_peaks, view_channels
 
 if TYPE_CHECKING:
@@ -25,7 +25,13 @@ if TYPE_CHECKING:
 class Settings(BackboneOptions):
     """Which picture and which channels."""
 
-    image: Annotated[str, Option("path or id of an image of the collection, or a picture file")]
+    image: Annotated[
+        str,
+        Option(
+            "path or id of an image of the collection, or a picture file",
+            requests=r"[0-9]+",  # a path may be one of the disk
+        ),
+    ]
     _: KW_ONLY
     layer: Annotated[str, Option("a map, or all: one row a stage")] = "all"
     channel: Annotated[
@@ -35,7 +41,7 @@ class Settings(BackboneOptions):
     sample: Annotated[int, count("images of the collection to look at; 0: all", "N", 0)] = 1000
     seed: Annotated[int, SEED] = 0
     out: Annotated[Path | str, Option("the figure")] = "feature-maps.png"
-    backbone: Annotated[str, Option(WHICH)] = f"{DEFAULT}@fp32"
+    backbone: Annotated[str, BACKBONE] = f"{DEFAULT}@fp32"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from vernis.session.networks import LayerRow
 from vernis.verbs.declare import OneOf, Option, Screen, Verb, rows_shown, without
-from vernis.verbs.networks.backbone_options import DEFAULT, WHICH, BackboneOptions, choose
+from vernis.verbs.networks.backbone_options import BACKBONE, DEFAULT, BackboneOptions, choose
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Settings(BackboneOptions):
     """Of which network, and which layers."""
 
-    backbone: Annotated[str, Option(WHICH)] = DEFAULT
+    backbone: Annotated[str, BACKBONE] = DEFAULT
     _: KW_ONLY
     kind: Annotated[Literal["map", "tokens", "vector"] | None, Option("only layers of a kind")] = (
         None

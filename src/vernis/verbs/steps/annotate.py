@@ -75,7 +75,8 @@ class Settings(BaseSettings):
         float, Option("least score of a label, where the service tells one", at_least=0, at_most=1)
     ] = 0.5
     endpoint: Annotated[
-        str, Option("address of the service, such as http://localhost:11434/v1", "URL")
+        str,
+        Option("address of the service, such as http://localhost:11434/v1", "URL", requests=None),
     ] = ""
     model: Annotated[str, Option("the model, as the service calls it")] = ""
     price: Annotated[

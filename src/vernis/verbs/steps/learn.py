@@ -25,6 +25,7 @@ from vernis.session.vectors import TrainingData, layer_slices, space_document
 from vernis.verbs.decide.block_choice import BlockChoice, space_of
 from vernis.verbs.decide.training_set import FilterEffect, read_training_data
 from vernis.verbs.declare import SEED, WHERE, BaseSettings, Option, Screen, Verb, count
+from vernis.verbs.networks.backbone_options import NO_FILE
 from vernis.verbs.steps.map_vectors import map_vectors
 from vernis.verbs.steps.model_metrics import Measures, read_metrics
 
@@ -124,7 +125,8 @@ class Settings(NetworkSettings):
         str,
         Option(
             "the map that fcnn convolves, as BACKBONE:LAYER (default: the last of the shipped "
-            "network)"
+            "network)",
+            requests=NO_FILE,
         ),
     ] = ""
     objective: Annotated[

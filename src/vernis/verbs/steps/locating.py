@@ -24,6 +24,7 @@ from vernis.session.networks import HEAT_MAPS
 from vernis.session.vectors import assume_no
 from vernis.verbs.decide.training_set import images_where
 from vernis.verbs.declare import SEED, WHERE, EngineOptions, Option, count
+from vernis.verbs.networks.backbone_options import NO_FILE
 from vernis.verbs.networks.embedding import close_early, say_failure
 
 if TYPE_CHECKING:
@@ -63,7 +64,11 @@ class LocateOptions(EngineOptions):
         ),
     ] = (512,)
     backbone: Annotated[
-        str, Option("a network with its maps, as BACKBONE:LAYER+LAYER (see: vernis layers)")
+        str,
+        Option(
+            "a network with its maps, as BACKBONE:LAYER+LAYER (see: vernis layers)",
+            requests=NO_FILE,
+        ),
     ] = "efficientnet_lite0"
     learn_from: Annotated[int, count("images to learn from, at most", at_least=2)] = 400
     seed: Annotated[int, SEED] = 0

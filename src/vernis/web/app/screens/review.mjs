@@ -46,7 +46,7 @@ class Review {
     this.items = []; // what comes, the present one first
     this.done = []; // what was decided here, the latest last
     this.seen = new Set(); // issues that were handed out
-    this.open = queue.open;
+    this.open = Math.max(0, queue.open - app.outbox.size);
     this.about = queue.about_wrong;
     this.more = true;
     this.after = null;
@@ -70,6 +70,7 @@ class Review {
   }
 
   close() {
+    this.closed = true;
     clearTimeout(this.counting);
     for (const end of this.ends) end();
   }
@@ -92,6 +93,7 @@ class Review {
   read() {
     if (this.reading || !this.more) return this.reading;
     const query = { kind: this.queue.kind, taxonomy: this.queue.taxonomy, limit: this.after === null ? FIRST : PAGE, after: this.after, unsure: this.aside ? "true" : "" };
+    const decided = this.done.length;
     this.reading = get("/api/queue", query).then((page) => {
       const waiting = new Set(this.app.outbox.entries().map((entry) => entry.answer.issue));
       const fresh = page.items.filter((item) => !this.seen.has(item.issue) && !waiting.has(item.issue));
@@ -99,20 +101,30 @@ class Review {
       this.items.push(...fresh);
       this.after = page.next;
       this.more = page.next !== null;
-      this.open = page.open - [...waiting].length;
+      this.takeCount(page.open, decided);
     }).catch((error) => {
       if (error instanceof Refused) throw error; // else the server is away: what is at hand goes on
     }).finally(() => { this.reading = null; });
     return this.reading;
   }
 
+  // What the server counts is known to hold only where no decision was on its way meanwhile: of one
+  // that was, nobody can tell whether it is in the number.
+  takeCount(open, decided) {
+    if (this.app.outbox.size || this.done.length !== decided) return false;
+    this.open = open;
+    return true;
+  }
+
   recount() {
     clearTimeout(this.counting);
     this.counting = setTimeout(async () => {
+      if (this.app.outbox.size) { this.recount(); return; }
+      const decided = this.done.length;
       const found = await get("/api/queues").catch(() => null);
       const queue = found && found.find((one) => nameOf(one) === nameOf(this.queue));
-      if (!queue) return;
-      this.open = Math.max(0, queue.open - this.app.outbox.size);
+      if (!queue || this.closed) return;
+      if (!this.takeCount(queue.open, decided)) { this.recount(); return; }
       this.about = queue.about_wrong;
       this.unsure = queue.unsure;
       if (this.open > 0 && !this.items.length) { this.more = true; this.after = null; this.seen.clear(); await this.read(); this.show(); }
@@ -378,7 +390,8 @@ class Review {
   findWitnesses(item) {
     if (item.kind !== "label") return Promise.resolve([]);
     if (!this.witnesses.has(item.issue)) {
-      this.witnesses.set(item.issue, readWitnesses(item.issue).catch(() => []));
+      // A picture that was asked for just now goes first: it is asked for when the script rests.
+      this.witnesses.set(item.issue, Promise.resolve().then(() => readWitnesses(item.issue)).catch(() => []));
     }
     return this.witnesses.get(item.issue);
   }
