@@ -98,7 +98,7 @@ SELECT printf('many %d', id), 'label', 'brand', id, 0.2 + 0.8 * id / :end, id % 
 FROM image WHERE id > :first
 """,
 )
-"""Makes many images of some. It stands outside of what Vernis itself does: no events are written."""
+"""Makes many images of some, by itself: no events are written."""
 
 
 def multiply(place: Path, first: int, end: int) -> None:
