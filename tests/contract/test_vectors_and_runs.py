@@ -23,6 +23,19 @@ def test_vectors_are_read_in_the_order_of_the_hashes(catalog: Catalog) -> None:
     assert catalog.vectors.read(SPACE, []).shape == (0, 3)
 
 
+def test_rows_are_read_where_they_are_asked_for(catalog: Catalog) -> None:
+    catalog.vectors.append(SPACE, ["a", "b", "c"], np.arange(9).reshape(3, 3))
+    catalog.vectors.append(SPACE, ["d", "e"], np.arange(9, 15).reshape(2, 3))
+    hashes = ["e", "a", "d", "c", "a"]
+    rows, whole = catalog.vectors.rows(SPACE, hashes), catalog.vectors.read(SPACE, hashes)
+    assert (len(rows), rows.shape, rows[:].dtype) == (5, (5, 3), np.float16)
+    for key in (slice(1, 4), np.array([4, 0, 0]), np.array([True, False, False, True, False])):
+        np.testing.assert_array_equal(rows[key], whole[key])
+    assert rows[np.zeros(0, np.intp)].shape == (0, 3)
+    with pytest.raises(NotFound, match="1 of 2 vectors"):
+        catalog.vectors.rows(SPACE, ["a", "z"])
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float32", "uint8"])
 def test_each_dtype_comes_back(catalog: Catalog, dtype: str) -> None:
     space = Space("s", 3, dtype)  # type: ignore[arg-type]

@@ -41,7 +41,7 @@ class DrawnSession(Session):
         self.data = TrainingData(
             taxonomy=taxonomy,
             image_ids=np.arange(1, n + 1),
-            X=X,
+            vectors=X,
             Y=Y,
             groups=groups,
             stated=~nothing,

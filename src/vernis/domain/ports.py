@@ -574,6 +574,24 @@ class IssueStore(Protocol):
         ...
 
 
+class Rows(Protocol):
+    """A matrix whose rows are read or made when they are asked for, from any thread.
+
+    An ndarray of two dimensions is one too.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and columns."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, key: Any, /) -> NDArray[Any]:
+        """Return some rows: a slice, a mask, or an array of positions."""
+        ...
+
+
 class VectorStore(Protocol):
     """Vectors by content hash, in immutable shards.
 
@@ -598,6 +616,10 @@ class VectorStore(Protocol):
 
     def read(self, space: Space, hashes: Hashes) -> NDArray[Any]:
         """Return the vectors, shape (len(hashes), dim); raises NotFound if one is missing."""
+        ...
+
+    def rows(self, space: Space, hashes: Hashes) -> Rows:
+        """Return the vectors as rows that are read when they are asked for; see ``read``."""
         ...
 
     def collect_garbage(self) -> int:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from vernis.core.numeric.row_blocks import JoinedRows, by_blocks, hold_if_small
 from vernis.domain.annotations import Annotator, Price, SentPicture
 from vernis.domain.closing import Closing
 from vernis.domain.errors import NotFound, StorageError, UsageError
@@ -26,6 +27,7 @@ from vernis.domain.ports import (
     PictureReader,
     Pixels,
     Progress,
+    Rows,
     TrashFolder,
     silent,
 )
@@ -401,17 +403,25 @@ class Session(Closing):
         table, parts = self.table(), parts_of(space)
         held = [self.catalog.vectors.holds(part, table.hashes) for part in parts]
         rows = np.flatnonzero(np.all(held, axis=0))
-        read = [self.catalog.vectors.read(part, table.hashes[rows]) for part in parts]
-        X = np.hstack([np.asarray(one, np.float32) for one in read])
-        sound = np.isfinite(X).all(axis=1)
-        rows = rows[sound]
+        vectors = self._join_rows(parts, table.hashes[rows])
+        sound = np.concatenate(
+            [np.zeros(0, np.bool_), *(found for _, found in by_blocks(vectors, _are_finite))]
+        )
+        if not sound.all():
+            rows = rows[sound]
+            vectors = self._join_rows(parts, table.hashes[rows])
         return ImageVectors(
             ids=table.ids[rows],
             hashes=tuple(hash_texts(table.hashes[rows])),
-            X=X if sound.all() else X[sound],
+            vectors=vectors,
             n_without_vector=len(table) - len(rows),
             space=space,
         )
+
+    def _join_rows(self, parts: Sequence[Space], hashes: NDArray[np.bytes_]) -> Rows:
+        """Return vectors of spaces side by side, held where they are few."""
+        stored = [self.catalog.vectors.rows(part, hashes) for part in parts]
+        return hold_if_small(JoinedRows(stored))
 
     def training_data(self, taxonomy: str, space: Space) -> TrainingData:
         """Return labels, vectors and duplicates of a taxonomy as aligned arrays.
@@ -429,18 +439,20 @@ class Session(Closing):
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
 
-        place = {image: row for row, image in enumerate(image_ids.tolist())}
         pairs: list[tuple[int, int]] = []
         for group in self.groups():
-            members = [place[image] for image in group.images if image in place]
-            pairs += itertools.pairwise(members)
+            members = np.asarray(group.images, np.int64)
+            rows = np.minimum(np.searchsorted(image_ids, members), max(0, len(image_ids) - 1))
+            if len(image_ids):
+                pairs += itertools.pairwise(rows[image_ids[rows] == members].tolist())
         table = self.table()
         hashes = table.hashes[table.row_of(image_ids)]
         _, first, content = np.unique(hashes, return_index=True, return_inverse=True)
         links = np.asarray(pairs, np.int64).reshape(-1, 2).T
         rows = np.concatenate((links[0], np.arange(len(image_ids))))
         columns = np.concatenate((links[1], first[content]))
-        graph = coo_array((np.ones(len(rows), np.int8), (rows, columns)), shape=(len(place),) * 2)
+        shape = (len(image_ids), len(image_ids))
+        graph = coo_array((np.ones(len(rows), np.int8), (rows, columns)), shape=shape)
         return np.asarray(connected_components(graph, directed=False)[1], np.int64)
 
     def text_lines(self) -> Mapping[str, tuple[str, ...]]:
@@ -901,6 +913,10 @@ class Session(Closing):
 
         root = self.root()
         return FolderTrash(self.catalog.folder / "trash", lambda uri: path_of(root, uri))
+
+
+def _are_finite(rows: NDArray[np.floating]) -> NDArray[np.bool_]:
+    return np.asarray(np.isfinite(rows).all(axis=1))
 
 
 def is_embedding(space: Space) -> bool:

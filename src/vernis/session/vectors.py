@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vernis.domain.ports import Rows
 from vernis.domain.types import LabelMatrix, Space, Taxonomy
 
 
@@ -22,7 +23,8 @@ class ImageVectors:
         Ascending.
     hashes : tuple of str
         Content of each image.
-    X : ndarray of float32, shape (n_images, space.dim)
+    vectors : Rows of float32, shape (n_images, space.dim)
+        Of very many images they are read where rows are asked for.
     n_without_vector : int
         Present images left out: their vector is missing or not finite.
     space : Space
@@ -30,9 +32,14 @@ class ImageVectors:
 
     ids: NDArray[np.int64]
     hashes: tuple[str, ...]
-    X: NDArray[np.float32]
+    vectors: Rows
     n_without_vector: int
     space: Space
+
+    @property
+    def X(self) -> NDArray[np.float32]:  # noqa: N802
+        """All vectors as an array."""
+        return self.vectors[:]
 
     def search_vectors(self) -> NDArray[np.float32]:
         """Return the columns that neighbours are searched by, rows of length 1."""
@@ -50,7 +57,8 @@ class TrainingData:
     taxonomy : Taxonomy
     image_ids : ndarray of int64, shape (n_images,)
         The present images that have a vector.
-    X : ndarray of float32, shape (n_images, space.dim)
+    vectors : Rows of float32, shape (n_images, space.dim)
+        Of very many images they are read where rows are asked for.
     Y : ndarray of float32, shape (n_images, n_classes)
         1, 0 or NaN. In an open multi-label taxonomy the classes that a labelled image does not
         carry count as ``no`` (see ``assume_no``).
@@ -72,7 +80,7 @@ class TrainingData:
 
     taxonomy: Taxonomy
     image_ids: NDArray[np.int64]
-    X: NDArray[np.float32]
+    vectors: Rows
     Y: NDArray[np.float32]
     groups: NDArray[np.int64]
     stated: NDArray[np.bool_]
@@ -82,6 +90,11 @@ class TrainingData:
     hashes: tuple[str, ...]
     space: Space
     where: str = ""
+
+    @property
+    def X(self) -> NDArray[np.float32]:  # noqa: N802
+        """All vectors as an array."""
+        return self.vectors[:]
 
     @property
     def n_labelled(self) -> int:
@@ -100,7 +113,7 @@ class TrainingData:
         return replace(
             self,
             image_ids=self.image_ids[rows],
-            X=self.X[rows],
+            vectors=self.vectors[rows],
             Y=Y,
             groups=self.groups[rows],
             stated=self.stated[rows],
@@ -139,7 +152,7 @@ def align(matrix: LabelMatrix, vectors: ImageVectors, groups: NDArray[np.int64])
     return TrainingData(
         taxonomy=matrix.taxonomy,
         image_ids=vectors.ids,
-        X=vectors.X,
+        vectors=vectors.vectors,
         Y=Y[rows],
         groups=groups,
         stated=np.isfinite(matrix.values[rows]),

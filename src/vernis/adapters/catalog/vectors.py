@@ -40,6 +40,51 @@ class _Places:
         return positions, known
 
 
+class ShardRows:
+    """Vectors that lie in shards, read where rows of them are asked for: 8 bytes an image.
+
+    Parameters
+    ----------
+    shards : Shards
+    opened : sequence of ndarray
+        The vectors of each shard.
+    places : ndarray of int32, shape (n, 2)
+        Of each row, which of these shards holds it, and in which row.
+    space : Space
+    """
+
+    def __init__(
+        self,
+        shards: Shards,
+        opened: Sequence[NDArray[Any]],
+        places: NDArray[np.int32],
+        space: Space,
+    ) -> None:
+        self._shards, self._opened, self._places, self._space = shards, opened, places, space
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return len(self._places), self._space.dim
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        """Return some rows, of the space's dtype."""
+        places = self._places[key]
+        result = np.empty((len(places), self._space.dim), dtype=self._space.dtype)
+        if not len(places):
+            return result
+        order = np.argsort(places[:, 0], kind="stable")
+        numbers, starts = np.unique(places[order, 0], return_index=True)
+        for number, part in zip(numbers.tolist(), np.split(order, starts[1:]), strict=True):
+            vectors = self._opened[number]
+            result[part] = vectors[places[part, 1]]
+            self._shards.release(vectors)
+        return result
+
+
 class ShardVectorStore:
     """``VectorStore`` over ``FOLDER/vectors/*.npy``.
 
@@ -105,12 +150,16 @@ class ShardVectorStore:
 
     def read(self, space: Space, hashes: Hashes) -> NDArray[Any]:
         """Return the vectors, shape (len(hashes), dim), of the space's dtype; raises NotFound."""
+        return self.rows(space, hashes)[:]
+
+    def rows(self, space: Space, hashes: Hashes) -> ShardRows:
+        """Return the vectors as rows that are read when they are asked for; raises NotFound."""
         wanted = hash_column(hashes)
         for _ in range(3):  # another process may just be merging shards
             with self._ledger.snapshot():
-                vectors = self._gather(space, wanted)
-            if vectors is not None:
-                return vectors
+                found = self._find(space, wanted)
+            if found is not None:
+                return found
             self._forget()
         lost = self.missing(space, wanted)
         raise NotFound(
@@ -118,11 +167,10 @@ class ShardVectorStore:
             "missing; run 'vernis embed' to make them"
         )
 
-    def _gather(self, space: Space, wanted: NDArray[np.bytes_]) -> NDArray[Any] | None:
-        """Return the vectors, or None when one cannot be read."""
-        result = np.empty((len(wanted), space.dim), dtype=space.dtype)
+    def _find(self, space: Space, wanted: NDArray[np.bytes_]) -> ShardRows | None:
+        """Return where the vectors lie, or None when one cannot be read."""
         if not len(wanted):
-            return result
+            return ShardRows(self._kept, [], np.empty((0, 2), np.int32), space)
         space_id = self._space_id(space)
         if space_id is None:
             return None
@@ -131,17 +179,16 @@ class ShardVectorStore:
         if not known.all():
             return None
         shards = {shard.id: shard for shard in self._shards(space_id)}
-        numbers, rows = places.shards[positions], places.rows[positions]
-        order = np.argsort(numbers, kind="stable")
-        ids, starts = np.unique(numbers[order], return_index=True)
-        for number, part in zip(ids.tolist(), np.split(order, starts[1:]), strict=True):
+        ids, codes = np.unique(places.shards[positions], return_inverse=True)
+        opened: list[NDArray[Any]] = []
+        for number in ids.tolist():
             shard = shards.get(number)
             vectors = None if shard is None else self._open(shard, space)
             if vectors is None:
                 return None
-            result[part] = vectors[rows[part]]
-            self._kept.release(vectors)
-        return result
+            opened.append(vectors)
+        found = np.stack([codes.astype(np.int32), places.rows[positions]], axis=1)
+        return ShardRows(self._kept, opened, found, space)
 
     def _space_id(self, space: Space) -> int | None:
         row = self._ledger.row(
@@ -269,9 +316,10 @@ class ShardVectorStore:
                 (space_id,),
             )
         ]
-        vectors = self._gather(space, hash_column(hashes))
-        if vectors is None or not len(vectors):  # one is damaged: leave them to be made again
+        found = self._find(space, hash_column(hashes))
+        if found is None or not len(found):  # one is damaged: leave them to be made again
             return
+        vectors = found[:]
         file, size, checksum = self._write(vectors)
         with self._ledger.transaction():
             self._commit(space_id, file, size, checksum, hashes)

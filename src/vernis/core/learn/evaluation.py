@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from vernis.core.numeric.groups import group_codes
+from vernis.core.numeric.row_blocks import slices_of
 from vernis.domain.errors import InvalidValue
 
 MEASURES = ("precision", "recall", "f1", "f2", "average_precision")
@@ -21,6 +22,9 @@ MEASURES = ("precision", "recall", "f1", "f2", "average_precision")
 
 _MICRO_STEPS = 1000
 """Thresholds at which the interval of the micro average precision is computed."""
+
+_AT_ONCE = 2**24
+"""Numbers of the bootstrap's samples that are calculated with at a time."""
 
 Doubles = NDArray[np.float64]
 
@@ -91,10 +95,25 @@ def _named(intervals: Intervals, place: Any) -> dict[str, Any]:
     }
 
 
-def _count(table: NDArray[np.bool_], weights: NDArray[np.float32]) -> Doubles:
-    """Return the weighted column sums, shape (n_draws, n_classes)."""
-    by_class = sparse.csr_array(table.T.astype(np.float32))
-    return np.asarray((by_class @ weights).T, np.float64)
+Counts = NDArray[np.uint8]
+"""How often each image is in each sample, shape (1 + n_draws, n_images); all once in the first."""
+
+
+def _draws_at_once(n_images: int) -> int:
+    return max(1, _AT_ONCE // max(1, n_images))
+
+
+def _count(table: NDArray[np.bool_], counts: Counts) -> Doubles:
+    """Return the weighted column sums, shape (1 + n_draws, n_classes)."""
+    images, classes = np.nonzero(table)
+    ones = np.ones(len(images), np.float32)
+    by_class = sparse.csr_array((ones, (classes, images)), shape=table.shape[::-1])
+    found = np.empty((len(counts), table.shape[1]))
+    step = _draws_at_once(len(table))
+    for start in range(0, len(counts), step):
+        some = np.ascontiguousarray(counts[start : start + step].T, np.float32)
+        found[start : start + step] = (by_class @ some).T
+    return found
 
 
 def _from_counts(true: Doubles, decided: Doubles, yes: Doubles) -> Doubles:
@@ -109,41 +128,56 @@ def _from_counts(true: Doubles, decided: Doubles, yes: Doubles) -> Doubles:
     return stacked
 
 
-def _sums_at_ends(
-    weights: NDArray[np.float32], images: NDArray[np.intp], ends: NDArray[np.intp]
-) -> Doubles:
-    """Return the sums over ``images[: end + 1]`` at each end, shape (n_ends, n_draws)."""
+def _sums_at_ends(counts: Counts, images: NDArray[np.intp], ends: NDArray[np.intp]) -> Doubles:
+    """Return the sums over ``images[: end + 1]`` at each end, shape (n_ends, 1 + n_draws)."""
     images = images[: ends[-1] + 1]
-    bounds = np.concatenate([[0], ends + 1])
-    parts = sparse.csr_array(
-        (np.ones(len(images), np.float32), images, bounds), shape=(len(ends), len(weights))
-    )
-    return np.asarray(np.cumsum(parts @ weights, axis=0, dtype=np.float64))
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    sums = np.empty((len(ends), len(counts)))
+    step = _draws_at_once(len(images))
+    for start in range(0, len(counts), step):
+        some = counts[start : start + step, images]
+        sums[:, start : start + step] = np.add.reduceat(some, starts, axis=1, dtype=np.int32).T
+    return np.cumsum(sums, axis=0, out=sums)
 
 
 def _average_precision(
-    scores: NDArray[Any],
-    yes: NDArray[np.bool_],
-    images: NDArray[np.intp],
-    weights: NDArray[np.float32],
+    scores: NDArray[Any], yes: NDArray[np.bool_], images: NDArray[np.intp], counts: Counts
 ) -> Doubles:
-    """Return the average precision under each column of weights, shape (n_draws,).
+    """Return the average precision in each sample, shape (1 + n_draws,).
 
     The sum over thresholds of the gain in recall times the precision, equal scores sharing one
     threshold. Only thresholds at which recall grows count, which keeps rare classes quick.
-    ``images`` are the rows of ``weights`` that the scores belong to.
+    ``images`` are the columns of ``counts`` that the scores belong to.
     """
     if not yes.any():
-        return np.full(weights.shape[1], np.nan)
+        return np.full(len(counts), np.nan)
     order = np.argsort(-scores, kind="stable")
     tie = np.concatenate([[0], np.cumsum(np.diff(scores[order]) != 0)])
     at_yes = np.flatnonzero(yes[order])
     ties = np.unique(tie[at_yes])
     ends = np.searchsorted(tie, ties, side="right") - 1
-    accepted = _sums_at_ends(weights, images[order], ends)
+    accepted = _sums_at_ends(counts, images[order], ends)
     last_yes = np.searchsorted(tie[at_yes], ties, side="right") - 1
-    correct = _sums_at_ends(weights, images[order[at_yes]], last_yes)
+    correct = _sums_at_ends(counts, images[order[at_yes]], last_yes)
     return _mean_precision(correct, accepted)
+
+
+def _pooled_average_precision(
+    scores: NDArray[Any], yes: NDArray[np.bool_], known: NDArray[np.bool_]
+) -> float:
+    """Return the average precision over all pairs of image and class, block by block."""
+    if not yes.any():
+        return float("nan")
+    thresholds, correct = np.unique(scores[yes], return_counts=True)
+    accepted = np.zeros(len(thresholds) + 1, np.int64)
+    for part in slices_of(len(scores)):
+        # Sorted first: a search in order stays in the processor's cache.
+        some = np.sort(scores[part][known[part]])
+        reached = np.searchsorted(thresholds, some, side="right")
+        accepted += np.bincount(reached, minlength=len(accepted))
+    down = slice(None, None, -1)
+    both = (np.cumsum(count[down], dtype=np.float64) for count in (correct, accepted[1:]))
+    return float(_mean_precision(*(count[:, None] for count in both))[0])
 
 
 def _mean_precision(correct: Doubles, accepted: Doubles) -> Doubles:
@@ -155,36 +189,37 @@ def _mean_precision(correct: Doubles, accepted: Doubles) -> Doubles:
 
 
 def _micro_average_precision(
-    scores: NDArray[Any], yes: NDArray[np.bool_], known: NDArray[np.bool_], weights: NDArray[Any]
+    scores: NDArray[Any], yes: NDArray[np.bool_], known: NDArray[np.bool_], counts: Counts
 ) -> Doubles:
     """Return the average precision over all pairs, read at quantiles of the scores of ``yes``."""
     if not yes.any():
-        return np.full(weights.shape[1], np.nan)
+        return np.full(len(counts), np.nan)
     steps = np.unique(np.quantile(scores[yes], np.linspace(0, 1, _MICRO_STEPS)))
-    rows, columns = np.nonzero(known & (scores >= steps[0]))
-    place = len(steps) - np.searchsorted(steps, scores[rows, columns], side="right")
-    shape = (len(steps), len(scores))
-    ones = np.ones(len(rows), np.float32)
-    positive = yes[rows, columns]
-    all_pairs = sparse.csr_array((ones, (place, rows)), shape=shape)
-    yes_pairs = sparse.csr_array((ones[positive], (place[positive], rows[positive])), shape=shape)
-    accepted = np.cumsum(all_pairs @ weights, axis=0, dtype=np.float64)
-    correct = np.cumsum(yes_pairs @ weights, axis=0, dtype=np.float64)
-    return _mean_precision(correct, accepted)
+    accepted, correct = np.zeros((2, len(steps), len(counts)))
+    for part in slices_of(len(scores)):
+        own, is_yes = scores[part], yes[part]
+        images, classes = np.nonzero(known[part] & (own >= steps[0]))
+        place = len(steps) - np.searchsorted(steps, own[images, classes], side="right")
+        ones, positive = np.ones(len(images), np.float32), is_yes[images, classes]
+        weights = np.ascontiguousarray(counts[:, part].T, np.float32)
+        shape = (len(steps), len(own))
+        every = sparse.csr_array((ones, (place, images)), shape=shape)
+        right = (ones[positive], (place[positive], images[positive]))
+        accepted += every @ weights
+        correct += sparse.csr_array(right, shape=shape) @ weights
+    return _mean_precision(np.cumsum(correct, axis=0), np.cumsum(accepted, axis=0))
 
 
-def _draw_weights(
-    n_images: int, groups: ArrayLike | None, n_draws: int, seed: int
-) -> NDArray[np.float32]:
-    """Return how often each image is in each bootstrap sample, shape (n_images, n_draws)."""
+def _draw_counts(n_images: int, groups: ArrayLike | None, n_draws: int, seed: int) -> Counts:
+    """Return how often each image is in each sample; see `Counts`."""
     codes = group_codes(groups, n_images)
     n_groups = int(codes.max(initial=-1)) + 1
     generator = np.random.default_rng([seed, 0xE7A1])
-    counts = np.empty((n_groups, n_draws), np.float32)
-    for draw in range(n_draws):
+    counts = np.ones((1 + n_draws, n_images), np.uint8)
+    for draw in range(1, 1 + n_draws):
         drawn = generator.integers(n_groups, size=n_groups)
-        counts[:, draw] = np.bincount(drawn, minlength=n_groups)
-    return counts[codes]
+        counts[draw] = np.bincount(drawn, minlength=n_groups)[codes]
+    return counts
 
 
 def _interval(value: Doubles, draws: Doubles, confidence: float) -> Intervals:
@@ -268,25 +303,21 @@ def evaluate(
         raise InvalidValue(f"expected confidence in (0, 1), draws ≥ 0, got {confidence, n_draws}")
     known = ~(np.isnan(Y) | np.isnan(scores))
     yes = known & (Y > 0.5)
-    # the first column of weights is the sample itself, the others are the bootstrap's draws
-    weights = np.ones((len(Y), 1 + n_draws), np.float32)
-    weights[:, 1:] = _draw_weights(len(Y), groups, n_draws, seed)
-    chosen = chosen & known
-    counts = [_count(table, weights) for table in (yes & chosen, chosen, yes)]
+    samples = _draw_counts(len(Y), groups, n_draws, seed)
+    chosen &= known
+    counts = [_count(table, samples) for table in (yes & chosen, chosen, yes)]
     per_class = np.empty((1 + n_draws, Y.shape[1], 5))
     per_class[..., :4] = _from_counts(*counts)
     for column in range(Y.shape[1]):
         seen = np.flatnonzero(known[:, column])
         per_class[:, column, 4] = _average_precision(
-            scores[seen, column], yes[seen, column], seen, weights
+            scores[seen, column], yes[seen, column], seen, samples
         )
     macro = _centred(_mean_of_classes(np.where(np.isnan(per_class), per_class[:1], per_class)))
     micro = np.empty((1 + n_draws, 5))
     micro[:, :4] = _from_counts(*(c.sum(axis=1) for c in counts))
-    micro[:, 4] = _micro_average_precision(scores, yes, known, weights)
-    pairs = np.arange(int(known.sum()))
-    exact = np.ones((len(pairs), 1), np.float32)
-    micro[0, 4] = _average_precision(scores[known], yes[known], pairs, exact)[0]
+    micro[:, 4] = _micro_average_precision(scores, yes, known, samples)
+    micro[0, 4] = _pooled_average_precision(scores, yes, known)
     return Evaluation(
         micro=_interval(micro[0], micro[1:], confidence),
         macro=_interval(macro[0], macro[1:], confidence),

@@ -12,6 +12,7 @@ from vernis.core.learn import persistence
 from vernis.core.learn.bagged_mlp import BaggedMLP
 from vernis.core.learn.convolutional_head import ConvolutionalHead
 from vernis.core.learn.models.interface import Floats, Kind, LabelModel
+from vernis.core.learn.models.kernel import KernelRidge
 from vernis.core.learn.models.registry import (
     STACKING,
     check_parameters,
@@ -22,6 +23,7 @@ from vernis.core.learn.models.stacked import Stacked
 from vernis.core.learn.scaling import Projection, fit_projection
 from vernis.core.numeric.convolution_training import TrainingSchedule
 from vernis.domain.errors import UsageError
+from vernis.domain.ports import Rows
 
 CONVOLUTIONAL = "fcnn"
 """Reads maps instead of pooled vectors, so it takes no part in comparisons of the others."""
@@ -110,6 +112,21 @@ def _make_convolutional(
     return ConvolutionalHead(kind, own["map_shape"], schedule, seed)
 
 
+def fit_head(
+    head: Head,
+    X: Rows,
+    y: Floats,
+    *,
+    groups: NDArray[np.int64],
+    on_update: Callable[[int, int], None] | None = None,
+) -> None:
+    """Train a head; only those that learn in passes over blocks leave very many vectors unread."""
+    if isinstance(head, StoredModel):
+        head.fit(X, y, groups=groups, on_update=on_update)
+    else:
+        head.fit(X[:], y, groups=groups, on_update=on_update)
+
+
 def notes_of(head: Head) -> tuple[str, ...]:
     """Return what a fit has to tell: members of a stack that were left out, weights, the loss."""
     if isinstance(head, ConvolutionalHead):
@@ -175,7 +192,7 @@ class StoredModel:
 
     def fit(
         self,
-        X: Floats,
+        X: Rows,
         y: Floats,
         *,
         groups: NDArray[np.int64],
@@ -185,7 +202,8 @@ class StoredModel:
         if on_update is not None:
             on_update(0, 1)
         self.projection_ = fit_projection(X, self.n_components, seed=self.seed)
-        rows = self.projection_.apply(X)
+        projected = self.projection_.over(X)
+        rows: Any = projected if isinstance(self.model, KernelRidge) else projected[:]
         self.model.fit(rows, y, groups)
         self.ensemble_proba_ = self.model.predict_proba(rows)
         self.oob_proba_ = predict_out_of_sample(

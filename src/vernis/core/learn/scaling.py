@@ -13,9 +13,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from vernis.core.learn.mlp import PREDICTION_ROWS
 from vernis.core.numeric.components import fit_components
+from vernis.core.numeric.row_blocks import MadeRows, column_sums, hold_if_small
 from vernis.core.numeric.rows import normalize_rows
 from vernis.core.numeric.threads import single_threaded_products
 from vernis.domain.errors import InvalidValue
+from vernis.domain.ports import Rows
 
 Scaling = Literal["rows", "columns", "none"]
 Floats = NDArray[np.float32]
@@ -44,6 +46,13 @@ class Projection:
             shapes = (self.mean.shape, self.matrix.shape)
             raise InvalidValue(f"expected a mean (d,) and a matrix (d, k), got {shapes}")
 
+    def over(self, X: Rows) -> Rows:
+        """Return the projected rows of very many vectors: held, or made where they are asked for.
+
+        Their bits are those of ``apply``.
+        """
+        return hold_if_small(MadeRows(X, self.apply, self.matrix.shape[1]))
+
     def apply(self, X: Floats) -> Floats:
         """Return the projected rows, shape (n_images, n_components).
 
@@ -63,13 +72,14 @@ class Projection:
 
 
 def fit_projection(
-    X: ArrayLike, n_components: int | None = 100, scaling: Scaling = "rows", seed: int = 0
+    X: ArrayLike | Rows, n_components: int | None = 100, scaling: Scaling = "rows", seed: int = 0
 ) -> Projection:
     """Fit principal components and bring them to an overall variance of 1.
 
     Parameters
     ----------
-    X : array_like, shape (n_images, n_features)
+    X : array_like or Rows, shape (n_images, n_features)
+        Of more than 50,000 rows a drawn part is read.
     n_components : int or None
         None, or at least n_features, keeps the columns as they are but centred.
     scaling : {'rows', 'columns', 'none'}
@@ -83,9 +93,7 @@ def fit_projection(
     """
     if scaling not in ("rows", "columns", "none"):
         raise InvalidValue(f"expected scaling rows, columns or none, got {scaling!r}")
-    X = np.asarray(X, np.float32)
-    if len(X) > _PCA_ROWS:
-        X = X[np.sort(np.random.default_rng([seed, 0x9CA]).permutation(len(X))[:_PCA_ROWS])]
+    X = _drawn(X, seed)
     if scaling == "rows":
         X = normalize_rows(X)
     mean = X.mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -107,6 +115,16 @@ def fit_projection(
     scale = 1 / np.sqrt(variance) if variance > 1e-24 else 1.0
     matrix = np.ascontiguousarray(basis / divisor[:, None] * np.float32(scale), np.float32)
     return Projection(mean, matrix, scaling)
+
+
+def _drawn(X: ArrayLike | Rows, seed: int) -> Floats:
+    """Return the rows that components are fitted on."""
+    rows: Any = X if hasattr(X, "shape") else np.asarray(X, np.float32)
+    n = rows.shape[0]
+    if n <= _PCA_ROWS:
+        return np.asarray(rows[:], np.float32)
+    drawn = np.random.default_rng([seed, 0x9CA]).permutation(n)[:_PCA_ROWS]
+    return np.asarray(rows[np.sort(drawn)], np.float32)
 
 
 class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -142,6 +160,25 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # typ
         spread = rows.std(axis=0, dtype=np.float64)
         self.scale_ = np.where(spread > 1e-12, spread, 1).astype(np.float32)
         return self
+
+    def fit_rows(self, X: Rows) -> BlockScaler:
+        """Learn as ``fit`` does, of rows that are read block by block."""
+        if isinstance(X, np.ndarray):
+            return self.fit(X)
+        self.fit(X[:1])  # checks the slices
+        total, _ = column_sums(X)
+        mean = total / len(X)
+        _, squares = column_sums(X, centre=mean)
+        spread = np.sqrt(squares / len(X)).astype(np.float32)
+        self.mean_ = mean.astype(np.float32)
+        self.scale_ = np.where(spread > 1e-12, spread, 1).astype(np.float32)
+        return self
+
+    def over(self, X: Rows) -> Rows:
+        """Return the scaled rows of very many vectors, made where they are asked for."""
+        if isinstance(X, np.ndarray):
+            return self.transform(X)
+        return MadeRows(X, self.transform, X.shape[1])
 
     def transform(self, X: ArrayLike) -> Floats:
         """Return the scaled blocks, shape (n_images, n_features)."""

@@ -24,6 +24,7 @@ from vernis.core.numeric.kernel_ridge import (
     fit_temperature,
     soft_clip,
 )
+from vernis.core.numeric.row_blocks import slices_of
 from vernis.core.numeric.threads import in_threads, single_threaded_products
 from vernis.domain.errors import InvalidValue
 
@@ -135,7 +136,9 @@ def predict_in_passes(
                 found = work.map_of(ridge)
     scores = work.predict(ridge)
     if kind == "multi":
-        return LeftOutPrediction(soft_clip(scores), ridge, error, 1.0), found
+        for part in _slices(len(scores)):
+            scores[part] = soft_clip(scores[part])
+        return LeftOutPrediction(scores, ridge, error, 1.0), found
     rows = _evenly(np.flatnonzero(known.any(axis=1)), _JUDGED)
     given = np.where(known[rows], values[rows], 0.0).argmax(axis=1)
     slope = fit_temperature(scores[rows], given)
@@ -391,7 +394,7 @@ def _runs(codes: NDArray[np.int64]) -> Iterator[slice]:
 
 
 def _slices(n: int) -> Iterator[slice]:
-    return (slice(start, min(start + _BLOCK, n)) for start in range(0, n, _BLOCK))
+    return iter(slices_of(n, _BLOCK))
 
 
 def _evenly(rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:

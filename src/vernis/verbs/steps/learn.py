@@ -372,10 +372,10 @@ def _trained(
     own: Mapping[str, Any],
 ) -> tuple[Head, BlockScaler | None]:
     """Return the fitted head, and what scales its vectors where they are of several layers."""
-    from vernis.core.learn.heads import make_head
+    from vernis.core.learn.heads import fit_head, make_head
     from vernis.core.learn.scaling import BlockScaler
 
-    scaler = BlockScaler(slices).fit(data.X) if len(slices) > 1 else None
+    scaler = BlockScaler(slices).fit_rows(data.vectors) if len(slices) > 1 else None
     model = make_head(
         settings.model_name(),
         data.taxonomy.kind,
@@ -384,8 +384,9 @@ def _trained(
         parameters=own,
     )
     task = f"learn {data.taxonomy.name}"
-    model.fit(
-        data.X if scaler is None else scaler.transform(data.X),
+    fit_head(
+        model,
+        data.vectors if scaler is None else scaler.over(data.vectors),
         data.Y,
         groups=data.groups,
         on_update=lambda done, total: session.progress(task, done, total),

@@ -23,9 +23,10 @@ from vernis.core.numeric.kernel_ridge import (
     predict_left_out,
     soft_clip,
 )
+from vernis.core.numeric.row_blocks import by_blocks, column_sums, slices_of
 from vernis.core.numeric.threads import single_threaded_products
+from vernis.domain.ports import Rows
 
-_BLOCK = 4096
 _FITTED = ("center", "scale", "landmarks", "mean", "weights", "slope")
 
 
@@ -56,19 +57,20 @@ class KernelRidge:
         self.seed = seed
 
     @single_threaded_products()
-    def fit(self, X: Floats, Y: Floats, groups: Groups | None = None) -> Self:
-        """Solve; see `LabelModel`."""
+    def fit(self, X: Rows, Y: Floats, groups: Groups | None = None) -> Self:
+        """Solve; see `LabelModel`. Of very many images the rows are read block by block."""
         rows = labelled_rows(Y, self.kind)
         train = np.zeros(len(X), bool)
         train[rows] = True
+        shuffled = np.random.default_rng([self.seed, 0xE1D]).permutation(rows)
+        drawn = np.sort(shuffled[: self.n_landmarks])
+        if len(X) > WHOLE:
+            return self._fit_in_passes(X, Y, groups, train, drawn)
+        X = X[:]
         self.center_ = X[rows].mean(axis=0)
         length = float(((X[rows] - self.center_) ** 2).sum(axis=1).mean())
         self.scale_ = np.float32(1 / np.sqrt(max(length, 1e-12)))
-        shuffled = np.random.default_rng([self.seed, 0xE1D]).permutation(rows)
-        drawn = np.sort(shuffled[: self.n_landmarks])
         self.landmarks_ = (X[drawn] - self.center_) * self.scale_
-        if len(X) > WHOLE:
-            return self._fit_in_passes(X, Y, groups, train, drawn)
         basis = nystrom_basis(self._kernel(X), drawn, train, moments="features")
         found = predict_left_out(basis, Y, kind=self.kind, groups=groups)
         self.oob_proba_ = to_distribution(found.probs, self.kind)
@@ -81,34 +83,41 @@ class KernelRidge:
         return self
 
     def _fit_in_passes(
-        self, X: Floats, Y: Floats, groups: Groups | None, train: BoolArray, drawn: NDArray[np.intp]
+        self, X: Rows, Y: Floats, groups: Groups | None, train: BoolArray, drawn: NDArray[np.intp]
     ) -> Self:
+        sums, squares = column_sums(X, train)
+        count = int(train.sum())
+        center = sums / count
+        length = float((squares / count - center**2).sum())
+        self.center_ = center.astype(np.float32)
+        self.scale_ = np.float32(1 / np.sqrt(max(length, 1e-12)))
+        self.landmarks_ = (X[drawn] - self.center_) * self.scale_
         found, fitted = predict_in_passes(
             lambda rows: self._kernel(X[rows]), drawn, train, Y, kind=self.kind, groups=groups
         )
-        self.oob_proba_ = to_distribution(found.probs, self.kind)
+        self.oob_proba_ = found.probs
+        for part in slices_of(len(X)):
+            self.oob_proba_[part] = to_distribution(found.probs[part], self.kind)
         self.mean_, self.weights_ = fitted.mean, fitted.weights
         self.slope_ = np.float32(found.slope)
         return self
 
-    def predict_proba(self, X: Floats) -> Floats:
-        """Return probabilities; see `LabelModel`."""
+    def predict_proba(self, X: Rows) -> Floats:
+        """Return probabilities; see `LabelModel`. Of very many images, block by block."""
+        if len(X) <= WHOLE:
+            return self._predict(X[:])
+        found = np.empty((len(X), self.weights_.shape[1]), np.float32)
+        for part, probs in by_blocks(X, self._predict):
+            found[part] = probs
+        return found
+
+    def _predict(self, X: Floats) -> Floats:
         from scipy.special import softmax
 
-        scores = self._scores(X)
+        scores = np.asarray(self._kernel(X) @ self.weights_ + self.mean_)
         if self.kind == "single":
             return to_distribution(softmax(self.slope_ * scores, axis=1), "single")
         return soft_clip(np.asarray(scores, np.float32))
-
-    def _scores(self, X: Floats) -> Floats:
-        """Return the scores of the images; of very many, block by block."""
-        if len(X) <= WHOLE:
-            return np.asarray(self._kernel(X) @ self.weights_ + self.mean_)
-        scores = np.empty((len(X), self.weights_.shape[1]), np.float32)
-        for start in range(0, len(X), _BLOCK):
-            part = slice(start, start + _BLOCK)
-            scores[part] = self._kernel(X[part]) @ self.weights_ + self.mean_
-        return scores
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the fitted parts."""

@@ -1,0 +1,101 @@
+"""Matrices whose rows are made where they are asked for give what the whole matrix gives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from vernis.core.learn.heads import StoredModel
+from vernis.core.learn.models import kernel
+from vernis.core.learn.scaling import BlockScaler, fit_projection
+from vernis.core.numeric import additive_ridge, row_blocks, threads
+from vernis.core.numeric.row_blocks import JoinedRows, MadeRows, by_blocks, column_sums
+
+N = 700
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Blocks of 64 rows, few numbers held: what else only very many images need."""
+    monkeypatch.setattr(row_blocks.slices_of, "__defaults__", (64,))
+    monkeypatch.setattr(row_blocks.hold_if_small, "__defaults__", (0,))
+    monkeypatch.setattr(additive_ridge, "_BLOCK", 64)
+    monkeypatch.setattr(kernel, "WHOLE", 100)
+
+
+def drawn(seed=0, dim=24):
+    rng = np.random.default_rng(seed)
+    classes = rng.integers(0, 5, N)
+    X = rng.normal(size=(5, dim))[classes] + rng.normal(size=(N, dim))
+    Y = np.eye(5, dtype=np.float32)[classes]
+    Y[::7] = np.nan
+    return X.astype(np.float32), Y
+
+
+def unread(X):
+    """The same rows, as a matrix that is no array."""
+    return MadeRows(X, lambda rows: rows, X.shape[1])
+
+
+@pytest.mark.parametrize(
+    "key", [slice(None), slice(3, 90), np.arange(N) % 3 == 0, np.array([5, 1])]
+)
+def test_made_and_joined_rows_are_those_of_the_whole(key, small_blocks):
+    X, _ = drawn()
+    made = MadeRows(X, lambda rows: 2 * rows, X.shape[1])
+    joined = JoinedRows([X[:, :4].astype(np.float16), made])
+    assert made.shape == X.shape
+    assert joined.shape == (N, 4 + X.shape[1])
+    np.testing.assert_array_equal(made[key], 2 * X[key])
+    expected = np.hstack([X[:, :4].astype(np.float16).astype(np.float32), 2 * X])
+    np.testing.assert_array_equal(joined[key], expected[key])
+
+
+def test_blocks_come_in_order_and_cover_each_row_once(small_blocks):
+    X, _ = drawn()
+    parts = list(by_blocks(X, len))
+    assert [size for _, size in parts] == [64] * 10 + [60]
+    assert [part.start for part, _ in parts] == list(range(0, N, 64))
+
+
+def test_sums_are_those_of_the_chosen_rows(small_blocks):
+    X, _ = drawn()
+    chosen = np.arange(N) % 3 > 0
+    centre = X.mean(axis=0)
+    sums, squares = column_sums(unread(X), chosen, centre)
+    off = X[chosen].astype(np.float64) - centre
+    np.testing.assert_allclose(sums, off.sum(axis=0), atol=1e-9)
+    np.testing.assert_allclose(squares, (off**2).sum(axis=0))
+
+
+def test_scaling_and_projection_of_unread_rows(small_blocks):
+    X, _ = drawn()
+    slices = [(0, 10), (10, 24)]
+    whole, read = BlockScaler(slices).fit(X), BlockScaler(slices).fit_rows(unread(X))
+    np.testing.assert_allclose(read.mean_, whole.mean_, atol=1e-6)
+    np.testing.assert_allclose(read.scale_, whole.scale_, rtol=1e-5)
+    scaled = read.over(unread(X))
+    np.testing.assert_array_equal(scaled[:], read.transform(X))
+    projection = fit_projection(scaled, 6)
+    np.testing.assert_array_equal(projection.matrix, fit_projection(read.transform(X), 6).matrix)
+    projected = projection.over(scaled)
+    assert not isinstance(projected, np.ndarray)
+    np.testing.assert_array_equal(projected[:], projection.apply(read.transform(X)))
+    assert row_blocks.hold_if_small(projected, N * 6).shape == (N, 6)
+
+
+@pytest.mark.parametrize("kind", ["single", "multi"])
+def test_a_head_of_unread_rows_is_that_of_an_array(kind, small_blocks, monkeypatch):
+    X, Y = drawn()
+    groups = np.arange(N)
+    groups[100:110] = groups[:10]
+
+    def fitted(rows, n_threads=2):
+        monkeypatch.setattr(threads, "count_threads", lambda most: n_threads)
+        return StoredModel("kernel", kind, 12).fit(rows, Y, groups=groups)
+
+    head, same, one_thread = fitted(X), fitted(unread(X)), fitted(unread(X), 1)
+    for other in (same, one_thread):
+        np.testing.assert_array_equal(other.oob_proba_, head.oob_proba_)
+        np.testing.assert_array_equal(other.ensemble_proba_, head.ensemble_proba_)
+    np.testing.assert_array_equal(head.predict_proba(X), head.ensemble_proba_)
