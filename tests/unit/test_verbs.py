@@ -96,6 +96,17 @@ def test_one_name_is_one_value_and_sequences_become_tuples():
     assert Settings("brand", ["a.jpg", "b.jpg"]).images == ("a.jpg", "b.jpg")
 
 
+@pytest.mark.parametrize("given", [[("a", "b")], [["a", "b"]], {"a": "b"}, "a>b", ["a>b"]])
+def test_pairs_are_given_as_such_as_a_mapping_or_as_the_command_line_has_them(given):
+    assert Settings("brand", pairs=given).pairs == (("a", "b"),)
+
+
+@pytest.mark.parametrize("given", [5, [("a",)], [("a", 5)], [5], ["a>b>c"]])
+def test_what_is_no_pair_is_refused_by_its_name(given):
+    with pytest.raises(InvalidCall, match=r"expected pairs of tuples of \(text, text\), got"):
+        Settings("brand", pairs=given)
+
+
 def test_a_method_has_the_signature_and_the_help_of_the_declaration():
     signature = inspect.signature(Owner.verb)
     assert list(signature.parameters)[:3] == ["self", "taxonomy", "images"]

@@ -205,6 +205,8 @@ class Declared:
         if not self.is_sequence:
             return self._checked(value, self.type)
         kind = get_args(self.type)[0]
+        if get_origin(kind) is tuple:
+            return self._tuples(value, get_args(kind))
         # One value is a sequence of one: a name is not its letters, a path is one image.
         if _fits(value, kind) if _is_checked(kind) else isinstance(value, str | Path):
             return (self._checked(value, kind),)
@@ -212,6 +214,29 @@ class Declared:
         if not isinstance(value, Iterable) or isinstance(value, str) or hasattr(value, "columns"):
             raise InvalidCall(_say_mismatch(self.name, f"{_say_type(kind)}, one or several", value))
         return tuple(self._checked(item, kind) for item in value)
+
+    def _tuples(self, value: Any, kinds: Sequence[Any]) -> tuple[tuple[Any, ...], ...]:
+        """Return tuples, given as such, as a mapping, or as the command line's texts."""
+        if isinstance(value, str):
+            value = [value]
+        elif isinstance(value, Mapping):
+            value = list(value.items())
+        expected = f"tuples of ({', '.join(map(_say_type, kinds))})"
+        if not isinstance(value, Iterable) or hasattr(value, "columns"):
+            raise InvalidCall(_say_mismatch(self.name, expected, value))
+        settled = []
+        for given in value:
+            item = given
+            if isinstance(given, str) and self.option.parse is not None:
+                try:
+                    item = self.option.parse(given)
+                except ValueError as error:
+                    raise InvalidValue(f"{self.name}: {error}") from None
+            whole = isinstance(item, Sequence) and not isinstance(item, str)
+            if not whole or len(item) != len(kinds) or not all(map(_fits, item, kinds)):
+                raise InvalidCall(_say_mismatch(self.name, expected, item))
+            settled.append(tuple(item))
+        return tuple(settled)
 
     def _checked(self, value: Any, kind: Any) -> Any:
         if not _fits(value, kind):
