@@ -4,14 +4,19 @@
 
 Each draw sets half of the train pictures aside as the pool. Fifty of it are picked by what is known
 before a box is drawn (embedding, image labels, sizes of the objects that the shipped detector
-sees), fifty at random; a detector learns from the boxes of each and is scored on the valid and test
-pictures. The difference is paired by draw.
+sees), fifty at random; a detector learns from the boxes of each and is scored on some of the valid
+and test pictures (``--score``). The difference is paired by draw. What is done is kept
+(``--keep``), so a run that is stopped goes on: some four minutes of one processor in all.
 """
 
 from __future__ import annotations
 
 import argparse
+import pickle
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,54 +44,78 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--n", type=int, default=50)
     parser.add_argument("--draws", type=int, default=5)
+    parser.add_argument("--score", type=int, default=80, help="pictures that are scored")
+    parser.add_argument("--keep", type=Path, default=Path("boxes-next"), help="folder of heads")
     options = parser.parse_args()
-    images = pd.read_csv(options.data / "images.csv")
-    boxes = pd.read_csv(options.data / "boxes.csv")
-    classes = sorted(boxes.label.unique())
-    boxes["code"] = boxes.label.map(classes.index)
-    given = {
-        name: (own[SIDES].to_numpy(float), own.code.to_numpy())
-        for name, own in boxes.groupby("image")
-    }
-    train = images[(images.split == "train") & images.image.isin(given)].image.tolist()
-    held = images[images.split != "train"].image.tolist()
-    rows = boxes[boxes.image.isin(held)]
-    truth = PlacedBoxes.of(rows.image.map(held.index), rows.code, rows[SIDES])
-    known = known_before(options.data, train, given, len(classes))
-    look = open_known_cells(shipped_model(), side=512)
+    keep = options.keep / options.data.name
+    keep.mkdir(parents=True, exist_ok=True)
+    data = Boxed(options.data)
     rng = np.random.default_rng(11)
+    held = [data.held[row] for row in rng.permutation(len(data.held))[: options.score]]
+    known = kept(keep / "known.pkl", lambda: known_before(options.data, data.train, data))
+    look = open_known_cells(shipped_model(), side=512)
     figures = []
-    chosen = []
-    for _ in range(options.draws):
-        pool = rng.permutation(len(train))[: len(train) // 2]
-        picked = pool[choose_pictures(part_of(known, pool), options.n).rows]
-        chosen.append([picked, pool[: options.n]])
-    heads = [
-        [
-            learn(options.data, [train[row] for row in some], given, look, len(classes))
-            for some in two
-        ]
-        for two in chosen
-    ]
-    found = [[[] for _ in two] for two in heads]
-    for picture, name in enumerate(held):
-        cells = look(load(options.data / name))
-        for two, parts in zip(heads, found, strict=True):
-            for head, part in zip(two, parts, strict=True):
-                one = head.find(cells)
-                part.append((np.full(len(one), picture), one.classes, one.boxes, one.scores))
-    for draw, parts in enumerate(found):
+    for draw in range(options.draws):
+        pool = rng.permutation(len(data.train))[: len(data.train) // 2]
+        ways = {
+            "picked": pool[choose_pictures(part_of(known, pool), options.n).rows],
+            "random": pool[: options.n],
+        }
         scored = [
-            evaluate_boxes(
-                truth, PlacedBoxes.of(*map(np.concatenate, zip(*part, strict=True))), len(classes)
-            ).mean_ap50()
-            for part in parts
+            kept(keep / f"{draw}-{name}.pkl", partial(learn_and_score, data, rows, held, look))
+            for name, rows in ways.items()
         ]
-        figures.append(scored)
-        print("draw {}: picked {:.3f}, random {:.3f}".format(draw, *scored))
+        figures.append([value for value, _ in scored])
+        print(
+            "draw {}: picked {:.3f} ({} boxes), random {:.3f} ({} boxes)".format(
+                draw, *scored[0], *scored[1]
+            ),
+            flush=True,
+        )
     off = np.diff(np.array(figures)[:, ::-1], axis=1).ravel()
     low, high = stats.t.interval(0.95, len(off) - 1, off.mean(), stats.sem(off))
-    print(f"mAP50 gained by picking: {off.mean():+.3f} ({low:+.3f} to {high:+.3f})")
+    print(f"{options.data.name}: mAP50 by picking {off.mean():+.3f} ({low:+.3f} to {high:+.3f})")
+
+
+class Boxed:
+    """Pictures with their boxes: those to learn from, and those that are scored."""
+
+    def __init__(self, folder: Path) -> None:
+        images = pd.read_csv(folder / "images.csv")
+        boxes = pd.read_csv(folder / "boxes.csv")
+        self.folder, self.classes = folder, sorted(boxes.label.unique())
+        boxes["code"] = boxes.label.map(self.classes.index)
+        self.given = {
+            name: (own[SIDES].to_numpy(float), own.code.to_numpy())
+            for name, own in boxes.groupby("image")
+        }
+        self.train = images[
+            (images.split == "train") & images.image.isin(self.given)
+        ].image.tolist()
+        self.held = images[images.split != "train"].image.tolist()
+        self.boxes = boxes
+
+
+def kept(path: Path, make: Callable[[], Any]) -> Any:
+    """Return what was made before, or make it: a run that is stopped goes on."""
+    if not path.exists():
+        path.write_bytes(pickle.dumps(make()))
+    return pickle.loads(path.read_bytes())
+
+
+def learn_and_score(data: Boxed, rows: np.ndarray, held: list[str], look) -> tuple[float, int]:
+    """Return the mAP50 of a detector from some pictures, and how many boxes it learned from."""
+    names = [data.train[row] for row in rows]
+    head = learn(data.folder, names, data.given, look, len(data.classes))
+    parts = []
+    for picture, name in enumerate(held):
+        one = head.find(look(load(data.folder / name)))
+        parts.append((np.full(len(one), picture), one.classes, one.boxes, one.scores))
+    true = data.boxes[data.boxes.image.isin(held)]
+    truth = PlacedBoxes.of(true.image.map(held.index), true.code, true[SIDES])
+    found = PlacedBoxes.of(*map(np.concatenate, zip(*parts, strict=True)))
+    value = evaluate_boxes(truth, found, len(data.classes)).mean_ap50()
+    return value, sum(len(data.given[name][1]) for name in names)
 
 
 def load(path: Path) -> np.ndarray:
@@ -94,15 +123,15 @@ def load(path: Path) -> np.ndarray:
         return np.asarray(opened.convert("RGB"))
 
 
-def known_before(data: Path, names: list[str], given: dict, n_classes: int) -> Candidates:
+def known_before(folder: Path, names: list[str], data: Boxed) -> Candidates:
     """Return what is known of pictures before anybody draws a box."""
     embed = open_backbone().reader().open()
     detect = shipped_model().open_detector()
-    vectors, labels, sizes = [], np.zeros((len(names), n_classes)), []
+    vectors, labels, sizes = [], np.zeros((len(names), len(data.classes))), []
     for row, name in enumerate(names):
-        pixels = load(data / name)
+        pixels = load(folder / name)
         vectors.append(embed(pixels).astype(np.float32))
-        labels[row, np.unique(given[name][1])] = 1
+        labels[row, np.unique(data.given[name][1])] = 1
         seen = detect(pixels)
         scale = np.array([pixels.shape[1], pixels.shape[0]] * 2, np.float32)
         sizes.append(size_counts(seen.boxes[seen.scores >= SURE] / scale))

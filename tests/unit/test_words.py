@@ -54,6 +54,8 @@ def test_only_words_that_nothing_begins_with_are_corrected():
     assert correct_word("yogurt", known, least=0.9) == "yoghurt"
     assert correct_word("yokurt", known) == "yoghurt"
     assert correct_word("yokurt", known, least=0.9) == "yokurt"
+    assert correct_word("hand", ["arnd"]) == "hand"
+    assert correct_word("hnad", ["hand"]) == "hand"
 
 
 def test_words_are_found_in_either_number(tmp_path):

@@ -12,6 +12,8 @@ from vernis.core.words.nearest_names import nearest_names
 
 _WORD = re.compile(r"[^\W_]+")
 _PART = re.compile("U+(?=UL)|U?L+|U+|D+|O+")  # over the kinds of letters, see _kind
+_SHORT = 5
+"""Letters of a word up to which one slip is all that is mended."""
 _SHORTEST_CORRECTED = 3
 
 
@@ -104,7 +106,8 @@ def correct_word(word: str, known: Iterable[str], least: float = 0.7) -> str:
     """Return the nearest known word to one that no known word begins with.
 
     A word that is known in its other number, of which nothing is near, or that is shorter than
-    three letters, stays as it is.
+    three letters, stays as it is. Of short words another one is near by one slip at most: words
+    that were read hold many that are none.
 
     Parameters
     ----------
@@ -113,10 +116,14 @@ def correct_word(word: str, known: Iterable[str], least: float = 0.7) -> str:
     least : float
         Similarity from which another word is near, see ``nearest_names``.
     """
+    from rapidfuzz.distance import OSA
+
     vocabulary = sorted(set(known))
     if len(word) < _SHORTEST_CORRECTED or not set(vocabulary).isdisjoint(number_forms(word)):
         return word
     if any(other.startswith(word) for other in vocabulary):
         return word
     near = nearest_names(word, vocabulary, limit=1, least=least)
-    return near[0] if near else word
+    if not near or (len(word) <= _SHORT and OSA.distance(word, near[0]) > 1):
+        return word
+    return near[0]
