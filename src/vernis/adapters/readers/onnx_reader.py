@@ -257,7 +257,7 @@ def _find(network: Network, pixels: Pixels, scale: float) -> NDArray[np.float32]
     )
     image = Image.fromarray(pixels)
     if image.size != (width, height):
-        image = image.resize((width, height), Image.Resampling.BILINEAR)
+        image = image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
     channels = np.asarray(image)
     batch = np.empty((1, 3, height, width), np.float32)
     for place, (mean, deviation) in enumerate(zip(_MEANS, _DEVIATIONS, strict=True)):

@@ -211,24 +211,33 @@ def fit_circle(x: Points, y: Points) -> tuple[float, float] | None:
     mx, my = float(x.mean()), float(y.mean())
     u, v = x - mx, y - my
     squares = u * u + v * v
-    matrix = np.array([[(u * u).sum(), (u * v).sum()], [(u * v).sum(), (v * v).sum()]])
-    right = np.array([(u * squares).sum(), (v * squares).sum()]) / 2
-    if abs(np.linalg.det(matrix)) < LEAST_SIDE:
+    center = _solve(u @ u, u @ v, v @ v, u @ squares / 2, v @ squares / 2)
+    if center is None:
         return None
-    center = np.linalg.solve(matrix, right)
     for _ in range(_STEPS):
-        away = np.stack([u - center[0], v - center[1]], axis=1)
-        distance = np.maximum(np.hypot(away[:, 0], away[:, 1]), LEAST_SIDE)
-        slope = -away / distance[:, None]
-        slope -= slope.mean(axis=0)
-        normal = slope.T @ slope
-        if np.linalg.det(normal) < LEAST_SIDE:
+        across, down = u - center[0], v - center[1]
+        distance = np.maximum(np.hypot(across, down), LEAST_SIDE)
+        across /= distance
+        down /= distance
+        across -= across.mean()
+        down -= down.mean()
+        step = _solve(
+            across @ across, across @ down, down @ down, across @ distance, down @ distance
+        )
+        if step is None:
             return None
-        step = np.linalg.solve(normal, slope.T @ (distance.mean() - distance))
-        center = center + step
-        if np.abs(step).max() < _CLOSE:
+        center = center[0] + step[0], center[1] + step[1]
+        if max(map(abs, step)) < _CLOSE:
             break
-    return float(mx + center[0]), float(my + center[1])
+    return mx + center[0], my + center[1]
+
+
+def _solve(a: float, b: float, c: float, x: float, y: float) -> tuple[float, float] | None:
+    """Return the solution of the equations ((a, b), (b, c)) · z = (x, y), None without one."""
+    determinant = float(a * c - b * b)
+    if abs(determinant) < LEAST_SIDE:
+        return None
+    return float(c * x - b * y) / determinant, float(a * y - b * x) / determinant
 
 
 def fit_ring(x: Points, y: Points) -> Ring | None:
