@@ -28,6 +28,8 @@ from vernis.core.numeric.boxes import overlaps
 SIDES = ["xmin", "ymin", "xmax", "ymax"]
 SHARE = 0.04
 KINDS = ("swapped", "misplaced", "spurious")
+CUTS = (None, 0.05, 0.2, 0.4)
+"""Scores from which ObjectLab takes found boxes; None: its own."""
 
 
 def plant(boxes, codes, size, n_classes, rng):
@@ -123,11 +125,16 @@ def judge(folder, names, table, classes, look, seed):
         )[:-1]
         for one in found
     ]
-    peer = {
-        "swapped": rank.compute_swap_box_scores(labels=labels, predictions=said),
-        "misplaced": rank.compute_badloc_box_scores(labels=labels, predictions=said),
-    }
-    rows += measure("ObjectLab", {k: -np.concatenate(v) for k, v in peer.items()}, kinds, seed)
+    asked = {"labels": labels, "predictions": said}
+    for cut in CUTS:
+        high = {} if cut is None else {"high_probability_threshold": cut}
+        low = {} if cut is None else {"low_probability_threshold": cut}
+        peer = {
+            "swapped": rank.compute_swap_box_scores(**asked, **high),
+            "misplaced": rank.compute_badloc_box_scores(**asked, **low),
+        }
+        name = "ObjectLab" if cut is None else f"ObjectLab from {cut:g}"
+        rows += measure(name, {k: -np.concatenate(v) for k, v in peer.items()}, kinds, seed)
     over = rank.compute_overlooked_box_scores(labels=labels, predictions=said)
     order = [np.concatenate([np.flatnonzero(one.classes == c) for c in range(n)]) for one in found]
     worth = []
