@@ -211,7 +211,7 @@ def fit_circle(x: Points, y: Points) -> tuple[float, float] | None:
     mx, my = float(x.mean()), float(y.mean())
     u, v = x - mx, y - my
     squares = u * u + v * v
-    center = _solve(u @ u, u @ v, v @ v, u @ squares / 2, v @ squares / 2)
+    center = _solve(_dot(u, u), _dot(u, v), _dot(v, v), _dot(u, squares) / 2, _dot(v, squares) / 2)
     if center is None:
         return None
     for _ in range(_STEPS):
@@ -222,7 +222,11 @@ def fit_circle(x: Points, y: Points) -> tuple[float, float] | None:
         across -= across.mean()
         down -= down.mean()
         step = _solve(
-            across @ across, across @ down, down @ down, across @ distance, down @ distance
+            _dot(across, across),
+            _dot(across, down),
+            _dot(down, down),
+            _dot(across, distance),
+            _dot(down, distance),
         )
         if step is None:
             return None
@@ -232,12 +236,16 @@ def fit_circle(x: Points, y: Points) -> tuple[float, float] | None:
     return mx + center[0], my + center[1]
 
 
+def _dot(first: Points, second: Points) -> float:
+    return float(first @ second)
+
+
 def _solve(a: float, b: float, c: float, x: float, y: float) -> tuple[float, float] | None:
     """Return the solution of the equations ((a, b), (b, c)) · z = (x, y), None without one."""
-    determinant = float(a * c - b * b)
+    determinant = a * c - b * b
     if abs(determinant) < LEAST_SIDE:
         return None
-    return float(c * x - b * y) / determinant, float(a * y - b * x) / determinant
+    return (c * x - b * y) / determinant, (a * y - b * x) / determinant
 
 
 def fit_ring(x: Points, y: Points) -> Ring | None:
