@@ -105,12 +105,20 @@ class ShardVectorStore:
         self._kept = shards
         self._opened: dict[int, NDArray[Any] | None] = {}  # by shard; None: damaged
         self._known: dict[int, tuple[tuple[int, int], _Places]] = {}  # by space, with the revision
+        self._counted: tuple[tuple[int, int], list[tuple[Space, int]]] | None = None
         self._guard = threading.RLock()
 
     # ------------------------------------------------------------------ reading
 
     def spaces(self) -> list[tuple[Space, int]]:
         """Return each space with its number of vectors."""
+        # Asked before reading; counting takes long where vectors are many.
+        revision = self._ledger.revision("space", "shard", "vector")
+        if self._counted is None or self._counted[0] != revision:
+            self._counted = (revision, self._count_spaces())
+        return list(self._counted[1])
+
+    def _count_spaces(self) -> list[tuple[Space, int]]:
         # By shard: the vectors of one lie together in that index, by hash they lie anywhere.
         rows = self._ledger.rows(
             "SELECT name, dim, dtype, settings, (SELECT count(*) FROM shard CROSS JOIN vector "
