@@ -136,6 +136,14 @@ def test_a_bundle_holds_the_thumbnails_in_the_order_of_the_ids(served):
     assert at == len(body)
 
 
+def test_a_bundle_of_previews_holds_what_each_alone_would_be(served):
+    body = served.client.get("/api/bundle?ids=2,1&size=preview").body
+    count, first, second = struct.unpack("<3I", body[:12])
+    assert (count, len(body)) == (2, 12 + first + second)
+    assert body[12 : 12 + first] == served.client.get("/api/images/2/preview").body
+    assert served.client.get(f"/api/bundle?ids={'1,' * 8}1&size=preview").status == 422
+
+
 @pytest.mark.parametrize("ids", ["", "x", "1,,2", "-1", "1;2", ",".join(["1"] * 129)])
 def test_what_is_no_list_of_ids_is_refused(served, ids):
     assert served.client.get(f"/api/bundle?ids={ids}").status == 422

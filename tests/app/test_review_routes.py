@@ -79,6 +79,8 @@ def test_an_item_holds_what_decides_it(served):
         ("bird", False, 2),
     ]
     assert item["image"]["id"] not in [w["image"]["id"] for o in witnesses for w in o["images"]]
+    several = served.client.get(f"/api/witnesses?issues={item['issue']},99999&k=2").json
+    assert several == [witnesses, None]
     assert served.client.get("/api/issues/999999").status == 404
     assert served.client.get("/api/queue?taxonomy=nothing").status == 404
 

@@ -28,6 +28,9 @@ PREVIEW = 1280
 BUNDLE = 128
 """Most thumbnails of one request."""
 
+PREVIEWS = 8
+"""Most previews of one request."""
+
 SHEET = SheetSettings(edge=48, columns=42, shape="square")
 """Of the sheets that a map draws from: as large as any browser takes a texture."""
 
@@ -107,6 +110,19 @@ class Pictures:
             while len(self._previews) > _PREVIEWS:
                 self._previews.popitem(last=False)
         return drawn
+
+    def previews(self, numbers: Sequence[int]) -> list[bytes | None]:
+        """Return the preview of each image, None of one whose picture cannot be read.
+
+        Raises NotFound for an unknown id.
+        """
+        found: list[bytes | None] = []
+        for image in self._session.catalog.images.get(list(numbers)):
+            try:
+                found.append(self.preview(image))
+            except NotFound:
+                found.append(None)
+        return found
 
     def crop(self, image: ImageRecord, box: tuple[int, int, int, int]) -> bytes:
         """Return a part of an image as JPEG, from its own pixels.

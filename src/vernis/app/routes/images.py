@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import Query, Request
@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from numpy.typing import NDArray
 
 from vernis.app.desk import Desk
-from vernis.app.pictures import BUNDLE, as_numbers, bundle
+from vernis.app.pictures import BUNDLE, PREVIEWS, as_numbers, bundle
 from vernis.app.routing import Routes, answered, desk_of, kept_forever
 from vernis.core.explore.filter_evaluation import FilterTable, Mask
 from vernis.domain.errors import InvalidValue, NotFound
@@ -90,7 +90,7 @@ def read_rows(
 ) -> Response:
     """Return what cells show of images that are named by id, in that order."""
     desk = desk_of(request)
-    wanted = _numbers(ids, 500)
+    wanted = numbers_of(ids, 500)
     with desk.reading:
         return answered(browse_rows(desk.session, wanted), request)
 
@@ -158,15 +158,21 @@ def read_thumbnail(request: Request, image: int) -> Response:
 
 
 def read_bundle(
-    request: Request, ids: Annotated[str, Query(description=f"between commas, at most {BUNDLE}")]
+    request: Request,
+    ids: Annotated[str, Query(description=f"between commas, at most {BUNDLE} (or {PREVIEWS})")],
+    size: Annotated[Literal["thumb", "preview"], Query()] = "thumb",
 ) -> Response:
-    """Return the thumbnails of several images in one answer.
+    """Return the thumbnails, or the previews, of several images in one answer.
 
     The body: how many, the length of each JPEG (0: it has no picture), all as unsigned 32-bit
     little-endian numbers, then the JPEGs in the order of the ids. With `&v=` (anything that names
     the content, such as the hashes' digest) it may be kept for good.
     """
-    jpegs = desk_of(request).pictures.thumbnails(_numbers(ids, BUNDLE))
+    pictures = desk_of(request).pictures
+    if size == "preview":
+        jpegs = pictures.previews(numbers_of(ids, PREVIEWS))
+    else:
+        jpegs = pictures.thumbnails(numbers_of(ids, BUNDLE))
     headers = {"cache-control": "private, max-age=600"}
     if "v" in request.query_params and all(jpegs):
         headers = {"cache-control": "private, max-age=31536000, immutable"}
@@ -241,7 +247,8 @@ def _place(ids: NDArray[np.int64], image: int) -> int:
     return int(found[0])
 
 
-def _numbers(text: str, most: int) -> list[int]:
+def numbers_of(text: str, most: int) -> list[int]:
+    """Return the ids that stand between commas; raises InvalidValue."""
     parts = text.split(",")
     if len(parts) > most:
         raise InvalidValue(f"expected at most {most} ids, got {len(parts)}")

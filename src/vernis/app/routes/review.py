@@ -13,6 +13,7 @@ from fastapi.responses import Response
 
 from vernis.app.desk import Desk
 from vernis.app.pictures import as_numbers
+from vernis.app.routes.images import numbers_of
 from vernis.app.routing import Routes, answered, desk_of, person_of
 from vernis.domain.errors import InvalidValue, NotFound
 from vernis.domain.types import Issue, Verdict
@@ -34,6 +35,7 @@ from vernis.verbs.decide.undoing import Undone, original, undo_batch
 
 _REMEMBERED = 4096  # answers whose outcome is told again
 _MOST = 1000  # answers of one request
+_MOST_WITNESSED = 16  # issues of one request
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +163,30 @@ def read_witnesses(
     request: Request, issue: int, k: Annotated[int, Query(ge=1, le=24)] = 6
 ) -> Response:
     """Return, for each label that is given or suggested, the most similar images that carry it."""
-    desk = desk_of(request)
+    (found,) = _witnesses(desk_of(request), [issue], k)
+    if found is None:
+        raise NotFound(f"there is no issue {issue}; its labels were judged anew")
+    return answered(found, request)
+
+
+def read_witnesses_of_several(
+    request: Request,
+    issues: Annotated[str, Query(description=f"between commas, at most {_MOST_WITNESSED}")],
+    k: Annotated[int, Query(ge=1, le=24)] = 6,
+) -> Response:
+    """Return the witnesses of several issues, in their order; null for one that is gone."""
+    return answered(_witnesses(desk_of(request), numbers_of(issues, _MOST_WITNESSED), k), request)
+
+
+def _witnesses(
+    desk: Desk, wanted: Sequence[int], k: int
+) -> tuple[tuple[LabelWitnesses, ...] | None, ...]:
     with desk.reading:
-        found = desk.session.catalog.issues.get([issue])
-        if issue not in found:
-            raise NotFound(f"there is no issue {issue}; its labels were judged anew")
-        witnesses = find_witnesses(desk.session, desk.searcher(), found[issue], k)
-    return answered(witnesses, request)
+        found = desk.session.catalog.issues.get(wanted)
+        return tuple(
+            find_witnesses(desk.session, desk.searcher(), found[one], k) if one in found else None
+            for one in wanted
+        )
 
 
 def _described(desk: Desk, issues: Sequence[Issue], taxonomy: str) -> tuple[QueueItem, ...]:
@@ -311,6 +330,8 @@ def add_to(routes: Routes) -> None:
     add("GET", "/api/issues/{issue}", read_issue, role="viewer", tag=tag, gives=QueueItem)
     path = "/api/issues/{issue}/witnesses"
     add("GET", path, read_witnesses, role="viewer", tag=tag, gives=tuple[LabelWitnesses, ...])
+    several = tuple[tuple[LabelWitnesses, ...] | None, ...]
+    add("GET", "/api/witnesses", read_witnesses_of_several, role="viewer", tag=tag, gives=several)
     take = answering.take
     add("POST", "/api/decisions", take, role="reviewer", tag=tag, gives=TakenAnswers)
     add("POST", "/api/undo", undo, role="reviewer", tag=tag, gives=UndoneThere)

@@ -14,7 +14,8 @@ import { ask, Refused, Unreachable } from "./api.mjs";
 /** @typedef {{key: string, at: number, group: string, answer: Answer}} Entry */
 /** @typedef {{issue: number, state: string, verdict: string | null, image: number, taxonomy: string, batch: number, changes: number, by: string, time: string, reason: string}} Outcome */
 
-const DELAY = 120; // ms in which decisions gather to one request
+const DELAY = 250; // ms of rest after which decisions are sent
+const LONGEST_REST = 1000; // ms after which they are sent though more of them come
 const MOST = 200; // answers of one request
 const LONGEST_WAIT = 8000;
 
@@ -32,6 +33,7 @@ export class Outbox extends EventTarget {
     this.last = 0;
     this.wait = 0;
     this.timer = 0;
+    this.since = 0; // when the first came of those that gather
     this.state = "saved"; // saved, sending, offline, signed-out
     addEventListener("online", () => this.soon(0));
     addEventListener("storage", (event) => { if (!event.key || event.key.startsWith(this.prefix)) this.tell(); });
@@ -71,7 +73,8 @@ export class Outbox extends EventTarget {
       return entry.key;
     });
     this.tell();
-    this.soon(DELAY);
+    this.since = this.since || Date.now();
+    this.soon(Math.max(0, Math.min(DELAY, this.since + LONGEST_REST - Date.now())));
     return keys;
   }
 
@@ -109,6 +112,7 @@ export class Outbox extends EventTarget {
   }
 
   async flush() {
+    this.since = 0;
     const send = () => this.send();
     // One tab sends at a time.
     if (navigator.locks) await navigator.locks.request(this.prefix, send);

@@ -21,23 +21,51 @@ export function decodedAhead(src, alt) {
   return { image, ready };
 }
 
-/** Thumbnails of several images by one request, decoded, each an element to be put into the page;
- * null where there is none.
+/** The same of several pictures by one request.
+ * @param {Picture[]} images @param {string[]} names what they are called aloud */
+export function decodeSeveral(images, names) {
+  const sources = readBundle(images.map((one) => one.id), versionOf(images), undefined, "preview");
+  return images.map((_, at) => {
+    const image = new Image();
+    image.alt = names[at];
+    const ready = sources.then(async (found) => {
+      if (found[at] === null) return false;
+      await decodeFrom(image, found[at]);
+      return true;
+    }).catch(() => false);
+    return { image, ready };
+  });
+}
+
+/** Decode a picture; then the element holds it, and its address can go.
+ * @param {HTMLImageElement} image @param {string} source an object URL */
+async function decodeFrom(image, source) {
+  image.src = source;
+  try { await image.decode(); } finally { URL.revokeObjectURL(source); }
+}
+
+/** Names the content of some pictures.
+ * @param {Picture[]} images */
+const versionOf = (images) => images.map((one) => one.hash.slice(0, 4)).join("");
+
+/** Thumbnails of several images, decoded, each an element to be put into the page; null where
+ * there is none.
  * @param {Picture[]} images @param {AbortSignal} [signal]
  * @returns {Promise<(HTMLImageElement | null)[]>} */
 export async function readThumbnails(images, signal) {
-  const version = images.map((one) => one.hash.slice(0, 4)).join("");
-  const sources = await readBundle(images.map((one) => one.id), version, signal);
-  return Promise.all(sources.map(async (source, at) => {
-    if (source === null) return null;
-    const image = new Image();
-    image.alt = images[at].uri;
-    image.src = source;
-    // Once it is decoded the element holds the picture, and the address can go.
-    await image.decode().catch(() => {});
-    URL.revokeObjectURL(source);
-    return image;
-  }));
+  const found = [];
+  for (let at = 0; at < images.length; at += MOST_AT_ONCE) {
+    const some = images.slice(at, at + MOST_AT_ONCE);
+    const sources = await readBundle(some.map((one) => one.id), versionOf(some), signal);
+    found.push(...await Promise.all(sources.map(async (source, place) => {
+      if (source === null) return null;
+      const image = new Image();
+      image.alt = some[place].uri;
+      await decodeFrom(image, source).catch(() => {});
+      return image;
+    })));
+  }
+  return found;
 }
 
 /** Put thumbnails into elements that stand on the page already, by as few requests as it takes.
@@ -45,23 +73,21 @@ export async function readThumbnails(images, signal) {
 export async function drawThumbnails(cells, signal) {
   for (let at = 0; at < cells.length; at += MOST_AT_ONCE) {
     const some = cells.slice(at, at + MOST_AT_ONCE);
-    const version = some.map((one) => one.image.hash.slice(0, 4)).join("");
-    const found = await readBundle(some.map((one) => one.image.id), version, signal);
+    const images = some.map((one) => one.image);
+    const found = await readBundle(images.map((one) => one.id), versionOf(images), signal);
     for (const [place, source] of found.entries()) {
       if (source === null) continue;
-      const { element } = some[place];
-      element.src = source;
-      element.decode().catch(() => {}).finally(() => URL.revokeObjectURL(source));
+      decodeFrom(some[place].element, source).catch(() => {});
     }
   }
 }
 
-/** Thumbnails of several images by one request; null where there is none. The addresses are
- * object URLs: whoever asks revokes them, when the pictures are decoded.
- * @param {number[]} ids @param {string} version @param {AbortSignal} [signal]
+/** Thumbnails (or previews) of several images by one request; null where there is none. The
+ * addresses are object URLs: whoever asks revokes them, when the pictures are decoded.
+ * @param {number[]} ids @param {string} version @param {AbortSignal} [signal] @param {string} [size]
  * @returns {Promise<(string | null)[]>} */
-export async function readBundle(ids, version, signal) {
-  const query = { ids: ids.join(","), v: version };
+export async function readBundle(ids, version, signal, size) {
+  const query = { ids: ids.join(","), v: version, size };
   const answer = await ask("GET", address("/api/bundle", query), undefined, { signal });
   const body = await answer.arrayBuffer();
   const count = new DataView(body).getUint32(0, true);

@@ -6,10 +6,11 @@ import { frameOver } from "../../shared/frame.mjs";
 import { asCount, asPercent, baseName } from "../../shared/wording.mjs";
 import { get, post, Refused } from "../api.mjs";
 import { pickClass } from "../picker.mjs";
-import { decodedAhead, previewOf, readThumbnails } from "../pictures.mjs";
+import { decodedAhead, decodeSeveral, previewOf, readThumbnails } from "../pictures.mjs";
 import { loadStyle } from "../styles.mjs";
 
-const AHEAD = 3; // pictures that are decoded before they are shown
+const AHEAD = 3; // pictures that are decoded before they are shown, at least
+const BLOCK = 8; // and at most: so many come by one request
 const MOST_ZOOM = 2;
 const WITNESSES = 5;
 const FIRST = 12; // the first page is small: a picture is wanted soon
@@ -368,32 +369,44 @@ class Review {
     known.ready.then(() => { if (this.item === item) this.prepare(); });
   }
 
+  // The very first picture comes alone, later ones several by one request.
   ahead(item) {
-    const name = item.given.length ? baseName(item.image.uri) + ", labelled " + list(item.given) : baseName(item.image.uri);
-    const found = decodedAhead(previewOf(item.image), name);
-    this.pictures.set(item.issue, found);
-    return found;
+    if (this.pictures.size) this.decodeSome(this.items.slice(0, 1 + AHEAD));
+    else this.pictures.set(item.issue, decodedAhead(previewOf(item.image), nameOfPicture(item)));
+    return this.pictures.get(item.issue);
   }
 
-  // Decode the next pictures, ask who speaks for their labels, forget what is long past.
+  decodeSome(items) {
+    const fresh = items.filter((item) => !this.pictures.has(item.issue));
+    if (!fresh.length) return;
+    const found = decodeSeveral(fresh.map((item) => item.image), fresh.map(nameOfPicture));
+    fresh.forEach((item, at) => this.pictures.set(item.issue, found[at]));
+  }
+
+  // Decode the next pictures, ask who speaks for their labels, forget what is long past. Whenever
+  // one of the next few lacks something, several are asked for at once.
   prepare() {
-    const near = this.items.slice(0, AHEAD + 1);
-    for (const item of near) {
-      if (!this.pictures.has(item.issue)) this.ahead(item);
-      this.findWitnesses(item);
-    }
-    const kept = new Set([...near, ...this.done.slice(-AHEAD).map((one) => one.item)].map((item) => item.issue));
+    const next = this.items.slice(1, 1 + AHEAD);
+    const reach = this.pictures.size > 1 ? BLOCK : AHEAD;
+    if (next.some((item) => !this.pictures.has(item.issue))) this.decodeSome(this.items.slice(1, 1 + reach));
+    if (next.some((item) => !this.witnesses.has(item.issue))) this.askWitnesses(this.items.slice(0, 1 + reach));
+    const kept = new Set([...this.items.slice(0, 1 + BLOCK), ...this.done.slice(-AHEAD).map((one) => one.item)].map((item) => item.issue));
     for (const issue of this.pictures.keys()) if (!kept.has(issue)) this.pictures.delete(issue);
     for (const issue of this.witnesses.keys()) if (!kept.has(issue)) this.witnesses.delete(issue);
   }
 
   findWitnesses(item) {
     if (item.kind !== "label") return Promise.resolve([]);
-    if (!this.witnesses.has(item.issue)) {
-      // A picture that was asked for just now goes first: it is asked for when the script rests.
-      this.witnesses.set(item.issue, Promise.resolve().then(() => readWitnesses(item.issue)).catch(() => []));
-    }
-    return this.witnesses.get(item.issue);
+    if (!this.witnesses.has(item.issue)) this.askWitnesses(this.witnesses.size ? this.items.slice(0, 1 + AHEAD) : [item]);
+    return this.witnesses.get(item.issue) || Promise.resolve([]);
+  }
+
+  askWitnesses(items) {
+    const fresh = items.filter((item) => item.kind === "label" && !this.witnesses.has(item.issue));
+    if (!fresh.length) return;
+    // A picture that was asked for just now goes first: it is asked for when the script rests.
+    const found = Promise.resolve().then(() => readWitnesses(fresh.map((item) => item.issue))).catch(() => []);
+    fresh.forEach((item, at) => this.witnesses.set(item.issue, found.then((all) => all[at] || [])));
   }
 
   showDecision() {
@@ -479,6 +492,7 @@ class Review {
 
 const list = (labels) => labels.length ? labels.join(", ") : "none";
 const same = (a, b) => a.length === b.length && [...a].sort().every((label, at) => label === [...b].sort()[at]);
+const nameOfPicture = (item) => item.given.length ? baseName(item.image.uri) + ", labelled " + list(item.given) : baseName(item.image.uri);
 const wordsOf = (queue) => queue.taxonomy ? "Labels: " + queue.taxonomy : queue.kind.replaceAll("_", " ").replace(/^./, (letter) => letter.toUpperCase());
 
 // The labels of one side; those that the other side has too are told without a sign.
@@ -493,11 +507,10 @@ function bar(share) {
   return el("div", { class: "fill-bar", "aria-hidden": "true" }, filled);
 }
 
-// Who speaks for each label, with their thumbnails by one request.
-async function readWitnesses(issue) {
-  const found = await get("/api/issues/" + issue + "/witnesses", { k: WITNESSES });
-  const images = found.flatMap((one) => one.images);
-  if (!images.length) return found;
+// Who speaks for each label of several issues, with their thumbnails by one request.
+async function readWitnesses(issues) {
+  const found = await get("/api/witnesses", { issues: issues.join(","), k: WITNESSES });
+  const images = found.flatMap((labels) => (labels || []).flatMap((one) => one.images));
   const thumbs = await readThumbnails(images.map((one) => one.image));
   images.forEach((one, at) => { one.thumb = thumbs[at]; });
   return found;
