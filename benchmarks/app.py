@@ -90,7 +90,7 @@ SELECT printf('f%02d/%07d.jpg', i % 50, i), printf('%064x', i), 20000, i, 1280, 
 """,
     """
 INSERT INTO statement (taxonomy_id, source_id, image_id, class_id, state, batch_id)
-SELECT taxonomy_id, source_id, image.id, class_id, state, batch_id
+SELECT taxonomy_id, source_id, image.id, class_id, statement.state, batch_id
 FROM image JOIN statement ON statement.image_id = 1 + image.id % :first
 WHERE image.id > :first
 """,
@@ -161,8 +161,10 @@ class Server:
         self.connection = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=600)
 
     def ask(self, method: str, path: str, body: Any = None) -> bytes:
-        data = None if body is None else json.dumps(body).encode()
-        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
+        picture = isinstance(body, bytes)
+        data = body if picture or body is None else json.dumps(body).encode()
+        kind = "image/jpeg" if picture else "application/json"
+        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": kind}
         self.connection.request(method, path, data, headers)
         answer = self.connection.getresponse()
         told = answer.read()

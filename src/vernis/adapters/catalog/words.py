@@ -46,10 +46,25 @@ class WordIndex:
         self._connection = opened
 
     def vocabulary(self) -> list[str]:
-        """Return every word, in ascending order."""
+        """Return every word that begins with no digit, in ascending order.
+
+        The others are the numbers of files, nearly all of them.
+        """
         with translating(self._path):
-            rows = self._connection.execute("SELECT term FROM vocabulary").fetchall()
+            rows = self._connection.execute(
+                "SELECT term FROM vocabulary WHERE term < '0' UNION ALL "
+                "SELECT term FROM vocabulary WHERE term > ?",
+                ("9" + chr(0x10FFFF),),
+            ).fetchall()
         return [str(row[0]) for row in rows]
+
+    def begins_a_word(self, text: str) -> bool:
+        """Tell whether a word begins so, or is that."""
+        with translating(self._path):
+            row = self._connection.execute(
+                "SELECT term FROM vocabulary WHERE term >= ? LIMIT 1", (text,)
+            ).fetchone()
+        return row is not None and str(row[0]).startswith(text)
 
     def find(self, words: Sequence[str], *, beginnings: bool) -> list[WordMatch]:
         """Return the images that hold all of the words, best first.

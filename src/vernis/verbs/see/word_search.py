@@ -62,7 +62,11 @@ class WordIndex(Protocol):
     """A full-text index of images."""
 
     def vocabulary(self) -> list[str]:
-        """Return every word."""
+        """Return every word that begins with no digit."""
+        ...
+
+    def begins_a_word(self, text: str) -> bool:
+        """Tell whether a word begins so, or is that."""
         ...
 
     def find(self, words: Sequence[str], *, beginnings: bool) -> list[WordMatch]:
@@ -84,11 +88,15 @@ class _Part:
 
 def words_fingerprint(session: Session) -> str:
     """Return what changes whenever the words of the present images may have changed."""
-    images = [(image.id, image.uri, image.content_hash) for image in session.images()]
+    images = session.kept("fingerprint of the images' words", ("images",), lambda: _files(session))
     read = session.catalog.readings.mark()
     # Every change of a label is in a batch, an undo is one too; the latest one may still grow.
     latest = session.catalog.history.batches(1)
     return fingerprint(images, read, (latest[0]["id"], latest[0]["events"]) if latest else 0)
+
+
+def _files(session: Session) -> str:
+    return fingerprint([(image.id, image.uri, image.content_hash) for image in session.images()])
 
 
 def find_words(
@@ -173,14 +181,14 @@ class _Written:
         self._session = session
         self._index = index
         self._pictures = pictures
-        self._vocabulary = index.vocabulary()
+        self._vocabulary: list[str] | None = None
 
     def add(self, part: _Part) -> list[str]:
         """Add to a part what is written, under the nearest spelling that is; say which."""
         known = self._pictures.knows(part.text)
         least = {"least": _SURELY_THE_SAME} if known else {}
         words = part.text.split()
-        corrected = [correct_word(word, self._vocabulary, **least) for word in words]
+        corrected = [self._spelling(word, **least) for word in words]
         # What is nowhere written but means something may be a misspelling of that alone.
         self._find(part, corrected)
         self._kinds(part)
@@ -199,6 +207,17 @@ class _Written:
                     [f"nothing is named {part.text!r}; searched for {other!r}"],
                 )
         return notes
+
+    def _spelling(self, word: str, **least: float) -> str:
+        """Return the nearest word that is written; all are read only where none begins so.
+
+        A number that is not there is none that is misspelt: those of files are nearly all others.
+        """
+        if word[:1].isdigit() or self._index.begins_a_word(word):
+            return word
+        if self._vocabulary is None:
+            self._vocabulary = self._index.vocabulary()
+        return correct_word(word, self._vocabulary, **least)
 
     def _find(self, part: _Part, words: Sequence[str]) -> None:
         for beginnings in (True, False):
