@@ -292,11 +292,15 @@ def measure_browser(server: Server, browser: str, preact: Path | None) -> dict[s
             if not event["request"]["url"].startswith("blob:"):
                 asked.append(f"{event['requestId']} {event['request']['url']}")
 
+        def forget(event: Any) -> None:
+            asked[:] = [one for one in asked if one.split()[0] != event["requestId"]]
+
         def count(event: Any) -> None:
             sizes[event["requestId"]] = event["encodedDataLength"]
 
         page.on("console", hear)
         session.on("Network.requestWillBeSent", note)
+        session.on("Network.requestServedFromCache", forget)
         session.on("Network.loadingFinished", count)
         start = server.address.partition("?")[0]
         found: dict[str, float] = {}

@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from app import Server, draw
 
+from app import Server, draw
 from vernis.session.session import Session
 from vernis.verbs.networks import embed
 from vernis.verbs.steps import index, learn

@@ -192,7 +192,9 @@ _description = cache(describe)
 
 def _page(content: bytes, kind: str) -> Callable[..., Any]:
     tag = f'"{sha256(content).hexdigest()[:20]}"'
-    headers = {"etag": tag, "cache-control": "private, no-cache", "vary": "accept-encoding"}
+    # A browser asks for the icon again at each new address, so at each decision.
+    kept = "max-age=86400" if kind == "image/svg+xml" else "no-cache"
+    headers = {"etag": tag, "cache-control": f"private, {kept}", "vary": "accept-encoding"}
     media_type = f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
 
     packed = gzip.compress(content, 9, mtime=0)
