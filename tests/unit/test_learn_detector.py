@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
 import vernis
-from vernis.domain.errors import NotFound, NothingToLearn, UsageError
+from vernis.domain.errors import MissingExtra, NotFound, NothingToLearn, UsageError
 from vernis.domain.region_store import NewRegion, RegionLabel, RegionStatement
 from vernis.domain.regions import Box, Region
 from vernis.domain.types import Taxonomy
@@ -196,3 +197,66 @@ def test_two_boxes_are_too_few(tmp_path):
         with pytest.raises(NothingToLearn, match="2 boxes in 1 picture; a detector needs 10"):
             made.learn("shape", model="detector")
         assert not made.models().rows
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("network", ["nanodet", "ssd"])
+def test_a_network_is_trained_measured_and_used_like_any_detector(learnt, network, monkeypatch):
+    pytest.importorskip("torchvision")
+    from vernis.adapters.training import choice
+    from vernis.adapters.training.views import ViewSettings
+
+    trainer = choice.detector_trainer(network)
+    quick = replace(trainer, views=ViewSettings(side=192, crop=128), batch=2)
+    monkeypatch.setattr(choice, "detector_trainer", lambda _: quick)
+    made, truth, _ = learnt
+    result = made.learn("shape", model=network, epochs=1)
+    again = made.learn("shape", model=network, epochs=1)
+    assert (result.head, result.trained) == (network, True)
+    assert result.labelled >= N_BOXED
+    assert (again.model, again.trained) == (result.model, False)
+    assert "out-of-fold" in result.measured
+    assert any("of 2 steps: the out-of-fold mAP" in note for note in result.notes)
+    record = made.catalog.models.latest("shape", kind="detector")
+    folder = made.catalog.folder / record.folder
+    saved = json.loads((folder / "model.json").read_text())["settings"]
+    assert (saved["engine"], saved["network"]) == ("torch", network)
+    assert set(saved["thresholds"]) == set(CLASSES)
+    with np.load(folder / "weights.npz", allow_pickle=False) as arrays:
+        assert arrays["graph"].dtype == np.uint8
+    found = made.predict("shape", [made.session.root() / name for name in truth], boxes=True)
+    assert not found.reason.any()
+    detector = made.session.learned_detector(record)
+    height, width = 50, 90
+    objects = detector.opening()(np.zeros((height, width, 3), np.uint8))
+    assert (objects.boxes <= np.array([width, height] * 2)).all()
+
+
+@pytest.mark.torch
+def test_a_stopped_training_leaves_nothing_behind(learnt, monkeypatch):
+    pytest.importorskip("torch")
+    from vernis.adapters.training import nanodet_training
+
+    made, _, _ = learnt
+    before = len(made.models().rows)
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(nanodet_training, "draw_views", stop)
+    with pytest.raises(KeyboardInterrupt):
+        made.learn("shape", model="nanodet", epochs=1, seed=3)
+    assert len(made.models().rows) == before
+    with made.session.lock("another"):
+        pass  # nothing holds the collection any longer
+
+
+def test_without_torch_one_line_says_what_to_install(learnt, monkeypatch):
+    import sys
+
+    made, _, _ = learnt
+    for name in ("torch", "torchvision"):
+        monkeypatch.setitem(sys.modules, name, None)
+    for network in ("nanodet", "ssd"):
+        with pytest.raises(MissingExtra, match=r"vernis\[torch\]"):
+            made.learn("shape", model=network)

@@ -17,7 +17,8 @@ from onnx import numpy_helper
 
 from vernis.adapters.backbones.onnx_backbone import open_session
 from vernis.adapters.detectors import nanodet
-from vernis.adapters.detectors.nanodet import COCO, fit_picture, shipped_model
+from vernis.adapters.detectors.looking import fit_picture
+from vernis.adapters.detectors.nanodet import COCO, shipped_model
 from vernis.core.detect.cells import Cells, Detections, find_objects
 from vernis.core.detect.vectors import ObjectTable, to_vector
 

@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from vernis.core.explore.picture_words import PictureWords
     from vernis.core.words.documents import WordDocument
     from vernis.domain.metadata import FileMetadata
+    from vernis.domain.training import DetectorTrainer
 
 SUFFIX = ".vernis"
 MEASURES = (
@@ -666,6 +667,18 @@ class Session(Closing):
 
         model = shipped_model()
         return lambda: open_known_cells(model, side=side)
+
+    def pictures_to_train(self, side: int) -> ReadPicture:
+        """Return what decodes the picture of an image, its longer side at most ``side`` pixels."""
+        from vernis.adapters.training.views import SmallPictures
+
+        return SmallPictures(self.pictures(least_side=side), side).read
+
+    def detector_trainer(self, network: str) -> DetectorTrainer:
+        """Return what trains ``nanodet`` or ``ssd``; raises MissingExtra without torch."""
+        from vernis.adapters.training.choice import detector_trainer
+
+        return detector_trainer(network)
 
     def learned_detector(self, model: ModelRecord | Path) -> LearnedDetector:
         """Return a saved detector, of the collection or of a folder; raises ModelError."""

@@ -78,6 +78,15 @@ def list_shipped_files() -> list[str]:
     return sorted(_SHIPPED.values())
 
 
+def float_weights() -> bytes:
+    """Return the file of the shipped backbone in floating point, which can be trained on."""
+    path = WEIGHTS / _SHIPPED[DEFAULT_BACKBONE, "fp32"]
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: missing, install Vernis anew") from error
+
+
 def open_backbone(
     name: str = DEFAULT_BACKBONE,
     *,

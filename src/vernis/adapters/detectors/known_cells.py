@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from vernis.adapters.backbones import zoo
 from vernis.adapters.backbones.onnx_backbone import open_session
 from vernis.adapters.backbones.onnx_graph import cut_graph
-from vernis.adapters.detectors.nanodet import ObjectModel, fit_picture
+from vernis.adapters.detectors.looking import fit_picture
+from vernis.adapters.detectors.nanodet import ObjectModel
 from vernis.core.detect.cell_head import SeenCells, sample_map
 from vernis.core.detect.cells import Cells
 from vernis.domain.ports import Pixels

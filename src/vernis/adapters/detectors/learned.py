@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vernis.adapters.detectors.default_box_detector import open_default_box_detector
 from vernis.adapters.detectors.known_cells import open_known_cells
 from vernis.adapters.detectors.nanodet import DetectorSettings, ObjectModel, shipped_model
 from vernis.core.detect.cell_head import CellHead
 from vernis.core.detect.cells import Detections
+from vernis.core.detect.default_boxes import DefaultBoxes
 from vernis.core.detect.vectors import to_vector, vector_length
 from vernis.domain.errors import InvalidValue, ModelError
 from vernis.domain.ports import Pixels
@@ -22,6 +25,9 @@ AT_MOST = 100
 """Objects that are kept of a picture."""
 GRAPH = "graph"
 """The array that holds the bytes of an ONNX file, of detectors that were trained with torch."""
+
+_LEAST = 0.02
+"""From which score on a network that was trained with torch gives an object at all."""
 
 
 @dataclass(frozen=True)
@@ -101,14 +107,34 @@ def restore_detector(
         thresholds = np.array([settings["thresholds"][one] for one in classes], np.float64)
         if settings["engine"] == "torch":
             graph = np.asarray(arrays[GRAPH], np.uint8).tobytes()
-            how = DetectorSettings(side, least=0.02, most_overlap=float(settings["most_overlap"]))
-            opening = ObjectModel(name, graph, classes, how).open_detector
+            opening = _trained_network(name, graph, classes, settings)
         else:
             head = CellHead.from_arrays(arrays, settings["head"])
             opening = cell_detector(head, side)
     except (KeyError, TypeError, ValueError, InvalidValue) as error:
         raise ModelError(f"the saved model is damaged: {error}; train it again") from error
     return LearnedDetector(name, version, classes, thresholds, fingerprint, side, opening)
+
+
+def _trained_network(
+    name: str, graph: bytes, classes: tuple[str, ...], settings: Mapping[str, Any]
+) -> Callable[[], Callable[[Pixels], Detections]]:
+    """Return what opens a network that was trained with torch."""
+    side, most_overlap = int(settings["side"]), float(settings["most_overlap"])
+    if settings["network"] == "ssd":
+        default = DefaultBoxes.from_document(settings["default_boxes"])
+        return partial(
+            open_default_box_detector,
+            graph,
+            name,
+            default,
+            len(classes),
+            side=side,
+            least=_LEAST,
+            most_overlap=most_overlap,
+        )
+    looking = DetectorSettings(side, _LEAST, most_overlap)
+    return ObjectModel(name, graph, classes, looking).open_detector
 
 
 def cell_detector(head: CellHead, side: int) -> Callable[[], Callable[[Pixels], Detections]]:

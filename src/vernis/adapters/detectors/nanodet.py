@@ -7,7 +7,7 @@ network takes any such size, so that nothing is spent on empty margins.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from vernis.adapters.detectors.looking import open_looking
 from vernis.core.detect.cells import Cells, Detections, find_objects
 from vernis.core.detect.vectors import to_vector, vector_length
 from vernis.domain.errors import ModelError
@@ -26,7 +26,6 @@ from vernis.domain.types import Space
 SHIPPED = "nanodet"
 _WEIGHTS = Path(__file__).with_name("weights") / "nanodet_g.int8.onnx"
 _STRIDES = (8, 16, 32)
-_MULTIPLE = 32
 _AT_MOST = 100
 """Objects that are kept of a picture."""
 
@@ -125,34 +124,17 @@ class ObjectModel:
         ModelError
             The graph cannot be used.
         """
-        from vernis.adapters.backbones.onnx_backbone import open_session, plain_reason
 
-        session = open_session(self.graph, self.name)
-        names = [f"cells{stride}" for stride in _STRIDES]
-
-        def find(pixels: Pixels) -> Detections:
-            seen = fit_picture(pixels, self.looking.side)
-            try:
-                maps = session.run(names, {"images": seen[None]})
-            except Exception as error:
-                # ONNX Runtime's exceptions have no common base but Exception.
-                raise ModelError(
-                    f"{self.name}: the network fails ({plain_reason(error)})"
-                ) from error
-            cells = Cells.of_maps([one[0] for one in maps], _STRIDES, len(self.classes))
-            found = find_objects(
-                cells,
+        def find(maps: Sequence[NDArray[np.float32]]) -> Detections:
+            return find_objects(
+                Cells.of_maps(maps, _STRIDES, len(self.classes)),
                 least=self.looking.least,
                 most_overlap=self.looking.most_overlap,
                 at_most=_AT_MOST,
             )
-            height, width = pixels.shape[:2]
-            scale = np.array([width / seen.shape[1], height / seen.shape[0]] * 2, np.float32)
-            limits = np.array([width, height] * 2, np.float32)
-            boxes = (found.boxes * scale).clip(0, limits)
-            return Detections(boxes, found.scores, found.classes)
 
-        return find
+        names = [f"cells{stride}" for stride in _STRIDES]
+        return open_looking(self.graph, self.name, names, self.looking.side, find)
 
 
 def shipped_model() -> ObjectModel:
@@ -162,19 +144,3 @@ def shipped_model() -> ObjectModel:
     except OSError as error:
         raise ModelError(f"{_WEIGHTS}: missing, install Vernis anew") from error
     return ObjectModel(SHIPPED, graph, COCO)
-
-
-def fit_picture(pixels: Pixels, side: int) -> Pixels:
-    """Return a picture with that longer side, both sides rounded to multiples of 32.
-
-    Parameters
-    ----------
-    pixels : ndarray of uint8, shape (height, width, 3)
-    side : int
-    """
-    scale = side / max(pixels.shape[:2])
-    height, width = (
-        max(_MULTIPLE, round(length * scale / _MULTIPLE) * _MULTIPLE) for length in pixels.shape[:2]
-    )
-    image = Image.fromarray(pixels)
-    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))

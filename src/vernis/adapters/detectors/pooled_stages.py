@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from vernis.adapters.backbones.onnx_backbone import open_session, plain_reason
 from vernis.adapters.backbones.onnx_graph import cut_graph
-from vernis.adapters.detectors.nanodet import ObjectModel, fit_picture
+from vernis.adapters.detectors.looking import fit_picture
+from vernis.adapters.detectors.nanodet import ObjectModel
 from vernis.domain.errors import ModelError
 from vernis.domain.ports import Pixels
 from vernis.domain.types import Space

@@ -36,6 +36,7 @@ from vernis.verbs.steps.boxed_pictures import (
     read_boxed_pictures,
     require_enough,
 )
+from vernis.verbs.steps.network_training import Network, train_network
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -60,9 +61,16 @@ class DetectorOptions:
 
     Attributes
     ----------
+    network : {'nanodet', 'ssd'} or None
+        What is trained with torch; None: a head on features of networks that stay as they are.
+    epochs : int or None
+        Of a network that is trained.
     objective, floor, seed
         As of heads.
     """
+
+    network: Network | None = None
+    epochs: int | None = None
 
     objective: Objective = "f1"
     floor: float = 0.9
@@ -83,6 +91,8 @@ class Trained:
         By row, in pixels, down to hardly sure ones.
     failed : mapping of str to str
         Path and reason of pictures that could not be read.
+    notes : tuple of str
+        What training has to tell.
     """
 
     arrays: Mapping[str, NDArray[Any]]
@@ -90,6 +100,7 @@ class Trained:
     rows: NDArray[np.intp]
     found: Mapping[int, Detections]
     failed: Mapping[str, str]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +138,8 @@ def learn_detector(
         saved = models.load(latest)[1]
         return _learnt(latest, boxed, saved, trained=False)
     boxed = _drawn(boxed, options.seed)
-    trained = _learn_on_cells(session, boxed, options, task)
+    learn = _learn_on_cells if options.network is None else _train_network
+    trained = learn(session, boxed, options, task)
     readable = sum(image.uri not in trained.failed for image in boxed.images)
     if readable < len(boxed) / 2:
         uri, reason = next(iter(sorted(trained.failed.items())))
@@ -136,7 +148,7 @@ def learn_detector(
             f"read; {uri}: {reason}"
         )
     tuned, measures, mean_ap = _measure(boxed, trained, options)
-    notes = (*boxed.notes, *_notes(boxed, trained, measures, mean_ap))
+    notes = (*boxed.notes, *_notes(boxed, trained, measures, mean_ap), *trained.notes)
     record = models.save(
         taxonomy,
         DETECTED,
@@ -158,7 +170,7 @@ def learn_detector(
         },
         metrics={
             "basis": BASIS,
-            "head": "detector",
+            "head": options.network or "detector",
             "map": None if np.isnan(mean_ap) else round(mean_ap, 6),
             **measures.to_document(boxed.classes, len(trained.rows)),
         },
@@ -195,6 +207,8 @@ def _learnt(
 
 def _fingerprint(boxed: BoxedPictures, where: str, options: DetectorOptions) -> str:
     about = {name: getattr(options, name) for name in options.__slots__}
+    if options.network is None:  # a detector that was learned on features is the same as before
+        del about["network"], about["epochs"]
     images = [image.content_hash for image in boxed.images]
     parts = (_METHOD, about, where.strip(), boxed.taxonomy, boxed.classes, images)
     return fingerprint(*parts, boxed.groups, *boxed.corners, *boxed.codes)
@@ -249,6 +263,24 @@ def _learn_on_cells(
         found,
         looks.failed,
     )
+
+
+def _train_network(
+    session: Session, boxed: BoxedPictures, options: DetectorOptions, task: str
+) -> Trained:
+    assert options.network is not None
+    run = train_network(
+        session,
+        boxed,
+        options.network,
+        folds_of(boxed, _FOLDS, options.seed),
+        epochs=options.epochs,
+        least=_KEPT_FROM,
+        seed=options.seed,
+        task=task,
+    )
+    rows = np.array(sorted(run.found), np.intp)
+    return Trained(run.arrays, run.settings, rows, run.found, run.failed, (run.note,))
 
 
 def _measure(

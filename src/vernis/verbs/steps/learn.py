@@ -5,6 +5,8 @@ latest model was made from the same labels, vectors, duplicates and settings, it
 
 ``--model detector`` learns from the boxes that people or files gave where each class is, seconds
 after fifty pictures were annotated; ``vernis predict TAXONOMY --boxes`` then looks for more.
+``--model nanodet`` trains the shipped detector itself on, ``--model ssd`` one of torchvision's kind
+(both with the extra ``torch``, in minutes); they are saved, served and used like any other.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from vernis.verbs.declare import SEED, WHERE, BaseSettings, Option, Screen, Verb
 from vernis.verbs.networks.backbone_options import NO_FILE
 from vernis.verbs.steps.map_vectors import map_vectors
 from vernis.verbs.steps.model_metrics import Measures, read_metrics
+from vernis.verbs.steps.network_training import NETWORKS
 
 if TYPE_CHECKING:
     from vernis.core.learn.heads import Head
@@ -71,9 +74,12 @@ ModelName = Literal[
     "xgboost",
     "stacking",
     "detector",
+    "nanodet",
+    "ssd",
     "fcnn",
 ]
 DETECTOR: ModelName = "detector"
+_DETECTORS: tuple[ModelName, ...] = (DETECTOR, *NETWORKS)
 
 
 @dataclass(frozen=True)
@@ -110,7 +116,11 @@ class Settings(NetworkSettings):
     model: Annotated[ModelName | None, Option("the classifier (default: kernel)")] = None
     estimators: Annotated[int | None, count("networks of bagged_mlp (default: 5)")] = None
     epochs: Annotated[
-        int | None, count("training epochs (default: 5 of bagged_mlp, 30 of fcnn)")
+        int | None,
+        count(
+            "training epochs (default: 5 of bagged_mlp, 30 of fcnn; of nanodet and ssd as many as "
+            "400 steps or 20 views of a picture take)"
+        ),
     ] = None
     components: Annotated[
         int | None,
@@ -208,7 +218,7 @@ def work(session: Session, settings: Settings) -> Result:
     FilterError, UsageError
         If the filter is wrong or holds for no image.
     """
-    if settings.model == DETECTOR:
+    if settings.model in _DETECTORS:
         return _learn_detector(session, settings)
     taxonomy, models, own = settings.taxonomy, session.catalog.models, settings.head_parameters()
     if settings.maps and settings.model_name() != CONVOLUTIONAL:
@@ -243,12 +253,17 @@ def work(session: Session, settings: Settings) -> Result:
 def _learn_detector(session: Session, settings: Settings) -> Result:
     from vernis.verbs.steps.detector_learning import DetectorOptions, learn_detector
 
+    network = next((name for name in NETWORKS if name == settings.model), None)
     own = (name for name in ("components", "maps") if getattr(settings, name))
-    given = (*settings.head_parameters(), *own)
+    given = [*settings.head_parameters(), *own]
+    if network is not None and "epochs" in given:
+        given.remove("epochs")
     if given:
         raise UsageError(f"a detector has no {given[0]}; leave it out")
     names = ("objective", "floor", "seed")
-    options = DetectorOptions(**{name: getattr(settings, name) for name in names})
+    options = DetectorOptions(
+        network, settings.epochs, **{name: getattr(settings, name) for name in names}
+    )
     with session.lock(f"learn {settings.taxonomy}"):
         learnt = learn_detector(session, settings.taxonomy, settings.where, options)
     images = len(session.images())
@@ -482,9 +497,10 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
             facts[f"{average} {name}"] = _say(getattr(getattr(result, average), measure))
     screen.facts(facts)
     columns = ["class", "n", "threshold", "precision", "recall", "f1", "f2", "ap"]
-    basis = "Out-of-fold boxes" if result.head == DETECTOR else "Out-of-bag"
+    detects = result.head in _DETECTORS
+    basis = "Out-of-fold boxes" if detects else "Out-of-bag"
     screen.table(result.classes, columns, title=f"{basis}, per class")
-    if result.head == DETECTOR:
+    if detects:
         screen.line(f"Next: vernis predict {settings.taxonomy} --boxes")
 
 
