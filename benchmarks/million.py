@@ -105,7 +105,15 @@ class Drawing:
         copied = np.flatnonzero(source != rows)
         noise = rng.standard_normal((len(copied), self.dim), dtype=np.float32)
         drawn[copied] = drawn[source[copied] - rows[0]] + 0.05 * self._spread(1.0) * noise
-        return drawn.astype(np.float16)
+        return self._turn(drawn).astype(np.float16)
+
+    def _turn(self, drawn: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Mix columns of large and small variance, as a network does: some 64 at a time."""
+        groups = max(1, self.dim // 64)
+        turned = np.empty_like(drawn)
+        for group, axes in enumerate(_rotations(self.dim, groups, self.seed)):
+            turned[:, group::groups] = drawn[:, group::groups] @ axes
+        return turned[:, np.random.default_rng([self.seed, 7]).permutation(self.dim)]
 
     def fingerprints(self, block: int) -> NDArray[np.uint8]:
         """Return the fingerprints of a block: three clouds each, and the one of their class."""
@@ -138,8 +146,7 @@ class Drawing:
 
     def _spread(self, scale: float) -> NDArray[np.float32]:
         """Return the standard deviation of each column: variances fall as 1/k."""
-        # In any order, so that each layer has its share of the large ones.
-        variances = 1.0 / np.random.default_rng([self.seed, 7]).permutation(1 + np.arange(self.dim))
+        variances = 1.0 / np.arange(1, self.dim + 1)
         return np.asarray(scale * np.sqrt(variances / variances.sum()), np.float32)
 
     @property
@@ -153,8 +160,8 @@ class Drawing:
         """Return the centre of each kind of object of each class."""
         rng = np.random.default_rng([self.seed, 6])
         spread = self._spread(1.0)
-        classes = 0.36 * spread * rng.standard_normal((N_CLASSES, 1, self.dim))
-        kinds = 0.35 * spread * rng.standard_normal((N_CLASSES, N_KINDS, self.dim))
+        classes = 0.32 * spread * rng.standard_normal((N_CLASSES, 1, self.dim))
+        kinds = 0.32 * spread * rng.standard_normal((N_CLASSES, N_KINDS, self.dim))
         everywhere = spread * rng.standard_normal(self.dim)
         return np.asarray((everywhere + classes + kinds).reshape(-1, self.dim), np.float32)
 
@@ -162,6 +169,14 @@ class Drawing:
         """Return another class for each: half of them the next one, half any."""
         any_other = (true + rng.integers(1, N_CLASSES, len(true))) % N_CLASSES
         return np.where(rng.random(len(true)) < 0.5, true ^ 1, any_other)
+
+
+@cache
+def _rotations(dim: int, groups: int, seed: int) -> list[NDArray[np.float32]]:
+    rng = np.random.default_rng([seed, 8])
+    widths = [len(range(group, dim, groups)) for group in range(groups)]
+    drawn = [np.linalg.qr(rng.standard_normal((width, width)))[0] for width in widths]
+    return [np.asarray(axes, np.float32) for axes in drawn]
 
 
 @cache
@@ -182,7 +197,10 @@ def _clouds(seed: int) -> NDArray[np.float32]:
 
 
 def build(folder: Path, drawing: Drawing) -> Path:
-    """Draw the collection where it is not there yet; what was begun is gone on with."""
+    """Draw the collection where it is not there yet; what was begun is gone on with.
+
+    Fingerprints are drawn before duplicates are looked for: see `find_copies`.
+    """
     place = folder / f"{drawing.images}.vernis"
     mark = place / "drawn.json"
     if mark.exists():
@@ -209,8 +227,6 @@ def build(folder: Path, drawing: Drawing) -> Path:
             hashes = drawing.hashes(block)
             if catalog.vectors.missing(space, hashes[:1]):
                 catalog.vectors.append(space, hashes, drawing.vectors(block))
-            if catalog.vectors.missing(FINGERPRINT_SPACE, hashes[:1]):
-                catalog.vectors.append(FINGERPRINT_SPACE, hashes, drawing.fingerprints(block))
         catalog.runs.finish("embed", space.name, {"space": space_document(space)})
     mark.write_text(json.dumps(asdict(drawing)))
     return place
@@ -281,13 +297,11 @@ def run_step(step: str, place: Path, drawing: Drawing) -> Measured:
         "learn": ["learn", TAXONOMY],
         "issues": ["issues", TAXONOMY, "--limit", "20", "--min-yield", "0.26"],
         "fill": ["fill", TAXONOMY],
-        "duplicates": ["duplicates", "--limit", "20"],
         "map": ["map", "--out", str(out / "map")],
         "report": ["report", "--out", str(out / "report")],
     }
-    if step == "search":
-        asked = [sys.executable, __file__, str(place.parent), "--images", str(drawing.images)]
-        command = [*asked, "--dim", str(drawing.dim), "--search-only"]
+    if step in ("duplicates", "search"):
+        command = _again(place.parent, drawing, step)
     else:
         command = [sys.executable, "-m", "vernis", *verbs[step], "--quiet", "--collection"]
         command.append(str(place))
@@ -300,12 +314,24 @@ def run_step(step: str, place: Path, drawing: Drawing) -> Measured:
     seconds = time.perf_counter() - begun
     if process.returncode:
         raise SystemExit(f"{step} ended with {process.returncode}: {said[-2000:]}")
-    judge = _JUDGES.get(step)
-    found = said.strip() if step == "search" else "" if judge is None else judge(place, drawing)
+    found = said.strip() if step == "search" else ""
+    if step in _JUDGES:
+        judging = _again(place.parent, drawing, "judge", step)
+        found = subprocess.run(judging, check=True, capture_output=True, text=True).stdout.strip()
     if step == "report":
         found = f"{_megabytes(out / 'report'):.1f} MB"
     processor = usage.ru_utime + usage.ru_stime
     return Measured(seconds, processor, usage.ru_maxrss / 1024, found)
+
+
+def _again(folder: Path, drawing: Drawing, *what: str) -> list[str]:
+    """Return the command that does one thing in a process of its own.
+
+    What starts a step stays small: the peak memory of a process counts that of its parent.
+    """
+    sizes = ["--images", str(drawing.images), "--dim", str(drawing.dim)]
+    seed = ["--seed", str(drawing.seed)]
+    return [sys.executable, __file__, str(folder), *sizes, *seed, "--only", *what]
 
 
 def _megabytes(folder: Path) -> float:
@@ -413,6 +439,24 @@ _JUDGES: dict[str, Callable[[Path, Drawing], str]] = {
 }
 
 
+def draw_fingerprints(place: Path, drawing: Drawing) -> None:
+    """Draw the fingerprints that are not there yet."""
+    with SqliteCatalog.open(place) as catalog:
+        for block in drawing.blocks:
+            hashes = drawing.hashes(block)
+            if catalog.vectors.missing(FINGERPRINT_SPACE, hashes[:1]):
+                catalog.vectors.append(FINGERPRINT_SPACE, hashes, drawing.fingerprints(block))
+
+
+def find_copies(place: Path) -> None:
+    """Find duplicates as ``vernis duplicates`` does once the pictures are measured."""
+    from vernis.session.session import Session
+    from vernis.verbs.decide.deduplication import find_duplicates
+
+    with Session.open(place) as session:
+        find_duplicates(session)
+
+
 def search_only(place: Path, queries: int = 40) -> str:
     """Ask the approximate index for what is like some images; compare with all."""
     from vernis.core.explore.search import scan
@@ -473,19 +517,30 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", nargs="+", choices=(*_STEPS, "none"), help="default: all")
     parser.add_argument("--table", action="store_true", help="print what was measured")
-    parser.add_argument("--search-only", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--only", nargs="+", default=[], help=argparse.SUPPRESS)
     options = parser.parse_args()
     drawing = Drawing(options.images, options.dim, options.seed)
     notes = options.folder / f"{drawing.images}.json"
+    place = options.folder / f"{drawing.images}.vernis"
+    if options.only:
+        what, *step = options.only
+        if what == "build":
+            build(options.folder, drawing)
+        elif what == "fingerprints":
+            draw_fingerprints(place, drawing)
+        elif what == "duplicates":
+            find_copies(place)
+        else:
+            print(search_only(place) if what == "search" else _JUDGES[step[0]](place, drawing))
+        return
     if not options.table:
-        place = build(options.folder, drawing)
-        if options.search_only:
-            print(search_only(place))
-            return
+        subprocess.run(_again(options.folder, drawing, "build"), check=True)
         measured = _read(notes)
         for step in options.steps or [step for step in _STEPS if step not in measured]:
             if step == "none":
                 break
+            if step == "duplicates":
+                subprocess.run(_again(options.folder, drawing, "fingerprints"), check=True)
             measured[step] = asdict(run_step(step, place, drawing))
             notes.write_text(json.dumps(measured, indent=1))
             print(step, measured[step], flush=True)

@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit, softmax
 from scipy.stats import beta
 
-from vernis.core.labels import entry_noise
+from vernis.core.labels import entry_noise, estimate
 from vernis.core.labels.entry_noise import EntryNoise, join_chances, model_entries
 from vernis.core.labels.estimate import (
     WrongCount,
@@ -17,11 +17,13 @@ from vernis.core.labels.estimate import (
     _common_rate,
     _confident_errors,
     _count_error,
-    _count_habits,
+    _count_given,
     _decreasing,
     _fit_common,
+    _habits_of,
     _highest_sure,
     _most_to_read,
+    _Predictions,
     _shift,
     _sure_contradictions,
     count_wrong,
@@ -30,6 +32,17 @@ from vernis.core.labels.estimate import (
 from vernis.domain.errors import InvalidValue
 
 # ---------------------------------------------------------------------------- one label an image
+
+
+def predicted(log_probs, given):
+    """Return predictions of labelled images with these log-probabilities, however small."""
+    found = _Predictions(np.exp(log_probs), np.arange(len(given)), given)
+    found._parts, found._held = [slice(0, len(given))], {0: log_probs}
+    return found
+
+
+def count_habits(truth, given):
+    return _habits_of(_count_given(truth, given), truth[np.arange(len(given)), given].mean())
 
 
 def one_each(n=600, k=4, rate=0.15, sharp=1.5, seed=0):
@@ -44,20 +57,20 @@ def one_each(n=600, k=4, rate=0.15, sharp=1.5, seed=0):
 
 def test_the_common_rate_and_exponent_are_those_that_were_planted():
     flat, _, given = one_each(n=20_000)
-    slope, transition = _fit_common(np.log(flat), given)
+    slope, transition = _fit_common(predicted(np.log(flat), given))
     share = np.bincount(given) / len(given)
     assert slope == pytest.approx(1.5, abs=0.1)
     rate = 1 - (transition[0, 0] - transition[1, 0])
     assert rate == pytest.approx(0.15, abs=0.03)
     np.testing.assert_allclose(transition, rate * share + (1 - rate) * np.eye(4), atol=1e-9)
     clean, _, right = one_each(n=20_000, rate=0.0)
-    assert 1 - np.ptp(_fit_common(np.log(clean), right)[1][:, 0]) < 0.02
+    assert 1 - np.ptp(_fit_common(predicted(np.log(clean), right))[1][:, 0]) < 0.02
 
 
 def test_the_common_rate_is_of_greatest_likelihood_within_its_bounds():
     for seed in range(4):
         flat, _, given = one_each(seed=seed, rate=0.3)
-        slope, transition = _fit_common(np.log(flat), given)
+        slope, transition = _fit_common(predicted(np.log(flat), given))
         share, rows = np.bincount(given) / len(given), np.arange(len(given))
         rate = 1 - np.ptp(transition[:, 0])
 
@@ -75,7 +88,7 @@ def test_the_common_rate_is_of_greatest_likelihood_within_its_bounds():
 def test_the_exponent_stays_within_a_factor_of_four_or_is_drawn_back(sharpness, limit):
     flat, _, given = one_each(n=4000, rate=0.0, sharp=1.0)
     bent = np.log(flat) * sharpness
-    slope = _fit_common(bent - bent.mean(axis=1, keepdims=True), given)[0]
+    slope = _fit_common(predicted(bent - bent.mean(axis=1, keepdims=True), given))[0]
     # log of the exponent: 0.35 ± 1.05 costs nothing, beyond it a nat for each e
     assert np.log(slope) == pytest.approx(limit, abs=0.25)
 
@@ -98,9 +111,11 @@ def confident_errors_by_hand(p, given):
 def test_the_confident_joint_counts_what_a_plain_loop_does(seed):
     p, _, given = one_each(n=80, k=5, seed=seed)
     given[given == 3] = 1  # a class that nobody is given
-    assert _confident_errors(p, given) == pytest.approx(confident_errors_by_hand(p, given))
+    assert _confident_errors(predicted(np.log(p), given)) == pytest.approx(
+        confident_errors_by_hand(p, given)
+    )
     lonely = np.array([[0.9, 0.1], [0.2, 0.8]])
-    assert _confident_errors(lonely, np.array([0, 1])) == 0
+    assert _confident_errors(predicted(np.log(lonely), np.array([0, 1]))) == 0
 
 
 def test_chances_are_shifted_by_the_errors_on_hard_pictures():
@@ -135,17 +150,19 @@ def test_what_contradicts_the_surest_predictions_of_a_class_counts_at_its_lower_
     surer = np.linspace(0, 0.05, 400)[:, None] * [1, -1]
     p = np.tile([[0.9, 0.1], [0.2, 0.8]], (200, 1)) + surer
     given = p.argmax(axis=1)
-    assert _sure_contradictions(p, given) == pytest.approx(0, abs=1e-9)
+    assert _sure_contradictions(predicted(np.log(p), given)) == pytest.approx(0, abs=1e-9)
     surest = np.flatnonzero(given == 0)[-20:]
     given[surest[:12]] = 1
     # the interval of 12 in 20, three deviations wide, begins at 0.2943
-    assert _sure_contradictions(p, given) == pytest.approx(200 * 0.2943, rel=1e-3)
+    assert _sure_contradictions(predicted(np.log(p), given)) == pytest.approx(
+        200 * 0.2943, rel=1e-3
+    )
     # of 90 images nine are too few to tell
     few = np.r_[surest, np.flatnonzero(given == 0)[:70], np.flatnonzero(p[:, 1] > 0.5)[:90]]
-    assert _sure_contradictions(p[few], given[few]) == 0
+    assert _sure_contradictions(predicted(np.log(p[few]), given[few])) == 0
     given[surest[:12]] = 0
     given[np.flatnonzero(given == 0)[:100]] = 1
-    assert _sure_contradictions(p, given) == pytest.approx(0, abs=1e-9)
+    assert _sure_contradictions(predicted(np.log(p), given)) == pytest.approx(0, abs=1e-9)
 
 
 @pytest.mark.parametrize("rate", [0.03, 0.15])
@@ -154,11 +171,11 @@ def test_the_error_of_the_count_is_how_it_varies_from_sample_to_sample(rate):
     for seed in range(60):
         p, _, given = one_each(n=1000, rate=rate, seed=seed)
         p, index = p / p.sum(axis=1, keepdims=True), np.arange(1000)
-        slope, transition = _fit_common(np.log(p), given)
+        slope, transition = _fit_common(predicted(np.log(p), given))
         truth = softmax(slope * np.log(p), axis=1)
         joint = truth * transition[:, given].T
         counts.append(1000 - (joint[index, given] / joint.sum(axis=1)).sum())
-        errors.append(_count_error(np.log(p), given, slope, _common_error(transition)))
+        errors.append(_count_error(predicted(np.log(p), given), slope, _common_error(transition)))
     # the truth varies as well, and the fit meets the border of no errors at all
     assert 0.5 < np.std(counts) / np.mean(errors) < 1.6
 
@@ -171,13 +188,26 @@ def test_habits_are_counts_drawn_towards_the_common_rate():
     for row in range(3):
         expected[:, given[row]] += truth[row]
     expected /= expected.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(_count_habits(truth, given), expected)
-    certain = _count_habits(np.eye(2), np.arange(2))
+    np.testing.assert_allclose(count_habits(truth, given), expected)
+    certain = count_habits(np.eye(2), np.arange(2))
     assert certain[0, 1] == pytest.approx(20 * 1e-3 / 21)
-    wrong = _count_habits(np.eye(2)[::-1], np.arange(2))
+    wrong = count_habits(np.eye(2)[::-1], np.arange(2))
     assert wrong[0, 1] == pytest.approx((20 * 0.9 + 1) / 21)
     assert _common_rate(0.3, 1).tolist() == [[1.0]]
     np.testing.assert_allclose(_common_rate(0.3, 3)[0], [0.7, 0.15, 0.15])
+
+
+def test_blocks_of_images_give_what_all_at_once_do(monkeypatch):
+    p, _, given = one_each(n=300)
+    given[:20] = -1
+    whole = model_noise(given, p)
+    monkeypatch.setattr(estimate, "_ROWS", 64)
+    for held in (estimate._HELD, 0):
+        monkeypatch.setattr(estimate, "_HELD", held)
+        model = model_noise(given, p)
+        for name in ("truth", "wrong", "image_wrong", "transition"):
+            np.testing.assert_allclose(getattr(model, name), getattr(whole, name), atol=1e-6)
+        assert model.spread == pytest.approx(whole.spread, rel=1e-4)
 
 
 def model_single_by_hand(p, given):
@@ -185,7 +215,7 @@ def model_single_by_hand(p, given):
     n, k = p.shape
     rows = np.flatnonzero(given >= 0)
     p = p / p.sum(axis=1, keepdims=True)
-    slope, transition = _fit_common(np.log(p[rows]), given[rows])
+    slope, transition = _fit_common(predicted(np.log(p[rows]), given[rows]))
     prior = np.array([[row[c] ** slope for c in range(k)] for row in p])
     prior /= prior.sum(axis=1, keepdims=True)
     posterior = np.array(
@@ -197,11 +227,13 @@ def model_single_by_hand(p, given):
     joint = confident_errors_by_hand(p[rows], given[rows])
     own = np.array([prior[i, given[i]] for i in rows])
     highest = _highest_sure(chance, own, given[rows], transition)
-    sure = max(chance.sum(), min(joint, _sure_contradictions(p[rows], given[rows])))
+    sure = max(
+        chance.sum(), min(joint, _sure_contradictions(predicted(np.log(p[rows]), given[rows])))
+    )
     highest = max(highest, sure)
     hard = _believe_joint(joint - sure, highest, n_labels=len(rows), images_a_class=m)
     rate = 1 - np.ptp(transition[:, 0])
-    error = _count_error(np.log(p[rows]), given[rows], slope, rate)
+    error = _count_error(predicted(np.log(p[rows]), given[rows]), slope, rate)
     shifted, spread = _shift(chance, sure, hard, error)
     truth = prior.copy()
     for i, wrong in zip(rows, shifted, strict=True):
@@ -225,7 +257,7 @@ def test_one_label_an_image_is_judged_as_by_hand(seed):
         np.testing.assert_allclose(model.wrong[i, own], 1 - truth[i, own], atol=1e-4)
         np.testing.assert_allclose(model.wrong[i, ~own], truth[i, ~own], atol=1e-4)
     assert model.spread == pytest.approx(spread)
-    np.testing.assert_allclose(model.transition, _count_habits(truth[20:], given[20:]), atol=1e-4)
+    np.testing.assert_allclose(model.transition, count_habits(truth[20:], given[20:]), atol=1e-4)
 
 
 def test_the_count_of_wrong_labels_holds_the_truth():

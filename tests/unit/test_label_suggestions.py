@@ -16,7 +16,7 @@ from vernis.core.labels.issues import (
     find_supporting_neighbors,
     share_truth,
 )
-from vernis.core.labels.scores import as_matrix, entry_quality, label_quality
+from vernis.core.labels.scores import as_matrix, label_quality
 from vernis.domain.errors import InvalidValue
 
 NAN = np.nan
@@ -161,7 +161,6 @@ def test_issues_of_one_label_an_image_are_its_pieces_joined(scorer):
     assert found.change.tolist() == [""] * 6 + ["replaced"] * 114
     assert (found.probability_of_multiple == 0).all()
     assert found.probability_of_multiple.shape == (120,)
-    np.testing.assert_array_equal(found.entry_score, entry_quality(labels, probs))
     np.testing.assert_array_equal(found.transition, noise.transition)
     default = find_label_issues(labels, probs, scorer=scorer)
     assert default.wrong.n_worth_reading >= count.n_worth_reading

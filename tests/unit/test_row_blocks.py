@@ -5,10 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from vernis.core.fill import holdout
+from vernis.core.fill.head import gather_evidence
+from vernis.core.labels import predictions
+from vernis.core.labels.class_faults import find_class_faults
+from vernis.core.labels.learnability import measure_learnability
+from vernis.core.labels.predictions import predict_labels
 from vernis.core.learn.heads import StoredModel
 from vernis.core.learn.models import kernel
 from vernis.core.learn.scaling import BlockScaler, fit_projection
-from vernis.core.numeric import additive_ridge, row_blocks, threads
+from vernis.core.numeric import additive_ridge, components, row_blocks, threads
 from vernis.core.numeric.row_blocks import JoinedRows, MadeRows, by_blocks, column_sums
 
 N = 700
@@ -99,3 +105,40 @@ def test_a_head_of_unread_rows_is_that_of_an_array(kind, small_blocks, monkeypat
         np.testing.assert_array_equal(other.oob_proba_, head.oob_proba_)
         np.testing.assert_array_equal(other.ensemble_proba_, head.ensemble_proba_)
     np.testing.assert_array_equal(head.predict_proba(X), head.ensemble_proba_)
+
+
+def test_layers_of_unread_rows_are_joined_as_those_of_an_array(small_blocks, monkeypatch):
+    X, _ = drawn()
+    X = np.abs(X)
+    X[:, 10:] -= 1
+    slices = [(0, 10), (10, 24)]
+    whole = components.combine_rows(X, slices, 8)
+    np.testing.assert_array_equal(whole, components.combine_blocks([X[:, :10], X[:, 10:]], 8))
+    monkeypatch.setattr(components, "_COMBINED", N - 1)
+    made = components.combine_rows(unread(X), slices, 8)
+    assert not isinstance(made, np.ndarray)
+    assert made.shape == (N, 8)
+    # All but one of the images say how they are joined.
+    same, other = whole[:] @ whole[:].T, made[:] @ made[:].T
+    assert np.corrcoef(same.ravel(), other.ravel())[0, 1] > 0.99
+    np.testing.assert_array_equal(made[np.array([9, 3])], made[:][[9, 3]])
+
+
+def test_label_issues_and_fills_of_unread_rows_are_those_of_an_array(small_blocks, monkeypatch):
+    X, Y = drawn()
+    monkeypatch.setattr(predictions, "WHOLE", 100)
+    kept = predict_labels(X, Y, kind="single")
+    np.testing.assert_array_equal(predict_labels(unread(X), Y, kind="single"), kept)
+    given = np.where(np.isnan(Y[:, 0]), -1, np.nan_to_num(Y).argmax(axis=1))
+    told = [measure_learnability(rows, given, seed=1) for rows in (X, unread(X))]
+    assert told[0] == told[1]
+    faults = [find_class_faults(rows, given, kept) for rows in (X, unread(X))]
+    assert faults[0] == faults[1]
+    monkeypatch.setattr(holdout, "_QUERIES", 50)
+    filled = [
+        gather_evidence(rows, Y, kind="single", head=StoredModel("kernel", "single", 12))
+        for rows in (X, unread(X))
+    ]
+    np.testing.assert_array_equal(filled[0].held_out, filled[1].held_out)
+    np.testing.assert_array_equal(filled[0].unknown, filled[1].unknown)
+    assert filled[0].plan(0.7).label.tolist() == filled[1].plan(0.7).label.tolist()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.adapters.catalog.effective import account_labels, effective_labels, that_hold
+from vernis.adapters.catalog.effective import account_labels, effective_labels, rank_of, that_hold
 from vernis.adapters.catalog.history import SqliteHistory
 from vernis.adapters.catalog.ledger import Ledger, Row
 from vernis.adapters.catalog.subjects import ATTRIBUTES, MADE
@@ -293,9 +293,42 @@ class SqliteLabelStore:
         """Return what became of the labels that came in; raises NotFound."""
         with self._ledger.snapshot():
             taxonomy = self.taxonomy(name)
+            untouched = self._untouched(name)
+            if untouched is not None:
+                return untouched
             _, rows = self._counted(taxonomy)
             sources: dict[int, str] = dict(self._ledger.rows("SELECT id, name FROM source"))
         return account_labels(rows, len(taxonomy.classes), kind=taxonomy.kind, sources=sources)
+
+    def _untouched(self, name: str) -> LabelAccount | None:
+        """Return the account where one source gave all labels and nobody said more, by counting."""
+        taxonomy_id = self._find(name)[0]
+        said = self._ledger.rows(
+            "SELECT name, rank, id FROM source WHERE rank > 0 AND EXISTS (SELECT 1 FROM statement "
+            "WHERE taxonomy_id = ? AND source_id = source.id)",
+            (taxonomy_id,),
+        )
+        if len(said) != 1 or said[0][1] != rank_of("given"):
+            return None
+        row = self._ledger.row(
+            "SELECT count(*), count(DISTINCT s.image_id) FROM statement AS s JOIN image "
+            "ON image.id = s.image_id AND image.state = 'present' "
+            "WHERE s.taxonomy_id = ? AND s.source_id = ? AND s.state = 'yes'",
+            (taxonomy_id, said[0][2]),
+        )
+        assert row is not None
+        labels, images = row
+        return LabelAccount(
+            at_import=labels,
+            taken_away=0,
+            added=0,
+            filled_in=0,
+            now=labels,
+            corrected_images=0,
+            images_at_import=images,
+            images_now=images,
+            by_source={said[0][0].partition(":")[0]: labels} if labels else {},
+        )
 
     def held(self, name: str) -> list[HeldLabel]:
         """Return the labels that present images carry, with who says them; raises NotFound."""

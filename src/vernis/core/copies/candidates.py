@@ -25,6 +25,7 @@ from vernis.core.numeric.neighbors import (
 )
 from vernis.core.numeric.rows import normalize_rows
 from vernis.core.numeric.threads import in_threads
+from vernis.domain.ports import Rows
 
 _SIDE = 8
 _WHITENING = 0.6
@@ -58,7 +59,7 @@ class TurnDescriptors:
         return normalize_rows(planes.reshape(len(planes), _SIDE**2) @ self.basis)
 
 
-def describe_turns(luma: NDArray[np.uint8], *, seed: int = 0) -> TurnDescriptors:
+def describe_turns(luma: Rows, *, seed: int = 0) -> TurnDescriptors:
     """Describe pictures in each of the eight orientations by a short unit vector.
 
     Grey pictures of 8 × 8 points are standardized and projected on the principal components of
@@ -67,7 +68,7 @@ def describe_turns(luma: NDArray[np.uint8], *, seed: int = 0) -> TurnDescriptors
 
     Parameters
     ----------
-    luma : ndarray of uint8, shape (n_images, LUMA_SIDE, LUMA_SIDE)
+    luma : Rows of uint8, shape (n_images, LUMA_SIDE, LUMA_SIDE)
     seed : int
         Draws the sample for the components.
     """
@@ -110,13 +111,13 @@ def propose_by_turns(
 
 
 def propose_by_embedding(
-    vectors: NDArray[np.generic], n_neighbors: int, *, seed: int = 0
+    vectors: Rows, n_neighbors: int, *, seed: int = 0
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Propose the nearest others of each image in an embedding space.
 
     Parameters
     ----------
-    vectors : ndarray, shape (n_images, dim)
+    vectors : Rows, shape (n_images, dim)
     n_neighbors : int
     seed : int
 

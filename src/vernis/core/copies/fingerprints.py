@@ -9,12 +9,14 @@ duplicates needs comes from it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vernis.core.copies.blocks import slices
 from vernis.domain.errors import InvalidValue
+from vernis.domain.ports import Rows
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -67,19 +69,43 @@ class Fingerprints:
 
     Attributes
     ----------
-    luma : ndarray of uint8, shape (n_images, LUMA_SIDE, LUMA_SIDE)
-    chroma : ndarray of uint8, shape (n_images, 2, CHROMA_SIDE, CHROMA_SIDE)
+    luma : Rows of uint8, shape (n_images, LUMA_SIDE, LUMA_SIDE)
+        Of very many pictures they are read where some are asked for.
+    chroma : Rows of uint8, shape (n_images, 2, CHROMA_SIDE, CHROMA_SIDE)
         Cb and Cr, 128 = grey.
     aspect : ndarray of float32, shape (n_images,)
         Width / height of the original.
     """
 
-    luma: NDArray[np.uint8]
-    chroma: NDArray[np.uint8]
+    luma: Rows
+    chroma: Rows
     aspect: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.luma)
+
+
+class StoredPlanes:
+    """Planes of pictures that lie among the bytes of stored rows, read where they are asked for."""
+
+    def __init__(self, rows: Rows, columns: slice, shape: tuple[int, ...]) -> None:
+        self._rows, self._columns, self._shape = rows, columns, shape
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Pictures, and what each consists of."""
+        return len(self._rows), *self._shape
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, key: Any) -> NDArray[np.uint8]:
+        """Return the planes of one picture or some."""
+        if isinstance(key, int | np.integer):
+            return np.asarray(self[np.array([key])][0])
+        rows: NDArray[np.uint8] = self._rows[key]
+        planes: NDArray[np.uint8] = rows[:, self._columns].reshape(-1, *self._shape)
+        return planes
 
 
 def pack_fingerprint(
@@ -99,26 +125,31 @@ def pack_fingerprint(
     return np.concatenate([luma.ravel(), chroma.ravel(), aspect])
 
 
-def unpack_fingerprints(rows: NDArray[np.uint8]) -> Fingerprints:
+def unpack_fingerprints(rows: Rows) -> Fingerprints:
     """Take rows of bytes apart (views where possible).
 
     Parameters
     ----------
-    rows : ndarray of uint8, shape (n_images, FINGERPRINT_SIZE)
+    rows : Rows of uint8, shape (n_images, FINGERPRINT_SIZE)
 
     Raises
     ------
     InvalidValue
         When the rows have another length.
     """
-    if rows.ndim != 2 or rows.shape[1] != FINGERPRINT_SIZE or rows.dtype != np.uint8:
+    dtype = rows[:0].dtype
+    if len(rows.shape) != 2 or rows.shape[1] != FINGERPRINT_SIZE or dtype != np.uint8:
         raise InvalidValue(
             f"expected fingerprints of uint8 and shape (n, {FINGERPRINT_SIZE}), "
-            f"got {rows.dtype} of shape {rows.shape}"
+            f"got {dtype} of shape {rows.shape}"
         )
-    luma = rows[:, :LUMA_SIZE].reshape(-1, LUMA_SIDE, LUMA_SIDE)
-    chroma = rows[:, LUMA_SIZE:-2].reshape(-1, 2, CHROMA_SIDE, CHROMA_SIDE)
-    steps = np.ascontiguousarray(rows[:, -2:]).view("<u2")[:, 0].astype(np.float32)
+    luma: Rows = StoredPlanes(rows, slice(0, LUMA_SIZE), (LUMA_SIDE, LUMA_SIDE))
+    chroma: Rows = StoredPlanes(rows, slice(LUMA_SIZE, -2), (2, CHROMA_SIDE, CHROMA_SIDE))
+    if isinstance(rows, np.ndarray):
+        luma, chroma = luma[:], chroma[:]
+    ends = [rows[part][:, -2:] for part in slices(len(rows))]
+    last = np.concatenate([np.empty((0, 2), np.uint8), *ends])
+    steps = np.ascontiguousarray(last).view("<u2")[:, 0].astype(np.float32)
     aspect = np.exp2((steps - _ASPECT_ZERO) / _ASPECT_STEPS).astype(np.float32)
     return Fingerprints(luma, chroma, aspect)
 
@@ -163,7 +194,7 @@ def standardize(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(centered)
 
 
-def is_plain(luma: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def is_plain(luma: Rows) -> NDArray[np.bool_]:
     """Tell pictures with too little content to be recognized by it, shape (n_images,).
 
     Near black, near white, a flat sky, blurred to nothing: such a picture fits any other of its
@@ -172,7 +203,7 @@ def is_plain(luma: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
     Parameters
     ----------
-    luma : ndarray of uint8, shape (n_images, LUMA_SIDE, LUMA_SIDE)
+    luma : Rows of uint8, shape (n_images, LUMA_SIDE, LUMA_SIDE)
     """
     plain = np.zeros(len(luma), dtype=bool)
     for start in range(0, len(luma), 4096):

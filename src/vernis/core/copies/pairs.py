@@ -37,6 +37,7 @@ from vernis.core.copies.verification import name_transforms
 from vernis.core.copies.votes import propose_by_keypoints
 from vernis.core.numeric.threads import in_threads
 from vernis.domain.errors import InvalidValue
+from vernis.domain.ports import Rows
 
 if TYPE_CHECKING:
     from vernis.core.copies.close_look import CloseLook, Pair, Seen
@@ -140,7 +141,7 @@ _CHAIN_DEGREE = 16
 
 def find_near_pairs(
     fingerprints: Fingerprints,
-    embeddings: NDArray[np.generic] | None = None,
+    embeddings: Rows | None = None,
     settings: NearSettings | None = None,
     report: Report | None = None,
     closer: CloseLook | None = None,
@@ -151,7 +152,7 @@ def find_near_pairs(
     ----------
     fingerprints : Fingerprints
         Of distinct pictures (the same bytes once).
-    embeddings : ndarray, shape (n_images, dim), optional
+    embeddings : Rows, shape (n_images, dim), optional
         Any embedding space; without it crops are found only where a chain of other copies leads
         to them.
     settings : NearSettings, optional
@@ -256,7 +257,7 @@ def _name(fingerprints: Fingerprints, found: Checked) -> tuple[str, ...]:
 
 
 def _propose(
-    fingerprints: Fingerprints, embeddings: NDArray[np.generic] | None, settings: NearSettings
+    fingerprints: Fingerprints, embeddings: Rows | None, settings: NearSettings
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     descriptors = describe_turns(fingerprints.luma, seed=settings.seed)
     turned, _ = propose_by_turns(descriptors, settings.turn_neighbors, seed=settings.seed)

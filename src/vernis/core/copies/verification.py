@@ -22,6 +22,7 @@ from vernis.core.copies.fingerprints import (
     Fingerprints,
     is_plain,
 )
+from vernis.domain.ports import Rows
 
 _STRIDE = 2
 _MEDIAN_STRIDE = 3
@@ -172,8 +173,8 @@ def name_transforms(
     luma = fingerprints.luma[rows]
     _, plain, best, gain, bias = _compare(luma, local.reshape(-1, 2), inward)
     crop = inward.scale() < _CROP_SCALE
-    spread = _color_spread(fingerprints.chroma)
-    first, second = spread[pairs[:, 0]], spread[pairs[:, 1]]
+    spread = _color_spread(fingerprints.chroma[rows])
+    first, second = spread[local.reshape(-1, 2)].T
     grey = (np.minimum(first, second) < _GREY_SPREAD) & (np.maximum(first, second) > _COLOR_SPREAD)
     bright = (np.abs(np.log(gain)) > _BRIGHTER) | (np.abs(bias) > _BIAS)
     banner = best - plain > _BANNER_GAIN
@@ -186,7 +187,7 @@ def name_transforms(
     return tuple(names)
 
 
-def _agree_if_plain(luma: NDArray[np.uint8], pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _agree_if_plain(luma: Rows, pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Let pictures without content, which fit everything, only agree when they are the same."""
     names, local = np.unique(pairs, return_inverse=True)
     local = local.reshape(-1, 2)
@@ -199,7 +200,7 @@ def _agree_if_plain(luma: NDArray[np.uint8], pairs: NDArray[np.int64]) -> NDArra
 
 
 def _agree_in_color(
-    chroma: NDArray[np.uint8],
+    planes: Rows,
     pairs: NDArray[np.int64],
     placements: Placements,
     gain: NDArray[np.float32],
@@ -210,16 +211,16 @@ def _agree_in_color(
     """
     factor = np.ones(len(pairs), dtype=np.float32)
     names, local = np.unique(pairs, return_inverse=True)
-    chroma, pairs = chroma[names], local.reshape(-1, 2)
+    chroma, pairs = planes[names], local.reshape(-1, 2)
     spread = _color_spread(chroma)
     rows = np.flatnonzero(spread[pairs].min(axis=1) >= _GREY_SPREAD)
     if not len(rows):
         return factor
     difference = np.zeros((len(rows), CHROMA_SIDE**2), dtype=np.float32)
     for plane in (0, 1):
-        planes = np.ascontiguousarray(chroma[:, plane])
-        warped, _ = sample(planes, pairs[rows, 0], placements.take(rows), CHROMA_SIDE)
-        target = planes[pairs[rows, 1]].reshape(len(rows), -1).astype(np.float32)
+        colors = np.ascontiguousarray(chroma[:, plane])
+        warped, _ = sample(colors, pairs[rows, 0], placements.take(rows), CHROMA_SIDE)
+        target = colors[pairs[rows, 1]].reshape(len(rows), -1).astype(np.float32)
         # Brighter pictures are more colourful by the same factor.
         scale = np.clip(gain[rows], 0.5, 2.0)[:, None]
         difference += np.square((warped - 128.0) * scale - (target - 128.0))

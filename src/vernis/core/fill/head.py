@@ -11,8 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from vernis.core.fill.answers import Kind
 from vernis.core.fill.holdout import HoldOut, match_holdout
 from vernis.core.fill.plan import FillPlan, plan_fill
-from vernis.core.learn.heads import Head
+from vernis.core.learn.heads import Head, fit_head
+from vernis.core.numeric.row_blocks import ChosenRows, as_rows
 from vernis.domain.errors import InvalidValue
+from vernis.domain.ports import Rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +66,7 @@ class FillEvidence:
 
 
 def gather_evidence(
-    X: ArrayLike,
+    X: Rows | ArrayLike,
     Y: ArrayLike,
     *,
     kind: Kind,
@@ -77,8 +79,8 @@ def gather_evidence(
 
     Parameters
     ----------
-    X : array_like, shape (n_images, n_features)
-        Embeddings of all images.
+    X : Rows, shape (n_images, n_features)
+        Embeddings of all images; of very many they are read block by block.
     Y : array_like, shape (n_images, n_classes)
         1, 0 or NaN for unknown. Images without a 1 are those to fill.
     kind : {'single', 'multi'}
@@ -101,17 +103,19 @@ def gather_evidence(
     InvalidValue
         If shapes disagree or there are fewer than two labelled images that are no duplicates.
     """
-    X, Y = np.asarray(X, np.float32), np.asarray(Y, np.float32)
+    X, Y = as_rows(X), np.asarray(Y, np.float32)
     if Y.ndim != 2 or len(X) != len(Y):
         raise InvalidValue(f"expected labels of shape ({len(X)}, n_classes), got {Y.shape}")
     has_label = np.asarray((Y == 1).any(axis=1))
     labelled, unlabelled = np.flatnonzero(has_label), np.flatnonzero(~has_label)
     codes = np.arange(len(X)) if groups is None else np.asarray(groups)
-    holdout = match_holdout(X[labelled], X[unlabelled], groups=codes[labelled], seed=seed)
+    holdout = match_holdout(
+        ChosenRows(X, labelled), ChosenRows(X, unlabelled), groups=codes[labelled], seed=seed
+    )
     together = np.empty(len(X), np.int64)
     together[labelled] = holdout.groups
     together[unlabelled] = holdout.groups.max() + 1 + np.arange(len(unlabelled))
-    head.fit(X, Y, groups=together, on_update=on_update)
+    fit_head(head, X, Y, groups=together, on_update=on_update)
     return FillEvidence(
         labelled=labelled,
         unlabelled=unlabelled,

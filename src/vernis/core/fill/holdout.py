@@ -16,8 +16,10 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
 from vernis.core.numeric.neighbors import Neighbors, nearest_neighbors
+from vernis.core.numeric.row_blocks import ChosenRows, as_rows, slices_of
 from vernis.core.numeric.rows import normalize_rows
 from vernis.domain.errors import InvalidValue
+from vernis.domain.ports import Rows
 
 Floats = NDArray[np.float32]
 Codes = NDArray[np.int64]
@@ -25,6 +27,7 @@ Codes = NDArray[np.int64]
 SHARES = (0.9, 0.8, 0.7, 0.6, 0.5, 0.42, 0.35, 0.3, 0.25, 0.21, 0.18, 0.15, 0.12, 0.1, 0.08, 0.06)
 """Numbers of groups that are tried, as shares of the labelled images, after single images."""
 
+_QUERIES = 50_000  # images whose neighbours are found at a time
 _DECILES = np.arange(0.1, 0.95, 0.1)
 
 
@@ -64,8 +67,8 @@ class HoldOut:
 
 
 def match_holdout(
-    X: ArrayLike,
-    X_unknown: ArrayLike,
+    X: Rows | ArrayLike,
+    X_unknown: Rows | ArrayLike,
     *,
     groups: ArrayLike | None = None,
     n_reference: int = 4000,
@@ -80,9 +83,9 @@ def match_holdout(
 
     Parameters
     ----------
-    X : array_like, shape (n_labelled, n_features)
+    X : Rows, shape (n_labelled, n_features)
         Embeddings of the labelled images.
-    X_unknown : array_like, shape (n_unknown, n_features)
+    X_unknown : Rows, shape (n_unknown, n_features)
     groups : array_like of int, shape (n_labelled,), optional
         Duplicates, which are never separated.
     n_reference : int
@@ -110,10 +113,10 @@ def match_holdout(
         raise InvalidValue(f"expected two groups of labelled images or more, got {len(first)}")
     heads = first[_sample(len(first), n_reference, seed)]
     measured = np.sort(heads)
-    reference = rows[measured]
+    reference = np.asarray(rows[measured], np.float32)
     unit = normalize_rows(reference)
     similarity = unit @ unit.T
-    far = _find_neighbors(unknown, reference, n_neighbors)
+    far = _find_of_many(unknown, reference, n_neighbors)
     chosen, is_matched = _coarsen(similarity, far.nearest)
     near = _find_neighbors(reference, reference, n_neighbors, chosen)
     beside = _find_neighbors(reference, reference, 5, np.arange(len(measured)))
@@ -127,9 +130,9 @@ def match_holdout(
     )
 
 
-def _checked(X: ArrayLike) -> Floats:
-    rows = np.asarray(X, np.float32)
-    if rows.ndim != 2:
+def _checked(X: Rows | ArrayLike) -> Rows:
+    rows = as_rows(X)
+    if len(rows.shape) != 2:
         raise InvalidValue(f"expected vectors of shape (n, features), got {rows.shape}")
     return rows
 
@@ -165,6 +168,20 @@ def _find_neighbors(
     return Neighbors(np.pad(np.maximum(found.indices, 0), lack), np.maximum(similarities, -1.0))
 
 
+def _find_of_many(queries: Rows, reference: Floats, k: int) -> Neighbors:
+    """Find neighbours of very many queries, some at a time."""
+    if len(queries) <= _QUERIES:
+        return _find_neighbors(np.asarray(queries[:], np.float32), reference, k)
+    parts = [
+        _find_neighbors(np.asarray(queries[part], np.float32), reference, k)
+        for part in slices_of(len(queries), _QUERIES)
+    ]
+    return Neighbors(
+        np.concatenate([part.indices for part in parts]),
+        np.concatenate([part.similarities for part in parts]),
+    )
+
+
 def _sample(n: int, at_most: int, seed: int) -> Codes:
     if n <= at_most:
         return np.arange(n)
@@ -188,7 +205,7 @@ def _is_as_far(held: Floats, unknown: Floats) -> bool:
 
 
 def _spread(
-    rows: Floats, measured: NDArray[np.intp], chosen: Codes, codes: NDArray[np.intp], first: Codes
+    rows: Rows, measured: NDArray[np.intp], chosen: Codes, codes: NDArray[np.intp], first: Codes
 ) -> Codes:
     """Give every image the group of its duplicate set's head, and that of its nearest measured."""
     group_of_head = np.empty(len(first), np.int64)
@@ -196,6 +213,7 @@ def _spread(
     group_of_head[place] = chosen
     others = np.setdiff1d(np.arange(len(first)), place)
     if len(others):
-        nearest = _find_neighbors(rows[first[others]], rows[measured], 1).indices[:, 0]
+        asked = ChosenRows(rows, first[others])
+        nearest = _find_of_many(asked, np.asarray(rows[measured]), 1).indices[:, 0]
         group_of_head[others] = chosen[nearest]
     return group_of_head[codes]

@@ -5,15 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vernis.core.numeric.row_blocks import as_rows
 from vernis.core.numeric.rows import normalize_rows
 from vernis.domain.errors import InvalidValue
+from vernis.domain.ports import Rows
 
 _MOST_COMPARED = 4000
 """Waiting images that are compared with one another; of more, a sample is."""
 
 
 def choose_next_labels(
-    X: ArrayLike,
+    X: Rows | ArrayLike,
     waiting: ArrayLike,
     n: int,
     *,
@@ -28,7 +30,7 @@ def choose_next_labels(
 
     Parameters
     ----------
-    X : array_like, shape (n_images, n_features)
+    X : Rows, shape (n_images, n_features)
         Embeddings.
     waiting : array_like of int64
         Rows of the images that cannot be filled.
@@ -57,7 +59,7 @@ def choose_next_labels(
         rng = np.random.default_rng([seed, 0xBE57])
         drawn = np.sort(rng.choice(len(rows), _MOST_COMPARED, replace=False))
         rows, served = rows[drawn], served[drawn]
-    unit = normalize_rows(np.asarray(X, np.float32)[rows])
+    unit = normalize_rows(as_rows(X)[rows])
     similarity = np.maximum(unit @ unit.T, 0.0)
     served = np.maximum(served, 0.0).astype(np.float32)
     chosen: list[int] = []

@@ -142,7 +142,7 @@ def plan_fill(
     Wrong given labels lower the measured precision, so the promise errs on the safe side, save for
     mistakes that the labels repeat systematically, which no held-out image can show.
     """
-    Y, held_out = np.asarray(Y, np.float32), np.asarray(held_out, np.float64)
+    Y, held_out = np.asarray(Y, np.float32), np.asarray(held_out)
     unknown = np.asarray(unknown, np.float64)
     _check(Y, held_out, unknown, precision, confidence)
     yes = Y == 1
@@ -240,7 +240,7 @@ class SeenAnswers:
 
 def _held_out_answers(
     yes: NDArray[np.bool_],
-    held_out: Doubles,
+    held_out: NDArray[np.floating],
     holdout: HoldOut,
     kind: Kind,
     trusted: NDArray[np.bool_] | None,
@@ -250,7 +250,8 @@ def _held_out_answers(
         usable &= trusted
     known = np.flatnonzero(np.asarray(usable)[holdout.measured])
     rows = holdout.measured[known]
-    answers = collect_answers(held_out[rows], holdout.labelled.take(known), yes, kind)
+    own = held_out[rows].astype(np.float64)
+    answers = collect_answers(own, holdout.labelled.take(known), yes, kind)
     beside = yes[holdout.open.indices[known][answers.image], answers.label[:, None]]
     return SeenAnswers(
         answers=answers,

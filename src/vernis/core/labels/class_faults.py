@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vernis.core.labels.learnability import measure_learnability
+from vernis.core.numeric.row_blocks import ChosenRows
+from vernis.domain.ports import Rows
 from vernis.domain.types import Learnability
 
 FloatArray = NDArray[np.float32]
@@ -54,7 +56,7 @@ class ClassFault:
 
 
 def find_class_faults(
-    features: NDArray[np.floating],
+    features: Rows,
     labels: NDArray[np.integer],
     probs: NDArray[np.floating],
     *,
@@ -66,7 +68,7 @@ def find_class_faults(
 
     Parameters
     ----------
-    features : ndarray, shape (n_images, d)
+    features : Rows, shape (n_images, d)
         Of ``combine_blocks``.
     labels : ndarray of int, shape (n_images,)
         Negative = unknown.
@@ -123,7 +125,7 @@ def _nearest_pairs(
 
 
 def _tell(
-    features: NDArray[np.floating],
+    features: Rows,
     labels: NDArray[np.integer],
     pair: tuple[int, int],
     groups: NDArray[np.integer] | None,
@@ -133,7 +135,7 @@ def _tell(
     both = np.isin(labels, pair)
     own = None if groups is None else np.asarray(groups)[both]
     given = (labels[both] == pair[0]).astype(np.int64)
-    return measure_learnability(np.asarray(features)[both], given, groups=own, seed=seed).classes[1]
+    return measure_learnability(ChosenRows(features, both), given, groups=own, seed=seed).classes[1]
 
 
 def _look_alike(between: Learnability) -> bool:
@@ -143,7 +145,7 @@ def _look_alike(between: Learnability) -> bool:
 
 
 def _stand_together(
-    features: NDArray[np.floating],
+    features: Rows,
     labels: NDArray[np.integer],
     probs: NDArray[np.floating],
     pair: tuple[int, int],
@@ -159,7 +161,7 @@ def _stand_together(
     known = labels >= 0
     own = None if groups is None else np.asarray(groups)[known]
     given = both[known].astype(np.int64)
-    as_one = measure_learnability(np.asarray(features)[known], given, groups=own, seed=seed)
+    as_one = measure_learnability(ChosenRows(features, known), given, groups=own, seed=seed)
     return as_one.classes[-1].verdict == "yes"
 
 
@@ -193,12 +195,18 @@ class ClassView:
         into[alone] = -1
         return cls(into)
 
+    @property
+    def _is_plain(self) -> bool:
+        return len(self.kept) == len(self.into)
+
     def reduce(self, labels: NDArray[np.floating]) -> FloatArray:
         """Return labels (n_images, n_classes) of the kept classes, joined ones as one.
 
         It is yes where any of the joined is, no where all known ones are no.
         """
         matrix = np.asarray(labels, np.float32)
+        if self._is_plain:
+            return matrix
         columns = [np.flatnonzero(self.into == k) for k in self.kept]
         reduced = [
             matrix[:, own[0]]
@@ -210,6 +218,8 @@ class ClassView:
 
     def reduce_mask(self, mask: BoolArray) -> BoolArray:
         """Return a mask (n_images, n_classes) of the kept classes: any of the joined."""
+        if self._is_plain:
+            return mask
         reduced = [mask[:, self.into == k].any(axis=1) for k in self.kept]
         return np.stack(reduced, axis=1) if reduced else np.zeros((len(mask), 0), bool)
 
@@ -235,6 +245,8 @@ class ClassView:
         A class that was left out stays as it is given; where joined classes are suggested, the
         given ones of them stay, or else the class that they are joined with comes.
         """
+        if self._is_plain:
+            return suggested
         restored = given.copy()
         for column, k in enumerate(self.kept):
             joined = self.into == k

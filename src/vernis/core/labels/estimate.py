@@ -7,7 +7,9 @@ can be weighed against it (Dawid & Skene 1979, with one annotator and a classifi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +17,9 @@ from scipy.optimize import brentq, isotonic_regression, minimize
 from scipy.special import expit, logit, softmax
 
 from vernis.core.labels.entry_noise import model_entries
-from vernis.core.labels.scores import as_matrix
+from vernis.core.labels.scores import as_codes, as_matrix
+from vernis.core.numeric.row_blocks import slices_of
+from vernis.core.numeric.threads import in_threads
 from vernis.domain.errors import InvalidValue
 
 FloatArray = NDArray[np.float32]
@@ -48,6 +52,12 @@ _NEARLY_CLEAN, _READ_ANYWAY, _FEWEST_READ = 0.04, 0.02, 3
 _FREED, _USUAL_YIELD = 10.0, 0.25
 _LIKELIHOOD_95 = 1.92
 """Fall of the log-likelihood at the ends of a 95 % interval (Wilks 1938)."""
+_ROWS = 16_384
+"""Images at a time: no array of all probabilities is made in double precision."""
+_HELD = 8_000_000
+"""Probabilities up to which their logarithms are kept between passes."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,47 +142,143 @@ def model_noise(labels: NDArray[np.generic], probs: NDArray[np.floating]) -> Noi
     Multi-label: every class has a rate of false and of missed labels, see
     `entry_noise.model_entries`; the count is the sum of its chances.
     """
-    p = np.clip(np.asarray(probs, dtype=np.float64), 1e-7, 1.0)
+    p = np.asarray(probs)
+    if np.ndim(labels) == 1:
+        given = as_codes(labels, p.shape[1])
+        if given.shape != p.shape[:1]:
+            raise InvalidValue(f"expected labels of {len(p)} images, got {given.shape}")
+        if not (given >= 0).any():
+            raise InvalidValue("expected at least one known label, got none")
+        return _model_single(given, p)
     y = as_matrix(labels, p.shape[1])
     if y.shape != p.shape:
         raise InvalidValue(f"expected labels of shape {p.shape}, got {y.shape}")
     if not np.isfinite(y).any():
         raise InvalidValue("expected at least one known label, got none")
-    return _model_single(y, p) if np.ndim(labels) == 1 else _model_multi(y, p)
+    return _model_multi(y, np.clip(p.astype(np.float64), 1e-7, 1.0))
 
 
-def _model_single(y: FloatArray, p: DoubleArray) -> NoiseModel:
-    rows: NDArray[np.bool_] = np.asarray(np.isfinite(y).any(axis=1))
-    given = np.where(np.isfinite(y), y, 0.0).argmax(axis=1)
-    p = p / p.sum(axis=1, keepdims=True)
-    known = np.log(p[rows])
-    slope, transition = _fit_common(known, given[rows])
-    prior = softmax(slope * np.log(p), axis=1)
-    posterior = _posterior(prior, transition, given)
-    index = np.arange(len(y))
-    chance = 1.0 - posterior[index, given]
-    highest = _highest_sure(chance[rows], prior[index, given][rows], given[rows], transition)
-    images_a_class = float(rows.sum()) / len(np.unique(given[rows]))
-    joint = _confident_errors(p[rows], given[rows])
-    sure = max(float(chance[rows].sum()), min(_sure_contradictions(p[rows], given[rows]), joint))
+class _Predictions:
+    """What was predicted of the labelled images, gone through block by block.
+
+    Parameters
+    ----------
+    probs : ndarray, shape (n_images, n_classes)
+    rows : ndarray of int, shape (m,)
+        The labelled images.
+    given : ndarray of int, shape (m,)
+        Their classes.
+    """
+
+    def __init__(
+        self, probs: NDArray[np.floating], rows: NDArray[np.intp], given: NDArray[np.intp]
+    ) -> None:
+        self.given, self.n_classes = given, probs.shape[1]
+        self._probs, self._rows = probs, rows
+        self._parts = slices_of(len(rows), _ROWS)
+        few = len(rows) * self.n_classes <= _HELD
+        self._held = {part.start: self._read(part) for part in self._parts} if few else {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def _read(self, part: slice) -> DoubleArray:
+        return np.log(_normalized(self._probs[self._rows[part]]))
+
+    def each(self, work: Callable[[DoubleArray, NDArray[np.intp], slice], T]) -> list[T]:
+        """Return what comes of the log-probabilities and classes of each block, in order."""
+
+        def one(part: slice) -> T:
+            held = self._held.get(part.start)
+            return work(self._read(part) if held is None else held, self.given[part], part)
+
+        if len(self._parts) == 1:
+            return [one(self._parts[0])]
+        return list(in_threads(one, self._parts))
+
+    def total(self, work: Callable[[DoubleArray, NDArray[np.intp]], DoubleArray]) -> DoubleArray:
+        """Return the sum of what comes of each block, added in order."""
+        parts = self.each(lambda log_probs, given, _: work(log_probs, given))
+        return np.asarray(sum(parts[1:], parts[0]))
+
+
+def _normalized(probs: NDArray[np.floating]) -> DoubleArray:
+    p = np.clip(probs.astype(np.float64), 1e-7, 1.0)
+    return np.asarray(p / p.sum(axis=1, keepdims=True))
+
+
+def _model_single(labels: NDArray[np.intp], probs: NDArray[np.floating]) -> NoiseModel:
+    rows = np.flatnonzero(labels >= 0)
+    given = labels[rows]
+    known = _Predictions(probs, rows, given)
+    slope, transition = _fit_common(known)
+    chance, own = _weigh_labels(known, slope, transition)
+    highest = _highest_sure(chance, own, given, transition)
+    images_a_class = len(rows) / len(np.unique(given))
+    joint = _confident_errors(known)
+    sure = max(float(chance.sum()), min(_sure_contradictions(known), joint))
     hard, most_hard = _believe_joint(
         joint - sure,
         max(highest, sure),
-        n_labels=int(rows.sum()),
+        n_labels=len(rows),
         images_a_class=images_a_class,
     )
-    error = _count_error(known, given[rows], slope, _common_error(transition))
-    shifted, spread = _shift(chance[rows], sure, (hard, most_hard), error)
-    image_wrong = np.full(len(y), np.nan)
-    image_wrong[rows] = shifted
-    others = posterior.copy()
-    others[index, given] = 0.0
-    others /= np.maximum(others.sum(axis=1, keepdims=True), 1e-12)
-    truth = np.where(rows[:, None], others * image_wrong[:, None], prior)
-    truth[rows, given[rows]] = 1.0 - shifted
-    wrong = np.where(np.isfinite(y), np.where(y == 1, 1.0 - truth, truth), np.nan)
-    habits = _count_habits(truth[rows], given[rows])
-    return NoiseModel(_f32(truth), _f32(wrong), _f32(image_wrong), habits, spread)
+    error = _count_error(known, slope, _common_error(transition))
+    shifted, spread = _shift(chance, sure, (hard, most_hard), error)
+    return _spread_truth(labels, probs, shifted, slope, transition, spread)
+
+
+def _weigh_labels(
+    known: _Predictions, slope: float, transition: DoubleArray
+) -> tuple[DoubleArray, DoubleArray]:
+    """Return the chance that each label is wrong, and that of its class before it was seen."""
+
+    def work(
+        log_probs: DoubleArray, given: NDArray[np.intp], _: slice
+    ) -> tuple[DoubleArray, DoubleArray]:
+        prior = softmax(slope * log_probs, axis=1)
+        index = np.arange(len(given))
+        return 1.0 - _posterior(prior, transition, given)[index, given], prior[index, given]
+
+    chance, own = zip(*known.each(work), strict=True)
+    return np.concatenate(chance), np.concatenate(own)
+
+
+def _spread_truth(
+    labels: NDArray[np.intp],
+    probs: NDArray[np.floating],
+    shifted: DoubleArray,
+    slope: float,
+    transition: DoubleArray,
+    spread: tuple[float, float],
+) -> NoiseModel:
+    """Share each label's chance of being wrong among the other classes, block by block."""
+    image_wrong = np.full(len(labels), np.nan)
+    image_wrong[labels >= 0] = shifted
+    truth, wrong = (np.empty(probs.shape, np.float32) for _ in range(2))
+
+    def work(part: slice) -> DoubleArray:
+        own, chance = labels[part], image_wrong[part]
+        rows = np.flatnonzero(own >= 0)
+        prior = softmax(slope * np.log(_normalized(probs[part])), axis=1)
+        others = _posterior(prior[rows], transition, own[rows])
+        index, given = np.arange(len(rows)), own[rows]
+        others[index, given] = 0.0
+        others /= np.maximum(others.sum(axis=1, keepdims=True), 1e-12)
+        others *= chance[rows, None]
+        others[index, given] = 1.0 - chance[rows]
+        prior[rows] = others
+        truth[part] = prior
+        counts = _count_given(others, given)
+        others[index, given] = 1.0 - others[index, given]
+        unknown = np.full(prior.shape, np.nan, np.float32)
+        unknown[rows] = others
+        wrong[part] = unknown
+        return counts
+
+    parts = list(in_threads(work, slices_of(len(labels), _ROWS)))
+    habits = _habits_of(np.asarray(sum(parts[1:], parts[0])), float((1.0 - shifted).mean()))
+    return NoiseModel(truth, wrong, _f32(image_wrong), habits, spread)
 
 
 def _model_multi(y: FloatArray, p: DoubleArray) -> NoiseModel:
@@ -194,17 +300,28 @@ def _posterior(prior: DoubleArray, transition: DoubleArray, given: NDArray[np.in
     return np.asarray(joint / np.maximum(joint.sum(axis=1, keepdims=True), 1e-300))
 
 
-def _confident_errors(p: DoubleArray, given: NDArray[np.intp]) -> float:
+def _confident_errors(known: _Predictions) -> float:
     """Return the off-diagonal sum of the confident joint, scaled to the number of labels."""
-    n_classes = p.shape[1]
+    given, n_classes = known.given, known.n_classes
+
+    def of_given(log_probs: DoubleArray, own: NDArray[np.intp], _: slice) -> DoubleArray:
+        return np.asarray(np.exp(log_probs[np.arange(len(own)), own]))
+
     totals = np.bincount(given, minlength=n_classes)
-    own = np.bincount(given, weights=p[np.arange(len(p)), given], minlength=n_classes)
-    thresholds = np.where(totals > 0, own / np.maximum(totals, 1), np.inf)
-    confident = p >= thresholds
-    best = np.where(confident, p, -1.0).argmax(axis=1)
-    rows = confident.any(axis=1)
-    joint = np.zeros((n_classes, n_classes))
-    np.add.at(joint, (given[rows], best[rows]), 1.0)
+    said = np.bincount(given, weights=np.concatenate(known.each(of_given)), minlength=n_classes)
+    thresholds = np.where(totals > 0, said / np.maximum(totals, 1), np.inf)
+
+    def count(log_probs: DoubleArray, own: NDArray[np.intp]) -> DoubleArray:
+        p = np.exp(log_probs)
+        # A probability that is its class's threshold reaches it, whatever its last bit.
+        confident = p >= thresholds * (1.0 - 1e-12)
+        best = np.where(confident, p, -1.0).argmax(axis=1)
+        rows = confident.any(axis=1)
+        counted = np.zeros((n_classes, n_classes))
+        np.add.at(counted, (own[rows], best[rows]), 1.0)
+        return counted
+
+    joint = known.total(count)
     counted = joint.sum(axis=1)
     errors = 1.0 - np.diag(joint) / np.maximum(counted, 1.0)
     return float((np.where(counted > 0, errors, 0.0) * totals).sum())
@@ -240,14 +357,21 @@ def _common_error(transition: DoubleArray) -> float:
     return (n_classes - float(np.trace(transition))) / max(n_classes - 1, 1)
 
 
-def _sure_contradictions(p: DoubleArray, given: NDArray[np.intp]) -> float:
+def _sure_contradictions(known: _Predictions) -> float:
     """Return how many labels are wrong at least, if all are as those of the surest predictions.
 
     The surest tenth of each class's predictions, if that is 10 images or more, shows its habits,
     which one common rate does not. The share of each class is the lower end of its interval (Wilson
     1927, three standard deviations).
     """
-    best = p.argmax(axis=1)
+
+    def likeliest(
+        log_probs: DoubleArray, _: NDArray[np.intp], __: slice
+    ) -> tuple[NDArray[np.intp], DoubleArray]:
+        return log_probs.argmax(axis=1), log_probs.max(axis=1)
+
+    given = known.given
+    best, surety = (np.concatenate(parts) for parts in zip(*known.each(likeliest), strict=True))
     square = _DEVIATIONS_OF_HABITS**2
     count = 0.0
     for k in np.unique(best):
@@ -255,7 +379,7 @@ def _sure_contradictions(p: DoubleArray, given: NDArray[np.intp]) -> float:
         n = len(own) // _SUREST
         if n < _FEWEST_SURE:
             continue
-        surest = own[np.argsort(-p[own, k], kind="stable")[:n]]
+        surest = own[np.argsort(-surety[own], kind="stable")[:n]]
         share = float((given[surest] != k).mean())
         wide = np.sqrt(square * (share * (1.0 - share) + square / (4.0 * n)) / n)
         lowest = (share + square / (2.0 * n) - float(wide)) / (1.0 + square / n)
@@ -282,25 +406,28 @@ def _believe_joint(
     return hard, most
 
 
-def _count_error(
-    log_probs: DoubleArray, given: NDArray[np.intp], slope: float, rate: float
-) -> float:
+def _count_error(known: _Predictions, slope: float, rate: float) -> float:
     """Return the standard error of the expected number of wrong labels, by rate and exponent.
 
     The delta method: its gradient and the curvature of the log-likelihood, both by differences.
     """
-    index = np.arange(len(given))
-    share = (np.bincount(given, minlength=log_probs.shape[1]) / len(given))[given]
+    shares = np.bincount(known.given, minlength=known.n_classes) / len(known)
     steps = np.asarray(_STEPS)
     start = np.array([np.log(slope), float(logit(np.clip(rate, 1e-6, 1.0 - 1e-6)))])
 
     def loss_and_count(*moves: float) -> tuple[float, float]:
         moved = start + np.asarray(moves) * steps
-        own = softmax(np.exp(moved[0]) * log_probs, axis=1)[index, given]
-        error = float(expit(moved[1]))
-        likelihood = np.maximum((1.0 - error) * own + error * share, 1e-12)
-        wrong = error * share * (1.0 - own) / likelihood
-        return -float(np.log(likelihood).sum()), float(wrong.sum())
+        factor, error = np.exp(moved[0]), float(expit(moved[1]))
+
+        def work(log_probs: DoubleArray, given: NDArray[np.intp]) -> DoubleArray:
+            own = softmax(factor * log_probs, axis=1)[np.arange(len(given)), given]
+            share = shares[given]
+            likelihood = np.maximum((1.0 - error) * own + error * share, 1e-12)
+            wrong = error * share * (1.0 - own) / likelihood
+            return np.array([-np.log(likelihood).sum(), wrong.sum()])
+
+        loss, count = known.total(work).tolist()
+        return loss, count
 
     here = loss_and_count(0.0, 0.0)[0]
     around = {(i, j): loss_and_count(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j}
@@ -344,27 +471,29 @@ def _f32(values: NDArray[np.floating]) -> FloatArray:
     return np.asarray(values, dtype=np.float32)
 
 
-def _fit_common(log_probs: DoubleArray, given: NDArray[np.intp]) -> tuple[float, DoubleArray]:
-    """Return the exponent and the transition matrix (K, K) of one common error rate.
-
-    ``log_probs`` has shape (m, K), ``given`` (m,).
-    """
-    index = np.arange(len(given))
-    n_classes = log_probs.shape[1]
-    share = np.bincount(given, minlength=n_classes) / len(given)
+def _fit_common(known: _Predictions) -> tuple[float, DoubleArray]:
+    """Return the exponent and the transition matrix (K, K) of one common error rate."""
+    n_classes = known.n_classes
+    share = np.bincount(known.given, minlength=n_classes) / len(known)
 
     def loss(parameters: DoubleArray) -> tuple[float, DoubleArray]:
         slope, rate = float(np.exp(parameters[0])), float(expit(parameters[1]))
-        probs = softmax(slope * log_probs, axis=1)
-        own, chance = probs[index, given], share[given]
-        likelihood = np.maximum((1.0 - rate) * own + rate * chance, 1e-12)
+
+        def work(log_probs: DoubleArray, given: NDArray[np.intp]) -> DoubleArray:
+            index = np.arange(len(given))
+            probs = softmax(slope * log_probs, axis=1)
+            own, chance = probs[index, given], share[given]
+            likelihood = np.maximum((1.0 - rate) * own + rate * chance, 1e-12)
+            steeper = log_probs[index, given] - np.einsum("ij,ij->i", probs, log_probs)
+            sloped = (1.0 - rate) * own * slope * steeper / likelihood
+            rated = rate * (1.0 - rate) * (chance - own) / likelihood
+            return np.array([np.log(likelihood).sum(), sloped.sum(), rated.sum()])
+
+        fit, *down = (known.total(work) / len(known)).tolist()
         beyond = parameters - (0.35, -2.0)
         outside = (np.abs(beyond) - (1.05, 5.0)).clip(0.0)
-        steeper = log_probs[index, given] - np.einsum("ij,ij->i", probs, log_probs)
-        gradient = np.sign(beyond) * (outside > 0)
-        gradient[0] -= float(((1.0 - rate) * own * slope * steeper / likelihood).mean())
-        gradient[1] -= float((rate * (1.0 - rate) * (chance - own) / likelihood).mean())
-        return float(outside.sum() - np.log(likelihood).mean()), gradient
+        gradient = np.sign(beyond) * (outside > 0) - down
+        return float(outside.sum()) - fit, gradient
 
     # Two hills are common: few errors and flat probabilities, or many and sharp ones.
     starts = ((0.3, -3.0), (0.3, -1.0))
@@ -376,14 +505,18 @@ def _fit_common(log_probs: DoubleArray, given: NDArray[np.intp]) -> tuple[float,
     return float(np.exp(best[0])), transition
 
 
-def _count_habits(truth: DoubleArray, given: NDArray[np.intp]) -> DoubleArray:
-    """Count what is given (m,) where a class is true (m, K), drawn towards a common rate."""
-    n_classes = truth.shape[1]
-    counts = np.zeros((n_classes, n_classes))
+def _count_given(truth: DoubleArray, given: NDArray[np.intp]) -> DoubleArray:
+    """Return how often each class is given where one is true (K, K), by chances (m, K)."""
+    counts = np.zeros((truth.shape[1], truth.shape[1]))
     np.add.at(counts.T, given, truth)
-    rate = float(np.clip(1.0 - truth[np.arange(len(given)), given].mean(), 1e-3, 0.9))
-    counts += _PRIOR_STRENGTH * _common_rate(rate, n_classes)
-    return np.asarray(counts / counts.sum(axis=1, keepdims=True))
+    return counts
+
+
+def _habits_of(counts: DoubleArray, right: float) -> DoubleArray:
+    """Return the shares of what is given, drawn towards the rate that is common to all."""
+    rate = float(np.clip(1.0 - right, 1e-3, 0.9))
+    drawn = counts + _PRIOR_STRENGTH * _common_rate(rate, len(counts))
+    return np.asarray(drawn / drawn.sum(axis=1, keepdims=True))
 
 
 def _common_rate(rate: float, n_classes: int) -> DoubleArray:

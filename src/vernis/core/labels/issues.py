@@ -14,14 +14,11 @@ from numpy.typing import NDArray
 
 from vernis.core.labels.entry_noise import join_chances, probability_of_multiple
 from vernis.core.labels.estimate import NoiseModel, WrongCount, count_wrong, model_noise
-from vernis.core.labels.scores import (
-    as_matrix,
-    default_scorer,
-    entry_quality,
-    label_quality,
-)
+from vernis.core.labels.scores import as_matrix, default_scorer, label_quality
 from vernis.core.numeric.neighbors import nearest_neighbors
+from vernis.core.numeric.row_blocks import drawn_evenly
 from vernis.domain.errors import InvalidValue
+from vernis.domain.ports import Rows
 from vernis.domain.types import LabelScorer
 
 FloatArray = NDArray[np.float32]
@@ -29,6 +26,8 @@ BoolArray = NDArray[np.bool_]
 
 CHANGES: tuple[str, ...] = ("", "extra", "missing", "replaced")
 _SEARCHED = 50
+_WITNESSES = 50_000
+"""Labelled images among which those that speak for a change are looked for, at most."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,8 +39,6 @@ class LabelIssues:
     scorer : str
     score : ndarray of float32, shape (n_images,)
         In 0..1, low = bad; NaN where no label is known.
-    entry_score : ndarray of float32, shape (n_images, n_classes)
-        The same for image × class; NaN where unknown.
     probability : ndarray of float32, shape (n_images,)
         That the image carries a wrong label; NaN where no label is known.
     probability_of_multiple : ndarray of float32, shape (n_images,)
@@ -61,7 +58,6 @@ class LabelIssues:
 
     scorer: str
     score: FloatArray
-    entry_score: FloatArray
     probability: FloatArray
     probability_of_multiple: FloatArray
     change: NDArray[np.str_]
@@ -150,7 +146,6 @@ def find_label_issues(
     return LabelIssues(
         scorer=name,
         score=score,
-        entry_score=entry_quality(labels, probs),
         probability=noise.image_wrong,
         probability_of_multiple=_probability_of_multiple(noise, single=single),
         change=_name_changes(matrix, suggested),
@@ -188,16 +183,20 @@ def share_truth(
     single: bool,
 ) -> NoiseModel:
     """Give the images of a group one common truth, and leave out what is not judged."""
-    truth = noise.truth.copy()
+    truth = noise.truth
+    if len(groups):
+        truth = truth.copy()
     for members in groups:
         truth[members] = truth[members].mean(axis=0)
-    wrong = np.where(judged, np.where(matrix == 1, 1.0 - truth, truth), np.nan)
+    wrong, yes = truth.copy(), matrix == 1
+    wrong[yes] = np.float32(1.0) - truth[yes]
+    wrong[~judged] = np.nan
     if single:
         chance = np.where(matrix == 1, wrong, 0.0).sum(axis=1)
     else:
         chance = np.where(judged, wrong, 0.0).max(axis=1)
     image_wrong = np.where(judged.any(axis=1), chance, np.nan).astype(np.float32)
-    return replace(noise, truth=truth, wrong=wrong.astype(np.float32), image_wrong=image_wrong)
+    return replace(noise, truth=truth, wrong=wrong, image_wrong=image_wrong)
 
 
 def _suggest_single(matrix: FloatArray, probs: NDArray[np.floating]) -> BoolArray:
@@ -247,8 +246,18 @@ def _name_changes(matrix: FloatArray, suggested: BoolArray) -> NDArray[np.str_]:
     return np.asarray(CHANGES)[code]
 
 
+def _witnesses(matrix: FloatArray) -> NDArray[np.intp]:
+    """Return the labelled images, or as many of each label where they are very many."""
+    labelled = np.flatnonzero(np.isfinite(matrix).any(axis=1))
+    if len(labelled) <= _WITNESSES:
+        return labelled
+    most = max(1, _WITNESSES // matrix.shape[1])
+    carriers = (np.flatnonzero(column == 1) for column in matrix.T)
+    return np.unique(np.concatenate([drawn_evenly(own, most) for own in carriers]))
+
+
 def find_supporting_neighbors(
-    features: NDArray[np.floating],
+    features: Rows,
     labels: NDArray[np.generic],
     issues: LabelIssues,
     queries: NDArray[np.integer],
@@ -262,7 +271,8 @@ def find_supporting_neighbors(
 
     Parameters
     ----------
-    features : ndarray, shape (n_images, d)
+    features : Rows, shape (n_images, d)
+        Of more than 50,000 labelled images so many are looked among, evenly of each label.
     labels : ndarray
         As given to `find_label_issues`.
     issues : LabelIssues
@@ -279,7 +289,7 @@ def find_supporting_neighbors(
     if len(features) != len(issues.score):
         raise InvalidValue(f"expected {len(issues.score)} feature rows, got {len(features)}")
     matrix = as_matrix(labels, issues.suggested.shape[1])
-    pool = np.flatnonzero(np.isfinite(matrix).any(axis=1))
+    pool = _witnesses(matrix)
     near = nearest_neighbors(features[queries], features[pool], _SEARCHED)
     found = pool[near.indices]
     own = np.arange(len(features)) if groups is None else np.asarray(groups)

@@ -19,6 +19,7 @@ from vernis.core.numeric.groups import group_codes
 from vernis.core.numeric.kernel_ridge import kernel_basis
 from vernis.core.numeric.threads import single_threaded_products
 from vernis.domain.errors import InvalidValue
+from vernis.domain.ports import Rows
 from vernis.domain.types import Learnability, LearnabilityVerdict
 
 DoubleArray = NDArray[np.float64]
@@ -69,7 +70,7 @@ class _Smoother:
 
 @single_threaded_products()
 def measure_learnability(
-    features: NDArray[np.floating],
+    features: Rows,
     labels: NDArray[np.generic],
     *,
     groups: NDArray[np.integer] | None = None,
@@ -80,7 +81,7 @@ def measure_learnability(
 
     Parameters
     ----------
-    features : ndarray, shape (n_images, d)
+    features : Rows, shape (n_images, d)
         Of mean squared length 1, as `combine_blocks` yields them.
     labels : ndarray, shape (n_images,) of int (negative = unknown) or (n_images, n_classes) of
         1, 0, NaN
@@ -128,7 +129,7 @@ def measure_learnability(
     if not ((n_yes > 0) & (n_yes < n_known)).any():
         classes = tuple(_unmeasured(int(count)) for count in n_yes)
         return TaxonomyLearnability(_unmeasured(len(rows)), classes)
-    smoother = _smoother(np.asarray(features)[rows], seed)
+    smoother = _smoother(features[rows], seed)
     dealt = _statistics(smoother, known, yes, n_permutations, rng)
     p_values = _p_values(dealt)
     areas, deviations, whole_area, whole_deviation = _measure(

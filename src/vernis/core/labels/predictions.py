@@ -21,6 +21,7 @@ from vernis.core.numeric.kernel_ridge import (
     predict_left_out,
 )
 from vernis.core.numeric.threads import in_threads, single_threaded_products
+from vernis.domain.ports import Rows
 
 FloatArray = NDArray[np.float32]
 
@@ -37,7 +38,7 @@ aquarium and 0.9 on coco128, where an even mean ranks better."""
 
 
 def predict_labels(
-    features: NDArray[np.floating],
+    features: Rows,
     labels: NDArray[np.floating],
     *,
     kind: Literal["single", "multi"],
@@ -53,8 +54,8 @@ def predict_labels(
 
     Parameters
     ----------
-    features : ndarray, shape (n_images, d)
-        Of ``combine_blocks``.
+    features : Rows, shape (n_images, d)
+        Of ``combine_rows``; one label an image reads them block by block where they are many.
     labels : ndarray, shape (n_images, n_classes)
         1 yes, 0 no, NaN unknown.
     kind : {'single', 'multi'}
@@ -79,24 +80,27 @@ def predict_labels(
 
     def left_out(bandwidth: float) -> LeftOutPrediction:
         if len(features) > WHOLE:
-            x = np.asarray(features, np.float32)
             landmarks = draw_landmarks(labelled, N_LANDMARKS, seed)
+            near = np.asarray(features[landmarks], np.float32)
             return predict_in_passes(
-                lambda rows: gaussian_kernel(x[rows], x[landmarks], bandwidth),
+                lambda rows: gaussian_kernel(
+                    np.asarray(features[rows], np.float32), near, bandwidth
+                ),
                 landmarks,
                 labelled,
                 labels,
                 kind=kind,
                 groups=groups,
             )[0]
-        basis = kernel_basis(features, labelled, bandwidth=bandwidth, seed=seed)
+        basis = kernel_basis(features[:], labelled, bandwidth=bandwidth, seed=seed)
         return predict_left_out(basis, labels, kind=kind, groups=groups)
 
     with single_threaded_products():
         if kind == "single":
-            narrow = np.shape(features)[1] < _NARROW
+            narrow = features.shape[1] < _NARROW
             tried = [left_out(b) for b in (BANDWIDTHS[2:] if narrow else (BANDWIDTH,))]
             return min(tried, key=lambda found: found.error).probs
+        features = features[:]
         near = neighbor_probabilities(features, labels, groups)
         at_once = 2 if len(features) <= _SIDE_BY_SIDE else 1
         return _likeliest(lambda bandwidth: _join(left_out(bandwidth).probs, near, labels), at_once)

@@ -14,11 +14,16 @@ from numpy.typing import NDArray
 from scipy.special import entr, expit, logit
 
 from vernis.core.labels.entry_noise import join_chances, model_entries
+from vernis.core.numeric.row_blocks import slices_of
 from vernis.domain.errors import InvalidValue
 from vernis.domain.types import LabelScorer
 
 FloatArray = NDArray[np.float32]
 _EMA_WEIGHT = 0.8
+_ROWS = 16_384
+"""Images that are scored at a time."""
+_OF_ALL = ("balanced", "posterior")
+"""Scorers that weigh an image by the frequencies of all."""
 
 LABEL_SCORERS: tuple[LabelScorer, ...] = get_args(LabelScorer)
 
@@ -72,13 +77,19 @@ def label_quality(
     InvalidValue
         For shapes that do not fit, probabilities outside 0..1 or an unknown scorer.
     """
-    p, y = _checked(labels, probs)
     single = np.ndim(labels) == 1
     name = scorer or default_scorer("single" if single else "multi")
     if name not in LABEL_SCORERS:
         raise InvalidValue(f"expected a scorer of {LABEL_SCORERS}, got {name!r}")
     if temperature <= 0:
         raise InvalidValue(f"expected a temperature above 0, got {temperature}")
+    if name not in _OF_ALL and len(labels) > _ROWS and len(labels) == len(probs):
+        parts = (
+            label_quality(labels[part], probs[part], scorer=name, temperature=temperature)
+            for part in slices_of(len(labels), _ROWS)
+        )
+        return np.concatenate(list(parts))
+    p, y = _checked(labels, probs)
     known = np.isfinite(y)
     score: NDArray[np.floating]
     if name == "softmin":
@@ -116,18 +127,27 @@ def as_matrix(labels: NDArray[np.generic], n_classes: int) -> FloatArray:
 
     A negative class index is an unknown label: its whole row is NaN.
     """
-    given = np.asarray(labels)
-    if given.ndim == 2:
-        return given.astype(np.float32)
-    if given.dtype.kind not in "iu":
-        raise InvalidValue(f"expected class indices of an integer type, got {given.dtype}")
-    if len(given) and int(given.max()) >= n_classes:
-        raise InvalidValue(f"expected class indices below {n_classes}, got {int(given.max())}")
+    if np.ndim(labels) == 2:
+        return np.asarray(labels, np.float32)
+    given = as_codes(labels, n_classes)
     known = given >= 0
     matrix = np.full((len(given), n_classes), np.nan, dtype=np.float32)
     matrix[known] = 0.0
     matrix[np.flatnonzero(known), given[known]] = 1.0
     return matrix
+
+
+def as_codes(labels: NDArray[np.generic], n_classes: int) -> NDArray[np.intp]:
+    """Return class indices, shape (n_images,), negative where the label is unknown.
+
+    Raises InvalidValue for numbers that are no indices of classes.
+    """
+    given = np.asarray(labels)
+    if given.dtype.kind not in "iu":
+        raise InvalidValue(f"expected class indices of an integer type, got {given.dtype}")
+    if len(given) and int(given.max()) >= n_classes:
+        raise InvalidValue(f"expected class indices below {n_classes}, got {int(given.max())}")
+    return given.astype(np.intp, copy=False)
 
 
 def balance_probs(labels: NDArray[np.generic], probs: NDArray[np.floating]) -> FloatArray:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from vernis.core.numeric.row_blocks import drawn_evenly
+
 FEWEST_WITNESSES = 2
 """Groups of like images, other than an image's own, that must carry its label as well."""
 
-_FEWEST_IMAGES = 5
+_FEWEST_IMAGES, _MOST_IMAGES = 5, 20_000
 _PERMUTATIONS, _CHANCE = 400, 0.025
 
 
@@ -33,12 +35,15 @@ def without_witnesses(
         True for a yes that another image of the same group says too, and fewer than
         ``FEWEST_WITNESSES`` other groups.
     """
+    rows, classes = np.nonzero(labels == 1)
     _, group = np.unique(groups, return_inverse=True)
-    yes = np.nan_to_num(labels) == 1
-    count = np.zeros((int(group.max(initial=-1)) + 1, labels.shape[1]), dtype=np.int64)
-    np.add.at(count, group, yes)
-    others = (count > 0).sum(axis=0)[None] - (count[group] > 0)
-    return np.asarray(yes & (count[group] > 1) & (others < FEWEST_WITNESSES))
+    # A pair of group and class, of those that a yes says; never a table of all of them.
+    pair = group[rows].astype(np.int64) * labels.shape[1] + classes
+    said, entry, times = np.unique(pair, return_inverse=True, return_counts=True)
+    n_groups = np.bincount(said % labels.shape[1], minlength=labels.shape[1])
+    found = np.zeros(labels.shape, np.bool_)
+    found[rows, classes] = (times[entry] > 1) & (n_groups[classes] - 1 < FEWEST_WITNESSES)
+    return found
 
 
 def speak_beyond_chance(
@@ -63,12 +68,12 @@ def speak_beyond_chance(
     seed : int
         Of the permutations.
     """
-    labelled = np.flatnonzero((np.nan_to_num(labels) == 1).any(axis=1))
+    labelled = np.flatnonzero((labels == 1).any(axis=1))
     _, first = np.unique(np.asarray(groups)[labelled], return_index=True)
-    rows = labelled[np.sort(first)]
+    rows = drawn_evenly(labelled[np.sort(first)], _MOST_IMAGES)
     if len(rows) < _FEWEST_IMAGES:
         return False
-    yes = np.nan_to_num(labels[rows]) == 1
+    yes = labels[rows] == 1
     above = np.asarray(probs, dtype=np.float64)[rows]
     above = above - above.mean(axis=0)
     seen = float(above[yes].sum())

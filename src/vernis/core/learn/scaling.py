@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from vernis.core.learn.mlp import PREDICTION_ROWS
 from vernis.core.numeric.components import fit_components
-from vernis.core.numeric.row_blocks import MadeRows, column_sums, hold_if_small
+from vernis.core.numeric.row_blocks import MadeRows, as_rows, column_sums, hold_if_small
 from vernis.core.numeric.rows import normalize_rows
 from vernis.core.numeric.threads import single_threaded_products
 from vernis.domain.errors import InvalidValue
@@ -119,8 +119,8 @@ def fit_projection(
 
 def _drawn(X: ArrayLike | Rows, seed: int) -> Floats:
     """Return the rows that components are fitted on."""
-    rows: Any = X if hasattr(X, "shape") else np.asarray(X, np.float32)
-    n = rows.shape[0]
+    rows = as_rows(X)
+    n = len(rows)
     if n <= _PCA_ROWS:
         return np.asarray(rows[:], np.float32)
     drawn = np.random.default_rng([seed, 0x9CA]).permutation(n)[:_PCA_ROWS]

@@ -24,7 +24,7 @@ from vernis.core.numeric.kernel_ridge import (
     fit_temperature,
     soft_clip,
 )
-from vernis.core.numeric.row_blocks import slices_of
+from vernis.core.numeric.row_blocks import drawn_evenly, slices_of
 from vernis.core.numeric.threads import in_threads, single_threaded_products
 from vernis.domain.errors import InvalidValue
 
@@ -139,7 +139,7 @@ def predict_in_passes(
         for part in _slices(len(scores)):
             scores[part] = soft_clip(scores[part])
         return LeftOutPrediction(scores, ridge, error, 1.0), found
-    rows = _evenly(np.flatnonzero(known.any(axis=1)), _JUDGED)
+    rows = drawn_evenly(np.flatnonzero(known.any(axis=1)), _JUDGED)
     given = np.where(known[rows], values[rows], 0.0).argmax(axis=1)
     slope = fit_temperature(scores[rows], given)
     scores *= np.float32(slope)
@@ -264,7 +264,7 @@ class _Passes:
         alone = np.flatnonzero(self._train & (self._shared < 0))
         if self._n_train <= _JUDGED or not len(alone):
             return [own for rows in self._blocks if len(own := rows[self._train[rows]])]
-        rows = _evenly(alone, _JUDGED)
+        rows = drawn_evenly(alone, _JUDGED)
         return [rows[part] for part in _slices(len(rows))]
 
     def _scored(
@@ -395,10 +395,3 @@ def _runs(codes: NDArray[np.int64]) -> Iterator[slice]:
 
 def _slices(n: int) -> Iterator[slice]:
     return iter(slices_of(n, _BLOCK))
-
-
-def _evenly(rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:
-    """Return at most so many of the rows, spread evenly over them."""
-    if len(rows) <= most:
-        return rows
-    return rows[np.linspace(0, len(rows) - 1, most).astype(np.intp)]

@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vernis.core.numeric.row_blocks import MadeRows, drawn_evenly, hold_if_small
 from vernis.core.numeric.rows import normalize_rows
 from vernis.core.numeric.threads import single_threaded_products
 from vernis.domain.errors import InvalidValue
+from vernis.domain.ports import Rows
 
 Floats = NDArray[np.float32]
 
@@ -25,6 +27,7 @@ _SAMPLE = 20_000  # vectors from which the principal directions are estimated
 _LEAST_SAMPLE = 1000
 _VALUES = 2**28  # numbers of float32 in 1 GB
 _LONGEST_COVARIANCE = 4096
+_COMBINED = 50_000  # images that say how layers are joined
 _LEAST_UNIT_WIDTH = 64
 """Narrower blocks keep the lengths of their rows, which then tell as much as the direction."""
 
@@ -43,7 +46,7 @@ class Components:
     mean: Floats
     directions: Floats
 
-    def project(self, vectors: NDArray[np.generic]) -> Floats:
+    def project(self, vectors: Rows) -> Floats:
         """Return the components of vectors, shape (n, n_components)."""
         step = min(8192, max(1, _VALUES // (4 * vectors.shape[1])))
         blocks = [
@@ -116,13 +119,13 @@ def principal_components(
 
 
 def project_rows(
-    vectors: NDArray[np.generic], n_components: int, *, seed: int = 0, sample: int = _SAMPLE
+    vectors: Rows, n_components: int, *, seed: int = 0, sample: int = _SAMPLE
 ) -> Floats:
     """Centre the vectors, keep their principal components and scale each row to length 1.
 
     Parameters
     ----------
-    vectors : ndarray, shape (n, dim)
+    vectors : Rows, shape (n, dim)
     n_components : int
         Components to keep; no projection when ``dim`` is not larger.
     seed : int
@@ -141,7 +144,7 @@ def project_rows(
     some = vectors[rows].astype(np.float32)
     mean = some.mean(axis=0) if n else np.zeros(dim, np.float32)
     if dim <= n_components:
-        return np.asarray(normalize_rows(vectors.astype(np.float32) - mean))
+        return np.asarray(normalize_rows(vectors[:].astype(np.float32) - mean))
     some -= mean
     directions, _ = leading_directions(some.T @ some, n_components)
     return np.asarray(normalize_rows(Components(mean, directions).project(vectors)))
@@ -205,24 +208,98 @@ def combine_blocks(
     lengths = {len(b) for b in blocks}
     if len(lengths) != 1:
         raise InvalidValue(f"expected blocks of one length, got {sorted(lengths)}")
-    joined = np.concatenate([_level(b) for b in blocks], axis=1)
-    joined -= joined.mean(axis=0)
-    rank = min(n_components, *joined.shape)
+    return _combine(blocks, n_components, seed)[1]
+
+
+@single_threaded_products()
+def combine_rows(
+    rows: Rows, slices: Sequence[tuple[int, int]], n_components: int = 300, seed: int = 0
+) -> Rows:
+    """Join the layers that lie side by side in rows, as `combine_blocks` does.
+
+    Parameters
+    ----------
+    rows : Rows
+        Of more than 50,000, so many, evenly among them, say how all are joined.
+    slices : sequence of (start, stop)
+        The columns of each layer.
+    n_components : int
+    seed : int
+
+    Returns
+    -------
+    Rows of float32, shape (n_images, min(n_components, rank))
+        Of very many images they are made where they are asked for.
+    """
+    some = rows[drawn_evenly(np.arange(len(rows)), _COMBINED)]
+    found, values = _combine([some[:, start:stop] for start, stop in slices], n_components, seed)
+    if len(rows) <= _COMBINED:
+        return values
+
+    def make(part: NDArray[Any]) -> Floats:
+        return found.apply([part[:, start:stop] for start, stop in slices])
+
+    return hold_if_small(MadeRows(rows, make, values.shape[1]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Level:
+    """What brings the columns of a layer to one range, and its rows to one length."""
+
+    root: bool
+    mean: NDArray[np.floating]
+    spread: NDArray[np.floating]
+
+    @classmethod
+    def of(cls, block: NDArray[np.floating]) -> _Level:
+        values = np.asarray(block, dtype=np.float32)
+        root = bool(values.size and values.min() >= 0)
+        values = np.sqrt(values) if root else values
+        spread = values.std(axis=0)
+        return cls(root, values.mean(axis=0), np.where(spread > 1e-7, spread, 1.0))
+
+    def apply(self, block: NDArray[np.floating]) -> Floats:
+        values = np.asarray(block, dtype=np.float32)
+        values = np.sqrt(np.maximum(values, 0.0)) if self.root else values
+        values = np.asarray((values - self.mean) / self.spread)
+        if values.shape[1] >= _LEAST_UNIT_WIDTH:
+            return normalize_rows(values)
+        return np.asarray(values / np.sqrt(values.shape[1]), dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Combination:
+    """How layers are joined; no axes: all columns are kept."""
+
+    levels: Sequence[_Level]
+    mean: Floats
+    axes: Floats | None
+    scale: float
+
+    def apply(self, blocks: Sequence[NDArray[np.floating]]) -> Floats:
+        parts = [level.apply(block) for level, block in zip(self.levels, blocks, strict=True)]
+        joined = np.concatenate(parts, axis=1) - self.mean
+        if self.axes is not None:
+            joined = joined @ self.axes
+        return np.asarray(joined / self.scale, dtype=np.float32)
+
+
+def _combine(
+    blocks: Sequence[NDArray[np.floating]], n_components: int, seed: int
+) -> tuple[_Combination, Floats]:
+    """Return how blocks are joined, and the joined ones."""
+    levels = [_Level.of(block) for block in blocks]
+    parts = [level.apply(block) for level, block in zip(levels, blocks, strict=True)]
+    joined = np.concatenate(parts, axis=1)
+    mean = joined.mean(axis=0)
+    joined -= mean
+    rank, axes = min(n_components, *joined.shape), None
     if rank < min(joined.shape):
-        joined = joined @ _iterated_axes(joined, rank, seed)
-    scale = float(np.sqrt((joined**2).sum(axis=1).mean()))
-    return np.asarray(joined / max(scale, 1e-12), dtype=np.float32)
-
-
-def _level(block: NDArray[np.floating]) -> Floats:
-    values = np.asarray(block, dtype=np.float32)
-    if values.size and values.min() >= 0:
-        values = np.sqrt(values)
-    spread = values.std(axis=0)
-    values = np.asarray((values - values.mean(axis=0)) / np.where(spread > 1e-7, spread, 1.0))
-    if values.shape[1] >= _LEAST_UNIT_WIDTH:
-        return normalize_rows(values)
-    return np.asarray(values / np.sqrt(values.shape[1]), dtype=np.float32)
+        axes = _iterated_axes(joined, rank, seed)
+        joined = joined @ axes
+    scale = max(float(np.sqrt((joined**2).sum(axis=1).mean())), 1e-12)
+    joined = np.asarray(joined / scale, dtype=np.float32)
+    return _Combination(levels, mean, axes, scale), joined
 
 
 def _iterated_axes(values: Floats, rank: int, seed: int) -> Floats:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from vernis.core.numeric.threads import in_threads
 from vernis.domain.ports import Rows
@@ -56,6 +56,28 @@ class MadeRows:
         return _whole(self)
 
 
+class ChosenRows:
+    """Some rows of a matrix, in any order."""
+
+    def __init__(self, source: Rows, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> None:
+        self._source = source
+        self._chosen = np.flatnonzero(chosen) if chosen.dtype == np.bool_ else chosen
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return len(self), self._source.shape[1]
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        """Return some rows; all of them are read block by block."""
+        if not isinstance(key, slice) or key != slice(None):
+            return self._source[self._chosen[key]]
+        return _whole(self)
+
+
 class JoinedRows:
     """The rows of several matrices side by side, as float32."""
 
@@ -84,9 +106,23 @@ def _whole(rows: Rows) -> NDArray[np.float32]:
     return whole
 
 
+def as_rows(X: Rows | ArrayLike) -> Rows:
+    """Return what is array-like as an array of float32, and other rows as they are."""
+    if isinstance(X, MadeRows | JoinedRows | ChosenRows):
+        return X
+    return np.asarray(X, np.float32)
+
+
 def hold_if_small(rows: Rows, most: int = HELD) -> Rows:
     """Return the matrix itself where it has so few numbers that they are better held."""
     return rows[:] if len(rows) * rows.shape[1] <= most else rows
+
+
+def drawn_evenly(rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:
+    """Return at most so many of the rows, spread evenly over them."""
+    if len(rows) <= most:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, most).astype(np.intp)]
 
 
 def slices_of(n: int, block: int = BLOCK) -> list[slice]:

@@ -107,7 +107,7 @@ def _choose(
 
     def features(space: Space) -> NDArray[np.float32]:
         data = session.training_data(name, space)
-        return features_of(replace(data, vectors=data.vectors[rows]), seed)
+        return features_of(replace(data, vectors=data.vectors[rows]), seed)[:]
 
     def ready(space: Space) -> Callable[[], NDArray[np.float32]]:
         return lambda: features(space)

@@ -30,7 +30,9 @@ from vernis.core.copies.groups import (
 )
 from vernis.core.copies.pairs import NearPairs, NearSettings, find_near_pairs
 from vernis.core.numeric.fingerprints import fingerprint
+from vernis.core.numeric.row_blocks import MadeRows, hold_if_small
 from vernis.domain.errors import UnreadableImage
+from vernis.domain.ports import Rows
 from vernis.domain.types import DuplicateGroup, DuplicatePair, ImageRecord, Space
 from vernis.session.vectors import search_columns
 
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 # The same pixels in two formats: fingerprints differ by rounding alone (grey levels, mean over the
 # picture).
 _SAME_PIXELS_DIFFERENCE = 2.0
+_HELD = 2**30
+"""Bytes of fingerprints up to which they are held; of more, those that are compared are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +167,10 @@ def _search(
     kept = session.results.find("duplicate-search", DuplicateSearch, mark)
     if kept is not None:
         return kept
-    rows = np.asarray(vectors.read(spaces[0], hashes), dtype=np.uint8)
     embeddings = None
     if spaces[1] is not None:
-        embeddings = vectors.read(spaces[1], hashes)[:, search_columns(spaces[1])]
-    fingerprints = unpack_fingerprints(rows)
+        embeddings = _embeddings(session, spaces[1], hashes)
+    fingerprints = unpack_fingerprints(hold_if_small(vectors.rows(spaces[0], hashes), _HELD))
     near = find_near_pairs(
         fingerprints,
         embeddings,
@@ -193,6 +196,14 @@ def _search(
     search = DuplicateSearch(tuple(found), variants)
     session.results.keep("duplicate-search", search, mark)
     return search
+
+
+def _embeddings(session: Session, space: Space, hashes: Sequence[str]) -> Rows:
+    """Return the columns by which neighbours are searched; of very many they stay unread."""
+    columns = search_columns(space)
+    stored = session.catalog.vectors.rows(space, hashes)
+    width = len(range(space.dim)[columns])
+    return hold_if_small(MadeRows(stored, lambda rows: rows[:, columns], width))
 
 
 def _look_closer(

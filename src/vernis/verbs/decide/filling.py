@@ -460,8 +460,9 @@ def _gather(
     """Return the evidence; None when nothing is to be filled."""
     from vernis.core.fill.head import gather_evidence
     from vernis.core.learn.scaling import BlockScaler
+    from vernis.core.numeric.row_blocks import ChosenRows
 
-    labelled = (data.Y[usable] == 1).any(axis=1)
+    labelled = (data.Y == 1).any(axis=1)[usable]
     if labelled.all():
         return None
     if len(np.unique(data.groups[usable][labelled])) < 2:
@@ -469,11 +470,13 @@ def _gather(
             f"'{data.taxonomy.name}' has fewer than two labelled images to fill from; label more"
         )
     slices = [(int(a), int(b)) for a, b in saved.get("slices") or []]
-    X = BlockScaler(slices).fit(data.X).transform(data.X) if slices else data.X
+    X = data.vectors
+    if slices:
+        X = BlockScaler(slices).fit_rows(X).over(X)
     task = f"fill {data.taxonomy.name}"
     return gather_evidence(
-        X[usable],
-        data.Y[usable],
+        X if usable.all() else ChosenRows(X, usable),
+        data.Y if usable.all() else data.Y[usable],
         kind=data.taxonomy.kind,
         groups=data.groups[usable],
         head=_make_head(model, saved, data.taxonomy.kind, seed),
@@ -630,7 +633,7 @@ def _add_what_waits(
     }
     at = np.flatnonzero(usable)[evidence.unlabelled]
     nearest = evidence.holdout.unknown.nearest[waiting]
-    chosen = choose_next_labels(data.X, at[waiting], _NEXT_LABELS, nearest=nearest, seed=seed)
+    chosen = choose_next_labels(data.vectors, at[waiting], _NEXT_LABELS, nearest=nearest, seed=seed)
     uris = session.uris()
     label_next = tuple(uris[int(number)] for number in data.image_ids[chosen])
     most = [

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import KW_ONLY, dataclass, fields, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -12,6 +14,7 @@ from vernis.core.numeric.fingerprints import fingerprint
 from vernis.core.text.voice import hear_voice
 from vernis.domain.documents import to_document
 from vernis.domain.errors import NothingToLearn, UsageError
+from vernis.domain.ports import Rows
 from vernis.domain.types import ChangeKind, Estimate, Issue, LabelScorer, Space, TaxonomyKind
 from vernis.report.wording import counted
 from vernis.session.results import from_document
@@ -27,6 +30,7 @@ from vernis.verbs.decide.told_apart import (
     known_states,
     leave_out_predictions,
     tell_apart,
+    vary,
     view_of,
 )
 from vernis.verbs.decide.training_set import FilterEffect, read_training_data
@@ -158,7 +162,7 @@ class _Judged:
     labels: NDArray[Any]
     judged: NDArray[np.bool_]
     conflicts: list[NDArray[np.int64]]
-    features: NDArray[np.float32]
+    features: Rows
     issues: LabelIssues
     voice: TextVoice | None
     by_pictures: NDArray[np.bool_]
@@ -218,7 +222,7 @@ def judge_labels(
         if kept is not None:
             return kept
         session.progress(task, 0, 3)
-        rows: list[Issue] = []
+        rows: Iterable[Issue] = ()
         notes = _notes(data, conflicts, int(alone.any(axis=1).sum()), given is not None)
         if choice is not None:
             notes += (choice.sentence(),)
@@ -228,7 +232,7 @@ def judge_labels(
             found = _judge(data, judged, conflicts, settings, probs, told, voice)
         if found is not None:
             judgement = _summarize(found, space, told, notes)
-            rows = [*_rows(found, settings), *_unjudged_rows(found)]
+            rows = chain(_rows(found, settings), _unjudged_rows(found))
         else:
             judgement = _not_judged(data, conflicts, space, told, notes)
         judgement = replace(judgement, with_text=bool(heard))
@@ -270,7 +274,7 @@ def require_labels(data: TrainingData) -> None:
             f"{data.subject} has {int(labelled.sum())} labelled images with vectors, judging "
             f"labels needs {_FEWEST} or more; label some images first"
         )
-    if len(np.unique(data.Y[labelled], axis=0)) < 2:
+    if not vary(data.Y):
         raise NothingToLearn(
             f"all labelled images of {data.subject} have the same labels; there is nothing to "
             "compare"
@@ -292,12 +296,14 @@ def _without_witnesses(data: TrainingData) -> NDArray[np.bool_]:
 
 def _conflicts(session: Session, data: TrainingData) -> list[NDArray[np.int64]]:
     """Return the rows of each group of duplicates whose labels disagree."""
-    place = {int(image): row for row, image in enumerate(data.image_ids)}
     found = []
     for group in session.groups():
         if data.taxonomy.name not in group.conflicts:
             continue
-        rows = np.asarray(sorted(place[i] for i in group.images if i in place), dtype=np.int64)
+        members = np.sort(np.asarray(group.images, np.int64))
+        rows = np.searchsorted(data.image_ids, members)
+        rows = rows[rows < len(data.image_ids)]
+        rows = rows[np.isin(data.image_ids[rows], members)]
         rows = rows[(data.Y[rows] == 1).any(axis=1)]
         if len(np.unique(data.Y[rows], axis=0)) > 1:
             found.append(rows)
@@ -381,8 +387,8 @@ def _with_labels(
     return [rows for rows in kept if len(np.unique(targets[rows], axis=0)) > 1]
 
 
-def _rows(found: _Judged, settings: JudgementSettings) -> list[Issue]:
-    """Return one issue for every labelled image, with evidence for the flagged ones."""
+def _rows(found: _Judged, settings: JudgementSettings) -> Iterator[Issue]:
+    """Yield one issue for every labelled image, with evidence for the flagged ones."""
     from vernis.core.labels.issues import find_supporting_neighbors
 
     issues, data = found.issues, found.data
@@ -398,7 +404,7 @@ def _rows(found: _Judged, settings: JudgementSettings) -> list[Issue]:
     place = {int(row): k for k, row in enumerate(queries)}
     in_conflict = {int(row): rows for rows in found.conflicts for row in rows}
     classes = np.asarray(data.taxonomy.classes)
-    return [
+    return (
         Issue(
             kind="label",
             image_id=int(data.image_ids[row]),
@@ -417,7 +423,7 @@ def _rows(found: _Judged, settings: JudgementSettings) -> list[Issue]:
             },
         )
         for row in issues.order.tolist()
-    ]
+    )
 
 
 def _voices(found: _Judged, row: int) -> dict[str, Any]:
@@ -436,8 +442,8 @@ def _voices(found: _Judged, row: int) -> dict[str, Any]:
     }
 
 
-def _unjudged_rows(found: _Judged) -> list[Issue]:
-    """Return an issue of the best score, without a suggestion, for what is not judged.
+def _unjudged_rows(found: _Judged) -> Iterator[Issue]:
+    """Yield an issue of the best score, without a suggestion, for what is not judged.
 
     A person vouches for it, or no other image speaks of it.
     """
@@ -447,7 +453,7 @@ def _unjudged_rows(found: _Judged) -> list[Issue]:
     unjudged[found.issues.order] = False
     vouched = (data.confirmed & yes).any(axis=1)
     classes = np.asarray(data.taxonomy.classes)
-    return [
+    return (
         Issue(
             kind="label",
             image_id=int(data.image_ids[row]),
@@ -462,7 +468,7 @@ def _unjudged_rows(found: _Judged) -> list[Issue]:
             },
         )
         for row in np.flatnonzero(unjudged).tolist()
-    ]
+    )
 
 
 def _supporting_neighbors(

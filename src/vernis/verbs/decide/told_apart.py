@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vernis.core.numeric.fingerprints import fingerprint
+from vernis.domain.ports import Rows
 from vernis.domain.types import Learnability, TaxonomyKind
 from vernis.report.wording import counted
 from vernis.session.vectors import TrainingData, layer_slices, space_document
@@ -90,18 +91,20 @@ class ToldApart:
         return said
 
 
-def features_of(data: TrainingData, seed: int) -> NDArray[np.float32]:
-    """Return what the kernel compares images by: every layer of the space weighs the same."""
-    from vernis.core.numeric.components import combine_blocks
+def features_of(data: TrainingData, seed: int) -> Rows:
+    """Return what the kernel compares images by: every layer of the space weighs the same.
 
-    blocks = [data.X[:, start:stop] for start, stop in layer_slices(data.space)]
-    return combine_blocks(blocks, seed=seed)
+    Of very many images the rows are made where they are asked for.
+    """
+    from vernis.core.numeric.components import combine_rows
+
+    return combine_rows(data.vectors, layer_slices(data.space), seed=seed)
 
 
 def known_states(data: TrainingData) -> NDArray[np.float32]:
     """Return 1, 0 or NaN for the images that carry a label, NaN for the others."""
     labelled = (data.Y == 1).any(axis=1)
-    return np.where(labelled[:, None], data.Y, np.nan).astype(np.float32)
+    return np.where(labelled[:, None], data.Y, np.float32(np.nan))
 
 
 def as_given(kind: TaxonomyKind, states: NDArray[np.float32]) -> NDArray[Any]:
@@ -113,7 +116,7 @@ def as_given(kind: TaxonomyKind, states: NDArray[np.float32]) -> NDArray[Any]:
 
 
 def leave_out_predictions(
-    data: TrainingData, features: NDArray[np.float32], states: NDArray[np.float32], seed: int
+    data: TrainingData, features: Rows, states: NDArray[np.float32], seed: int
 ) -> NDArray[np.float32]:
     """Return what the kernel says of each image without it and its duplicates, as probabilities.
 
@@ -171,7 +174,7 @@ def _measure(
     untold = [k for k in untold if k not in joined]
     told = ToldApart(
         taxonomy=data.taxonomy.name,
-        tested=_vary(states),
+        tested=vary(states),
         whole=found.whole,
         classes=dict(zip(names, found.classes, strict=False)),
         untold=tuple(names[k] for k in untold),
@@ -181,18 +184,23 @@ def _measure(
         return told
     reduced = view_of(told, names).reduce(states)
     again = measure_learnability(features, as_given(kind, reduced), groups=data.groups, seed=seed)
-    return replace(told, tested=_vary(reduced), whole=again.whole)
+    return replace(told, tested=vary(reduced), whole=again.whole)
 
 
-def _vary(states: NDArray[np.float32]) -> bool:
-    labelled = (states == 1).any(axis=1)
-    return bool(labelled.any()) and len(np.unique(states[labelled], axis=0)) > 1
+def vary(states: NDArray[np.float32]) -> bool:
+    """Tell whether the images with a label have different ones."""
+    labelled = np.flatnonzero((states == 1).any(axis=1))
+    if not len(labelled):
+        return False
+    first = states[labelled[0]]
+    differs = (states != first) & ~(np.isnan(states) & np.isnan(first))
+    return bool(differs[labelled].any())
 
 
 def _merges(
     session: Session,
     data: TrainingData,
-    features: NDArray[np.float32],
+    features: Rows,
     dismissed: Sequence[tuple[str, ...]],
     seed: int,
 ) -> tuple[ClassMerge, ...]:
@@ -224,7 +232,7 @@ def _merge_command(taxonomy: str, label: str, into: str) -> str:
 
 def _faults_by_looks(
     data: TrainingData,
-    features: NDArray[np.float32],
+    features: Rows,
     dismissed: Sequence[tuple[str, ...]],
     seed: int,
 ) -> tuple[ClassFault, ...]:

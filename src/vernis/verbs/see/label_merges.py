@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 
+from vernis.core.numeric.row_blocks import drawn_evenly
 from vernis.core.words.class_names import known_name
 from vernis.core.words.merge_evidence import LabelLooks, measure_looks, measure_use
 from vernis.core.words.merges import Merge, propose_merges
@@ -24,6 +25,10 @@ from vernis.verbs.see.vocabulary_study import labels_of, without_models
 if TYPE_CHECKING:
     from vernis.domain.ports import Catalog
     from vernis.session.session import Session
+
+
+_LOOKED_AT = 50_000
+"""Labelled images whose pictures are compared at most, as many of each label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +101,12 @@ def _looks(session: Session, matrix: LabelMatrix, space: Space | None) -> LabelL
     labelled = (values == 1).any(axis=1)
     if not labelled.any():
         return None
-    return measure_looks(vectors.X[labelled][:, search_columns(space)], values[labelled])
+    rows = np.flatnonzero(labelled)
+    if len(rows) > _LOOKED_AT:
+        own = (np.flatnonzero(column) for column in (values == 1).T)
+        most = _LOOKED_AT // values.shape[1]
+        rows = np.unique(np.concatenate([drawn_evenly(carriers, most) for carriers in own]))
+    return measure_looks(vectors.vectors[rows][:, search_columns(space)], values[rows])
 
 
 def accept_merges(

@@ -28,6 +28,12 @@ _PARAMETERS = {
 }
 _SHORT = {"perplexity": "p", "iterations": "i", "neighbors": "n", "min_dist": "d"}
 _READ_AT_ONCE = 8192
+_WHOLE, _SAMPLED = 100_000, 50_000
+"""Of more pictures than the first, the map is made of the second, drawn evenly by content; the
+others are placed into it."""
+_MOVED_ALONE = 5_000
+"""Up to so many new pictures each finds its place by t-SNE; more stand amid their neighbours."""
+_PLACED_AT_ONCE = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +149,8 @@ def make_map(
     """Make the map, or bring the one that is there up to date.
 
     A map that was made of the same space with the same settings stays as it is, and pictures that
-    came since are placed into it. Pictures with equal bytes share a place.
+    came since are placed into it. Pictures with equal bytes share a place. Of more than 100,000
+    pictures a sample makes the map, and the others are placed into it.
 
     Parameters
     ----------
@@ -175,10 +182,47 @@ def make_map(
         if is_made_so(record, space, settings):
             return _bring_up_to_date(session, space, record, contents)
     with session.lock("map"):
-        data = read_map_data(session, space, contents)
+        some, others = _sample(contents)
+        data = read_map_data(session, space, some)
         points = _compute(session, data, settings)
         record = write_map(session, space, settings, chosen, data, points)
-    return MapSummary(record, True, 0, len(contents) - len(data.hashes))
+        placed = _place_others(session, space, record, data, points, others)
+    return MapSummary(record, True, placed, len(contents) - len(data.hashes) - placed)
+
+
+def _sample(contents: list[str]) -> tuple[list[str], list[str]]:
+    """Return the contents that a map is made of, and those that are placed into it."""
+    if len(contents) <= _WHOLE:
+        return contents, []
+    drawn = np.zeros(len(contents), dtype=bool)
+    drawn[np.linspace(0, len(contents) - 1, _SAMPLED).astype(np.intp)] = True
+    pairs = list(zip(contents, drawn.tolist(), strict=True))
+    return [c for c, taken in pairs if taken], [c for c, taken in pairs if not taken]
+
+
+def _place_others(
+    session: Session,
+    space: Space,
+    record: MapRecord,
+    made: MapData,
+    places: projection.Points,
+    others: list[str],
+) -> int:
+    """Place pictures into a map that was made, some at a time; return how many have a vector."""
+    vectors, columns = session.catalog.vectors, search_columns(space)
+    missing = set(vectors.missing(space, others)) if others else set()
+    waiting = [content for content in others if content not in missing]
+    count = 0
+    for start in range(0, len(waiting), _PLACED_AT_ONCE):
+        session.progress("Place the other pictures", start, len(waiting))
+        hashes = waiting[start : start + _PLACED_AT_ONCE]
+        new = vectors.read(space, hashes)[:, columns].astype(np.float32)
+        sound = np.flatnonzero(np.isfinite(new).all(axis=1))
+        found = _place(new[sound], made.vectors, places, record.settings)
+        named = [hashes[row] for row in sound.tolist()]
+        session.catalog.maps.place(record.name, named, found, record.quality)
+        count += len(named)
+    return count
 
 
 def is_made_so(record: MapRecord, space: Space, settings: MapSettings) -> bool:
@@ -282,6 +326,14 @@ def _bring_up_to_date(
         return MapSummary(record, False, 0, len(fresh_missing))
     with session.lock("map"):
         session.progress("Place new pictures", 0, None)
+        if len(contents) > _WHOLE:
+            lacking = set(fresh_missing)
+            came = [content for content in fresh if content not in lacking]
+            there = np.flatnonzero(~points.placed)
+            base = read_map_data(session, space, [points.hashes[row] for row in there.tolist()])
+            kept = np.isin(np.array(points.hashes), np.array(base.hashes))
+            count = _place_others(session, space, record, base, points.places[kept], came)
+            return MapSummary(record, False, count, len(fresh) - count)
         data = read_map_data(session, space, sorted({*fresh, *points.hashes}))
         row_of = {content: row for row, content in enumerate(data.hashes)}
         new = [content for content in fresh if content in row_of]
@@ -320,7 +372,7 @@ def _place(
     ours, theirs = basis.project(new), basis.project(reference)
     if settings["method"] == "pca":
         return np.asarray(ours[:, :2], np.float64)
-    if settings["method"] == "umap":
+    if settings["method"] == "umap" or len(new) > _MOVED_ALONE:
         return projection.place_by_neighbors(ours, theirs, places)
     return tsne.place_by_tsne(ours, theirs, places)
 

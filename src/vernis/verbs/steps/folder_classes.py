@@ -16,6 +16,7 @@ from vernis.core.numeric.fingerprints import fingerprint
 from vernis.core.words.class_folders import FolderClasses, folder_of, judge_folders, take_folders
 from vernis.core.words.column_classes import settle_spellings
 from vernis.domain.errors import InvalidValue, UsageError
+from vernis.domain.ports import Rows
 from vernis.domain.types import Statement, Taxonomy
 from vernis.report.wording import counted
 from vernis.session.vectors import layer_slices, space_document
@@ -324,14 +325,16 @@ def _ask_pictures(session: Session, name: str, classes: Mapping[str, str]) -> Fo
     kept = session.results.find(f"folder_classes:{name}", FolderVerdict, mark)
     if kept is not None:
         return kept
-    told = _measure(vectors.X, labels, session.duplicate_codes(vectors.ids), layer_slices(space))
+    told = _measure(
+        vectors.vectors, labels, session.duplicate_codes(vectors.ids), layer_slices(space)
+    )
     verdict = FolderVerdict(told.verdict, told.separation, told.low, told.high, told.n_images)
     session.results.keep(f"folder_classes:{name}", verdict, mark)
     return verdict
 
 
 def _measure(
-    X: NDArray[np.float32],
+    X: Rows,
     labels: NDArray[np.int64],
     copies: NDArray[np.int64],
     slices: Sequence[tuple[int, int]],
@@ -342,7 +345,8 @@ def _measure(
     rows = np.flatnonzero(labels >= 0)
     if len(rows) > _SAMPLE:
         rows = np.sort(np.random.default_rng(0).choice(rows, _SAMPLE, replace=False))
-    blocks = [X[rows, start:stop] for start, stop in slices]
+    some = X[rows]
+    blocks = [some[:, start:stop] for start, stop in slices]
     features = combine_blocks(blocks)
     bursts = group_bursts(features, copies[rows])
     return measure_learnability(features, labels[rows], groups=bursts).whole
