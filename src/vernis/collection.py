@@ -80,6 +80,7 @@ from vernis.verbs.steps import (
     read,
     tag,
     taxonomies,
+    watch,
 )
 
 if TYPE_CHECKING:
@@ -157,6 +158,7 @@ class Collection(Closing):
     status = method(status.VERB)
     report = method(report.VERB)
     index = method(index.VERB)
+    watch = method(watch.VERB)
     import_ = method(import_.VERB)
     labels = frame_method(labels.VERB)
     set_labels = method(set_labels.VERB)

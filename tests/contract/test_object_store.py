@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from vernis.adapters import stores
+from vernis.adapters import buckets, stores
 from vernis.adapters.stores import BucketStore, open_store
 from vernis.domain.errors import MissingExtra, NotFound, StorageError
 from vernis.domain.stores import ObjectStore
@@ -81,7 +81,7 @@ class Busy:
 
 def test_a_busy_bucket_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(stores.time, "sleep", waits.append)
+    monkeypatch.setattr(buckets.time, "sleep", waits.append)
     assert BucketStore("s3://b", Busy(3), "b").read("x") == b"b/x"
     assert waits == [0.5, 1.0, 2.0]
     with pytest.raises(StorageError, match=r"s3://b/x: the store does not answer \(503 Slow Down"):

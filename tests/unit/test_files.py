@@ -165,7 +165,7 @@ def test_list_of_files(tmp_path):
     assert [file.uri for file in files] == ["a/no.png", "a/x.png", "b/y.png"]
     assert [bool(file.reason) for file in files] == [True, False, False]
     assert others == {}
-    assert not source.complete
+    assert not source.covers("b/z.png")
     with pytest.raises(UsageError):
         FileListSource(tmp_path / "a", paths).list_files()
 

@@ -22,7 +22,9 @@ from pathlib import Path
 import numpy as np
 
 from vernis.adapters.isolation import PictureDecoder
+from vernis.adapters.object_copies import fetched
 from vernis.adapters.probe import DEFAULT_LIMITS, HEIF_BRANDS, Limits, probe
+from vernis.domain.addresses import FILE, is_address, is_own_file
 from vernis.domain.errors import UnreadableImage, UsageError
 from vernis.domain.metadata import FileMetadata
 from vernis.domain.ports import Decoded, Pixels
@@ -86,8 +88,25 @@ def uri_of(root: Path, path: Path) -> str:
 
 
 def path_of(root: Path, uri: str) -> Path:
-    """Return the path of a uri below a root."""
+    """Return a file that holds the picture of a uri: below a root, or a copy of an object.
+
+    Raises
+    ------
+    UnreadableImage, StorageError
+        Of an address, see ``object_copies.fetched``; a path below the root is not looked at.
+    """
+    if not is_own_file(uri):
+        return fetched(uri)
+    if uri.startswith(FILE):
+        root, uri = Path("/"), uri.removeprefix(FILE).lstrip("/")
     return root.joinpath(*(unescape_name(part) for part in uri.split("/")))
+
+
+def own_file(root: Path, uri: str) -> Path:
+    """Return the file of an image that may be moved and written; raises UsageError for others."""
+    if not is_own_file(uri):
+        raise UsageError(f"{uri}: lies in a store that is only read, never changed")
+    return path_of(root, uri)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +196,8 @@ class Listing:
 
 def sidecar_mark(root: Path, uri: str) -> int:
     """Return the mark of the sidecars that lie beside a file now; 0 where there is none."""
+    if not is_own_file(uri):
+        return 0
     found: dict[str, tuple[int, int]] = {}
     for sidecar in _possible_sidecars(path_of(root, uri)):
         found.update(_stamped(root, sidecar))
@@ -221,9 +242,13 @@ class FolderSource:
     read_metadata: ReadMetadata | None = field(default=None, repr=False, compare=False)
 
     @property
-    def complete(self) -> bool:
-        """The listing is the whole collection: what is not in it has vanished."""
-        return True
+    def name(self) -> str:
+        """What people call it."""
+        return str(self.root)
+
+    def covers(self, uri: str) -> bool:
+        """Tell whether an image of this uri has vanished when it is not listed."""
+        return not is_address(uri)
 
     def list_files(self) -> tuple[FileTable, dict[str, int]]:
         """Return the image files, and the count of other files by suffix."""
@@ -247,7 +272,57 @@ class FolderSource:
 
     def try_decoding(self, file: FoundFile) -> str:
         """Return the reason why a picture cannot be decoded, empty when it can."""
-        return _try_decoding(self.decoder, path_of(self.root, file.uri))
+        return try_decoding(self.decoder, path_of(self.root, file.uri))
+
+
+@dataclass(frozen=True, slots=True)
+class OtherFolderSource:
+    """The image files below a further folder; their uris are addresses. Implements ``FileSource``.
+
+    Parameters
+    ----------
+    folder : FolderSource
+    """
+
+    folder: FolderSource
+
+    @property
+    def root(self) -> None:
+        """Uris are addresses."""
+        return
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return address_of(self.folder.root)
+
+    def covers(self, uri: str) -> bool:
+        """Tell whether an image of this uri has vanished when it is not listed."""
+        return uri.startswith(f"{self.name}/")
+
+    def list_files(self) -> tuple[FileTable, dict[str, int]]:
+        """Return the image files, and the count of other files by suffix."""
+        listed, others = self.folder.list_files()
+        uris = tuple(f"{self.name}/{uri}" for uri in listed.uris)
+        return replace(listed, uris=uris), others
+
+    def inspect(self, file: FoundFile) -> FoundFile:
+        """Hash and probe a listed file, and read what it says."""
+        return self.folder.inspect(file)
+
+    def describe(self, file: FoundFile) -> FoundFile:
+        """Read what a listed file and its sidecar say."""
+        return self.folder.describe(file)
+
+    def try_decoding(self, file: FoundFile) -> str:
+        """Return the reason why a picture cannot be decoded, empty when it can."""
+        return self.folder.try_decoding(file)
+
+
+def address_of(path: Path) -> str:
+    """Return the address of a local folder or file, its names written as uris hold them."""
+    parts = path.absolute().parts[1:]
+    return FILE + "".join(f"/{escape_name(part)}" for part in parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,8 +347,12 @@ class FileListSource:
     read_metadata: ReadMetadata | None = field(default=None, repr=False, compare=False)
 
     @property
-    def complete(self) -> bool:
-        """The listing is a part of the collection: nothing has vanished."""
+    def name(self) -> str:
+        """What people call them together."""
+        return str(self.root)
+
+    def covers(self, uri: str) -> bool:
+        """Tell that nothing vanishes: the listing is a part of what there is."""
         return False
 
     def list_files(self) -> tuple[FileTable, dict[str, int]]:
@@ -303,7 +382,7 @@ class FileListSource:
 
     def try_decoding(self, file: FoundFile) -> str:
         """Return the reason why a picture cannot be decoded, empty when it can."""
-        return _try_decoding(self.decoder, path_of(self.root, file.uri))
+        return try_decoding(self.decoder, path_of(self.root, file.uri))
 
 
 def common_folder(paths: Iterable[Path]) -> Path:
@@ -338,9 +417,9 @@ def inspect_file(
     """
     if file.reason:
         return file
-    path = path_of(root, file.uri)
     data = None
     try:
+        path = path_of(root, file.uri)
         if read_metadata is not None and file.size <= _MOST_AT_ONCE:
             data = path.read_bytes()
             content_hash = hashlib.sha256(data).hexdigest()
@@ -348,6 +427,8 @@ def inspect_file(
             content_hash = hash_file(path)
     except OSError as error:
         return replace(file, reason=f"the file cannot be read ({error.strerror or error})")
+    except UnreadableImage as error:
+        return replace(file, reason=error.reason)
     try:
         header = probe(path, limits=limits)
     except UnreadableImage as error:
@@ -390,7 +471,8 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _try_decoding(decoder: PictureDecoder, path: Path) -> str:
+def try_decoding(decoder: PictureDecoder, path: Path) -> str:
+    """Return the reason why a picture file cannot be decoded, empty when it can."""
     try:
         decoder(path)
     except UnreadableImage as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from vernis.adapters.buckets import open_system, patiently
 from vernis.adapters.catalog.storage import sync_folder, translated_os
-from vernis.domain.errors import MissingExtra, NotFound, StorageError
+from vernis.domain.errors import NotFound
 from vernis.domain.stores import ObjectStore
 
 T = TypeVar("T")
 
-_TRIES = 5
-_FIRST_WAIT = 0.5  # seconds; doubled after each try
 _TEMPORARY = ".tmp-"
 
 
@@ -37,15 +35,8 @@ def open_store(url: str | Path) -> ObjectStore:
         return FolderStore(Path(text).absolute())
     if text.startswith("file://"):
         return FolderStore(Path(text.removeprefix("file://")))
-    try:
-        from fsspec.core import url_to_fs
-
-        system, root = url_to_fs(text)
-    except ImportError as error:
-        raise MissingExtra("remote", f"the store {text}") from error
-    except ValueError as error:
-        raise StorageError(f"{text}: no such kind of store ({error})") from error
-    return BucketStore(text, system, str(root))
+    system, root = open_system(text)
+    return BucketStore(text, system, root)
 
 
 @dataclass(frozen=True)
@@ -168,25 +159,5 @@ class BucketStore:
             self._patiently(name, self.system.rm_file)
 
     def _patiently(self, name: str, work: Callable[[str], T]) -> T:
-        """Do something with a path, again after a wait where the store is busy or out of reach."""
         path = f"{self.root.rstrip('/')}/{name}"
-        for attempt in range(1, _TRIES + 1):
-            try:
-                return work(path)
-            except FileNotFoundError as error:
-                raise NotFound(f"{self.url}/{name}: not there") from error
-            except PermissionError as error:
-                raise StorageError(f"{self.url}/{name}: refused ({_line(error)})") from error
-            except Exception as error:
-                # The adapters' exceptions have no common base but Exception.
-                if attempt == _TRIES:
-                    raise StorageError(
-                        f"{self.url}/{name}: the store does not answer ({_line(error)}); run the "
-                        "command again later"
-                    ) from error
-                time.sleep(_FIRST_WAIT * 2 ** (attempt - 1))
-        raise AssertionError("unreachable")
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+        return patiently(f"{self.url}/{name}", lambda: work(path))

@@ -138,12 +138,14 @@ def _for_a_table(verb: Verb[Any, Any], settings: Any) -> Any:
 @contextmanager
 def _opened(home: Home, named: str | None, screen: Terminal) -> Iterator[Session]:
     """Open the collection that the verb works on; make one where the verb may."""
-    from vernis.session.recognition import find_home
+    from vernis.session.recognition import find_home, find_named_home
     from vernis.session.session import SUFFIX, Session
 
     if not home.needed:
         yield Session(None)
         return
+    if home.name and not named:
+        named = str(find_named_home(home.name, Path(), SUFFIX))
     if home.folder is None and not (home.may_be_new and named):
         with Session.open(named or home.collection) as session:
             yield session

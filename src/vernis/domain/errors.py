@@ -104,6 +104,10 @@ class StorageError(CatalogError):
     """The disk is full, read-only or refuses a write."""
 
 
+class AccessRefused(StorageError):
+    """A store refuses what is asked of it, with the credentials that the environment holds."""
+
+
 class NothingToLearn(VernisError):
     """A taxonomy holds too few labels to train a head."""
 

@@ -157,13 +157,17 @@ class FileSource(Protocol):
     """Where the files of a collection come from."""
 
     @property
-    def root(self) -> Path:
-        """The folder that uris are relative to."""
+    def root(self) -> Path | None:
+        """The folder that uris are relative to; None where they are addresses."""
         ...
 
     @property
-    def complete(self) -> bool:
-        """Whether an image that is not listed has vanished."""
+    def name(self) -> str:
+        """What people call it."""
+        ...
+
+    def covers(self, uri: str) -> bool:
+        """Tell whether an image of this uri has vanished when it is not listed."""
         ...
 
     def list_files(self) -> tuple[FileTable, dict[str, int]]:
@@ -213,6 +217,14 @@ class ImageStore(Protocol):
 
     def set_root(self, root: Path) -> None: ...
 
+    def places(self) -> list[str]:
+        """Return the addresses below which images lie besides the root, in the order they came."""
+        ...
+
+    def set_places(self, addresses: Sequence[str]) -> None:
+        """Remember the addresses below which images lie besides the root."""
+        ...
+
     def all(self, states: Sequence[ImageState] = ("present",)) -> list[ImageRecord]:
         """Return the images in those states, ordered by id."""
 
@@ -241,6 +253,7 @@ class ImageStore(Protocol):
         complete: bool,
         unchanged: ArrayLike = (),
         batch: int | None = None,
+        aside: ArrayLike = (),
     ) -> IndexChanges:
         """Merge what an indexing found.
 
@@ -259,6 +272,8 @@ class ImageStore(Protocol):
             files.
         unchanged : array of int
             Ids of present images whose files are as they were; they need not be found.
+        aside : array of int, optional
+            Ids of images that the found files say nothing of: they lie elsewhere.
         batch : int, optional
             From ``HistoryStore.begin``: what came, went, moved and changed is recorded there.
         """

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vernis.domain.addresses import is_address
 from vernis.domain.errors import CatalogError, UsageError
 from vernis.domain.types import FileTable, ImageTable
 
@@ -100,6 +101,27 @@ def find_home(images: Path, here: Path, suffix: str) -> Home:
     return _choose(images, here, own, collections)
 
 
+def find_named_home(name: str, here: Path, suffix: str) -> Path:
+    """Return the collection in or above a folder to which images of elsewhere are added.
+
+    One of that name; else the only one there is; else a new one of that name.
+
+    Raises
+    ------
+    UsageError
+        There are several others.
+    """
+    from vernis.session.session import find_collection
+
+    own = here / f"{name}{suffix}"
+    if own.exists():
+        return own
+    for folder in (here.resolve(), *here.resolve().parents):
+        if folder.suffix == suffix or any(folder.glob(f"*{suffix}")):
+            return find_collection(here)
+    return own
+
+
 def _read_collections(here: Path, suffix: str) -> dict[Path, Path | None]:
     """Return the collections in a folder, each with its folder of images."""
     from vernis.adapters.catalog.catalog import SqliteCatalog
@@ -179,7 +201,8 @@ def _holds_its_images(place: Path, root: Path | None) -> bool:
 
     if root is None or not root.is_dir():
         return False
-    return any(path_of(root, uri).is_file() for uri in _read_table(place).uris[:_SAMPLE])
+    uris = [uri for uri in _read_table(place).uris if not is_address(uri)]
+    return any(path_of(root, uri).is_file() for uri in uris[:_SAMPLE])
 
 
 def _read_table(place: Path) -> ImageTable:

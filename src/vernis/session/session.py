@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from vernis.core.words.documents import WordDocument
     from vernis.domain.metadata import FileMetadata
     from vernis.domain.training import DetectorTrainer
+    from vernis.domain.posts import FeedPart
 
 SUFFIX = ".vernis"
 MEASURES = (
@@ -166,7 +167,7 @@ class Session(Closing):
         """Remove a collection in which nothing was ever indexed."""
         import shutil
 
-        if self.catalog.images.root() is None:
+        if self.catalog.images.root() is None and not self.catalog.images.places():
             folder = self.catalog.folder
             self.close()
             shutil.rmtree(folder)
@@ -335,6 +336,13 @@ class Session(Closing):
             return dict(zip(table.ids.tolist(), table.uris, strict=True))
 
         return self._read("uris", ("images",), read)
+
+    def folders_of(self, uris: Iterable[str]) -> list[str]:
+        """Return the folder of each image below the place that it lies in, ``""`` for the top."""
+        from vernis.core.words.class_folders import folder_of
+
+        places = self.catalog.images.places()
+        return [folder_of(uri, places) for uri in uris]
 
     def uris_of(self, ids: Iterable[int]) -> Mapping[int, str]:
         """Return the paths of some images; of few, no others are read. Raises NotFound."""
@@ -551,8 +559,13 @@ class Session(Closing):
     # ------------------------------------------------------------------ pictures and files
 
     def root(self) -> Path:
-        """Return the indexed folder; raises UsageError before the first indexing."""
+        """Return the indexed folder; raises UsageError before the first indexing.
+
+        Where all images lie at addresses, it is the folder beside the collection.
+        """
         root = self.catalog.images.root()
+        if root is None and self.catalog.images.places():
+            return self.catalog.folder.absolute().parent
         if root is None:
             raise UsageError("nothing indexed yet; name a folder: vernis index PATH")
         return root
@@ -563,11 +576,31 @@ class Session(Closing):
 
         return path_of(self.root(), image.uri)
 
+    def own_file(self, image: ImageRecord) -> Path:
+        """Return the file of an image that may be moved or written.
+
+        Raises
+        ------
+        UsageError
+            The image is none of its own, such as an object in a bucket.
+        """
+        from vernis.adapters.files import own_file
+
+        return own_file(self.root(), image.uri)
+
     def path_of_uri(self, uri: str, root: Path | None = None) -> Path:
         """Return where the file of a path relative to a folder (default: the indexed one) lies."""
         from vernis.adapters.files import path_of
 
         return path_of(root or self.root(), uri)
+
+    def uri_of(self, path: Path, root: Path | None) -> str:
+        """Return the uri of a file below a folder; raises UsageError where it lies elsewhere."""
+        from vernis.adapters.files import uri_of
+
+        if root is None:
+            raise UsageError(f"{path} does not lie in an indexed folder")
+        return uri_of(root, path)
 
     def file_source(
         self,
@@ -575,10 +608,12 @@ class Session(Closing):
         files: Sequence[Path | str] | None = None,
         *,
         metadata: bool = False,
+        root: Path | None = None,
     ) -> FileSource:
         """Return the folder (default: the indexed one), or the list of files, to be indexed.
 
-        With ``metadata`` what they and their sidecars say is read too.
+        With ``metadata`` what they and their sidecars say is read too. ``root`` is the folder that
+        the files lie below (default: the indexed one, else the one that they share).
         """
         from vernis.adapters.files import FileListSource, FolderSource, common_folder
         from vernis.adapters.interchange.metadata.file_metadata import read_file_metadata
@@ -591,9 +626,60 @@ class Session(Closing):
             place = folder.resolve() if folder is not None else self.root()
             return FolderSource(place, read_metadata=reader)
         paths = [Path(file).absolute() for file in files]
-        known = self.catalog.images.root()
-        root = common_folder(paths) if known is None else known
-        return FileListSource(root, paths, read_metadata=reader)
+        place = root or self.catalog.images.root() or common_folder(paths)
+        return FileListSource(place, paths, read_metadata=reader)
+
+    def place_source(self, address: str, *, metadata: bool = False) -> FileSource:
+        """Return what lists the images below an address: a bucket, a page, a further folder."""
+        from vernis.adapters.files import FolderSource, OtherFolderSource, path_of
+        from vernis.adapters.interchange.metadata.file_metadata import read_file_metadata
+        from vernis.adapters.objects import ObjectSource
+        from vernis.domain.addresses import FILE
+
+        def read(path: Path, data: bytes | None, sidecar: bool) -> FileMetadata:
+            return read_file_metadata(path, data, with_sidecar=sidecar)
+
+        reader = read if metadata else None
+        if address.startswith(FILE):
+            folder = path_of(Path("/"), address)
+            return OtherFolderSource(FolderSource(folder, read_metadata=reader))
+        return ObjectSource(address, read_metadata=reader)
+
+    def address_source(
+        self, addresses: Sequence[str], name: str, *, metadata: bool = False
+    ) -> FileSource:
+        """Return images named one by one by their addresses, and all of them by ``name``."""
+        from vernis.adapters.interchange.metadata.file_metadata import read_file_metadata
+        from vernis.adapters.objects import AddressSource
+
+        def read(path: Path, data: bytes | None, sidecar: bool) -> FileMetadata:
+            return read_file_metadata(path, data, with_sidecar=False)
+
+        return AddressSource(addresses, name, read_metadata=read if metadata else None)
+
+    def is_feed(self, path: Path | str) -> bool:
+        """Tell whether a path is, by its name, a feed: JSON Lines that name pictures."""
+        from vernis.adapters.interchange.feed import is_feed
+
+        return is_feed(Path(path))
+
+    def feed_head(self, path: Path, size: int) -> str:
+        """Return a digest of a feed's first bytes; raises StorageError."""
+        from vernis.adapters.interchange.feed import head_of
+
+        return head_of(path, size)
+
+    def read_feed(self, path: Path, start: int = 0) -> Iterator[FeedPart]:
+        """Yield the posts of a feed from a byte on, some thousand at a time; StorageError."""
+        from vernis.adapters.interchange.feed import read_feed
+
+        return read_feed(path, start)
+
+    def address_of(self, path: Path | str) -> str:
+        """Return the address of a local file or folder that does not lie below the root."""
+        from vernis.adapters.files import address_of
+
+        return address_of(Path(path))
 
     def thumbnails(self, edge: int) -> ThumbnailCache:
         """Return the collection's small pictures whose longer side is ``edge`` pixels."""
@@ -921,11 +1007,11 @@ class Session(Closing):
 
     def trash(self) -> TrashFolder:
         """Return the collection's trash."""
-        from vernis.adapters.files import path_of
+        from vernis.adapters.files import own_file
         from vernis.adapters.trash import FolderTrash
 
         root = self.root()
-        return FolderTrash(self.catalog.folder / "trash", lambda uri: path_of(root, uri))
+        return FolderTrash(self.catalog.folder / "trash", lambda uri: own_file(root, uri))
 
 
 def _are_finite(rows: NDArray[np.floating]) -> NDArray[np.bool_]:

@@ -420,12 +420,15 @@ class Home:
         A collection that is named by its folder is made where there is none yet.
     collection : Path or None
         The collection itself, where a setting names it.
+    name : str
+        Of the collection that is made where there is none, without a folder to name it after.
     """
 
     needed: bool = True
     folder: Path | None = None
     may_be_new: bool = False
     collection: Path | None = None
+    name: str = ""
 
 
 def existing(settings: BaseSettings) -> Home:

@@ -104,6 +104,20 @@ class SqliteImageStore:
             (absolute.as_uri(), _quoted(relative), now()),
         )
 
+    def places(self) -> list[str]:
+        """Return the addresses below which images lie besides the root, in the order they came."""
+        rows = self._ledger.rows("SELECT uri FROM root WHERE id > 1 ORDER BY id")
+        return [str(row[0]) for row in rows]
+
+    def set_places(self, addresses: Sequence[str]) -> None:
+        """Remember the addresses below which images lie besides the root."""
+        with self._ledger.transaction():
+            self._ledger.run("DELETE FROM root WHERE id > 1")
+            self._ledger.run_many(
+                "INSERT INTO root (uri, added) VALUES (?, ?)",
+                ((address, now()) for address in dict.fromkeys(addresses)),
+            )
+
     # ------------------------------------------------------------------ reading
 
     def all(self, states: Sequence[ImageState] = ("present",)) -> list[ImageRecord]:
@@ -213,6 +227,7 @@ class SqliteImageStore:
         complete: bool,
         unchanged: ArrayLike = (),
         batch: int | None = None,
+        aside: ArrayLike = (),
     ) -> IndexChanges:
         """Merge what an indexing found; see the port.
 
@@ -222,7 +237,7 @@ class SqliteImageStore:
         they are. Raises InvalidValue for an unchanged image that is not present.
         """
         indexing = Indexing(self._ledger, self.get, self._report_broken, self._history, batch)
-        return indexing.apply(found, complete=complete, unchanged=unchanged)
+        return indexing.apply(found, complete=complete, unchanged=unchanged, aside=aside)
 
     def set_splits(self, ids: ArrayLike, splits: Sequence[str]) -> None:
         """Set the split of each image, in one transaction."""

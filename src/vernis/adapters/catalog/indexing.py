@@ -69,12 +69,17 @@ class Indexing:
         self._fates: Counter[str] = Counter()
 
     def apply(
-        self, found: Iterable[FoundFile], *, complete: bool, unchanged: ArrayLike
+        self,
+        found: Iterable[FoundFile],
+        *,
+        complete: bool,
+        unchanged: ArrayLike,
+        aside: ArrayLike = (),
     ) -> IndexChanges:
         """Merge; see ``ImageStore.apply_index``."""
         files = iter(found)
         piece = list(islice(files, _PIECE))
-        settled = [self._kept(unchanged)]
+        settled = [self._kept(unchanged), np.unique(np.asarray(aside, dtype=np.int64))]
         mark = self._mark()
         if len(piece) == _PIECE:
             waiting: list[FoundFile] = []

@@ -51,9 +51,21 @@ class FolderClasses:
     numbered: frozenset[str] = frozenset()
 
 
-def folder_of(uri: str) -> str:
-    """Return the folder of an image, ``""`` for the root."""
-    return uri.rpartition("/")[0]
+def folder_of(uri: str, places: Sequence[str] = ()) -> str:
+    """Return the folder of an image, ``""`` for the root; of an address that below its place.
+
+    >>> folder_of("cat/a.jpg"), folder_of("s3://shop/more/cat/a.jpg", ["s3://shop/more"])
+    ('cat', 'cat')
+    """
+    folder = uri.rpartition("/")[0]
+    _, found, below = folder.partition("://")
+    if not found:
+        return folder
+    for place in places:
+        top = place.rstrip("/")
+        if folder == top or folder.startswith(f"{top}/"):
+            return folder[len(top) + 1 :]
+    return below.partition("/")[2]
 
 
 def read_class_folders(uris: Iterable[str]) -> FolderClasses:

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from vernis.domain.addresses import is_own_file
 from vernis.domain.errors import NotFound
 from vernis.domain.history import WRITTEN_FILES, Change
 from vernis.domain.metadata import Carrier, Receipt, SidecarStyle, Wanted, WriteRefused
@@ -149,6 +150,8 @@ def _proved(
         hashes = session.catalog.images.hashes_of(image.content_hash for image in piece)
         for image in piece:
             try:
+                if not is_own_file(image.uri):
+                    raise WriteRefused(image.uri, "not a file", "it is no file of its own")
                 write = writer.prepare(
                     session.path_of(image),
                     wanted[image.id],
@@ -167,7 +170,8 @@ def _proved(
 
 def sweep_parts(session: Session, writer: MetadataWriter) -> int:
     """Remove what a killed run left beside the images; returns the number of files."""
-    paths = (session.path_of_uri(uri) for uri in session.table("present", "unreadable").uris)
+    uris = filter(is_own_file, session.table("present", "unreadable").uris)
+    paths = map(session.path_of_uri, uris)
     folders = {folder for path in paths for folder in (path.parent, path.resolve().parent)}
     return len(writer.sweep(sorted(folders)))
 

@@ -7,9 +7,12 @@ from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from vernis.core.explore.periods import Unit
+from vernis.domain.errors import UsageError
 from vernis.report.wording import counted
 from vernis.verbs.declare import BaseSettings, OneOf, Option, Screen, Verb, count, rows_shown
 from vernis.verbs.see.flows import TracedFlows, trace_flows
+from vernis.verbs.see.periods import OverTime, profile_over
 from vernis.verbs.see.profiles import Profile, SpecialRow, file_name, profile_taxonomy
 
 if TYPE_CHECKING:
@@ -27,6 +30,10 @@ class Settings(BaseSettings):
         Option("compare the labels of this taxonomy (repeatable; default: all)"),
     ] = ()
     class_: Annotated[str, Option("one class alone")] = ""
+    over: Annotated[
+        Unit | None,
+        Option("what the classes show over time, by the date of the post, the picture or the file"),
+    ] = None
     to: Annotated[str | None, Option("draw the flows to this taxonomy as a Sankey diagram")] = None
     min_flow: Annotated[int, count("flows of fewer images are added up as 'other'")] = 5
     max_nodes: Annotated[int, count("labels of a side")] = 30
@@ -39,18 +46,36 @@ class Settings(BaseSettings):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The profile, or the flows where ``to`` was given."""
+    """The profile, or the flows where ``to`` was given, or the course where ``over`` was."""
 
     profile: Profile | None
     flows: TracedFlows | None
+    course: Annotated[OverTime | None, "with over"] = None
 
 
 def work(session: Session, settings: Settings) -> Result:
     """Return how often each class is met and what other labels are special to it.
 
     A label is special to a class when the interval of its lift leaves out 1.
+
+    Raises
+    ------
+    UsageError
+        Both ``to`` and ``over`` are given, or no image has a date.
     """
     out = None if settings.out is None else Path(settings.out)
+    if settings.over is not None:
+        if settings.to is not None:
+            raise UsageError("--to draws flows, --over a course in time: one of the two")
+        course = profile_over(
+            session,
+            settings.taxonomy,
+            settings.over,
+            by=settings.by,
+            only=settings.class_,
+            out=out,
+        )
+        return Result(None, None, course)
     if settings.to is None:
         found = profile_taxonomy(
             session, settings.taxonomy, by=settings.by, only=settings.class_, out=out
@@ -83,6 +108,9 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
     elif result.profile is not None:
         _show_profile(result.profile, settings, screen)
         files = result.profile.files
+    elif result.course is not None:
+        _show_course(result.course, settings, screen)
+        files = result.course.files
     for path in files:
         screen.line(f"  {path}")
 
@@ -109,6 +137,32 @@ def _show_profile(profile: Profile, settings: Settings, screen: Screen) -> None:
     screen.table(shown, columns, title=title)
     if len(profile.special) > len(shown):
         screen.note(f"{len(profile.special):,} in all: --class NAME, --limit or --json shows them")
+
+
+_WHENCE = {"feed": "when it was posted", "picture": "when it was taken", "file": "of the file"}
+
+
+def _show_course(course: OverTime, settings: Settings, screen: Screen) -> None:
+    rows = [
+        {
+            "class": row.class_,
+            course.over: row.period,
+            "images": row.images,
+            "share": "" if row.share is None else f"{row.share:.0%}",
+            "labels": list(row.labels),
+            "rising": list(row.rising),
+        }
+        for row in course.rows
+        if row.images
+    ]
+    columns = ["class", course.over, "images", "share", "labels", "rising"]
+    title = f"{course.taxonomy} over {counted(len(course.periods), course.over)}"
+    screen.table(rows, columns, title=title, limit=settings.limit)
+    dates = [f"{_WHENCE[name]} {n:,}" for name, n in course.dated.items()]
+    left = f"; {counted(course.undated, 'image')} without a date" if course.undated else ""
+    screen.line(f"The date of an image: {', '.join(dates)}{left}.")
+    if course.dated.get("file") == sum(course.dated.values()):
+        screen.note("all dates are those of the files, which may be when they were copied")
 
 
 def _most_special(rows: Sequence[SpecialRow], settings: Settings) -> list[dict[str, Any]]:
@@ -154,6 +208,6 @@ VERB = Verb(
     Settings,
     work,
     show,
-    document=OneOf("flows", "profile"),
+    document=OneOf("flows", "course", "profile"),
     for_people=prepare,
 )

@@ -76,7 +76,7 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Table:
+class LabelTable:
     """The used labels of a taxonomy, most frequent first: ``yes`` is (n_images, n_labels)."""
 
     name: str
@@ -86,20 +86,23 @@ class _Table:
 
     @property
     def counts(self) -> NDArray[np.int64]:
+        """Images of each label, shape (n_labels,)."""
         return np.asarray(self.yes.sum(axis=0), np.int64)
 
     @property
     def labelled(self) -> NDArray[np.bool_]:
+        """Whether an image carries any label, shape (n_images,)."""
         return np.asarray(self.yes.any(axis=1))
 
 
-def _table(matrix: LabelMatrix) -> _Table:
+def label_table(matrix: LabelMatrix) -> LabelTable:
+    """Return the used labels of a taxonomy; raises UsageError where it carries none."""
     yes = labels_of(matrix)
     counts = yes.sum(axis=0)
     names = matrix.taxonomy.classes
     order = sorted(np.flatnonzero(counts), key=lambda c: (-counts[c], names[c]))
     labels = tuple(names[c] for c in order)
-    return _Table(matrix.taxonomy.name, matrix.taxonomy.kind, labels, yes[:, order])
+    return LabelTable(matrix.taxonomy.name, matrix.taxonomy.kind, labels, yes[:, order])
 
 
 def profile_taxonomy(
@@ -135,11 +138,9 @@ def profile_taxonomy(
     UsageError
         The taxonomy carries no label.
     """
-    table = _table(session.matrix(taxonomy))
-    others = _compared(session, table, by)
-    only = known_name(only, table.labels) if only else ""
-    if only and only not in table.labels:
-        raise NotFound(_no_class(table, only))
+    table = label_table(session.matrix(taxonomy))
+    others = compared(session, table, by)
+    only = chosen_class(table, only) if only else ""
     wanted = (only,) if only else table.labels
     special = [row for other in others for row in _special(table, other, wanted)]
     place = {name: number for number, name in enumerate(table.labels)}
@@ -162,7 +163,15 @@ def profile_taxonomy(
     return replace(profile, files=tuple(str(path) for path in written))
 
 
-def _no_class(table: _Table, name: str) -> str:
+def chosen_class(table: LabelTable, name: str) -> str:
+    """Return the class that a name means; raises NotFound with the nearest one."""
+    known = known_name(name, table.labels)
+    if known not in table.labels:
+        raise NotFound(_no_class(table, known))
+    return known
+
+
+def _no_class(table: LabelTable, name: str) -> str:
     from rapidfuzz.process import extractOne
 
     near = extractOne(name, table.labels, score_cutoff=60)
@@ -170,20 +179,21 @@ def _no_class(table: _Table, name: str) -> str:
     return f"no image carries the class '{name}' of taxonomy '{table.name}'{hint}"
 
 
-def _compared(session: Session, table: _Table, by: Sequence[str]) -> list[_Table]:
+def compared(session: Session, table: LabelTable, by: Sequence[str]) -> list[LabelTable]:
+    """Return the taxonomies whose labels are compared with those of a table."""
     if by:
-        return [_table(session.matrix(name)) for name in dict.fromkeys(by)]
+        return [label_table(session.matrix(name)) for name in dict.fromkeys(by)]
     found = []
     for other in session.taxonomies():
         if other.name == table.name:
             found += [table] if table.kind == "multi" else []
         elif "@" not in other.name:
             matrix = session.matrix(other.name)
-            found += [_table(matrix)] if matrix.labelled.any() else []
+            found += [label_table(matrix)] if matrix.labelled.any() else []
     return found
 
 
-def _special(table: _Table, other: _Table, wanted: Sequence[str]) -> list[SpecialRow]:
+def _special(table: LabelTable, other: LabelTable, wanted: Sequence[str]) -> list[SpecialRow]:
     """Return the labels of ``other`` whose lift in a class is surely not 1."""
     whole = other.labelled
     yes = other.yes[whole]
@@ -223,7 +233,7 @@ def _surest_first(row: SpecialRow) -> tuple[bool, float, str]:
 
 
 def _write(
-    profile: Profile, table: _Table, others: Sequence[_Table], only: str, out: Path
+    profile: Profile, table: LabelTable, others: Sequence[LabelTable], only: str, out: Path
 ) -> list[Path]:
     files = [
         draw_histogram(
@@ -264,7 +274,7 @@ def file_name(name: str) -> str:
     return "".join(c if c.isalnum() or c in "-_@." else "-" for c in name)
 
 
-def _draw_together(table: _Table, path: Path) -> Path:
+def _draw_together(table: LabelTable, path: Path) -> Path:
     shown = min(len(table.labels), matrix_limit())
     yes, counts = table.yes[:, :shown], table.counts[:shown]
     together = count_together(yes, yes)
@@ -290,7 +300,7 @@ def _draw_together(table: _Table, path: Path) -> Path:
     )
 
 
-def _draw_cross(table: _Table, other: _Table, path: Path) -> Path:
+def _draw_cross(table: LabelTable, other: LabelTable, path: Path) -> Path:
     rows = min(len(table.labels), matrix_limit())
     together = count_together(table.yes[:, :rows], other.yes)
     # Of the labels that are met at all, the most frequent; those of no row would be empty columns.

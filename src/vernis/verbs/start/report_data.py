@@ -165,7 +165,7 @@ def _facts(session: Session, present: Sequence[ImageRecord]) -> tuple[tuple[str,
     formats = Counter(image.format or "unknown" for image in present)
     spaces = session.spaces()
     facts = [
-        ("Folder", str(root) if root else ""),
+        ("Folder", ", ".join([*([str(root)] if root else []), *catalog.images.places()])),
         ("Formats", _listed(formats)),
         ("Size of the images", size(sum(image.size for image in present)) if present else ""),
         *_looks(session, present),

@@ -80,6 +80,7 @@ class Result:
 
     collection: Annotated[str, "its folder"]
     root: Annotated[str | None, "the indexed folder of images"]
+    places: Annotated[tuple[str, ...], "further folders, buckets, pages and feeds"]
     images: ImageCounts
     failures: Annotated[tuple[FailureRow, ...], "unreadable files"]
     other_files: Annotated[Mapping[str, int], "suffix → files that are no images"]
@@ -103,6 +104,7 @@ def work(session: Session, settings: Settings) -> Result:
     return Result(
         collection=str(catalog.folder),
         root=str(root) if root else None,
+        places=tuple(catalog.images.places()),
         images=ImageCounts(
             present=states.get("present", 0),
             unreadable=states.get("unreadable", 0),
@@ -142,7 +144,9 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
     """Show the counts, the taxonomies, the first unreadable files, and what became of labels."""
     facts: dict[str, Any] = {
         "collection": result.collection,
-        "folder of images": result.root or "none yet (vernis index PATH)",
+        "folder of images": result.root
+        or ("none" if result.places else "none yet (vernis index PATH)"),
+        "further places": list(result.places),
         "images": result.images.present,
         "unreadable": result.images.unreadable,
         "vanished": result.images.vanished,

@@ -3,6 +3,6 @@
 Each is skipped where its inputs are as they were.
 Never: a change of labels that a person has not asked for.
 
-Order: index, import_, labels, export, taxonomies, quality, read, detect, tag, annotate, learn,
-models, locate, crop.
+Order: index, watch, import_, labels, export, taxonomies, quality, read, detect, tag, annotate,
+learn, models, locate, crop.
 """

@@ -168,13 +168,13 @@ def describe_files(
     for outcome in session.engine(workers).run(DescribeStage(source), waiting):
         if outcome.value is not None:
             listener.hear(outcome.value)
-    notes = _record_all(session, images, listener, f"{source.root}: what the files say")
+    notes = _record_all(session, images, listener, f"{source.name}: what the files say")
     old = int((images.before == _BEFORE).sum())
     if old:
         were = f"{counted(old, 'image')} {'was' if old == 1 else 'were'}"
         notes.append(
             f"{were} listed before the words of files were read; "
-            f"to read them: vernis import {source.root} --format xmp"
+            f"to read them: vernis import {source.name} --format xmp"
         )
     return [*notes, *say_notes(listener.notes)]
 

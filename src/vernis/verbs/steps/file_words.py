@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from vernis.core.words.class_names import LEVELS, clean_name
 from vernis.core.words.sheets import LeftOut
+from vernis.domain.addresses import is_own_file
 from vernis.domain.errors import NotFound
 from vernis.domain.exchange import ExchangeLabel, ExchangeRegion
 from vernis.domain.metadata import FileMetadata, WrittenRegion
@@ -151,7 +152,8 @@ def read_metadata(session: Session, path: Path, taxonomy: str = DEFAULT_TAXONOMY
     images = [
         image
         for image in session.images()
-        if (lies := session.path_of(image).absolute().resolve()) == place or place in lies.parents
+        if is_own_file(image.uri)
+        and place in ((lies := session.path_of(image).absolute().resolve()), *lies.parents)
     ]
     if not images:
         raise NotFound(f"{path}: no image of the collection lies there; index it first")

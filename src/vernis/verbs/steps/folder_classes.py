@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vernis.core.numeric.fingerprints import fingerprint
-from vernis.core.words.class_folders import FolderClasses, folder_of, judge_folders, take_folders
+from vernis.core.words.class_folders import FolderClasses, judge_folders, take_folders
 from vernis.core.words.column_classes import settle_spellings
 from vernis.domain.errors import InvalidValue, UsageError
 from vernis.domain.ports import Rows
@@ -21,6 +21,7 @@ from vernis.domain.types import Statement, Taxonomy
 from vernis.report.wording import counted
 from vernis.session.vectors import layer_slices, space_document
 from vernis.verbs.declare import Option
+from vernis.verbs.steps.feeds import FEED
 from vernis.verbs.steps.file_words import FILES
 from vernis.verbs.steps.name_notes import describe_spellings
 
@@ -157,10 +158,12 @@ def label_by_folders(
     with session.lock("index"):
         kept = _kept_choice(session)
         choice = kept.choice if asked is None else asked
-        folders = Counter(map(folder_of, session.table("present", "unreadable").uris))
+        folders = Counter(session.folders_of(session.table("present", "unreadable").uris))
         known = {t.name: t for t in session.taxonomies()}
         own = [name for name, taxonomy in known.items() if taxonomy.origin == FOLDERS]
-        if asked is None and any(t.origin not in ("", FOLDERS, FILES) for t in known.values()):
+        if asked is None and any(
+            t.origin not in ("", FOLDERS, FILES, FEED) for t in known.values()
+        ):
             return FolderLabels()
         if choice == "none" and (asked or not own):
             notes = retire_folder_classes(session, verb="index") if asked else ()
@@ -315,8 +318,8 @@ def _ask_pictures(session: Session, name: str, classes: Mapping[str, str]) -> Fo
     if space is None:
         return None
     vectors, table = session.vectors(space), session.table()
-    named = [classes.get(folder_of(uri)) for uri in table.uri_of(vectors.ids)]
-    lying = sum(folder_of(uri) in classes for uri in table.uris)
+    named = [classes.get(folder) for folder in session.folders_of(table.uri_of(vectors.ids))]
+    lying = sum(folder in classes for folder in session.folders_of(table.uris))
     order = {label: code for code, label in enumerate(sorted(set(classes.values())))}
     labels = np.array([-1 if label is None else order[label] for label in named], np.int64)
     if 2 * int((labels >= 0).sum()) < lying:
@@ -474,7 +477,9 @@ def _record(
         )
         statements = (
             Statement(image, classes[folder], "yes")
-            for image, folder in zip(images.ids.tolist(), map(folder_of, images.uris), strict=True)
+            for image, folder in zip(
+                images.ids.tolist(), session.folders_of(images.uris), strict=True
+            )
             if folder in classes
         )
         catalog.labels.replace_source(name, statements, source="given", verb="index")

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vernis.core.words.class_folders import folder_of, judge_folders
-from vernis.domain.errors import UsageError
+from vernis.domain.addresses import is_own_file
+from vernis.domain.errors import StorageError, UsageError
 from vernis.domain.ports import Catalog, FileSource
 from vernis.domain.types import (
     FileTable,
@@ -26,6 +27,7 @@ from vernis.domain.types import (
 if TYPE_CHECKING:
     from vernis.session.session import Session
 
+_SECOND = 1_000_000_000  # nanoseconds
 _PIECE = 32_768  # files that are read before their outcome is written
 
 
@@ -91,7 +93,7 @@ def index_files(
     ----------
     session : Session
     source : FileSource
-        A folder tree or a list of files.
+        A folder tree, a bucket or a list of files.
     workers : int, optional
         Default: one a core.
     batch : int, optional
@@ -113,30 +115,37 @@ def index_files(
     listed, other_files = source.list_files()
     known = catalog.images.table(("present", "unreadable"))
     if not len(listed) and not len(known):
-        raise UsageError(f"{source.root}: holds no images")
+        raise UsageError(f"{source.name}: holds no images")
     row_of = {uri: row for row, uri in enumerate(known.uris)}
     rows = np.fromiter((row_of.get(uri, -1) for uri in listed.uris), np.int64, len(listed))
     del row_of
     same = _are_unchanged(listed, known, rows)
     progress("index", int(same.sum()), len(listed))
     lost = _below_unreadable_folders(catalog, listed, known, rows)
-    splits = _Splits(listed, known, rows, [file.uri for file in lost], source.complete)
+    unlisted = _not_listed(known, rows)
+    covered = np.fromiter(
+        (source.covers(known.uris[row]) for row in unlisted.tolist()), np.bool_, len(unlisted)
+    )
+    aside = known.ids[unlisted[~covered]]
+    places = [*catalog.images.places(), source.name]
+    splits = _Splits(listed, known, rows, [file.uri for file in lost], unlisted[~covered], places)
     were_unreadable = _were_unreadable(known, rows)
     reading = _inspected(session, source, workers, listed, were_unreadable, same, hear)
     found: Iterable[FoundFile] = map(splits.name, chain(reading, lost))
     few = len(listed) - int(same.sum()) < _PIECE
     if few:
         found = list(found)  # read before the transaction begins
-    elif catalog.images.root() is None:
+    elif catalog.images.root() is None and source.root is not None:
         catalog.images.set_root(source.root)
     with catalog.transaction() if few else nullcontext():
         changes = catalog.images.apply_index(
-            found, complete=source.complete, unchanged=known.ids[rows[same]], batch=batch
+            found, complete=True, unchanged=known.ids[rows[same]], batch=batch, aside=aside
         )
         with catalog.transaction():
-            catalog.images.set_root(source.root)
+            if source.root is not None:
+                catalog.images.set_root(source.root)
             catalog.images.set_splits(*splits.renamed(np.flatnonzero(same)))
-            if source.complete:
+            if source.root is not None and source.covers(""):
                 catalog.images.set_other_files(other_files)
     counts = dict(sorted(splits.counts.items()))
     return IndexSummary(changes, len(listed) + len(lost), listed, other_files, counts)
@@ -151,11 +160,26 @@ def _are_unchanged(
     there = rows[same]
     same[same] = (
         (listed.sizes[same] == known.sizes[there])
-        & (listed.mtimes[same] == known.mtimes[there])
+        & _of_one_time(listed, np.flatnonzero(same), known.mtimes[there])
         & known.states.equal("present")[there]
         & (known.hashes[there] != b"")
     )
     return same
+
+
+def _of_one_time(
+    listed: FileTable, rows: NDArray[np.intp], known: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Return which listed files have not changed since, by their times and etags.
+
+    The fraction of the second of an object is its etag: one that was only put again is the same.
+    """
+    now = listed.mtimes[rows]
+    same = now == known
+    etags = (now % _SECOND == known % _SECOND) & (known % _SECOND > 0)
+    for at in np.flatnonzero(etags & ~same).tolist():
+        same[at] = not is_own_file(listed.uris[rows[at]])
+    return np.asarray(same)
 
 
 def _were_unreadable(known: ImageTable, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -186,6 +210,8 @@ def _inspected(
                 if hear is not None:
                     hear(outcome.value)
                 found.append(replace(outcome.value, said=None))
+            elif isinstance(outcome.error, StorageError):
+                raise outcome.error  # of a store that does not answer, all others would fail too
             else:
                 reason = f"it cannot be read ({outcome.error})"
                 found.append(replace(outcome.item[0], reason=reason))
@@ -252,8 +278,10 @@ class _Splits:
         Row of each listed file in ``known``, -1 for none.
     lost : sequence of str
         Uris of images that are there although they are not listed.
-    complete : bool
-        Whether these are all images; otherwise the known ones tell the layout too.
+    elsewhere : ndarray of int
+        Rows of ``known`` that lie where was not looked; they tell the layout too.
+    places : sequence of str
+        Addresses below which images lie.
 
     Attributes
     ----------
@@ -267,14 +295,16 @@ class _Splits:
         known: ImageTable,
         rows: NDArray[np.int64],
         lost: Sequence[str],
-        complete: bool,
+        elsewhere: NDArray[np.intp],
+        places: Sequence[str],
     ) -> None:
+        self._places = places
         self._listed = listed
         self._known = known
         self._rows = rows
         self.counts: Counter[str] = Counter()
-        others = lost if complete else (known.uris[row] for row in _not_listed(known, rows))
-        counts = Counter(map(folder_of, chain(listed.uris, others)))
+        others = chain(lost, (known.uris[row] for row in elsewhere.tolist()))
+        counts = Counter(folder_of(uri, places) for uri in chain(listed.uris, others))
         self._folders = judge_folders(counts).splits
         self._contents: tuple[NDArray[np.bytes_], NDArray[np.intp]] | None = None
 
@@ -287,7 +317,7 @@ class _Splits:
             before = self._known.splits[int(self._rows[row])]
         else:
             before = self._of_content(file.content_hash)
-        split = self._folders.get(folder_of(file.uri), before)
+        split = self._folders.get(folder_of(file.uri, self._places), before)
         if split:
             self.counts[split] += 1
         return replace(file, split=split) if split != file.split else file
@@ -308,7 +338,7 @@ class _Splits:
         names: list[str] = []
         for row, image in zip(rows.tolist(), images.tolist(), strict=True):
             before = known.splits[image]
-            split = self._folders.get(folder_of(self._listed.uris[row]), before)
+            split = self._folders.get(folder_of(self._listed.uris[row], self._places), before)
             if split:
                 self.counts[split] += 1
             if split != before:
