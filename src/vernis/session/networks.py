@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from vernis.session.vectors import parts_of
 
 if TYPE_CHECKING:
     from vernis.adapters.backbones.choice import SpaceChoice
+    from vernis.adapters.backbones.onnx_backbone import OpenSession
     from vernis.adapters.backbones.patch_maps import PatchMapReader
     from vernis.adapters.backbones.related_names import RelatedNames
     from vernis.core.explore.picture_words import Classifier
@@ -108,8 +109,28 @@ class JoinedReader:
         return lambda pixels: np.concatenate([measure(pixels) for measure in measures])
 
 
+R = TypeVar("R")
+
+
 class Networks:
-    """Opens networks by name; everything heavy is imported when it is asked for."""
+    """Opens networks by name; everything heavy is imported when it is asked for.
+
+    Parameters
+    ----------
+    start : callable, optional
+        Opens the sessions of readers on another device than the processor.
+    """
+
+    def __init__(self, start: OpenSession | None = None) -> None:
+        self._start = start
+
+    def on_device(self, reader: R) -> R:
+        """Return a reader whose network runs on the device that was chosen, where it can."""
+        from vernis.adapters.backbones.onnx_backbone import OnnxReader, open_session
+
+        if self._start is None or not isinstance(reader, OnnxReader):
+            return reader
+        return replace(reader, start=self._start) if reader.start is open_session else reader
 
     def choose(self, **choice: Any) -> SpaceChoice:
         """Return what makes an embedding space: backbone, layer, pooling, arithmetic, name…"""
@@ -148,7 +169,7 @@ class Networks:
             ) from error
         reader = replace(reader, space=replace(reader.space, name=space.name))
         if reader.space == space:
-            return reader
+            return self.on_device(reader)
         raise ModelError(
             f"the vectors of {space.name!r} were made by another version of the backbone; run "
             "vernis embed and learn again"

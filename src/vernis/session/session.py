@@ -6,7 +6,7 @@ import itertools
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
@@ -61,6 +61,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from vernis.adapters.ann import ApproximateIndex
+    from vernis.adapters.backbones.devices import Device
+    from vernis.adapters.backbones.onnx_backbone import OpenSession
     from vernis.adapters.catalog.words import WordIndex
     from vernis.adapters.demo.truth import DemoTruth
     from vernis.adapters.detectors.learned import LearnedDetector
@@ -74,8 +76,8 @@ if TYPE_CHECKING:
     from vernis.core.explore.picture_words import PictureWords
     from vernis.core.words.documents import WordDocument
     from vernis.domain.metadata import FileMetadata
-    from vernis.domain.training import DetectorTrainer
     from vernis.domain.posts import FeedPart
+    from vernis.domain.training import DetectorTrainer
 
 SUFFIX = ".vernis"
 MEASURES = (
@@ -130,6 +132,7 @@ class Session(Closing):
         self._snapshot: dict[str, tuple[Any, Any]] = {}
         self._engine: EngineName = "threads"
         self._ray = ""
+        self._start: OpenSession | None = None
 
     @classmethod
     def open(
@@ -210,7 +213,7 @@ class Session(Closing):
     @cached_property
     def networks(self) -> Networks:
         """The networks that make embedding spaces."""
-        return Networks()
+        return Networks(self._start)
 
     def identity(self) -> str:
         """Return what tells the collection from every other, wherever it lies; made when asked."""
@@ -256,6 +259,26 @@ class Session(Closing):
         if ray and engine != "daft":
             raise UsageError("--ray is the address for --engine daft; name that engine too")
         self._engine, self._ray = engine, ray
+
+    def run_networks_on(self, device: Device) -> None:
+        """Choose what networks run on, before the first is opened.
+
+        Parameters
+        ----------
+        device : {'auto', 'cpu', 'cuda'}
+
+        Raises
+        ------
+        UsageError
+            CUDA is asked for, and ONNX Runtime has it not.
+        """
+        if device == "cpu":
+            return
+        from vernis.adapters.backbones.devices import choose_device, starter
+
+        if choose_device(device) == "cuda":
+            self._start = starter(device)
+            self.networks = Networks(self._start)
 
     # ------------------------------------------------------------------ the snapshot
 
@@ -744,7 +767,7 @@ class Session(Closing):
         """Return the detector of objects that is shipped; raises ModelError."""
         from vernis.adapters.detectors.nanodet import shipped_model
 
-        return shipped_model()
+        return replace(shipped_model(), start=self._start)
 
     def cell_reader(self, side: int) -> Callable[[], Callable[[Pixels], PictureCells]]:
         """Return what opens a reader of the cells of pictures of that longer side, for a worker."""
@@ -801,13 +824,13 @@ class Session(Closing):
 
         settings = ReaderSettings() if gate else ReaderSettings(gate_side=0)
         if name is None or str(name) == SHIPPED:
-            return shipped_model(settings)
+            return replace(shipped_model(settings), start=self._start)
         if not Path(name).is_dir():
             raise UsageError(
                 f"{name}: no such reader; there are: {SHIPPED} (shipped), and any folder with a "
                 "detector, a recognizer and an alphabet"
             )
-        return folder_model(Path(name), settings)
+        return replace(folder_model(Path(name), settings), start=self._start)
 
     def pictures_to_send(self, edge: int) -> Callable[[ImageRecord], SentPicture]:
         """Return what encodes the picture of an image for a service, without metadata.

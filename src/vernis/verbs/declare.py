@@ -325,10 +325,25 @@ class EngineOptions(BaseSettings):
     ] = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class NetworkOptions(EngineOptions):
+    """What runs the work on many pictures, and what networks run on."""
+
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"],
+        Option(
+            "what networks run on: the processor, an NVIDIA graphics processor (extra cuda), or "
+            "auto: that one where there is one"
+        ),
+    ] = "auto"
+
+
 def choose_engine(session: Session, settings: Any) -> None:
-    """Let a session use the engine that a verb's settings name, where they name one."""
+    """Let a session use the engine and the device that a verb's settings name, if they do."""
     if isinstance(settings, EngineOptions):
         session.run_on(settings.engine, settings.ray)
+    if isinstance(settings, NetworkOptions):
+        session.run_networks_on(settings.device)
 
 
 @cache

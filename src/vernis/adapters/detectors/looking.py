@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,9 @@ from PIL import Image
 from vernis.core.detect.cells import Detections
 from vernis.domain.errors import ModelError
 from vernis.domain.ports import Pixels
+
+if TYPE_CHECKING:
+    from vernis.adapters.backbones.onnx_backbone import OpenSession
 
 _MULTIPLE = 32
 
@@ -37,6 +41,7 @@ def open_looking(
     outputs: Sequence[str],
     side: int,
     find: Callable[[Sequence[NDArray[np.float32]]], Detections],
+    start: OpenSession | None = None,
 ) -> Callable[[Pixels], Detections]:
     """Return what finds the objects of a picture, in its pixels.
 
@@ -52,6 +57,8 @@ def open_looking(
         Longer side of what the network sees.
     find : callable
         From the maps of one picture to its objects, in pixels of what the network sees.
+    start : callable, optional
+        Opens the session on another device than the processor.
 
     Raises
     ------
@@ -60,7 +67,7 @@ def open_looking(
     """
     from vernis.adapters.backbones.onnx_backbone import open_session, plain_reason
 
-    session = open_session(graph, name)
+    session = (start or open_session)(graph, name)
 
     def look(pixels: Pixels) -> Detections:
         seen = fit_picture(pixels, side)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from vernis.core.detect.vectors import to_vector, vector_length
 from vernis.domain.errors import ModelError
 from vernis.domain.ports import Pixels
 from vernis.domain.types import Space
+
+if TYPE_CHECKING:
+    from vernis.adapters.backbones.onnx_backbone import OpenSession
 
 SHIPPED = "nanodet"
 _WEIGHTS = Path(__file__).with_name("weights") / "nanodet_g.int8.onnx"
@@ -71,12 +74,15 @@ class ObjectModel:
     graph : bytes
     classes : tuple of str
     looking : DetectorSettings
+    start : callable, optional
+        Opens the session on another device than the processor.
     """
 
     name: str
     graph: bytes = field(repr=False)
     classes: tuple[str, ...] = field(repr=False)
     looking: DetectorSettings = field(default_factory=DetectorSettings)
+    start: OpenSession | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def version(self) -> str:
@@ -134,7 +140,7 @@ class ObjectModel:
             )
 
         names = [f"cells{stride}" for stride in _STRIDES]
-        return open_looking(self.graph, self.name, names, self.looking.side, find)
+        return open_looking(self.graph, self.name, names, self.looking.side, find, start=self.start)
 
 
 def shipped_model() -> ObjectModel:

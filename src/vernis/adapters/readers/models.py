@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vernis.adapters.readers.onnx_reader import Network, OnnxTextReader, ReaderSettings
 from vernis.domain.errors import ModelError
+
+if TYPE_CHECKING:
+    from vernis.adapters.backbones.onnx_backbone import OpenSession
 
 SHIPPED = "ppocrv6"
 LEAST_SIDE = 1440
@@ -35,6 +38,8 @@ class OnnxTextModel:
     gate : bytes
         A quicker detector that looks first; empty for none.
     reading : ReaderSettings
+    start : callable, optional
+        Opens the sessions on another device than the processor.
     """
 
     name: str
@@ -43,6 +48,7 @@ class OnnxTextModel:
     alphabet: tuple[str, ...] = field(repr=False)
     gate: bytes = field(default=b"", repr=False)
     reading: ReaderSettings = field(default_factory=ReaderSettings)
+    start: OpenSession | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def settings(self) -> dict[str, Any]:
@@ -59,11 +65,15 @@ class OnnxTextModel:
         ModelError
             When a graph is damaged or does not fit its alphabet.
         """
+
+        def network(graph: bytes, what: str) -> Network:
+            return _network(graph, f"{self.name}, {what}", self.start)
+
         return OnnxTextReader(
-            _network(self.detector, f"{self.name}, detector"),
-            _network(self.recognizer, f"{self.name}, recognizer"),
+            network(self.detector, "detector"),
+            network(self.recognizer, "recognizer"),
             self.alphabet,
-            gate=_network(self.gate, f"{self.name}, gate") if self.gate else None,
+            gate=network(self.gate, "gate") if self.gate else None,
             settings=self.reading,
         )
 
@@ -138,10 +148,10 @@ def _embedded_alphabet(model: bytes, source: object) -> tuple[str, ...]:
     return _split_alphabet(text) if text else ()
 
 
-def _network(model: bytes, source: str) -> Network:
+def _network(model: bytes, source: str, start: OpenSession | None) -> Network:
     from vernis.adapters.backbones.onnx_backbone import open_session, plain_reason
 
-    session = open_session(model, source)
+    session: Any = (start or open_session)(model, source)
     name = session.get_inputs()[0].name
 
     def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -20,7 +20,7 @@ from vernis.domain.types import ModelKind, ModelRecord, TaxonomyKind
 from vernis.report.wording import counted
 from vernis.verbs.decide.box_prediction import box_images, box_pictures
 from vernis.verbs.decide.prediction import FoundBox, SavedHead, predict_pictures
-from vernis.verbs.declare import WHERE, EngineOptions, Home, OneOf, Option, Screen, Verb
+from vernis.verbs.declare import WHERE, Home, NetworkOptions, OneOf, Option, Screen, Verb
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Settings(EngineOptions):
+class Settings(NetworkOptions):
     """Which model labels which pictures."""
 
     model: Annotated[str, Option("a taxonomy, NAME@VERSION, or the folder of a saved model")]

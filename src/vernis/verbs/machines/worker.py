@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from vernis.domain.errors import UsageError
-from vernis.verbs.declare import EngineOptions, Home, Option, Screen, Verb, count
+from vernis.verbs.declare import Home, NetworkOptions, Option, Screen, Verb, count
 from vernis.verbs.machines.units import do_unit, is_made, read_plan
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Settings(EngineOptions):
+class Settings(NetworkOptions):
     """Which units are made, and where the images lie."""
 
     plan: Annotated[Path | str, Option("the folder or the address of the plan")]

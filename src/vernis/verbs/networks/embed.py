@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from vernis.verbs.declare import EngineOptions, Option, Screen, Verb
+from vernis.verbs.declare import NetworkOptions, Option, Screen, Verb
 from vernis.verbs.networks.backbone_options import BACKBONE, DEFAULT, BackboneOptions, choose
 from vernis.verbs.networks.embedding import THOROUGH, embed_images
 from vernis.verbs.networks.space_names import refuse_taken_name
@@ -20,7 +20,7 @@ Pooling = Literal["avg", "max", "gem", "first", "flatten", "none"]
 
 
 @dataclass(frozen=True)
-class Settings(BackboneOptions, EngineOptions):
+class Settings(BackboneOptions, NetworkOptions):
     """Which space is computed."""
 
     _: KW_ONLY
@@ -63,7 +63,7 @@ def work(session: Session, settings: Settings, *, beside: Sequence[PictureReader
         name=settings.space,
     )
     readers = [
-        choice.open_reader(),
+        session.networks.on_device(choice.open_reader()),
         *session.measuring_readers(thorough=settings.thorough),
         *session.closer_looks(thorough=settings.thorough),
         *beside,

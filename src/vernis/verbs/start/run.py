@@ -20,8 +20,8 @@ from vernis.verbs.decide.label_judgement import JudgementSettings, judge_labels
 from vernis.verbs.declare import (
     SEED,
     BaseSettings,
-    EngineOptions,
     Home,
+    NetworkOptions,
     Option,
     Screen,
     Verb,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Settings(TableSettings, EngineOptions):
+class Settings(TableSettings, NetworkOptions):
     """What the job is done on, and how."""
 
     path: Annotated[Path | str, Option("a folder of images")]

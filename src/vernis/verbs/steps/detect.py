@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 
 from vernis.report.wording import counted
-from vernis.verbs.declare import WHERE, EngineOptions, Option, Screen, Verb, share
+from vernis.verbs.declare import WHERE, NetworkOptions, Option, Screen, Verb, share
 from vernis.verbs.networks.embedding import embed_images
 from vernis.verbs.see.filters import select_images
 from vernis.verbs.see.objects import shown
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Settings(EngineOptions):
+class Settings(NetworkOptions):
     """Which pictures are looked at, and which objects are kept."""
 
     _: KW_ONLY

@@ -50,7 +50,10 @@ class Settings(EngineOptions):
     file_words: FileWords = None
     forget: Annotated[
         Sequence[str],
-        Option("look at this address or further folder no more; its images count as vanished"),
+        Option(
+            "look at this address or further folder no more; its images count as vanished",
+            requests=None,
+        ),
     ] = ()
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from vernis.domain.readings import ReaderVersion
 from vernis.report.wording import counted
-from vernis.verbs.declare import WHERE, EngineOptions, Option, Screen, Verb
+from vernis.verbs.declare import WHERE, NetworkOptions, Option, Screen, Verb
 from vernis.verbs.see.filters import select_images
 from vernis.verbs.steps.reading import read_texts
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Settings(EngineOptions):
+class Settings(NetworkOptions):
     """Which pictures are read, and by what."""
 
     _: KW_ONLY

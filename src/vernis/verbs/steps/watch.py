@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from vernis.domain.errors import StorageError
-from vernis.verbs.declare import EngineOptions, Home, Option, Screen, Verb, count
+from vernis.verbs.declare import Home, NetworkOptions, Option, Screen, Verb, count
 from vernis.verbs.steps import index
 from vernis.verbs.steps.model_labels import NamedHead, label_new, open_head
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Settings(EngineOptions):
+class Settings(NetworkOptions):
     """What is watched, and what labels it."""
 
     paths: Annotated[
@@ -36,7 +36,8 @@ class Settings(EngineOptions):
         Sequence[str],
         Option(
             "label what is new by this saved model: a taxonomy, NAME@VERSION, or its folder "
-            "(repeatable)"
+            "(repeatable)",
+            requests=None,
         ),
     ] = ()
     every: Annotated[float, Option("seconds between two looks", "SECONDS", at_least=0)] = 60.0
