@@ -5,9 +5,16 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Annotated
 
+from vernis.domain.documents import to_document
 from vernis.report.wording import counted
 from vernis.verbs.decide.filling import FillHead, FillSummary, apply_fill, fill_taxonomy
 from vernis.verbs.decide.filling_curve import FillPoint, find_curve
+from vernis.verbs.decide.label_places import (
+    LabelPlace,
+    find_places,
+    place_of_suggestion,
+    say_place,
+)
 from vernis.verbs.declare import (
     SEED,
     WHERE,
@@ -57,6 +64,9 @@ class SuggestionRow:
     image: Annotated[str, "path relative to the indexed folder"]
     label: str
     probability: Annotated[float, "of the head, 0 to 1"]
+    place: Annotated[
+        LabelPlace | None, "where in the picture, as far as it is known (a region, text, locate)"
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +103,12 @@ def work(session: Session, settings: Settings) -> Result:
         where=settings.where,
     )
     uris = session.uris()
-    rows = [
-        SuggestionRow(uris[one.image_id], one.label, one.probability)
-        for one in session.catalog.issues.suggestions(settings.taxonomy)
-        if one.image_id in uris
+    found = [
+        one for one in session.catalog.issues.suggestions(settings.taxonomy) if one.image_id in uris
     ]
-    rows.sort(key=lambda row: (-row.probability, row.image, row.label))
+    found.sort(key=lambda one: (-one.probability, uris[one.image_id], one.label))
+    listed = found[: settings.limit]
+    places = find_places(session, settings.taxonomy, [(o.image_id, o.label) for o in listed])
     curve = None
     if settings.curve:
         curve = find_curve(
@@ -110,15 +120,26 @@ def work(session: Session, settings: Settings) -> Result:
             where=settings.where,
         ).points
     batch = apply_fill(session, settings.taxonomy) if settings.apply else None
-    listed = tuple(rows[: settings.limit])
-    return Result(summary, batch, listed, len(rows), curve, summary.notes)
+    rows = tuple(
+        SuggestionRow(
+            uris[one.image_id], one.label, one.probability, place_of_suggestion(one, places)
+        )
+        for one in listed
+    )
+    return Result(summary, batch, rows, len(found), curve, summary.notes)
 
 
 def show(result: Result, settings: Settings, screen: Screen) -> None:
     """Show the suggestions as a table, and the promise below it."""
     title = f"{counted(result.total, 'suggestion')} for {settings.taxonomy}"
     columns = ["image", "label", "probability"]
-    screen.table(result.suggestions, columns, title=title, total=result.total)
+    rows = [
+        {**to_document(row), "place": say_place(row.place) if row.place else ""}
+        for row in result.suggestions
+    ]
+    if any(row["place"] for row in rows):
+        columns.append("place")
+    screen.table(rows, columns, title=title, total=result.total)
     found = result.summary
     facts = {
         "model": found.model,

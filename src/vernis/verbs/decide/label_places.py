@@ -12,7 +12,8 @@ import numpy as np
 from vernis.core.locate.boxes import components
 from vernis.core.locate.stored_maps import StoredMap
 from vernis.core.locate.thresholds import MANY_OBJECTS, ONE_OBJECT
-from vernis.domain.types import ImageRecord, Issue
+from vernis.core.text.brands import compared_name
+from vernis.domain.types import ImageRecord, Issue, Suggestion
 from vernis.session.results import from_document
 from vernis.verbs.decide.brand_reading import BrandEvidence
 from vernis.verbs.steps.locating import maps_of
@@ -84,31 +85,25 @@ def places_of_issues(
     is where it is read.
     """
     labels: dict[int, list[str]] = {}
-    read: dict[int, dict[str, LabelPlace]] = {}
+    read: dict[tuple[int, str], LabelPlace] = {}
     for issue in issues:
         given = [str(label) for label in issue.evidence.get("given", ())]
         suggested = [str(label) for label in issue.evidence.get("suggested", ())]
         doubted = [one for one in suggested if one not in given]
         labels[issue.id] = doubted + [one for one in given if one not in suggested]
-        read[issue.id] = places_read(issue.evidence)
-    found = find_places(
-        session,
-        taxonomy,
-        [
-            (issue.image_id, label)
-            for issue in issues
-            for label in labels[issue.id]
-            if label not in read[issue.id]
-        ],
-    )
-    return {
-        issue.id: tuple(
-            place
-            for label in labels[issue.id]
-            if (place := read[issue.id].get(label) or found.get((issue.image_id, label)))
-        )
-        for issue in issues
-    }
+        for label in labels[issue.id]:
+            place = _where_read(issue.evidence, label)
+            if place is not None:
+                read[issue.id, label] = place
+    pairs = [(issue, label) for issue in issues for label in labels[issue.id]]
+    left = [(issue.image_id, label) for issue, label in pairs if (issue.id, label) not in read]
+    found = find_places(session, taxonomy, left)
+    places: dict[int, list[LabelPlace]] = {issue.id: [] for issue in issues}
+    for issue, label in pairs:
+        place = read.get((issue.id, label)) or found.get((issue.image_id, label))
+        if place is not None:
+            places[issue.id].append(place)
+    return {issue: tuple(some) for issue, some in places.items()}
 
 
 def say_place(place: LabelPlace) -> str:
@@ -116,14 +111,20 @@ def say_place(place: LabelPlace) -> str:
     return ",".join(f"{value:.0f}" for value in place.box)
 
 
-def places_read(evidence: Mapping[str, Any]) -> dict[str, LabelPlace]:
-    """Return where the brands are read that an issue or a suggestion rests on, by brand."""
-    read = from_document(tuple[BrandEvidence, ...], evidence.get("read", ()))
-    return {
-        one.brand: LabelPlace(one.brand, tuple(map(float, one.box)), "text")
-        for one in read
-        if one.box
-    }
+def place_of_suggestion(
+    suggestion: Suggestion, found: Mapping[Key, LabelPlace]
+) -> LabelPlace | None:
+    """Return where a suggested label is read, else where ``find_places`` has found it."""
+    place = _where_read(suggestion.evidence, suggestion.label)
+    return place or found.get((suggestion.image_id, suggestion.label))
+
+
+def _where_read(evidence: Mapping[str, Any], label: str) -> LabelPlace | None:
+    """Return where the brand is read that an issue or a suggestion rests on."""
+    for one in from_document(tuple[BrandEvidence, ...], evidence.get("read", ())):
+        if one.box and compared_name(one.brand) == compared_name(label):
+            return LabelPlace(label, tuple(map(float, one.box)), "text")
+    return None
 
 
 def _of_regions(session: Session, taxonomy: str, wanted: Collection[Key]) -> dict[Key, LabelPlace]:

@@ -19,8 +19,8 @@ from vernis.verbs.decide.label_places import (
     ABOUT_LABELS,
     LabelPlace,
     find_places,
+    place_of_suggestion,
     places_of_issues,
-    places_read,
 )
 from vernis.verbs.see.objects import ObjectRow, objects_of
 from vernis.verbs.see.picture_evidence import PictureEvidence, Seen
@@ -214,18 +214,17 @@ class _Known:
         """Find where the labels are that issues and suggestions are about."""
         self._places: dict[tuple[str, int, str], LabelPlace] = {}
         self._places_of: dict[int, tuple[LabelPlace, ...]] = {}
-        suggested: dict[str, list[tuple[int, str]]] = {}
+        suggested: dict[str, list[Suggestion]] = {}
         for rows in self._suggested.values():
             for _, one in rows:
-                suggested.setdefault(one.taxonomy, []).append((one.image_id, one.label))
-        for name, wanted in suggested.items():
+                suggested.setdefault(one.taxonomy, []).append(one)
+        for name, own_of_all in suggested.items():
+            wanted = [(one.image_id, one.label) for one in own_of_all]
             found = find_places(self._session, name, wanted)
-            self._places |= {(name, *key): place for key, place in found.items()}
-        for rows in self._suggested.values():
-            for _, one in rows:
-                place = places_read(one.evidence).get(one.label)
+            for one in own_of_all:
+                place = place_of_suggestion(one, found)
                 if place is not None:
-                    self._places[one.taxonomy, one.image_id, one.label] = place
+                    self._places[name, one.image_id, one.label] = place
         issues: dict[str, dict[int, Issue]] = {}
         for rows_of_image in self._issues.values():
             for issue in rows_of_image:

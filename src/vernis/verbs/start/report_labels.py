@@ -24,7 +24,7 @@ from vernis.report.wording import count, counted, decimal, percent
 from vernis.session.results import from_document
 from vernis.verbs.decide.filling import FillSummary
 from vernis.verbs.decide.label_judgement import SupportingNeighbor
-from vernis.verbs.decide.label_places import LabelPlace, find_places
+from vernis.verbs.decide.label_places import LabelPlace, find_places, place_of_suggestion
 from vernis.verbs.steps import taxonomy_audit as steps_audit
 from vernis.verbs.steps.taxonomy_audit import say_meaning
 
@@ -134,7 +134,7 @@ def collect_fill(
                 s.label,
                 s.probability,
                 _neighbors(s, known),
-                frame_of(places.get((s.image_id, s.label))),
+                frame_of(place_of_suggestion(s, places)),
             )
             for s in ordered
         ),
