@@ -431,10 +431,14 @@ class Session(Closing):
             "vectors", ("images", "vectors"), lambda: self._read_vectors(space), about=space
         )
 
+    def rows_with_vectors(self, space: Space) -> NDArray[np.intp]:
+        """Return the rows of `table` whose images have a vector, sound or not; none is read."""
+        hashes = self.table().hashes
+        held = [self.catalog.vectors.holds(part, hashes) for part in parts_of(space)]
+        return np.flatnonzero(np.all(held, axis=0))
+
     def _read_vectors(self, space: Space) -> ImageVectors:
-        table, parts = self.table(), parts_of(space)
-        held = [self.catalog.vectors.holds(part, table.hashes) for part in parts]
-        rows = np.flatnonzero(np.all(held, axis=0))
+        table, parts, rows = self.table(), parts_of(space), self.rows_with_vectors(space)
         vectors = self._join_rows(parts, table.hashes[rows])
         sound = np.concatenate(
             [np.zeros(0, np.bool_), *(found for _, found in by_blocks(vectors, _are_finite))]

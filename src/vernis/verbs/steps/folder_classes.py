@@ -17,7 +17,7 @@ from vernis.core.words.class_folders import FolderClasses, judge_folders, take_f
 from vernis.core.words.column_classes import settle_spellings
 from vernis.domain.errors import InvalidValue, UsageError
 from vernis.domain.ports import Rows
-from vernis.domain.types import Statement, Taxonomy
+from vernis.domain.types import Statement, Taxonomy, hash_texts
 from vernis.report.wording import counted
 from vernis.session.vectors import layer_slices, space_document
 from vernis.verbs.declare import Option
@@ -317,17 +317,22 @@ def _ask_pictures(session: Session, name: str, classes: Mapping[str, str]) -> Fo
     space = session.current_space()
     if space is None:
         return None
-    vectors, table = session.vectors(space), session.table()
-    named = [classes.get(folder) for folder in session.folders_of(table.uri_of(vectors.ids))]
-    lying = sum(folder in classes for folder in session.folders_of(table.uris))
+    table, rows = session.table(), session.rows_with_vectors(space)
+    folders = session.folders_of(table.uris)
+    named = [classes.get(folders[row]) for row in rows.tolist()]
+    lying = sum(folder in classes for folder in folders)
     order = {label: code for code, label in enumerate(sorted(set(classes.values())))}
     labels = np.array([-1 if label is None else order[label] for label in named], np.int64)
     if 2 * int((labels >= 0).sum()) < lying:
         return None
-    mark = fingerprint(space_document(space), list(order), labels, vectors.ids, vectors.hashes)
+    # Of images and contents: no vector is read where they are as they were.
+    ids, hashes = table.ids[rows], hash_texts(table.hashes[rows])
+    mark = fingerprint(space_document(space), list(order), labels, ids, hashes)
     kept = session.results.find(f"folder_classes:{name}", FolderVerdict, mark)
     if kept is not None:
         return kept
+    vectors = session.vectors(space)
+    labels = labels[np.searchsorted(ids, vectors.ids)]
     told = _measure(
         vectors.vectors, labels, session.duplicate_codes(vectors.ids), layer_slices(space)
     )
