@@ -256,3 +256,12 @@ def test_what_somebody_is_unsure_of_is_left_out_until_it_is_asked_for(served):
     assert (len(queue()), len(queue("&unsure=true"))) == (4, 1)
     assert served.client.post("/api/undo", {"batch": done["batch"]}).status == 200
     assert (len(queue()), counts()) == (5, (5, 0, 0))
+
+
+def test_a_brief_page_leaves_out_what_a_wall_does_not_show(served):
+    full = served.client.get("/api/queue?taxonomy=kind").json
+    brief = served.client.get("/api/queue?taxonomy=kind&detail=brief").json
+    assert full["items"][0]["neighbors"]
+    assert full["items"][0]["classes"]
+    bare = {"neighbors": [], "classes": [], "places": []}
+    assert brief == {**full, "items": [{**item, **bare} for item in full["items"]]}

@@ -25,6 +25,7 @@ from vernis.verbs.decide.review_queue import (
     QueueItem,
     common_classes,
     count_open,
+    describe_briefly,
     describe_issues,
     find_witnesses,
     list_queues,
@@ -110,6 +111,9 @@ def read_page(
     unsure: Annotated[
         bool, Query(description="those that somebody was unsure of, not the others")
     ] = False,
+    detail: Annotated[
+        Literal["full", "brief"], Query(description="brief: no neighbours, classes and places")
+    ] = "full",
 ) -> Response:
     """Return issues of a queue, worst first, each with the evidence that decides it."""
     desk = desk_of(request)
@@ -126,7 +130,10 @@ def read_page(
             unsure=unsure if verdict == "open" else None,
         )
         page = issues[:limit]
-        items = _described(desk, page, taxonomy if kind == "label" else "")
+        if detail == "brief":
+            items = describe_briefly(desk.session, page)
+        else:
+            items = _described(desk, page, taxonomy if kind == "label" else "")
         counts = desk.remember("counts", ("issues",), lambda: count_open(desk.session))
     following = page[-1].id if len(issues) > limit else None
     return answered(QueuePage(items, counts.get((kind, taxonomy), 0), following), request)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -236,40 +236,58 @@ def describe_issues(
     common : mapping
         Taxonomy → its classes, the commonest first: what is offered without a model.
     """
-    said = [evidence_of(issue) if issue.kind == "label" else None for issue in issues]
+    said = _evidence(issues)
     ids = {issue.image_id for issue in issues} | {issue.other_id for issue in issues}
     ids |= {n.image_id for one in said if one is not None for n in one.neighbors}
     facts = picture_facts(session, ids - {0})
     places = _places(session, issues)
-    items = []
-    for issue, one in zip(issues, said, strict=True):
-        neighbors = () if one is None else one.neighbors
-        items.append(
-            QueueItem(
-                issue=issue.id,
-                kind=issue.kind,
-                taxonomy=issue.taxonomy,
-                image=facts[issue.image_id],
-                other=facts.get(issue.other_id),
-                score=issue.score,
-                verdict=issue.verdict,
-                change=one.change if one is not None else "",
-                given=one.given if one is not None else (),
-                suggested=one.suggested if one is not None else (),
-                probability=None if one is None else one.probability,
-                neighbors=tuple(
-                    Witness(facts[n.image_id], n.label, n.similarity)
-                    for n in neighbors
-                    if n.image_id in facts
-                ),
-                classes=_likely_classes(
-                    issue, one, chances.get(issue.taxonomy), common.get(issue.taxonomy, ())
-                ),
-                note=str(issue.evidence.get("note", "")),
-                places=places.get(issue.id, ()),
-            )
+    return tuple(
+        replace(
+            _item(issue, one, facts),
+            neighbors=tuple(
+                Witness(facts[n.image_id], n.label, n.similarity)
+                for n in (() if one is None else one.neighbors)
+                if n.image_id in facts
+            ),
+            classes=_likely_classes(
+                issue, one, chances.get(issue.taxonomy), common.get(issue.taxonomy, ())
+            ),
+            places=places.get(issue.id, ()),
         )
-    return tuple(items)
+        for issue, one in zip(issues, said, strict=True)
+    )
+
+
+def describe_briefly(session: Session, issues: Sequence[Issue]) -> tuple[QueueItem, ...]:
+    """Return issues with their images and labels alone: what a page of many shows of each."""
+    ids = {issue.image_id for issue in issues} | {issue.other_id for issue in issues}
+    facts = picture_facts(session, ids - {0})
+    said = _evidence(issues)
+    return tuple(_item(issue, one, facts) for issue, one in zip(issues, said, strict=True))
+
+
+def _evidence(issues: Sequence[Issue]) -> list[LabelEvidence | None]:
+    return [evidence_of(issue) if issue.kind == "label" else None for issue in issues]
+
+
+def _item(issue: Issue, said: LabelEvidence | None, facts: Mapping[int, PictureFacts]) -> QueueItem:
+    return QueueItem(
+        issue=issue.id,
+        kind=issue.kind,
+        taxonomy=issue.taxonomy,
+        image=facts[issue.image_id],
+        other=facts.get(issue.other_id),
+        score=issue.score,
+        verdict=issue.verdict,
+        change="" if said is None else said.change,
+        given=() if said is None else said.given,
+        suggested=() if said is None else said.suggested,
+        probability=None if said is None else said.probability,
+        neighbors=(),
+        classes=(),
+        note=str(issue.evidence.get("note", "")),
+        places=(),
+    )
 
 
 def _places(session: Session, issues: Sequence[Issue]) -> dict[int, tuple[LabelPlace, ...]]:

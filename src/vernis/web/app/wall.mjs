@@ -26,7 +26,8 @@ export function groupsOf(suspects) {
   for (const suspect of suspects) {
     if (!suspect.suggested.length) continue;
     const name = changeOf(suspect);
-    groups.set(name, [...(groups.get(name) || []), suspect]);
+    const known = groups.get(name);
+    if (known) known.push(suspect); else groups.set(name, [suspect]);
   }
   return [...groups].map(([name, found]) => ({ name, suspects: found }))
     .sort((a, b) => b.suspects.length - a.suspects.length || a.name.localeCompare(b.name));

@@ -323,8 +323,10 @@ class Review {
     this.yes = button("yes", "Accept", "a", () => this.accept());
     this.no = button("no", "It is right", "x", () => this.dismiss());
     this.back = small("Undo", "z", () => this.undo());
-    const options = this.queues.map((queue) => el("option", { value: nameOf(queue), selected: queue === this.queue }, wordsOf(queue) + " (" + asCount(queue.open) + ")"));
-    const select = el("select", { class: "select", "aria-label": "What is reviewed" }, options);
+    const options = (queues) => queues.map((queue) => el("option", { value: nameOf(queue), selected: queue === this.queue }, wordsOf(queue) + " (" + asCount(queue.open) + ")"));
+    const group = (label, queues) => queues.length ? el("optgroup", { label }, options(queues)) : null;
+    const select = el("select", { class: "select", "aria-label": "What is reviewed" },
+      group("Labels", this.queues.filter((queue) => queue.taxonomy)), group("Pictures", this.queues.filter((queue) => !queue.taxonomy)));
     select.addEventListener("change", () => this.app.go("review", [select.value]));
     this.root = el("section", { class: "review", "aria-label": "Review" },
       el("div", { class: "review-stage" }, this.picture, el("p", { class: "review-caption" }, this.path, this.facts)),
@@ -493,7 +495,7 @@ class Review {
 const list = (labels) => labels.length ? labels.join(", ") : "none";
 const same = (a, b) => a.length === b.length && [...a].sort().every((label, at) => label === [...b].sort()[at]);
 const nameOfPicture = (item) => item.given.length ? baseName(item.image.uri) + ", labelled " + list(item.given) : baseName(item.image.uri);
-const wordsOf = (queue) => queue.taxonomy ? "Labels: " + queue.taxonomy : queue.kind.replaceAll("_", " ").replace(/^./, (letter) => letter.toUpperCase());
+const wordsOf = (queue) => queue.taxonomy ? queue.taxonomy : queue.kind.replaceAll("_", " ").replace(/^./, (letter) => letter.toUpperCase());
 
 // The labels of one side; those that the other side has too are told without a sign.
 function chips(labels, others, kind) {

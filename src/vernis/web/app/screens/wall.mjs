@@ -111,7 +111,7 @@ export async function readSuspects(kind, taxonomy) {
   const found = [];
   let after = null;
   do {
-    const page = await get("/api/queue", { kind, taxonomy, limit: PAGE, after });
+    const page = await get("/api/queue", { kind, taxonomy, limit: PAGE, after, detail: "brief" });
     found.push(...page.items);
     after = page.next;
   } while (after !== null && found.length < MOST);
