@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 
 import pytest
 
@@ -92,3 +93,42 @@ def test_pictures_like_some_and_not_like_others_are_found(open_page):
     page.locator(".image-frame img").wait_for()
     page.keyboard.press("s")
     opened.wait(lambda: page.locator(".browse-example").count() == 1)
+
+
+DROP = """() => {
+  const data = new DataTransfer();
+  data.items.add(new File([new Uint8Array([255, 216, 255])], "mine.jpg", { type: "image/jpeg" }));
+  const stage = document.querySelector(".browse-stage");
+  const send = (kind) => stage.dispatchEvent(new DragEvent(kind, { bubbles: true, cancelable: true, dataTransfer: data }));
+  send("dragenter");
+  const shown = stage.classList.contains("dropping");
+  return shown && !send("dragover") && !send("drop") && !stage.classList.contains("dropping");
+}"""  # noqa: E501
+
+
+def test_a_picture_that_is_dropped_is_sent_and_searched_by(open_page):
+    """The toy collection has no network: what the server makes of the picture stands in for it."""
+    opened = open_page()
+    page = opened.page
+    sent = []
+
+    def take(route):
+        sent.append((route.request.headers["content-type"], route.request.post_data_buffer))
+        route.fulfill(status=200, content_type="application/json", body='{"name": "sent:abc"}')
+
+    def answer(route):
+        ids = [7, 3, 5]
+        body = struct.pack("<3I3f", *ids, 0.9, 0.8, 0.7)
+        route.fulfill(status=200, content_type="application/octet-stream", body=body)
+
+    page.route("**/api/examples", take)
+    page.route("**/api/similar?*", answer)
+    opened.go("#/browse")
+    page.locator(".cell img[src]").first.wait_for()
+    assert page.evaluate(DROP)
+    opened.wait(lambda: page.locator(".browse-example").count() == 1)
+    opened.wait(lambda: page.locator(".cell:not([hidden])").count() == 3)
+    assert sent == [("image/jpeg", b"\xff\xd8\xff")]
+    first = page.locator(".cell:not([hidden]) .cell-words").first
+    opened.wait(lambda: first.inner_text().startswith("0.90"))
+    opened.wait(lambda: "like=sent" in page.url)

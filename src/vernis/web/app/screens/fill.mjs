@@ -252,7 +252,8 @@ class Fill {
     this.stage.replaceChildren(el("div", { class: "blank-page" },
       el("h2", {}, this.working || (this.learned ? "Nothing is known yet" : "No model of " + this.taxonomy + " yet")),
       this.complaint ? el("p", {}, this.complaint) : el("p", {}, this.learned ? "It takes some seconds to see what each precision would fill." : "vernis run, or vernis learn " + this.taxonomy + ", trains one on the labels there are."),
-      this.learned && !this.working ? el("button", { class: "button primary", onclick: () => this.draw() }, "Look") : null));
+      this.learned && !this.working ? el("button", { class: "button primary", onclick: () => this.draw() }, "Look") : null,
+      this.learned || this.working ? null : el("button", { class: "button primary", onclick: () => this.app.go("jobs", ["learn"]) }, "Train one")));
   }
 
   // Nothing can be promised: why, what could be, and which images to label.

@@ -124,6 +124,7 @@ export class Wall {
     this.app = app;
     this.subject = subject;
     this.suspects = [];
+    this.known = false; // whether they were read
     this.groups = [];
     this.name = ""; // of the group that is shown
     this.marked = new Set(); // issues
@@ -166,6 +167,7 @@ export class Wall {
     const found = await this.subject.read();
     const waiting = new Set(this.app.outbox.entries().map((entry) => entry.answer.issue));
     this.suspects = found.filter((item) => !waiting.has(item.issue));
+    this.known = true;
   }
 
   readAgain() {
@@ -325,6 +327,7 @@ export class Wall {
   }
 
   show() {
+    if (!this.known) { this.grid.replaceChildren(el("li", { class: "wall-end muted", role: "status" }, "Reading what is suspected …")); return; }
     this.groups = this.subject.groupsOf(this.suspects.filter((one) => !this.left.has(one.issue)));
     this.layout = layoutOf(this.stage.clientWidth - 2 * GAP, this.stage.clientHeight - 2 * GAP, this.cell, GAP, FOOT);
     const group = this.group;
