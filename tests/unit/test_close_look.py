@@ -11,6 +11,7 @@ from vernis.adapters.fingerprints import compute_fingerprint
 from vernis.adapters.keypoints import compute_keypoints
 from vernis.core.copies.close_look import CloseLook, Proposal
 from vernis.core.copies.color_change import find_color_change
+from vernis.core.copies.color_map import unexplained_share
 from vernis.core.copies.comparison import (
     VIEW_SIDE,
     Comparison,
@@ -186,6 +187,71 @@ def test_another_word_on_the_same_ground_is_a_variant() -> None:
 def test_the_same_word_is_a_copy() -> None:
     small = sign("27").resize((210, 163), Image.Resampling.BICUBIC)
     assert look_at(sign("27"), small).kind == "copy"
+
+
+def slide(*lines: str) -> Image.Image:
+    picture = Image.new("RGB", (640, 360), "white")
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((0, 0, 640, 60), fill=(20, 90, 60))
+    draw.text((20, 14), "Quarterly report", fill="white", font=ImageFont.load_default(28))
+    for row, line in enumerate(lines):
+        draw.text((50, 90 + 36 * row), line, fill=(30,) * 3, font=ImageFont.load_default(20))
+    draw.text((600, 335), "7", fill=(30,) * 3, font=ImageFont.load_default(16))
+    return picture
+
+
+FIRST_LINES = ("Revenue by region", "Tobacco and glass", "Weighed in barrels", "See the annex")
+OTHER_LINES = ("Growth of branches", "Wood, paper", "Counted in crates now", "Ask the board")
+
+
+@pytest.mark.parametrize("nudge", [0.0, 0.02], ids=["still", "lines drawn on other lines"])
+def test_slides_of_one_template_are_variants(nudge: float) -> None:
+    one, other = view(slide(*FIRST_LINES)), view(slide(*OTHER_LINES))
+    placed = np.eye(3)
+    placed[0, 1] = nudge
+    seen = compare_views(one, other, Overlay(placed, 0), 0.85, related=True)
+    assert (seen.kind, seen.reason) == ("variant", "content")
+
+
+def test_a_smaller_slide_is_a_copy() -> None:
+    page = slide(*FIRST_LINES)
+    small = page.resize((300, 169), Image.Resampling.BICUBIC)
+    assert look_at(page, small).kind == "copy"
+
+
+def test_another_digit_close_to_the_same_ones_is_a_variant() -> None:
+    """Its windows show no more than those around it, which are of the other digits."""
+    seen = look_at(sign("8147"), sign("8197"))
+    assert (seen.kind, seen.reason) == ("variant", "content")
+
+
+def before(ground: int) -> Image.Image:
+    """Return one sign before a ground of soft colours."""
+    colors = np.random.default_rng(ground).integers(60, 200, (6, 8, 3)).astype(np.uint8)
+    picture = Image.fromarray(colors).resize((320, 240), Image.Resampling.BICUBIC)
+    draw = ImageDraw.Draw(picture)
+    draw.ellipse((80, 40, 240, 200), fill=(20, 60, 160))
+    arrow = [(116, 116), (156, 80), (156, 104), (204, 104), (204, 168), (180, 168), (180, 128)]
+    draw.polygon([*arrow, (156, 128), (156, 152)], fill="white")
+    return picture
+
+
+def test_one_sign_before_two_grounds_is_no_copy_whatever_the_fingerprints_say() -> None:
+    pictures = [before(1), before(2)]
+    look = looker(*pictures)
+    related = Proposal((0, 1), Overlay(np.eye(3), 0), 0.9, related=True)
+    assert [each.kind for each in look.settle([related], 0.85, Families())] == ["different"]
+
+
+@pytest.mark.parametrize("power", [0.6, 1.0, 1.7])
+def test_one_map_of_colours_explains_an_edit(power: float) -> None:
+    first = pixels(before(1)).astype(np.float32)
+    inside = np.ones(first.shape[:2], bool)
+    nothing = np.zeros_like(inside)
+    edited = 255 * (first / 255) ** power * np.array([1.0, 0.9, 0.8], np.float32)
+    assert unexplained_share(first, edited.astype(np.float32), inside, nothing) < 0.02
+    other = pixels(before(2)).astype(np.float32)
+    assert unexplained_share(first, other, inside, nothing) > 0.2
 
 
 def bottle(fill: tuple[int, int, int]) -> Image.Image:

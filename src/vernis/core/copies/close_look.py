@@ -217,7 +217,8 @@ class CloseLook:
         if first is not None and second is not None:
             placed = replace(small.overlay, matches=max(each.matches for each in overlays))
             found = compare_views(first, second, placed, threshold, related=proposal.related)
-        if (found is None or found.kind == "different") and proposal.similarity:
+        unseen = found is None or (found.kind == "different" and not found.other_ground)
+        if unseen and proposal.similarity:
             # Enough is known of it; the closer look only tells variants apart.
             known = Comparison("copy", proposal.similarity, proposal.overlay)
             return Seen(pair, known, confirmed=False)
