@@ -96,11 +96,12 @@ def test_unknown_entries_get_a_truth_but_no_chance():
     assert np.isfinite(noise.truth).all()
 
 
-def test_join_keeps_one_chance_and_tells_small_ones_apart():
+def test_two_probable_errors_outweigh_a_sure_one():
     one = join_chances(np.array([[0.3, 0.0], [1e-4, 0.0], [0.0, 0.0], [np.nan, np.nan]]))
-    assert one == pytest.approx([0.7, 1 - 1e-4, 1.0, 1.0], abs=1e-9)
-    two = join_chances(np.array([[0.9, 0.0], [0.9, 0.9], [0.9, 0.5]]))
-    assert two[1] < two[2] < two[0]
+    assert one == pytest.approx([1 - 0.95 * 0.3, 1 - 0.95e-4, 1.0, 1.0], abs=1e-9)
+    two = join_chances(np.array([[0.9, 0.0], [0.9, 0.9], [0.9, 0.5], [0.9999, 0.0], [0.85, 0.85]]))
+    assert two[1] < two[4] < two[3] < two[0]
+    assert two[2] < two[0]
     assert (np.diff(join_chances(np.linspace(0, 1, 500)[:, None])) < 0).all()
 
 

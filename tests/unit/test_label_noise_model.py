@@ -137,9 +137,9 @@ def test_the_joint_is_believed_the_more_the_more_is_wrong_for_sure():
         found = _believe_joint(excess, highest, n_labels=n_labels, images_a_class=images_a_class)
         return pytest.approx(found)
 
-    # 7 times a share of 5 % and the cube root of 0.8 % is 0.07; twice that at most
-    assert believe(500, 80) == (0.07 * 500, 0.14 * 500)
-    assert believe(500, 80, images_a_class=100) == (0.035 * 500, 0.07 * 500)
+    # 7 times a share of 5 % and the cube root of 0.8 % is 0.07; 2.6 times that at most
+    assert believe(500, 80) == (0.07 * 500, 0.182 * 500)
+    assert believe(500, 80, images_a_class=100) == (0.035 * 500, 0.091 * 500)
     # never more than 1.5 and 5 for one that is sure, nor more than the joint sees
     assert believe(4000, 10) == (15, 50)
     assert believe(3000, 4000) == (3000, 3000)
@@ -585,9 +585,6 @@ def test_joined_chances_by_their_formula():
     wrong = np.random.default_rng(0).random((50, 4)) ** 3
     wrong[0] = [0.001, 0.002, 0.001, 0.0]
     wrong[1, 1:] = np.nan
-    for power in (1.0, 3.0):
-        product = np.prod(1 - np.nan_to_num(wrong) ** power, axis=1)
-        expected = 1 - (1 - product) ** (1 / power)
-        np.testing.assert_allclose(join_chances(wrong, power), expected, atol=1e-7)
-    np.testing.assert_allclose(join_chances(wrong), join_chances(wrong, 6.0))
+    expected = np.prod(1 - 0.95 * np.nan_to_num(wrong), axis=1)
+    np.testing.assert_allclose(join_chances(wrong), expected, atol=1e-12)
     assert (join_chances(np.full((1, 3), 0.5)) < join_chances(np.array([[0.5, 0, 0]]))).all()

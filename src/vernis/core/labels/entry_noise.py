@@ -31,6 +31,8 @@ _SPREAD_RATES = (0.03, 0.25)
 """Prior rates that bound the count: where they matter, the data do not tell."""
 _MOST_MISSED = 0.85
 """Logit of the greatest share missed, halved: 0.35. A class that nothing predicts went to 0.5."""
+_MOST_BELIEVED = 0.95
+"""So surely an entry is wrong at most, see `join_chances`."""
 _N_BINS = 200
 _LOG_SLOPE = 1.0
 _STARTS = (0.5, 1.5)
@@ -143,31 +145,25 @@ def model_entries(labels: NDArray[np.floating], probs: NDArray[np.floating]) -> 
     )
 
 
-def join_chances(wrong: NDArray[np.floating], sharpness: float = 6.0) -> DoubleArray:
+def join_chances(wrong: NDArray[np.floating]) -> DoubleArray:
     """Join the chances of an image's entries into a score of the image.
 
-    ``1 - (1 - Π (1 - wᵖ))^(1/p)``: with one doubtful entry its own chance of being right; several
-    lower it further. ``p = 1`` asks whether any entry is wrong, which adds up the small errors of
-    fifty chances; a great ``p`` sees the worst alone.
+    ``Π (1 - 0.95 w)``: the chance that all entries are right, where none is believed to be wrong
+    beyond 95 %. Else one entry that the model is sure of would outweigh two that are probably
+    wrong, and a model's last few percent are the least to be trusted.
 
     Parameters
     ----------
     wrong : ndarray, shape (n_images, n_classes)
         In 0..1, NaN where unknown.
-    sharpness : float
-        ``p``, 1 or more.
 
     Returns
     -------
     ndarray of float64, shape (n_images,)
         In 0..1, low = bad; 1 where nothing is known.
     """
-    chance = np.clip(np.nan_to_num(np.asarray(wrong, dtype=np.float64)), 0.0, 1.0 - 1e-9)
-    total = np.log1p(-(chance**sharpness)).sum(axis=1)
-    # Two forms of one value, each exact where the other one runs out of digits.
-    doubtful = -np.expm1(np.log1p(-np.exp(np.minimum(total, -0.5))) / sharpness)
-    sound = 1.0 - (-np.expm1(total)) ** (1.0 / sharpness)
-    return np.asarray(np.where(total < -0.5, doubtful, sound))
+    chance = np.clip(np.nan_to_num(np.asarray(wrong, dtype=np.float64)), 0.0, 1.0)
+    return np.asarray(np.exp(np.log1p(-_MOST_BELIEVED * chance).sum(axis=1)))
 
 
 def probability_of_multiple(wrong: NDArray[np.floating]) -> DoubleArray:

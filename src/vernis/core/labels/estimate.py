@@ -35,6 +35,9 @@ _HARD_FOR_SURE = 1.5
 of cifar10n_a they are 1 to 2.5, in planted ones none."""
 _MOST_HARD_FOR_SURE = 5.0
 """The same for the upper bound of the count."""
+_MOST_TRUST = 2.6
+"""By so much more the joint is believed for that bound: of people's errors on cifar10n_a three in
+five and more of what it counts are true, of planted ones one in ten."""
 _RATE_DEVIATIONS = 2.0
 """Standard deviations of the fitted rate and exponent that the interval allows for; the binomial
 ones of the labels themselves come on top."""
@@ -134,8 +137,8 @@ def model_noise(labels: NDArray[np.generic], probs: NDArray[np.floating]) -> Noi
     hard pictures, which that rate misses; the confident joint (Northcutt et al., *Confident
     Learning*, JAIR 2021) counts those errors, and all pictures besides that the model cannot
     predict. No statistic of labels and predictions tells one from the other, so `_believe_joint`
-    takes a part of the joint, and the interval twice that part. What contradicts the surest tenth
-    of each class's predictions counts in any case (a habit of one class is no common rate).
+    takes a part of the joint, and the interval 2.6 times that part. What contradicts the surest
+    tenth of each class's predictions counts in any case (a habit of one class is no common rate).
 
     The posteriors are then shifted (in log-odds) so that they add up to the count.
 
@@ -402,7 +405,7 @@ def _believe_joint(
     trust = _HARD_WEIGHT * images_a_class / (images_a_class + _JOINT_HALF)
     weight = trust * found / n_labels * (highest / n_labels) ** (1 / 3)
     hard = min(min(weight, 1.0) * found, _HARD_FOR_SURE * highest)
-    most = min(min(2.0 * weight, 1.0) * found, _MOST_HARD_FOR_SURE * highest)
+    most = min(min(_MOST_TRUST * weight, 1.0) * found, _MOST_HARD_FOR_SURE * highest)
     return hard, most
 
 
