@@ -14,6 +14,7 @@ from vernis.domain.errors import MissingExtra, NotFound, NothingToLearn, UsageEr
 from vernis.domain.region_store import NewRegion, RegionLabel, RegionStatement
 from vernis.domain.regions import Box, Region
 from vernis.domain.types import Taxonomy
+from vernis.verbs.boxes.faults import find_faults
 
 N_BOXED, N_OTHERS, SIDE = 12, 3, 200
 CLASSES = ("disc", "square")
@@ -217,6 +218,7 @@ def test_a_network_is_trained_measured_and_used_like_any_detector(learnt, networ
     assert (again.model, again.trained) == (result.model, False)
     assert "out-of-fold" in result.measured
     assert any("of 2 steps: the out-of-fold mAP" in note for note in result.notes)
+    assert find_faults(made.session, "shape", 0).detector == result.model  # no other is learned
     record = made.catalog.models.latest("shape", kind="detector")
     folder = made.catalog.folder / record.folder
     saved = json.loads((folder / "model.json").read_text())["settings"]

@@ -177,6 +177,7 @@ def test_an_ssd_is_trained_and_run_by_onnx_runtime():
     assert (found.boxes >= 0).all()
     assert (found.boxes <= 160).all()
     assert set(found.classes.tolist()) <= {0, 1}
+    assert len(trainer.open(graph, 2, 0.3)(pictures[0].pixels)) == 0  # it begins with nothing
 
 
 def test_sizes_and_ratios_of_default_boxes_belong_to_maps():

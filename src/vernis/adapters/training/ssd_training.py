@@ -38,6 +38,9 @@ _STRIDES = (8, 16, 32, 64, 128)
 _SIZES = (0.04, 0.1, 0.2, 0.37, 0.62, 0.9)
 """Of the default boxes, as shares of the side of a view."""
 _RATIOS = ((2,), (2, 3), (2, 3), (2, 3), (2,))
+_FIRST_SHARE, _NOTHING = 0.1, 4.0
+"""Of the drawn weights that tell classes, and the logit of nothing, when training begins: only the
+hardest places without an object are learned from, so the others must be right at once."""
 _FOR_NORMALIZATION = 16
 """Views by which the channels are normalized."""
 
@@ -147,6 +150,7 @@ def torchvision_ssd(default: DefaultBoxes, side: int, n_classes: int) -> Any:
         [[int(one) for one in level] for level in default.ratios],
         scales=[size / side for size in default.sizes],
         steps=list(default.strides),
+        clip=False,
     )
     channels = [n for _, n in _SOURCES] + [n for _, _, n in _EXTRA]
     head = SSDHead(channels, generator.num_anchors_per_location(), n_classes + 1)
@@ -211,6 +215,11 @@ def ssd_graph(
             name = f"{kind}{stride}"
             weights[f"{name}.weight"] = layer.weight.detach().numpy().copy()
             weights[f"{name}.bias"] = layer.bias.detach().numpy().copy()
+            if kind == "classes":  # few default boxes hold an object: begin with nothing in any
+                weights[f"{name}.weight"] *= _FIRST_SHARE
+                weights[f"{name}.bias"].reshape(-1, model.head.classification_head.num_columns)[
+                    :, 0
+                ] = _NOTHING
             nodes += _convolution(name, source, 3, 1, relu=False)
             outputs.append(name)
     return base.extended(nodes, weights, outputs)

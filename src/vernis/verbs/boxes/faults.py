@@ -22,7 +22,7 @@ from vernis.core.detect.cells import Detections
 from vernis.domain.types import BOX_KINDS, Issue
 from vernis.verbs.decide.box_prediction import as_sides
 from vernis.verbs.steps.boxed_pictures import BoxedPictures, read_boxed_pictures
-from vernis.verbs.steps.detector_learning import DetectorOptions, learn_detector
+from vernis.verbs.steps.detector_learning import learn_detector, options_to_keep
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -58,8 +58,7 @@ class Faults:
 
 def find_faults(session: Session, taxonomy: str, seed: int) -> Faults:
     """Judge the boxes, and replace the taxonomy's issues about boxes; verdicts are kept."""
-    options = DetectorOptions(seed=seed)
-    learnt = learn_detector(session, taxonomy, "", options)
+    learnt = learn_detector(session, taxonomy, "", options_to_keep(session, taxonomy, seed))
     boxed = read_boxed_pictures(session, taxonomy)
     kept = session.catalog.models.predictions(learnt.record)
     judged = set(kept["image_ids"].tolist())

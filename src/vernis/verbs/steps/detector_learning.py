@@ -164,6 +164,7 @@ def learn_detector(
             "objective": options.objective,
             "floor": options.floor,
             "seed": options.seed,
+            "epochs": options.epochs,
             "n_pictures": len(boxed),
             "n_boxes": int(boxed.n_boxes.sum()),
             "notes": list(notes),
@@ -177,6 +178,22 @@ def learn_detector(
         predictions=_predictions(boxed, trained),
     )
     return _learnt(record, boxed, models.load(record)[1], trained=True)
+
+
+def options_to_keep(session: Session, taxonomy: str, seed: int) -> DetectorOptions:
+    """Return how the latest detector was learned, if it was from the boxes as they are now.
+
+    Otherwise the options of a detector whose networks stay as they are, with this seed.
+    """
+    record = session.catalog.models.latest(taxonomy, kind="detector")
+    if record is not None:
+        saved = session.catalog.models.load(record)[1]
+        names = [name for name in DetectorOptions.__slots__ if name in saved]
+        own = DetectorOptions(**{name: saved[name] for name in names})
+        boxed = read_boxed_pictures(session, taxonomy)
+        if _fingerprint(boxed, "", own) == record.fingerprint:
+            return own
+    return DetectorOptions(seed=seed)
 
 
 def _predictions(boxed: BoxedPictures, trained: Trained) -> dict[str, NDArray[Any]]:
