@@ -15,8 +15,10 @@ def test_suffixes_are_counted_by_kind_in_the_order_of_telling():
 
 
 def test_what_would_take_a_kind_in_is_said():
-    assert say_file_kinds({".mp4": 1, ".svg": 2}).startswith(
-        "1 video, 2 vector drawings (exported as PNG they are read"
+    said = say_file_kinds({".mp4": 1, ".svg": 2})
+    assert said.startswith(
+        "1 video (their frames are read with --inside video), "
+        "2 vector drawings (exported as PNG they are read"
     )
     for suffix in (".nef", ".jxl", ".svg", ".zip"):
         assert "they are read" in say_file_kinds({suffix: 1})

@@ -239,7 +239,7 @@ def test_sound_jpegs_with_suspicious_ends_are_read(tmp_path):
         (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(range(64)), "JPEG XL.*djxl"),
         (b"\xff\x0a" + bytes(range(64)), "JPEG XL.*djxl"),
         (b"<?xml version='1.0'?><svg xmlns='x'></svg>", "SVG.*exported"),
-        (b"%PDF-1.7 and so on", "PDF.*pdftoppm"),
+        (b"%PDF-1.7 and so on", "PDF.*--inside pdf"),
         (b"just some words, no picture at all", "text"),
         (b"\x01\x02\x03\x04garbage\xff\xfe\xfd" * 9, "not a picture"),
         (b"\xff\xd8\xff\xe0\x00\x10JFIF", "cut off|not a picture|damaged"),

@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,8 +28,12 @@ from vernis.adapters.probe import DEFAULT_LIMITS, HEIF_BRANDS, Limits, probe
 from vernis.domain.addresses import FILE, is_address, is_own_file
 from vernis.domain.errors import UnreadableImage, UsageError
 from vernis.domain.metadata import FileMetadata
+from vernis.domain.parts import split_part
 from vernis.domain.ports import Decoded, Pixels
 from vernis.domain.types import UNREAD_FOLDER, FileTable, FoundFile, ImageRecord
+
+if TYPE_CHECKING:
+    from vernis.adapters.parts.inside import PartLister
 
 IMAGE_SUFFIXES = frozenset(
     [
@@ -88,14 +93,20 @@ def uri_of(root: Path, path: Path) -> str:
 
 
 def path_of(root: Path, uri: str) -> Path:
-    """Return a file that holds the picture of a uri: below a root, or a copy of an object.
+    """Return a file that holds the picture of a uri: below a root, or a copy of an object or part.
 
     Raises
     ------
     UnreadableImage, StorageError
-        Of an address, see ``object_copies.fetched``; a path below the root is not looked at.
+        Of an address or a part, see ``object_copies.fetched`` and ``parts.inside.part_file``; a
+        path below the root is not looked at.
     """
-    if not is_own_file(uri):
+    part = split_part(uri) if "#" in uri else None
+    if part is not None:
+        from vernis.adapters.parts.inside import part_file
+
+        return part_file(path_of(root, part[0]), part[1])
+    if is_address(uri) and not uri.startswith(FILE):
         return fetched(uri)
     if uri.startswith(FILE):
         root, uri = Path("/"), uri.removeprefix(FILE).lstrip("/")
@@ -104,6 +115,9 @@ def path_of(root: Path, uri: str) -> Path:
 
 def own_file(root: Path, uri: str) -> Path:
     """Return the file of an image that may be moved and written; raises UsageError for others."""
+    part = split_part(uri)
+    if part is not None:
+        raise UsageError(f"{uri}: is a part of {part[0]}, which stays as it is")
     if not is_own_file(uri):
         raise UsageError(f"{uri}: lies in a store that is only read, never changed")
     return path_of(root, uri)
@@ -235,11 +249,14 @@ class FolderSource:
         Its limits hold for the probing too.
     read_metadata : callable, optional
         Reads what a file and its sidecar say; by default nothing is read.
+    inside : PartLister, optional
+        Tells the frames, pages and pictures in files; by default none is looked into.
     """
 
     root: Path
     decoder: PictureDecoder = field(default_factory=PictureDecoder, repr=False, compare=False)
     read_metadata: ReadMetadata | None = field(default=None, repr=False, compare=False)
+    inside: PartLister | None = field(default=None, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -256,7 +273,10 @@ class FolderSource:
             raise UsageError(f"{self.root} is not a folder")
         listing = Listing()
         for folder, prefix, entry in _walk(self.root, listing):
-            _list_one(self.root, folder, prefix, entry, listing)
+            if self.inside is not None and self.inside.looks_into(entry.name):
+                _list_inside(self.root, folder, prefix, entry, listing, self.inside)
+            else:
+                _list_one(self.root, folder, prefix, entry, listing)
         return listing.table(), dict(listing.other_files)
 
     def inspect(self, file: FoundFile) -> FoundFile:
@@ -433,11 +453,12 @@ def inspect_file(
         header = probe(path, limits=limits)
     except UnreadableImage as error:
         return replace(file, content_hash=content_hash, reason=error.reason)
-    metadata: dict[str, str | int] = {"mode": header.mode}
+    metadata: dict[str, str | int | float] = {"mode": header.mode}
     if header.frames > 1:
         metadata["frames"] = header.frames
     if header.orientation != 1:
         metadata["orientation"] = header.orientation
+    metadata |= _facts_of_part(root, file.uri)
     said = read_metadata and _read_metadata(read_metadata, path, data, file)
     taken = header.taken if said is None else said.taken[:19] or header.taken
     if taken:
@@ -451,6 +472,15 @@ def inspect_file(
         metadata=metadata,
         said=said,
     )
+
+
+def _facts_of_part(root: Path, uri: str) -> dict[str, str | int | float]:
+    part = split_part(uri)
+    if part is None:
+        return {}
+    from vernis.adapters.parts.inside import part_facts
+
+    return part_facts(path_of(root, part[0]), uri)
 
 
 def _read_metadata(
@@ -564,6 +594,30 @@ def _list_one(
         if suffix == ".xmp":
             listing.sidecars.update(_stamped(root, path))
         listing.other_files[escape_name(suffix) or "(none)"] += 1
+
+
+def _list_inside(
+    root: Path,
+    folder: Path,
+    prefix: str,
+    entry: os.DirEntry[str],
+    listing: Listing,
+    inside: PartLister,
+) -> None:
+    """List the parts of a file, and the file where it is an image itself or cannot be read."""
+    path = folder / entry.name
+    if _is_image(path) or entry.name.startswith("."):
+        _list_one(root, folder, prefix, entry, listing)
+        if entry.name.startswith("."):
+            return
+    try:
+        status = path.stat()
+    except OSError as error:
+        listing.add(uri_of(root, path), reason=f"no such file ({error.strerror})")
+        return
+    size, mtime_ns = status.st_size, status.st_mtime_ns
+    for uri, reason in inside.parts(uri_of(root, path), path, size, mtime_ns):
+        listing.add(uri, size, mtime_ns, reason)
 
 
 def _possible_sidecars(image: Path) -> Iterator[Path]:

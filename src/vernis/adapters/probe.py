@@ -39,7 +39,7 @@ _OTHER_FORMATS = (
     (b"\xff\x0a", "a JPEG XL picture", "converted to PNG it is read (djxl)"),
     (b"\0\0\0\x0cJXL ", "a JPEG XL picture", "converted to PNG it is read (djxl)"),
     (b"<svg", "a vector drawing (SVG)", "exported as PNG it is read"),
-    (b"%PDF", "a document (PDF)", "its pages exported as PNG are read (pdftoppm -png)"),
+    (b"%PDF", "a document (PDF)", "its pages are read with vernis index --inside pdf"),
     (b"%!PS", "a vector drawing (EPS)", "exported as PNG it is read"),
     (b"8BPS\0\x02", "a large Photoshop document (PSB)", "saved as TIFF or PNG it is read"),
     (b"gimp xcf", "a GIMP picture", "exported as PNG it is read"),

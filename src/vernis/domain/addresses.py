@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import unquote, urlsplit
 
+from vernis.domain.parts import is_part
+
 FILE = "file://"
 _WEB = ("http", "https")
 _SIGNED = ("x-amz-signature", "x-amz-security-token", "awsaccesskeyid", "x-goog-signature", "sig")
@@ -22,10 +24,14 @@ def is_address(text: str) -> bool:
 def is_own_file(uri: str) -> bool:
     """Tell whether an image is a file that may be moved and written, not an object of a store.
 
+    Neither is a part of a file, such as a frame of a video: what it lies in stays as it is.
+
     >>> is_own_file("cat/a.jpg"), is_own_file("file:///more/a.jpg"), is_own_file("s3://shop/a.jpg")
     (True, True, False)
+    >>> is_own_file("clip.mp4#t=1.000")
+    False
     """
-    return not is_address(uri) or uri.startswith(FILE)
+    return not is_part(uri) and (not is_address(uri) or uri.startswith(FILE))
 
 
 def kind_of(address: str) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vernis.domain.addresses import is_address
+from vernis.domain.addresses import is_address, is_own_file
 from vernis.domain.errors import CatalogError, UsageError
 from vernis.domain.types import FileTable, ImageTable
 
@@ -201,7 +201,7 @@ def _holds_its_images(place: Path, root: Path | None) -> bool:
 
     if root is None or not root.is_dir():
         return False
-    uris = [uri for uri in _read_table(place).uris if not is_address(uri)]
+    uris = [uri for uri in _read_table(place).uris if not is_address(uri) and is_own_file(uri)]
     return any(path_of(root, uri).is_file() for uri in uris[:_SAMPLE])
 
 
@@ -227,7 +227,10 @@ def _compare(images: Path, listed: FileTable, place: Path) -> Likeness:
         known = sum(
             int(listed.sizes[row]) in sizes and contents.hash_of(row) in hashes for row in files
         )
-        rows = rng.choice(len(table), min(_SAMPLE, len(table)), replace=False).tolist()
+        own = [row for row, uri in enumerate(table.uris) if is_own_file(uri)]
+        if not own:
+            return Likeness(0.0, 0.0)
+        rows = rng.choice(own, min(_SAMPLE, len(own)), replace=False).tolist()
         found = sum(
             contents.hold(table.uris[row], int(table.sizes[row]), bytes(table.hashes[row]))
             for row in rows

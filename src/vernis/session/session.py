@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from vernis.adapters.detectors.nanodet import ObjectModel
     from vernis.adapters.engines.choice import EngineName
     from vernis.adapters.interchange.sample_folder import SampleFolder
+    from vernis.adapters.parts.inside import PartLister
     from vernis.adapters.services.registry import ServiceName
     from vernis.adapters.thumbnails import ThumbnailCache
     from vernis.core.appearance.picture_type import TypeModel
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
     from vernis.core.explore.picture_words import PictureWords
     from vernis.core.words.documents import WordDocument
     from vernis.domain.metadata import FileMetadata
+    from vernis.domain.parts import Inside
     from vernis.domain.posts import FeedPart
     from vernis.domain.training import DetectorTrainer
 
@@ -603,6 +605,21 @@ class Session(Closing):
 
         return path_of(self.root(), image.uri)
 
+    def place_of(self, image: ImageRecord) -> str:
+        """Return the address of an image's file, with the time or page of a part (``#t=12.480``).
+
+        Browsers and players open videos and PDFs there.
+        """
+        from vernis.adapters.files import path_of
+        from vernis.domain.addresses import is_address
+        from vernis.domain.parts import page_of, split_part
+
+        file, place = split_part(image.uri) or (image.uri, "")
+        if place and "time" not in image.metadata and page_of(place) is None:
+            place = ""  # a picture of slides: no program opens it by name
+        address = file if is_address(file) else path_of(self.root().absolute(), file).as_uri()
+        return f"{address}#{place}" if place else address
+
     def own_file(self, image: ImageRecord) -> Path:
         """Return the file of an image that may be moved or written.
 
@@ -636,11 +653,13 @@ class Session(Closing):
         *,
         metadata: bool = False,
         root: Path | None = None,
+        inside: PartLister | None = None,
     ) -> FileSource:
         """Return the folder (default: the indexed one), or the list of files, to be indexed.
 
         With ``metadata`` what they and their sidecars say is read too. ``root`` is the folder that
-        the files lie below (default: the indexed one, else the one that they share).
+        the files lie below (default: the indexed one, else the one that they share); ``inside``
+        tells what lies in files of a folder.
         """
         from vernis.adapters.files import FileListSource, FolderSource, common_folder
         from vernis.adapters.interchange.metadata.file_metadata import read_file_metadata
@@ -651,12 +670,47 @@ class Session(Closing):
         reader = read if metadata else None
         if files is None:
             place = folder.resolve() if folder is not None else self.root()
-            return FolderSource(place, read_metadata=reader)
+            return FolderSource(place, read_metadata=reader, inside=inside)
         paths = [Path(file).absolute() for file in files]
         place = root or self.catalog.images.root() or common_folder(paths)
         return FileListSource(place, paths, read_metadata=reader)
 
-    def place_source(self, address: str, *, metadata: bool = False) -> FileSource:
+    def part_lister(
+        self, kinds: Sequence[Inside], every: float | None, *, reuse: bool, place: str = ""
+    ) -> PartLister | None:
+        """Return what tells the frames, pages and pictures that lie in files of a folder.
+
+        Parameters
+        ----------
+        kinds : sequence of {'video', 'pdf', 'tiff', 'slides'}
+            None of them: nothing is looked into.
+        every : float or None
+            Seconds between two frames of a video; None: where a scene begins.
+        reuse : bool
+            Files that are as they were are not opened.
+        place : str
+            Address of the folder, empty for the indexed one.
+        """
+        from vernis.adapters.parts.inside import KnownFile, PartLister
+        from vernis.domain.parts import split_part
+
+        if not kinds:
+            return None
+        found: dict[str, tuple[int, int, list[str]]] = {}
+        table = self.table()
+        start = f"{place}/" if place else ""
+        for row, uri in enumerate(table.uris if reuse else ()):
+            part = split_part(uri) if "#" in uri and uri.startswith(start) else None
+            if part is not None:
+                size, mtime = int(table.sizes[row]), int(table.mtimes[row])
+                parts = found.setdefault(part[0].removeprefix(start), (size, mtime, []))[2]
+                parts.append(uri.removeprefix(start))
+        known = {file: KnownFile(*told[:2], tuple(told[2])) for file, told in found.items()}
+        return PartLister(frozenset(kinds), every, known)
+
+    def place_source(
+        self, address: str, *, metadata: bool = False, inside: PartLister | None = None
+    ) -> FileSource:
         """Return what lists the images below an address: a bucket, a page, a further folder."""
         from vernis.adapters.files import FolderSource, OtherFolderSource, path_of
         from vernis.adapters.interchange.metadata.file_metadata import read_file_metadata
@@ -669,7 +723,7 @@ class Session(Closing):
         reader = read if metadata else None
         if address.startswith(FILE):
             folder = path_of(Path("/"), address)
-            return OtherFolderSource(FolderSource(folder, read_metadata=reader))
+            return OtherFolderSource(FolderSource(folder, read_metadata=reader, inside=inside))
         return ObjectSource(address, read_metadata=reader)
 
     def address_source(

@@ -73,7 +73,9 @@ class SqliteImageStore:
     def _lie_below(self, folder: Path) -> bool:
         """Return whether most of the first images lie below a folder, as large as they are."""
         rows = self._ledger.rows(
-            "SELECT uri, size FROM image WHERE state = 'present' ORDER BY id LIMIT ?", (_LOOKED_UP,)
+            "SELECT uri, size FROM image WHERE state = 'present' AND uri NOT LIKE '%#%' "
+            "AND uri NOT LIKE '%://%' ORDER BY id LIMIT ?",
+            (_LOOKED_UP,),
         )
         found = 0
         for uri, size in rows:

@@ -22,10 +22,20 @@ def _kind(one: str, many: str, suffixes: str, remedy: str = "") -> FileKind:
 
 
 FILE_KINDS = (
-    _kind("video", "videos", "mp4 mov avi mkv webm m4v wmv mpg mpeg mts m2ts 3gp flv ogv vob"),
-    _kind("slide deck", "slide decks", "ppt pptx pps ppsx pot potx key odp"),
+    _kind(
+        "video",
+        "videos",
+        "mp4 mov avi mkv webm m4v wmv mpg mpeg mts m2ts 3gp flv ogv vob",
+        "their frames are read with --inside video",
+    ),
+    _kind(
+        "slide deck",
+        "slide decks",
+        "ppt pptx pps ppsx pot potx key odp",
+        "pictures in PPTX and ODP are read with --inside slides",
+    ),
     _kind("document", "documents", "doc docx odt rtf pages indd pub epub"),
-    _kind("PDF", "PDFs", "pdf", "their pages exported as PNG are read (pdftoppm -png)"),
+    _kind("PDF", "PDFs", "pdf", "their pages are read with --inside pdf"),
     _kind("table", "tables", "csv tsv xls xlsx xlsm ods numbers parquet"),
     _kind("sound file", "sound files", "mp3 wav flac ogg m4a aac aif aiff wma"),
     _kind(

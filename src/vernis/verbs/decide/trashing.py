@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from vernis.core.copies.groups import put_first
+from vernis.domain.addresses import is_own_file
 from vernis.domain.errors import NotFound, UsageError, VernisError
 from vernis.domain.history import MOVED_FILES, Change
 from vernis.domain.ports import Catalog, TrashFolder
@@ -44,7 +45,8 @@ def plan_trash(
     """Say which duplicates would go to the trash; changes nothing.
 
     Of each group the keeper stays, and so does every image that is no duplicate, of at least the
-    kind ``weakest``, of an image that stays.
+    kind ``weakest``, of an image that stays. Frames, pages and objects in buckets neither go nor
+    does a file go for one.
 
     Parameters
     ----------
@@ -68,7 +70,8 @@ def plan_trash(
         uris, chosen = session.uris(), session.catalog.issues.kept()
         groups = [put_first(group, uris, chosen, prefer) for group in groups]
     for group in groups:
-        for image_id, keeper, kind in _spare(group, _STRENGTH[weakest]):
+        files = frozenset(image for image in group.images if is_own_file(images[image].uri))
+        for image_id, keeper, kind in _spare(group, _STRENGTH[weakest], files):
             image = images[image_id]
             plan.append(
                 TrashedFile(
@@ -330,10 +333,17 @@ def _reason(file: TrashedFile) -> str:
     return f"duplicate of {file.keeper}" if file.keeper else "moved to the trash"
 
 
-def _spare(group: DuplicateGroup, least: int) -> list[tuple[int, int, DuplicateKind]]:
-    """Return the images of a group that can go, each with the image that stays for it."""
+def _spare(
+    group: DuplicateGroup, least: int, files: frozenset[int]
+) -> list[tuple[int, int, DuplicateKind]]:
+    """Return the images of a group that can go, each with the image that stays for it.
+
+    Files alone go, and for files alone: neither does a video go because a frame of it is a copy,
+    nor a picture because a video, or a bucket, shows it too.
+    """
     strength = {(pair.a, pair.b): pair.kind for pair in group.pairs}
-    ordered = [group.keeper] + [i for i in group.images if i != group.keeper]
+    ordered = [i for i in (group.keeper, *group.images) if i in files]
+    ordered = list(dict.fromkeys(ordered))
     # What a person chose to keep stays, beside the keeper too.
     staying = [image for image in ordered if image in group.chosen]
     spare: list[tuple[int, int, DuplicateKind]] = []

@@ -124,6 +124,7 @@ class Record:
     """Everything that is known of an image."""
 
     image: Annotated[str, "path relative to the indexed folder"]
+    address: Annotated[str, "of its file, with the time or page where it is a part of one"]
     id: int
     state: Annotated[str, "present, unreadable, vanished or trashed"]
     reason: Annotated[str, "why it is unreadable"]
@@ -244,6 +245,7 @@ class _Known:
         labels = tuple(self._labels(image))
         return Record(
             image=image.uri,
+            address=self._session.place_of(image),
             id=image.id,
             state=image.state,
             reason=image.reason,

@@ -9,6 +9,7 @@ line.
 from __future__ import annotations
 
 import json
+import webbrowser
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
@@ -37,6 +38,9 @@ class Settings(BaseSettings):
     all: Annotated[bool, Option("write the records of all images that are present")] = False
     where: Annotated[str, Option("of --all: only images that this filter holds for")] = ""
     out: Annotated[Path | str | None, Option("of --all: the file, one record a line")] = None
+    open: Annotated[
+        bool, Option("on the command line: open the file, a video at the time, a PDF at the page")
+    ] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +100,17 @@ def _lines(session: Session, found: Iterable[Record], total: int) -> Iterator[by
 
 
 def show(result: Result, settings: Settings, screen: Screen) -> None:
-    """Show the record in sections, those that hold something."""
+    """Show the record in sections, those that hold something; open the file where asked."""
     if result.written is not None:
         screen.line(f"{counted(result.written.records, 'record')} in {result.written.path}")
     record = result.record
     if record is None:
         return
+    if settings.open:
+        webbrowser.open(record.address)
     facts = {
         "id": record.id,
+        "lies in": _said_place(record),
         "state": f"{record.state}: {record.reason}" if record.reason else record.state,
         "picture": f"{record.width} x {record.height} px, {record.format}",
         "bytes": record.size,
@@ -160,6 +167,17 @@ def _said(places: Sequence[LabelPlace | None]) -> str:
 def _filled(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> list[str]:
     """Return the columns without that of places where none is known."""
     return [name for name in columns if name != "place" or any(row["place"] for row in rows)]
+
+
+def _said_place(record: Record) -> str:
+    """Return where a frame, page or picture of slides lies, in words; empty for other images."""
+    said = record.metadata
+    if "inside" not in said:
+        return ""
+    if "time" in said:
+        minutes, seconds = divmod(float(said["time"]), 60)
+        return f"{int(minutes)}:{seconds:06.3f} of {said['inside']}"
+    return f"page {said['page']} of {said['inside']}" if "page" in said else str(said["inside"])
 
 
 def _label_row(row: LabelRow) -> dict[str, object]:

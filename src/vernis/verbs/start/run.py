@@ -35,6 +35,7 @@ from vernis.verbs.steps import detect, import_, index, learn, read
 from vernis.verbs.steps.describing import FileWords
 from vernis.verbs.steps.file_words import FILES
 from vernis.verbs.steps.folder_classes import ClassesFrom, label_by_folders
+from vernis.verbs.steps.insides import EveryOption, InsideOption
 from vernis.verbs.steps.label_import import finder_of
 from vernis.verbs.steps.quality import count_open_quality, judge_quality
 from vernis.verbs.steps.table_settings import TableSettings
@@ -61,6 +62,8 @@ class Settings(TableSettings, NetworkOptions):
     seed: Annotated[int, SEED] = 0
     classes_from: ClassesFrom = None
     file_words: FileWords = None
+    inside: InsideOption = ()
+    every: EveryOption = None
     prefer: Annotated[Sequence[Path | str], PREFER] = ()
     read: Annotated[
         bool, Option("also read the text in the pictures, which takes far longer than the rest")
@@ -197,6 +200,8 @@ def _list_images(session: Session, settings: Settings) -> index.Result:
         workers=settings.workers,
         keep_case=settings.keep_case,
         file_words=settings.file_words,
+        inside=settings.inside,
+        every=settings.every,
     )
     return index.work(session, wanted, by_folders=False)
 

@@ -21,9 +21,11 @@ from vernis.verbs.steps.folder_classes import (
     FolderLabels,
     label_by_folders,
 )
+from vernis.verbs.steps.insides import EveryOption, InsideOption, choose_inside
 from vernis.verbs.steps.places import (
     FEED_SUFFIXES,
     Looking,
+    Manner,
     check_place,
     forget_places,
     sort_places,
@@ -48,6 +50,8 @@ class Settings(EngineOptions):
     classes_from: ClassesFrom = None
     keep_case: Annotated[bool, KEEP_CASE] = False
     file_words: FileWords = None
+    inside: InsideOption = ()
+    every: EveryOption = None
     forget: Annotated[
         Sequence[str],
         Option(
@@ -124,7 +128,8 @@ def work(session: Session, settings: Settings, *, by_folders: bool = True) -> Re
         if settings.forget:
             forget_places(session, settings.forget)
         listens = chosen(session, settings.file_words) == "read"
-        places = sort_places(session, settings.paths, metadata=listens)
+        inside, reuse = choose_inside(session, settings.inside, settings.every)
+        places = sort_places(session, settings.paths, Manner(listens, inside, reuse))
         session.catalog.vectors.collect_garbage()
         if session.catalog.images.root() is not None:
             sweep_after_kill(session)

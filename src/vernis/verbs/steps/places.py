@@ -15,6 +15,7 @@ from vernis.domain.types import FileTable, IndexChanges
 from vernis.verbs.steps.describing import Listener, describe_files, taxonomy_of_files
 from vernis.verbs.steps.feeds import index_feed
 from vernis.verbs.steps.indexing import index_files
+from vernis.verbs.steps.insides import InsideChoice
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -58,7 +59,40 @@ def check_place(path: Path | str) -> None:
         raise UsageError(f"{path}: no such file or folder")
 
 
-def sort_places(session: Session, paths: Sequence[Path | str], *, metadata: bool) -> Places:
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How places are looked at.
+
+    Attributes
+    ----------
+    metadata : bool
+        What files say is read.
+    inside : InsideChoice
+        What lies in files is listed.
+    reuse : bool
+        Files that are as they were are not opened for it.
+    """
+
+    metadata: bool
+    inside: InsideChoice = field(default_factory=InsideChoice)
+    reuse: bool = True
+
+    def own(self, session: Session, folder: Path | None) -> FileSource:
+        """Return the source of the collection's own folder."""
+        inside = session.part_lister(self.inside.kinds, self.inside.every, reuse=self.reuse)
+        return session.file_source(folder, metadata=self.metadata, inside=inside)
+
+    def place(self, session: Session, address: str) -> FileSource:
+        """Return the source of another place."""
+        inside = None
+        if address.startswith(FILE):
+            inside = session.part_lister(
+                self.inside.kinds, self.inside.every, reuse=self.reuse, place=address
+            )
+        return session.place_source(address, metadata=self.metadata, inside=inside)
+
+
+def sort_places(session: Session, paths: Sequence[Path | str], manner: Manner) -> Places:
     """Return what is to be looked at: what is named, or all that the collection knows.
 
     The first folder is the collection's own, unless it has one already that is named too or other
@@ -71,7 +105,7 @@ def sort_places(session: Session, paths: Sequence[Path | str], *, metadata: bool
     """
     known = session.catalog.images.places()
     if not paths:
-        return _known_places(session, known, metadata=metadata)
+        return _known_places(session, known, manner)
     addresses = [str(path) for path in paths if is_address(str(path))]
     local = [Path(path) for path in paths if not is_address(str(path))]
     feeds = [path for path in local if path.suffix.lower() in FEED_SUFFIXES and path.is_file()]
@@ -83,12 +117,13 @@ def sort_places(session: Session, paths: Sequence[Path | str], *, metadata: bool
     wide = [address for address in addresses if not _is_single(address)]
     sources: list[FileSource] = []
     if own is not None:
-        sources.append(session.file_source(own, metadata=metadata))
+        sources.append(manner.own(session, own))
     if files:
-        sources.append(session.file_source(None, files, metadata=metadata))
-    sources += [session.place_source(one, metadata=metadata) for one in (*others, *wide)]
+        sources.append(session.file_source(None, files, metadata=manner.metadata))
+    sources += [manner.place(session, one) for one in (*others, *wide)]
     if singles:
-        sources.append(session.address_source(singles, singles[0], metadata=metadata))
+        source = session.address_source(singles, singles[0], metadata=manner.metadata)
+        sources.append(source)
     marks = [session.address_of(feed.resolve()) for feed in feeds]
     name = ", ".join(source.name for source in sources) or ", ".join(map(str, feeds))
     return Places(tuple(sources), tuple(feeds), (*others, *wide, *marks), name)
@@ -105,13 +140,13 @@ def _is_single(address: str) -> bool:
     return PurePosixPath(name_of(address)).suffix.lower() in _SINGLE
 
 
-def _known_places(session: Session, known: Sequence[str], *, metadata: bool) -> Places:
+def _known_places(session: Session, known: Sequence[str], manner: Manner) -> Places:
     feeds = [session.path_of_uri(one) for one in known if _names_feed(one)]
     wide = [one for one in known if not _names_feed(one)]
     sources: list[FileSource] = []
     if session.catalog.images.root() is not None or not known:
-        sources.append(session.file_source(None, metadata=metadata))
-    sources += [session.place_source(one, metadata=metadata) for one in wide]
+        sources.append(manner.own(session, None))
+    sources += [manner.place(session, one) for one in wide]
     name = ", ".join(source.name for source in sources) or ", ".join(map(str, feeds))
     return Places(tuple(sources), tuple(feeds), (), name)
 
