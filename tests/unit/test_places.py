@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import threading
 import tracemalloc
 from collections.abc import Iterator
@@ -390,6 +391,35 @@ def test_a_refused_object_is_unreadable(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(object_copies, "open_system", refuse)
     with pytest.raises(UnreadableImage, match="refuses to give"):
         fetched("s3://shop/a.jpg")
+
+
+def test_a_store_that_is_down_ends_the_run_and_costs_no_image(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vernis.adapters import object_copies
+
+    class Store:
+        down = False
+
+        def get_file(self, key: str, path: str, callback: Any) -> None:
+            if self.down:
+                raise OSError("connection reset")
+            Path(path).write_bytes(picture(len(key)))
+
+    store = Store()
+    monkeypatch.setattr(object_copies, "open_system", lambda address: (store, address))
+    monkeypatch.setattr(object_copies, "_limited", lambda address: None)  # of fsspec
+    feed = tmp_path / "feed.jsonl"
+    write(feed, {"address": "s3://shop/a.jpg"}, {"address": "s3://shop/bb.jpg"})
+    with Collection.create(tmp_path / "t.vernis") as collection:
+        assert collection.index([feed]).new == 2
+        shutil.rmtree(cache)
+        store.down = True
+        with pytest.raises(StorageError, match=r"does not answer.*run the command again later"):
+            collection.embed()
+        assert len(uris(collection)) == 2
+        store.down = False
+        assert collection.embed().computed == 2
 
 
 # --------------------------------------------------------------------------- feeds

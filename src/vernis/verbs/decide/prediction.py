@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.domain.errors import InvalidValue, MissingExtra, ModelError, UnreadableImage
+from vernis.domain.errors import (
+    InvalidValue,
+    MissingExtra,
+    ModelError,
+    StorageError,
+    UnreadableImage,
+)
 from vernis.domain.ports import PictureReader, Pixels
 from vernis.domain.types import Space, TaxonomyKind
 
@@ -197,6 +203,6 @@ def say_reason(error: Exception) -> str:
     """Return why a picture has no labels; raises what is no fault of the picture."""
     if isinstance(error, UnreadableImage):
         return error.reason
-    if isinstance(error, ModelError | MissingExtra):
+    if isinstance(error, ModelError | MissingExtra | StorageError):
         raise error
     return str(error) or type(error).__name__

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.domain.errors import MissingExtra, ModelError, UnreadableImage, UsageError
+from vernis.domain.errors import (
+    MissingExtra,
+    ModelError,
+    StorageError,
+    UnreadableImage,
+    UsageError,
+)
 from vernis.domain.ports import Catalog, Decoded, DecodingReader, Outcome, PictureReader
 from vernis.domain.types import ImageRecord
 from vernis.session.session import ExaminePicture, ReadPicture
@@ -223,7 +229,7 @@ def _plan(
 
 def say_failure(error: Exception) -> str:
     """Say in one line why a picture cannot be used; raises what is not the picture's fault."""
-    if isinstance(error, (ModelError, MissingExtra)):
+    if isinstance(error, (ModelError, MissingExtra, StorageError)):
         raise error
     if isinstance(error, UnreadableImage):
         return error.reason
