@@ -163,7 +163,7 @@ def test_every_finding_reaches_the_report(catalog):
     assert data.collection.name == "shop.vernis"  # beside it the page's commands are run
     assert data.n_images == 6
     assert dict(data.facts)["Left out"] == "2 videos"
-    assert data.left_out == (("Videos", 2, ""),)
+    assert data.left_out == (("Videos", 2, "their frames are read with --inside video"),)
     account = data.accounts["letter"]
     assert (account.at_import, account.now, account.images_now) == (5, 5, 5)
     (audit,) = data.audits

@@ -102,7 +102,7 @@ def find_home(images: Path, here: Path, suffix: str) -> Home:
 
 
 def find_named_home(name: str, here: Path, suffix: str) -> Path:
-    """Return the collection in or above a folder to which images of elsewhere are added.
+    """Return the collection in a folder to which images of elsewhere are added.
 
     One of that name; else the only one there is; else a new one of that name.
 
@@ -111,15 +111,16 @@ def find_named_home(name: str, here: Path, suffix: str) -> Path:
     UsageError
         There are several others.
     """
-    from vernis.session.session import find_collection
-
     own = here / f"{name}{suffix}"
-    if own.exists():
+    found = sorted(path for path in here.glob(f"*{suffix}") if path.is_dir())
+    if own.exists() or not found:
         return own
-    for folder in (here.resolve(), *here.resolve().parents):
-        if folder.suffix == suffix or any(folder.glob(f"*{suffix}")):
-            return find_collection(here)
-    return own
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(path.name for path in found)
+    raise UsageError(
+        f"{here.resolve()} holds several collections ({names}); name one: --collection"
+    )
 
 
 def _read_collections(here: Path, suffix: str) -> dict[Path, Path | None]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from vernis.core.explore.file_kinds import say_file_kinds
+from vernis.domain.addresses import is_address
 from vernis.domain.errors import MissingExtra, NotFound, NothingToLearn, UsageError
 from vernis.domain.types import Estimate
 from vernis.report.wording import is_hardly_any, may_be_none
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 class Settings(TableSettings, NetworkOptions):
     """What the job is done on, and how."""
 
-    path: Annotated[Path | str, Option("a folder of images")]
+    path: Annotated[Path | str, Option("a folder of images, or an address such as s3://BUCKET")]
     _: KW_ONLY
     labels: Annotated[
         Path | str | None,
@@ -120,9 +121,10 @@ def home(settings: Settings) -> Home:
         The browser is to be opened, and what serves it is not installed.
     """
     path = Path(settings.path)
+    far = is_address(str(settings.path))
     if settings.open and find_spec("fastapi") is None:
         raise MissingExtra("app", "vernis run --open")
-    if not path.is_dir():
+    if not far and not path.is_dir():
         raise UsageError(f"{path}: no such folder; vernis run takes a folder of images")
     if settings.labels is None and settings.closed:
         raise UsageError("--closed is about the columns of --labels FILE")
@@ -130,7 +132,7 @@ def home(settings: Settings) -> Home:
         raise UsageError(
             f"{settings.labels}: no such file; --labels takes a table such as a CSV file"
         )
-    return Home(folder=path)
+    return index.home(index.Settings((settings.path,))) if far else Home(folder=path)
 
 
 def work(session: Session, settings: Settings) -> Result:
@@ -139,7 +141,6 @@ def work(session: Session, settings: Settings) -> Result:
     Every step skips what was done before on the same input. Where a taxonomy has too few labels
     for a step, the step is left out with a note.
     """
-    path = Path(settings.path)
     home(settings)
     sheets = None
     if settings.labels is not None:
@@ -162,7 +163,7 @@ def work(session: Session, settings: Settings) -> Result:
         ).notes
         notes += _say_ignored(session, settings)
         if not labelled and all(one.origin == FILES for one in session.taxonomies()):
-            notes.append(_say_no_labels(session, path, settings.labels))
+            notes.append(_say_no_labels(session, settings))
         found = find_duplicates(session)
         prefer_folders(session, settings.prefer)
         findings = {
@@ -196,7 +197,7 @@ def work(session: Session, settings: Settings) -> Result:
 
 def _list_images(session: Session, settings: Settings) -> index.Result:
     wanted = index.Settings(
-        (Path(settings.path),),
+        (settings.path,),
         workers=settings.workers,
         keep_case=settings.keep_case,
         file_words=settings.file_words,
@@ -250,14 +251,18 @@ def _say_ignored(session: Session, settings: Settings) -> list[str]:
     ]
 
 
-def _say_no_labels(session: Session, path: Path, labels: Path | str | None) -> str:
+def _say_no_labels(session: Session, settings: Settings) -> str:
     """Return what is missing, and the command that mends it where a file of labels lies there."""
+    path, labels = Path(settings.path), settings.labels
     if labels is not None:
         return (
             f"no labels were taken from {labels}, so none were judged; all the rest is done. "
             f"What each column is taken for: vernis import {labels} --dry-run"
         )
-    tables = session.interchange.find_label_tables(path, finder_of(session, str(path.absolute())))
+    tables: Sequence[Path] = ()
+    if not is_address(str(settings.path)):
+        finder = finder_of(session, str(path.absolute()))
+        tables = session.interchange.find_label_tables(path, finder)
     if tables:
         return (
             f"no labels were read, but {tables[0].name} names images of this folder; to find "
