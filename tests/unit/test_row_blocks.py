@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from vernis.core.labels import predictions
 from vernis.core.labels.class_faults import find_class_faults
 from vernis.core.labels.learnability import measure_learnability
 from vernis.core.labels.predictions import predict_labels
+from vernis.core.learn import scaling
 from vernis.core.learn.heads import StoredModel
 from vernis.core.learn.models import kernel
 from vernis.core.learn.scaling import BlockScaler, fit_projection
@@ -125,12 +128,12 @@ def test_layers_of_unread_rows_are_joined_as_those_of_an_array(small_blocks, mon
 
 
 def test_label_issues_and_fills_of_unread_rows_are_those_of_an_array(small_blocks, monkeypatch):
-    X, Y = drawn()
+    X, Y = (part[:300] for part in drawn())
     monkeypatch.setattr(predictions, "WHOLE", 100)
     kept = predict_labels(X, Y, kind="single")
     np.testing.assert_array_equal(predict_labels(unread(X), Y, kind="single"), kept)
     given = np.where(np.isnan(Y[:, 0]), -1, np.nan_to_num(Y).argmax(axis=1))
-    told = [measure_learnability(rows, given, seed=1) for rows in (X, unread(X))]
+    told = [measure_learnability(rows, given, n_permutations=49, seed=1) for rows in (X, unread(X))]
     assert told[0] == told[1]
     faults = [find_class_faults(rows, given, kept) for rows in (X, unread(X))]
     assert faults[0] == faults[1]
@@ -142,3 +145,33 @@ def test_label_issues_and_fills_of_unread_rows_are_those_of_an_array(small_block
     np.testing.assert_array_equal(filled[0].held_out, filled[1].held_out)
     np.testing.assert_array_equal(filled[0].unknown, filled[1].unknown)
     assert filled[0].plan(0.7).label.tolist() == filled[1].plan(0.7).label.tolist()
+
+
+def test_what_a_fit_holds_does_not_grow_with_the_vectors(small_blocks, monkeypatch):
+    monkeypatch.setattr(scaling, "_PCA_ROWS", 300)
+    monkeypatch.setattr(scaling, "_SCALED", 0)
+    monkeypatch.setattr(additive_ridge, "_JUDGED", 300)
+    dim = 500
+
+    def peak(n):
+        """Return the most that a fit holds beside labels and predictions, in bytes."""
+        Y = np.eye(3, dtype=np.float32)[np.arange(n) % 3]
+
+        def make(rows):
+            X = np.random.default_rng(0).standard_normal((64, dim)).astype(np.float32)
+            return X[rows[:, 0].astype(int) % 64] + 0.01 * rows[:, :1] % 1
+
+        X = MadeRows(np.arange(n, dtype=np.float32)[:, None], make, dim)
+        tracemalloc.start()
+        scaler = BlockScaler([(0, 200), (200, dim)]).fit_rows(X)
+        projection = fit_projection(scaler.over(X), 20)
+        model = kernel.KernelRidge("single", n_landmarks=60)
+        model.fit(projection.over(scaler.over(X)), Y, np.arange(n))
+        model.predict_proba(projection.over(scaler.over(X)))
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    peak(700)  # imports
+    small, large = peak(1500), peak(4500)
+    assert large - small < 0.15 * 3000 * dim * 4

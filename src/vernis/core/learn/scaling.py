@@ -22,6 +22,9 @@ from vernis.domain.ports import Rows
 Scaling = Literal["rows", "columns", "none"]
 Floats = NDArray[np.float32]
 
+_SCALED = 32_000_000
+"""Numbers of scaled vectors that are held, beside the vectors themselves: 128 MB."""
+
 _PCA_ROWS = 50_000
 """Rows that principal components are fitted on at most; more change them by less than the draw."""
 
@@ -175,10 +178,8 @@ class BlockScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # typ
         return self
 
     def over(self, X: Rows) -> Rows:
-        """Return the scaled rows of very many vectors, made where they are asked for."""
-        if isinstance(X, np.ndarray):
-            return self.transform(X)
-        return MadeRows(X, self.transform, X.shape[1])
+        """Return the scaled rows, of many vectors made where they are asked for."""
+        return hold_if_small(MadeRows(X, self.transform, X.shape[1]), _SCALED)
 
     def transform(self, X: ArrayLike) -> Floats:
         """Return the scaled blocks, shape (n_images, n_features)."""
