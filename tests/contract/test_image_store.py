@@ -354,3 +354,21 @@ def test_what_files_said_is_remembered(catalog: Catalog) -> None:
     read, marks = catalog.images.described()
     assert (read.tolist(), marks.tolist()) == ([a, b], [3, 7])
     assert catalog.images.said_by_files([a, b]) == {b: {"words": ["é"]}}
+
+
+def test_places_are_kept_in_their_order(catalog):
+    assert catalog.images.places() == []
+    catalog.images.set_places(["s3://shop/b", "file:///a", "s3://shop/b"])
+    assert catalog.images.places() == ["s3://shop/b", "file:///a"]
+    catalog.images.set_places(["file:///a"])
+    assert catalog.images.places() == ["file:///a"]
+    assert catalog.images.root() is None
+
+
+def test_images_that_lie_elsewhere_are_left_as_they_are(catalog):
+    far = FoundFile("s3://shop/b.jpg", "2", 10, 1)
+    catalog.images.apply_index([*files(a="1"), far], complete=True)
+    elsewhere = catalog.images.find("s3://shop/b.jpg").id
+    changes = catalog.images.apply_index([], complete=True, aside=[elsewhere])
+    assert (changes.vanished, changes.unchanged) == (1, 0)
+    assert [image.uri for image in catalog.images.all()] == ["s3://shop/b.jpg"]
