@@ -78,6 +78,9 @@ def test_folders_stand_beside_each_other(tmp_path: Path) -> None:
         again = collection.index()
         assert (again.new, again.vanished, again.unchanged) == (1, 1, 2)
         assert collection.session.folders_of([other, "cat/a.jpg"]) == ["dog", "cat"]
+        # A folder below the collection's own, and a slash at the end, make no place anew.
+        collection.index([main_folder, main_folder / "cat", f"file://{more.resolve()}/"])
+        assert collection.session.catalog.images.places() == [f"file://{more.resolve()}"]
 
 
 def test_a_place_can_be_forgotten(tmp_path: Path) -> None:

@@ -106,13 +106,20 @@ def sort_places(session: Session, paths: Sequence[Path | str], manner: Manner) -
     known = session.catalog.images.places()
     if not paths:
         return _known_places(session, known, manner)
-    addresses = [str(path) for path in paths if is_address(str(path))]
+    addresses = [str(path).rstrip("/") for path in paths if is_address(str(path))]
     local = [Path(path) for path in paths if not is_address(str(path))]
     feeds = [path for path in local if path.suffix.lower() in FEED_SUFFIXES and path.is_file()]
     folders = [path for path in local if path.is_dir()]
     files = [path for path in local if path not in feeds and path not in folders]
-    own = _own_folder(session.catalog.images.root(), folders, alone=len(paths) == 1)
-    others = [session.address_of(path.resolve()) for path in folders if path != own]
+    root = session.catalog.images.root()
+    own = _own_folder(root, folders, alone=len(paths) == 1)
+    tops = [folder.resolve() for folder in (own, root) if folder is not None][:1]
+    others = [
+        session.address_of(path.resolve())
+        for path in folders
+        # What lies below the collection's own folder is listed already.
+        if path != own and not any(path.resolve().is_relative_to(top) for top in tops)
+    ]
     singles = [address for address in addresses if _is_single(address)]
     wide = [address for address in addresses if not _is_single(address)]
     sources: list[FileSource] = []
