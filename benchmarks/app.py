@@ -300,7 +300,13 @@ def measure_browser(server: Server, browser: str, preact: Path | None) -> dict[s
 
         page.on("console", hear)
         session.on("Network.requestWillBeSent", note)
+
+        def forget_stored(event: Any) -> None:
+            if event["response"].get("fromDiskCache"):
+                forget(event)
+
         session.on("Network.requestServedFromCache", forget)
+        session.on("Network.responseReceived", forget_stored)
         session.on("Network.loadingFinished", count)
         start = server.address.partition("?")[0]
         found: dict[str, float] = {}

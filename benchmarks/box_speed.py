@@ -88,6 +88,8 @@ def main() -> None:
         page.locator("[data-nav]").first.wait_for()
         page.goto(f"{address.partition('?')[0]}#/image/1?draw=1")
         page.locator(".draw-layer").wait_for()
+        page.locator("select", has=page.locator("option[value=kind]")).select_option("kind")
+        page.wait_for_timeout(300)
         began = time.monotonic()
         person = draw_boxes(page, given.images, given.boxes, given.reaction, given.drag)
         wanted = given.images * given.boxes

@@ -32,10 +32,9 @@ export function spread(xs, ys, view, side, among) {
   const taken = new Int32Array(columns * (Math.ceil(view.height / side) + 3)).fill(-1);
   /** @type {number[]} */
   const found = [];
-  const placeOf = (/** @type {number} */ i) => [view.left + xs[i] * view.scale, view.top + ys[i] * view.scale];
   for (let i = 0; i < xs.length; i += 1) {
     if (!among[i]) continue;
-    const [x, y] = placeOf(i);
+    const x = view.left + xs[i] * view.scale, y = view.top + ys[i] * view.scale;
     if (x < 0 || y < 0 || x >= view.width || y >= view.height) continue;
     const square = (Math.floor(y / side) + 1) * columns + Math.floor(x / side) + 1;
     if (taken[square] >= 0) continue; // two in one square would cover one another
@@ -44,8 +43,7 @@ export function spread(xs, ys, view, side, among) {
       for (let step = -1; step <= 1 && free; step += 1) {
         const other = taken[square + row + step];
         if (other < 0) continue;
-        const [ox, oy] = placeOf(other);
-        free = Math.abs(ox - x) >= side || Math.abs(oy - y) >= side;
+        free = Math.abs(xs[other] - xs[i]) * view.scale >= side || Math.abs(ys[other] - ys[i]) * view.scale >= side;
       }
     }
     if (!free) continue;

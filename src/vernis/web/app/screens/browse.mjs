@@ -45,6 +45,7 @@ class Browse {
     this.rows = new Map(); // id → what its cell says
     this.thumbs = new Map(); // id → object URL, the latest seen last; "" while it is on its way
     this.cells = []; // the pool
+    this.range = [0, 0]; // the first and the last place that is drawn
     this.aborter = new AbortController();
     this.build(host);
     this.ends = [
@@ -113,8 +114,16 @@ class Browse {
     this.draw();
   }
 
+  seen() { return seen(this.made, this.stage.scrollTop - 12, this.stage.clientHeight, this.ids.length, SPARE); }
+
+  // While the same rows are seen the browser alone moves them.
+  scrolled() {
+    const [first, last] = this.seen();
+    if (first !== this.range[0] || last !== this.range[1]) this.draw();
+  }
+
   draw() {
-    const [first, last] = seen(this.made, this.stage.scrollTop - 12, this.stage.clientHeight, this.ids.length, SPARE);
+    const [first, last] = this.seen();
     this.range = [first, last];
     while (this.cells.length < last - first) { const cell = this.makeCell(); this.cells.push(cell); this.canvas.append(cell.root); }
     // A cell keeps its picture while it is seen: place modulo size of the pool.
@@ -381,7 +390,7 @@ class Browse {
     this.stage = el("div", { class: "browse-stage", tabindex: "0" }, this.canvas);
     this.stage.addEventListener("scroll", () => {
       if (this.frame) return;
-      this.frame = requestAnimationFrame(() => { this.frame = 0; this.draw(); });
+      this.frame = requestAnimationFrame(() => { this.frame = 0; this.scrolled(); });
     }, { passive: true });
     const dropping = (event) => event.dataTransfer && [...event.dataTransfer.types].includes("Files");
     for (const kind of ["dragenter", "dragover"]) this.stage.addEventListener(kind, (event) => { if (dropping(event)) { event.preventDefault(); this.stage.classList.add("dropping"); } });

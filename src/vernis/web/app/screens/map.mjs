@@ -60,6 +60,7 @@ class MapScreen {
     this.lit = new Uint8Array(0); // points that are active, and selected where some are
     /** @type {number[]} points that are drawn as pictures */
     this.near = [];
+    this.sight = /** @type {number[] | null} */ (null); // see inSight
     this.at = -1;
     this.pointed = -1;
     this.drawing = /** @type {MapDrawing | null} */ (null);
@@ -206,18 +207,26 @@ class MapScreen {
     const { x, y } = this.map.shown;
     if (!this.drawing || !this.map.count) return;
     const lit = this.lit;
-    const near = spread(x, y, view, PICTURE + 2, lit);
+    // More than these would not be drawn as pictures however they lay: they are not looked for.
+    const most = CROWD * Math.ceil(view.width / PICTURE + 1) * Math.ceil(view.height / PICTURE + 1);
     let seen = 0;
-    for (let i = 0; i < x.length && seen <= near.length * CROWD; i += 1) {
+    for (let i = 0; i < x.length && seen <= most; i += 1) {
       const px = view.left + x[i] * view.scale, py = view.top + y[i] * view.scale;
       if (lit[i] && px > 0 && py > 0 && px < view.width && py < view.height) seen += 1;
     }
-    this.sight = near;
-    this.near = seen <= near.length * CROWD ? near : [];
+    this.sight = null;
+    this.near = seen <= most && seen <= this.inSight().length * CROWD ? this.inSight() : [];
     const size = Math.max(3, Math.min(11, 2 + (120 * Math.sqrt(view.scale)) / Math.sqrt(this.map.count)));
     this.drawing.draw(view, size, this.near, PICTURE);
     this.drawOver();
     this.showGridSoon();
+  }
+
+  /** Points in sight whose pictures do not cover one another. */
+  inSight() {
+    const { x, y } = this.map.shown;
+    this.sight = this.sight || spread(x, y, this.place.view, PICTURE + 2, this.lit);
+    return this.sight;
   }
 
   /** @param {{x: number, y: number}[]} [stroke] */
@@ -405,7 +414,7 @@ class MapScreen {
 
   async showGrid() {
     clearTimeout(this.rest);
-    const points = (this.selected.length ? this.selected : this.sight || []).slice(0, GRID);
+    const points = (this.selected.length ? this.selected : this.inSight()).slice(0, GRID);
     this.gridTitle.textContent = this.selected.length ? "Selected" : "In sight";
     const mark = points.join();
     if (mark === this.drawn) return;
