@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import webbrowser
 import zipfile
 from pathlib import Path
 
@@ -138,8 +139,12 @@ def test_pages_of_tiff_and_pictures_of_slides_are_images(
     monkeypatch.undo()
     monkeypatch.setenv("VERNIS_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
+    opened: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", opened.append)
     assert main(["show", "scan.tif#page=2"]) == 0
     assert "page 2 of scan.tif" in capsys.readouterr().out
+    assert main(["show", "scan.tif#page=3", "--open"]) == 0
+    assert opened == [f"{(folder / 'scan.tif').as_uri()}#page=3"]
     with Collection.open(tmp_path / "t.vernis") as collection:
         (record,) = (collection.explore.show("scan.tif#page=2").record,)
         assert record.address == f"{(folder / 'scan.tif').as_uri()}#page=2"
