@@ -90,8 +90,10 @@ SELECT printf('f%02d/%07d.jpg', i % 50, i), printf('%064x', i), 20000, i, 1280, 
 """,
     """
 INSERT INTO statement (taxonomy_id, source_id, image_id, class_id, state, batch_id)
-SELECT taxonomy_id, source_id, image.id, class_id, statement.state, batch_id
-FROM image JOIN statement ON statement.image_id = 1 + image.id % :first
+SELECT taxonomy_id, source_id, image.id, low + image.id % classes, 'yes', batch_id
+FROM image, (
+  SELECT taxonomy_id, source_id, min(class_id) AS low, count(DISTINCT class_id) AS classes,
+    min(batch_id) AS batch_id FROM statement)
 WHERE image.id > :first
 """,
     """
@@ -465,7 +467,8 @@ def main() -> None:
             make_collection(place, min(given.images, FEW))
             if given.images > FEW:
                 multiply(place, FEW, given.images)
-            draw_map(place)
+            if given.browser:
+                draw_map(place)
         server = Server(place)
         try:
             load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
