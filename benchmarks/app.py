@@ -213,9 +213,12 @@ class Clock:
             work()
             taken.append(1e3 * (time.perf_counter() - began))
             computed.append(self.server.processor() - mark)
-        self.found[f"{name}, ms"] = statistics.median(taken)
-        self.found[f"{name}, quickest, ms"] = min(taken)
-        self.found[f"{name}, processor, ms"] = statistics.median(computed)
+        of = {
+            f"{name}, ms": statistics.median(taken),
+            f"{name}, quickest, ms": min(taken),
+            f"{name}, processor, ms": statistics.median(computed),
+        }
+        self.found |= tell(of)
         return statistics.median(taken)
 
 
@@ -239,7 +242,7 @@ def measure_server(server: Server) -> dict[str, float]:
 
     ids = np.frombuffer(server.ask("GET", "/api/images/ids"), "<u4")[1000:1064]
     listed = ",".join(map(str, ids))
-    clock.found["listening, s"] = server.seconds
+    clock.found |= tell({"listening, s": server.seconds})
     page, narrow = "/api/queue?taxonomy=brand&limit=50", "brand:%22class%2001%22"
     end = f"/api/images?offset={n_images - 100}"
     clock.time("decision", decide, 40)
@@ -257,7 +260,7 @@ def measure_server(server: Server) -> dict[str, float]:
     words = lambda: server.ask("GET", f"/api/verbs/search?words={next(numbers):07}.jpg&k=20")  # noqa: E731
     began = time.perf_counter()
     words()
-    clock.found["first search by words, s"] = time.perf_counter() - began
+    clock.found |= tell({"first search by words, s": time.perf_counter() - began})
     clock.time("search by words", words, 7)
     clock.time("neighbours", get(f"/api/images/{ids[0]}/neighbors"))
     bundled = clock.time("64 thumbnails in one request", get(f"/api/bundle?ids={listed}"))
@@ -266,9 +269,8 @@ def measure_server(server: Server) -> dict[str, float]:
         lambda: [server.ask("GET", f"/api/images/{image}/thumb") for image in ids],
         3,
     )
-    clock.found["bundle over single requests, ×"] = single / bundled
-    clock.found["memory, MB"] = server.memory()
-    return clock.found
+    ratio = {"bundle over single requests, ×": single / bundled, "memory, MB": server.memory()}
+    return clock.found | tell(ratio)
 
 
 def measure_browser(server: Server, browser: str, preact: Path | None) -> dict[str, float]:
@@ -473,7 +475,7 @@ def main() -> None:
         try:
             load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
             print(f"{given.images:,} images, {os.cpu_count()} cores, load {load:.1f}", flush=True)
-            found = tell(measure_server(server))
+            found = measure_server(server)
             if given.browser:
                 found |= measure_browser(server, given.browser, given.preact)
         finally:
