@@ -111,7 +111,6 @@ def multiply(place: Path, first: int, end: int) -> None:
     with sqlite3.connect(place / "catalog.sqlite") as ledger:
         for statement in MULTIPLY:
             ledger.execute(statement, {"first": first, "end": end})
-    ledger.execute("ANALYZE")
     ledger.close()
     random = np.random.default_rng(1)
     with Session.open(place) as session:
