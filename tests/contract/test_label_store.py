@@ -176,6 +176,19 @@ def test_a_label_that_two_sources_gave_came_in_once(labelled: Catalog) -> None:
     assert (after.at_import, after.now) == (before.at_import, before.now)
 
 
+def test_an_account_by_counting_is_that_of_all_statements(
+    labelled: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vernis.adapters.catalog import labels as module
+
+    def accounts() -> list[LabelAccount]:
+        return [labelled.labels.account(name) for name in ("colour", "thing")]
+
+    counted = accounts()
+    monkeypatch.setattr(module, "_MANY_TOUCHED", -1)
+    assert accounts() == counted
+
+
 def test_the_account_tells_what_became_of_the_labels_that_came_in(labelled: Catalog) -> None:
     say(labelled, "colour", "given", (1, "green", "yes"), (2, "red", "yes"), (3, "red", "no"))
     say(labelled, "thing", "given", (1, "cup", "yes"), (1, "glass", "yes"), (2, "cup", "yes"))

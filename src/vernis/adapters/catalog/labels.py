@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,8 @@ from vernis.domain.types import (
 )
 
 # Of several statements on one cell the last one counts, …
+_MANY_TOUCHED = 50_000
+"""Images that others than the giver speak of, from which an account reads all statements."""
 _LAST_SAID = """
 INSERT OR REPLACE INTO temp.incoming
 SELECT image_id, class_id, state, probability FROM temp.said ORDER BY position
@@ -293,42 +297,61 @@ class SqliteLabelStore:
         """Return what became of the labels that came in; raises NotFound."""
         with self._ledger.snapshot():
             taxonomy = self.taxonomy(name)
-            untouched = self._untouched(name)
-            if untouched is not None:
-                return untouched
-            _, rows = self._counted(taxonomy)
             sources: dict[int, str] = dict(self._ledger.rows("SELECT id, name FROM source"))
-        return account_labels(rows, len(taxonomy.classes), kind=taxonomy.kind, sources=sources)
+            given, touched = self._touched(name)
+            if given is None or len(touched) > _MANY_TOUCHED:
+                _, rows = self._counted(taxonomy)
+                return account_labels(
+                    rows, len(taxonomy.classes), kind=taxonomy.kind, sources=sources
+                )
+            with self._ledger.listed(touched):
+                _, rows = self._counted(taxonomy, "temp.listed CROSS JOIN")
+                labels, images = self._given_elsewhere(name, given)
+        account = account_labels(rows, len(taxonomy.classes), kind=taxonomy.kind, sources=sources)
+        by_source = Counter(account.by_source)
+        by_source[sources[given].partition(":")[0]] += labels
+        return replace(
+            account,
+            at_import=account.at_import + labels,
+            now=account.now + labels,
+            images_at_import=account.images_at_import + images,
+            images_now=account.images_now + images,
+            by_source=dict((+by_source).most_common()),
+        )
 
-    def _untouched(self, name: str) -> LabelAccount | None:
-        """Return the account where one source gave all labels and nobody said more, by counting."""
+    def _touched(self, name: str) -> tuple[int | None, list[int]]:
+        """Return the one source that gave labels, and the images that others speak of.
+
+        None where several gave some, or nobody did.
+        """
         taxonomy_id = self._find(name)[0]
         said = self._ledger.rows(
-            "SELECT name, rank, id FROM source WHERE rank > 0 AND EXISTS (SELECT 1 FROM statement "
+            "SELECT id, rank FROM source WHERE rank > 0 AND EXISTS (SELECT 1 FROM statement "
             "WHERE taxonomy_id = ? AND source_id = source.id)",
             (taxonomy_id,),
         )
-        if len(said) != 1 or said[0][1] != rank_of("given"):
-            return None
+        given = [number for number, rank in said if rank == rank_of("given")]
+        if len(given) != 1:
+            return None, []
+        rows = self._ledger.rows(
+            "SELECT DISTINCT s.image_id FROM source CROSS JOIN statement AS s "
+            "ON s.taxonomy_id = ? AND s.source_id = source.id "
+            "WHERE source.rank > 0 AND source.id <> ? ORDER BY s.image_id LIMIT ?",
+            (taxonomy_id, given[0], _MANY_TOUCHED + 1),
+        )
+        return int(given[0]), [row[0] for row in rows]
+
+    def _given_elsewhere(self, name: str, source: int) -> tuple[int, int]:
+        """Count the labels that a source gave, and their images, but of the listed images."""
         row = self._ledger.row(
             "SELECT count(*), count(DISTINCT s.image_id) FROM statement AS s JOIN image "
             "ON image.id = s.image_id AND image.state = 'present' "
-            "WHERE s.taxonomy_id = ? AND s.source_id = ? AND s.state = 'yes'",
-            (taxonomy_id, said[0][2]),
+            "WHERE s.taxonomy_id = ? AND s.source_id = ? AND s.state = 'yes' "
+            "AND s.image_id NOT IN (SELECT value FROM temp.listed)",
+            (self._find(name)[0], source),
         )
         assert row is not None
-        labels, images = row
-        return LabelAccount(
-            at_import=labels,
-            taken_away=0,
-            added=0,
-            filled_in=0,
-            now=labels,
-            corrected_images=0,
-            images_at_import=images,
-            images_now=images,
-            by_source={said[0][0].partition(":")[0]: labels} if labels else {},
-        )
+        return row[0], row[1]
 
     def held(self, name: str) -> list[HeldLabel]:
         """Return the labels that present images carry, with who says them; raises NotFound."""
