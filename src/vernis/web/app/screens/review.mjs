@@ -47,7 +47,7 @@ class Review {
     this.items = []; // what comes, the present one first
     this.done = []; // what was decided here, the latest last
     this.seen = new Set(); // issues that were handed out
-    this.open = Math.max(0, queue.open - app.outbox.size);
+    this.open = queue.open;
     this.about = queue.about_wrong;
     this.more = true;
     this.after = null;
@@ -82,6 +82,7 @@ class Review {
     if (issue) await this.takeFirst(issue);
     await this.read();
     this.show();
+    if (this.app.outbox.size) this.recount();
   }
 
   async takeFirst(issue) {
@@ -102,7 +103,10 @@ class Review {
       this.items.push(...fresh);
       this.after = page.next;
       this.more = page.next !== null;
-      this.takeCount(page.open, decided);
+      // Those that were decided before the page was opened, and are on their way still.
+      const decidedHere = new Set(this.done.map((one) => one.item.issue));
+      const before = page.items.filter((item) => waiting.has(item.issue) && !decidedHere.has(item.issue));
+      if (!this.takeCount(page.open, decided)) this.open -= before.length;
     }).catch((error) => {
       if (error instanceof Refused) throw error; // else the server is away: what is at hand goes on
     }).finally(() => { this.reading = null; });
