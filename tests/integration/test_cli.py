@@ -25,7 +25,7 @@ from vernis.verbs.catalogue import entries, find_entry
 from vernis.verbs.lab import detectors
 from vernis.verbs.see.clustering import METHODS as CLUSTER_METHODS
 from vernis.verbs.see.map_making import METHODS as MAP_METHODS
-from vernis.verbs.steps.learn import CONVOLUTIONAL, DETECTOR
+from vernis.verbs.steps.learn import CONVOLUTIONAL, DETECTORS
 
 
 def test_run_writes_a_report_and_says_what_next(finished):
@@ -368,7 +368,7 @@ def test_the_default_space_is_the_current_one(verb):
     [
         ("issues", "scorer", LABEL_SCORERS),
         ("learn", "objective", get_args(Objective)),
-        ("learn", "model", (*MODELS, STACKING, CONVOLUTIONAL, DETECTOR)),
+        ("learn", "model", (*MODELS, STACKING, CONVOLUTIONAL, *DETECTORS)),
         ("trash", "kind", get_args(DuplicateKind)),
         ("clusters", "method", CLUSTER_METHODS),
         ("map", "method", MAP_METHODS),

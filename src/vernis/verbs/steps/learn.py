@@ -79,7 +79,7 @@ ModelName = Literal[
     "fcnn",
 ]
 DETECTOR: ModelName = "detector"
-_DETECTORS: tuple[ModelName, ...] = (DETECTOR, *NETWORKS)
+DETECTORS: tuple[ModelName, ...] = (DETECTOR, *NETWORKS)
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,7 @@ def work(session: Session, settings: Settings) -> Result:
     FilterError, UsageError
         If the filter is wrong or holds for no image.
     """
-    if settings.model in _DETECTORS:
+    if settings.model in DETECTORS:
         return _learn_detector(session, settings)
     taxonomy, models, own = settings.taxonomy, session.catalog.models, settings.head_parameters()
     if settings.maps and settings.model_name() != CONVOLUTIONAL:
@@ -497,7 +497,7 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
             facts[f"{average} {name}"] = _say(getattr(getattr(result, average), measure))
     screen.facts(facts)
     columns = ["class", "n", "threshold", "precision", "recall", "f1", "f2", "ap"]
-    detects = result.head in _DETECTORS
+    detects = result.head in DETECTORS
     basis = "Out-of-fold boxes" if detects else "Out-of-bag"
     screen.table(result.classes, columns, title=f"{basis}, per class")
     if detects:
