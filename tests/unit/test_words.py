@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from vernis.adapters.catalog import words
 from vernis.adapters.catalog.words import FILE_NAME, WordIndex
 from vernis.core.words.documents import (
     WordDocument,
@@ -12,6 +13,24 @@ from vernis.core.words.documents import (
     split_words,
 )
 from vernis.core.words.nearest_names import did_you_mean, nearest_names
+from vernis.domain.errors import CatalogError
+
+
+class Source:
+    """Documents as they are at an event; later ones are about the images in ``changed``."""
+
+    def __init__(self, documents, fingerprint="f", mark=0, changed=()):
+        self.of = {document.image_id: document for document in documents}
+        self.fingerprint, self.mark, self.changed = fingerprint, mark, list(changed)
+        self.asked = []
+
+    def changed_since(self, mark):
+        return self.changed if mark < self.mark else []
+
+    def documents(self, images=None):
+        self.asked.append(images)
+        return [self.of[one] for one in (self.of if images is None else images) if one in self.of]
+
 
 DOCUMENTS = [
     WordDocument(1, "apple green", "", "shelf 001"),
@@ -61,7 +80,7 @@ def test_only_words_that_nothing_begins_with_are_corrected():
 def test_words_are_found_in_either_number(tmp_path):
     named = ["bottle", "bottles", "berries", "box", "glass", "glasses", "bus", "new york"]
     documents = [WordDocument(i, "", "", name) for i, name in enumerate(named, 1)]
-    index = WordIndex(tmp_path, "f", lambda: documents)
+    index = WordIndex(tmp_path, Source(documents))
     known = index.vocabulary()
     for asked, expected in {
         "bottle": {1, 2},
@@ -85,7 +104,7 @@ def test_near_names_ignore_case_and_come_nearest_first():
 
 
 def test_labels_weigh_more_than_read_words_and_these_more_than_names(tmp_path):
-    index = WordIndex(tmp_path, "f", lambda: DOCUMENTS)
+    index = WordIndex(tmp_path, Source(DOCUMENTS))
     found = index.find(["apple"], beginnings=True)
     assert [(m.image_id, m.fields) for m in found] == [
         (1, ("labels",)),
@@ -100,20 +119,77 @@ def test_labels_weigh_more_than_read_words_and_these_more_than_names(tmp_path):
     index.close()
 
 
+def found(index, word):
+    return {match.image_id for match in index.find([word], beginnings=False)}
+
+
 def test_the_stored_index_is_used_until_its_fingerprint_changes(tmp_path):
-    WordIndex(tmp_path, "f", lambda: DOCUMENTS).close()
-    again = WordIndex(tmp_path, "f", lambda: pytest.fail("made anew"))
+    WordIndex(tmp_path, Source(DOCUMENTS)).close()
+    same = Source(DOCUMENTS)
+    again = WordIndex(tmp_path, same)
     assert "green" in again.vocabulary()
+    assert same.asked == []
     again.close()
-    WordIndex(tmp_path, "g", lambda: DOCUMENTS[:1]).close()
+    WordIndex(tmp_path, Source(DOCUMENTS[:1], "g")).close()
     (tmp_path / FILE_NAME).write_bytes(b"damaged")
-    index = WordIndex(tmp_path, "g", lambda: DOCUMENTS[1:])
+    index = WordIndex(tmp_path, Source(DOCUMENTS[1:], "g"))
     assert "green" not in index.vocabulary()
     index.close()
     assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
 
 
+def test_the_stored_index_follows_events(tmp_path):
+    WordIndex(tmp_path, Source(DOCUMENTS)).close()
+    relabelled = [DOCUMENTS[0], WordDocument(2, "plum", "", "shelf 002"), *DOCUMENTS[3:]]
+    later = Source(relabelled, mark=7, changed=[2, 3])
+    index = WordIndex(tmp_path, later)
+    assert later.asked == [[2, 3]]
+    assert found(index, "plum") == {2}
+    assert found(index, "pear") == set()
+    assert found(index, "apple") == {1}
+    assert "pear" not in index.vocabulary()
+    index.close()
+    unchanged = Source(relabelled, mark=7)
+    WordIndex(tmp_path, unchanged).close()
+    assert unchanged.asked == []
+    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
+
+
+def test_an_index_that_has_seen_more_than_its_source_is_made_anew(tmp_path):
+    WordIndex(tmp_path, Source(DOCUMENTS, mark=9)).close()
+    earlier = Source(DOCUMENTS[:2], mark=3)
+    index = WordIndex(tmp_path, earlier)
+    assert earlier.asked == [None]
+    assert found(index, "cafe") == set()
+    index.close()
+
+
+def test_an_index_whose_update_was_broken_off_is_made_anew(tmp_path):
+    WordIndex(tmp_path, Source(DOCUMENTS)).close()
+    broken = Source(DOCUMENTS, mark=1, changed=[1])
+    broken.of[1] = WordDocument(1, object(), "", "")  # no text: SQLite refuses it in the middle
+    with pytest.raises(CatalogError):
+        WordIndex(tmp_path, broken)
+    whole = Source(DOCUMENTS, mark=1, changed=[1])
+    index = WordIndex(tmp_path, whole)
+    assert whole.asked == [None]
+    assert found(index, "apple") == {1, 2, 3}
+    index.close()
+
+
+def test_an_index_that_cannot_be_written_follows_in_memory(tmp_path, monkeypatch):
+    WordIndex(tmp_path, Source(DOCUMENTS)).close()
+    before = (tmp_path / FILE_NAME).read_bytes()
+    monkeypatch.setattr(words, "_open", lambda path, mode="ro", plain=words._open: plain(path))
+    later = Source([WordDocument(1, "plum", "", "")], mark=1, changed=[1])
+    index = WordIndex(tmp_path, later)
+    assert later.asked == [[1], [1]]
+    assert found(index, "plum") == {1}
+    index.close()
+    assert (tmp_path / FILE_NAME).read_bytes() == before
+
+
 def test_where_nothing_can_be_written_the_index_is_made_in_memory(tmp_path):
-    index = WordIndex(tmp_path / "not there", "f", lambda: DOCUMENTS)
+    index = WordIndex(tmp_path / "not there", Source(DOCUMENTS))
     assert {m.image_id for m in index.find(["pear"], beginnings=True)} == {2, 3}
     index.close()

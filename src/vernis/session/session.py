@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from vernis.adapters.ann import ApproximateIndex
     from vernis.adapters.backbones.devices import Device
     from vernis.adapters.backbones.onnx_backbone import OpenSession
-    from vernis.adapters.catalog.words import WordIndex
+    from vernis.adapters.catalog.words import WordIndex, WordSource
     from vernis.adapters.demo.truth import DemoTruth
     from vernis.adapters.detectors.learned import LearnedDetector
     from vernis.adapters.detectors.nanodet import ObjectModel
@@ -75,7 +75,6 @@ if TYPE_CHECKING:
     from vernis.core.appearance.picture_type import TypeModel
     from vernis.core.detect.cell_head import PictureCells
     from vernis.core.explore.picture_words import PictureWords
-    from vernis.core.words.documents import WordDocument
     from vernis.domain.metadata import FileMetadata
     from vernis.domain.parts import Inside
     from vernis.domain.posts import FeedPart
@@ -783,13 +782,11 @@ class Session(Closing):
         return ApproximateIndex.open(folder, name, mark, vectors, progress=self.progress)
 
     @contextmanager
-    def word_index(
-        self, mark: str, documents: Callable[[], Iterator[WordDocument]]
-    ) -> Iterator[WordIndex]:
-        """Open the full-text index, made anew of ``documents`` where ``mark`` has changed."""
+    def word_index(self, source: WordSource) -> Iterator[WordIndex]:
+        """Open the full-text index, made anew or carried forward where its source has changed."""
         from vernis.adapters.catalog.words import WordIndex
 
-        index = WordIndex(self.catalog.folder, mark, documents)
+        index = WordIndex(self.catalog.folder, source)
         try:
             yield index
         finally:

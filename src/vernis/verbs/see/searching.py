@@ -388,9 +388,10 @@ def _named(session: Session, examples: Sequence[Example]) -> tuple[ExampleRow, .
 def _search_words(
     session: Session, question: Question, among: NDArray[np.int64] | None, k: int | None
 ) -> SearchResult:
-    from vernis.verbs.see.word_search import find_words, word_documents, words_fingerprint
+    from vernis.verbs.see.word_search import find_words
+    from vernis.verbs.see.written_words import WrittenWords
 
-    with session.word_index(words_fingerprint(session), lambda: word_documents(session)) as index:
+    with session.word_index(WrittenWords(session)) as index:
         # Who asks for a number gets it; otherwise what is next to impossible is not worth a line.
         count, least = (DEFAULT_COUNT, _LEAST) if k is None else (k, 0.0)
         found = find_words(session, index, question.words, among, count, least)
@@ -404,7 +405,7 @@ def _search_words(
         space=None,
         rule=None,
         where=question.where,
-        searched=len(session.images()) if among is None else len(among),
+        searched=len(session.table().ids) if among is None else len(among),
         exact=True,
         recall=None,
         notes=found.notes,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -10,9 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vernis.core.explore.word_scores import either, rank
-from vernis.core.numeric.fingerprints import fingerprint
 from vernis.core.words.documents import (
-    WordDocument,
     WordMatch,
     asked_words,
     correct_word,
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float32]
 
-_NO_WORDS = ("mode", "taken", "format")  # metadata that nobody searches by words
 _SILENT = frozenset(
     ("a", "an", "and", "at", "by", "for", "from", "in", "is", "it", "of", "on", "or", "the", "to")
 ) | {"with", "picture", "pictures"}
@@ -84,19 +81,6 @@ class _Part:
     def add(self, source: str, probabilities: Floats) -> None:
         known = self.sources.get(source)
         self.sources[source] = probabilities if known is None else np.maximum(known, probabilities)
-
-
-def words_fingerprint(session: Session) -> str:
-    """Return what changes whenever the words of the present images may have changed."""
-    images = session.kept("fingerprint of the images' words", ("images",), lambda: _files(session))
-    read = session.catalog.readings.mark()
-    # Every change of a label is in a batch, an undo is one too; the latest one may still grow.
-    latest = session.catalog.history.batches(1)
-    return fingerprint(images, read, (latest[0]["id"], latest[0]["events"]) if latest else 0)
-
-
-def _files(session: Session) -> str:
-    return fingerprint([(image.id, image.uri, image.content_hash) for image in session.images()])
 
 
 def find_words(
@@ -250,35 +234,3 @@ class _Written:
             found = np.zeros(len(self._pictures.image_ids), np.float32)
             found[rows[holds]] = _KIND
             part.add("labels", found)
-
-
-def word_documents(session: Session) -> Iterator[WordDocument]:
-    """Yield the words of each image."""
-    images = session.images()
-    labels: dict[int, list[str]] = {image.id: [] for image in images}
-    read: dict[int, list[str]] = {image.id: [] for image in images}
-    for taxonomy in session.taxonomies():
-        matrix = session.matrix(taxonomy.name)
-        by_reader = session.catalog.labels.images_said_by(taxonomy.name, "reader:")
-        words = [" ".join(split_words(name)) for name in matrix.taxonomy.classes]
-        for row, column in np.argwhere(matrix.values == 1):
-            image_id = int(matrix.image_ids[row])
-            place = read if image_id in by_reader else labels
-            if image_id in place:
-                place[image_id].append(words[column])
-    lines = session.text_lines()
-    for image in images:
-        texts = [
-            *lines.get(image.content_hash, ()),
-            *(
-                str(value)
-                for key, value in image.metadata.items()
-                if isinstance(value, str) and key not in _NO_WORDS
-            ),
-        ]
-        yield WordDocument(
-            image.id,
-            " ".join(labels[image.id]),
-            " ".join([*read[image.id], *split_words(" ".join(texts))]),
-            " ".join(split_words(image.uri.rpartition(".")[0] or image.uri)),
-        )
