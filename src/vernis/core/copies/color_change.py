@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-_YCC = np.array(
+YCC = np.array(
     [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]],
     dtype=np.float32,
 )
+"""RGB → brightness, Cb and Cr (ITU-R BT.601)."""
 _MOST_SATURATION = 2.6
 _MOST_CAST = 14.0  # levels of Cb or Cr that white balance moves at 100 levels of brightness
 _SOFT = 8.0
@@ -42,7 +43,7 @@ def find_color_change(
     inside : ndarray of bool, shape (height, width)
         Where they can be compared.
     """
-    a, b = (ndimage.gaussian_filter(_half(rgb), (0.5, 0.5, 0)) @ _YCC.T for rgb in (first, second))
+    a, b = (ndimage.gaussian_filter(_half(rgb), (0.5, 0.5, 0)) @ YCC.T for rgb in (first, second))
     mask = _half(inside.astype(np.float32)[..., None])[..., 0] > 0.99
     cut = _cut_off(first, second) | _cut_off(second, first)
     whole = _half(cut.astype(np.float32)[..., None])[..., 0] < 0.01

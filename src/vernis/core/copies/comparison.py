@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from vernis.core.copies.color_change import find_color_change
-from vernis.core.copies.color_map import unexplained_share
+from vernis.core.copies.color_map import stands_before_another_ground, unexplained_share
 from vernis.core.copies.correspondence import Overlay
 from vernis.core.copies.fingerprints import ORIENTATIONS, turn_matrix
 from vernis.core.copies.local_shift import find_local_shift
@@ -281,7 +281,8 @@ def _judge(
         return Comparison("variant", plain, placed, share, "content")
     if find_color_change(first, second, inside & ~covered):
         return Comparison("variant", plain, placed, share, "color")
-    if unexplained_share(first, second, inside, covered) > _MOST_UNEXPLAINED:
+    unexplained = unexplained_share(first, second, inside, covered) > _MOST_UNEXPLAINED
+    if unexplained or stands_before_another_ground(first, second, inside, covered):
         return Comparison("different", similarity, placed, share, other_ground=True)
     is_copy = similarity >= threshold and not hidden
     kind: Literal["copy", "different"] = "copy" if is_copy else "different"
