@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -111,6 +113,22 @@ def test_training_learns_and_its_arrays_say_what_torch_says(kind, monkeypatch):
     assert np.allclose(
         again.classifier.scores(maps[0][None]), trained.classifier.scores(maps[0][None]), atol=1e-3
     )
+
+
+@pytest.mark.torch
+def test_turned_maps_and_missing_channels_are_drawn_by_the_seed():
+    pytest.importorskip("torch")
+    maps, Y = planted()
+    how = replace(QUICK, flips=True, dropout=0.3)
+    first, again = (train_convolutional_classifier(maps, Y, "single", how) for _ in range(2))
+    plain = train_convolutional_classifier(maps, Y, "single", QUICK)
+    said, other, without = (
+        one.classifier.scores(np.stack(maps[:3])) for one in (first, again, plain)
+    )
+    assert np.allclose(said, other, atol=1e-3)
+    assert not np.allclose(said, without, atol=1e-3)
+    with pytest.raises(InvalidValue, match="dropout below 1"):
+        TrainingSchedule(dropout=1.0)
 
 
 @pytest.mark.torch

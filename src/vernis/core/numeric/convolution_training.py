@@ -41,6 +41,11 @@ class TrainingSchedule:
         Principal components of the cells' channels that are read; None: the channels as they are.
     batch : int
         Pictures of a step; all of a step have maps of one size.
+    flips : bool
+        Half of the maps are turned left to right in each step: a picture that is turned has nearly
+        the same maps, turned.
+    dropout : float
+        Share of the channels that the last convolution misses in a step.
     """
 
     epochs: int = 30
@@ -49,11 +54,15 @@ class TrainingSchedule:
     hidden: int = 3
     channels: int | None = 128
     batch: int = 32
+    flips: bool = False
+    dropout: float = 0.0
 
     def __post_init__(self) -> None:
         counts = (self.epochs, self.filters, self.hidden + 1, self.batch, self.channels or 1)
-        if min(counts) < 1 or self.rate <= 0:
-            raise InvalidValue(f"expected counts of 1 or more and a rate above 0, got {self}")
+        if min(counts) < 1 or self.rate <= 0 or not 0 <= self.dropout < 1:
+            raise InvalidValue(
+                f"expected counts of 1 or more, a rate above 0 and a dropout below 1, got {self}"
+            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,25 +179,39 @@ def _trained_layers(
     on_update: Callable[[int, int], None] | None,
 ) -> tuple[Convolution, ...]:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    with torch.random.fork_rng():
+    with torch.random.fork_rng():  # draws the first weights, and what dropout leaves out
         torch.manual_seed(seed)
         network = _network(torch, len(maps[0]), Y.shape[1], how)
-    _set_output(torch, network, Y, kind)
-    network = network.to(device).train()
-    optimizer = torch.optim.Adam(network.parameters(), lr=how.rate)
-    rate = torch.optim.lr_scheduler.StepLR(optimizer, max(1, -(-how.epochs // 3)), 0.1)
-    for epoch in range(how.epochs):
-        for rows in _batches(maps, how.batch, rng):
-            inputs = torch.from_numpy(np.stack([maps[row] for row in rows])).to(device)
-            scores = network(inputs).mean(dim=(2, 3))
-            loss = _loss(torch, scores, torch.from_numpy(Y[rows]).to(device), kind)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        rate.step()
-        if on_update is not None:
-            on_update(epoch + 1, how.epochs)
+        _set_output(torch, network, Y, kind)
+        network = network.to(device).train()
+        optimizer = torch.optim.Adam(network.parameters(), lr=how.rate)
+        rate = torch.optim.lr_scheduler.StepLR(optimizer, max(1, -(-how.epochs // 3)), 0.1)
+        for epoch in range(how.epochs):
+            for rows in _batches(maps, how.batch, rng):
+                inputs = torch.from_numpy(_shown(maps, rows, how, rng)).to(device)
+                scores = network(inputs).mean(dim=(2, 3))
+                loss = _loss(torch, scores, torch.from_numpy(Y[rows]).to(device), kind)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+            rate.step()
+            if on_update is not None:
+                on_update(epoch + 1, how.epochs)
     return _layers_of(network)
+
+
+def _shown(
+    maps: Sequence[Floats],
+    rows: NDArray[np.int64],
+    how: TrainingSchedule,
+    rng: np.random.Generator,
+) -> Floats:
+    """Return the maps of a step, of which half are turned where the schedule says so."""
+    seen = np.stack([maps[row] for row in rows])
+    if how.flips:
+        turned = rng.random(len(rows)) < 0.5
+        seen[turned] = seen[turned, :, :, ::-1]
+    return seen
 
 
 def _constant_scores(Y: Floats, kind: str) -> Floats:
@@ -206,6 +229,8 @@ def _network(torch: Any, channels: int, classes: int, how: TrainingSchedule) -> 
         convolution = nn.Conv2d(width, how.filters, 3, padding=1)
         parts += [nn.BatchNorm2d(width), convolution, nn.ReLU()]
         width = how.filters
+    if how.dropout:
+        parts.append(nn.Dropout2d(how.dropout))
     return nn.Sequential(*parts, nn.BatchNorm2d(width), nn.Conv2d(width, classes, 3, padding=1))
 
 
