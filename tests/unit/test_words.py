@@ -32,6 +32,10 @@ class Source:
         return [self.of[one] for one in (self.of if images is None else images) if one in self.of]
 
 
+def found(index, word, beginnings=False):
+    return set(index.find([word], beginnings=beginnings).image_ids.tolist())
+
+
 DOCUMENTS = [
     WordDocument(1, "apple green", "", "shelf 001"),
     WordDocument(2, "pear", "apple", "shelf 002"),
@@ -93,8 +97,9 @@ def test_words_are_found_in_either_number(tmp_path):
         "bus": {7},
     }.items():
         assert correct_word(asked, known) == asked
-        assert {m.image_id for m in index.find([asked], beginnings=True)} == expected, asked
-    assert index.find(["bottles"], beginnings=True)[0].image_id == 2
+        assert found(index, asked, beginnings=True) == expected, asked
+    bottles = index.find(["bottles"], beginnings=True)
+    assert bottles.image_ids[bottles.relevance.argmax()] == 2
     index.close()
 
 
@@ -105,22 +110,22 @@ def test_near_names_ignore_case_and_come_nearest_first():
 
 def test_labels_weigh_more_than_read_words_and_these_more_than_names(tmp_path):
     index = WordIndex(tmp_path, Source(DOCUMENTS))
-    found = index.find(["apple"], beginnings=True)
-    assert [(m.image_id, m.fields) for m in found] == [
-        (1, ("labels",)),
-        (2, ("read",)),
-        (3, ("name",)),
-    ]
-    assert [m.image_id for m in index.find(["shel"], beginnings=True)] == [1, 2]
-    assert {m.image_id for m in index.find(["apple", "pear"], beginnings=True)} == {2, 3}
-    assert index.find(["shel"], beginnings=False) == []
-    assert {m.image_id for m in index.find(["apples"], beginnings=False)} == {1, 2, 3}
-    assert index.find([], beginnings=True) == []
+    matches = index.find(["apple"], beginnings=True)
+    assert matches.image_ids.tolist() == [1, 2, 3]
+    assert matches.relevance[0] > matches.relevance[1] > matches.relevance[2] > 0
+    assert {name: rows.tolist() for name, rows in matches.fields.items()} == {
+        "labels": [True, False, False],
+        "read": [False, True, False],
+        "name": [False, False, True],
+    }
+    both = index.find(["apple", "pear"], beginnings=True)
+    assert both.image_ids.tolist() == [2, 3]
+    assert both.fields["labels"].tolist() == [True, True]
+    assert found(index, "shel", beginnings=True) == {1, 2}
+    assert found(index, "shel") == set()
+    assert found(index, "apples") == {1, 2, 3}
+    assert index.find([], beginnings=True).image_ids.tolist() == []
     index.close()
-
-
-def found(index, word):
-    return {match.image_id for match in index.find([word], beginnings=False)}
 
 
 def test_the_stored_index_is_used_until_its_fingerprint_changes(tmp_path):
@@ -191,5 +196,5 @@ def test_an_index_that_cannot_be_written_follows_in_memory(tmp_path, monkeypatch
 
 def test_where_nothing_can_be_written_the_index_is_made_in_memory(tmp_path):
     index = WordIndex(tmp_path / "not there", Source(DOCUMENTS))
-    assert {m.image_id for m in index.find(["pear"], beginnings=True)} == {2, 3}
+    assert found(index, "pear") == {2, 3}
     index.close()

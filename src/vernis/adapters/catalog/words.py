@@ -16,13 +16,16 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vernis.adapters.catalog.storage import translating
-from vernis.core.words.documents import WordDocument, WordMatch, number_forms
+from vernis.core.words.documents import WordDocument, WordMatches, number_forms
 
 FILE_NAME = "words.sqlite"
 FIELDS = WordDocument._fields[1:]
 _WEIGHTS = (4.0, 2.0, 1.0)  # of the fields; a label says more than a folder's name
-_MARK = "\x02"
+_COMPARED = 20_000  # matches up to which it is told how relevant each is
 _PATIENCE = 60.0  # seconds that one process waits for another that follows
 _MANY = 20_000  # changed documents, and …
 _SHARE = 0.25  # … their share of all, from which the index is made anew
@@ -88,8 +91,8 @@ class WordIndex:
             ).fetchone()
         return row is not None and str(row[0]).startswith(text)
 
-    def find(self, words: Sequence[str], *, beginnings: bool) -> list[WordMatch]:
-        """Return the images that hold all of the words, best first.
+    def find(self, words: Sequence[str], *, beginnings: bool) -> WordMatches:
+        """Return the images that hold all of the words, and where.
 
         Parameters
         ----------
@@ -97,27 +100,35 @@ class WordIndex:
         beginnings : bool
             Words that begin so count too; otherwise whole ones alone, in singular or plural.
         """
-        if not words:
-            return []
         terms = [_term(word.replace('"', ""), beginnings) for word in words]
-        marks = ", ".join(
-            f"instr(highlight(words, {column}, '{_MARK}', ''), '{_MARK}') > 0"
-            for column in range(len(FIELDS))
-        )
+        every, some = " AND ".join(terms), " OR ".join(terms)
+        all_of = f"({every}) AND " if len(terms) > 1 else ""
         with translating(self._path):
-            rows = self._connection.execute(
-                f"SELECT rowid, -bm25(words, {', '.join(map(str, _WEIGHTS))}), {marks} "
-                "FROM words WHERE words MATCH ? ORDER BY 2 DESC, rowid",
-                (" AND ".join(terms),),
-            ).fetchall()
-        return [
-            WordMatch(
-                int(row[0]),
-                float(row[1]),
-                tuple(field for field, hit in zip(FIELDS, row[2:], strict=True) if hit),
-            )
-            for row in rows
-        ]
+            held = {
+                field: self._rows(f"{all_of}{field} : ({some})" if terms else "")
+                for field in FIELDS
+            }
+            ids = np.unique(np.concatenate(list(held.values())))
+            relevance = np.ones(len(ids))
+            if 0 < len(ids) <= _COMPARED:
+                found = self._connection.execute(
+                    f"SELECT rowid, -bm25(words, {', '.join(map(str, _WEIGHTS))}) FROM words "
+                    "WHERE words MATCH ?",
+                    (every,),
+                ).fetchall()
+                told = dict(found)
+                relevance = np.array([told.get(image, 0.0) for image in ids.tolist()])
+        fields = {field: np.isin(ids, rows, assume_unique=True) for field, rows in held.items()}
+        return WordMatches(ids, relevance, fields)
+
+    def _rows(self, query: str) -> NDArray[np.int64]:
+        """Return the images that a query matches: as one text, where they are many the quicker."""
+        if not query:
+            return np.zeros(0, np.int64)
+        (text,) = self._connection.execute(
+            "SELECT group_concat(rowid) FROM words WHERE words MATCH ?", (query,)
+        ).fetchone()
+        return np.fromstring(text or "", np.int64, sep=",")
 
     def close(self) -> None:
         """Release the file."""

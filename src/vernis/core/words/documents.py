@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from vernis.core.words.class_names import clean_name
 from vernis.core.words.nearest_names import nearest_names
@@ -26,16 +30,24 @@ class WordDocument(NamedTuple):
     name: str
 
 
-class WordMatch(NamedTuple):
-    """One image that was found by words, and in which fields of its document.
+@dataclass(frozen=True, slots=True, eq=False)
+class WordMatches:
+    """The images that were found by words, and in which fields of their documents.
 
-    ``relevance`` is BM25 over the fields (Robertson & Zaragoza 2009), higher is better; it compares
-    matches of one search only.
+    Attributes
+    ----------
+    image_ids : ndarray of int64, shape (n,)
+        Ascending.
+    relevance : ndarray of float64, shape (n,)
+        BM25 over the fields (Robertson & Zaragoza 2009), higher is better; it compares matches of
+        one search only. All 1 where so many match that it would say nothing.
+    fields : dict of str to ndarray of bool, shape (n,)
+        Whether any of the words stands there, by field.
     """
 
-    image_id: int
-    relevance: float
-    fields: tuple[str, ...]
+    image_ids: NDArray[np.int64]
+    relevance: NDArray[np.float64]
+    fields: dict[str, NDArray[np.bool_]]
 
 
 def split_words(text: str) -> list[str]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vernis.core.explore.word_scores import either, rank
 from vernis.core.words.documents import (
-    WordMatch,
+    WordMatches,
     asked_words,
     correct_word,
     split_words,
@@ -66,8 +66,8 @@ class WordIndex(Protocol):
         """Tell whether a word begins so, or is that."""
         ...
 
-    def find(self, words: Sequence[str], *, beginnings: bool) -> list[WordMatch]:
-        """Return the images with every word, best first; perhaps with words that begin so."""
+    def find(self, words: Sequence[str], *, beginnings: bool) -> WordMatches:
+        """Return the images with every word, and where; perhaps with words that begin so."""
         ...
 
 
@@ -206,15 +206,14 @@ class _Written:
     def _find(self, part: _Part, words: Sequence[str]) -> None:
         for beginnings in (True, False):
             matches = self._index.find(words, beginnings=beginnings)
-            best = max((match.relevance for match in matches), default=1.0)
-            rows = self._pictures.rows_of([match.image_id for match in matches])
+            rows = self._pictures.rows_of(matches.image_ids)
+            best = matches.relevance.max(initial=0.0) or 1.0
+            kept = 1 - _SPREAD * (1 - matches.relevance / best)
             for name, probability in _WRITTEN.items():
-                found = np.zeros(len(self._pictures.image_ids), np.float32)
-                for match, row in zip(matches, rows.tolist(), strict=True):
-                    if name in match.fields and row >= 0:
-                        lost = _SPREAD * (1 - match.relevance / best)
-                        found[row] = probability * (_BEGINNING if beginnings else 1) * (1 - lost)
-                if found.any():
+                here = matches.fields[name] & (rows >= 0)
+                if here.any():
+                    found = np.zeros(len(self._pictures.image_ids), np.float32)
+                    found[rows[here]] = probability * (_BEGINNING if beginnings else 1) * kept[here]
                     part.add(name, found)
 
     def _kinds(self, part: _Part) -> None:
