@@ -124,6 +124,9 @@ def test_labels_weigh_more_than_read_words_and_these_more_than_names(tmp_path):
     assert found(index, "shel", beginnings=True) == {1, 2}
     assert found(index, "shel") == set()
     assert found(index, "apples") == {1, 2, 3}
+    assert index.begins_a_longer_word("shel")
+    assert not index.begins_a_longer_word("shelf")
+    assert not index.begins_a_longer_word("x")
     assert index.find([], beginnings=True).image_ids.tolist() == []
     index.close()
 

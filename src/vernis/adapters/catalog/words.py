@@ -91,6 +91,14 @@ class WordIndex:
             ).fetchone()
         return row is not None and str(row[0]).startswith(text)
 
+    def begins_a_longer_word(self, text: str) -> bool:
+        """Tell whether another word begins so."""
+        with translating(self._path):
+            row = self._connection.execute(
+                "SELECT term FROM vocabulary WHERE term > ? LIMIT 1", (text,)
+            ).fetchone()
+        return row is not None and str(row[0]).startswith(text)
+
     def find(self, words: Sequence[str], *, beginnings: bool) -> WordMatches:
         """Return the images that hold all of the words, and where.
 
@@ -108,7 +116,8 @@ class WordIndex:
                 field: self._rows(f"{all_of}{field} : ({some})" if terms else "")
                 for field in FIELDS
             }
-            ids = np.unique(np.concatenate(list(held.values())))
+            ids = np.sort(np.concatenate(list(held.values())), kind="stable")  # of sorted runs
+            ids = ids[np.diff(ids, prepend=-1) > 0]
             relevance = np.ones(len(ids))
             if 0 < len(ids) <= _COMPARED:
                 found = self._connection.execute(

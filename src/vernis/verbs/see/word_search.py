@@ -66,6 +66,10 @@ class WordIndex(Protocol):
         """Tell whether a word begins so, or is that."""
         ...
 
+    def begins_a_longer_word(self, text: str) -> bool:
+        """Tell whether another word begins so."""
+        ...
+
     def find(self, words: Sequence[str], *, beginnings: bool) -> WordMatches:
         """Return the images with every word, and where; perhaps with words that begin so."""
         ...
@@ -204,7 +208,8 @@ class _Written:
         return correct_word(word, self._vocabulary, **least)
 
     def _find(self, part: _Part, words: Sequence[str]) -> None:
-        for beginnings in (True, False):
+        longer = any(map(self._index.begins_a_longer_word, words))
+        for beginnings in (True, False) if longer else (False,):
             matches = self._index.find(words, beginnings=beginnings)
             rows = self._pictures.rows_of(matches.image_ids)
             best = matches.relevance.max(initial=0.0) or 1.0

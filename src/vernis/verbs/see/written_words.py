@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vernis.core.numeric.fingerprints import fingerprint
 from vernis.core.words.documents import WordDocument, split_words
@@ -51,7 +52,7 @@ class WrittenWords:
         session = self._session
         ids = session.table().ids
         if images is not None:
-            ids = np.intersect1d(ids, np.asarray(images, np.int64))
+            ids = _those_in(ids, np.array(sorted(set(images)), np.int64))
         labels = [_Labels.of(session, taxonomy.name) for taxonomy in session.taxonomies()]
         lines = session.text_lines()
         for first in range(0, len(ids), _BLOCK):
@@ -82,6 +83,14 @@ def _files(session: Session) -> str:
     return fingerprint(table.ids, table.uris, table.hashes.view(np.uint8))
 
 
+def _those_in(ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the wanted ids that are among the others; both ascending, few wanted of many."""
+    rows = np.searchsorted(ids, wanted)
+    there = rows < len(ids)
+    there[there] = ids[rows[there]] == wanted[there]
+    return wanted[there]
+
+
 def _documents(
     images: Sequence[ImageRecord], labels: Sequence[_Labels], lines: Mapping[str, Sequence[str]]
 ) -> Iterator[WordDocument]:
@@ -89,9 +98,7 @@ def _documents(
     given: dict[int, list[str]] = {image.id: [] for image in images}
     read: dict[int, list[str]] = {image.id: [] for image in images}
     for own in labels:
-        rows = np.searchsorted(own.matrix.image_ids, ids)
-        rows = rows[rows < len(own.matrix.image_ids)]
-        rows = rows[np.isin(own.matrix.image_ids[rows], ids)]
+        rows = np.searchsorted(own.matrix.image_ids, _those_in(own.matrix.image_ids, ids))
         held, columns = np.nonzero(own.matrix.values[rows] == 1)
         holders = own.matrix.image_ids[rows[held]]
         for image_id, column in zip(holders.tolist(), columns.tolist(), strict=True):
