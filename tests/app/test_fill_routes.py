@@ -7,6 +7,7 @@ import pytest
 pytest.importorskip("fastapi", reason='needs the extra "app"')
 
 from toy_collection import leave_some_to_fill
+from vernis.session.session import Session
 
 pytestmark = pytest.mark.app
 
@@ -39,6 +40,10 @@ def test_a_curve_is_drawn_by_a_job_and_sampled(served, toy):
     birds = served.client.get("/api/fill/kind/samples?precision=0.6&label=bird").json
     assert {one["label"] for one in birds} == {"bird"}
     assert served.client.get("/api/fill/kind/samples?precision=0.61").status == 422
+    with Session.open(toy) as session:
+        session.catalog.images.set_state([bare[0]], "trashed")
+    left = served.client.get("/api/fill/kind/samples?precision=0.6").json
+    assert {one["image"]["id"] for one in left} == set(bare[1:])
 
 
 def test_a_curve_says_that_labels_have_changed_since(served, toy):

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+import numpy as np
 
 from vernis.domain.errors import InvalidValue
 from vernis.verbs.decide.filling import FillHead, Filling, FillSummary, require_share
@@ -159,7 +162,9 @@ def kept_curve(session: Session, taxonomy: str) -> tuple[FillCurve | None, bool]
         If there is no such taxonomy.
     """
     matrix = session.matrix(taxonomy)
-    curve = session.results.find(f"fill_curve:{taxonomy}", FillCurve)
+    name = f"fill_curve:{taxonomy}"
+    # Where much can be filled, reading the offers takes longer than all else that is asked.
+    curve = session.kept(name, ("runs",), lambda: session.results.find(name, FillCurve))
     if curve is None:
         return None, False
     now = len(matrix.image_ids), int(matrix.labelled.sum())
@@ -188,9 +193,10 @@ def samples_of(
     bit = 1 << known.index(precision)
     offers = [one for one in curve.offers if one.points & bit and label in ("", one.label)]
     offers.sort(key=lambda one: (one.probability, one.image_id))
-    facts = picture_facts(session, {one.image_id for one in offers})
-    offers = [one for one in offers if one.image_id in facts]
-    chosen = _chosen(offers, order, limit)
+    ids = np.fromiter((one.image_id for one in offers), np.int64, len(offers))
+    present = session.table().holds(ids).tolist()
+    chosen = _chosen(list(compress(offers, present)), order, limit)
+    facts = picture_facts(session, {one.image_id for one in chosen})
     return tuple(FillSample(facts[one.image_id], one.label, one.probability) for one in chosen)
 
 
