@@ -111,7 +111,7 @@ class WarmModel:
         self.name = name
         self.version = version
         self.head = head
-        reader: Any = session.networks.open_space(head.space)
+        reader: Any = head.open_reader(session)
         one = None if hasattr(reader, "open_batch") else reader.open()
         self._embed: Callable[[Sequence[Pixels]], NDArray[Any]] = (
             reader.open_batch() if one is None else lambda shown: np.stack([one(p) for p in shown])

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from vernis.domain.errors import InvalidValue
 from vernis.domain.ports import Pixels
+from vernis.domain.types import TaxonomyKind
 
 if TYPE_CHECKING:
     from vernis.core.detect.cells import Detections
@@ -37,6 +38,71 @@ class BoxedPixels:
             raise InvalidValue(
                 f"expected boxes of shape ({len(self.classes)}, 4), got {self.boxes.shape}"
             )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainedClassifier:
+    """A network that was trained on labels of pictures.
+
+    Attributes
+    ----------
+    graph : bytes
+        ONNX: from pictures to the scores of the classes (softmax or sigmoid makes probabilities).
+    scores : callable
+        From the maps of pictures to their scores, shape (n_pictures, n_classes).
+    loss : float
+        Mean of the last epoch.
+    """
+
+    graph: bytes
+    scores: Callable[[Sequence[NDArray[np.float16]]], NDArray[np.float32]]
+    loss: float
+
+
+class ClassifierTrainer(Protocol):
+    """Trains the last stages of a network on labels of pictures.
+
+    Attributes
+    ----------
+    settings : mapping
+        How it trains; JSON-able.
+    """
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """How it trains; JSON-able."""
+        ...
+
+    def open_maps(self, seed: int) -> Callable[[Pixels], NDArray[np.float16]]:
+        """Return the function from a picture to maps of its views, the plain one first.
+
+        They have the shape (n_views, channels, height, width).
+        """
+        ...
+
+    def train(
+        self,
+        maps: Sequence[NDArray[np.float16]],
+        Y: NDArray[np.float32],
+        kind: TaxonomyKind,
+        *,
+        seed: int,
+        on_step: Callable[[int, int], None] | None = None,
+    ) -> TrainedClassifier:
+        """Train a network.
+
+        Parameters
+        ----------
+        maps : sequence of ndarray
+            What ``open_maps`` gives of each picture.
+        Y : ndarray of float32, shape (n_pictures, n_classes)
+            1, 0, or NaN where it is not known; of a single taxonomy one 1 in each row.
+        kind : {'single', 'multi'}
+        seed : int
+        on_step : callable, optional
+            Takes the steps that are done, and their number.
+        """
+        ...
 
 
 class DetectorTrainer(Protocol):

@@ -36,6 +36,10 @@ them."""
 CLOSER = ("tiles", "avg+max")
 """Poolings of the spaces of `Networks.closer_looks`."""
 
+SCORES = "scores:"
+"""Begins the names of spaces that hold what a network trained on a taxonomy says of its classes;
+labels went into them, so nothing but its own head reads them."""
+
 HEAT_MAPS = "heat-maps:"
 """Begins the names of spaces that hold heat maps of images and labels; no embeddings either."""
 
@@ -174,6 +178,12 @@ class Networks:
             f"the vectors of {space.name!r} were made by another version of the backbone; run "
             "vernis embed and learn again"
         )
+
+    def open_scores(self, graph: bytes, taxonomy: str, n_classes: int) -> PictureReader:
+        """Return the reader of the scores of a network that was trained on a taxonomy."""
+        from vernis.adapters.backbones.trained_scores import open_scores
+
+        return self.on_device(open_scores(graph, SCORES + taxonomy, n_classes))
 
     def closer_looks(self) -> list[PictureReader]:
         """Return what the shipped networks tell of parts of a picture, beside its embedding."""

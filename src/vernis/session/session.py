@@ -46,7 +46,7 @@ from vernis.domain.types import (
     hash_texts,
 )
 from vernis.session.interchange import Interchange
-from vernis.session.networks import CHANNELS, CLOSER, HEAT_MAPS, MAPS, Networks
+from vernis.session.networks import CHANNELS, CLOSER, HEAT_MAPS, MAPS, SCORES, Networks
 from vernis.session.results import Results
 from vernis.session.vectors import (
     ImageVectors,
@@ -78,7 +78,7 @@ if TYPE_CHECKING:
     from vernis.domain.metadata import FileMetadata
     from vernis.domain.parts import Inside
     from vernis.domain.posts import FeedPart
-    from vernis.domain.training import DetectorTrainer
+    from vernis.domain.training import ClassifierTrainer, DetectorTrainer
 
 SUFFIX = ".vernis"
 MEASURES = (
@@ -844,6 +844,12 @@ class Session(Closing):
 
         return detector_trainer(network)
 
+    def classifier_trainer(self, epochs: int | None = None) -> ClassifierTrainer:
+        """Return what trains the last stages of the backbone; raises MissingExtra without torch."""
+        from vernis.adapters.training.choice import classifier_trainer
+
+        return classifier_trainer(epochs)
+
     def learned_detector(self, model: ModelRecord | Path) -> LearnedDetector:
         """Return a saved detector, of the collection or of a folder; raises ModelError."""
         from vernis.adapters.detectors.learned import restore_detector
@@ -1097,8 +1103,9 @@ def _are_finite(rows: NDArray[np.floating]) -> NDArray[np.bool_]:
 
 
 def is_embedding(space: Space) -> bool:
-    """Tell an embedding space from measures of the pictures, channels' maxima and maps."""
-    return space.name not in MEASURES and not space.name.startswith((CHANNELS, MAPS, HEAT_MAPS))
+    """Tell an embedding space from measures of the pictures, channels' maxima, maps and scores."""
+    others = (CHANNELS, MAPS, HEAT_MAPS, SCORES)
+    return space.name not in MEASURES and not space.name.startswith(others)
 
 
 def find_collection(start: Path | str = ".") -> Path:

@@ -1,4 +1,4 @@
-"""The detectors that can be trained, by name."""
+"""The networks that can be trained."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from vernis.domain.errors import NotFound
 
 if TYPE_CHECKING:
-    from vernis.domain.training import DetectorTrainer
+    from vernis.domain.training import ClassifierTrainer, DetectorTrainer
 
 
 def detector_trainer(network: str) -> DetectorTrainer:
@@ -38,3 +38,13 @@ def detector_trainer(network: str) -> DetectorTrainer:
 
         return SsdTraining()
     raise NotFound(f"expected nanodet or ssd to train, got {network!r}")
+
+
+def classifier_trainer(epochs: int | None = None) -> ClassifierTrainer:
+    """Return what trains the last stages of the backbone; raises MissingExtra without torch."""
+    from vernis.adapters.training.classifier_training import ClassifierTraining
+    from vernis.adapters.training.network import import_torch
+
+    import_torch("learn --fine-tune")
+    training = ClassifierTraining()
+    return training if epochs is None else training.with_epochs(epochs)

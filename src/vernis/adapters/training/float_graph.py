@@ -19,7 +19,9 @@ from onnx import helper, numpy_helper
 
 _OPSET = 17
 _FREE = (None, None, None, None)
-"""The shape of an output: any."""
+"""The shape of an output that is a map: any."""
+_FLAT = ("Flatten", "Gemm")
+"""Operations whose output is a vector a picture."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,8 +89,11 @@ class FloatGraph:
         images = helper.make_tensor_value_info(
             "images", onnx.TensorProto.UINT8, ["n", "height", "width", 3]
         )
+        flat = {one.output for one in self.nodes if one.kind in _FLAT}
         outputs = [
-            helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, _FREE)
+            helper.make_tensor_value_info(
+                name, onnx.TensorProto.FLOAT, _FREE[:2] if name in flat else _FREE
+            )
             for name in self.outputs
         ]
         graph = helper.make_graph(

@@ -56,6 +56,8 @@ class TrainableNetwork:
         Nodes whose output begins so, and their weights, stay as they are; no gradient is
         calculated for them.
     device : torch.device
+    entrance : str
+        What goes in: pictures, or a map of a graph whose first stages are left out.
 
     Attributes
     ----------
@@ -64,9 +66,15 @@ class TrainableNetwork:
     """
 
     def __init__(
-        self, torch: Any, graph: FloatGraph, frozen: Sequence[str], device: Any = "cpu"
+        self,
+        torch: Any,
+        graph: FloatGraph,
+        frozen: Sequence[str],
+        device: Any = "cpu",
+        entrance: str = "images",
     ) -> None:
         self._torch, self.graph, self._frozen = torch, graph, tuple(frozen)
+        self._entrance = entrance
         self.parameters: dict[str, Any] = {}
         self._constants: dict[str, Any] = {}
         convolved = {n for node in graph.nodes if node.kind in _LEARNING for n in node.inputs[1:]}
@@ -84,7 +92,7 @@ class TrainableNetwork:
 
     def __call__(self, images: Any) -> list[Any]:
         """Return the outputs for pictures, uint8, shape (n, height, width, 3)."""
-        torch, values = self._torch, {"images": images}
+        torch, values = self._torch, {self._entrance: images}
         learning = torch.is_grad_enabled()
         for node in self.graph.nodes:
             inputs = [self._value(values, name) for name in node.inputs if name]

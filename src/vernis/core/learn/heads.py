@@ -20,6 +20,7 @@ from vernis.core.learn.models.registry import (
     predict_out_of_sample,
 )
 from vernis.core.learn.models.stacked import Stacked
+from vernis.core.learn.network_scores import NETWORK, NetworkScores
 from vernis.core.learn.scaling import Projection, fit_projection
 from vernis.core.numeric.convolution_training import TrainingSchedule
 from vernis.domain.errors import UsageError
@@ -29,18 +30,26 @@ CONVOLUTIONAL = "fcnn"
 """Reads maps instead of pooled vectors, so it takes no part in comparisons of the others."""
 
 
-class Head(Protocol):
+class FittedHead(Protocol):
     """A classifier of images by their vectors that also knows what it says of its own images.
 
     Attributes
     ----------
     ensemble_proba_, oob_proba_ : ndarray of float32, shape (n_images, n_classes)
-        Of the images of ``fit``: by the whole model, and by (parts of) it that saw neither the
-        image nor any of its group.
+        Of the images that it learned from: by the whole model, and by (parts of) it that saw
+        neither the image nor any of its group.
     """
 
     ensemble_proba_: Floats
     oob_proba_: Floats
+
+    def predict_proba(self, X: ArrayLike) -> Floats:
+        """Return probabilities, shape (n_images, n_classes)."""
+        ...
+
+
+class Head(FittedHead, Protocol):
+    """A classifier that learns from vectors."""
 
     def fit(
         self,
@@ -51,10 +60,6 @@ class Head(Protocol):
         on_update: Callable[[int, int], None] | None = None,
     ) -> Any:
         """Train on labels of 1, 0 and NaN, shape (n_images, n_classes), and predict the images."""
-        ...
-
-    def predict_proba(self, X: ArrayLike) -> Floats:
-        """Return probabilities, shape (n_images, n_classes)."""
         ...
 
 
@@ -127,7 +132,7 @@ def fit_head(
         head.fit(X[:], y, groups=groups, on_update=on_update)
 
 
-def notes_of(head: Head) -> tuple[str, ...]:
+def notes_of(head: FittedHead) -> tuple[str, ...]:
     """Return what a fit has to tell: members of a stack that were left out, weights, the loss."""
     if isinstance(head, ConvolutionalHead):
         return head.notes_
@@ -135,14 +140,14 @@ def notes_of(head: Head) -> tuple[str, ...]:
     return model.notes_ if isinstance(model, Stacked) else ()
 
 
-def save_head(head: Head) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+def save_head(head: FittedHead) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Take a fitted head apart: arrays without pickle, and settings that are JSON-able."""
-    if isinstance(head, StoredModel | ConvolutionalHead):
+    if isinstance(head, StoredModel | ConvolutionalHead | NetworkScores):
         return head.to_saved()
     return persistence.to_arrays(head)  # type: ignore[arg-type]
 
 
-def restore_head(arrays: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]) -> Head:
+def restore_head(arrays: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]) -> FittedHead:
     """Put together what `save_head` took apart.
 
     Raises
@@ -154,6 +159,8 @@ def restore_head(arrays: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]
         return persistence.from_arrays(arrays, settings)
     if settings["head"] == CONVOLUTIONAL:
         return ConvolutionalHead.from_saved(arrays, settings)
+    if settings["head"] == NETWORK:
+        return NetworkScores.from_saved(arrays, settings)
     return StoredModel.from_saved(arrays, settings)
 
 

@@ -21,7 +21,7 @@ from vernis.verbs.decide.text_filling import TextFill, TextFilling, fill_by_text
 from vernis.verbs.decide.text_voice import voice_mark
 from vernis.verbs.decide.told_apart import ToldApart, tell_apart
 from vernis.verbs.decide.training_set import FilterEffect, images_where, read_training_data
-from vernis.verbs.steps.learn import CONVOLUTIONAL
+from vernis.verbs.steps.learn import CONVOLUTIONAL, NETWORK
 
 if TYPE_CHECKING:
     from vernis.core.fill.head import FillEvidence
@@ -486,8 +486,8 @@ def _gather(
 
 
 def _pooled_space(session: Session, saved: Mapping[str, Any]) -> Space:
-    """Return the space of the learned head, or the current one where that convolves maps."""
-    if saved["head"]["head"] == CONVOLUTIONAL:
+    """Return the space of the learned head, or the current one where it reads no vectors."""
+    if saved["head"]["head"] in (CONVOLUTIONAL, NETWORK):
         return session.space()
     return Space(**saved["space"])
 

@@ -118,7 +118,7 @@ def work(session: Session, settings: Settings) -> Result:
         record = find_model(session, settings.model)
         arrays, saved = session.catalog.models.load(record)
     head = SavedHead.restore(arrays, saved)
-    reader = session.networks.open_space(head.space)
+    reader = head.open_reader(session)
     images = [str(image) for image in settings.images]
     found = predict_pictures(session, head, images, reader, settings.workers)
     return Result(

@@ -81,6 +81,19 @@ class SavedHead:
         except (KeyError, TypeError, InvalidValue) as error:
             raise ModelError(f"the saved model is damaged: {error}; train it again") from error
 
+    def open_reader(self, session: Session) -> PictureReader:
+        """Return what reads the head's inputs from pictures; raises ModelError.
+
+        A head that has a network of its own brings it along; the others read vectors of a backbone.
+        """
+        from vernis.core.learn.network_scores import NetworkScores
+
+        if not isinstance(self.model, NetworkScores):
+            return session.networks.open_space(self.space)
+        taxonomy = self.space.name.partition(":")[2]
+        graph = self.model.graph.tobytes()
+        return session.networks.open_scores(graph, taxonomy, len(self.classes))
+
     def predict_proba(self, vectors: NDArray[Any]) -> NDArray[np.float32]:
         """Return probabilities, shape (n_images, n_classes), of vectors (n_images, space.dim)."""
         vectors = np.asarray(vectors, np.float32)

@@ -7,6 +7,9 @@ latest model was made from the same labels, vectors, duplicates and settings, it
 after fifty pictures were annotated; ``vernis predict TAXONOMY --boxes`` then looks for more.
 ``--model nanodet`` trains the shipped detector itself on, ``--model ssd`` one of torchvision's kind
 (both with the extra ``torch``, in minutes); they are saved, served and used like any other.
+
+``--fine-tune`` (extra ``torch``) trains the last stages of the shipped network itself on the
+pictures of the taxonomy instead of a head on its vectors: minutes instead of seconds.
 """
 
 from __future__ import annotations
@@ -28,12 +31,14 @@ from vernis.verbs.decide.block_choice import BlockChoice, space_of
 from vernis.verbs.decide.training_set import FilterEffect, read_training_data
 from vernis.verbs.declare import SEED, WHERE, BaseSettings, Option, Screen, Verb, count
 from vernis.verbs.networks.backbone_options import NO_FILE
+from vernis.verbs.networks.embedding import embed_images
 from vernis.verbs.steps.map_vectors import map_vectors
 from vernis.verbs.steps.model_metrics import Measures, read_metrics
 from vernis.verbs.steps.network_training import NETWORKS
 
 if TYPE_CHECKING:
-    from vernis.core.learn.heads import Head
+    from vernis.core.learn.heads import FittedHead, Head
+    from vernis.core.learn.network_scores import NetworkScores
     from vernis.core.learn.scaling import BlockScaler
     from vernis.session.session import Session
 
@@ -49,6 +54,9 @@ least cost: docs/decisions/learning.md."""
 
 CONVOLUTIONAL = "fcnn"
 """The model that reads maps instead of the vectors of the current space."""
+
+NETWORK = "fine_tuned"
+"""The network itself, its last stages trained on."""
 
 COMPONENTS = {"kernel": 400, CONVOLUTIONAL: 128}
 """Principal components that a model gets when nothing is said; the others get the thesis's 100."""
@@ -115,11 +123,18 @@ class Settings(NetworkSettings):
     where: Annotated[str, WHERE] = ""
     model: Annotated[ModelName | None, Option("the classifier (default: kernel)")] = None
     estimators: Annotated[int | None, count("networks of bagged_mlp (default: 5)")] = None
+    fine_tune: Annotated[
+        bool,
+        Option(
+            "train the last stages of the shipped network on the pictures instead of a head on "
+            "its vectors (extra torch; minutes)"
+        ),
+    ] = False
     epochs: Annotated[
         int | None,
         count(
-            "training epochs (default: 5 of bagged_mlp, 30 of fcnn; of nanodet and ssd as many as "
-            "400 steps or 20 views of a picture take)"
+            "training epochs (default: 5 of bagged_mlp, 30 of fcnn, 12 of --fine-tune; of nanodet "
+            "and ssd as many as 400 steps or 20 views of a picture take)"
         ),
     ] = None
     components: Annotated[
@@ -155,6 +170,8 @@ class Settings(NetworkSettings):
 
     def model_name(self) -> str:
         """Return the model: the one that was named, else networks where parameters of them are."""
+        if self.fine_tune:
+            return NETWORK
         return self.model or ("bagged_mlp" if self.head_parameters() else DEFAULT_MODEL)
 
     def n_components(self) -> int:
@@ -198,7 +215,7 @@ class Result:
 def fingerprint_of(data: TrainingData, space: Space, settings: Settings) -> str:
     """Return a hash of everything that a model depends on."""
     about = {field.name: getattr(settings, field.name) for field in fields(settings)}
-    for name in ("where", "maps"):
+    for name in ("where", "maps", "fine_tune"):
         if not about[name]:
             del about[name]  # a model that was learned without is the same as before
     about |= {"model": settings.model_name(), "components": settings.n_components()}
@@ -218,6 +235,7 @@ def work(session: Session, settings: Settings) -> Result:
     FilterError, UsageError
         If the filter is wrong or holds for no image.
     """
+    _refuse_beside_fine_tuning(settings)
     if settings.model in DETECTORS:
         return _learn_detector(session, settings)
     taxonomy, models, own = settings.taxonomy, session.catalog.models, settings.head_parameters()
@@ -238,8 +256,13 @@ def work(session: Session, settings: Settings) -> Result:
                 _, saved = models.load(latest)
                 kept = _result(latest, data, saved["thresholds"], saved["notes"], trained=False)
                 return replace(kept, effect=effect)
-        fitted = _fit(session, data, space, settings, own)
-        if choice is not None:
+        if settings.fine_tune:
+            data, model, notes = _fine_tuned(session, data, settings)
+            space, fitted = data.space, _judged(model, data, settings)
+            fitted = replace(fitted, notes=(*notes, *fitted.notes))
+        else:
+            fitted = _fit(session, data, space, settings, own)
+        if choice is not None and not settings.fine_tune:
             fitted = replace(fitted, notes=(*fitted.notes, choice.sentence()))
         if effect is not None:
             fitted = replace(fitted, notes=(effect.sentence(), *fitted.notes))
@@ -248,6 +271,38 @@ def work(session: Session, settings: Settings) -> Result:
         )
     result = _result(record, data, fitted.thresholds, fitted.notes, trained=True)
     return replace(result, effect=effect)
+
+
+def _refuse_beside_fine_tuning(settings: Settings) -> None:
+    if not settings.fine_tune:
+        return
+    given = [name for name in settings.head_parameters() if name != "epochs"]
+    given += [n for n in ("model", "maps", "components") if getattr(settings, n) not in (None, "")]
+    if given:
+        name = {"n_estimators": "estimators"}.get(given[0], given[0]).replace("_", "-")
+        raise UsageError(f"--fine-tune trains the shipped network; leave --{name} out")
+
+
+def _fine_tuned(
+    session: Session, data: TrainingData, settings: Settings
+) -> tuple[TrainingData, NetworkScores, tuple[str, ...]]:
+    """Return the data with the scores of a trained network for vectors, the head, and notes."""
+    from vernis.core.learn.network_scores import NetworkScores
+    from vernis.verbs.steps.fine_tuning import fine_tune
+
+    name, classes = data.taxonomy.name, data.taxonomy.classes
+    tuned = fine_tune(
+        session, data, epochs=settings.epochs, seed=settings.seed, task=f"learn {name}"
+    )
+    reader = session.networks.open_scores(tuned.graph, name, len(classes))
+    embed_images(session, [reader], task="scores")
+    scored = session.training_data(name, reader.space)
+    scored = scored.among(data.image_ids, data.where)
+    model = NetworkScores(data.taxonomy.kind, np.frombuffer(tuned.graph, np.uint8), tuned.settings)
+    rows = np.flatnonzero(np.isin(scored.image_ids, tuned.image_ids))
+    places = np.searchsorted(tuned.image_ids, scored.image_ids[rows])
+    model.take(scored.X, rows, tuned.scores[places])
+    return scored, model, tuned.notes
 
 
 def _learn_detector(session: Session, settings: Settings) -> Result:
@@ -412,17 +467,24 @@ def _trained(
 def _fit(
     session: Session, data: TrainingData, space: Space, settings: Settings, own: Mapping[str, Any]
 ) -> _Fitted:
+    slices = layer_slices(space)
+    model, scaler = _trained(session, data, slices, settings, own)
+    fitted = _judged(model, data, settings)
+    if scaler is None:
+        return fitted
+    scales = {"block_mean": scaler.mean_, "block_scale": scaler.scale_}
+    head = {**fitted.head, "slices": [list(s) for s in slices]}
+    return replace(fitted, arrays={**fitted.arrays, **scales}, head=head)
+
+
+def _judged(model: FittedHead, data: TrainingData, settings: Settings) -> _Fitted:
+    """Tune and measure a head by what it says out of bag."""
     # scikit-learn takes a second to import: only the verbs that learn pay for it
     from vernis.core.learn.evaluation import evaluate
     from vernis.core.learn.heads import notes_of, save_head
     from vernis.core.learn.thresholds import decide_single, tune_thresholds
 
-    slices = layer_slices(space)
-    model, scaler = _trained(session, data, slices, settings, own)
     arrays, head = save_head(model)
-    if scaler is not None:
-        arrays |= {"block_mean": scaler.mean_, "block_scale": scaler.scale_}
-        head["slices"] = [list(s) for s in slices]
     oob, classes, is_single = (
         model.oob_proba_,
         data.taxonomy.classes,

@@ -59,7 +59,7 @@ def open_head(session: Session, text: str) -> NamedHead:
         arrays, saved = session.catalog.models.load(record)
         taxonomy, name, version = record.taxonomy, record.name, record.version
     head = SavedHead.restore(arrays, saved)
-    return NamedHead(taxonomy, f"{name}@{version}", head, session.networks.open_space(head.space))
+    return NamedHead(taxonomy, f"{name}@{version}", head, head.open_reader(session))
 
 
 def label_new(session: Session, named: NamedHead, workers: int | None = None) -> int:

@@ -1,0 +1,160 @@
+"""Train the last stages of the shipped network on a taxonomy (extra ``torch``).
+
+Folds of the labelled pictures train without their pictures and score them, so that thresholds and
+measures come from networks that have not seen what they judge; the network that is kept sees all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vernis.core.numeric.folds import stratified_folds
+from vernis.domain.errors import NothingToLearn
+from vernis.domain.ports import Pixels
+from vernis.domain.types import ImageRecord
+from vernis.report.wording import counted
+from vernis.session.vectors import TrainingData
+from vernis.verbs.networks.embedding import close_early, say_failure
+
+if TYPE_CHECKING:
+    from vernis.session.session import Session
+
+_SIDE = 288
+"""Longer side of the pictures that views are cut from."""
+_FOLDS = 3
+_FEWEST = 20
+"""Labelled pictures below which nothing is trained."""
+_MOST = 5000
+"""Labelled pictures that are trained on at most: their maps are held in memory."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FineTuned:
+    """A network that was trained on a taxonomy.
+
+    Attributes
+    ----------
+    graph : bytes
+        ONNX: from pictures to the scores of the classes.
+    image_ids : ndarray of int64, shape (n_trained,)
+        What it was trained on.
+    scores : ndarray of float32, shape (n_trained, n_classes)
+        By the networks that have not seen the picture.
+    settings : dict
+        How it was trained.
+    notes : tuple of str
+    """
+
+    graph: bytes
+    image_ids: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    settings: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+def fine_tune(
+    session: Session, data: TrainingData, *, epochs: int | None, seed: int, task: str
+) -> FineTuned:
+    """Train on the labelled pictures of a taxonomy.
+
+    Parameters
+    ----------
+    session : Session
+    data : TrainingData
+        Its vectors are not read.
+    epochs : int or None
+    seed : int
+    task : str
+        What the progress is called.
+
+    Raises
+    ------
+    MissingExtra
+        torch is not installed.
+    NothingToLearn
+        Too few labelled pictures can be read.
+    """
+    trainer = session.classifier_trainer(epochs)
+    labelled = np.flatnonzero((data.Y == 1).any(axis=1))
+    _require(data, len(labelled), "labelled images")
+    chosen = labelled
+    if len(chosen) > _MOST:
+        drawn = np.random.default_rng(seed).choice(chosen, _MOST, replace=False)
+        chosen = np.sort(drawn)
+    maps, failed = _read(session, data.image_ids[chosen], trainer.open_maps(seed), task)
+    rows = np.array([row for row in chosen if int(data.image_ids[row]) in maps], np.intp)
+    _require(data, len(rows), "labelled images that can be read")
+    seen = [maps[int(image)] for image in data.image_ids[rows]]
+    Y, kind = data.Y[rows], data.taxonomy.kind
+    fold = stratified_folds(Y, _FOLDS, groups=data.groups[rows], seed=seed)
+
+    def train(kept: NDArray[np.intp], number: int) -> Any:
+        def tell(done: int, total: int) -> None:
+            session.progress(task, number * total + done, (_FOLDS + 1) * total)
+
+        return trainer.train([seen[row] for row in kept], Y[kept], kind, seed=seed, on_step=tell)
+
+    scores = np.zeros(Y.shape, np.float32)
+    for number in range(_FOLDS):
+        held = np.flatnonzero(fold == number)
+        part = train(np.flatnonzero(fold != number), number)
+        scores[held] = part.scores([seen[row] for row in held])
+    whole = train(np.arange(len(rows)), _FOLDS)
+    notes = [f"trained on {counted(len(rows), 'picture')}; the loss fell to {whole.loss:.3f}"]
+    if len(labelled) > len(chosen):
+        notes.append(f"drawn from {len(labelled):,} labelled pictures")
+    if failed:
+        uri, reason = next(iter(sorted(failed.items())))
+        notes.append(f"{counted(len(failed), 'picture')} could not be read; {uri}: {reason}")
+    return FineTuned(
+        whole.graph, data.image_ids[rows], scores, dict(trainer.settings), tuple(notes)
+    )
+
+
+def _require(data: TrainingData, n: int, what: str) -> None:
+    if n < _FEWEST:
+        raise NothingToLearn(
+            f"{data.subject} has {n:,} {what}; --fine-tune needs {_FEWEST} or more, the head on "
+            "vectors (without it) fewer"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadStage:
+    """Decodes pictures for training."""
+
+    picture: Callable[[ImageRecord], Pixels]
+
+    def open(self) -> Callable[[ImageRecord], Pixels]:
+        return self.picture
+
+
+def _read(
+    session: Session,
+    image_ids: NDArray[np.int64],
+    look: Callable[[Pixels], NDArray[np.float16]],
+    task: str,
+) -> tuple[dict[int, NDArray[np.float16]], dict[str, str]]:
+    """Return the maps by image, and path and reason of pictures that cannot be read."""
+    wanted = set(image_ids.tolist())
+    images: Sequence[ImageRecord] = [one for one in session.images() if one.id in wanted]
+    maps: dict[int, NDArray[np.float16]] = {}
+    failed: dict[str, str] = {}
+    stage = _ReadStage(session.pictures_to_train(_SIDE))
+    outcomes = session.engine().run(stage, images)
+    try:
+        for done, outcome in enumerate(outcomes, 1):
+            if outcome.error is not None:
+                failed[outcome.item.uri] = say_failure(outcome.error)
+            else:
+                assert outcome.value is not None
+                maps[outcome.item.id] = look(outcome.value)
+            session.progress(f"{task}: pictures", done, len(images))
+    finally:
+        close_early(outcomes)
+    return maps, failed
