@@ -73,7 +73,7 @@ def test_examples_counter_examples_and_a_filter_together(collection):
 def test_several_searches_by_the_index_are_those_by_comparing_all(collection):
     searcher = collection.explore.searcher()
     assert len(searcher) == 75
-    for image in searcher.images[:10]:
+    for image in collection.session.catalog.images.get(searcher.image_ids[:10].tolist()):
         example = searcher.vector_of(image)[None]
         plain = searcher.find(example, without=[image.id], count=5)
         indexed = searcher.find(example, without=[image.id], count=5, index=searcher.exact)
@@ -160,7 +160,7 @@ def test_with_a_text_model_words_search_the_vectors(collection):
     from vernis.verbs.see.searching import Question, search
 
     searcher = collection.explore.searcher()
-    image = searcher.images[40]
+    (image,) = collection.session.catalog.images.get([int(searcher.image_ids[40])])
     encoder: TextEncoder = Colours(searcher.vector_of(image))
     found = search(collection.session, Question("a thing"), text_encoder=encoder)
     assert found.method == "vectors"

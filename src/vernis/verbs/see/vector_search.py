@@ -62,8 +62,8 @@ class Searcher:
 
     Attributes
     ----------
-    images : list of ImageRecord
-        The images with a vector, by id.
+    image_ids : ndarray of int64, shape (n_images,)
+        The images with a vector, ascending.
     vectors : ndarray, shape (n_images, dim)
         As stored; a row is read when it is compared.
     missing : int
@@ -76,18 +76,18 @@ class Searcher:
     """
 
     def __init__(self, session: Session, space: Space) -> None:
-        present, catalog = session.images(), session.catalog
-        lacking = set(catalog.vectors.missing(space, [image.content_hash for image in present]))
+        table, stored = session.table(), session.catalog.vectors
+        rows = np.flatnonzero(stored.holds(space, table.hashes))
         self.space = space
-        self.images = [image for image in present if image.content_hash not in lacking]
-        self.missing = len(present) - len(self.images)
-        if not self.images:
+        self.image_ids = table.ids[rows]
+        self.missing = len(table.ids) - len(rows)
+        if not len(rows):
             raise UsageError(f"no image has a vector of {space.name}; make them: vernis embed")
-        self.image_ids = np.array([image.id for image in self.images], dtype=np.int64)
-        self.vectors = catalog.vectors.read(space, [image.content_hash for image in self.images])
+        self._hashes = table.hashes[rows]
+        self.vectors = stored.read(space, self._hashes)
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.image_ids)
 
     @cached_property
     def exact(self) -> ExactIndex:
@@ -96,7 +96,7 @@ class Searcher:
 
     def fingerprint(self) -> str:
         """Return what changes whenever the vectors do."""
-        return fingerprint(self.space, [image.content_hash for image in self.images])
+        return fingerprint(self.space, self._hashes.view(np.uint8))
 
     def vector_of(self, image: ImageRecord) -> NDArray[np.generic] | None:
         """Return the stored vector of an image, shape (dim,), None where there is none."""
