@@ -133,8 +133,8 @@ class Settings(NetworkSettings):
     epochs: Annotated[
         int | None,
         count(
-            "training epochs (default: 5 of bagged_mlp, 30 of fcnn, 12 of --fine-tune; of nanodet "
-            "and ssd as many as 400 steps or 20 views of a picture take)"
+            "training epochs (default: 5 of bagged_mlp, 30 of fcnn, 12 of --fine-tune; as many as "
+            "1100 steps of nanodet, 400 of ssd or 20 views of a picture take)"
         ),
     ] = None
     components: Annotated[

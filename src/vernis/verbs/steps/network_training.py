@@ -7,7 +7,7 @@ with the best mAP over all folds is that of the network that is kept, which sees
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -35,7 +35,7 @@ GRAPH = "graph"
 _SIDE = 768
 """Longer side of the pictures that are held in memory: what views are cut from."""
 _BATCH = 8
-_STEPS = 400
+_STEPS: Mapping[Network, int] = {"nanodet": 1100, "ssd": 400}
 """Steps of a training unless epochs are named; more where a picture would be seen too seldom."""
 _VIEWS_A_PICTURE = 20
 _STOPS = (0.5, 0.75, 1.0)
@@ -72,11 +72,11 @@ class NetworkRun:
         return {GRAPH: np.frombuffer(self.graph, np.uint8)}
 
 
-def steps_of(pictures: int, epochs: int | None) -> int:
+def steps_of(network: Network, pictures: int, epochs: int | None) -> int:
     """Return the steps of a training; an epoch shows as many views as there are pictures."""
     if epochs is not None:
         return max(1, math.ceil(epochs * pictures / _BATCH))
-    return max(_STEPS, math.ceil(_VIEWS_A_PICTURE * pictures / _BATCH))
+    return max(_STEPS[network], math.ceil(_VIEWS_A_PICTURE * pictures / _BATCH))
 
 
 def train_network(
@@ -120,13 +120,15 @@ def train_network(
         raise NothingToLearn(
             f"{boxed.taxonomy}: only {counted(len(rows), 'picture')} with boxes can be read"
         )
-    training = _Training(session, boxed, trainer, pictures, folds, epochs, least, seed, task)
+    training = _Training(
+        session, boxed, network, trainer, pictures, folds, epochs, least, seed, task
+    )
     found = training.out_of_fold(n_folds)
     scores = [training.mean_ap(one, rows) for one in found]
     best = int(np.flatnonzero(np.array(scores) >= max(scores) - 1e-9)[-1])
     share = _STOPS[best]
     graph = training.final(share, n_folds)
-    steps = steps_of(len(rows), epochs)
+    steps = steps_of(network, len(rows), epochs)
     stop = max(1, round(share * steps))
     told = ", ".join(f"{value:.2f}" for value in scores)
     note = (
@@ -179,6 +181,7 @@ class _Training:
 
     session: Session
     boxed: BoxedPictures
+    network: Network
     trainer: DetectorTrainer
     pictures: dict[int, BoxedPixels]
     folds: NDArray[np.int64]
@@ -214,7 +217,7 @@ class _Training:
     def _graphs(
         self, rows: Sequence[int], shares: Sequence[float], number: int, n_folds: int
     ) -> Iterator[bytes]:
-        steps = steps_of(len(rows), self.epochs)
+        steps = steps_of(self.network, len(rows), self.epochs)
         whole = steps * (n_folds + 1)
 
         def tell(step: int) -> None:
