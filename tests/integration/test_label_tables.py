@@ -26,7 +26,7 @@ def archive(finished, tmp_path_factory):
         (folder / f"IMG {number:02}.jpg").write_bytes(picture.read_bytes())
         rows.append([f"D:\\Photos\\img {number:02}.JPG", shape])
     (folder / "IMG copy.jpg").write_bytes((folder / "IMG 00.jpg").read_bytes())
-    write_xlsx(folder / "List.xlsx", rows)
+    write_xlsx(folder / "The list.xlsx", rows)
     shell = type(finished)(cwd)
     shell("run", "archive")
     return shell
@@ -34,9 +34,9 @@ def archive(finished, tmp_path_factory):
 
 def test_a_spreadsheet_that_lies_in_the_folder_is_named_and_works(archive):
     said = " ".join(archive("run", "archive").stderr.split())
-    assert "List.xlsx names images of this folder" in said
-    assert "vernis run archive --labels archive/List.xlsx" in said
-    dry = archive.json("import", "archive/List.xlsx", "--dry-run")
+    assert "The list.xlsx names images of this folder" in said
+    assert "vernis run archive --labels 'archive/The list.xlsx'" in said
+    dry = archive.json("import", "archive/The list.xlsx", "--dry-run")
     assert (dry["rows"], dry["images"], dry["labelled"]) == (12, 12, {"Subject": 12})
     assert archive.json("status")["taxonomies"] == []
 
@@ -67,7 +67,7 @@ def test_the_labels_go_out_and_come_back(archive, tmp_path):
     shell = type(archive)(tmp_path)
     folder = str(archive.cwd / "archive")
     shell("index", folder, "--collection", "a.vernis")
-    shell("import", f"{folder}/List.xlsx")
+    shell("import", f"{folder}/The list.xlsx")
     (tmp_path / "sub").mkdir()
     for name in ("one.csv", "sub/two.tsv", "three.xlsx"):
         shell("export", Path(name).suffix[1:], name)

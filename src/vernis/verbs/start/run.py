@@ -257,7 +257,7 @@ def _say_no_labels(session: Session, settings: Settings) -> str:
     if labels is not None:
         return (
             f"no labels were taken from {labels}, so none were judged; all the rest is done. "
-            f"What each column is taken for: vernis import {labels} --dry-run"
+            f"What each column is taken for: vernis import {shlex.quote(str(labels))} --dry-run"
         )
     tables: Sequence[Path] = ()
     if not is_address(str(settings.path)):
@@ -266,7 +266,8 @@ def _say_no_labels(session: Session, settings: Settings) -> str:
     if tables:
         return (
             f"no labels were read, but {tables[0].name} names images of this folder; to find "
-            f"wrong and missing labels: vernis run {path} --labels {tables[0]}"
+            f"wrong and missing labels: vernis run {shlex.quote(str(path))} "
+            f"--labels {shlex.quote(str(tables[0]))}"
         )
     return (
         "no labels to judge; to find wrong and missing ones, give a table of them "

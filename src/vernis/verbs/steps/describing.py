@@ -8,6 +8,7 @@ is new of it is recorded: what somebody decided otherwise in between, or took ba
 from __future__ import annotations
 
 import json
+import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -174,7 +175,7 @@ def describe_files(
         were = f"{counted(old, 'image')} {'was' if old == 1 else 'were'}"
         notes.append(
             f"{were} listed before the words of files were read; "
-            f"to read them: vernis import {source.name} --format xmp"
+            f"to read them: vernis import {shlex.quote(source.name)} --format xmp"
         )
     return [*notes, *say_notes(listener.notes)]
 
