@@ -134,11 +134,7 @@ def test_read_only_folder_is_one_clear_line(finished, tmp_path):
 
 
 def test_collection_of_a_newer_version_is_refused(workplace):
-    (ledger,) = [
-        *(workplace.cwd / "pictures.vernis").glob("*.sqlite"),
-        *(workplace.cwd / "pictures.vernis").glob("*.db"),
-    ]
-    with sqlite3.connect(ledger) as connection:
+    with sqlite3.connect(workplace.cwd / "pictures.vernis" / "catalog.sqlite") as connection:
         connection.execute("PRAGMA user_version = 999")
     connection.close()
     done = workplace("status", code=1)
