@@ -31,10 +31,10 @@ def start(cwd: Path, *arguments: str, **options: object) -> subprocess.Popen[str
 
 
 def is_sound(collection: Path) -> bool:
-    ledgers = [*collection.glob("*.sqlite"), *collection.glob("*.db")]
-    if not ledgers:
+    catalog = collection / "catalog.sqlite"
+    if not catalog.exists():
         return True
-    with sqlite3.connect(ledgers[0]) as connection:
+    with sqlite3.connect(catalog) as connection:
         (answer,) = connection.execute("PRAGMA integrity_check").fetchone()
     connection.close()
     return bool(answer == "ok")
