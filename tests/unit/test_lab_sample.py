@@ -16,7 +16,7 @@ from vernis.domain.errors import InvalidLabels, UsageError
 from vernis.domain.types import FoundFile, Issue, Statement, Suggestion, Taxonomy
 from vernis.report.judge.page import JudgedImage, render_judge_page
 from vernis.session.session import Session
-from vernis.verbs.decide.filling import judged_images
+from vernis.verbs.decide.fill_basis import judged_images
 from vernis.verbs.lab import sample as sampling
 from vernis.verbs.lab.sample import draw_truth_sample
 from vernis.verbs.lab.truth import measure_rows, record_truth

@@ -25,7 +25,7 @@ from vernis.domain.types import (
 )
 from vernis.report.model import ReportData
 from vernis.session.session import Session
-from vernis.verbs.decide.filling import FillSummary
+from vernis.verbs.decide.fill_summary import FillSummary
 from vernis.verbs.decide.label_judgement import LabelJudgement
 from vernis.verbs.start import report
 from vernis.verbs.start.report_data import collect_report

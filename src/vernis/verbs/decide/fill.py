@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from vernis.domain.documents import to_document
 from vernis.report.wording import counted
-from vernis.verbs.decide.filling import FillHead, FillSummary, apply_fill, fill_taxonomy
+from vernis.verbs.decide.fill_summary import FillSummary
+from vernis.verbs.decide.filling import FillHead, apply_fill, fill_taxonomy
 from vernis.verbs.decide.filling_curve import FillPoint, find_curve
 from vernis.verbs.decide.label_places import (
     LabelPlace,

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 import numpy as np
 
 from vernis.domain.errors import InvalidValue
-from vernis.verbs.decide.filling import FillHead, Filling, FillSummary, require_share
+from vernis.verbs.decide.fill_summary import FillSummary
+from vernis.verbs.decide.filling import FillHead, Filling, require_share
 from vernis.verbs.decide.review_queue import PictureFacts, picture_facts
 
 if TYPE_CHECKING:

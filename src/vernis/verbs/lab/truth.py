@@ -22,7 +22,7 @@ from vernis.domain.ports import Catalog
 from vernis.domain.types import LabelState, Statement
 from vernis.report.wording import counted
 from vernis.session.results import from_document
-from vernis.verbs.decide.filling import JudgedSample, describe_sampled_basis, judged_images
+from vernis.verbs.decide.fill_basis import JudgedSample, describe_sampled_basis, judged_images
 from vernis.verbs.declare import BaseSettings, Option, Screen, Verb
 from vernis.verbs.lab.truth_sample import NOTHING, SampledImage, TruthSample, sample_from
 

@@ -22,7 +22,7 @@ from vernis.report.model import (
 )
 from vernis.report.wording import count, counted, decimal, percent
 from vernis.session.results import from_document
-from vernis.verbs.decide.filling import FillSummary
+from vernis.verbs.decide.fill_summary import FillSummary
 from vernis.verbs.decide.label_judgement import SupportingNeighbor
 from vernis.verbs.decide.label_places import LabelPlace, find_places, place_of_suggestion
 from vernis.verbs.steps import taxonomy_audit as steps_audit

@@ -10,7 +10,7 @@ from vernis.domain.errors import UsageError
 from vernis.report.wording import counted
 from vernis.verbs.decide.brand_reading import BrandList
 from vernis.verbs.decide.decisions import by
-from vernis.verbs.decide.filling import FillSummary
+from vernis.verbs.decide.fill_summary import FillSummary
 from vernis.verbs.decide.label_judgement import LabelJudgement
 from vernis.verbs.see.label_merges import dismiss_merges, dismissed_merges
 from vernis.verbs.steps.folder_classes import FOLDERS, follow_new_name, forget_folder_classes
