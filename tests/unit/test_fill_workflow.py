@@ -12,7 +12,7 @@ from vernis.core.fill.plan import FillPlan
 from vernis.domain.errors import InvalidValue, NotFound, UsageError
 from vernis.domain.types import FoundFile, Space, Statement, Taxonomy
 from vernis.session.session import Session
-from vernis.verbs.decide import filling
+from vernis.verbs.decide import fill_summary
 from vernis.verbs.decide.filling import apply_fill, fill_taxonomy
 from vernis.verbs.decide.filling_curve import PRECISIONS, find_curve
 from vernis.verbs.steps import learn
@@ -192,7 +192,7 @@ def test_an_empty_fill_says_why(catalog, bound, reason):
     session = Session(catalog)
     data = session.training_data("kind", SPACE)
     record = catalog.models.latest("kind")
-    summary = filling._summarize(session, data, record, plan, "given", 0.9, 0.95)
+    summary = fill_summary.summarize(session, data, record, plan, "given", 0.9, 0.95)
     assert reason in summary.notes[0]
 
 

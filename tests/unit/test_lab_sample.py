@@ -300,7 +300,7 @@ def test_the_page_does_not_tell_which_label_is_given_and_survives_hostile_names(
 
 
 def test_a_judged_random_sample_carries_the_promise_of_a_fill():
-    from vernis.verbs.decide.filling import _choose_basis, _Rows
+    from vernis.verbs.decide.fill_basis import Rows, choose_basis
 
     class Evidence:
         labelled = np.arange(3000)
@@ -308,10 +308,10 @@ def test_a_judged_random_sample_carries_the_promise_of_a_fill():
     usable = np.ones(4000, bool)
     confirmed = np.arange(4000) < 300
     nobody = np.zeros(4000, bool)
-    assert _choose_basis(Evidence, _Rows(usable, confirmed, nobody))[0] == "given"
-    basis, mask = _choose_basis(Evidence, _Rows(usable, confirmed, confirmed))
+    assert choose_basis(Evidence, Rows(usable, confirmed, nobody))[0] == "given"
+    basis, mask = choose_basis(Evidence, Rows(usable, confirmed, confirmed))
     assert (basis, mask.sum()) == ("sampled", 300)
-    assert _choose_basis(Evidence, _Rows(usable, usable, nobody))[0] == "confirmed"
+    assert choose_basis(Evidence, Rows(usable, usable, nobody))[0] == "confirmed"
 
 
 def test_the_comparison_fits_a_terminal_of_80_characters(session, catalog, capsys):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import runpy
 import shutil
 import threading
 import tracemalloc
@@ -230,31 +231,16 @@ def test_a_password_in_an_address_is_refused(
 # --------------------------------------------------------------------------- listings
 
 
-class Pages:
-    """A store of as many objects as one likes, that hands out a thousand at a time."""
-
-    def __init__(self, keys: int) -> None:
-        self.keys = keys
-
-    def call_s3(self, method: str, *, ContinuationToken: str = "0", **asked: Any) -> Any:
-        """Return a page, as S3 does."""
-        start = int(ContinuationToken)
-        stop = min(self.keys, start + asked["MaxKeys"])
-        changed = datetime(2024, 5, 1, tzinfo=UTC)
-        return {
-            "Contents": [
-                {"Key": f"x/{i:09d}.jpg", "Size": 9, "ETag": f'"{i}"', "LastModified": changed}
-                for i in range(start, stop)
-            ],
-            "IsTruncated": stop < self.keys,
-            "NextContinuationToken": str(stop),
-        }
+def pages(keys: int) -> Any:
+    """Return the benchmark's store of as many objects as one likes."""
+    script = Path(__file__).parents[2] / "benchmarks" / "listing.py"
+    return runpy.run_path(str(script))["Pages"](keys)
 
 
 def test_a_long_listing_holds_one_page_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     peaks = []
     for keys in (4_000, 20_000):
-        store = Pages(keys)
+        store = pages(keys)
         monkeypatch.setattr(objects, "open_system", lambda address, store=store: (store, "b/x"))
         tracemalloc.start()
         count = sum(1 for _ in list_objects("s3://b/x"))

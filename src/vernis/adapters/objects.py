@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -214,23 +214,32 @@ def _suffix(address: str) -> str:
 # --------------------------------------------------------------------------- sources
 
 
+ListAll = Callable[[], tuple[FileTable, dict[str, int]]]
+"""Lists images, and counts other objects by suffix."""
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectSource:
-    """The images below an address. Implements ``FileSource`` of the index workflow.
-
-    Names tell what is an image: an object without a known ending is not looked into.
+    """Images that are named by their addresses. Implements ``FileSource`` of the index workflow.
 
     Parameters
     ----------
+    name : str
+        What people call it.
+    list_files : callable
+        What there is: ``below`` an address, or ``of_addresses``.
     address : str
-        Of a bucket, a folder in it, or a page that lists files.
+        Below which everything is listed, so that what is not has vanished; "": the listing is a
+        part of what there is, and nothing vanishes.
     decoder : PictureDecoder
         Its limits hold for the probing too.
     read_metadata : callable, optional
         Reads what a file says; by default nothing is read. Sidecars are not looked for.
     """
 
-    address: str
+    name: str
+    list_files: ListAll
+    address: str = ""
     decoder: PictureDecoder = field(default_factory=PictureDecoder, repr=False, compare=False)
     read_metadata: ReadMetadata | None = field(default=None, repr=False, compare=False)
 
@@ -239,18 +248,9 @@ class ObjectSource:
         """Uris are addresses."""
         return
 
-    @property
-    def name(self) -> str:
-        """What people call it."""
-        return self.address
-
     def covers(self, uri: str) -> bool:
         """Tell whether an image of this uri has vanished when it is not listed."""
-        return uri.startswith(f"{self.address.rstrip('/')}/")
-
-    def list_files(self) -> tuple[FileTable, dict[str, int]]:
-        """Return the images, and the count of other objects by suffix; see ``list_objects``."""
-        return tabled(list_objects(self.address))
+        return bool(self.address) and uri.startswith(f"{self.address.rstrip('/')}/")
 
     def inspect(self, file: FoundFile) -> FoundFile:
         """Fetch, hash and probe a listed object, and read what it says."""
@@ -265,49 +265,20 @@ class ObjectSource:
         return _tried(file, self.decoder)
 
 
-@dataclass(frozen=True, slots=True)
-class AddressSource:
-    """Images named one by one by their addresses. Implements ``FileSource``.
+def below(address: str) -> ListAll:
+    """Return what lists a bucket, a folder in it, or a page of links.
 
-    Parameters
-    ----------
-    addresses : sequence of str
-        Each is taken as an image, whatever its name.
-    name : str
-        What people call the whole.
-    decoder, read_metadata
-        As of ``ObjectSource``.
+    Names tell what is an image: an object without a known ending is not looked into.
     """
+    return lambda: tabled(list_objects(address))
 
-    addresses: Sequence[str]
-    name: str
-    decoder: PictureDecoder = field(default_factory=PictureDecoder, repr=False, compare=False)
-    read_metadata: ReadMetadata | None = field(default=None, repr=False, compare=False)
 
-    @property
-    def root(self) -> None:
-        """Uris are addresses."""
-        return
+def of_addresses(addresses: Sequence[str]) -> ListAll:
+    """Return what lists single addresses, each an image whatever its name.
 
-    def covers(self, uri: str) -> bool:
-        """Tell that nothing vanishes: the listing is a part of what there is."""
-        return False
-
-    def list_files(self) -> tuple[FileTable, dict[str, int]]:
-        """Return the addresses; size and time are known once they are fetched."""
-        return FileTable.of(FoundFile(address, "", 0, 0) for address in self.addresses), {}
-
-    def inspect(self, file: FoundFile) -> FoundFile:
-        """Fetch, hash and probe an object, and read what it says."""
-        return _inspected(file, self.decoder, self.read_metadata)
-
-    def describe(self, file: FoundFile) -> FoundFile:
-        """Return the file as it is: what it says was read with its bytes."""
-        return file
-
-    def try_decoding(self, file: FoundFile) -> str:
-        """Return the reason why a picture cannot be decoded, empty when it can."""
-        return _tried(file, self.decoder)
+    Their size and time are known once they are fetched.
+    """
+    return lambda: (FileTable.of(FoundFile(address, "", 0, 0) for address in addresses), {})
 
 
 def tabled(objects: Iterable[ListedObject]) -> tuple[FileTable, dict[str, int]]:

@@ -126,7 +126,7 @@ def work(session: Session, settings: Settings) -> Result:
     """
     root = Path(settings.path).resolve()
     started = time.process_time()
-    listed, _ = session.file_source(root).list_files()
+    listed, _ = session.places.file_source(root).list_files()
     listing = time.process_time() - started
     if not len(listed):
         raise UsageError(f"{root}: holds no images")

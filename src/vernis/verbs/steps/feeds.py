@@ -75,16 +75,16 @@ def index_feed(session: Session, feed: Path, index: IndexSource) -> FeedFindings
     StorageError
         The feed cannot be read.
     """
-    name = f"feed:{session.address_of(feed)}"
+    name = f"feed:{session.places.address_of(feed)}"
     mark = session.results.find(name, FeedMark)
     start = 0
     if mark is not None and feed.stat().st_size >= mark.end:
-        start = mark.end if session.feed_head(feed, mark.head_size) == mark.head else 0
+        start = mark.end if session.places.feed_head(feed, mark.head_size) == mark.head else 0
     found = FeedFindings()
-    for part in session.read_feed(feed, start):
+    for part in session.places.read_feed(feed, start):
         _index_part(session, feed, part, index, found)
         size = min(_HEAD, part.end)
-        session.results.keep(name, FeedMark(part.end, size, session.feed_head(feed, size)))
+        session.results.keep(name, FeedMark(part.end, size, session.places.feed_head(feed, size)))
     found.notes += _say_left_out(found.left_out)
     return found
 
@@ -109,10 +109,12 @@ def _index_part(
     new = [uri for uri in by_uri if is_address(uri) and uri not in known]
     files = [uri for uri in by_uri if not is_address(uri)]
     if new:
-        found.changes = _sum(found.changes, index(session.address_source(new, str(feed))))
+        found.changes = _sum(found.changes, index(session.places.address_source(new, str(feed))))
     if files:
         paths = [session.path_of_uri(uri, root) for uri in files]
-        found.changes = _sum(found.changes, index(session.file_source(None, paths, root=root)))
+        found.changes = _sum(
+            found.changes, index(session.places.file_source(None, paths, root=root))
+        )
     _keep(session, feed, by_uri, authors)
 
 
@@ -123,7 +125,7 @@ def _uri_of(session: Session, feed: Path, root: Path | None, address: str) -> st
     try:
         return session.uri_of(path.parent.resolve() / path.name, root)
     except UsageError:
-        return session.address_of(path)
+        return session.places.address_of(path)
 
 
 def _keep(

@@ -6,7 +6,6 @@ measures come from networks that have not seen what they judge; the network that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +14,9 @@ from numpy.typing import NDArray
 
 from vernis.core.numeric.folds import stratified_folds
 from vernis.domain.errors import NothingToLearn
-from vernis.domain.ports import Pixels
-from vernis.domain.types import ImageRecord
 from vernis.report.wording import counted
 from vernis.session.vectors import TrainingData
-from vernis.verbs.networks.embedding import close_early, say_failure
+from vernis.verbs.steps.training_pictures import read_training_pictures
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -86,7 +83,11 @@ def fine_tune(
     if len(chosen) > _MOST:
         drawn = np.random.default_rng(seed).choice(chosen, _MOST, replace=False)
         chosen = np.sort(drawn)
-    maps, failed = _read(session, data.image_ids[chosen], trainer.open_maps(seed), task)
+    look, failed = trainer.open_maps(seed), dict[str, str]()
+    wanted = set(data.image_ids[chosen].tolist())
+    images = [one for one in session.images() if one.id in wanted]
+    read = read_training_pictures(session, images, _SIDE, failed, f"{task}: pictures")
+    maps = {images[row].id: look(pixels) for row, pixels in read}
     rows = np.array([row for row in chosen if int(data.image_ids[row]) in maps], np.intp)
     _require(data, len(rows), "labelled images that can be read")
     seen = [maps[int(image)] for image in data.image_ids[rows]]
@@ -122,39 +123,3 @@ def _require(data: TrainingData, n: int, what: str) -> None:
             f"{data.subject} has {n:,} {what}; --fine-tune needs {_FEWEST} or more, the head on "
             "vectors (without it) fewer"
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _ReadStage:
-    """Decodes pictures for training."""
-
-    picture: Callable[[ImageRecord], Pixels]
-
-    def open(self) -> Callable[[ImageRecord], Pixels]:
-        return self.picture
-
-
-def _read(
-    session: Session,
-    image_ids: NDArray[np.int64],
-    look: Callable[[Pixels], NDArray[np.float16]],
-    task: str,
-) -> tuple[dict[int, NDArray[np.float16]], dict[str, str]]:
-    """Return the maps by image, and path and reason of pictures that cannot be read."""
-    wanted = set(image_ids.tolist())
-    images: Sequence[ImageRecord] = [one for one in session.images() if one.id in wanted]
-    maps: dict[int, NDArray[np.float16]] = {}
-    failed: dict[str, str] = {}
-    stage = _ReadStage(session.pictures_to_train(_SIDE))
-    outcomes = session.engine().run(stage, images)
-    try:
-        for done, outcome in enumerate(outcomes, 1):
-            if outcome.error is not None:
-                failed[outcome.item.uri] = say_failure(outcome.error)
-            else:
-                assert outcome.value is not None
-                maps[outcome.item.id] = look(outcome.value)
-            session.progress(f"{task}: pictures", done, len(images))
-    finally:
-        close_early(outcomes)
-    return maps, failed

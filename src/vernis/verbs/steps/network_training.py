@@ -19,10 +19,9 @@ from vernis.core.detect.evaluation import evaluate_boxes
 from vernis.domain.errors import NothingToLearn
 from vernis.domain.ports import Pixels
 from vernis.domain.training import BoxedPixels, DetectorTrainer
-from vernis.domain.types import ImageRecord
 from vernis.report.wording import counted
-from vernis.verbs.networks.embedding import close_early, say_failure
 from vernis.verbs.steps.boxed_pictures import BoxedPictures, placed
+from vernis.verbs.steps.training_pictures import read_training_pictures
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -113,7 +112,12 @@ def train_network(
         Too few pictures can be read.
     """
     trainer = session.detector_trainer(network)
-    pictures, failed = _read(session, boxed, task)
+    failed: dict[str, str] = {}
+    pictures: dict[int, BoxedPixels] = {}
+    for row, pixels in read_training_pictures(session, boxed.images, _SIDE, failed, task):
+        height, width = pixels.shape[:2]
+        corners = boxed.corners[row] * np.array([width, height] * 2)
+        pictures[row] = BoxedPixels(pixels, corners, boxed.codes[row])
     rows = sorted(pictures)
     n_folds = int(folds.max()) + 1
     if any(not [row for row in rows if folds[row] != fold] for fold in range(n_folds)):
@@ -137,42 +141,6 @@ def train_network(
     )
     settings = {**trainer.settings, "steps": stop, "schedule": steps}
     return NetworkRun(graph, settings, found[best], failed, note)
-
-
-@dataclass(frozen=True, slots=True)
-class _ReadStage:
-    """Decodes pictures for training."""
-
-    picture: Callable[[ImageRecord], Pixels]
-    images: Sequence[ImageRecord]
-
-    def open(self) -> Callable[[int], Pixels]:
-        return lambda row: self.picture(self.images[row])
-
-
-def _read(
-    session: Session, boxed: BoxedPictures, task: str
-) -> tuple[dict[int, BoxedPixels], dict[str, str]]:
-    """Return the pictures by row, and path and reason of those that cannot be read."""
-    pictures: dict[int, BoxedPixels] = {}
-    failed: dict[str, str] = {}
-    stage = _ReadStage(session.pictures_to_train(_SIDE), boxed.images)
-    outcomes = session.engine().run(stage, list(range(len(boxed))))
-    try:
-        for done, outcome in enumerate(outcomes, 1):
-            row = outcome.item
-            if outcome.error is not None:
-                failed[boxed.images[row].uri] = say_failure(outcome.error)
-            else:
-                pixels = outcome.value
-                assert pixels is not None
-                height, width = pixels.shape[:2]
-                corners = boxed.corners[row] * np.array([width, height] * 2)
-                pictures[row] = BoxedPixels(pixels, corners, boxed.codes[row])
-            session.progress(task, done, len(boxed))
-    finally:
-        close_early(outcomes)
-    return pictures, failed
 
 
 @dataclass(frozen=True, slots=True, eq=False)

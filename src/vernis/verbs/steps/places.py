@@ -79,17 +79,17 @@ class Manner:
 
     def own(self, session: Session, folder: Path | None) -> FileSource:
         """Return the source of the collection's own folder."""
-        inside = session.part_lister(self.inside.kinds, self.inside.every, reuse=self.reuse)
-        return session.file_source(folder, metadata=self.metadata, inside=inside)
+        inside = session.places.part_lister(self.inside.kinds, self.inside.every, reuse=self.reuse)
+        return session.places.file_source(folder, metadata=self.metadata, inside=inside)
 
     def place(self, session: Session, address: str) -> FileSource:
         """Return the source of another place."""
         inside = None
         if address.startswith(FILE):
-            inside = session.part_lister(
+            inside = session.places.part_lister(
                 self.inside.kinds, self.inside.every, reuse=self.reuse, place=address
             )
-        return session.place_source(address, metadata=self.metadata, inside=inside)
+        return session.places.place_source(address, metadata=self.metadata, inside=inside)
 
 
 def sort_places(session: Session, paths: Sequence[Path | str], manner: Manner) -> Places:
@@ -115,7 +115,7 @@ def sort_places(session: Session, paths: Sequence[Path | str], manner: Manner) -
     own = _own_folder(root, folders, alone=len(paths) == 1)
     tops = [folder.resolve() for folder in (own, root) if folder is not None][:1]
     others = [
-        session.address_of(path.resolve())
+        session.places.address_of(path.resolve())
         for path in folders
         # What lies below the collection's own folder is listed already.
         if path != own and not any(path.resolve().is_relative_to(top) for top in tops)
@@ -126,12 +126,12 @@ def sort_places(session: Session, paths: Sequence[Path | str], manner: Manner) -
     if own is not None:
         sources.append(manner.own(session, own))
     if files:
-        sources.append(session.file_source(None, files, metadata=manner.metadata))
+        sources.append(session.places.file_source(None, files, metadata=manner.metadata))
     sources += [manner.place(session, one) for one in (*others, *wide)]
     if singles:
-        source = session.address_source(singles, singles[0], metadata=manner.metadata)
+        source = session.places.address_source(singles, singles[0], metadata=manner.metadata)
         sources.append(source)
-    marks = [session.address_of(feed.resolve()) for feed in feeds]
+    marks = [session.places.address_of(feed.resolve()) for feed in feeds]
     name = ", ".join(source.name for source in sources) or ", ".join(map(str, feeds))
     return Places(tuple(sources), tuple(feeds), (*others, *wide, *marks), name)
 
@@ -173,7 +173,7 @@ def forget_places(session: Session, named: Sequence[str]) -> None:
     images = session.catalog.images
     known = images.places()
     for text in named:
-        place = text if is_address(text) else session.address_of(Path(text).resolve())
+        place = text if is_address(text) else session.places.address_of(Path(text).resolve())
         kept = [one for one in known if one.rstrip("/") != place.rstrip("/")]
         if len(kept) == len(known):
             raise NotFound(f"{text}: no such place; there are: {', '.join(known) or 'none'}")
