@@ -67,6 +67,7 @@ def test_it_is_measured_out_of_fold_saved_and_predicts_without_torch(made, monke
     again = made.learn("shape", fine_tune=True)
     assert (result.head, result.labelled, result.trained) == ("fine_tuned", N_LABELLED, True)
     assert (again.model, again.trained) == (result.model, False)
+    assert result.measured == again.measured == "out-of-fold"
     assert any("trained on 20 pictures" in note for note in result.notes)
     record = made.catalog.models.latest("shape")
     stored = made.catalog.models.predictions(record)

@@ -204,7 +204,9 @@ class Result:
     head: Annotated[str, "kind of model"]
     images: Annotated[int, "images with a vector; for a detector: all"]
     labelled: Annotated[int, "images with a label; for a detector: with a box"]
-    measured: Annotated[str, "on which predictions: out-of-bag, or out-of-fold boxes"]
+    measured: Annotated[
+        str, "on which predictions: out-of-bag, or out-of-fold (--fine-tune, boxes)"
+    ]
     micro: Measures
     macro: Measures
     classes: tuple[ClassRow, ...]
@@ -512,7 +514,7 @@ def _judged(model: FittedHead, data: TrainingData, settings: Settings) -> _Fitte
             for c, v in zip(classes, values, strict=True)
         },
         metrics={
-            "basis": "out-of-bag",
+            "basis": "out-of-fold" if settings.fine_tune else "out-of-bag",
             "head": settings.model_name(),
             **evaluation.to_dict(list(classes)),
         },

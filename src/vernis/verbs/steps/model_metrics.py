@@ -33,7 +33,9 @@ class ClassMeasures(Measures):
 class ModelMetrics:
     """The evaluation of a head."""
 
-    basis: Annotated[str, "which predictions were measured: out-of-bag, or out-of-fold boxes"]
+    basis: Annotated[
+        str, "which predictions were measured: out-of-bag, or out-of-fold (--fine-tune, boxes)"
+    ]
     head: Annotated[str, "kind of model"]
     confidence: Annotated[float, "of the intervals"]
     micro: Annotated[Measures, "over all labels together"]
