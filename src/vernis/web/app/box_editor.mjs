@@ -193,10 +193,15 @@ export class BoxEditor {
     this.sendNudge();
     const decision = this.drawing.done.pop();
     if (!decision) { this.app.toast("No box to take back here", { kind: "warning" }); return; }
-    try {
+    // In the order of the keys: the server refuses to take a change back under a later one.
+    this.pending += 1;
+    const taken = this.chain.then(async () => {
       const batch = await decision.batch;
       if (batch) await post("/api/undo", { batch, yes: true });
-    } catch (error) { this.app.toast(error instanceof Error ? error.message : String(error), { kind: "warning" }); return; }
+    });
+    this.chain = taken.catch(() => null).then(() => { this.pending -= 1; });
+    try { await taken; } catch (error) { this.app.toast("Not taken back: " + (error instanceof Error ? error.message : String(error)), { kind: "warning" }); return; }
+    await this.chain;
     this.last = "Taken back: " + decision.told;
     if (decision.image !== this.image) await this.screen.show(decision.image);
     this.selected = null;
