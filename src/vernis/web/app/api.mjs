@@ -57,6 +57,18 @@ export const get = async (path, query, signal) => (await ask("GET", address(path
 /** @param {string} path @param {unknown} [body] */
 export const post = async (path, body = {}) => (await ask("POST", path, body)).json();
 
+/** @type {Promise<unknown>} */
+let takenBack = Promise.resolve();
+
+/** Take a batch back, or the latest without one. In the order of the calls, however fast the keys
+ * are: the server refuses to take a change back under a later one, and requests overtake each other.
+ * @param {number} [batch] @returns {Promise<any>} */
+export function takeBack(batch) {
+  const asked = takenBack.then(() => post("/api/undo", batch ? { batch, yes: true } : {}));
+  takenBack = asked.catch(() => null);
+  return asked;
+}
+
 /** @param {string} path */
 export const remove = async (path) => (await ask("DELETE", path)).json();
 

@@ -3,7 +3,7 @@
 // change is a batch of its own and is sent at once; nothing waits for the server.
 import { el, say } from "../shared/dom.mjs";
 import { asCount, asPercent } from "../shared/wording.mjs";
-import { get, post } from "./api.mjs";
+import { get, post, takeBack } from "./api.mjs";
 import { asNumbers, boxBetween, boxesOf, ClassKeys, cycled, grown, HANDLES, hitAt, isDrawn, moved, resized } from "./boxes.mjs";
 import { pickClass } from "./picker.mjs";
 
@@ -197,7 +197,7 @@ export class BoxEditor {
     this.pending += 1;
     const taken = this.chain.then(async () => {
       const batch = await decision.batch;
-      if (batch) await post("/api/undo", { batch, yes: true });
+      if (batch) await takeBack(batch);
     });
     this.chain = taken.catch(() => null).then(() => { this.pending -= 1; });
     try { await taken; } catch (error) { this.app.toast("Not taken back: " + (error instanceof Error ? error.message : String(error)), { kind: "warning" }); return; }

@@ -3,7 +3,7 @@
 // comes back when the server refuses it.
 import { el, say } from "../shared/dom.mjs";
 import { asCount } from "../shared/wording.mjs";
-import { post } from "./api.mjs";
+import { takeBack } from "./api.mjs";
 import { drawThumbnails } from "./pictures.mjs";
 
 const SHOWN = 40; // cards at once; the next come when these are decided
@@ -122,7 +122,7 @@ export class Cards {
     if (!decision) { this.app.toast("Nothing to take back here", { kind: "warning" }); return; }
     try {
       const batch = await decision.sent;
-      if (batch) await post("/api/undo", { batch, yes: true });
+      if (batch) await takeBack(batch);
       this.bringBack(decision.items);
       this.last.textContent = "Taken back: " + decision.told;
     } catch (error) { this.app.toast(error instanceof Error ? error.message : String(error), { kind: "warning" }); }

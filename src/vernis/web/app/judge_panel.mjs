@@ -4,7 +4,7 @@
 import { choose, offered } from "../shared/judging.mjs";
 import { el, say } from "../shared/dom.mjs";
 import { asCount } from "../shared/wording.mjs";
-import { get, post } from "./api.mjs";
+import { get, post, takeBack } from "./api.mjs";
 import { pickClass } from "./picker.mjs";
 import { decodedAhead, previewOf } from "./pictures.mjs";
 
@@ -126,7 +126,7 @@ export class JudgePanel {
       this.result = await post(this.path + "/record", {});
       this.sample.recorded = this.result.batch;
       const { batch } = this.result;
-      this.app.toast(asCount(this.result.judged) + " judged images recorded", batch ? { action: "Undo", run: () => post("/api/undo", { batch, yes: true }).catch((error) => this.app.toast(error.message, { kind: "warning" })) } : {});
+      this.app.toast(asCount(this.result.judged) + " judged images recorded", batch ? { action: "Undo", run: () => takeBack(batch).catch((error) => this.app.toast(error.message, { kind: "warning" })) } : {});
     } catch (error) { this.app.toast(error instanceof Error ? error.message : String(error), { kind: "warning" }); }
     this.show();
   }

@@ -1,6 +1,6 @@
 // @ts-check
 // Give labels to images or take them away, tell what was done, offer to take it back.
-import { post } from "./api.mjs";
+import { post, takeBack } from "./api.mjs";
 
 /** @param {import("./main.mjs").App} app
  * @param {{taxonomy: string, ids?: number[], where?: string, expected?: number, add?: string[], remove?: string[]}} wanted
@@ -10,7 +10,7 @@ export async function recordLabels(app, wanted, told, again) {
   const complain = (error) => app.toast(error.message, { kind: "warning" });
   try {
     const { batch } = await post("/api/labels", wanted);
-    const undo = () => post("/api/undo", { batch, yes: true }).then(again, complain);
+    const undo = () => takeBack(batch).then(again, complain);
     app.toast(batch ? told : "Nothing changed", batch ? { action: "Undo", run: undo } : {});
     again();
   } catch (error) { complain(error); }

@@ -2,7 +2,7 @@
 // Duplicates: groups side by side, the image that stays with its reason, a flicker to compare two.
 import { el, say } from "../../shared/dom.mjs";
 import { asCount, asSize, baseName, folderName, GROUP_KINDS, transformName } from "../../shared/wording.mjs";
-import { get, post } from "../api.mjs";
+import { get, post, takeBack } from "../api.mjs";
 import { answerOf, differencesOf, firstChoice, isDecided, keepImage, pairOf, setApart, toldOf } from "../duplicates.mjs";
 import { previewOf, thumbOf } from "../pictures.mjs";
 import { loadStyle } from "../styles.mjs";
@@ -99,7 +99,7 @@ class Duplicates {
   async undo() {
     const decision = this.done.pop();
     try {
-      const { undone } = await post("/api/undo", decision && decision.batch ? { batch: decision.batch, yes: true } : {});
+      const { undone } = await takeBack(decision ? decision.batch : undefined);
       this.app.toast("Took back: " + (decision ? decision.told : undone.verb + " by " + undone.source.replace("human:", "")));
       await this.read();
     } catch (error) { this.app.toast(error.message, { kind: "warning" }); }

@@ -3,7 +3,7 @@
 // write them as one batch.
 import { el, say } from "../../shared/dom.mjs";
 import { asCount, asPercent, baseName } from "../../shared/wording.mjs";
-import { get, post } from "../api.mjs";
+import { get, takeBack } from "../api.mjs";
 import { classAfter, firstPoint, heightsOf, promiseOf, reasonsOf, strictest } from "../fill.mjs";
 import { drawThumbnails } from "../pictures.mjs";
 import { loadStyle } from "../styles.mjs";
@@ -139,7 +139,7 @@ class Fill {
     const decision = this.done.pop();
     if (!decision) { this.app.toast("Nothing to take back here", { kind: "warning" }); return; }
     await this.work("Taking back…", async () => {
-      await post("/api/undo", { batch: decision.batch, yes: true });
+      await takeBack(decision.batch);
       this.last.textContent = "Taken back: " + decision.told;
       await runVerb("fill", { taxonomy: this.taxonomy, curve: true, limit: 1 });
       await this.read();

@@ -4,7 +4,7 @@
 import { el, say } from "../../shared/dom.mjs";
 import { frameOver } from "../../shared/frame.mjs";
 import { asCount, asPercent, baseName } from "../../shared/wording.mjs";
-import { get, post, Refused } from "../api.mjs";
+import { Refused, get, takeBack } from "../api.mjs";
 import { pickClass } from "../picker.mjs";
 import { decodedAhead, decodeSeveral, previewOf, readThumbnails } from "../pictures.mjs";
 import { loadStyle } from "../styles.mjs";
@@ -242,7 +242,7 @@ class Review {
     if (!this.app.outbox.recall(decision.key)) {
       const outcome = await decision.outcome;
       if (outcome && outcome.batch) {
-        try { await post("/api/undo", { batch: outcome.batch, yes: true }); } catch (error) { this.app.toast(error.message, { kind: "warning" }); return; }
+        try { await takeBack(outcome.batch); } catch (error) { this.app.toast(error.message, { kind: "warning" }); return; }
       }
     }
     if (decision.answer === "unsure") this.unsure -= 1;
@@ -259,7 +259,7 @@ class Review {
   // What was decided before the page was opened, here or anywhere.
   async undoLatest() {
     try {
-      const { undone, images } = await post("/api/undo", {});
+      const { undone, images } = await takeBack();
       this.app.toast("Took back batch " + undone.undoes + ": " + undone.verb + " by " + undone.source.replace("human:", ""));
       this.more = true;
       this.after = null;

@@ -3,7 +3,7 @@
 // What the suspects are about is a subject of its own: labels here, quality in quality.mjs.
 import { el, say } from "../../shared/dom.mjs";
 import { asCount, asPercent, baseName } from "../../shared/wording.mjs";
-import { get, post } from "../api.mjs";
+import { get, takeBack } from "../api.mjs";
 import { decodedAhead, previewOf, readBundle } from "../pictures.mjs";
 import { loadStyle } from "../styles.mjs";
 import { answersOf, expectedWrong, groupsOf, layoutOf, moveTo, unlikely } from "../wall.mjs";
@@ -237,7 +237,7 @@ export class Wall {
     if (recalled.length < decision.keys.length) {
       const outcome = await decision.outcome;
       if (outcome && outcome.batch) {
-        try { await post("/api/undo", { batch: outcome.batch, yes: true }); } catch (error) { this.app.toast(error.message, { kind: "warning" }); return; }
+        try { await takeBack(outcome.batch); } catch (error) { this.app.toast(error.message, { kind: "warning" }); return; }
       }
     }
     const here = new Set(this.suspects.map((one) => one.issue));
