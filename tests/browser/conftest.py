@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import http.client
 import os
+import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -24,6 +26,8 @@ LIST = Path(__file__).parents[2] / "src/vernis/web/app/screens/index.mjs"
 PATIENCE = 90_000
 """Milliseconds that a page has: the machine may do other work."""
 BAD = ("error", "warning")
+FIRST_PORT, PORTS_EACH = 20_000, 400
+"""The ports of the tests: below those that systems hand out by themselves, some for each worker."""
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -54,34 +58,48 @@ def browser() -> Iterator[Any]:
         opened.close()
 
 
+def find_port() -> int:
+    """Return a free port that no other worker takes while the server of a test is away."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = FIRST_PORT + PORTS_EACH * (worker % 25)
+    for port in random.sample(range(first, first + PORTS_EACH), PORTS_EACH):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                tried.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError(f"no port from {first} on is free")
+
+
 @dataclass
 class RunningServer:
-    """``vernis serve`` in a process of its own."""
+    """``vernis serve`` in a process of its own, on the same port whenever it is started."""
 
     collection: Path
-    port: int | None = None
+    port: int = field(default_factory=find_port)
     address: str = ""
     process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        """Start it, on the same port as before."""
+        """Start it."""
         command = [sys.executable, "-m", "vernis", "serve", str(self.collection), "--no-browser"]
-        if self.port is not None:
-            command += ["--port", str(self.port)]
+        command += ["--port", str(self.port)]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         assert self.process.stdout is not None
         told = self.process.stdout.readline()
-        found = re.search(r"http://127\.0\.0\.1:(\d+)/\?key=\w+", told)
+        found = re.search(rf"http://127\.0\.0\.1:{self.port}/\?key=\w+", told)
         assert found is not None, told + self.process.stdout.read()
-        self.address, self.port = found[0], int(found[1])
+        self.address = found[0]
         deadline = time.monotonic() + 90
         while not self._answers():
             assert time.monotonic() < deadline, "the server does not answer"
 
     def _answers(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port or 0, timeout=90)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=90)
         try:
             connection.request("GET", "/")
             return connection.getresponse().status == 401

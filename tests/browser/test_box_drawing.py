@@ -18,7 +18,10 @@ EARLIER_IS_SLOWER = """() => {
     const { fetch } = window;
     let wait = 500;
     window.fetch = async (path, asked) => {
-        if (path === "/api/undo") await new Promise((done) => setTimeout(done, wait = Math.max(0, wait - 100)));
+        if (path === "/api/undo") {
+            wait = Math.max(0, wait - 100);
+            await new Promise((done) => setTimeout(done, wait));
+        }
         return fetch(path, asked);
     };
 }"""
