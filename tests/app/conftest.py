@@ -109,7 +109,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Any,
     import uvicorn
 
     from vernis.app.keys import Person, read_keys
-    from vernis.app.server import guarded, listen, make_app
+    from vernis.app.listening import listen
+    from vernis.app.server import guarded, make_app
 
     app = make_app(None)
     listener = listen(None)

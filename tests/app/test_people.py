@@ -35,7 +35,8 @@ def open_server(served, toy):
     """The toy collection served to people, on the address that a test can reach."""
     import uvicorn
 
-    from vernis.app.server import guarded_for_people, listen, make_app
+    from vernis.app.listening import listen
+    from vernis.app.server import guarded_for_people, make_app
 
     people = People(toy / "app")
     for name, role in (("vic", "viewer"), ("rae", "reviewer"), ("ada", "admin")):

@@ -10,17 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from vernis.app.listening import FIRST_PORT, serve, serve_model, serve_people
 from vernis.domain.errors import MissingExtra, UsageError
 from vernis.verbs.declare import BaseSettings, Home, Option, Screen, Verb
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
-
-FIRST_PORT = 8377
-"""Where the server listens unless it is taken; then on one of the ports after it."""
 
 
 @dataclass(frozen=True)
@@ -89,12 +88,8 @@ def work(session: Session, settings: Settings) -> Result:
     UsageError
         The port is taken.
     """
-    try:
-        from vernis.app.server import serve, serve_model, serve_people
-    except ModuleNotFoundError as error:
-        if error.name in ("fastapi", "starlette", "uvicorn", "pydantic"):
-            raise MissingExtra("app", "vernis serve") from error
-        raise
+    if not (find_spec("fastapi") and find_spec("uvicorn")):
+        raise MissingExtra("app", "vernis serve")
     tell = settings.tell or (lambda line: None)
     if settings.model is not None:
         if settings.folder is not None:
