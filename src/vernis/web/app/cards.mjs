@@ -3,7 +3,7 @@
 // comes back when the server refuses it.
 import { el, say } from "../shared/dom.mjs";
 import { asCount } from "../shared/wording.mjs";
-import { takeBack } from "./api.mjs";
+import { Decided } from "./decided.mjs";
 import { drawThumbnails } from "./pictures.mjs";
 
 const SHOWN = 40; // cards at once; the next come when these are decided
@@ -34,8 +34,8 @@ export class Cards {
     /** @type {T[]} */
     this.items = [];
     this.at = 0;
-    /** @type {{items: {item: T, at: number}[], told: string, sent: Promise<number>}[]} */
-    this.done = [];
+    /** @type {Decided<import("./decided.mjs").Decision & {items: {item: T, at: number}[]}>} */
+    this.done = new Decided();
     this.aside = new Set(); // keys of items that were left: they do not come again here
     this.under = 0; // decisions that are on their way
     this.closed = false;
@@ -57,7 +57,7 @@ export class Cards {
 
   async read() {
     const found = await this.subject.read();
-    const sent = new Set(this.done.flatMap((one) => one.items.map(({ item }) => this.subject.keyOf(item))));
+    const sent = new Set(this.done.all.flatMap((one) => one.items.map(({ item }) => this.subject.keyOf(item))));
     const gone = (/** @type {T} */ item) => this.aside.has(this.subject.keyOf(item)) || (this.under > 0 && sent.has(this.subject.keyOf(item)));
     this.items = found.filter((item) => !gone(item));
     this.at = Math.max(0, Math.min(this.at, this.items.length - 1));
@@ -98,10 +98,9 @@ export class Cards {
     this.items = this.items.filter((item) => !items.includes(item));
     this.at = Math.max(0, Math.min(this.at, this.items.length - 1));
     this.under += 1;
-    const decision = { items: gone, told, sent: send() };
-    this.done.push(decision);
-    decision.sent.catch((error) => {
-      this.done = this.done.filter((one) => one !== decision);
+    const decision = this.done.add({ items: gone, told, batch: send() });
+    decision.batch.catch((error) => {
+      this.done.drop(decision);
       this.bringBack(gone);
       this.app.toast(error.message, { kind: "warning" });
     }).finally(() => { this.under -= 1; });
@@ -118,11 +117,9 @@ export class Cards {
   }
 
   async undo() {
-    const decision = this.done.pop();
-    if (!decision) { this.app.toast("Nothing to take back here", { kind: "warning" }); return; }
     try {
-      const batch = await decision.sent;
-      if (batch) await takeBack(batch);
+      const decision = await this.done.undo();
+      if (!decision) { this.app.toast("Nothing to take back here", { kind: "warning" }); return; }
       this.bringBack(decision.items);
       this.last.textContent = "Taken back: " + decision.told;
     } catch (error) { this.app.toast(error instanceof Error ? error.message : String(error), { kind: "warning" }); }

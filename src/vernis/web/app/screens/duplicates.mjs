@@ -3,6 +3,7 @@
 import { el, say } from "../../shared/dom.mjs";
 import { asCount, asSize, baseName, folderName, GROUP_KINDS, transformName } from "../../shared/wording.mjs";
 import { get, post, takeBack } from "../api.mjs";
+import { Decided } from "../decided.mjs";
 import { answerOf, differencesOf, firstChoice, isDecided, keepImage, pairOf, setApart, toldOf } from "../duplicates.mjs";
 import { previewOf, thumbOf } from "../pictures.mjs";
 import { loadStyle } from "../styles.mjs";
@@ -29,7 +30,9 @@ class Duplicates {
     this.choices = new Map(); // group (its ids) → choice
     this.at = 0; // the group that has the focus
     this.member = 1; // the image of it that has the focus
-    this.done = []; // {batch, told}
+    this.done = new Decided();
+    this.sending = false; // whether groups are on their way
+    this.readings = 0;
     this.build(host);
     this.ends = [
       app.keys.use("Duplicates", this.bindings()),
@@ -48,7 +51,9 @@ class Duplicates {
   // ---------------------------------------------------------------- what there is
 
   async read() {
+    const reading = ++this.readings;
     const page = await get("/api/duplicates", { offset: this.offset, limit: PAGE, kind: this.kind });
+    if (reading !== this.readings) return; // a later one tells more
     if (!page.groups.length && page.total && this.offset) { this.offset = Math.max(0, page.total - PAGE); await this.read(); return; }
     this.groups = page.groups;
     this.total = page.total;
@@ -84,25 +89,38 @@ class Duplicates {
   }
 
   async confirm(groups) {
-    if (!groups.length) return;
+    if (!groups.length || this.sending) return; // what is confirmed is not confirmed twice
+    this.sending = true;
     const given = groups.map((group) => answerOf(group, this.choiceOf(group)));
+    // What is just taken back may be about the same groups.
+    const sent = this.done.settled.then(() => post("/api/duplicates/decisions", { groups: given }));
+    const decision = this.done.add({ told: "", batch: sent.then(({ batch }) => batch) });
     try {
-      const recorded = await post("/api/duplicates/decisions", { groups: given });
-      const told = toldOf(recorded);
-      this.done.push({ batch: recorded.batch, told });
-      this.last.textContent = "Last: " + told;
+      decision.told = toldOf(await sent);
+      this.sending = false;
+      this.last.textContent = "Last: " + decision.told;
       if (groups.length === 1) { await this.read(); this.walk(1); return; }
       this.turn(1);
-    } catch (error) { this.app.toast(error.message, { kind: "warning" }); }
+    } catch (error) {
+      if (this.sending) this.done.drop(decision);
+      this.sending = false;
+      this.app.toast(error.message, { kind: "warning" });
+    }
   }
 
   async undo() {
-    const decision = this.done.pop();
     try {
-      const { undone } = await takeBack(decision ? decision.batch : undefined);
-      this.app.toast("Took back: " + (decision ? decision.told : undone.verb + " by " + undone.source.replace("human:", "")));
+      const decision = await this.done.undo();
+      const told = decision ? decision.told : await this.undoLatest();
+      this.app.toast("Took back: " + told);
       await this.read();
     } catch (error) { this.app.toast(error.message, { kind: "warning" }); }
+  }
+
+  // What was decided before the screen was opened, here or anywhere.
+  async undoLatest() {
+    const { undone } = await takeBack();
+    return undone.verb + " by " + undone.source.replace("human:", "");
   }
 
   // What goes to the trash is said before, file by file.
@@ -114,8 +132,9 @@ class Duplicates {
       if (!plan.moved.length) { this.app.toast("No file would be moved"); return; }
       if (!(await this.ask(plan, kind))) return;
       const done = await runVerb("trash", settings);
-      this.done.push({ batch: done.batch, told: asCount(done.moved.length) + " files moved to the trash" });
-      this.last.textContent = "Last: " + asCount(done.moved.length) + " files moved to the trash";
+      const told = asCount(done.moved.length) + " files moved to the trash";
+      this.done.add({ told, batch: Promise.resolve(done.batch) });
+      this.last.textContent = "Last: " + told;
       await this.read();
     } catch (error) { this.app.toast(error.message, { kind: "warning" }); }
   }

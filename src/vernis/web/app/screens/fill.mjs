@@ -3,7 +3,8 @@
 // write them as one batch.
 import { el, say } from "../../shared/dom.mjs";
 import { asCount, asPercent, baseName } from "../../shared/wording.mjs";
-import { get, takeBack } from "../api.mjs";
+import { get } from "../api.mjs";
+import { Decided } from "../decided.mjs";
 import { classAfter, firstPoint, heightsOf, promiseOf, reasonsOf, strictest } from "../fill.mjs";
 import { drawThumbnails } from "../pictures.mjs";
 import { loadStyle } from "../styles.mjs";
@@ -39,7 +40,7 @@ class Fill {
     this.at = 0; // the point of the curve
     this.label = ""; // of the samples; "" are all
     this.order = "least";
-    this.done = /** @type {{batch: number, told: string}[]} */ ([]);
+    this.done = new Decided();
     this.working = "";
     this.complaint = "";
     this.closed = false;
@@ -125,7 +126,7 @@ class Fill {
     this.work("Filling…", async () => {
       const result = await runVerb("fill", { taxonomy: this.taxonomy, precision: point.precision, apply: true, limit: 1 });
       if (!result.batch) { this.app.toast("Nothing was left to fill"); return; }
-      this.done.push({ batch: result.batch, told });
+      this.done.add({ told, batch: Promise.resolve(result.batch) });
       this.last.textContent = "Last: " + told;
       say(told);
       this.app.toast(told, { action: "Undo", run: () => this.undo() });
@@ -136,10 +137,9 @@ class Fill {
   }
 
   async undo() {
-    const decision = this.done.pop();
-    if (!decision) { this.app.toast("Nothing to take back here", { kind: "warning" }); return; }
     await this.work("Taking back…", async () => {
-      await takeBack(decision.batch);
+      const decision = await this.done.undo();
+      if (!decision) { this.app.toast("Nothing to take back here", { kind: "warning" }); return; }
       this.last.textContent = "Taken back: " + decision.told;
       await runVerb("fill", { taxonomy: this.taxonomy, curve: true, limit: 1 });
       await this.read();

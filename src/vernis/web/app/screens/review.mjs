@@ -5,6 +5,7 @@ import { el, say } from "../../shared/dom.mjs";
 import { frameOver } from "../../shared/frame.mjs";
 import { asCount, asPercent, baseName } from "../../shared/wording.mjs";
 import { Refused, get, takeBack } from "../api.mjs";
+import { Decided } from "../decided.mjs";
 import { pickClass } from "../picker.mjs";
 import { decodedAhead, decodeSeveral, previewOf, readThumbnails } from "../pictures.mjs";
 import { loadStyle } from "../styles.mjs";
@@ -45,7 +46,8 @@ class Review {
     this.queues = queues;
     this.queue = queue;
     this.items = []; // what comes, the present one first
-    this.done = []; // what was decided here, the latest last
+    /** @type {Decided<import("../decided.mjs").Decision & {item: any, answer: string}>} */
+    this.done = new Decided();
     this.seen = new Set(); // issues that were handed out
     this.open = queue.open;
     this.about = queue.about_wrong;
@@ -95,7 +97,7 @@ class Review {
   read() {
     if (this.reading || !this.more) return this.reading;
     const query = { kind: this.queue.kind, taxonomy: this.queue.taxonomy, limit: this.after === null ? FIRST : PAGE, after: this.after, unsure: this.aside ? "true" : "" };
-    const decided = this.done.length;
+    const decided = this.done.size;
     this.reading = get("/api/queue", query).then((page) => {
       const waiting = new Set(this.app.outbox.entries().map((entry) => entry.answer.issue));
       const fresh = page.items.filter((item) => !this.seen.has(item.issue) && !waiting.has(item.issue));
@@ -104,7 +106,7 @@ class Review {
       this.after = page.next;
       this.more = page.next !== null;
       // Those that were decided before the page was opened, and are on their way still.
-      const decidedHere = new Set(this.done.map((one) => one.item.issue));
+      const decidedHere = new Set(this.done.all.map((one) => one.item.issue));
       const before = page.items.filter((item) => waiting.has(item.issue) && !decidedHere.has(item.issue));
       if (!this.takeCount(page.open, decided)) this.open -= before.length;
     }).catch((error) => {
@@ -116,7 +118,7 @@ class Review {
   // What the server counts is known to hold only where no decision was on its way meanwhile: of one
   // that was, nobody can tell whether it is in the number.
   takeCount(open, decided) {
-    if (this.app.outbox.size || this.done.length !== decided) return false;
+    if (this.app.outbox.size || this.done.size !== decided) return false;
     this.open = open;
     return true;
   }
@@ -125,7 +127,7 @@ class Review {
     clearTimeout(this.counting);
     this.counting = setTimeout(async () => {
       if (this.app.outbox.size) { this.recount(); return; }
-      const decided = this.done.length;
+      const decided = this.done.size;
       const found = await get("/api/queues").catch(() => null);
       const queue = found && found.find((one) => nameOf(one) === nameOf(this.queue));
       if (!queue || this.closed) return;
@@ -142,7 +144,7 @@ class Review {
     if (job.verb !== "issues" || job.state !== "done" || job.settings.taxonomy !== this.queue.taxonomy) return;
     if (this.reading) await this.reading;
     this.items = this.items.slice(0, KEPT_ORDER);
-    this.seen = new Set([...this.items, ...this.done.map((one) => one.item)].map((item) => item.issue));
+    this.seen = new Set([...this.items, ...this.done.all.map((one) => one.item)].map((item) => item.issue));
     this.more = true;
     this.after = null;
     await this.read();
@@ -159,16 +161,17 @@ class Review {
     if (!item) return;
     const given = { issue: item.issue, answer, seen: item.verdict };
     if (labels) given.labels = labels;
-    const key = this.app.outbox.add(given);
-    const decision = { item, key, told, answer, batch: null };
-    decision.outcome = this.app.outbox.outcome(key).then((outcome) => {
-      decision.batch = outcome && outcome.batch;
-      return outcome;
-    });
-    this.done.push(decision);
+    this.send(item, given, told);
     this.open = Math.max(0, this.open - 1);
     if (this.about !== null && item.probability !== null) this.about = Math.max(0, this.about - item.probability);
     this.next(told);
+  }
+
+  send(item, given, told) {
+    const { outbox } = this.app;
+    const key = outbox.add(given);
+    const batch = outbox.outcome(key).then((outcome) => outcome && outcome.batch);
+    this.done.add({ item, told, answer: given.answer, batch, recall: () => outbox.recall(key) });
   }
 
   accept() {
@@ -217,10 +220,7 @@ class Review {
     if (!this.item) return;
     const { item } = this;
     if (this.aside) { this.skip(); return; } // it is set aside already
-    const key = this.app.outbox.add({ issue: item.issue, answer: "unsure", seen: item.verdict });
-    const decision = { item, key, told: "set aside", answer: "unsure", batch: null };
-    decision.outcome = this.app.outbox.outcome(key).then((outcome) => { decision.batch = outcome && outcome.batch; return outcome; });
-    this.done.push(decision);
+    this.send(item, { issue: item.issue, answer: "unsure", seen: item.verdict }, "set aside");
     this.unsure += 1;
     this.next("set aside");
   }
@@ -237,14 +237,9 @@ class Review {
   }
 
   async undo() {
-    const decision = this.done.pop();
+    let decision;
+    try { decision = await this.done.undo(); } catch (error) { this.app.toast(error.message, { kind: "warning" }); return; }
     if (!decision) { await this.undoLatest(); return; }
-    if (!this.app.outbox.recall(decision.key)) {
-      const outcome = await decision.outcome;
-      if (outcome && outcome.batch) {
-        try { await takeBack(outcome.batch); } catch (error) { this.app.toast(error.message, { kind: "warning" }); return; }
-      }
-    }
     if (decision.answer === "unsure") this.unsure -= 1;
     else {
       this.open += 1;
@@ -272,7 +267,7 @@ class Review {
   }
 
   decidedElsewhere({ by, answers }) {
-    const own = new Set(this.done.map((one) => one.item.issue));
+    const own = new Set(this.done.all.map((one) => one.item.issue));
     const others = new Set(answers.map((one) => one.issue).filter((issue) => !own.has(issue)));
     if (!others.size) return;
     const present = this.item;
@@ -396,7 +391,7 @@ class Review {
     const reach = this.pictures.size > 1 ? BLOCK : AHEAD;
     if (next.some((item) => !this.pictures.has(item.issue))) this.decodeSome(this.items.slice(1, 1 + reach));
     if (next.some((item) => !this.witnesses.has(item.issue))) this.askWitnesses(this.items.slice(0, 1 + reach));
-    const kept = new Set([...this.items.slice(0, 1 + BLOCK), ...this.done.slice(-AHEAD).map((one) => one.item)].map((item) => item.issue));
+    const kept = new Set([...this.items.slice(0, 1 + BLOCK), ...this.done.all.slice(-AHEAD).map((one) => one.item)].map((item) => item.issue));
     for (const issue of this.pictures.keys()) if (!kept.has(issue)) this.pictures.delete(issue);
     for (const issue of this.witnesses.keys()) if (!kept.has(issue)) this.witnesses.delete(issue);
   }
@@ -462,7 +457,7 @@ class Review {
     this.app.replace({}, [nameOf(this.queue)]);
     this.picture.replaceChildren(el("div", { class: "blank-page" },
       el("h2", {}, this.unsure ? "All but what was set aside is decided" : "Nothing is left here"),
-      el("p", {}, asCount(this.done.length) + " decided since you came. z takes the last one back."),
+      el("p", {}, asCount(this.done.size) + " decided since you came. z takes the last one back."),
       this.unsure ? el("button", { class: "button", onclick: () => this.bringBack() }, "Bring back " + asCount(this.unsure) + " set aside") : null,
       ...this.queues.filter((queue) => queue !== this.queue && queue.open).slice(0, 3).map((queue) =>
         el("button", { class: "button", onclick: () => this.app.go("review", [nameOf(queue)]) }, "Go on with " + wordsOf(queue) + " (" + asCount(queue.open) + ")"))));
@@ -476,7 +471,7 @@ class Review {
   async bringBack() {
     // What is on its way is not among those yet.
     const soon = new Promise((resolve) => setTimeout(resolve, 2000));
-    await Promise.race([soon, Promise.all(this.done.map((one) => one.outcome))]);
+    await Promise.race([soon, Promise.all(this.done.all.map((one) => one.batch))]);
     this.aside = true;
     this.more = true;
     this.after = null;
@@ -486,7 +481,7 @@ class Review {
   }
 
   count() {
-    const done = this.queue.decided + this.done.filter((one) => one.answer !== "unsure").length;
+    const done = this.queue.decided + this.done.all.filter((one) => one.answer !== "unsure").length;
     const total = this.open + done;
     this.left.replaceChildren(el("strong", {}, asCount(this.open)), " left" + (this.unsure ? ", " + asCount(this.unsure) + " set aside" : "") + (this.about === null ? "" : " · about " + asCount(Math.round(this.about)) + " wrong"));
     this.filled.style.width = (total ? 100 * done / total : 0) + "%";

@@ -3,7 +3,8 @@
 // What the suspects are about is a subject of its own: labels here, quality in quality.mjs.
 import { el, say } from "../../shared/dom.mjs";
 import { asCount, asPercent, baseName } from "../../shared/wording.mjs";
-import { get, takeBack } from "../api.mjs";
+import { get } from "../api.mjs";
+import { Decided } from "../decided.mjs";
 import { decodedAhead, previewOf, readBundle } from "../pictures.mjs";
 import { loadStyle } from "../styles.mjs";
 import { answersOf, expectedWrong, groupsOf, layoutOf, moveTo, unlikely } from "../wall.mjs";
@@ -131,7 +132,8 @@ export class Wall {
     this.judged = new Set(); // issues that were marked or not by their probability once
     this.left = new Set(); // issues that were left open here: they do not come again
     this.at = 0; // the cell that has the focus
-    this.done = []; // {keys, suspects, told}
+    /** @type {Decided<import("../decided.mjs").Decision & {suspects: Suspect[], left: Suspect[], marked: Suspect[]}>} */
+    this.done = new Decided();
     this.bundles = new AbortController();
     this.thumbs = new Map(); // issue → object URL
     this.cell = CELLS.medium;
@@ -164,8 +166,11 @@ export class Wall {
   }
 
   async read() {
+    const before = new Set(this.done.all);
     const found = await this.subject.read();
     const waiting = new Set(this.app.outbox.entries().map((entry) => entry.answer.issue));
+    // What was decided meanwhile may stand in the answer still.
+    for (const one of this.done.all) if (!before.has(one)) for (const suspect of one.suspects) waiting.add(suspect.issue);
     this.suspects = found.filter((item) => !waiting.has(item.issue));
     this.known = true;
   }
@@ -211,16 +216,16 @@ export class Wall {
       rest = [];
     }
     const keys = this.app.outbox.addTogether(answers);
-    const decision = { keys, suspects: chosen, left: rest, marked: chosen.filter((one) => this.marked.has(one.issue)), batch: null, told };
-    decision.outcome = this.app.outbox.outcome(keys[0]).then((outcome) => { decision.batch = outcome && outcome.batch; return outcome; });
-    this.done.push(decision);
+    const batch = this.app.outbox.outcome(keys[0]).then((outcome) => outcome && outcome.batch);
+    const recall = () => keys.filter((key) => this.app.outbox.recall(key)).length === keys.length;
+    this.done.add({ told, batch, recall, suspects: chosen, left: rest, marked: chosen.filter((one) => this.marked.has(one.issue)) });
     // Exceptions of a page that was confirmed are for Review: they would only come again here.
     if (answer === "accept" && which === "unmarked") for (const one of rest) this.left.add(one.issue);
     const decided = new Set(chosen.map((one) => one.issue));
     this.suspects = this.suspects.filter((one) => !decided.has(one.issue));
     for (const one of chosen) this.marked.delete(one.issue);
     this.at = 0;
-    this.last.textContent = "Last: " + decision.told;
+    this.last.textContent = "Last: " + told;
     this.show();
   }
 
@@ -231,15 +236,9 @@ export class Wall {
   }
 
   async undo() {
-    const decision = this.done.pop();
+    let decision;
+    try { decision = await this.done.undo(); } catch (error) { this.app.toast(error.message, { kind: "warning" }); return; }
     if (!decision) { this.app.toast("Nothing to take back on this wall", { kind: "warning" }); return; }
-    const recalled = decision.keys.filter((key) => this.app.outbox.recall(key));
-    if (recalled.length < decision.keys.length) {
-      const outcome = await decision.outcome;
-      if (outcome && outcome.batch) {
-        try { await takeBack(outcome.batch); } catch (error) { this.app.toast(error.message, { kind: "warning" }); return; }
-      }
-    }
     const here = new Set(this.suspects.map((one) => one.issue));
     this.suspects = [...decision.suspects.filter((one) => !here.has(one.issue)), ...this.suspects];
     for (const one of decision.suspects) this.marked.delete(one.issue);
