@@ -23,8 +23,10 @@ MEASURES = ("precision", "recall", "f1", "f2", "average_precision")
 _MICRO_STEPS = 1000
 """Thresholds at which the interval of the micro average precision is computed."""
 
-_AT_ONCE = 2**24
-"""Numbers of the bootstrap's samples that are calculated with at a time."""
+_AT_ONCE = 2**20
+"""Numbers of the bootstrap's samples that are calculated with at a time: they stay in the cache."""
+
+_DRAWN_AT_ONCE = 16
 
 Doubles = NDArray[np.float64]
 
@@ -96,23 +98,19 @@ def _named(intervals: Intervals, place: Any) -> dict[str, Any]:
 
 
 Counts = NDArray[np.uint8]
-"""How often each image is in each sample, shape (1 + n_draws, n_images); all once in the first."""
+"""How often each image is in each sample, shape (n_images, 1 + n_draws); all once in the first."""
 
 
-def _draws_at_once(n_images: int) -> int:
-    return max(1, _AT_ONCE // max(1, n_images))
+def _images_at_once(counts: Counts) -> int:
+    return max(1, _AT_ONCE // int(counts.shape[1]))
 
 
 def _count(table: NDArray[np.bool_], counts: Counts) -> Doubles:
     """Return the weighted column sums, shape (1 + n_draws, n_classes)."""
-    images, classes = np.nonzero(table)
-    ones = np.ones(len(images), np.float32)
-    by_class = sparse.csr_array((ones, (classes, images)), shape=table.shape[::-1])
-    found = np.empty((len(counts), table.shape[1]))
-    step = _draws_at_once(len(table))
-    for start in range(0, len(counts), step):
-        some = np.ascontiguousarray(counts[start : start + step].T, np.float32)
-        found[start : start + step] = (by_class @ some).T
+    found = np.zeros((counts.shape[1], table.shape[1]))
+    for part in slices_of(len(table), _images_at_once(counts)):
+        by_class = sparse.csr_array(table[part].T, dtype=np.float32)
+        found += np.asarray(by_class @ counts[part].astype(np.float32)).T
     return found
 
 
@@ -131,12 +129,15 @@ def _from_counts(true: Doubles, decided: Doubles, yes: Doubles) -> Doubles:
 def _sums_at_ends(counts: Counts, images: NDArray[np.intp], ends: NDArray[np.intp]) -> Doubles:
     """Return the sums over ``images[: end + 1]`` at each end, shape (n_ends, 1 + n_draws)."""
     images = images[: ends[-1] + 1]
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    sums = np.empty((len(ends), len(counts)))
-    step = _draws_at_once(len(images))
-    for start in range(0, len(counts), step):
-        some = counts[start : start + step, images]
-        sums[:, start : start + step] = np.add.reduceat(some, starts, axis=1, dtype=np.int32).T
+    place = np.searchsorted(ends, np.arange(len(images)))
+    sums = np.zeros((len(ends), counts.shape[1]))
+    for part in slices_of(len(images), _images_at_once(counts)):
+        some = counts[images[part]].astype(np.float32)  # whole numbers: the sums are exact
+        own = place[part] - place[part.start]
+        shape = (int(own[-1]) + 1, len(some))
+        ones = np.ones(len(some), np.float32)
+        by_end = sparse.csr_array((ones, (own, np.arange(len(some)))), shape=shape)
+        sums[place[part.start] : place[part.start] + shape[0]] += by_end @ some
     return np.cumsum(sums, axis=0, out=sums)
 
 
@@ -147,10 +148,10 @@ def _average_precision(
 
     The sum over thresholds of the gain in recall times the precision, equal scores sharing one
     threshold. Only thresholds at which recall grows count, which keeps rare classes quick.
-    ``images`` are the columns of ``counts`` that the scores belong to.
+    ``images`` are the rows of ``counts`` that the scores belong to.
     """
     if not yes.any():
-        return np.full(len(counts), np.nan)
+        return np.full(counts.shape[1], np.nan)
     order = np.argsort(-scores, kind="stable")
     tie = np.concatenate([[0], np.cumsum(np.diff(scores[order]) != 0)])
     at_yes = np.flatnonzero(yes[order])
@@ -193,15 +194,15 @@ def _micro_average_precision(
 ) -> Doubles:
     """Return the average precision over all pairs, read at quantiles of the scores of ``yes``."""
     if not yes.any():
-        return np.full(len(counts), np.nan)
+        return np.full(counts.shape[1], np.nan)
     steps = np.unique(np.quantile(scores[yes], np.linspace(0, 1, _MICRO_STEPS)))
-    accepted, correct = np.zeros((2, len(steps), len(counts)))
+    accepted, correct = np.zeros((2, len(steps), counts.shape[1]))
     for part in slices_of(len(scores)):
         own, is_yes = scores[part], yes[part]
         images, classes = np.nonzero(known[part] & (own >= steps[0]))
         place = len(steps) - np.searchsorted(steps, own[images, classes], side="right")
         ones, positive = np.ones(len(images), np.float32), is_yes[images, classes]
-        weights = np.ascontiguousarray(counts[:, part].T, np.float32)
+        weights = counts[part].astype(np.float32)
         shape = (len(steps), len(own))
         every = sparse.csr_array((ones, (place, images)), shape=shape)
         right = (ones[positive], (place[positive], images[positive]))
@@ -215,10 +216,13 @@ def _draw_counts(n_images: int, groups: ArrayLike | None, n_draws: int, seed: in
     codes = group_codes(groups, n_images)
     n_groups = int(codes.max(initial=-1)) + 1
     generator = np.random.default_rng([seed, 0xE7A1])
-    counts = np.ones((1 + n_draws, n_images), np.uint8)
-    for draw in range(1, 1 + n_draws):
-        drawn = generator.integers(n_groups, size=n_groups)
-        counts[draw] = np.bincount(drawn, minlength=n_groups)[codes]
+    counts = np.ones((n_images, 1 + n_draws), np.uint8)
+    for start in range(1, 1 + n_draws, _DRAWN_AT_ONCE):
+        some = np.empty((min(_DRAWN_AT_ONCE, 1 + n_draws - start), n_images), np.uint8)
+        for row in some:
+            drawn = generator.integers(n_groups, size=n_groups)
+            row[:] = np.bincount(drawn, minlength=n_groups)[codes]
+        counts[:, start : start + len(some)] = some.T
     return counts
 
 
