@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vernis.core.labels.learnability import measure_learnability
+from vernis.core.labels.learnability import measure_learnability, measure_separations
 from vernis.core.numeric.components import combine_blocks
 from vernis.domain.errors import InvalidValue
 from vernis.domain.types import Learnability
@@ -111,3 +111,15 @@ def test_bad_input_is_refused() -> None:
         measure_learnability(features, classes[:-1])
     with pytest.raises(InvalidValue, match="49 permutations"):
         measure_learnability(features, classes, n_permutations=10)
+
+
+def test_separations_without_the_test_are_the_same() -> None:
+    features, classes = clouds(200, 4, seed=11)
+    labels = classes.copy()
+    labels[:20] = -1
+    labels[classes == 3] = np.where(np.arange((classes == 3).sum()) < 2, 3, 0)  # too few of one
+    groups = np.arange(200) // 2
+    found = measure_learnability(features, labels, groups=groups, seed=3)
+    separations = measure_separations(features, labels, groups=groups, seed=3)
+    np.testing.assert_array_equal(separations, [one.separation for one in found.classes])
+    assert np.isnan(separations).tolist() == [False, False, False, True]

@@ -82,9 +82,7 @@ def test_the_effect_is_the_plain_f1_of_left_out_predictions(session):
     from sklearn.metrics import f1_score
 
     from vernis.verbs.decide.told_apart import (
-        features_of,
-        known_states,
-        leave_out_predictions,
+        LeaveOut,
     )
     from vernis.verbs.decide.training_set import read_training_data
 
@@ -97,7 +95,7 @@ def test_the_effect_is_the_plain_f1_of_left_out_predictions(session):
         (part, effect.f1, effect.macro_f1),
         (whole, effect.f1_of_all, effect.macro_f1_of_all),
     ):
-        probs = leave_out_predictions(data, features_of(data, 0), known_states(data), 0)
+        probs = LeaveOut(data, 0).of_all_classes
         said = dict(zip(data.image_ids, probs.argmax(axis=1), strict=True))
         pairs = np.array([(truth[image], said[image]) for image in truth]).T
         assert value.value == pytest.approx(f1_score(*pairs, average="micro"))

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.labels.learnability import measure_learnability
+from vernis.core.labels.learnability import measure_learnability, measure_separations
 from vernis.core.numeric.row_blocks import ChosenRows
 from vernis.domain.ports import Rows
 from vernis.domain.types import Learnability
@@ -98,13 +98,12 @@ def find_class_faults(
     excluded = {frozenset(pair) for pair in apart}
     pairs = [p for p in _nearest_pairs(labels, probs, count) if frozenset(p) not in excluded]
     between = [_tell(features, labels, pair, groups, seed) for pair in pairs]
-    alike = [_look_alike(found) for found in between]
-    others = [one.separation for one, same in zip(between, alike, strict=True) if not same]
+    others = [separation for separation, found in between if found is None]
     if others and float(np.median(others)) < _OTHERS_APART:
         return ()
     faults: dict[int, ClassFault] = {}
-    for (label, into), found, same in zip(pairs, between, alike, strict=True):
-        if same and _stand_together(features, labels, probs, (label, into), groups, seed):
+    for (label, into), (_, found) in zip(pairs, between, strict=True):
+        if found and _stand_together(features, labels, probs, (label, into), groups, seed):
             faults.setdefault(label, ClassFault(label, into, int(count[label]), found))
     return tuple(sorted(faults.values(), key=lambda fault: (-fault.n_images, fault.label)))
 
@@ -130,12 +129,20 @@ def _tell(
     pair: tuple[int, int],
     groups: NDArray[np.integer] | None,
     seed: int,
-) -> Learnability:
-    """Return what the pictures tell between the images of two classes alone."""
+) -> tuple[float, Learnability | None]:
+    """Return the separation of the images of two classes, and the test of it where they are alike.
+
+    Most pairs are so far apart that no test is needed.
+    """
     both = np.isin(labels, pair)
     own = None if groups is None else np.asarray(groups)[both]
     given = (labels[both] == pair[0]).astype(np.int64)
-    return measure_learnability(ChosenRows(features, both), given, groups=own, seed=seed).classes[1]
+    rows = ChosenRows(features, both)
+    separation = float(measure_separations(rows, given, groups=own, seed=seed)[1])
+    if separation >= _MOST_APART:
+        return separation, None
+    found = measure_learnability(rows, given, groups=own, seed=seed).classes[1]
+    return separation, found if _look_alike(found) else None
 
 
 def _look_alike(between: Learnability) -> bool:
@@ -196,7 +203,8 @@ class ClassView:
         return cls(into)
 
     @property
-    def _is_plain(self) -> bool:
+    def is_plain(self) -> bool:
+        """Whether all classes are judged as they are."""
         return len(self.kept) == len(self.into)
 
     def reduce(self, labels: NDArray[np.floating]) -> FloatArray:
@@ -205,7 +213,7 @@ class ClassView:
         It is yes where any of the joined is, no where all known ones are no.
         """
         matrix = np.asarray(labels, np.float32)
-        if self._is_plain:
+        if self.is_plain:
             return matrix
         columns = [np.flatnonzero(self.into == k) for k in self.kept]
         reduced = [
@@ -218,7 +226,7 @@ class ClassView:
 
     def reduce_mask(self, mask: BoolArray) -> BoolArray:
         """Return a mask (n_images, n_classes) of the kept classes: any of the joined."""
-        if self._is_plain:
+        if self.is_plain:
             return mask
         reduced = [mask[:, self.into == k].any(axis=1) for k in self.kept]
         return np.stack(reduced, axis=1) if reduced else np.zeros((len(mask), 0), bool)
@@ -245,7 +253,7 @@ class ClassView:
         A class that was left out stays as it is given; where joined classes are suggested, the
         given ones of them stay, or else the class that they are joined with comes.
         """
-        if self._is_plain:
+        if self.is_plain:
             return suggested
         restored = given.copy()
         for column, k in enumerate(self.kept):

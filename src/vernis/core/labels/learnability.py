@@ -113,19 +113,12 @@ def measure_learnability(
     With several labels an image, whole rows are permuted, so that classes that go together stay
     so; unknown entries stay where they are.
     """
-    matrix = as_matrix(labels, _count_classes(labels))
-    if len(matrix) != len(features):
-        raise InvalidValue(f"expected labels of {len(features)} images, got {len(matrix)}")
     if n_permutations < 49:
         raise InvalidValue(f"expected 49 permutations or more, got {n_permutations}")
     rng = np.random.default_rng(seed)
-    rows = _distinct_rows(matrix, groups)
-    rows = _thin(rows, matrix[rows] == 1, rng)
-    matrix = matrix[rows]
-    known: BoolArray = np.isfinite(matrix)
-    yes: BoolArray = matrix == 1
+    rows, known, yes = _taking_part(features, labels, groups, rng)
     n_known, n_yes = known.sum(axis=0), yes.sum(axis=0)
-    tested: BoolArray = (n_yes >= _FEWEST_TOLD) & (n_known - n_yes >= _FEWEST_TOLD)
+    tested = _tested(known, yes)
     if not ((n_yes > 0) & (n_yes < n_known)).any():
         classes = tuple(_unmeasured(int(count)) for count in n_yes)
         return TaxonomyLearnability(_unmeasured(len(rows)), classes)
@@ -146,6 +139,50 @@ def measure_learnability(
     p_whole = _p_values(dealt.sum(axis=1, keepdims=True))[0]
     whole = _judge(whole_area, whole_deviation, p_whole, int(fewer.max()), len(rows))
     return TaxonomyLearnability(whole, classes)
+
+
+@single_threaded_products()
+def measure_separations(
+    features: Rows,
+    labels: NDArray[np.generic],
+    *,
+    groups: NDArray[np.integer] | None = None,
+    seed: int = 0,
+) -> DoubleArray:
+    """Return the separation of each class as `measure_learnability` does, without its test.
+
+    NaN where a class has too few images with or without it. That takes a third of the time.
+    """
+    rows, known, yes = _taking_part(features, labels, groups, np.random.default_rng(seed))
+    areas, tested = np.full(yes.shape[1], np.nan), np.flatnonzero(_tested(known, yes))
+    if not len(tested):
+        return areas
+    scores = _predictions(_smoother(features[rows], seed), known, yes)
+    for k in tested:
+        areas[k] = _area(scores[known[:, k], k], yes[known[:, k], k])[0]
+    return areas
+
+
+def _taking_part(
+    features: Rows,
+    labels: NDArray[np.generic],
+    groups: NDArray[np.integer] | None,
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.intp], BoolArray, BoolArray]:
+    """Return the images of the test, and which of their entries are known and yes."""
+    matrix = as_matrix(labels, _count_classes(labels))
+    if len(matrix) != len(features):
+        raise InvalidValue(f"expected labels of {len(features)} images, got {len(matrix)}")
+    rows = _distinct_rows(matrix, groups)
+    rows = _thin(rows, matrix[rows] == 1, rng)
+    return rows, np.isfinite(matrix[rows]), matrix[rows] == 1
+
+
+def _tested(known: BoolArray, yes: BoolArray) -> BoolArray:
+    """Return the classes with images enough, both with and without them."""
+    n_yes = yes.sum(axis=0)
+    enough = (n_yes >= _FEWEST_TOLD) & (known.sum(axis=0) - n_yes >= _FEWEST_TOLD)
+    return np.asarray(enough)
 
 
 def _count_classes(labels: NDArray[np.generic]) -> int:
@@ -248,8 +285,7 @@ def _measure(
     for k in np.flatnonzero(tested):
         rows = np.flatnonzero(known[:, k])
         has = yes[rows, k]
-        placements = _placements(scores[rows, k], has)
-        areas[k] = placements[has].mean()
+        areas[k], placements = _area(scores[rows, k], has)
         moves[rows, k] = _moves(placements, has)
         signed = np.where(has, 1.0, -1.0) * (has.sum() * (~has).sum() / len(rows))
         gap_moves[rows, k] = signed * _moves(scores[rows, k], has)
@@ -262,6 +298,12 @@ def _measure(
     whole = dealt[:, tested].sum(axis=1, keepdims=True)
     wider = _widening(whole, gap_moves.sum(axis=1, keepdims=True))
     return areas, deviations, area, float((_length((moves @ weights)[:, None]) * wider)[0])
+
+
+def _area(scores: FloatArray, has: BoolArray) -> tuple[float, DoubleArray]:
+    """Return how often an image with the class is above one without, and the placements."""
+    placements = _placements(scores, has)
+    return float(placements[has].mean()), placements
 
 
 def _placements(scores: FloatArray, has: BoolArray) -> DoubleArray:

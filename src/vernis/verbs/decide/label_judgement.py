@@ -24,11 +24,10 @@ from vernis.verbs.decide.brand_reading import BrandEvidence
 from vernis.verbs.decide.given_probabilities import read_probabilities
 from vernis.verbs.decide.text_voice import TextVoice, hear_text, voice_mark
 from vernis.verbs.decide.told_apart import (
+    LeaveOut,
     ToldApart,
     as_given,
-    features_of,
     known_states,
-    leave_out_predictions,
     tell_apart,
     vary,
     view_of,
@@ -213,7 +212,8 @@ def judge_labels(
             probs = read_probabilities(session, given, data)
         elif settings.predictions in ("out-of-bag", "ensemble"):
             probs = head_predictions(session, data, settings.predictions)
-        told = None if given is not None else tell_apart(session, data, settings.seed)
+        said = LeaveOut(data, settings.seed)
+        told = None if given is not None else tell_apart(session, data, settings.seed, said)
         heard = "" if given is not None or settings.pictures_only else voice_mark(session, taxonomy)
         mark = _fingerprint(data, judged, conflicts, space, settings, probs, told)
         if heard:
@@ -229,7 +229,7 @@ def judge_labels(
         found = None
         if told is None or told.is_judged:
             voice = hear_text(session, data) if heard else None
-            found = _judge(data, judged, conflicts, settings, probs, told, voice)
+            found = _judge(said, judged, conflicts, settings, probs, told, voice)
         if found is not None:
             judgement = _summarize(found, space, told, notes)
             rows = chain(_rows(found, settings), _unjudged_rows(found))
@@ -329,7 +329,7 @@ def _fingerprint(
 
 
 def _judge(
-    data: TrainingData,
+    said: LeaveOut,
     judged: NDArray[np.bool_],
     conflicts: list[NDArray[np.int64]],
     settings: JudgementSettings,
@@ -341,14 +341,14 @@ def _judge(
     from vernis.core.labels.issues import find_label_issues
     from vernis.core.labels.witnesses import speak_beyond_chance
 
-    features = features_of(data, settings.seed)
+    data, features = said.data, said.features
     view, kind = view_of(told, data.taxonomy.classes), data.taxonomy.kind
     targets = view.reduce(known_states(data))
     labels = as_given(kind, targets)
     # An image may have lost all of its labels to the classes that are left out.
     conflicts = _with_labels(conflicts, targets)
     if probs is None:
-        probs = leave_out_predictions(data, features, targets, settings.seed)
+        probs = said.seen_by(view)
         tested = told is not None and told.tested
         if tested and not speak_beyond_chance(targets, probs, data.groups, seed=settings.seed):
             return None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from vernis.verbs.decide.block_choice import space_of
 from vernis.verbs.decide.label_judgement import head_predictions, require_labels
-from vernis.verbs.decide.told_apart import features_of, known_states, leave_out_predictions
+from vernis.verbs.decide.told_apart import LeaveOut
 from vernis.verbs.declare import BaseSettings, Option, Verb, in_python
 
 if TYPE_CHECKING:
@@ -62,8 +62,7 @@ def frame(session: Session, settings: Settings) -> pd.DataFrame:
     data = session.training_data(settings.taxonomy, space)
     require_labels(data)
     if settings.predictions == "kernel":
-        features, states = features_of(data, settings.seed), known_states(data)
-        probs = leave_out_predictions(data, features, states, settings.seed)
+        probs = LeaveOut(data, settings.seed).of_all_classes
     else:
         probs = head_predictions(session, data, settings.predictions)
     uris = session.uris()

@@ -21,10 +21,8 @@ from vernis.report.wording import counted
 from vernis.session.vectors import TrainingData
 from vernis.verbs.decide.text_voice import TextVoice, hear_text
 from vernis.verbs.decide.told_apart import (
+    LeaveOut,
     ToldApart,
-    features_of,
-    known_states,
-    leave_out_predictions,
 )
 
 if TYPE_CHECKING:
@@ -108,7 +106,7 @@ def fill_by_text(
     by_pictures = np.zeros(len(rows))
     backed = np.zeros(len(rows), bool)
     if told.is_judged and len(rows):
-        probs = leave_out_predictions(data, features_of(data, seed), known_states(data), seed)
+        probs = LeaveOut(data, seed).of_all_classes
         own = np.clip(probs[rows, columns].astype(np.float64), _LEAST, 1 - _LEAST)
         by_pictures = np.log(own / (1 - own))
         backed = probs[rows].argmax(axis=1) == columns

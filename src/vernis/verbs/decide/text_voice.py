@@ -27,9 +27,8 @@ from vernis.verbs.decide.brand_reading import (
     find_brands,
 )
 from vernis.verbs.decide.told_apart import (
-    features_of,
+    LeaveOut,
     known_states,
-    leave_out_predictions,
     tell_apart,
 )
 
@@ -148,11 +147,12 @@ def hear_both(
     if space is None or listed.taxonomy not in known:
         return None
     data = session.training_data(listed.taxonomy, space)
-    if data.n_labelled < _FEWEST or not tell_apart(session, data).is_judged:
+    said = LeaveOut(data, 0)
+    if data.n_labelled < _FEWEST or not tell_apart(session, data, said=said).is_judged:
         return None
     voice = voice_of(listed, images, data)
     assert voice is not None
     states = known_states(data)
-    pictures = leave_out_predictions(data, features_of(data, 0), states, 0)
+    pictures = said.of_all_classes
     together = hear_voice(pictures, voice.log_odds, states, data.taxonomy.kind)
     return BothVoices(data, pictures, together)

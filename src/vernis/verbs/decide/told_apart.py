@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
@@ -115,21 +116,50 @@ def as_given(kind: TaxonomyKind, states: NDArray[np.float32]) -> NDArray[Any]:
     return np.where(labelled, np.nan_to_num(states).argmax(axis=1), -1).astype(np.int64)
 
 
-def leave_out_predictions(
-    data: TrainingData, features: Rows, states: NDArray[np.float32], seed: int
-) -> NDArray[np.float32]:
-    """Return what the kernel says of each image without it and its duplicates, as probabilities.
+class LeaveOut:
+    """What the kernel says of each image without it and its duplicates, images without label too.
 
-    Shape of ``states``; images without a label are predicted too.
+    It is made when it is first asked for.
+
+    Parameters
+    ----------
+    data : TrainingData
+    seed : int
     """
-    from vernis.core.labels.predictions import predict_labels
 
-    kind = data.taxonomy.kind
-    return predict_labels(features, states, kind=kind, groups=data.groups, seed=seed)
+    def __init__(self, data: TrainingData, seed: int) -> None:
+        self.data, self._seed = data, seed
+
+    @cached_property
+    def features(self) -> Rows:
+        """What the kernel compares images by."""
+        return features_of(self.data, self._seed)
+
+    @cached_property
+    def of_all_classes(self) -> NDArray[np.float32]:
+        """Probabilities of every class, shape (n_images, n_classes)."""
+        return self._predicted(known_states(self.data))
+
+    def seen_by(self, view: ClassView) -> NDArray[np.float32]:
+        """Return probabilities of the classes as they are judged."""
+        if view.is_plain:
+            return self.of_all_classes
+        return self._predicted(view.reduce(known_states(self.data)))
+
+    def _predicted(self, states: NDArray[np.float32]) -> NDArray[np.float32]:
+        from vernis.core.labels.predictions import predict_labels
+
+        kind, groups = self.data.taxonomy.kind, self.data.groups
+        return predict_labels(self.features, states, kind=kind, groups=groups, seed=self._seed)
 
 
-def tell_apart(session: Session, data: TrainingData, seed: int = 0) -> ToldApart:
-    """Return what the pictures tell of a taxonomy, from the last time where nothing changed."""
+def tell_apart(
+    session: Session, data: TrainingData, seed: int = 0, said: LeaveOut | None = None
+) -> ToldApart:
+    """Return what the pictures tell of a taxonomy, from the last time where nothing changed.
+
+    What the kernel ``said`` of the images can be handed in, so that it is not made twice.
+    """
     from vernis.verbs.see.label_merges import dismissed_merges
 
     name = data.taxonomy.name
@@ -139,7 +169,7 @@ def tell_apart(session: Session, data: TrainingData, seed: int = 0) -> ToldApart
     mark = fingerprint(*about, data.image_ids, data.Y, data.groups)
     kept = session.results.find(result, ToldApart, mark)
     if kept is None:
-        kept = _measure(session, data, dismissed, seed)
+        kept = _measure(session, said or LeaveOut(data, seed), dismissed, seed)
         session.results.keep(result, kept, mark)
     return kept
 
@@ -157,17 +187,17 @@ def view_of(told: ToldApart | None, classes: Sequence[str]) -> ClassView:
 
 def _measure(
     session: Session,
-    data: TrainingData,
+    said: LeaveOut,
     dismissed: Sequence[tuple[str, ...]],
     seed: int,
 ) -> ToldApart:
     from vernis.core.labels.learnability import measure_learnability
 
-    features = features_of(data, seed)
+    data, features = said.data, said.features
     states, kind, names = known_states(data), data.taxonomy.kind, data.taxonomy.classes
     given = as_given(kind, states)
     found = measure_learnability(features, given, groups=data.groups, seed=seed)
-    merges = _merges(session, data, features, dismissed, seed)
+    merges = _merges(session, said, dismissed, seed)
     place = {name: k for k, name in enumerate(names)}
     untold = [k for k in found.denied if found.whole.verdict == "yes"]
     joined = {place[merge.label] for merge in merges} | {place[merge.into] for merge in merges}
@@ -199,17 +229,17 @@ def vary(states: NDArray[np.float32]) -> bool:
 
 def _merges(
     session: Session,
-    data: TrainingData,
-    features: Rows,
+    said: LeaveOut,
     dismissed: Sequence[tuple[str, ...]],
     seed: int,
 ) -> tuple[ClassMerge, ...]:
     """Return the classes that are another one: by their pictures, then by their spelling."""
     from vernis.verbs.see.label_merges import find_merges
 
+    data = said.data
     names, taxonomy = data.taxonomy.classes, data.taxonomy.name
     found: dict[frozenset[str], tuple[str, str, int, str]] = {}
-    for fault in _faults_by_looks(data, features, dismissed, seed):
+    for fault in _faults_by_looks(said, dismissed, seed):
         label, into = names[fault.label], names[fault.into]
         found[frozenset((label, into))] = (label, into, fault.n_images, "looks")
     for one in find_merges(session, taxonomy, data.space, min_score=_SURELY_ALIKE):
@@ -231,21 +261,20 @@ def _merge_command(taxonomy: str, label: str, into: str) -> str:
 
 
 def _faults_by_looks(
-    data: TrainingData,
-    features: Rows,
-    dismissed: Sequence[tuple[str, ...]],
-    seed: int,
+    said: LeaveOut, dismissed: Sequence[tuple[str, ...]], seed: int
 ) -> tuple[ClassFault, ...]:
     """Compare classes by their pictures, where an image has one of them."""
     from vernis.core.labels.class_faults import find_class_faults
 
+    data = said.data
     if data.taxonomy.kind != "single":
         return ()
-    states = known_states(data)
-    given = as_given("single", states).astype(np.int64)
+    given = as_given("single", known_states(data)).astype(np.int64)
     if len(np.unique(given[given >= 0])) < 3:
         return ()  # two classes that look alike, and nothing beside them, tell nothing
-    probs = leave_out_predictions(data, features, states, seed)
+    probs = said.of_all_classes
     place = {name: k for k, name in enumerate(data.taxonomy.classes)}
     apart = [(place[a], place[b]) for a, b in dismissed if a in place and b in place]
-    return find_class_faults(features, given, probs, groups=data.groups, apart=apart, seed=seed)
+    return find_class_faults(
+        said.features, given, probs, groups=data.groups, apart=apart, seed=seed
+    )

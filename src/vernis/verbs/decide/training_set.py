@@ -19,7 +19,7 @@ from vernis.domain.errors import UsageError
 from vernis.domain.types import Estimate, Space
 from vernis.report.wording import counted
 from vernis.session.vectors import TrainingData, space_document
-from vernis.verbs.decide.told_apart import features_of, known_states, leave_out_predictions
+from vernis.verbs.decide.told_apart import LeaveOut, known_states
 from vernis.verbs.see.filters import select_images
 
 if TYPE_CHECKING:
@@ -146,8 +146,7 @@ def _decide(data: TrainingData, seed: int) -> tuple[NDArray[np.float32], NDArray
     """Return what the kernel says of each image without it, and the labels that follow."""
     from vernis.core.learn.thresholds import decide_single, tune_thresholds
 
-    states = known_states(data)
-    probs = leave_out_predictions(data, features_of(data, seed), states, seed)
+    probs = LeaveOut(data, seed).of_all_classes
     if data.taxonomy.kind == "single":
         return probs, decide_single(probs)
-    return probs, tune_thresholds(states, probs).decide(probs)
+    return probs, tune_thresholds(known_states(data), probs).decide(probs)
