@@ -9,13 +9,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vernis.core.labels import predictions
 from vernis.session.session import Session
 from vernis.verbs.decide import fill, issues
 from vernis.verbs.decide.deduplication import find_duplicates
 from vernis.verbs.see import map_making
 from vernis.verbs.steps import index, learn
 
+say = predictions.predict_labels
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "million.py"
+
+
+def few_records(session, *states):
+    """Stand for ``Session.images``: only images that could not be read are few."""
+    assert states == ("unreadable",)
+    return session.catalog.images.all(states)
 
 
 @pytest.fixture(scope="module")
@@ -62,11 +70,18 @@ def test_the_steps_are_held_against_what_was_planted(million, drawn, monkeypatch
     monkeypatch.setattr(map_making, "_SAMPLED", 200)
     monkeypatch.setattr(map_making, "_PLACED_AT_ONCE", 300)
     monkeypatch.setattr(map_making, "_MOVED_ALONE", 100)
+    # No step that works on many images holds a record of each, or predicts them twice.
+    monkeypatch.setattr(Session, "images", few_records)
+    predicted = []
+    monkeypatch.setattr(
+        predictions, "predict_labels", lambda *args, **how: predicted.append(1) or say(*args, **how)
+    )
     with Session.open(place) as session:
         again = index.work(session, index.Settings(classes_from="none"))
         assert again.unchanged == 900
         learn.work(session, learn.Settings("kind"))
         issues.work(session, issues.Settings("kind"))
+        assert len(predicted) == 1
         fill.work(session, fill.Settings("kind", precision=0.7))
         assert find_duplicates(session).groups == 9
         settings = map_making.MapSettings(method="pca")

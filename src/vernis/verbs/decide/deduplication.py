@@ -33,7 +33,15 @@ from vernis.core.numeric.fingerprints import fingerprint
 from vernis.core.numeric.row_blocks import MadeRows, hold_if_small
 from vernis.domain.errors import UnreadableImage
 from vernis.domain.ports import Rows
-from vernis.domain.types import DuplicateGroup, DuplicatePair, ImageRecord, Space
+from vernis.domain.types import (
+    DuplicateGroup,
+    DuplicatePair,
+    ImageRecord,
+    ImageTable,
+    Space,
+    hash_column,
+    hash_texts,
+)
 from vernis.session.vectors import search_columns
 
 if TYPE_CHECKING:
@@ -95,27 +103,84 @@ def find_duplicates(session: Session, settings: NearSettings | None = None) -> D
     chosen = settings or NearSettings()
     with session.lock("duplicates"):
         fingerprint_space, embedding_space = session.fingerprint_space(), session.current_space()
-        images = [image for image in session.images() if image.content_hash]
-        first_of: dict[str, ImageRecord] = {}
-        for image in images:
-            first_of.setdefault(image.content_hash, image)
-        vectors = session.catalog.vectors
-        missing = set(vectors.missing(fingerprint_space, list(first_of)))
-        if embedding_space is not None:
-            missing |= set(vectors.missing(embedding_space, list(first_of)))
-        distinct = [image for content, image in first_of.items() if content not in missing]
+        contents = _Contents.of(session.table())
+        held = np.ones(len(contents.first), np.bool_)
+        for space in filter(None, (fingerprint_space, embedding_space)):
+            held &= session.catalog.vectors.holds(space, contents.hashes)
+        distinct = _Distinct.of(contents.table, contents.first[held])
         found = _search(session, distinct, (fingerprint_space, embedding_space), chosen)
-        groups = _describe_groups(session, images, found.pairs)
+        groups = _describe_groups(session, contents, found.pairs)
         session.catalog.issues.replace_groups(groups)
     kinds = [pair.kind for group in groups for pair in group.pairs]
     return Deduplication(
-        images=len(images),
-        skipped=sum(1 for image in images if image.content_hash in missing),
+        images=int(contents.count.sum()),
+        skipped=int(contents.count[~held].sum()),
         groups=len(groups),
         pairs={kind: kinds.count(kind) for kind in ("bytes", "pixels", "near")},
         conflicts=sum(1 for group in groups if group.conflicts),
         variants=len(found.variants),
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Contents:
+    """The distinct contents of images, in the order of the first image of each.
+
+    Attributes
+    ----------
+    table : ImageTable
+    first : ndarray of int, shape (n_contents,)
+        Row of the first image of each.
+    count : ndarray of int, shape (n_contents,)
+        Images of each.
+    """
+
+    table: ImageTable
+    first: NDArray[np.intp]
+    count: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, table: ImageTable) -> _Contents:
+        """Return those of the images that have one."""
+        known = np.flatnonzero(table.hashes != b"")
+        _, first, count = np.unique(table.hashes[known], return_index=True, return_counts=True)
+        order = np.argsort(first)
+        return cls(table, known[first[order]], count[order].astype(np.int64))
+
+    @property
+    def hashes(self) -> NDArray[np.bytes_]:
+        """The contents, shape (n_contents,)."""
+        return self.table.hashes[self.first]
+
+    def images_of(self, found: Sequence[FoundPair]) -> list[tuple[int, str]]:
+        """Return id and content of the images that share a content, or are of a found pair."""
+        named = hash_column(sorted({content for pair in found for content in (pair.a, pair.b)}))
+        several = np.concatenate([self.hashes[self.count > 1], named])
+        rows = np.flatnonzero(np.isin(self.table.hashes, several))
+        hashes = hash_texts(self.table.hashes[rows])
+        return list(zip(self.table.ids[rows].tolist(), hashes, strict=True))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Distinct:
+    """One image of each content that is compared, as columns."""
+
+    ids: NDArray[np.int64]
+    hashes: NDArray[np.bytes_]
+    widths: NDArray[np.int32]
+    heights: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, table: ImageTable, rows: NDArray[np.intp]) -> _Distinct:
+        return cls(table.ids[rows], table.hashes[rows], table.widths[rows], table.heights[rows])
+
+    def size(self, row: int) -> tuple[int, int]:
+        """Return width and height of an image in pixels."""
+        return int(self.widths[row]), int(self.heights[row])
+
+    def content(self, row: int) -> str:
+        """Return the content hash of an image."""
+        return str(self.hashes[row].decode("ascii"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +197,16 @@ def find_variants(session: Session) -> list[Variants]:
     Of images of the same bytes the first stands for all.
     """
     search = session.results.find("duplicate-search", DuplicateSearch)
-    first_of: dict[str, int] = {}
-    for image in session.images():
-        first_of.setdefault(image.content_hash, image.id)
-    if search is None:
+    if search is None or not search.variants:
         return []
+    named = {content for pair in search.variants for content in (pair.a, pair.b)}
+    table = session.table()
+    rows = np.flatnonzero(np.isin(table.hashes, hash_column(sorted(named))))
+    first_of: dict[str, int] = {}
+    for content, image in zip(
+        hash_texts(table.hashes[rows]), table.ids[rows].tolist(), strict=True
+    ):
+        first_of.setdefault(content, image)
     present = [pair for pair in search.variants if pair.a in first_of and pair.b in first_of]
     return [
         Variants(tuple(sorted(first_of[content] for content in group.contents)), group.reason)
@@ -146,7 +216,7 @@ def find_variants(session: Session) -> list[Variants]:
 
 def _search(
     session: Session,
-    distinct: Sequence[ImageRecord],
+    distinct: _Distinct,
     spaces: tuple[Space, Space | None],
     settings: NearSettings,
 ) -> DuplicateSearch:
@@ -156,14 +226,12 @@ def _search(
         session.progress,
         session.keypoint_space(),
     )
-    hashes = [image.content_hash for image in distinct]
-    without = set(vectors.missing(keypoint_space, hashes))
-    pointed = np.array([content not in without for content in hashes], dtype=bool)
-    about = [
-        (image.content_hash, image.width, image.height, bool(has))
-        for image, has in zip(distinct, pointed, strict=True)
-    ]
+    hashes = distinct.hashes
+    pointed = vectors.holds(keypoint_space, hashes)
+    columns = (distinct.widths.tolist(), distinct.heights.tolist(), pointed.tolist())
+    about = list(zip(hash_texts(hashes), *columns, strict=True))
     mark = fingerprint(DuplicateSearch.VERSION, settings, (*spaces, keypoint_space), about)
+    del about, columns
     kept = session.results.find("duplicate-search", DuplicateSearch, mark)
     if kept is not None:
         return kept
@@ -178,7 +246,7 @@ def _search(
         report=lambda done, total: progress("duplicates", done, total, "candidates"),
         closer=_look_closer(session, distinct, pointed, fingerprints),
     )
-    variants = _as_variants(near, hashes)
+    variants = _as_variants(near, distinct)
     # What has no content for the fingerprints counts by bytes, pixels or keypoints alone.
     plain = is_plain(fingerprints.luma)
     near = near.copies()
@@ -189,16 +257,18 @@ def _search(
         pairs, near.similarity.tolist(), near.transforms, near.matches.tolist(), strict=True
     ):
         if (a, b) in same_pixels:
-            found.append(FoundPair(hashes[a], hashes[b], "pixels", 1.0, "identity"))
+            same = distinct.content(a), distinct.content(b)
+            found.append(FoundPair(*same, "pixels", 1.0, "identity"))
         elif matches or not (plain[a] or plain[b]):
-            name = _name_with_scale(transform, distinct[a], distinct[b])
-            found.append(FoundPair(hashes[a], hashes[b], "near", round(similarity, 4), name))
+            name = _name_with_scale(transform, distinct.size(a), distinct.size(b))
+            both = distinct.content(a), distinct.content(b)
+            found.append(FoundPair(*both, "near", round(similarity, 4), name))
     search = DuplicateSearch(tuple(found), variants)
     session.results.keep("duplicate-search", search, mark)
     return search
 
 
-def _embeddings(session: Session, space: Space, hashes: Sequence[str]) -> Rows:
+def _embeddings(session: Session, space: Space, hashes: NDArray[np.bytes_]) -> Rows:
     """Return the columns by which neighbours are searched; of very many they stay unread."""
     columns = search_columns(space)
     stored = session.catalog.vectors.rows(space, hashes)
@@ -208,33 +278,37 @@ def _embeddings(session: Session, space: Space, hashes: Sequence[str]) -> Rows:
 
 def _look_closer(
     session: Session,
-    distinct: Sequence[ImageRecord],
+    distinct: _Distinct,
     pointed: NDArray[np.bool_],
     fingerprints: Fingerprints,
 ) -> CloseLook:
     """Return what compares pictures at a closer look, by keypoints where they were measured."""
     from vernis.core.copies.close_look import CloseLook  # loads parts of scipy
 
-    rows = np.flatnonzero(pointed).tolist()
+    rows = np.flatnonzero(pointed)
     space = session.keypoint_space()
-    records = np.zeros((len(distinct), space.dim), dtype=np.uint8)
-    hashes = [distinct[row].content_hash for row in rows]
-    if rows:
-        records[rows] = session.catalog.vectors.read(space, hashes)
+    records = np.zeros((len(pointed), space.dim), dtype=np.uint8)
+    if len(rows):
+        records[rows] = session.catalog.vectors.read(space, distinct.hashes[rows])
     view = session.views()
 
     def look(row: int) -> NDArray[np.uint8] | None:
         try:
-            return view(distinct[row])
+            return view(_record(session, distinct, row))
         except (UnreadableImage, OSError):
             return None  # it was readable when it was embedded
 
     return CloseLook(records, fingerprints, look)
 
 
-def _as_variants(near: NearPairs, hashes: Sequence[str]) -> tuple[VariantPair, ...]:
+def _record(session: Session, distinct: _Distinct, row: int) -> ImageRecord:
+    """Read one image; few are looked at, so that no record of all is held."""
+    return session.catalog.images.get([int(distinct.ids[row])])[0]
+
+
+def _as_variants(near: NearPairs, distinct: _Distinct) -> tuple[VariantPair, ...]:
     return tuple(
-        VariantPair(hashes[a], hashes[b], round(similarity, 4), reason)
+        VariantPair(distinct.content(a), distinct.content(b), round(similarity, 4), reason)
         for (a, b), similarity, reason in zip(
             near.pairs.tolist(), near.similarity.tolist(), near.reasons, strict=True
         )
@@ -244,7 +318,7 @@ def _as_variants(near: NearPairs, hashes: Sequence[str]) -> tuple[VariantPair, .
 
 def _find_same_pixels(
     session: Session,
-    distinct: Sequence[ImageRecord],
+    distinct: _Distinct,
     fingerprints: Fingerprints,
     pairs: Sequence[Sequence[int]],
 ) -> set[tuple[int, int]]:
@@ -252,7 +326,7 @@ def _find_same_pixels(
     suspects = [
         (a, b)
         for a, b in pairs
-        if (distinct[a].width, distinct[a].height) == (distinct[b].width, distinct[b].height)
+        if distinct.size(a) == distinct.size(b)
         and _difference(fingerprints, a, b) <= _SAME_PIXELS_DIFFERENCE
     ]
     digests: dict[int, str] = {}
@@ -260,7 +334,7 @@ def _find_same_pixels(
     rows = sorted({row for pair in suspects for row in pair})
     for done, row in enumerate(rows, 1):
         try:
-            digests[row] = digest(distinct[row])
+            digests[row] = digest(_record(session, distinct, row))
         except (UnreadableImage, OSError):
             # It was readable when it was embedded; then nothing proves that it is the same.
             continue
@@ -276,34 +350,31 @@ def _difference(fingerprints: Fingerprints, a: int, b: int) -> float:
     return float(max(luma, chroma))
 
 
-def _name_with_scale(transform: str, a: ImageRecord, b: ImageRecord) -> str:
-    """Add ``scale`` where two whole pictures differ in size."""
-    if "crop" in transform or not a.width or not b.width:
+def _name_with_scale(transform: str, a: tuple[int, int], b: tuple[int, int]) -> str:
+    """Add ``scale`` where two whole pictures differ in size: width and height of each."""
+    if "crop" in transform or not a[0] or not b[0]:
         return transform
-    ratio = max(a.width, a.height) / max(b.width, b.height)
+    ratio = max(a) / max(b)
     if 0.98 < ratio < 1.02:
         return transform
     return "scale" if transform == "identity" else f"{transform}+scale"
 
 
 def _describe_groups(
-    session: Session, images: Sequence[ImageRecord], found: Sequence[FoundPair]
+    session: Session, contents: _Contents, found: Sequence[FoundPair]
 ) -> list[DuplicateGroup]:
-    by_id = {image.id: image for image in images}
+    images = contents.images_of(found)
     found = _without_turned_classes(session, images, found)
-    grouped = group_images(
-        [(image.id, image.content_hash) for image in images],
-        found,
-        session.catalog.issues.dismissed_pairs(),
-    )
+    grouped = group_images(images, found, session.catalog.issues.dismissed_pairs())
     members = {i for group in grouped for i in group.images}
+    by_id = {image.id: image for image in session.catalog.images.get(sorted(members))}
     labels = _labels_of(session, members)
     known = index_pairs(found)
     return [_describe_group(group, by_id, labels, known) for group in grouped]
 
 
 def _without_turned_classes(
-    session: Session, images: Sequence[ImageRecord], found: Sequence[FoundPair]
+    session: Session, images: Sequence[tuple[int, str]], found: Sequence[FoundPair]
 ) -> list[FoundPair]:
     """Leave out mirrored and turned pairs of classes that are one another's mirror image.
 
@@ -312,13 +383,12 @@ def _without_turned_classes(
     """
     turned = [pair for pair in found if is_turned(pair.transform)]
     contents = {content for pair in turned for content in (pair.a, pair.b)}
-    labels = _labels_of(session, {i.id for i in images if i.content_hash in contents})
+    labels = _labels_of(session, {image for image, content in images if content in contents})
     said: dict[str, dict[str, set[frozenset[str]]]] = {}
     for name, by_image in labels.items():
-        for image in images:
-            if by_image.get(image.id):
-                classes = said.setdefault(name, {}).setdefault(image.content_hash, set())
-                classes.add(by_image[image.id])
+        for image, content in images:
+            if by_image.get(image):
+                said.setdefault(name, {}).setdefault(content, set()).add(by_image[image])
 
     def differences(pair: FoundPair) -> list[tuple[str, frozenset[frozenset[frozenset[str]]]]]:
         both = ((name, by.get(pair.a), by.get(pair.b)) for name, by in said.items())

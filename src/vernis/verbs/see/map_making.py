@@ -14,7 +14,7 @@ from vernis.core.explore.map_quality import map_quality
 from vernis.core.numeric.components import principal_components
 from vernis.domain.errors import InvalidValue, UsageError
 from vernis.domain.maps import MapPoints, MapRecord
-from vernis.domain.types import Space
+from vernis.domain.types import Space, hash_texts
 from vernis.session.vectors import search_columns, space_document
 
 if TYPE_CHECKING:
@@ -233,7 +233,8 @@ def is_made_so(record: MapRecord, space: Space, settings: MapSettings) -> bool:
 
 def present_contents(session: Session) -> list[str]:
     """Return the distinct contents of the present images, ascending."""
-    return sorted({image.content_hash for image in session.images() if image.content_hash})
+    hashes = np.unique(session.table().hashes)
+    return hash_texts(hashes[hashes != b""])
 
 
 def read_map_data(session: Session, space: Space, contents: list[str]) -> MapData:
