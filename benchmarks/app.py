@@ -76,7 +76,7 @@ def make_collection(place: Path, n_images: int) -> None:
                                            if i < 10 * FLAGGED), "brand")  # fmt: skip
     with Session.open(place) as session:
         session.use_space(space)
-        store: ThumbnailCache = session.thumbnails(EDGE)
+        store: ThumbnailCache = session.files.thumbnails(EDGE)
         small = [draw(code, EDGE) for code in range(N_CLASSES)]
         drawn = min(n_images, 60_000)
         store.add((hashes[i], small[codes[i]]) for i in range(drawn))

@@ -52,7 +52,7 @@ def main() -> None:
             reader = session.networks.open_space(session.space(None))
             embed_one = reader.open() if hasattr(reader, "open") else None
             assert embed_one is not None
-            decode = session.decoder()
+            decode = session.files.decoder()
             here, sent = [], []
             for number in range(given.rounds + 3):
                 path = pictures[number % len(pictures)]

@@ -201,8 +201,9 @@ def cost(data: Path, work: Path) -> None:
         folder = data / name / "images"
         paths = sorted(p for p in folder.rglob("*.jpg"))[:120]
         with Collection.create(work / f"{name}-cost.vernis") as collection:
-            decode = collection.session.decoder()
-            others = [r for r in collection.session.measuring_readers() if hasattr(r, "open")]
+            decode = collection.session.files.decoder()
+            readers = collection.session.measures.measuring_readers()
+            others = [r for r in readers if hasattr(r, "open")]
         embed = open_backbone().reader().open()
         measures = [r.open() for r in others if r.space.name != "appearance"]
         spent = dict.fromkeys(("decode", "network", "other measures", "colours and type"), 0.0)

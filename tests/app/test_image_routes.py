@@ -66,7 +66,7 @@ def test_the_filter_of_each_facet_value_finds_as_many_images_as_it_counts(served
 def test_colours_and_types_are_facets_once_they_are_measured(served):
     assert "color" not in {one["name"] for one in served.client.get("/api/facets").json}
     catalog, images = served.session.catalog, served.session.images()
-    space = served.session.appearance_space()
+    space = served.session.measures.appearance_space()
     vectors = np.zeros((len(images), space.dim), space.dtype)
     vectors[:7, [COLORS.index("red"), len(COLORS) + COLORS.index("red")]] = 0.5
     catalog.vectors.append(space, [image.content_hash for image in images], vectors)

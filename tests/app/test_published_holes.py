@@ -167,7 +167,7 @@ def test_a_model_cannot_be_sent_and_a_pickle_is_not_opened(served, tmp_path):
     document["files"]["weights.npz"] = {"bytes": len(content), "crc32": zlib.crc32(content)}
     (folder / "model.json").write_text(json.dumps(document), encoding="utf-8")
     with pytest.raises(VernisError, match="allow_pickle"):
-        served.session.read_model_folder(folder)
+        served.session.models.read_model_folder(folder)
     assert not opened.exists()
 
 

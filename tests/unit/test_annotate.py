@@ -219,7 +219,9 @@ def test_the_key_is_in_a_header_and_nowhere_else(collection, service, tmp_path, 
         send(collection, service, again=True)
     assert KEY not in str(error.value)
     assert KEY not in str(found)
-    assert KEY not in repr(collection.session.annotator("google-vision", endpoint=service.url))
+    assert KEY not in repr(
+        collection.session.services.annotator("google-vision", endpoint=service.url)
+    )
     for path in tmp_path.rglob("*"):
         if path.is_file():
             assert KEY.encode() not in path.read_bytes(), path

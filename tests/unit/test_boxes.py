@@ -224,7 +224,7 @@ def test_pictures_to_draw_next(collection):
     rows += np.random.default_rng(0).normal(0, 0.01, rows.shape).astype("f4")
     collection.catalog.vectors.append(space, [image.content_hash for image in images], rows)
     collection.session.use_space(space)
-    model = collection.session.object_model()
+    model = collection.session.models.object_model()
     seen = Detections(np.array([(0, 0, 5, 5)], "f4"), np.array([0.9], "f4"), np.array([0]))
     collection.catalog.vectors.append(
         model.space, [images[1].content_hash], to_vector(seen, (100, 100), 100)[None]

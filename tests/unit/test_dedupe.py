@@ -17,6 +17,7 @@ from vernis.adapters.pixels import decode
 from vernis.adapters.trash import FolderTrash
 from vernis.domain.errors import NotFound
 from vernis.domain.types import FoundFile, ImageRecord, Statement, Taxonomy
+from vernis.session.files import Files
 from vernis.session.session import Session
 from vernis.verbs.decide.deduplication import Deduplication, find_duplicates
 from vernis.verbs.decide.trashing import plan_trash, restore_images, trash_images
@@ -35,11 +36,11 @@ def draw(seed: int) -> Image.Image:
     return picture
 
 
-class CountingSession(Session):
+class CountingFiles(Files):
     """Notes which pictures are compared in all they hold."""
 
-    def __init__(self, catalog: SqliteCatalog) -> None:
-        super().__init__(catalog)
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
         self.decoded: list[str] = []
 
     def digested_pictures(self):
@@ -60,8 +61,9 @@ class Workplace:
         self.root.mkdir()
         self.catalog = SqliteCatalog.create(folder / "c.vernis")
         self.catalog.images.set_root(self.root)
-        self.session = CountingSession(self.catalog)
-        self.decoded = self.session.decoded
+        self.session = Session(self.catalog)
+        self.session.files = files = CountingFiles(self.session)
+        self.decoded = files.decoded
         self.trash = FolderTrash(folder / "c.vernis" / "trash", lambda uri: self.root / uri)
 
     def index(self) -> None:

@@ -17,7 +17,7 @@ from vernis.core.detect.vectors import to_vector, vector_length
 from vernis.domain.errors import FilterError
 from vernis.domain.region_store import RegionStatement
 from vernis.domain.types import Space
-from vernis.session.session import Session
+from vernis.session.models import Models
 from vernis.verbs.see import show
 from vernis.verbs.see.browsing import count_facets
 from vernis.verbs.see.filters import filter_table, select_images
@@ -77,7 +77,7 @@ def draw(path: Path, *colours: str, size: int = 300) -> None:
 @pytest.fixture
 def detector(monkeypatch: pytest.MonkeyPatch) -> Squares:
     made = Squares()
-    monkeypatch.setattr(Session, "object_model", lambda self: made)
+    monkeypatch.setattr(Models, "object_model", lambda self: made)
     return made
 
 

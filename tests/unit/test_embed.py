@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 from vernis.domain.errors import ModelError, UnreadableImage
 from vernis.domain.ports import Catalog, Decoded, Pixels, Progress, silent
 from vernis.domain.types import ImageRecord, Space
-from vernis.session.session import ExaminePicture, Session
+from vernis.session.files import ExaminePicture, Files
+from vernis.session.session import Session
 from vernis.verbs.networks import embedding as embed
 from vernis.verbs.networks.embedding import EmbedSummary, embed_images
 
@@ -87,15 +89,23 @@ def make_catalog(n_images: int, twins: Mapping[int, int] | None = None) -> Any:
     )
 
 
+class FakeFiles(Files):
+    """Files whose pictures are those of ``reading``."""
+
+    def __init__(self, session: Session, reading: Reading) -> None:
+        super().__init__(session)
+        self._reading = reading
+
+    def examined_pictures(self, root: Path | None = None) -> ExaminePicture:
+        return lambda image: Decoded(self._reading(image))
+
+
 class FakeSession(Session):
     """A session over fakes, whose pictures are those of ``reading``."""
 
     def __init__(self, catalog: Any, reading: Reading, progress: Progress = silent) -> None:
         super().__init__(cast(Catalog, catalog), progress=progress)
-        self._reading = reading
-
-    def examined_pictures(self) -> ExaminePicture:
-        return lambda image: Decoded(self._reading(image))
+        self.files = FakeFiles(self, reading)
 
     def images(self, *states: str) -> Sequence[ImageRecord]:
         return self.catalog.images.all()

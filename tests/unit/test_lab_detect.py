@@ -14,7 +14,7 @@ from vernis.domain.errors import NotFound, NothingToLearn
 from vernis.domain.region_store import NewRegion, RegionLabel
 from vernis.domain.regions import Box, Region
 from vernis.domain.types import Space, Taxonomy
-from vernis.session.session import Session
+from vernis.session.models import Models
 
 BOXES = {"a.png": [(10, 10, 40, 40)], "b.png": [(20, 30, 60, 50), (50, 50, 90, 95)]}
 
@@ -34,7 +34,7 @@ def collection(tmp_path, monkeypatch):
     folder.mkdir()
     for number, name in enumerate(BOXES):
         Image.new("RGB", (100, 100), (number, 0, 0)).save(folder / name)
-    monkeypatch.setattr(Session, "object_model", lambda self: Known())
+    monkeypatch.setattr(Models, "object_model", lambda self: Known())
     monkeypatch.chdir(tmp_path)
     with vernis.Collection.create(tmp_path / "x.vernis") as made:
         made.index(folder)

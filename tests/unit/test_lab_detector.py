@@ -15,7 +15,7 @@ from vernis.domain.errors import NotFound, NothingToLearn
 from vernis.domain.region_store import NewRegion, RegionLabel
 from vernis.domain.regions import Box, Region
 from vernis.domain.types import Taxonomy
-from vernis.session.session import Session
+from vernis.session.models import Models
 
 N, STEP = 18, 40
 COLOURS = {"red": (220, 20, 20), "blue": (20, 20, 220)}
@@ -34,7 +34,7 @@ def look(pixels):
 def collection(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     folder = tmp_path / "pictures"
-    monkeypatch.setattr(Session, "cell_reader", lambda self, side: lambda: look)
+    monkeypatch.setattr(Models, "cell_reader", lambda self, side: lambda: look)
     monkeypatch.chdir(tmp_path)
     truth = {}
     for number in range(N):

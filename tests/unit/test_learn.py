@@ -22,6 +22,7 @@ from vernis.domain.types import (
     Statement,
     Taxonomy,
 )
+from vernis.session.files import Files
 from vernis.session.session import Session
 from vernis.session.vectors import layer_slices
 from vernis.verbs.decide.prediction import SavedHead, predict_pictures
@@ -172,8 +173,8 @@ class ToyReader:
         return lambda pixels: self._vectors[int(pixels[0, 0, 0])]
 
 
-class ToySession(Session):
-    """A session whose files are named by the number in their first pixel."""
+class ToyFiles(Files):
+    """Files that are named by the number in their first pixel."""
 
     def decoder(self, *, full_size=False):
         def decode(path):
@@ -182,6 +183,12 @@ class ToySession(Session):
             return np.full((1, 1, 3), int(path.name), np.uint8)
 
         return decode
+
+
+def session_of_toys(catalog):
+    session = Session(catalog)
+    session.files = ToyFiles(session)
+    return session
 
 
 @pytest.mark.parametrize("name", ["kind", "tags"])
@@ -194,7 +201,7 @@ def test_predicts_new_pictures_as_the_ensemble_did(catalog, name):
         atol=1e-6,
     )
     names = ["95", "bad", *(str(i) for i in range(90, 120))]
-    found = predict_pictures(ToySession(catalog), head, names, ToyReader(catalog.inputs))
+    found = predict_pictures(session_of_toys(catalog), head, names, ToyReader(catalog.inputs))
     assert [p.image for p in found] == names
     assert found[1].reason == "not a picture"
     assert found[1].labels == ()
@@ -209,7 +216,7 @@ def test_vectors_of_another_space_are_refused(catalog):
     head = SavedHead.restore(*catalog.models.load(record))
     other = ToyReader(catalog.inputs, Space("other", 12, "float32"))
     with pytest.raises(ModelError, match="learn again"):
-        predict_pictures(ToySession(catalog), head, ["1"], other)
+        predict_pictures(session_of_toys(catalog), head, ["1"], other)
 
 
 def test_slices_of_layers():

@@ -228,7 +228,7 @@ def test_a_network_is_trained_measured_and_used_like_any_detector(learnt, networ
         assert arrays["graph"].dtype == np.uint8
     found = made.predict("shape", [made.session.root() / name for name in truth], boxes=True)
     assert not found.reason.any()
-    detector = made.session.learned_detector(record)
+    detector = made.session.models.learned_detector(record)
     height, width = 50, 90
     objects = detector.opening()(np.zeros((height, width, 3), np.uint8))
     assert (objects.boxes <= np.array([width, height] * 2)).all()

@@ -130,7 +130,7 @@ def test_pages_of_tiff_and_pictures_of_slides_are_images(
         assert said["scan.tif#page=3"]["inside"] == "scan.tif"
         # Each is the picture that it is.
         find = collection.session.catalog.images.find
-        read = collection.session.pictures(full_size=True)
+        read = collection.session.files.pictures(full_size=True)
         assert (read(find("scan.tif#page=3")) == np.asarray(picture(2))).all()
         assert (read(find("deck.pptx#b.png")) == np.asarray(picture(8))).all()
         # What is as it was is not opened again.
@@ -171,7 +171,7 @@ def test_copies_are_found_and_no_file_goes_for_its_part(tmp_path: Path) -> None:
         # Whoever asks for it by name is told.
         part = collection.session.catalog.images.find("deck.pptx#a.png")
         with pytest.raises(UsageError, match=r"part of deck\.pptx, which stays as it is"):
-            collection.session.own_file(part)
+            collection.session.files.own_file(part)
         collection.trash(duplicates=True)
         assert (folder / "deck.pptx").is_file()
         assert not (folder / "a copy.png").exists()
@@ -296,7 +296,7 @@ def test_frames_of_a_video_are_images(tmp_path: Path, player: Path) -> None:
         }
         image = collection.session.catalog.images.find("clip.mp4#t=2.479")
         assert (image.metadata["time"], image.metadata["inside"]) == (2.479, "clip.mp4")
-        assert collection.session.place_of(image).endswith("clip.mp4#t=2.479")
+        assert collection.session.files.place_of(image).endswith("clip.mp4#t=2.479")
         asked = player.read_text()
         assert "gte(t-prev_selected_t,1.5)" in asked
         assert "-protocol_whitelist file" in asked
@@ -309,7 +309,7 @@ def test_frames_of_a_video_are_images(tmp_path: Path, player: Path) -> None:
         # A copy that has gone from the cache is made again from the time.
         shutil.rmtree(tmp_path / "cache")
         player.write_text("")
-        assert collection.session.pictures()(image).shape[2] == 3
+        assert collection.session.files.pictures()(image).shape[2] == 3
         assert "-ss 2.4785" in player.read_text()
         with pytest.raises(UsageError, match="name --inside video too"):
             collection.index(inside=["pdf"], every=2.0)
@@ -372,7 +372,7 @@ def test_pages_of_a_pdf_are_images(tmp_path: Path) -> None:
         (bad,) = collection.session.images("unreadable")
         assert (bad.uri, bad.reason) == ("bad.pdf", "the file is no PDF, or is damaged")
         image = collection.session.catalog.images.find("scan.pdf#page=2")
-        shown = collection.session.pictures(full_size=True)(image)
+        shown = collection.session.files.pictures(full_size=True)(image)
         assert shown.shape[:2] in ((416, 625), (417, 625), (417, 626))  # 150 dots an inch
         wanted = np.asarray(picture(1, (300, 200)).resize(shown.shape[1::-1]), float)
         assert np.abs(shown - wanted).mean() < 12

@@ -72,7 +72,7 @@ def test_folders_stand_beside_each_other(tmp_path: Path) -> None:
         other = f"file://{more.resolve()}/dog/c.jpg"
         assert uris(collection) == ["cat/a.jpg", "cat/b.jpg", other]
         image = collection.session.catalog.images.find(other)
-        assert collection.session.path_of(image) == more.resolve() / "dog" / "c.jpg"
+        assert collection.session.files.path_of(image) == more.resolve() / "dog" / "c.jpg"
         # Each is looked at again, and says alone what has vanished of it.
         (more / "dog" / "c.jpg").unlink()
         lay(main_folder, "cat/new.jpg")

@@ -24,6 +24,7 @@ from vernis.domain.types import (
     Taxonomy,
 )
 from vernis.report.model import ReportData
+from vernis.session.files import Files
 from vernis.session.session import Session
 from vernis.verbs.decide.fill_summary import FillSummary
 from vernis.verbs.decide.label_judgement import LabelJudgement
@@ -123,11 +124,11 @@ def read_picture(image):
     return np.full((30, 40, 3), image.id * 20, np.uint8)
 
 
-class DrawnSession(Session):
-    """A session whose pictures come from a function."""
+class DrawnFiles(Files):
+    """Files whose pictures come from a function."""
 
-    def __init__(self, catalog, reader):
-        super().__init__(catalog)
+    def __init__(self, session, reader):
+        super().__init__(session)
         self._reader = reader
 
     def pictures(self, *, full_size=False):
@@ -135,8 +136,10 @@ class DrawnSession(Session):
 
 
 def write(catalog, out: Path, reader=read_picture, **settings):
+    session = Session(catalog)
+    session.files = DrawnFiles(session, reader)
     return report.work(
-        DrawnSession(catalog, reader),
+        session,
         report.Settings(out=out, workers=2, **settings),
         created=datetime(2026, 11, 24, 2, 40),
     )

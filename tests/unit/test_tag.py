@@ -41,7 +41,9 @@ def collection(tmp_path: Path) -> Iterator[vernis.Collection]:
                 vectors[row, search_columns(space)] = 8 * weights / np.linalg.norm(weights)
         images = {image.uri: image.content_hash for image in made.session.images()}
         made.catalog.vectors.append(space, [images[name] for name in SHOWN], vectors)
-        measures = [r for r in made.session.measuring_readers() if r.space.name == "appearance"]
+        measures = [
+            r for r in made.session.measures.measuring_readers() if r.space.name == "appearance"
+        ]
         measure = measures[0].open()
         looks = [measure(np.asarray(Image.open(folder / name).convert("RGB"))) for name in SHOWN]
         made.catalog.vectors.append(
@@ -195,7 +197,7 @@ def test_appearance_is_measured_once_a_content(tmp_path):
         (folder / "a.png").rename(folder / "moved.png")
         Image.new("RGB", (64, 64), "blue").save(folder / "b.png")
         made.index(folder)
-        space = made.session.appearance_space()
+        space = made.session.measures.appearance_space()
         hashes = {image.uri: image.content_hash for image in made.session.images()}
         assert made.catalog.vectors.holds(
             space, [hashes["moved.png"], hashes["b.png"]]

@@ -189,7 +189,7 @@ def test_a_kill_between_move_and_record_leaves_nothing_in_doubt(
 @pytest.mark.parametrize("batch", [0, 999])
 def test_a_manifest_that_names_no_known_batch_is_settled_without_one(collection, batch):
     """As earlier versions wrote it, and beside a catalog from a backup."""
-    trash = collection.session.trash()
+    trash = collection.session.files.trash()
     (file, _) = plan_trash(collection.session)
     trash.put(replace(file, batch=batch))
     with pytest.raises(NotFound, match="no decision"):

@@ -118,7 +118,7 @@ def test_mirrored_pictures_of_classes_that_are_mirror_images_are_no_duplicates(
 def test_many_images_are_searched_by_keypoints_when_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vernis.session.session.KEYPOINT_LIMIT", 3)
+    monkeypatch.setattr("vernis.session.measures.KEYPOINT_LIMIT", 3)
     folder = tmp_path / "shop"
     folder.mkdir()
     for name in ("ALMA", "CEDRO"):

@@ -73,7 +73,7 @@ class Examples:
         UnreadableImage
             It is no picture that can be read.
         """
-        pixels = decode_picture(picture, self._session.decoder())
+        pixels = decode_picture(picture, self._session.files.decoder())
         if isinstance(pixels, str):
             raise UnreadableImage("the picture that was sent", pixels)
         token = secrets.token_urlsafe(12)
@@ -112,7 +112,7 @@ class Examples:
             known = self._known.get(key)
         if known is not None:
             return known
-        pixels = self._session.pictures(full_size=True)(image)
+        pixels = self._session.files.pictures(full_size=True)(image)
         height, width = pixels.shape[:2]
         left, top, right, low = region.box(width, height, image.uri)
         part = np.ascontiguousarray(pixels[top:low, left:right])

@@ -48,7 +48,7 @@ class Pictures:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._store = session.thumbnails(THUMBNAIL)
+        self._store = session.files.thumbnails(THUMBNAIL)
         self._turns = threading.Semaphore(_AT_ONCE)
         self._lock = threading.Lock()
         self._previews: OrderedDict[str, bytes] = OrderedDict()
@@ -101,8 +101,8 @@ class Pictures:
                 return known
         try:
             with self._turns:
-                pixels = self._session.pictures(least_side=PREVIEW * 3 // 4)(image)
-                drawn = self._session.draw_thumbnail(pixels, PREVIEW, 85)
+                pixels = self._session.files.pictures(least_side=PREVIEW * 3 // 4)(image)
+                drawn = self._session.files.draw_thumbnail(pixels, PREVIEW, 85)
         except (VernisError, OSError) as error:
             raise NotFound(f"{image.uri}: its picture cannot be read") from error
         with self._lock:
@@ -151,13 +151,13 @@ class Pictures:
         least = min(image.width, image.height) * PREVIEW // max(width, height)
         try:
             with self._turns:
-                pixels = self._session.pictures(least_side=max(least, 1))(image)
+                pixels = self._session.files.pictures(least_side=max(least, 1))(image)
                 across, down = pixels.shape[1] / image.width, pixels.shape[0] / image.height
                 left, top = int(x * across), int(y * down)
                 right = max(left + 1, math.ceil((x + width) * across))
                 low = max(top + 1, math.ceil((y + height) * down))
                 part = np.ascontiguousarray(pixels[top:low, left:right])
-                return self._session.draw_thumbnail(part, PREVIEW, 85)
+                return self._session.files.draw_thumbnail(part, PREVIEW, 85)
         except (VernisError, OSError) as error:
             raise NotFound(f"{image.uri}: its picture cannot be read") from error
 
@@ -166,7 +166,8 @@ class Pictures:
             return None
         try:
             with self._turns:
-                return self._session.draw_thumbnail(self._session.pictures()(image), THUMBNAIL)
+                files = self._session.files
+                return files.draw_thumbnail(files.pictures()(image), THUMBNAIL)
         except (VernisError, OSError):
             self._failed.add(image.content_hash)
             return None

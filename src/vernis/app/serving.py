@@ -64,7 +64,7 @@ class WarmDetector:
         self.version = detector.version
         self._detector = detector
         self._find = detector.opening()
-        self._decode = session.decoder(full_size=True)
+        self._decode = session.files.decoder(full_size=True)
         self._lock = threading.Lock()
 
     def judge(self, pictures: Sequence[bytes]) -> list[Judged]:
@@ -116,7 +116,7 @@ class WarmModel:
         self._embed: Callable[[Sequence[Pixels]], NDArray[Any]] = (
             reader.open_batch() if one is None else lambda shown: np.stack([one(p) for p in shown])
         )
-        self._decode = session.decoder()
+        self._decode = session.files.decoder()
         self._decoders = ThreadPoolExecutor(_DECODERS, thread_name_prefix="decode")
         self._waiting: queue.SimpleQueue[tuple[Pixels, Future[NDArray[Any]]] | None]
         self._waiting = queue.SimpleQueue()
@@ -190,7 +190,7 @@ class Models:
         """Return what can be asked, newest first."""
         if self._folder is None:
             return list(self._session.catalog.models.records())
-        document = self._session.read_model_document(self._folder)
+        document = self._session.models.read_model_document(self._folder)
         fields = ("name", "version", "taxonomy", "space", "fingerprint", "created", "metrics")
         known = {name: document[name] for name in fields if name in document}
         return [ModelRecord(folder=self._folder.name, **known)]
@@ -212,12 +212,12 @@ class Models:
             model = self._open.pop(mark, None)
             if model is None and record.is_detector:
                 of = record if self._folder is None else self._folder
-                model = WarmDetector(self._session.learned_detector(of), self._session)
+                model = WarmDetector(self._session.models.learned_detector(of), self._session)
             elif model is None:
                 if self._folder is None:
                     arrays, settings = self._session.catalog.models.load(record)
                 else:
-                    given, told = self._session.read_model_folder(self._folder)
+                    given, told = self._session.models.read_model_folder(self._folder)
                     arrays, settings = dict(given), dict(told)
                 head = SavedHead.restore(arrays, settings)
                 model = WarmModel(record.name, record.version, head, self._session)

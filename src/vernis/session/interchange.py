@@ -78,7 +78,7 @@ class Interchange:
         from vernis.adapters.interchange.formats.registry import format_named
 
         chosen = format_named(format)
-        pictures = Pictures(self._session.path_of_uri, placing)
+        pictures = Pictures(self._session.files.path_of_uri, placing)
         if not out.exists():
             return chosen.write(exchange, out, pictures)
         if not overwrite or not out.is_file():
@@ -197,7 +197,7 @@ class Interchange:
         """
         from vernis.adapters.interchange.metadata.file_metadata import read_file_metadata
 
-        return lambda image: read_file_metadata(self._session.path_of(image))
+        return lambda image: read_file_metadata(self._session.files.path_of(image))
 
     def sidecar_marks(self, uris: Sequence[str]) -> dict[str, int]:
         """Return the mark of the sidecars beside each image, as ``FileTable`` holds it."""

@@ -126,15 +126,15 @@ class Networks:
     """
 
     def __init__(self, start: OpenSession | None = None) -> None:
-        self._start = start
+        self.start = start
 
     def on_device(self, reader: R) -> R:
         """Return a reader whose network runs on the device that was chosen, where it can."""
         from vernis.adapters.backbones.onnx_backbone import OnnxReader, open_session
 
-        if self._start is None or not isinstance(reader, OnnxReader):
+        if self.start is None or not isinstance(reader, OnnxReader):
             return reader
-        return replace(reader, start=self._start) if reader.start is open_session else reader
+        return replace(reader, start=self.start) if reader.start is open_session else reader
 
     def choose(self, **choice: Any) -> SpaceChoice:
         """Return what makes an embedding space: backbone, layer, pooling, arithmetic, name…"""

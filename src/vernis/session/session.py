@@ -6,7 +6,7 @@ import itertools
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
@@ -15,22 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vernis.core.numeric.row_blocks import JoinedRows, by_blocks, hold_if_small
-from vernis.domain.annotations import Annotator, Price, SentPicture
 from vernis.domain.closing import Closing
 from vernis.domain.errors import NotFound, StorageError, UsageError
 from vernis.domain.ports import (
     Catalog,
-    Decoded,
-    DecodingReader,
     Engine,
     PictureReader,
-    Pixels,
     Progress,
     Rows,
-    TrashFolder,
     silent,
 )
-from vernis.domain.readings import LEAST_SEARCHED, PictureText, TextModel
+from vernis.domain.readings import LEAST_SEARCHED
 from vernis.domain.stores import ObjectStore
 from vernis.domain.types import (
     IMAGE_STATES,
@@ -39,15 +34,18 @@ from vernis.domain.types import (
     ImageState,
     ImageTable,
     LabelMatrix,
-    ModelRecord,
     Space,
     Taxonomy,
     hash_texts,
 )
+from vernis.session.files import Files
 from vernis.session.interchange import Interchange
+from vernis.session.measures import Measures
+from vernis.session.models import Models
 from vernis.session.networks import CHANNELS, CLOSER, HEAT_MAPS, MAPS, SCORES, Networks
 from vernis.session.places import Places
 from vernis.session.results import Results
+from vernis.session.services import Services
 from vernis.session.vectors import (
     ImageVectors,
     TrainingData,
@@ -65,16 +63,9 @@ if TYPE_CHECKING:
     from vernis.adapters.backbones.onnx_backbone import OpenSession
     from vernis.adapters.catalog.words import WordIndex, WordSource
     from vernis.adapters.demo.truth import DemoTruth
-    from vernis.adapters.detectors.learned import LearnedDetector
-    from vernis.adapters.detectors.nanodet import ObjectModel
     from vernis.adapters.engines.choice import EngineName
     from vernis.adapters.interchange.sample_folder import SampleFolder
-    from vernis.adapters.services.registry import ServiceName
-    from vernis.adapters.thumbnails import ThumbnailCache
-    from vernis.core.appearance.picture_type import TypeModel
-    from vernis.core.detect.cell_head import PictureCells
     from vernis.core.explore.picture_words import PictureWords
-    from vernis.domain.training import ClassifierTrainer, DetectorTrainer
 
 SUFFIX = ".vernis"
 MEASURES = (
@@ -87,15 +78,8 @@ MEASURES = (
     "objects placed",
 )
 """Spaces of vectors that are no embeddings."""
-KEYPOINT_LIMIT = 20_000
-"""Images up to which keypoints are measured unasked; see docs/decisions/duplicates.md."""
 _FEW = 10_000  # images that are looked up one by one
 _MANY = 5_000  # changed images from which everything is read anew
-
-ReadPicture = Callable[[ImageRecord], Pixels]
-"""Decodes the picture of an image; raises UnreadableImage or OSError."""
-ExaminePicture = Callable[[ImageRecord], Decoded]
-"""Decodes the picture of an image and says what is damaged; raises as ``ReadPicture``."""
 
 T = TypeVar("T")
 
@@ -211,6 +195,26 @@ class Session(Closing):
     def places(self) -> Places:
         """What lists the images of folders, buckets, pages and feeds."""
         return Places(self)
+
+    @cached_property
+    def files(self) -> Files:
+        """Where the files of images lie, and what decodes them."""
+        return Files(self)
+
+    @cached_property
+    def measures(self) -> Measures:
+        """What is measured of every picture beside its embedding."""
+        return Measures(self)
+
+    @cached_property
+    def models(self) -> Models:
+        """Detectors, readers of text, trainers, and saved models."""
+        return Models(self)
+
+    @cached_property
+    def services(self) -> Services:
+        """Outside services that look at pictures."""
+        return Services(self)
 
     @cached_property
     def networks(self) -> Networks:
@@ -599,59 +603,6 @@ class Session(Closing):
             raise UsageError("nothing indexed yet; name a folder: vernis index PATH")
         return root
 
-    def path_of(self, image: ImageRecord) -> Path:
-        """Return where the file of an image lies."""
-        from vernis.adapters.files import path_of
-
-        return path_of(self.root(), image.uri)
-
-    def place_of(self, image: ImageRecord) -> str:
-        """Return the address of an image's file, with the time or page of a part (``#t=12.480``).
-
-        Browsers and players open videos and PDFs there.
-        """
-        from vernis.adapters.files import path_of
-        from vernis.domain.addresses import is_address
-        from vernis.domain.parts import page_of, split_part
-
-        file, place = split_part(image.uri) or (image.uri, "")
-        if place and "time" not in image.metadata and page_of(place) is None:
-            place = ""  # a picture of slides: no program opens it by name
-        address = file if is_address(file) else path_of(self.root().absolute(), file).as_uri()
-        return f"{address}#{place}" if place else address
-
-    def own_file(self, image: ImageRecord) -> Path:
-        """Return the file of an image that may be moved or written.
-
-        Raises
-        ------
-        UsageError
-            The image is none of its own, such as an object in a bucket.
-        """
-        from vernis.adapters.files import own_file
-
-        return own_file(self.root(), image.uri)
-
-    def path_of_uri(self, uri: str, root: Path | None = None) -> Path:
-        """Return where the file of a path relative to a folder (default: the indexed one) lies."""
-        from vernis.adapters.files import path_of
-
-        return path_of(root or self.root(), uri)
-
-    def uri_of(self, path: Path, root: Path | None) -> str:
-        """Return the uri of a file below a folder; raises UsageError where it lies elsewhere."""
-        from vernis.adapters.files import uri_of
-
-        if root is None:
-            raise UsageError(f"{path} does not lie in an indexed folder")
-        return uri_of(root, path)
-
-    def thumbnails(self, edge: int) -> ThumbnailCache:
-        """Return the collection's small pictures whose longer side is ``edge`` pixels."""
-        from vernis.adapters.thumbnails import ThumbnailCache
-
-        return ThumbnailCache(self.catalog.folder, edge)
-
     def has_approximate_index(self) -> bool:
         """Tell whether the extra ``ann`` is installed."""
         from vernis.adapters import ann
@@ -677,190 +628,6 @@ class Session(Closing):
         finally:
             index.close()
 
-    def pictures(
-        self,
-        *,
-        full_size: bool = False,
-        least_side: int | None = None,
-        root: Path | None = None,
-    ) -> ReadPicture:
-        """Return what decodes the picture of an image.
-
-        Unless ``full_size``, the shorter side may be reduced while decoding, to ``least_side``
-        pixels (default: 256). ``root``: where the images lie, without a collection.
-        """
-        from vernis.adapters.files import PictureFiles
-        from vernis.adapters.isolation import PictureDecoder
-
-        place = root or self.root()
-        if full_size or least_side is not None:
-            return PictureFiles(place, PictureDecoder(min_side=least_side)).read
-        return PictureFiles(place).read
-
-    def pictures_for_reading(self) -> ReadPicture:
-        """Return what decodes the picture of an image as large as the reading of text needs."""
-        from vernis.adapters.readers.models import LEAST_SIDE
-
-        return self.pictures(least_side=LEAST_SIDE)
-
-    def object_model(self) -> ObjectModel:
-        """Return the detector of objects that is shipped; raises ModelError."""
-        from vernis.adapters.detectors.nanodet import shipped_model
-
-        return replace(shipped_model(), start=self._start)
-
-    def cell_reader(self, side: int) -> Callable[[], Callable[[Pixels], PictureCells]]:
-        """Return what opens a reader of the cells of pictures of that longer side, for a worker."""
-        from vernis.adapters.detectors.known_cells import open_known_cells
-        from vernis.adapters.detectors.nanodet import shipped_model
-
-        model = shipped_model()
-        return lambda: open_known_cells(model, side=side)
-
-    def pictures_to_train(self, side: int) -> ReadPicture:
-        """Return what decodes the picture of an image, its longer side at most ``side`` pixels."""
-        from vernis.adapters.training.views import SmallPictures
-
-        return SmallPictures(self.pictures(least_side=side), side).read
-
-    def detector_trainer(self, network: str) -> DetectorTrainer:
-        """Return what trains ``nanodet`` or ``ssd``; raises MissingExtra without torch."""
-        from vernis.adapters.training.choice import detector_trainer
-
-        return detector_trainer(network)
-
-    def classifier_trainer(self, epochs: int | None = None) -> ClassifierTrainer:
-        """Return what trains the last stages of the backbone; raises MissingExtra without torch."""
-        from vernis.adapters.training.choice import classifier_trainer
-
-        return classifier_trainer(epochs)
-
-    def learned_detector(self, model: ModelRecord | Path) -> LearnedDetector:
-        """Return a saved detector, of the collection or of a folder; raises ModelError."""
-        from vernis.adapters.detectors.learned import restore_detector
-
-        if isinstance(model, Path):
-            document = self.read_model_document(model)
-            arrays, settings = self.read_model_folder(model)
-            told = document["name"], document["version"], document["fingerprint"]
-        else:
-            arrays, settings = self.catalog.models.load(model)
-            told = model.name, model.version, model.fingerprint
-        return restore_detector(*told, arrays, settings)
-
-    def text_model(self, name: Path | str | None = None, *, gate: bool = True) -> TextModel:
-        """Return the reader that is shipped, or that of a folder.
-
-        Parameters
-        ----------
-        name : Path or str, optional
-            A folder, or the name of the shipped reader.
-        gate : bool
-            Whether a quick look decides first which pictures hold any text.
-
-        Raises
-        ------
-        ModelError
-            The folder holds no reader.
-        UsageError
-            There is no such folder.
-        """
-        from vernis.adapters.readers.models import SHIPPED, folder_model, shipped_model
-        from vernis.adapters.readers.onnx_reader import ReaderSettings
-
-        settings = ReaderSettings() if gate else ReaderSettings(gate_side=0)
-        if name is None or str(name) == SHIPPED:
-            return replace(shipped_model(settings), start=self._start)
-        if not Path(name).is_dir():
-            raise UsageError(
-                f"{name}: no such reader; there are: {SHIPPED} (shipped), and any folder with a "
-                "detector, a recognizer and an alphabet"
-            )
-        return replace(folder_model(Path(name), settings), start=self._start)
-
-    def pictures_to_send(self, edge: int) -> Callable[[ImageRecord], SentPicture]:
-        """Return what encodes the picture of an image for a service, without metadata.
-
-        Its longer side has at most ``edge`` pixels.
-        """
-        from vernis.adapters.services.sending import picture_sender
-
-        return picture_sender(self.root(), edge)
-
-    def annotator(
-        self,
-        name: ServiceName,
-        *,
-        endpoint: str = "",
-        model: str = "",
-        per_minute: int | None = None,
-        timeout: float | None = None,
-    ) -> Annotator:
-        """Return an outside service, with the key that the environment holds; nothing is sent.
-
-        Raises
-        ------
-        UsageError
-            An endpoint or a model is missing or cannot be used.
-        """
-        from vernis.adapters.services.registry import ServiceSettings, open_service
-        from vernis.adapters.services.requests import Patience
-
-        patience = None if timeout is None else Patience(timeout=timeout)
-        return open_service(name, ServiceSettings(endpoint, model, per_minute, patience))
-
-    def logos(self, images: Sequence[ImageRecord]) -> dict[str, PictureText]:
-        """Return the logos that a service has found, by content hash, as readings of their names.
-
-        Of several services the one that was asked last counts. Pictures that none was asked about
-        are left out.
-        """
-        from vernis.adapters.services.registry import read_logos
-
-        sizes = {image.content_hash: (image.width, image.height) for image in images}
-        found: dict[str, PictureText] = {}
-        for service in self.catalog.answers.services():
-            for one in self.catalog.answers.answers(service, "logos", "", list(sizes)):
-                if one.refused or one.content_hash in found:
-                    continue
-                width, height = sizes[one.content_hash]
-                across = width / one.width if width else 1.0
-                down = height / one.height if width else 1.0
-                logos = read_logos(service, one.content, one.width, one.height)
-                found[one.content_hash] = PictureText(
-                    one.content_hash,
-                    service.reader,
-                    tuple(logo.scaled(across, down) for logo in logos),
-                )
-        return found
-
-    def prices(self, path: Path | None = None) -> Sequence[Price]:
-        """Return what services cost: as shipped, or as an owner's table says; UsageError."""
-        from vernis.adapters.services.prices import read_prices, shipped_prices
-
-        return shipped_prices() if path is None else read_prices(path)
-
-    def alphabet_of(self, source: str) -> tuple[str, ...] | None:
-        """Return the symbols that a reader (``reader:NAME``) knows; None unless it is shipped."""
-        from vernis.adapters.readers.models import SHIPPED, shipped_model
-
-        return shipped_model().alphabet if source == f"reader:{SHIPPED}" else None
-
-    def digested_pictures(self) -> Callable[[ImageRecord], str]:
-        """Return what digests all that a picture holds: alpha, every frame, every bit."""
-        from vernis.adapters.files import PictureFiles
-
-        return PictureFiles(self.root()).digest
-
-    def examined_pictures(self, root: Path | None = None) -> ExaminePicture:
-        """Return what decodes the picture of an image and says what is damaged of its file.
-
-        ``root``: where the images lie, without a collection.
-        """
-        from vernis.adapters.files import PictureFiles
-
-        return PictureFiles(root or self.root()).examine
-
     def object_store(self, url: Path | str) -> ObjectStore:
         """Return a folder, or a bucket at an address, that several machines reach.
 
@@ -873,114 +640,17 @@ class Session(Closing):
 
         return open_store(url)
 
-    def decode(self, path: Path, *, full_size: bool = False) -> Pixels:
-        """Decode any picture file; raises UnreadableImage."""
-        return self.decoder(full_size=full_size)(path)
-
-    def decoder(self, *, full_size: bool = False) -> Callable[[Path], Pixels]:
-        """Return what decodes picture files one after another."""
-        from vernis.adapters.isolation import PictureDecoder
-
-        return PictureDecoder(min_side=None) if full_size else PictureDecoder()
-
     def draw_demo(self, folder: Path, *, seed: int) -> DemoTruth:
         """Draw a small collection with planted faults; returns what was planted."""
         from vernis.adapters.demo import generate_demo
 
         return generate_demo(folder, seed=seed, progress=self.progress)
 
-    def quality_space(self) -> Space:
-        """Return where the quality measures of pictures are stored."""
-        from vernis.adapters.quality_reader import QUALITY_SPACE
-
-        return QUALITY_SPACE
-
-    def fingerprint_space(self) -> Space:
-        """Return where the fingerprints of pictures are stored."""
-        from vernis.adapters.fingerprints import FINGERPRINT_SPACE
-
-        return FINGERPRINT_SPACE
-
-    def keypoint_space(self) -> Space:
-        """Return where the keypoints of pictures are stored."""
-        from vernis.adapters.keypoints import KEYPOINT_SPACE
-
-        return KEYPOINT_SPACE
-
-    def views(self) -> ReadPicture:
-        """Return what decodes the picture of an image as it is compared at a closer look."""
-        from vernis.adapters.keypoints import shrink_to_view
-
-        read = self.pictures()
-        return lambda image: shrink_to_view(read(image))
-
-    def appearance_space(self) -> Space:
-        """Return where the colours and the types of pictures are stored."""
-        from vernis.adapters.appearance import APPEARANCE_SPACE
-
-        return APPEARANCE_SPACE
-
-    def type_model(self) -> TypeModel:
-        """Return what tells the type of pictures; raises ModelError where its file is damaged."""
-        from vernis.adapters.appearance import open_type_model
-
-        return open_type_model()
-
-    def draw_thumbnail(self, pixels: Pixels, edge: int, quality: int = 80) -> bytes:
-        """Return a small JPEG of a picture whose longer side is ``edge`` pixels."""
-        from vernis.adapters.pixels import thumbnail_jpeg
-
-        return thumbnail_jpeg(pixels, edge, quality)
-
     def sample_folder(self, folder: Path | str) -> SampleFolder:
         """Return the folder of a random sample that a person judges."""
         from vernis.adapters.interchange.sample_folder import SampleFolder
 
         return SampleFolder(Path(folder))
-
-    def measuring_readers(self, *, thorough: bool = False) -> list[PictureReader | DecodingReader]:
-        """Return what is measured of every picture beside its embedding.
-
-        Keypoints only among up to ``KEYPOINT_LIMIT`` images, or where it shall be ``thorough``.
-        """
-        from vernis.adapters.appearance import APPEARANCE_SPACE
-        from vernis.adapters.fingerprints import FINGERPRINT_SPACE, compute_fingerprint
-        from vernis.adapters.keypoints import KEYPOINT_SPACE, compute_keypoints
-        from vernis.adapters.pixel_measure import PixelMeasure
-        from vernis.adapters.quality_reader import QUALITY_SPACE, DamageReader
-        from vernis.core.appearance.measure import measure_appearance
-        from vernis.core.quality import measure
-
-        readers: list[PictureReader | DecodingReader] = [
-            PixelMeasure(FINGERPRINT_SPACE, compute_fingerprint),
-            PixelMeasure(QUALITY_SPACE, measure),
-            DamageReader(),
-            PixelMeasure(APPEARANCE_SPACE, measure_appearance),
-        ]
-        if thorough or len(self.table()) <= KEYPOINT_LIMIT:
-            readers.append(PixelMeasure(KEYPOINT_SPACE, compute_keypoints))
-        return readers
-
-    def read_model_document(self, folder: Path) -> Mapping[str, Any]:
-        """Return what a saved model's folder says of the model; raises ModelError."""
-        from vernis.adapters.catalog.models import read_model_folder
-
-        return read_model_folder(folder)[1]
-
-    def read_model_folder(self, folder: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        """Return arrays and settings of a saved model's folder; raises ModelError."""
-        from vernis.adapters.catalog.models import read_model_folder
-
-        arrays, document = read_model_folder(folder)
-        return arrays, document["settings"]
-
-    def trash(self) -> TrashFolder:
-        """Return the collection's trash."""
-        from vernis.adapters.files import own_file
-        from vernis.adapters.trash import FolderTrash
-
-        root = self.root()
-        return FolderTrash(self.catalog.folder / "trash", lambda uri: own_file(root, uri))
 
 
 def _are_finite(rows: NDArray[np.floating]) -> NDArray[np.bool_]:

@@ -132,7 +132,7 @@ def _sizes(
     session: Session, vectors: ImageVectors, rows: NDArray[np.intp]
 ) -> tuple[NDArray[np.float64], bool]:
     """Return the objects of each size, and whether anybody has looked for some."""
-    space = session.object_model().space
+    space = session.models.object_model().space
     hashes = [vectors.hashes[row] for row in rows]
     held = np.flatnonzero(session.catalog.vectors.holds(space, hashes))
     counts = np.zeros((len(rows), len(SIZES)))

@@ -76,7 +76,7 @@ def box_pictures(
     session: Session, detector: LearnedDetector, images: Sequence[str], workers: int | None = None
 ) -> list[Prediction]:
     """Return the boxes in picture files, in the order of the files, in their own pixels."""
-    decode = session.decoder(full_size=True)
+    decode = session.files.decoder(full_size=True)
     results = [Prediction(name) for name in images]
     stage = _BoxStage(decode, detector.opening)
     session.progress("predict", 0, len(images))

@@ -126,7 +126,7 @@ def _rows(sheet: Sheet, path: Path) -> tuple[list[int], list[dict[str, str]]]:
 
 def unreadable_brands(session: Session, listed: BrandList, found: Sequence[ReadImage]) -> str:
     """Say which brands hold letters that the reader does not know; "" where none does."""
-    alphabets = [session.alphabet_of(source) for source in {one.source for one in found}]
+    alphabets = [session.models.alphabet_of(source) for source in {one.source for one in found}]
     known = [alphabet for alphabet in alphabets if alphabet is not None]
     if not known or len(known) < len(alphabets):
         return ""  # another reader's letters are not known
@@ -150,7 +150,7 @@ def find_brands(session: Session, listed: BrandList) -> list[ReadImage]:
         piece = images[start : start + _PIECE]
         hashes = [image.content_hash for image in piece]
         texts = {text.content_hash: text for text in session.catalog.readings.texts(hashes)}
-        logos = session.logos(piece)
+        logos = session.services.logos(piece)
         # Copies are matched once.
         known = {
             content: read_brands(texts.get(content), logos.get(content), matcher)

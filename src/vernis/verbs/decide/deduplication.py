@@ -102,7 +102,8 @@ def find_duplicates(session: Session, settings: NearSettings | None = None) -> D
     """
     chosen = settings or NearSettings()
     with session.lock("duplicates"):
-        fingerprint_space, embedding_space = session.fingerprint_space(), session.current_space()
+        fingerprint_space = session.measures.fingerprint_space()
+        embedding_space = session.current_space()
         contents = _Contents.of(session.table())
         held = np.ones(len(contents.first), np.bool_)
         for space in filter(None, (fingerprint_space, embedding_space)):
@@ -224,7 +225,7 @@ def _search(
     vectors, progress, keypoint_space = (
         session.catalog.vectors,
         session.progress,
-        session.keypoint_space(),
+        session.measures.keypoint_space(),
     )
     hashes = distinct.hashes
     pointed = vectors.holds(keypoint_space, hashes)
@@ -286,11 +287,11 @@ def _look_closer(
     from vernis.core.copies.close_look import CloseLook  # loads parts of scipy
 
     rows = np.flatnonzero(pointed)
-    space = session.keypoint_space()
+    space = session.measures.keypoint_space()
     records = np.zeros((len(pointed), space.dim), dtype=np.uint8)
     if len(rows):
         records[rows] = session.catalog.vectors.read(space, distinct.hashes[rows])
-    view = session.views()
+    view = session.files.views()
 
     def look(row: int) -> NDArray[np.uint8] | None:
         try:
@@ -330,7 +331,7 @@ def _find_same_pixels(
         and _difference(fingerprints, a, b) <= _SAME_PIXELS_DIFFERENCE
     ]
     digests: dict[int, str] = {}
-    digest = session.digested_pictures()
+    digest = session.files.digested_pictures()
     rows = sorted({row for pair in suspects for row in pair})
     for done, row in enumerate(rows, 1):
         try:

@@ -113,7 +113,7 @@ def work(session: Session, settings: Settings) -> Result:
     if settings.boxes:
         return _find_boxes(session, settings)
     if Path(settings.model).is_dir():
-        arrays, saved = session.read_model_folder(Path(settings.model))
+        arrays, saved = session.models.read_model_folder(Path(settings.model))
     else:
         record = find_model(session, settings.model)
         arrays, saved = session.catalog.models.load(record)
@@ -150,7 +150,7 @@ def _find_boxes(session: Session, settings: Settings) -> Result:
         model = find_model(session, settings.model, kind="detector")
     elif not settings.images:
         raise UsageError("name picture files; a model's folder knows no collection")
-    detector = session.learned_detector(model)
+    detector = session.models.learned_detector(model)
     if settings.images:
         found = box_pictures(
             session, detector, [str(image) for image in settings.images], settings.workers

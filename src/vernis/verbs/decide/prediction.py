@@ -187,7 +187,7 @@ def predict_pictures(
             f"the model reads vectors of '{head.space.name}' {dict(head.space.settings)}, the "
             f"backbone gives '{reader.space.name}' {dict(reader.space.settings)}; learn again"
         )
-    engine, progress, decode = session.engine(workers), session.progress, session.decoder()
+    engine, progress, decode = session.engine(workers), session.progress, session.files.decoder()
     results: list[Prediction] = [Prediction(name) for name in images]
     progress("predict", 0, len(images))
     done = 0

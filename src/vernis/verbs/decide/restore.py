@@ -33,7 +33,7 @@ class Result:
 def work(session: Session, settings: Settings) -> Result:
     """Move trashed images back; raises NotFound for one that is not in the trash."""
     with session.lock("restore"):
-        done = restore_images(session, session.trash(), settings.images)
+        done = restore_images(session, session.files.trash(), settings.images)
     return Result(tuple(file.uri for file in done.moved), done.skipped, done.batch)
 
 

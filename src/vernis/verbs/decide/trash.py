@@ -56,7 +56,7 @@ def work(session: Session, settings: Settings) -> Result:
     """Move the duplicates, not the keepers, to the collection's trash folder."""
     if not settings.duplicates:
         raise UsageError("say what goes to the trash: --duplicates")
-    trash = session.trash()
+    trash = session.files.trash()
     if settings.dry_run:
         folders = read_folders(session, settings.prefer) if settings.prefer else None
         done = TrashSummary(plan_trash(session, settings.kind, prefer=folders))

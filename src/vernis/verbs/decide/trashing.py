@@ -202,7 +202,7 @@ def undo_moves(session: Session, batch: int, undoing: int) -> TrashSummary:
     undoing : int
         The batch that the moves belong to.
     """
-    trash = session.trash()
+    trash = session.files.trash()
     reconcile_trash(session.catalog, trash)
     inside = {file.image_id: file for file in trash.contents()}
     changes = session.catalog.history.changes(batch, MOVED_FILES)

@@ -142,7 +142,7 @@ def settle_moves(session: Session) -> None:
     """Complete the record of files that a killed run moved, so that their batch can be undone."""
     if session.catalog.images.root() is not None:
         with session.lock("undo"):
-            reconcile_trash(session.catalog, session.trash())
+            reconcile_trash(session.catalog, session.files.trash())
             sweep_after_kill(session)
 
 

@@ -153,7 +153,7 @@ def _proved(
                 if not is_own_file(image.uri):
                     raise WriteRefused(image.uri, "not a file", "it is no file of its own")
                 write = writer.prepare(
-                    session.path_of(image),
+                    session.files.path_of(image),
                     wanted[image.id],
                     expected=hashes[image.content_hash],
                     where=manner.where,
@@ -171,7 +171,7 @@ def _proved(
 def sweep_parts(session: Session, writer: MetadataWriter) -> int:
     """Remove what a killed run left beside the images; returns the number of files."""
     uris = filter(is_own_file, session.table("present", "unreadable").uris)
-    paths = map(session.path_of_uri, uris)
+    paths = map(session.files.path_of_uri, uris)
     folders = {folder for path in paths for folder in (path.parent, path.resolve().parent)}
     return len(writer.sweep(sorted(folders)))
 
@@ -360,7 +360,8 @@ def _is_full(image: ImageRecord, name: str) -> bool:
 def _receipt(session: Session, image: ImageRecord, change: Change) -> Receipt:
     """Return the receipt of a change, with the path where its file lies now."""
     kept = change.after or change.before
-    here, there = session.path_of(image).resolve(), session.path_of_uri(kept["uri"]).resolve()
+    here = session.files.path_of(image).resolve()
+    there = session.files.path_of_uri(kept["uri"]).resolve()
     path = here
     if kept["sidecar"]:
 

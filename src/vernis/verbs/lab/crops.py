@@ -192,7 +192,7 @@ class _Pictures:
         task: str,
         part: Callable[[int, Any], Any],
     ) -> list[Any]:
-        picture = self._session.pictures(least_side=self._size)
+        picture = self._session.files.pictures(least_side=self._size)
         stage = _PartStage(self.images, picture, reader, part)
         found: list[Any] = [None] * len(rows)
         for done, outcome in enumerate(self._session.engine().run(stage, rows), 1):

@@ -215,7 +215,7 @@ def _seen_by_detector(
     session: Session, images: Sequence[ImageRecord], taxonomy: str
 ) -> tuple[_Labelled, set[str], tuple[str, ...]]:
     """Return all that the shipped detector has seen on images, and the classes that it knows."""
-    model = session.object_model()
+    model = session.models.object_model()
     held = session.catalog.vectors.holds(model.space, [image.content_hash for image in images])
     looked = [image for image, one in zip(images, held, strict=True) if one]
     notes: tuple[str, ...] = ()

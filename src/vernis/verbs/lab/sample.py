@@ -26,7 +26,8 @@ from vernis.verbs.declare import SEED, BaseSettings, Option, Screen, Verb
 from vernis.verbs.lab.truth_sample import NOTHING, SampledImage, TruthSample
 
 if TYPE_CHECKING:
-    from vernis.session.session import ReadPicture, Session
+    from vernis.session.files import ReadPicture
+    from vernis.session.session import Session
 
 _KEYS, _OFFERED = 9, 6
 """Classes that the page can offer by key, and those that it offers first of more."""
@@ -74,7 +75,7 @@ def work(session: Session, settings: Settings) -> Result:
     folder = session.sample_folder(out)
     folder.require_new()  # before the work, and again when it is written
     sample = draw_truth_sample(session, settings.taxonomy, size=settings.size, seed=settings.seed)
-    read, rows = session.pictures(), []
+    read, rows = session.files.pictures(), []
     for number, row in enumerate(sample.images, 1):
         picture = _picture_address(session, read, session.catalog.images.find(row.image))
         rows.append(JudgedImage(row.image, row.offered, picture))
@@ -94,7 +95,7 @@ def work(session: Session, settings: Settings) -> Result:
 def _picture_address(session: Session, read: ReadPicture, image: ImageRecord) -> str:
     """Return a picture as a ``data:`` address; empty when its file cannot be read."""
     try:
-        jpeg = session.draw_thumbnail(read(image), _EDGE)
+        jpeg = session.files.draw_thumbnail(read(image), _EDGE)
     except (UnreadableImage, OSError):
         return ""
     return "data:image/jpeg;base64," + b64encode(jpeg).decode("ascii")

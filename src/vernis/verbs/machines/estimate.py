@@ -18,7 +18,7 @@ import numpy as np
 
 from vernis.domain.errors import UsageError
 from vernis.domain.ports import silent
-from vernis.session.session import KEYPOINT_LIMIT
+from vernis.session.measures import KEYPOINT_LIMIT
 from vernis.verbs.declare import SEED, BaseSettings, Home, Option, Screen, Verb, count
 from vernis.verbs.networks.backbone_options import DEFAULT, BackboneOptions, choose
 from vernis.verbs.networks.embedding import embed_images
@@ -131,7 +131,7 @@ def work(session: Session, settings: Settings) -> Result:
     if not len(listed):
         raise UsageError(f"{root}: holds no images")
     chosen = np.random.default_rng(settings.seed).permutation(len(listed))[: settings.sample]
-    files = [session.path_of_uri(listed.uris[row], root) for row in sorted(chosen.tolist())]
+    files = [session.files.path_of_uri(listed.uris[row], root) for row in sorted(chosen.tolist())]
     here = session.count_cores()
     cores, images = settings.cores or here, settings.images or len(listed)
     with tempfile.TemporaryDirectory(prefix="vernis-estimate-") as folder:
@@ -199,9 +199,12 @@ def _measure(
             chosen = index.Settings(paths=tuple(some), classes_from="none")
             return lambda: index.work(own, chosen, by_folders=False)
 
-        readers = [choose(own, BackboneOptions(), DEFAULT).open_reader(), *own.measuring_readers()]
+        readers = [
+            choose(own, BackboneOptions(), DEFAULT).open_reader(),
+            *own.measures.measuring_readers(),
+        ]
         if images > KEYPOINT_LIMIT:
-            readers = [one for one in readers if one.space != own.keypoint_space()]
+            readers = [one for one in readers if one.space != own.measures.keypoint_space()]
         rest = len(files) - _WARM
         listed(files[:_WARM])()
         embed_images(own, readers)

@@ -50,11 +50,11 @@ def work(session: Session, settings: Settings) -> Result:
     choice = choose(session, settings, settings.backbone)
     readers = [
         choice.open_reader(),
-        *session.measuring_readers(thorough=settings.thorough),
+        *session.measures.measuring_readers(thorough=settings.thorough),
         *session.closer_looks(thorough=settings.thorough),
     ]
     if settings.objects:
-        readers.append(session.object_model())
+        readers.append(session.models.object_model())
     refuse_taken_name(session, readers[0].space)
     store = session.object_store(settings.store)
     with session.lock("plan"):

@@ -87,7 +87,10 @@ def open_readers(session: Session, spaces: Sequence[Space]) -> list[Reader]:
     ModelError
         This machine lacks the weights, or measures otherwise.
     """
-    own: list[Reader] = [*session.measuring_readers(thorough=True), session.object_model()]
+    own: list[Reader] = [
+        *session.measures.measuring_readers(thorough=True),
+        session.models.object_model(),
+    ]
     readers: list[Reader] = []
     for space in spaces:
         same = [reader for reader in own if reader.space.name == space.name]

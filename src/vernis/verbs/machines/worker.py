@@ -80,8 +80,8 @@ def work(session: Session, settings: Settings) -> Result:
             store,
             plan,
             unit,
-            examine=session.examined_pictures(root),
-            larger=lambda side: session.pictures(least_side=side, root=root),
+            examine=session.files.examined_pictures(root),
+            larger=lambda side: session.files.pictures(least_side=side, root=root),
             workers=settings.workers,
         )
         made.append(number)

@@ -19,8 +19,8 @@ from vernis.core.explore.feature_maps import (
 from vernis.domain.errors import NotFound, UnreadableImage, UsageError
 from vernis.domain.ports import Pixels
 from vernis.domain.types import ImageRecord
+from vernis.session.files import ReadPicture
 from vernis.session.networks import ChannelLooker
-from vernis.session.session import ReadPicture
 from vernis.session.vectors import layer_slices
 from vernis.verbs.networks.embedding import embed_images
 
@@ -90,7 +90,7 @@ def view_channels(
         A layer has no channel of that number.
     """
     groups = session.duplicate_codes(np.array([image.id for image in images], np.int64))
-    read_picture = session.pictures()
+    read_picture = session.files.pictures()
     slices = dict(zip(looker.layers, layer_slices(looker.reader.space), strict=True))
     views: list[ChannelView] = []
     for layer, channels in wanted.items():

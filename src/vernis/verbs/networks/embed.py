@@ -64,7 +64,7 @@ def work(session: Session, settings: Settings, *, beside: Sequence[PictureReader
     )
     readers = [
         session.networks.on_device(choice.open_reader()),
-        *session.measuring_readers(thorough=settings.thorough),
+        *session.measures.measuring_readers(thorough=settings.thorough),
         *session.closer_looks(thorough=settings.thorough),
         *beside,
     ]

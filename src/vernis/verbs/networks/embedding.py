@@ -19,7 +19,7 @@ from vernis.domain.errors import (
 )
 from vernis.domain.ports import Catalog, Decoded, DecodingReader, Outcome, PictureReader
 from vernis.domain.types import ImageRecord
-from vernis.session.session import ExaminePicture, ReadPicture
+from vernis.session.files import ExaminePicture, ReadPicture
 from vernis.verbs.declare import Option
 
 if TYPE_CHECKING:
@@ -153,8 +153,8 @@ def embed_images(
     failed: dict[str, str] = {}
     computed = 0
     longest = max((getattr(reader, "long_side", 0) for reader in readers), default=0)
-    larger = session.pictures(least_side=longest) if longest else None
-    stage = PictureStage(session.examined_pictures(), tuple(readers), larger)
+    larger = session.files.pictures(least_side=longest) if longest else None
+    stage = PictureStage(session.files.examined_pictures(), tuple(readers), larger)
     outcomes = session.engine(workers).run(stage, tasks)
     progress(task, 0, len(tasks))
     try:
@@ -186,16 +186,19 @@ def measure_pictures(session: Session, *, thorough: bool = False) -> None:
 
     Duplicates and quality are found from these measures: without them there would seem to be none.
     How pictures look is no part of that, and never the reason to read them again.
-    ``thorough`` as in ``Session.measuring_readers``.
+    ``thorough`` as in ``Measures.measuring_readers``.
 
     Raises
     ------
     UsageError
         No picture is measured, and the folder of images is not there.
     """
-    readers, vectors = session.measuring_readers(thorough=thorough), session.catalog.vectors
+    readers = session.measures.measuring_readers(thorough=thorough)
+    vectors = session.catalog.vectors
     hashes = np.unique(session.table().hashes)
-    needed = [reader.space for reader in readers if reader.space != session.appearance_space()]
+    needed = [
+        reader.space for reader in readers if reader.space != session.measures.appearance_space()
+    ]
     measured = [vectors.holds(space, hashes) for space in needed]
     if all(held.all() for held in measured):
         return
@@ -204,7 +207,7 @@ def measure_pictures(session: Session, *, thorough: bool = False) -> None:
         with session.lock("embed"):
             embed_images(session, readers)
     elif not all(
-        held.any() or space == session.keypoint_space()  # copies are found without, too
+        held.any() or space == session.measures.keypoint_space()  # copies are found without, too
         for space, held in zip(needed, measured, strict=True)
     ):
         raise UsageError(f"{root}: not there, and its pictures have to be read (again) for this")

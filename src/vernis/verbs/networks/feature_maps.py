@@ -114,11 +114,11 @@ def work(session: Session, settings: Settings) -> Result:
 
 def _any_picture(session: Session, image: str) -> Pixels:
     try:
-        return session.pictures()(session.catalog.images.find(image))
+        return session.files.pictures()(session.catalog.images.find(image))
     except NotFound:
         if not Path(image).is_file():
             raise
-    return session.decode(Path(image))
+    return session.files.decode(Path(image))
 
 
 def _reach(looked_at: int, total: int) -> str:

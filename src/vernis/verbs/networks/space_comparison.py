@@ -162,7 +162,7 @@ def _gather_vectors(
     if readers:
         place = {image.id: row for row, image in enumerate(images)}
         tasks = [PictureTask(image, tuple(range(len(readers)))) for image in images]
-        stage = PictureStage(session.examined_pictures(), readers)
+        stage = PictureStage(session.files.examined_pictures(), readers)
         outcomes = session.engine().run(stage, tasks)
         for done, outcome in enumerate(outcomes, 1):
             if isinstance(outcome.error, (ModelError, MissingExtra)):
@@ -196,7 +196,7 @@ def _measure_costs(
         c.reader.open() if c.reader is not None else None for c in candidates
     ]
     spent: list[list[float]] = [[] for _ in candidates]
-    read_picture, progress = session.pictures(), session.progress
+    read_picture, progress = session.files.pictures(), session.progress
     for done, image in enumerate(images):
         progress("measure the cost", done, len(images))
         pixels = read_picture(image)

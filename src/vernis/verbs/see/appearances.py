@@ -34,8 +34,8 @@ class Appearances:
     """
 
     def __init__(self, session: Session) -> None:
-        self._types = session.type_model()
-        table, space = session.table(), session.appearance_space()
+        self._types = session.measures.type_model()
+        table, space = session.table(), session.measures.appearance_space()
         rows = np.flatnonzero(session.catalog.vectors.holds(space, table.hashes))
         self.image_ids: NDArray[np.int64] = table.ids[rows]
         self.vectors = np.asarray(session.catalog.vectors.read(space, table.hashes[rows]))

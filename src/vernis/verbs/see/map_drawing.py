@@ -55,7 +55,7 @@ def draw_map(
     if folder.is_current(mark, picture):
         return DrawnMap(chosen, str(page), where, drawn=False)
     folder.claim()
-    store = session.thumbnails(map_view.thumbnail_edge(len(content.images)))
+    store = session.files.thumbnails(map_view.thumbnail_edge(len(content.images)))
     unreadable = map_view.make_thumbnails(session, content.images, store, workers=workers)
     title = f"Map of {session.catalog.folder.stem}"
     if picture is not None and picture_bytes is not None:

@@ -194,7 +194,7 @@ def make_thumbnails(
     by_content: Mapping[str, ImageRecord] = {image.content_hash: image for image in images}
     wanted = store.missing([image.content_hash for image in images])
     stage = _ThumbnailStage(
-        session.pictures(), partial(session.draw_thumbnail, quality=85), store.edge
+        session.files.pictures(), partial(session.files.draw_thumbnail, quality=85), store.edge
     )
     waiting: list[tuple[str, bytes]] = []
     failed = 0

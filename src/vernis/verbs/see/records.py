@@ -163,7 +163,7 @@ def records(session: Session, images: Sequence[ImageRecord]) -> Iterator[Record]
         piece = images[start : start + _PIECE]
         found = session.catalog.readings.texts([image.content_hash for image in piece])
         texts = {text.content_hash: text for text in found}
-        logos = session.logos(piece)
+        logos = session.services.logos(piece)
         objects = objects_of(session, piece)
         ids = np.array([image.id for image in piece], np.int64)
         looks = zip(
@@ -245,7 +245,7 @@ class _Known:
         labels = tuple(self._labels(image))
         return Record(
             image=image.uri,
-            address=self._session.place_of(image),
+            address=self._session.files.place_of(image),
             id=image.id,
             state=image.state,
             reason=image.reason,

@@ -83,8 +83,8 @@ class _Drawer:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._decode = session.decoder()
-        self._full = session.decoder(full_size=True)
+        self._decode = session.files.decoder()
+        self._full = session.files.decoder(full_size=True)
 
     def asked(self, query: Query) -> list[Tile]:
         """Return the tiles of examples and counter-examples."""
@@ -104,7 +104,7 @@ class _Drawer:
         return self._tile(self._path(item), caption, frame, region)
 
     def _path(self, item: ExampleRow | FoundRow) -> Path:
-        return self._session.path_of_uri(item.image) if item.id else Path(item.image)
+        return self._session.files.path_of_uri(item.image) if item.id else Path(item.image)
 
     def _tile(
         self,

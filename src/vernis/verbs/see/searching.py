@@ -291,11 +291,11 @@ class _Examples:
             stored = self._searcher.vector_of(image)
             if stored is not None and region is None:
                 return Example(image.uri, stored, image)
-            path = self._session.path_of(image)
+            path = self._session.files.path_of(image)
         return Example(image.uri if image else text, self._embed(path, region), image, region)
 
     def _embed(self, path: Path, region: Region | None) -> NDArray[Any]:
-        pixels = self._session.decode(path, full_size=region is not None)
+        pixels = self._session.files.decode(path, full_size=region is not None)
         if region is not None:
             height, width = pixels.shape[:2]
             left, top, right, bottom = region.box(width, height, path.name)

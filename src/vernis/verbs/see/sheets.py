@@ -16,7 +16,8 @@ from vernis.verbs.see.cluster_store import Cluster, Clustering
 
 if TYPE_CHECKING:
     from vernis.report.explore.contact_sheet import Theme
-    from vernis.session.session import ReadPicture, Session
+    from vernis.session.files import ReadPicture
+    from vernis.session.session import Session
     from vernis.verbs.see.leakage import PairRow
     from vernis.verbs.see.outliers import OutlierRow
 
@@ -51,7 +52,7 @@ def write_cluster_sheet(
     if not clustering.clusters:
         raise InvalidValue("expected at least one cluster for the sheet, got none")
     shown = clustering.clusters[:_MOST_CLUSTERS]
-    read, progress = session.pictures(), session.progress
+    read, progress = session.files.pictures(), session.progress
     here = {image.id: image for image in session.images()}
     strips = []
     for done, cluster in enumerate(shown):
@@ -84,7 +85,7 @@ def write_outlier_sheet(session: Session, rows: Sequence[OutlierRow], path: Path
     """
     from vernis.report.explore.contact_sheet import Tile, draw_sheet, save_sheet
 
-    read = session.pictures()
+    read = session.files.pictures()
     tiles = [
         Tile(
             _decode(read, session.catalog.images.find(row.image)),
@@ -113,7 +114,7 @@ def write_pair_sheet(session: Session, rows: Sequence[PairRow], path: Path | str
     """
     from vernis.report.explore.contact_sheet import Tile, draw_sheet, save_sheet
 
-    read = session.pictures()
+    read = session.files.pictures()
     tiles: list[Tile] = []
     for row in rows[:36]:
         alike = f"{row.kind} {row.similarity:.2f}"

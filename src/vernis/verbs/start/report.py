@@ -14,7 +14,7 @@ from vernis.domain.types import ImageRecord
 from vernis.report.folder import ReportFolder
 from vernis.report.index.page import render
 from vernis.report.model import ImageRef, ReportData
-from vernis.session.session import ReadPicture
+from vernis.session.files import ReadPicture
 from vernis.verbs.declare import WORKERS, BaseSettings, Option, Screen, Verb, count
 from vernis.verbs.start.report_data import collect_report
 from vernis.version import VERSION
@@ -102,7 +102,9 @@ def work(session: Session, settings: Settings, *, created: datetime | None = Non
     names = {image.id: _thumbnail_name(image, settings.edge) for image in shown if _is_there(image)}
     folder, notes = _find_folder(session, Path(settings.out), set(names.values()))
     folder.begin(names.values())
-    stage = ThumbnailStage(session.pictures(), session.draw_thumbnail, settings.edge, folder, names)
+    stage = ThumbnailStage(
+        session.files.pictures(), session.files.draw_thumbnail, settings.edge, folder, names
+    )
     missing = _first_of_each_name([image for image in shown if image.id in names], names, folder)
     failed: set[str] = set()
     for done, outcome in enumerate(session.engine(settings.workers).run(stage, missing), 1):

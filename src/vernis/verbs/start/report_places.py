@@ -82,7 +82,7 @@ def _draw(
 
     from vernis.report.explore.heat_overlay import lay_over
 
-    read, found = session.pictures(), list[Place]()
+    read, found = session.files.pictures(), list[Place]()
     for key in keys:
         if len(found) == _SHOWN:
             break

@@ -213,7 +213,7 @@ def _look_at_pictures(session: Session, settings: Settings) -> tuple[int | None,
     embed.work(
         session,
         embed.Settings(arithmetic=settings.arithmetic, workers=workers, thorough=settings.thorough),
-        beside=[session.object_model()] if settings.detect else (),
+        beside=[session.models.object_model()] if settings.detect else (),
     )
     objects = text = None
     if settings.detect:

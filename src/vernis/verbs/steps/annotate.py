@@ -212,7 +212,7 @@ def work(session: Session, settings: Settings) -> Result:
     FilterError
         A wrong filter.
     """
-    annotator = session.annotator(
+    annotator = session.services.annotator(
         settings.service,
         endpoint=settings.endpoint,
         model=settings.model,
@@ -284,7 +284,7 @@ def _tariff(session: Session, settings: Settings, annotator: Annotator) -> Tarif
     if rate is not None:
         prices: Sequence[Price] = [Price(name, feature, rate) for feature in FEATURES]
     else:
-        prices = session.prices(None if settings.prices is None else Path(settings.prices))
+        prices = session.services.prices(None if settings.prices is None else Path(settings.prices))
     own = {one.feature: one for one in prices if one.service == name}
     return Tariff(own, annotator.is_paid_by_feature)
 
@@ -334,7 +334,7 @@ def _estimate_bytes(session: Session, tasks: Sequence[Task], edge: int) -> int:
     """Return the bytes of all pictures as they are sent, from some of them."""
     step = max(1, len(tasks) // _SAMPLE)
     sizes = []
-    encode = session.pictures_to_send(edge)
+    encode = session.files.pictures_to_send(edge)
     for task in tasks[::step][:_SAMPLE]:
         try:
             sizes.append(len(encode(task.image).jpeg))

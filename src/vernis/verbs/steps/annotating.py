@@ -209,7 +209,7 @@ class Sender:
         self._annotator = annotator
         self._question = question
         self._tariff = tariff
-        self._encode = session.pictures_to_send(edge)
+        self._encode = session.files.pictures_to_send(edge)
         self._budget = budget
         self._at_a_time = at_a_time
         self._spent = session.catalog.answers.spent(annotator.version).price

@@ -247,8 +247,8 @@ class CellLooks:
         images = self.boxed.images
         rows = [row for row in rows if images[row].uri not in self.failed]
         stage = _CellStage(
-            self.session.pictures(least_side=CELL_SIDE),
-            self.session.cell_reader(CELL_SIDE),
+            self.session.files.pictures(least_side=CELL_SIDE),
+            self.session.models.cell_reader(CELL_SIDE),
             make,
             images,
         )

@@ -137,7 +137,7 @@ def _write(
     """Write each view at full size; an image that cannot be read is noted."""
     from vernis.report.explore.contact_sheet import save_sheet
 
-    read, files = session.pictures(full_size=True), dict[int, str]()
+    read, files = session.files.pictures(full_size=True), dict[int, str]()
     for number, view in enumerate(shown):
         session.progress("crop", number, len(shown))
         try:

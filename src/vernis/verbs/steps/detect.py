@@ -65,7 +65,7 @@ def work(session: Session, settings: Settings) -> Result:
     ModelError
         The detector cannot be used.
     """
-    model = session.object_model()
+    model = session.models.object_model()
     with session.lock("detect"):
         images = session.images()
         if settings.where.strip():

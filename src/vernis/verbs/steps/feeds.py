@@ -111,7 +111,7 @@ def _index_part(
     if new:
         found.changes = _sum(found.changes, index(session.places.address_source(new, str(feed))))
     if files:
-        paths = [session.path_of_uri(uri, root) for uri in files]
+        paths = [session.files.path_of_uri(uri, root) for uri in files]
         found.changes = _sum(
             found.changes, index(session.places.file_source(None, paths, root=root))
         )
@@ -123,7 +123,7 @@ def _uri_of(session: Session, feed: Path, root: Path | None, address: str) -> st
         return address
     path = feed.absolute().parent / address
     try:
-        return session.uri_of(path.parent.resolve() / path.name, root)
+        return session.files.uri_of(path.parent.resolve() / path.name, root)
     except UsageError:
         return session.places.address_of(path)
 

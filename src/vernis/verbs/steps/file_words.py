@@ -153,7 +153,7 @@ def read_metadata(session: Session, path: Path, taxonomy: str = DEFAULT_TAXONOMY
         image
         for image in session.images()
         if is_own_file(image.uri)
-        and place in ((lies := session.path_of(image).absolute().resolve()), *lies.parents)
+        and place in ((lies := session.files.path_of(image).absolute().resolve()), *lies.parents)
     ]
     if not images:
         raise NotFound(f"{path}: no image of the collection lies there; index it first")

@@ -76,7 +76,7 @@ def fine_tune(
     NothingToLearn
         Too few labelled pictures can be read.
     """
-    trainer = session.classifier_trainer(epochs)
+    trainer = session.models.classifier_trainer(epochs)
     labelled = np.flatnonzero((data.Y == 1).any(axis=1))
     _require(data, len(labelled), "labelled images")
     chosen = labelled

@@ -92,7 +92,7 @@ def _drawer(
     from vernis.report.explore.contact_sheet import Tile
     from vernis.report.explore.heat_overlay import lay_over
 
-    read = session.pictures()
+    read = session.files.pictures()
 
     def draw(pair: Pair) -> list[Tile | None]:
         image, name = plan.images[pair[0]], plan.classes[pair[1]]

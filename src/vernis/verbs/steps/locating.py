@@ -281,7 +281,7 @@ def make_maps(
         Takes the row, the column and the packed map of each, as they are made.
     """
     readers = open_readers(session, options)
-    picture = session.pictures(least_side=max(options.sizes))
+    picture = session.files.pictures(least_side=max(options.sizes))
     read = _Reading(session, plan.images, readers, picture, options.workers)
     learnt = _learn(read, plan, options)
     wanted: dict[int, list[int]] = {}

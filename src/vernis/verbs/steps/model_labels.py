@@ -51,8 +51,8 @@ def open_head(session: Session, text: str) -> NamedHead:
         It is damaged, finds boxes, or its backbone is not here.
     """
     if Path(text).is_dir():
-        told = session.read_model_document(Path(text))
-        arrays, saved = session.read_model_folder(Path(text))
+        told = session.models.read_model_document(Path(text))
+        arrays, saved = session.models.read_model_folder(Path(text))
         taxonomy, name, version = told["taxonomy"], told["name"], told["version"]
     else:
         record = find_model(session, text)
@@ -70,7 +70,7 @@ def label_new(session: Session, named: NamedHead, workers: int | None = None) ->
     head = named.head
     with session.lock("watch"):
         embed_images(
-            session, [named.reader, *session.measuring_readers(thorough=False)], workers=workers
+            session, [named.reader, *session.measures.measuring_readers()], workers=workers
         )
         if session.current_space() is None:
             session.use_space(head.space)

@@ -111,7 +111,7 @@ def train_network(
     NothingToLearn
         Too few pictures can be read.
     """
-    trainer = session.detector_trainer(network)
+    trainer = session.models.detector_trainer(network)
     failed: dict[str, str] = {}
     pictures: dict[int, BoxedPixels] = {}
     for row, pixels in read_training_pictures(session, boxed.images, _SIDE, failed, task):

@@ -148,7 +148,7 @@ def _is_single(address: str) -> bool:
 
 
 def _known_places(session: Session, known: Sequence[str], manner: Manner) -> Places:
-    feeds = [session.path_of_uri(one) for one in known if _names_feed(one)]
+    feeds = [session.files.path_of_uri(one) for one in known if _names_feed(one)]
     wide = [one for one in known if not _names_feed(one)]
     sources: list[FileSource] = []
     if session.catalog.images.root() is not None or not known:

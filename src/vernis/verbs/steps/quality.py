@@ -140,7 +140,7 @@ def _score_images(
     session: Session, only: Sequence[ImageRecord] | None = None
 ) -> tuple[Sequence[ImageRecord], QualityScores, NDArray[np.float32]]:
     """Return the measured images, their scores, and their damage (zeros where it is not known)."""
-    space, vectors = session.quality_space(), session.catalog.vectors
+    space, vectors = session.measures.quality_space(), session.catalog.vectors
     images = session.images() if only is None else only
     missing = set(vectors.missing(space, [i.content_hash for i in images]))
     images = [image for image in images if image.content_hash not in missing]

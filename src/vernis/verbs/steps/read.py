@@ -69,7 +69,7 @@ def work(session: Session, settings: Settings) -> Result:
     UsageError, ModelError
         There is no such reader, or it cannot be used.
     """
-    model = session.text_model(settings.reader, gate=not settings.no_gate)
+    model = session.models.text_model(settings.reader, gate=not settings.no_gate)
     reader = ReaderVersion.of(model)
     with session.lock("read"):
         images = session.images()

@@ -115,7 +115,7 @@ def read_texts(
     session.progress("read", 0, len(tasks))
     if not tasks:  # the reader need not be opened
         return ReadSummary(0, {}, time.monotonic() - started)
-    stage = ReadingStage(session.pictures_for_reading(), model)
+    stage = ReadingStage(session.files.pictures_for_reading(), model)
     outcomes = session.engine(workers).run(stage, tasks)
     computed = 0
     try:

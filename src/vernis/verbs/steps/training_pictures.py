@@ -39,7 +39,7 @@ def read_training_pictures(
     task : str
         What the progress is called.
     """
-    stage = _ReadStage(session.pictures_to_train(side), images)
+    stage = _ReadStage(session.files.pictures_to_train(side), images)
     outcomes = session.engine().run(stage, list(range(len(images))))
     try:
         for done, outcome in enumerate(outcomes, 1):
