@@ -415,3 +415,15 @@ def test_a_number_of_the_open_issues_is_summed(labelled: Catalog) -> None:
     labelled.issues.set_verdict([first.id], "accepted", who="ann")
     left = 0.75 - float(first.evidence["probability"] or 0)
     assert labelled.issues.sum_of_open("label", "colour", "probability") == left
+
+
+def test_a_number_of_all_issues_is_read_worst_first(labelled: Catalog) -> None:
+    told = ((1, 0.9, 0.5), (2, 0.1, 0.25), (3, 0.4, None))
+    issues = [
+        Issue("label", i, score, flagged=i == 2, taxonomy="colour", evidence={"probability": p})
+        for i, score, p in told
+    ]
+    labelled.issues.replace(["label"], issues, "colour")
+    found = labelled.issues.numbers("label", "colour", "probability")
+    np.testing.assert_array_equal(found, [0.25, np.nan, 0.5])
+    assert len(labelled.issues.numbers("label", "shape", "probability")) == 0

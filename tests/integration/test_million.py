@@ -13,7 +13,8 @@ from vernis.core.labels import predictions
 from vernis.session.session import Session
 from vernis.verbs.decide import fill, issues
 from vernis.verbs.decide.deduplication import find_duplicates
-from vernis.verbs.see import map_making
+from vernis.verbs.see import map, map_making, map_view
+from vernis.verbs.start import report
 from vernis.verbs.steps import index, learn
 
 say = predictions.predict_labels
@@ -64,7 +65,7 @@ def test_what_is_drawn_is_what_was_asked_for(million, drawn):
     assert near.max() < 0.2 * np.linalg.norm(X - X.mean(axis=0), axis=1).mean()
 
 
-def test_the_steps_are_held_against_what_was_planted(million, drawn, monkeypatch):
+def test_the_steps_are_held_against_what_was_planted(million, drawn, monkeypatch, tmp_path):
     place, drawing = drawn
     monkeypatch.setattr(map_making, "_WHOLE", 600)
     monkeypatch.setattr(map_making, "_SAMPLED", 200)
@@ -89,8 +90,16 @@ def test_the_steps_are_held_against_what_was_planted(million, drawn, monkeypatch
         assert (made.placed, made.without_vector) == (700, 0)
         points = session.catalog.maps.points(made.record.name)
         assert (len(points.hashes), int(points.placed.sum())) == (900, 700)
-        same = map_making.make_map(session, drawing.space, settings)
-        assert (same.computed, same.placed) == (False, 0)
+        monkeypatch.setattr(map_view, "MOST_SHOWN", 600)
+        drawn_map = map.work(session, map.Settings(method="pca", out=tmp_path / "map")).made
+        assert (drawn_map.computed, drawn_map.placed_now, drawn_map.drawn.not_shown) == (
+            False,
+            0,
+            700,
+        )
+        assert "200 of 900" in (tmp_path / "map" / "index.html").read_text()
+        written = report.work(session, report.Settings(out=tmp_path / "report"))
+        assert written.without_thumbnail == 0
     said = {step: judge(place, drawing) for step, judge in million._JUDGES.items()}
     assert "recall 1.0000" in said["duplicates"]
     assert "0.95 promised" in said["fill"]

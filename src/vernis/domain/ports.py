@@ -520,6 +520,13 @@ class IssueStore(Protocol):
         """
         ...
 
+    def numbers(self, kind: str, taxonomy: str, number: str) -> NDArray[np.float64]:
+        """Return a number of the evidence of every issue of a kind, flagged or not, worst first.
+
+        NaN where an issue does not hold it.
+        """
+        ...
+
     def counts(
         self, *, flagged_only: bool = True, verdicts: Sequence[Verdict] | None = ("open",)
     ) -> dict[tuple[str, str], int]:

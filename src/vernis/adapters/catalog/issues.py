@@ -282,6 +282,17 @@ class SqliteIssueStore:
         )
         return None if row is None or row[0] is None else float(row[0])
 
+    def numbers(self, kind: str, taxonomy: str, number: str) -> NDArray[np.float64]:
+        """Return a number of the evidence of every issue of a kind; see the port."""
+        values, known = self._ledger.columns(
+            "SELECT coalesce(n, 0), n IS NOT NULL FROM (SELECT json_extract(i.evidence, ?) AS n "
+            "FROM issue AS i CROSS JOIN image AS m ON m.id = i.image_id AND m.state = 'present' "
+            f"WHERE i.kind = ? AND i.taxonomy = ? {_KNOWN} ORDER BY i.score, {_TIES})",
+            (f"$.{number}", kind, taxonomy),
+            kinds=(np.float64, np.bool_),
+        )
+        return np.asarray(np.where(known, values, np.nan))
+
     def counts(
         self, *, flagged_only: bool = True, verdicts: Sequence[Verdict] | None = ("open",)
     ) -> dict[tuple[str, str], int]:

@@ -175,6 +175,8 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
     }
     if made.placed_now:
         facts["placed now"] = made.placed_now
+    if made.drawn.not_shown:
+        facts["not on the page"] = counted(made.drawn.not_shown, "picture")
     if row.judged < row.pictures:
         facts["judged on"] = counted(row.judged, "picture")
     facts["coloured by"] = made.drawn.color or "nothing"

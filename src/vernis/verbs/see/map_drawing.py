@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from vernis.domain.maps import MapRecord
 from vernis.report.wording import counted
@@ -27,6 +27,9 @@ class DrawnMap:
     picture: str | None
     drawn: bool
     unreadable: int = 0
+    not_shown: Annotated[
+        int, "pictures that are not on the page: of very many, it shows those the map was made of"
+    ] = 0
 
 
 def draw_map(
@@ -53,7 +56,7 @@ def draw_map(
     picture = out / map_output.PICTURE if picture_bytes is not None else None
     where = None if picture is None else str(picture)
     if folder.is_current(mark, picture):
-        return DrawnMap(chosen, str(page), where, drawn=False)
+        return DrawnMap(chosen, str(page), where, drawn=False, not_shown=content.not_shown)
     folder.claim()
     store = session.files.thumbnails(map_view.thumbnail_edge(len(content.images)))
     unreadable = map_view.make_thumbnails(session, content.images, store, workers=workers)
@@ -67,7 +70,8 @@ def draw_map(
     levels = _draw_levels(content, store)
     view = map_output.make_view(content, title, chosen, levels, VERSION)
     folder.commit(render_map(view), mark)
-    return DrawnMap(chosen, str(page), where, drawn=True, unreadable=unreadable)
+    missing = {"unreadable": unreadable, "not_shown": content.not_shown}
+    return DrawnMap(chosen, str(page), where, drawn=True, **missing)
 
 
 def _draw_picture(

@@ -117,13 +117,21 @@ def figures_text(quality: Mapping[str, Any]) -> str:
     )
 
 
+def shown_of(content: MapContent) -> str:
+    """Return how many pictures are shown, and of how many where these are not all."""
+    shown = f"{len(content.images):,}"
+    if not content.not_shown:
+        return shown
+    return f"{shown} of {len(content.images) + content.not_shown:,}"
+
+
 def make_view(
     content: MapContent, title: str, color: str, levels: Sequence[SheetLevel], version: str
 ) -> MapView:
     """Return the content as the page shows it."""
     record, quality = content.record, content.record.quality
     facts = {
-        "pictures": f"{len(content.images):,}",
+        "pictures": shown_of(content),
         "method": method_text(record.settings),
         "embedding": str(record.space["name"]),
         "trustworthiness": f"{quality['trustworthiness']:.3f}",

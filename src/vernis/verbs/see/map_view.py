@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from vernis.core.explore.overlap import Tiling, hilbert_order, tile_points
+from vernis.core.numeric.row_blocks import drawn_evenly
 from vernis.domain.errors import NotFound, StorageError, VernisError
 from vernis.domain.maps import MapPoints, MapRecord
 from vernis.domain.ports import Pixels
-from vernis.domain.types import ImageRecord
+from vernis.domain.types import ImageRecord, hash_column
 from vernis.report.map.model import Facet, make_facet
 from vernis.verbs.see.appearances import COLOR, TYPE, Appearances
 
@@ -26,6 +27,8 @@ ISSUES = "issues"
 """The facet that is no taxonomy: the kinds of open issues of a picture."""
 
 _ASKED = (ISSUES, COLOR, TYPE)  # facets that are coloured by only where somebody asks for it
+MOST_SHOWN = 100_000
+"""Images that page and picture show; of more, those that the map was made of."""
 _KEPT_AT_ONCE = 256  # thumbnails that a kill can cost
 
 
@@ -52,9 +55,13 @@ class ThumbnailStore(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MapContent:
-    """The present images of a map, in an order in which neighbours follow one another."""
+    """The images of a map that are shown, in an order in which neighbours follow one another.
+
+    ``not_shown`` is the number of present images that have a place on the map besides.
+    """
 
     record: MapRecord
+    not_shown: int
     images: Sequence[ImageRecord]
     places: np.ndarray[Any, np.dtype[np.float64]]
     tiling: Tiling
@@ -64,12 +71,13 @@ class MapContent:
 def read_content(session: Session, record: MapRecord) -> MapContent:
     """Read the images of a map with their places, cells, labels and issues."""
     points = session.catalog.maps.points(record.name)
-    images, places = _present(session, points)
+    not_shown, images, places = _present(session, points)
     tiling = tile_points(places)
     order = hilbert_order(tiling.cells)
     images = [images[row] for row in order]
     return MapContent(
         record,
+        not_shown,
         images,
         places[order],
         Tiling(tiling.columns, tiling.rows, tiling.cells[order], tiling.mean_way),
@@ -79,11 +87,18 @@ def read_content(session: Session, record: MapRecord) -> MapContent:
 
 def _present(
     session: Session, points: MapPoints
-) -> tuple[list[ImageRecord], np.ndarray[Any, np.dtype[np.float64]]]:
-    row_of = {content: row for row, content in enumerate(points.hashes)}
-    images = [image for image in session.images() if image.content_hash in row_of]
-    rows = [row_of[image.content_hash] for image in images]
-    return images, points.places[rows]
+) -> tuple[int, list[ImageRecord], np.ndarray[Any, np.dtype[np.float64]]]:
+    """Return how many images are not shown, and those that are, with their places."""
+    table, contents = session.table(), hash_column(points.hashes)
+    order = np.argsort(contents)
+    at = np.searchsorted(contents, table.hashes, sorter=order)
+    rows = order[np.minimum(at, len(order) - 1)]
+    present = np.flatnonzero(contents[rows] == table.hashes)
+    shown = present
+    if len(present) > MOST_SHOWN:
+        shown = drawn_evenly(present[~points.placed[rows[present]]], MOST_SHOWN)
+    images = session.catalog.images.get(table.ids[shown].tolist())
+    return len(present) - len(shown), images, points.places[rows[shown]]
 
 
 def read_facets(session: Session, images: Sequence[ImageRecord]) -> list[Facet]:
@@ -93,13 +108,13 @@ def read_facets(session: Session, images: Sequence[ImageRecord]) -> list[Facet]:
     """
     facets = []
     row_of = {image.id: row for row, image in enumerate(images)}
+    shown = np.array(list(row_of), np.int64)
     for taxonomy in session.taxonomies():
-        matrix = session.matrix(taxonomy.name)
+        matrix = session.matrix(taxonomy.name).among(shown)
         labels: list[list[str]] = [[] for _ in images]
         for row, column in zip(*np.nonzero(matrix.values == 1), strict=True):
-            place = row_of.get(int(matrix.image_ids[row]))
-            if place is not None:
-                labels[place].append(matrix.taxonomy.classes[column])
+            place = row_of[int(matrix.image_ids[row])]
+            labels[place].append(matrix.taxonomy.classes[column])
         if any(labels):
             facets.append(make_facet(taxonomy.name, labels))
     problems: list[list[str]] = [[] for _ in images]

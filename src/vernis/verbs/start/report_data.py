@@ -13,9 +13,11 @@ import numpy as np
 from vernis.core.explore.file_kinds import count_file_kinds
 from vernis.domain.types import (
     QUALITY_KINDS,
+    VERDICTS,
     DuplicateGroup,
     DuplicatePair,
     ImageRecord,
+    ImageTable,
     Issue,
     LabelMatrix,
 )
@@ -45,7 +47,7 @@ from vernis.verbs.start.report_labels import audit_taxonomy, collect_fill, frame
 from vernis.verbs.start.report_models import collect_model
 from vernis.verbs.start.report_places import collect_places
 from vernis.verbs.steps.quality import count_open_quality
-from vernis.verbs.steps.taxonomy_audit import measure_meaning
+from vernis.verbs.steps.taxonomy_audit import ImageWords, measure_meaning
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -53,13 +55,57 @@ if TYPE_CHECKING:
 _LABELS_SHOWN = 6
 
 
+class PresentImages(Mapping[int, ImageRecord]):
+    """The present images by id, each read when it is asked for: a report names few of them.
+
+    Parameters
+    ----------
+    session : Session
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._table, self._read = session.table(), session.catalog.images.get
+        self._known: dict[int, ImageRecord] = {}
+
+    def __contains__(self, image: object) -> bool:
+        return isinstance(image, int) and bool(self._table.holds([image])[0])
+
+    def __getitem__(self, image: int) -> ImageRecord:
+        if image not in self._known:
+            if image not in self:
+                raise KeyError(image)
+            self.read([image])
+        return self._known[image]
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._table.ids.tolist())
+
+    def read(self, images: Sequence[int]) -> None:
+        """Read some images at once."""
+        self._known.update({image.id: image for image in self._read(images)})
+
+
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What several sections look up; ``labels`` is image id → taxonomy → classes."""
+    """What several sections look up."""
 
-    images: Mapping[int, ImageRecord]
-    labels: Mapping[int, Mapping[str, tuple[str, ...]]]
+    images: PresentImages
+    matrices: Sequence[LabelMatrix]
     max_items: int
+
+    def labels(self, image: int) -> dict[str, tuple[str, ...]]:
+        """Return taxonomy → classes of an image; taxonomies in which it has none are left out."""
+        found = {}
+        for matrix in self.matrices:
+            row = int(np.searchsorted(matrix.image_ids, image))
+            if row < len(matrix.image_ids) and matrix.image_ids[row] == image:
+                held = np.flatnonzero(matrix.values[row] == 1).tolist()
+                if held:
+                    found[matrix.taxonomy.name] = tuple(matrix.taxonomy.classes[k] for k in held)
+        return found
 
 
 def collect_report(
@@ -91,28 +137,29 @@ def collect_report(
     shown : list of ImageRecord
         The images that it names, ordered by id.
     """
-    present = session.images()
+    table = session.table()
     unreadable = session.images("unreadable")
     matrices = [session.matrix(taxonomy.name) for taxonomy in session.worked_on(taxonomies)]
-    known = _Known({image.id: image for image in present}, _labels_of(matrices), max_items)
+    known, words = _Known(PresentImages(session), matrices, max_items), ImageWords(session)
     audits = tuple(
-        audit_taxonomy(matrix, known.images, measure_meaning(session, matrix.taxonomy.name))
+        audit_taxonomy(matrix, words, measure_meaning(session, matrix.taxonomy.name))
         for matrix in matrices
     )
     issues = _some(_label_issues(session, matrix, known) for matrix in matrices)
-    groups = [g for g in session.groups() if all(i in known.images for i in g.images)]
+    groups = [g for g in session.groups() if table.holds(g.images).all()]
     duplicates = tuple(_duplicates(g, known) for g in _most_useful_first(groups)[:max_items])
     variants = find_variants(session)
     quality = _some(_quality(session, kind, known) for kind in QUALITY_KINDS)
     fills = _some(collect_fill(session, audit, known.images, max_suggestions) for audit in audits)
     images = sorted(mentioned_images(issues, duplicates, quality, fills))
+    known.images.read(images)
     data = ReportData(
         title=session.catalog.folder.name.removesuffix(".vernis") or "Collection",
         created=created,
         version=version,
-        n_images=len(present),
+        n_images=len(table),
         images={i: _reference(known.images[i]) for i in images},
-        facts=_facts(session, present),
+        facts=_facts(session, table),
         collection=session.catalog.folder.absolute(),
         actions=suggest_actions(groups, issues, fills, len(unreadable)),
         audits=audits,
@@ -147,27 +194,17 @@ def _reference(image: ImageRecord) -> ImageRef:
     return ImageRef(image.id, image.uri, image.width, image.height, image.size)
 
 
-def _labels_of(matrices: Sequence[LabelMatrix]) -> dict[int, dict[str, tuple[str, ...]]]:
-    labels: dict[int, dict[str, tuple[str, ...]]] = {}
-    for matrix in matrices:
-        classes = matrix.taxonomy.classes
-        rows: dict[int, list[str]] = {}
-        for row, column in np.argwhere(matrix.values == 1):
-            rows.setdefault(int(matrix.image_ids[row]), []).append(classes[column])
-        for image, names in rows.items():
-            labels.setdefault(image, {})[matrix.taxonomy.name] = tuple(names)
-    return labels
-
-
-def _facts(session: Session, present: Sequence[ImageRecord]) -> tuple[tuple[str, str], ...]:
+def _facts(session: Session, present: ImageTable) -> tuple[tuple[str, str], ...]:
     catalog = session.catalog
     root = catalog.images.root()
-    formats = Counter(image.format or "unknown" for image in present)
+    formats: Counter[str] = Counter()
+    for code, number in zip(*np.unique(present.formats.codes, return_counts=True), strict=True):
+        formats[present.formats.names[code] or "unknown"] += int(number)
     spaces = session.spaces()
     facts = [
         ("Folder", ", ".join([*([str(root)] if root else []), *catalog.images.places()])),
         ("Formats", _listed(formats)),
-        ("Size of the images", size(sum(image.size for image in present)) if present else ""),
+        ("Size of the images", size(int(present.sizes.sum())) if len(present) else ""),
         *_looks(session, present),
         ("Left out", ", ".join(counted(n, *names) for names, n, _ in _left_out(session))),
         (
@@ -178,10 +215,9 @@ def _facts(session: Session, present: Sequence[ImageRecord]) -> tuple[tuple[str,
     return tuple((name, value) for name, value in facts if value)
 
 
-def _looks(session: Session, present: Sequence[ImageRecord]) -> Iterator[tuple[str, str]]:
+def _looks(session: Session, present: ImageTable) -> Iterator[tuple[str, str]]:
     """Yield how many pictures are of each type and have each colour, where they were measured."""
-    ids = np.array([image.id for image in present], np.int64)
-    measured = Appearances(session).facets(ids)
+    measured = Appearances(session).facets(present.ids)
     for title, name in (("Types of pictures", TYPE), ("Colours", COLOR)):
         counts = {value: int(mask.sum()) for value, mask in measured[name].items()}
         yield title, _listed({value: n for value, n in counts.items() if n})
@@ -206,9 +242,8 @@ def _label_issues(session: Session, matrix: LabelMatrix, known: _Known) -> Label
     judgement = session.results.find(f"label_issues:{name}", LabelJudgement)
     if judgement is None:
         return None
-    flagged = [i for i in issues.select(("label",), name) if i.image_id in known.images]
-    verdicts = Counter(issue.verdict for issue in flagged)
-    waiting = [issue for issue in flagged if issue.verdict == "open"]
+    verdicts = {v: issues.counts(verdicts=(v,)).get(("label", name), 0) for v in VERDICTS}
+    shown = issues.select(("label",), name, verdicts=["open"], limit=known.max_items)
     notes = [*judgement.findings, *judgement.notes]
     decided = verdicts["accepted"] + verdicts["dismissed"]
     if decided:
@@ -216,12 +251,12 @@ def _label_issues(session: Session, matrix: LabelMatrix, known: _Known) -> Label
             f"Not shown: {count(verdicts['accepted'])} accepted and "
             f"{count(verdicts['dismissed'])} dismissed before."
         )
-    wrong, shown = judgement.wrong, waiting[: known.max_items]
+    wrong = judgement.wrong
     places = places_of_issues(session, name, shown)
     return LabelIssues(
         taxonomy=name,
         items=tuple(_label_issue(issue, known, places) for issue in shown),
-        n_flagged=len(waiting),
+        n_flagged=verdicts["open"],
         n_labelled=int(matrix.labelled.sum()),
         wrong=None if wrong is None else Interval(wrong.value, wrong.low, wrong.high),
         merges=tuple(
@@ -237,12 +272,10 @@ def _label_issues(session: Session, matrix: LabelMatrix, known: _Known) -> Label
 
 def _gain(session: Session, taxonomy: str) -> tuple[tuple[int, float], ...]:
     """Return the expected number of wrong labels among the k worst, at most 120 points."""
-    found = session.catalog.issues.select(("label",), taxonomy, flagged_only=False)
-    ranked = sorted(found, key=lambda issue: issue.score)
-    chances = [issue.evidence.get("probability") for issue in ranked]
-    if len(chances) < 2 or any(chance is None for chance in chances):
+    chances = session.catalog.issues.numbers("label", taxonomy, "probability")
+    if len(chances) < 2 or np.isnan(chances).any():
         return ()
-    met = np.cumsum([0.0, *(chance or 0.0 for chance in chances)])
+    met = np.concatenate([[0.0], np.cumsum(chances)])
     steps = np.unique(np.linspace(0, len(chances), 120).round().astype(int))
     return tuple((int(k), round(float(met[k]), 2)) for k in steps)
 
@@ -272,7 +305,7 @@ def _label_issue(
 
 def _duplicates_of(issue: Issue, evidence: LabelEvidence, known: _Known) -> tuple[Neighbor, ...]:
     found = [image for image in evidence.duplicates if image in known.images]
-    labels = [known.labels.get(image, {}).get(issue.taxonomy, ()) for image in found]
+    labels = [known.labels(image).get(issue.taxonomy, ()) for image in found]
     return tuple(
         Neighbor(image, ", ".join(names), math.nan)
         for image, names in zip(found, labels, strict=True)
@@ -302,7 +335,7 @@ def _duplicates(group: DuplicateGroup, known: _Known) -> Duplicates:
     }
     members = []
     for image in group.images:
-        labels = known.labels.get(image, {})
+        labels = known.labels(image)
         first = [label for name in group.conflicts for label in labels.get(name, ())]
         rest = [
             label

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vernis.domain.types import ImageRecord, LabelMatrix, Learnability, Suggestion, Taxonomy
+from vernis.domain.types import LabelMatrix, Learnability, Suggestion, Taxonomy
 from vernis.report.model import (
     ClassPair,
     Fill,
@@ -36,12 +36,12 @@ _TOGETHER = 14  # classes of the table of classes that occur together
 
 def audit_taxonomy(
     matrix: LabelMatrix,
-    images: Mapping[int, ImageRecord],
+    words: steps_audit.ImageWords,
     meaning: Learnability | None = None,
 ) -> TaxonomyAudit:
     """Return the state of a taxonomy, as ``vernis taxonomies`` has it, with classes together."""
     taxonomy = matrix.taxonomy
-    said = steps_audit.describe_taxonomy(matrix, images, meaning)
+    said = steps_audit.describe_taxonomy(matrix, words, meaning)
     counts = {row.class_: row.count for row in said.class_counts}
     column = {label: c for c, label in enumerate(taxonomy.classes)}
     is_multi = taxonomy.kind == "multi"

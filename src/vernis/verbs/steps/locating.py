@@ -18,7 +18,7 @@ from vernis.core.locate.training import choose_pictures, share_below
 from vernis.core.numeric.fingerprints import fingerprint
 from vernis.core.numeric.threads import single_threaded_products
 from vernis.domain.errors import NothingToLearn, UsageError
-from vernis.domain.types import ImageRecord, LabelMatrix, Space
+from vernis.domain.types import ImageRecord, LabelMatrix, Space, hash_texts
 from vernis.report.wording import counted
 from vernis.session.networks import HEAT_MAPS
 from vernis.session.vectors import assume_no
@@ -495,34 +495,41 @@ def maps_of_labels(session: Session, matrix: LabelMatrix) -> dict[tuple[int, str
     dict of (image id, class) to StoredMap
         Empty where nothing was located.
     """
-    images = {image.id: image for image in session.images()}
-    pairs = [
-        (images[int(matrix.image_ids[row])], matrix.taxonomy.classes[column])
-        for row, column in np.argwhere(matrix.values == 1).tolist()
-        if int(matrix.image_ids[row]) in images
-    ]
-    read = list(_read_maps(session, matrix.taxonomy.name, pairs))
+    name, classes, table = matrix.taxonomy.name, matrix.taxonomy.classes, session.table()
+    if not _is_located(session, name):
+        return {}
+    rows, columns = np.nonzero((matrix.values == 1) & table.holds(matrix.image_ids)[:, None])
+    ids = matrix.image_ids[rows]
+    hashes = hash_texts(table.hashes[table.row_of(ids)])
+    labels = [classes[column] for column in columns.tolist()]
+    read = list(_read_maps(session, name, list(zip(hashes, labels, strict=True))))
     marks = Counter(mark for _, _, mark in read)
     mark = max(marks, key=lambda name: marks[name]) if marks else ""
-    return {(pairs[i][0].id, pairs[i][1]): stored for i, stored, own in read if own == mark}
+    return {(int(ids[i]), labels[i]): stored for i, stored, own in read if own == mark}
 
 
 def maps_of(
     session: Session, taxonomy: str, pairs: Sequence[tuple[ImageRecord, str]]
 ) -> Iterator[tuple[ImageRecord, str, StoredMap]]:
     """Yield the maps that are kept of images and classes, whenever they were made."""
-    for at, stored, _ in _read_maps(session, taxonomy, pairs):
+    contents = [(image.content_hash, label) for image, label in pairs]
+    for at, stored, _ in _read_maps(session, taxonomy, contents):
         yield (*pairs[at], stored)
 
 
+def _is_located(session: Session, taxonomy: str) -> bool:
+    name = _map_space(taxonomy).name
+    return name in {known.name for known, _ in session.catalog.vectors.spaces()}
+
+
 def _read_maps(
-    session: Session, taxonomy: str, pairs: Sequence[tuple[ImageRecord, str]]
+    session: Session, taxonomy: str, pairs: Sequence[tuple[str, str]]
 ) -> Iterator[tuple[int, StoredMap, str]]:
-    """Yield the position of each pair that has a map, the map and its mark."""
+    """Yield the position of each pair of content and class that has a map, the map and its mark."""
     vectors, space = session.catalog.vectors, _map_space(taxonomy)
-    if not pairs or space.name not in {known.name for known, _ in vectors.spaces()}:
+    if not pairs or not _is_located(session, taxonomy):
         return
-    keys = [_key(image.content_hash, label) for image, label in pairs]
+    keys = [_key(content, label) for content, label in pairs]
     there = np.flatnonzero(vectors.holds(space, keys)).tolist()
     for at, data in zip(there, vectors.read(space, [keys[i] for i in there]), strict=True):
         yield at, *unpack(data)

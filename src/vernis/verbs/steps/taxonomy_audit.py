@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vernis.core.explore.audit import (
     LabelAudit,
@@ -18,7 +20,7 @@ from vernis.core.explore.audit import (
     share_like_folder,
 )
 from vernis.core.words.class_folders import folder_of
-from vernis.domain.types import ImageRecord, LabelMatrix, Learnability
+from vernis.domain.types import LabelMatrix, Learnability
 from vernis.verbs.decide.told_apart import tell_apart
 from vernis.verbs.decide.training_set import FilterEffect, images_where, read_training_data
 from vernis.verbs.steps.folder_classes import FOLDERS
@@ -116,7 +118,7 @@ def audit_taxonomies(
     FilterError, UsageError
         The filter is wrong or holds for no image.
     """
-    images = {image.id: image for image in session.images()} if names else {}
+    said = ImageWords(session)
     chosen = images_where(session, where) if where.strip() else None
     audits = []
     for name in names:
@@ -124,8 +126,33 @@ def audit_taxonomies(
         meaning, effect = _measure(session, matrix, where)
         if chosen is not None:
             matrix = matrix.among(chosen)
-        audits.append(replace(describe_taxonomy(matrix, images, meaning), effect=effect))
+        audits.append(replace(describe_taxonomy(matrix, said, meaning), effect=effect))
     return tuple(audits)
+
+
+class ImageWords:
+    """The paths and the titles of the present images.
+
+    Parameters
+    ----------
+    session : Session
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    @cached_property
+    def _titles(self) -> Mapping[int, str]:
+        told = self._session.catalog.images.metadata()
+        return {image: title for image, said in told.items() if (title := _title(said))}
+
+    def uris(self, image_ids: NDArray[np.int64]) -> list[str]:
+        """Return the path of each image."""
+        return self._session.table().uri_of(image_ids)
+
+    def titles(self, image_ids: NDArray[np.int64]) -> list[str]:
+        """Return what each image is called by its metadata, "" where it is not."""
+        return [self._titles.get(image, "") for image in image_ids.tolist()]
 
 
 def measure_meaning(session: Session, taxonomy: str) -> Learnability | None:
@@ -156,16 +183,16 @@ def _measure(
 
 def describe_taxonomy(
     matrix: LabelMatrix,
-    known: Mapping[int, ImageRecord],
+    said: ImageWords,
     meaning: Learnability | None = None,
 ) -> TaxonomyAudit:
     """Return the state of one taxonomy; ``meaning`` is None where it was not measured."""
-    images = [known[int(image)] for image in matrix.image_ids]
+    uris = said.uris(matrix.image_ids)
     taxonomy = matrix.taxonomy
     audit = audit_labels(matrix.values)
     confirmed = (matrix.confirmed & (matrix.values == 1)).any(axis=1)
-    names = [PurePosixPath(image.uri).stem for image in images]
-    titles = [_title(image) for image in images]
+    names = [PurePosixPath(uri).stem for uri in uris]
+    titles = said.titles(matrix.image_ids)
     return TaxonomyAudit(
         taxonomy=taxonomy.name,
         description=taxonomy.description,
@@ -193,7 +220,7 @@ def describe_taxonomy(
         unique_classes=audit.n_unique,
         in_file_name=_repeated(matrix, names),
         in_title=_repeated(matrix, titles),
-        like_their_folder=_like_folder(matrix, images),
+        like_their_folder=_like_folder(matrix, uris),
         class_counts=_class_counts(matrix, audit),
         labels_an_image=tuple(
             LabelsPerImage(k, int(n)) for k, n in enumerate(audit.labels_per_image)
@@ -202,8 +229,8 @@ def describe_taxonomy(
     )
 
 
-def _title(image: ImageRecord) -> str:
-    said = {str(key).lower(): value for key, value in image.metadata.items()}
+def _title(metadata: Mapping[str, Any]) -> str:
+    said = {str(key).lower(): value for key, value in metadata.items()}
     return " ".join(str(said[name]) for name in _TITLES if said.get(name))
 
 
@@ -212,10 +239,10 @@ def _repeated(matrix: LabelMatrix, texts: Sequence[str]) -> float | None:
     return repeated / labels if labels else None
 
 
-def _like_folder(matrix: LabelMatrix, images: Sequence[ImageRecord]) -> float | None:
+def _like_folder(matrix: LabelMatrix, uris: Sequence[str]) -> float | None:
     if matrix.taxonomy.origin == FOLDERS:
         return None  # by construction
-    return _number(share_like_folder(matrix.values, [folder_of(image.uri) for image in images]))
+    return _number(share_like_folder(matrix.values, [folder_of(uri) for uri in uris]))
 
 
 def _number(value: float) -> float | None:
