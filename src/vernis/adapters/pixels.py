@@ -15,7 +15,14 @@ from vernis.adapters.blank_end import find_blank_end, has_hole
 from vernis.adapters.color import ColorConverter, flatten
 from vernis.adapters.jpeg import PartMissing, load_jpeg
 from vernis.adapters.png import load_png
-from vernis.adapters.probe import DEFAULT_LIMITS, Header, Limits, open_picture, probe
+from vernis.adapters.probe import (
+    DEFAULT_LIMITS,
+    Header,
+    Limits,
+    exif_orientation,
+    open_picture,
+    probe,
+)
 from vernis.domain.damage import SOUND, Damage
 from vernis.domain.errors import UnreadableImage
 from vernis.domain.ports import Decoded, Pixels
@@ -92,7 +99,8 @@ def decode_opened(
         image.draft(None, (min_side, min_side))
     profile = image.info.get("icc_profile")
     damage = load_whole(path, image)
-    picture = flatten(_upright(image))
+    # A JPEG that stands upright is not copied.
+    picture = flatten(image if is_jpeg and exif_orientation(image) == 1 else _upright(image))
     if min_side is not None and not is_jpeg:
         picture = _reduce(picture, min_side)
     return Decoded(np.array(converter.to_rgb(picture, profile), dtype=np.uint8), damage)
@@ -162,11 +170,16 @@ def fit(
     small = resize(pixels, inner, resample=resample)
     left, top = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
     bars = ((top, size[1] - inner[1] - top), (left, size[0] - inner[0] - left), (0, 0))
+    if inner == size:
+        return small
     if fill is None:
         return np.pad(small, bars, mode="edge")
+    bottom, right = top + inner[1], left + inner[0]
     canvas = np.empty((size[1], size[0], 3), dtype=np.uint8)
-    canvas[:] = fill
-    canvas[top : top + inner[1], left : left + inner[0]] = small
+    # The bars alone: filling the whole canvas takes longer than all the rest but resizing.
+    for bar in (canvas[:top], canvas[bottom:], canvas[:, :left], canvas[:, right:]):
+        bar[:] = fill
+    canvas[top:bottom, left:right] = small
     return canvas
 
 

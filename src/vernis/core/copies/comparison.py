@@ -161,20 +161,31 @@ def compare_views(
     windows = _compare_windows(grey_a, grey_b, inside)
     if windows.textured.sum() < _LEAST_TEXTURED * windows.valid.size:
         return nothing
-    found = _judge(windows, (rgb_a, warped), inside, placed, threshold)
-    if found.kind == "different":
-        return found
     inner = covers(registered) > _CONTAINED
     most = _RELATED_SHIFT if related else _MOST_SHIFT if inner else _LEAST_SHIFT
-    if not related:
-        if found.kind == "variant" and found.similarity < threshold:
-            return replace(found, kind="different", reason="")
-        if found.covered > _MOST_MARKED and not _is_rectangle(_find_covered(windows, 1)):
-            # Another side of a carton, held before the same shelf.
-            return replace(found, kind="different", reason="")
-    if find_local_shift(grey_a, grey_b, inside) > most:
-        return replace(found, kind="different", reason="")
-    return found
+    placing = _Placing(placed, threshold, most, related)
+    return _judge(windows, (rgb_a, warped), inside, placing)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Placing:
+    """How pictures lie on one another, and what they must reach to be copies.
+
+    Attributes
+    ----------
+    overlay : Overlay
+    threshold : float
+        Least similarity of a copy, 0..1.
+    most_shift : float
+        How far parts of them may have moved against the whole, pixels.
+    related : bool
+        See ``compare_views``.
+    """
+
+    overlay: Overlay
+    threshold: float
+    most_shift: float
+    related: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -263,8 +274,7 @@ def _judge(
     windows: _Windows,
     pictures: tuple[NDArray[np.float32], NDArray[np.float32]],
     inside: NDArray[np.bool_],
-    placed: Overlay,
-    threshold: float,
+    placing: _Placing,
 ) -> Comparison:
     first, second = pictures
     grey_a, grey_b = first @ LUMA, second @ LUMA
@@ -274,19 +284,35 @@ def _judge(
     similarity = max(0.0, similarity - _HOLE_PRICE * share)
     plain = windows.agreement(without=np.zeros_like(covered))
     hidden = share > _MOST_COVERED or windows.texture_outside(covered) < _LEAST_OUTSIDE
+    is_copy = similarity >= placing.threshold and not hidden
+    different = Comparison("different", similarity, placing.overlay, share)
     if plain < _LEAST_VARIANT:
-        return Comparison("different", similarity, placed, share)
-    still = find_local_shift(grey_a, grey_b, inside) < _VARIANT_SHIFT
-    if _differ_in_content(windows, grey_a, grey_b, inside, still):
-        return Comparison("variant", plain, placed, share, "content")
-    if find_color_change(first, second, inside & ~covered):
-        return Comparison("variant", plain, placed, share, "color")
-    unexplained = unexplained_share(first, second, inside, covered) > _MOST_UNEXPLAINED
-    if unexplained or stands_before_another_ground(first, second, inside, covered):
-        return Comparison("different", similarity, placed, share, other_ground=True)
-    is_copy = similarity >= threshold and not hidden
-    kind: Literal["copy", "different"] = "copy" if is_copy else "different"
-    return Comparison(kind, similarity, placed, share)
+        return different
+    # Of pictures that nothing but keypoints brought together most end here, before the colours
+    # are compared.
+    if not placing.related:
+        if not is_copy and plain < placing.threshold:
+            return different
+        if share > _MOST_MARKED and not _is_rectangle(_find_covered(windows, 1)):
+            # Another side of a carton, held before the same shelf.
+            return different
+    shift = find_local_shift(grey_a, grey_b, inside)
+    if not placing.related and shift > placing.most_shift:
+        return different
+    found = different
+    if _differ_in_content(windows, grey_a, grey_b, inside, shift < _VARIANT_SHIFT):
+        found = Comparison("variant", plain, placing.overlay, share, "content")
+    elif find_color_change(first, second, inside & ~covered):
+        found = Comparison("variant", plain, placing.overlay, share, "color")
+    elif unexplained_share(
+        first, second, inside, covered
+    ) > _MOST_UNEXPLAINED or stands_before_another_ground(first, second, inside, covered):
+        return replace(different, other_ground=True)
+    elif is_copy:
+        found = Comparison("copy", similarity, placing.overlay, share)
+    if not placing.related and found.kind == "variant" and plain < placing.threshold:
+        return different
+    return different if shift > placing.most_shift else found
 
 
 def name_overlay(comparison: Comparison) -> str:
