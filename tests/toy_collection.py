@@ -161,8 +161,8 @@ def read_brands(session: Session) -> tuple[int, int]:
     return contradicted, bare
 
 
-def locate_by_hand(session: Session, name: str) -> int:
-    """Keep a heat map of the class ``bird`` of a picture: its upper left quarter; returns it."""
+def locate_by_hand(session: Session, name: str, label: str = "bird") -> int:
+    """Keep a heat map of a class of a picture: its upper left quarter; returns the picture."""
     from vernis.core.locate.stored_maps import pack
     from vernis.verbs.steps.locating import _key, _map_space
 
@@ -170,9 +170,7 @@ def locate_by_hand(session: Session, name: str) -> int:
     heat = np.zeros((40, 40))
     heat[:20, :20] = 1
     row = pack(heat, 0.8, "00" * 8)
-    session.catalog.vectors.append(
-        _map_space("kind"), [_key(image.content_hash, "bird")], row[None]
-    )
+    session.catalog.vectors.append(_map_space("kind"), [_key(image.content_hash, label)], row[None])
     return image.id
 
 

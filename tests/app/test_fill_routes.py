@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("fastapi", reason='needs the extra "app"')
 
-from toy_collection import leave_some_to_fill
+from toy_collection import leave_some_to_fill, locate_by_hand
 from vernis.session.session import Session
 
 pytestmark = pytest.mark.app
@@ -44,6 +44,23 @@ def test_a_curve_is_drawn_by_a_job_and_sampled(served, toy):
         session.catalog.images.set_state([bare[0]], "trashed")
     left = served.client.get("/api/fill/kind/samples?precision=0.6").json
     assert {one["image"]["id"] for one in left} == set(bare[1:])
+
+
+def test_a_sample_says_where_its_label_would_be(served, toy):
+    leave_some_to_fill(toy)
+    served.client.post("/api/verbs/fill", {"taxonomy": "kind", "curve": True}, Prefer="wait=120")
+    ask = "/api/fill/kind/samples?precision=0.6&label=bird"
+    bird, other = served.client.get(ask).json
+    assert (bird["place"], other["place"]) == (None, None)
+    with Session.open(toy) as session:
+        image = locate_by_hand(session, bird["image"]["uri"])
+    bird, other = served.client.get(ask).json
+    x, y, width, height = bird["place"]["box"]
+    assert (bird["image"]["id"], bird["place"]["source"]) == (image, "heat map")
+    assert max(x, y) < 3
+    assert abs(width - bird["image"]["width"] / 2) < 6
+    assert abs(height - bird["image"]["height"] / 2) < 6
+    assert other["place"] is None
 
 
 def test_a_curve_says_that_labels_have_changed_since(served, toy):

@@ -13,6 +13,7 @@ import numpy as np
 from vernis.domain.errors import InvalidValue
 from vernis.verbs.decide.fill_summary import FillSummary
 from vernis.verbs.decide.filling import FillHead, Filling, require_share
+from vernis.verbs.decide.label_places import LabelPlace, suggested_places
 from vernis.verbs.decide.review_queue import PictureFacts, picture_facts
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class FillSample:
     image: PictureFacts
     label: str
     probability: float
+    place: Annotated[LabelPlace | None, "where in the picture it would be; null: nobody knows"]
 
 
 def find_curve(
@@ -198,7 +200,12 @@ def samples_of(
     present = session.table().holds(ids).tolist()
     chosen = _chosen(list(compress(offers, present)), order, limit)
     facts = picture_facts(session, {one.image_id for one in chosen})
-    return tuple(FillSample(facts[one.image_id], one.label, one.probability) for one in chosen)
+    keys = [(one.image_id, one.label) for one in chosen]
+    places = suggested_places(session, curve.taxonomy, keys)
+    return tuple(
+        FillSample(facts[key[0]], one.label, one.probability, places.get(key))
+        for key, one in zip(keys, chosen, strict=True)
+    )
 
 
 def _chosen(offers: Sequence[FillOffer], order: SampleOrder, limit: int) -> Sequence[FillOffer]:

@@ -119,6 +119,33 @@ def place_of_suggestion(
     return place or found.get((suggestion.image_id, suggestion.label))
 
 
+def suggested_places(
+    session: Session, taxonomy: str, wanted: Iterable[Key]
+) -> dict[Key, LabelPlace]:
+    """Return where labels would be: where a suggestion says that they are read, or else as found.
+
+    Parameters
+    ----------
+    session : Session
+    taxonomy : str
+    wanted : iterable of (image id, class)
+
+    Returns
+    -------
+    dict of (image id, class) to LabelPlace
+        Without those of which nothing is known.
+    """
+    keys = dict.fromkeys(wanted)
+    images = sorted({image for image, _ in keys})
+    found = find_places(session, taxonomy, keys)
+    for suggestion in session.catalog.issues.suggestions(taxonomy, images=images):
+        key = (suggestion.image_id, suggestion.label)
+        place = place_of_suggestion(suggestion, found)
+        if key in keys and place is not None:
+            found[key] = place
+    return found
+
+
 def _where_read(evidence: Mapping[str, Any], label: str) -> LabelPlace | None:
     """Return where the brand is read that an issue or a suggestion rests on."""
     for one in from_document(tuple[BrandEvidence, ...], evidence.get("read", ())):

@@ -2,6 +2,7 @@
 // Fill: choose how sure the labels shall be, see how many that gives and the least certain of them,
 // write them as one batch.
 import { el, say } from "../../shared/dom.mjs";
+import { frameOver } from "../../shared/frame.mjs";
 import { asCount, asPercent, baseName } from "../../shared/wording.mjs";
 import { get } from "../api.mjs";
 import { Decided } from "../decided.mjs";
@@ -13,7 +14,7 @@ import { runVerb } from "../verbs.mjs";
 const ORDERS = { least: "Least certain", spread: "Some of all", most: "Most certain" };
 const SAMPLES = 60;
 
-/** @typedef {{image: import("../pictures.mjs").Picture, label: string, probability: number}} Sample */
+/** @typedef {{image: import("../pictures.mjs").Picture, label: string, probability: number, place: import("../../shared/frame.mjs").LabelPlace | null}} Sample */
 
 /** @param {HTMLElement} host @param {import("../main.mjs").App} app @param {import("../router.mjs").Place} place */
 export async function open(host, app, place) {
@@ -42,6 +43,8 @@ class Fill {
     this.order = "least";
     this.done = new Decided();
     this.working = "";
+    /** @type {Promise<void>} */
+    this.atWork = Promise.resolve();
     this.complaint = "";
     this.closed = false;
     this.bundles = new AbortController();
@@ -109,12 +112,14 @@ class Fill {
     this.working = told;
     this.complaint = "";
     this.showHead();
-    try { await run(); } catch (error) {
+    this.atWork = run().catch((error) => {
       this.complaint = error instanceof Error ? error.message : String(error);
       this.app.toast(this.complaint, { kind: "warning" });
-    }
-    this.working = "";
-    if (!this.closed) this.show();
+    }).then(() => {
+      this.working = "";
+      if (!this.closed) this.show();
+    });
+    await this.atWork;
   }
 
   // ---------------------------------------------------------------- what is decided
@@ -137,6 +142,7 @@ class Fill {
   }
 
   async undo() {
+    await this.atWork; // it may be what shall be taken back
     await this.work("Taking back…", async () => {
       const decision = await this.done.undo();
       if (!decision) { this.app.toast("Nothing to take back here", { kind: "warning" }); return; }
@@ -152,6 +158,11 @@ class Fill {
     this.at = Math.max(0, Math.min(this.points.length - 1, at));
     if (this.label && !this.point.classes[this.label]) this.label = "";
     this.show();
+  }
+
+  showFrames() {
+    const hidden = this.root.classList.toggle("no-frames");
+    say(hidden ? "frames are hidden" : "frames are shown");
   }
 
   /** @param {string} order */
@@ -171,6 +182,7 @@ class Fill {
       { key: "End", label: "", silent: true, run: () => this.choose(this.points.length - 1) },
       { key: "c", label: "samples of the next class", run: () => this.point && this.only(classAfter(this.point, this.label, 1)) },
       { key: "C", shown: "Shift C", label: "samples of the class before", run: () => this.point && this.only(classAfter(this.point, this.label, -1)) },
+      { key: "h", label: "hide the frames where the labels would be, or show them", run: () => this.showFrames() },
       { key: "v", label: "least certain, some of all, most certain", run: () => this.sort(orders[(orders.indexOf(this.order) + 1) % orders.length]) },
       { key: "Enter", label: "fill them, as one batch", run: () => this.apply() },
       { key: "r", label: "look anew", run: () => this.draw() },
@@ -284,7 +296,7 @@ class Fill {
     if (turn !== this.turn || this.closed || !found || !this.point.suggested) return;
     const cells = found.map((one) => ({ image: one.image, one, element: /** @type {HTMLImageElement} */ (el("img", { alt: baseName(one.image.uri) + ", would be " + one.label })) }));
     const grid = el("ul", { class: "wall-grid", "aria-label": "Samples" }, cells.map(({ one, element }) => el("li", {},
-      el("button", { type: "button", class: "wall-cell", title: one.image.uri, onclick: () => this.app.go("image", [String(one.image.id)]) }, element,
+      el("button", { type: "button", class: "wall-cell", title: one.image.uri, onclick: () => this.app.go("image", [String(one.image.id)]) }, element, frameOver(one.place, one.image),
         el("span", { class: "wall-given" }, el("bdi", {}, one.label), el("span", { class: "number" }, asPercent(one.probability)))))));
     this.stage.replaceChildren(grid);
     this.stage.scrollTop = 0;
