@@ -7,6 +7,7 @@ when it is.
 from __future__ import annotations
 
 import errno
+import logging
 import secrets
 import socket
 import threading
@@ -95,7 +96,8 @@ def serve(
     from vernis.app.desk import Desk
     from vernis.app.server import guarded, make_app
 
-    return address, _run(guarded(make_app(Desk.of(session)), keys, number), listener)
+    desk = Desk.of(session)
+    return address, _run(guarded(make_app(desk), keys, number), listener, desk.events.close)
 
 
 def serve_people(
@@ -127,8 +129,9 @@ def serve_people(
     from vernis.app.desk import Desk
     from vernis.app.server import guarded_for_people, make_app
 
-    guard = guarded_for_people(make_app(Desk.of(session)), people, host, number, names)
-    return address, _run(guard, listener)
+    desk = Desk.of(session)
+    guard = guarded_for_people(make_app(desk), people, host, number, names)
+    return address, _run(guard, listener, desk.events.close)
 
 
 def serve_model(
@@ -157,9 +160,21 @@ def serve_model(
     return address, _run(guarded(make_model_app(found), keys, number), listener)
 
 
-def _run(app: Guard, listener: socket.socket) -> float:
-    """Run an application until Ctrl-C; returns the seconds that it took."""
+def _run(
+    app: Guard, listener: socket.socket, end_streams: Callable[[], None] = lambda: None
+) -> float:
+    """Run an application until Ctrl-C; returns the seconds that it took.
+
+    ``end_streams`` is called first: a stream that is open would hold the end up.
+    """
     import uvicorn
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            end_streams()
+            # What the end cuts off is nobody's error.
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+            await super().shutdown(sockets)
 
     config = uvicorn.Config(
         app,
@@ -172,7 +187,7 @@ def _run(app: Guard, listener: socket.socket) -> float:
     )
     started = time.monotonic()
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        Server(config).run(sockets=[listener])
     except KeyboardInterrupt:
         pass  # the way to end it
     finally:

@@ -8,9 +8,9 @@ never a path.
 from __future__ import annotations
 
 import os
-import queue
 import tempfile
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -118,15 +118,15 @@ class WarmModel:
         )
         self._decode = session.files.decoder()
         self._decoders = ThreadPoolExecutor(_DECODERS, thread_name_prefix="decode")
-        self._waiting: queue.SimpleQueue[tuple[Pixels, Future[NDArray[Any]]] | None]
-        self._waiting = queue.SimpleQueue()
-        threading.Thread(target=self._work, name=f"model {name}", daemon=True).start()
+        self._waiting: deque[tuple[Pixels, Future[NDArray[Any]]]] = deque()
+        self._turn = threading.Lock()
 
     def judge(self, pictures: Sequence[bytes]) -> list[Judged]:
         """Return what the model says of encoded pictures, in their order."""
-        decoded = list(self._decoders.map(self._decoded, pictures))
-        vectors = [self._vector(one) if not isinstance(one, str) else None for one in decoded]
-        rows = [vector.result() for vector in vectors if vector is not None]
+        # One picture is handed to no other thread: that takes longer than its decoding may.
+        each: Any = map if len(pictures) == 1 else self._decoders.map
+        decoded = list(each(self._decoded, pictures))
+        rows = self._vectors([one for one in decoded if not isinstance(one, str)])
         probabilities = self.head.predict_proba(np.stack(rows) if rows else np.empty((0, 0)))
         given = zip(probabilities, self.head.labels(probabilities), strict=True)
         found = []
@@ -139,35 +139,33 @@ class WarmModel:
         return found
 
     def close(self) -> None:
-        """End the thread that works."""
-        self._waiting.put(None)
+        """End the threads that decode."""
         self._decoders.shutdown(wait=False)
-
-    def _vector(self, pixels: Pixels) -> Future[NDArray[Any]]:
-        future: Future[NDArray[Any]] = Future()
-        self._waiting.put((pixels, future))
-        return future
 
     def _decoded(self, picture: bytes) -> Pixels | str:
         return decode_picture(picture, self._decode)
 
-    def _work(self) -> None:
-        while (first := self._waiting.get()) is not None:
-            batch = [first]
-            while len(batch) < _AT_ONCE and not self._waiting.empty():
-                following = self._waiting.get()
-                if following is None:
-                    self._waiting.put(None)
-                    break
-                batch.append(following)
-            try:
-                vectors = self._embed([pixels for pixels, _ in batch])
-            except Exception as error:  # whoever asked is told; the thread goes on
-                for _, future in batch:
-                    future.set_exception(error)
-                continue
-            for (_, future), vector in zip(batch, vectors, strict=True):
-                future.set_result(vector)
+    def _vectors(self, shown: Sequence[Pixels]) -> list[NDArray[Any]]:
+        """Return the vectors of pictures; whoever has the turn makes those of all that wait."""
+        futures: list[Future[NDArray[Any]]] = [Future() for _ in shown]
+        self._waiting.extend(zip(shown, futures, strict=True))
+        for future in futures:
+            while not future.done():
+                with self._turn:
+                    if not future.done():
+                        self._embed_waiting()
+        return [future.result() for future in futures]
+
+    def _embed_waiting(self) -> None:
+        batch = [self._waiting.popleft() for _ in range(min(_AT_ONCE, len(self._waiting)))]
+        try:
+            vectors = self._embed([pixels for pixels, _ in batch])
+        except Exception as error:  # whoever asked is told; the next ones have their turn
+            for _, future in batch:
+                future.set_exception(error)
+            return
+        for (_, future), vector in zip(batch, vectors, strict=True):
+            future.set_result(vector)
 
 
 class Models:

@@ -77,8 +77,8 @@ async def predict(request: Request, model: str) -> Response:
     or the reason why it has none. A detector (`TAXONOMY-detector`) gives the boxes, too.
     """
     names, pictures = await read_pictures(request)
-    warm = await to_thread.run_sync(models_of(request).open, model)
-    judged = await to_thread.run_sync(warm.judge, pictures)
+    models = models_of(request)
+    judged = await to_thread.run_sync(lambda: models.open(model).judge(pictures))
     return answered([_row(name, one) for name, one in zip(names, judged, strict=True)])
 
 
