@@ -110,10 +110,10 @@ class RunningServer:
         """End it as Ctrl-C does, or by another signal."""
         if self.process is not None:
             self.process.send_signal(how)
-            self.process.wait(30)
             assert self.process.stdout is not None
-            self.process.stdout.close()
+            told = self.process.communicate(timeout=30)[0]
             self.process = None
+            assert "Traceback" not in told, told
 
 
 @pytest.fixture(scope="session")
@@ -169,6 +169,7 @@ def open_page(browser: Any, server: RunningServer) -> Iterator[Any]:
         if context is None:
             options.setdefault("viewport", {"width": 1280, "height": 800})
             context = browser.new_context(**options)
+            context.set_default_timeout(PATIENCE)
             contexts.append(context)
         opened = Opened(context.new_page(), server)
         page, told = opened.page, opened.complaints

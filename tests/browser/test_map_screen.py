@@ -84,7 +84,7 @@ def test_colours_classes_and_the_filter_leave_some(open_page, mapped):
     page.get_by_label("Filter").fill("kind:fish")
     page.keyboard.press("Enter")
     opened.wait(lambda: " of " in page.locator("[data-left]").inner_text())
-    assert "where=kind" in page.url
+    opened.wait(lambda: "where=kind" in page.url)
     page.keyboard.press("b")
     opened.wait(lambda: "#/browse" in page.url and "where=kind" in page.url)
 

@@ -24,6 +24,7 @@ def review(open_page, **options):
     opened = open_page(**options)
     opened.go("#/review/kind")
     opened.page.locator(".review-picture img").wait_for()
+    opened.wait(lambda: "?issue=" in opened.page.url)
     return opened
 
 
@@ -44,7 +45,7 @@ def test_the_first_screen_is_the_worst_suspect_with_what_speaks_for_each_label(o
     opened = open_page()
     page = opened.page
     page.locator(".review-picture img").wait_for()
-    assert "#/review/kind?issue=" in page.url
+    opened.wait(lambda: "#/review/kind?issue=" in page.url)
     assert left(opened) == 5
     assert page.locator(".review-change").inner_text().split() == ["fish", "→", "bird"]
     page.locator(".witness-pictures img").nth(9).wait_for()
@@ -71,7 +72,7 @@ def test_one_key_a_decision_and_z_takes_it_back(open_page, server):
     for expected in (3, 4, 5):
         press("z")
         opened.wait(lambda expected=expected: left(opened) == expected)
-    assert opened.page.url == first
+    opened.wait(lambda: opened.page.url == first)
     assert verdicts(server.collection) == {"open": 5}
 
 
@@ -79,10 +80,10 @@ def test_skipped_and_unsure_ones_are_not_decided(open_page, server):
     opened = review(open_page)
     first = opened.page.url
     opened.page.keyboard.press("s")
-    assert opened.page.url != first
+    opened.wait(lambda: opened.page.url != first)
     for _ in range(4):
         opened.page.keyboard.press("u")
-    assert opened.page.url == first
+    opened.wait(lambda: opened.page.url == first)
     opened.page.keyboard.press("u")
     opened.page.get_by_role("button", name="Bring back 5 set aside").wait_for()
     opened.wait(lambda: opened.page.locator("[data-saved]").inner_text() == "Saved")
@@ -130,7 +131,7 @@ def test_two_windows_see_one_another(open_page, server):
     other = review(open_page)
     one.page.keyboard.press("a")
     other.wait(lambda: left(other) == 4)
-    assert one.page.url == other.page.url
+    other.wait(lambda: one.page.url == other.page.url)
     assert "Decided in another window" in other.page.locator("[data-toasts]").inner_text()
 
 

@@ -7,6 +7,7 @@ import { asCount } from "../shared/wording.mjs";
 import { get, post, takeBack } from "./api.mjs";
 import { pickClass } from "./picker.mjs";
 import { decodedAhead, previewOf } from "./pictures.mjs";
+import { shareBar } from "./share_bar.mjs";
 
 const SIZE = 300; // images of a sample: enough for a promise
 const AHEAD = 2;
@@ -154,8 +155,6 @@ export class JudgePanel {
     const { row, sample } = this;
     const judged = sample.images.filter((one) => one.judged !== null).length;
     const button = (/** @type {string} */ kind, /** @type {string} */ text, /** @type {string} */ key, /** @type {() => void} */ run) => el("button", { type: "button", class: "key-button " + kind, onclick: run }, el("span", {}, text), el("kbd", {}, key));
-    const filled = el("span", {});
-    filled.style.width = 100 * judged / sample.images.length + "%";
     const classRow = (/** @type {string | null} */ label, /** @type {string} */ key) => el("button", {
       type: "button", class: "draw-class", onclick: () => this.judge(label),
       "aria-pressed": String(row.judged !== null && (label === null ? !row.judged.length : row.judged.includes(label))),
@@ -164,7 +163,7 @@ export class JudgePanel {
       el("header", { class: "draw-head" },
         el("h2", {}, sample.kind === "single" ? "Which " : "Which ", el("bdi", {}, sample.taxonomy), sample.kind === "single" ? " is it?" : " does it carry?"),
         el("p", { class: "muted small", "data-left": "" }, asCount(judged) + " of " + asCount(sample.images.length) + " judged")),
-      el("div", { class: "fill-bar" }, filled),
+      shareBar(judged / sample.images.length).bar,
       el("div", { class: "draw-classes" }, ...this.classes.map((label, at) => classRow(label, at < 9 ? String(at + 1) : "")), classRow(null, "0")),
       button("", "Type a class", "t", () => this.type()),
       el("div", { class: "draw-pair" }, button("", "Undo", "z", () => this.undo()), button("", "Next", "Enter", () => this.next())),

@@ -7,7 +7,7 @@ import { get, Refused } from "./api.mjs";
 import { Events } from "./events.mjs";
 import { Keys } from "./keys.mjs";
 import { Outbox } from "./outbox.mjs";
-import { hashOf, readPlace } from "./router.mjs";
+import { Address, hashOf, readPlace } from "./router.mjs";
 import { SCREENS } from "./screens/index.mjs";
 
 /**
@@ -38,16 +38,14 @@ async function start() {
     return;
   }
   const keys = new Keys();
+  const address = new Address();
   const app = {
     collection,
     outbox: new Outbox(collection.name),
     events: new Events(),
     keys,
-    go: (name, parts, query) => { location.hash = hashOf(name, parts, query); },
-    replace: (query, parts) => {
-      const place = readPlace();
-      history.replaceState(null, "", hashOf(screenOf(place).name, parts || place.parts, query));
-    },
+    go: (name, parts, query) => { address.write(); location.hash = hashOf(name, parts, query); },
+    replace: (query, parts) => address.replace(screenOf(readPlace()).name, parts, query),
     toast,
   };
   drawBar(app);
@@ -58,7 +56,7 @@ async function start() {
   for (const screen of SCREENS) keys.place(screen.key, screen.title, () => app.go(screen.name));
   one("[data-skip]").addEventListener("click", (event) => { event.preventDefault(); one("#screen").focus(); });
   const opener = new Opener(app);
-  addEventListener("hashchange", () => opener.open());
+  addEventListener("hashchange", () => { address.drop(); opener.open(); });
   app.outbox.addEventListener("outcome", (event) => tellTrouble(app, /** @type {CustomEvent} */ (event).detail.outcome));
   opener.open();
 }

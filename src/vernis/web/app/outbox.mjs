@@ -42,7 +42,13 @@ export class Outbox extends EventTarget {
   }
 
   /** Decisions that the server has not acknowledged. */
-  get size() { return this.entries().length; }
+  get size() {
+    let found = this.loose.size;
+    try {
+      for (let at = 0; at < localStorage.length; at++) if ((localStorage.key(at) || "").startsWith(this.prefix)) found += 1;
+    } catch (refused) { /* see below */ }
+    return found;
+  }
 
   /** @returns {Entry[]} oldest first */
   entries() {

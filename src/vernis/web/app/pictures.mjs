@@ -5,6 +5,7 @@ import { ask, address } from "./api.mjs";
 /** @typedef {{id: number, hash: string, uri: string, width: number, height: number}} Picture */
 
 const MOST_AT_ONCE = 128; // thumbnails of one request
+const LONGEST_TURN = 4; // ms after which a key may come in between: each object URL asks the browser
 
 /** @param {Picture} image */
 export const thumbOf = (image) => "/api/images/" + image.id + "/thumb?v=" + image.hash;
@@ -92,11 +93,20 @@ export async function readBundle(ids, version, signal, size) {
   const body = await answer.arrayBuffer();
   const count = new DataView(body).getUint32(0, true);
   const sizes = new Uint32Array(body.slice(4, 4 + 4 * count));
+  const found = /** @type {(string | null)[]} */ ([]);
   let at = 4 + 4 * count;
-  return Array.from(sizes, (size) => {
-    if (!size) return null;
-    const blob = new Blob([body.slice(at, at + size)], { type: "image/jpeg" });
+  let since = performance.now();
+  for (const size of sizes) {
+    if (performance.now() - since > LONGEST_TURN) {
+      await new Promise((resolve) => setTimeout(resolve));
+      if (signal && signal.aborted) {
+        for (const source of found) if (source) URL.revokeObjectURL(source);
+        throw new DOMException("nobody waits for them", "AbortError");
+      }
+      since = performance.now();
+    }
+    found.push(size ? URL.createObjectURL(new Blob([new Uint8Array(body, at, size)], { type: "image/jpeg" })) : null);
     at += size;
-    return URL.createObjectURL(blob);
-  });
+  }
+  return found;
 }

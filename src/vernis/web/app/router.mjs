@@ -10,6 +10,32 @@ export function readPlace(hash = location.hash) {
   return { name: name || "", parts: parts.filter(Boolean), query: new URLSearchParams(query || "") };
 }
 
+/** The address of what is shown, written behind the paint of it: a browser works longer on an address
+ * than on what a key changes. */
+export class Address {
+  constructor() {
+    this.wanted = "";
+    this.timed = false;
+  }
+
+  /** @param {string} name @param {string[] | undefined} parts default: those that are there @param {Record<string, unknown>} query */
+  replace(name, parts, query) {
+    this.wanted = hashOf(name, parts || readPlace(this.wanted || location.hash).parts, query);
+    if (document.hidden) { this.write(); return; } // nothing is painted
+    if (this.timed) return;
+    this.timed = true;
+    requestAnimationFrame(() => setTimeout(() => { this.timed = false; this.write(); }));
+  }
+
+  write() {
+    if (this.wanted) history.replaceState(null, "", this.wanted);
+    this.wanted = "";
+  }
+
+  /** Forget what was to be written: another place is open. */
+  drop() { this.wanted = ""; }
+}
+
 /** @param {string} text */
 function decoded(text) {
   try { return decodeURIComponent(text); } catch (wrong) { return text; }

@@ -5,6 +5,7 @@ import { el, say } from "../../shared/dom.mjs";
 import { asCount } from "../../shared/wording.mjs";
 import { get, post, remove } from "../api.mjs";
 import { askedOf, asText, asTime, commandOf, GROUPS, progressOf, rangeOf, valueOf, wordsOf } from "../forms.mjs";
+import { shareBar } from "../share_bar.mjs";
 import { loadStyle } from "../styles.mjs";
 
 const OFTEN = 1000; // ms between two looks at the log of a job that runs
@@ -295,7 +296,7 @@ class Jobs {
       const row = el("button", { type: "button", class: "job-row", "data-state": job.state, "aria-pressed": String(job.id === this.job), onclick: () => this.look(job.id) },
         el("b", {}, job.verb), el("span", { class: "chip" + (job.state === "failed" ? " conflict" : "") }, STATES[/** @type {keyof typeof STATES} */ (job.state)]),
         el("span", { class: "muted small" }, [timeOf(job.created), "by " + job.by, Object.entries(job.settings).map(([name, value]) => name + " " + asText(value)).join(", ")].filter(Boolean).join(" · ")));
-      if (job.state === "running") row.append(barOf(part));
+      if (job.state === "running") row.append(shareBar(part || 0).bar);
       return el("li", {}, row);
     }));
   }
@@ -309,15 +310,8 @@ class Jobs {
       el("ul", { class: "job-tasks" }, job.tasks.map((/** @type {any} */ task) => el("li", {},
         el("span", {}, task.task + (task.note ? ": " + task.note : "")),
         el("span", { class: "muted number small" }, asCount(task.done) + (task.total ? " of " + asCount(task.total) : "") + " · " + asTime(task.seconds) + (job.state === "running" && task.left ? " · " + asTime(task.left) + " left" : "")),
-        barOf(task.total ? task.done / task.total : null)))));
+        shareBar(task.total ? task.done / task.total : 0).bar))));
   }
-}
-
-/** @param {number | null} part */
-function barOf(part) {
-  const inner = el("span", {});
-  inner.style.width = 100 * (part === null ? 0 : part) + "%";
-  return el("div", { class: "fill-bar" }, inner);
 }
 
 /** @param {string} text a time in UTC */

@@ -8,9 +8,10 @@ import { Refused, get, takeBack } from "../api.mjs";
 import { Decided } from "../decided.mjs";
 import { pickClass } from "../picker.mjs";
 import { decodedAhead, decodeSeveral, previewOf, readThumbnails } from "../pictures.mjs";
+import { shareBar } from "../share_bar.mjs";
 import { loadStyle } from "../styles.mjs";
 
-const AHEAD = 3; // pictures that are decoded before they are shown, at least
+const AHEAD = 5; // pictures that are decoded before they are shown, at least: a second of fast keys
 const BLOCK = 8; // and at most: so many come by one request
 const MOST_ZOOM = 2;
 const WITNESSES = 5;
@@ -316,8 +317,9 @@ class Review {
     this.path = el("bdi", {});
     this.facts = el("span", {});
     this.left = el("span", { class: "review-left", "data-left": "" });
-    this.filled = el("span", {});
+    this.filled = shareBar();
     this.body = el("div", { class: "review-body" });
+    this.body.addEventListener("scroll", () => { this.scrolled = this.body.scrollTop > 0; });
     this.last = el("p", { class: "review-last", "data-last": "" });
     this.yes = button("yes", "Accept", "a", () => this.accept());
     this.no = button("no", "It is right", "x", () => this.dismiss());
@@ -332,7 +334,7 @@ class Review {
       el("aside", { class: "review-side" },
         el("div", { class: "review-head" },
           el("div", { class: "review-head-row" }, select, this.left),
-          el("div", { class: "fill-bar" }, this.filled)),
+          this.filled.bar),
         this.body,
         el("div", { class: "review-actions" },
           el("div", { class: "pair" }, this.yes, this.no),
@@ -420,13 +422,13 @@ class Review {
         isLabel
           ? el("div", { class: "review-change" }, chips(item.given, suggested, "given"), suggested.length ? el("span", { class: "arrow", "aria-label": "becomes" }, "→") : null, chips(suggested, item.given, "suggested"))
           : el("div", { class: "review-change" }, el("span", { class: "chip conflict" }, item.kind.replaceAll("_", " "))),
-        item.probability === null ? null : el("div", { class: "review-sure" }, el("span", {}, asPercent(item.probability) + " likely wrong"), bar(item.probability)),
+        item.probability === null ? null : el("div", { class: "review-sure" }, el("span", {}, asPercent(item.probability) + " likely wrong"), shareBar(item.probability).bar),
         item.places.length ? el("p", { class: "muted small" }, "Framed: where ", el("b", {}, el("bdi", {}, item.places[0].label)), " is, by ", item.places[0].source) : null,
         item.note ? el("p", { class: "muted small" }, item.note) : null),
       isLabel ? witnesses : null,
       isLabel ? this.classList(item) : null,
     ].filter(Boolean));
-    this.body.scrollTop = 0;
+    if (this.scrolled) this.body.scrollTop = 0; // it makes the browser lay out all of it at once
     this.yes.firstElementChild.textContent = !isLabel ? "It is so" : item.suggested.length ? list(item.suggested) : "Type a class";
     this.no.firstElementChild.textContent = !isLabel ? "It is none" : "Keep " + list(item.given);
     this.back.disabled = false;
@@ -446,7 +448,7 @@ class Review {
       onclick: () => this.choose(one.label),
     },
     el("kbd", {}, String(at + 1)), el("span", { class: "name" }, one.label),
-    one.probability === null ? el("span", {}) : bar(one.probability),
+    one.probability === null ? el("span", {}) : shareBar(one.probability).bar,
     el("span", { class: "number" }, one.probability === null ? "" : asPercent(one.probability))));
     return el("div", {},
       el("p", { class: "section-name" }, this.kind === "multi" ? "Classes: a digit toggles, Enter records" : "Or another class"),
@@ -484,7 +486,7 @@ class Review {
     const done = this.queue.decided + this.done.all.filter((one) => one.answer !== "unsure").length;
     const total = this.open + done;
     this.left.replaceChildren(el("strong", {}, asCount(this.open)), " left" + (this.unsure ? ", " + asCount(this.unsure) + " set aside" : "") + (this.about === null ? "" : " · about " + asCount(Math.round(this.about)) + " wrong"));
-    this.filled.style.width = (total ? 100 * done / total : 0) + "%";
+    this.filled.set(total ? done / total : 0);
     const none = !this.item;
     this.yes.disabled = none;
     this.no.disabled = none;
@@ -500,12 +502,6 @@ const wordsOf = (queue) => queue.taxonomy ? queue.taxonomy : queue.kind.replaceA
 function chips(labels, others, kind) {
   if (!labels.length) return el("span", { class: "chip stays" }, "no label");
   return labels.map((label) => el("span", { class: "chip " + kind + (others.includes(label) ? " stays" : "") }, el("bdi", {}, label)));
-}
-
-function bar(share) {
-  const filled = el("span", {});
-  filled.style.width = 100 * share + "%";
-  return el("div", { class: "fill-bar", "aria-hidden": "true" }, filled);
 }
 
 // Who speaks for each label of several issues, with their thumbnails by one request.
