@@ -134,8 +134,11 @@ class CloseLook:
 
     def _may_be_edited(self, pair: Pair, overlay: Overlay) -> bool:
         """Tell an overlay of copies from one of two shots of a scene, by the keypoints alone."""
-        most, least = self._covers(pair, overlay)
         miss = overlay.miss * LONGER_SIDE
+        needed = _MATCHES * (miss + 0.1) ** _MATCHES_BY_MISS
+        if overlay.matches < needed:  # however little they share
+            return False
+        most, least = self._covers(pair, overlay)
         needed = _MATCHES * np.exp(_MATCHES_BY_COVER * least) * (miss + 0.1) ** _MATCHES_BY_MISS
         return bool(most >= _CONTAINED and overlay.matches >= needed)
 

@@ -8,6 +8,7 @@ something, and something else (a word, a number), or an object has another colou
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -256,18 +257,24 @@ def cover_of(
     matrix: NDArray[np.floating[Any]], shape: tuple[int, ...], other: tuple[int, ...]
 ) -> float:
     """Return the share of a picture that falls on the other one; shapes are (height, width)."""
-    side = max(shape[:2])
-    x, y = np.meshgrid(
-        (np.arange(_COVER_GRID) + 0.5) * (shape[1] / side / _COVER_GRID),
-        (np.arange(_COVER_GRID) + 0.5) * (shape[0] / side / _COVER_GRID),
-    )
-    u, v, depth = matrix @ np.stack([x.ravel(), y.ravel(), np.ones(x.size)])
+    u, v, depth = matrix @ _cover_points(shape[0], shape[1])
     depth = np.where(np.abs(depth) < 1e-9, 1e-9, depth)
     u, v = u / depth, v / depth
     width, height = other[1] / max(other[:2]), other[0] / max(other[:2])
     slack = _COVER_SLACK
     inside = (u > -slack) & (u < width + slack) & (v > -slack) & (v < height + slack) & (depth > 0)
     return float(inside.mean())
+
+
+@lru_cache(maxsize=1024)
+def _cover_points(height: int, width: int) -> NDArray[np.float64]:
+    """Return a grid of points (x, y, 1) of a picture in units of its longer side, a column each."""
+    side = max(height, width)
+    x, y = np.meshgrid(
+        (np.arange(_COVER_GRID) + 0.5) * (width / side / _COVER_GRID),
+        (np.arange(_COVER_GRID) + 0.5) * (height / side / _COVER_GRID),
+    )
+    return np.stack([x.ravel(), y.ravel(), np.ones(x.size)])
 
 
 def _judge(

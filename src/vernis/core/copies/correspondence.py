@@ -22,6 +22,7 @@ _CLEAR_MATCHES = 14  # then it is not tried as a mirror image
 _LEAST_SUPPORT = 4
 _PERSPECTIVE_MATCHES, _PERSPECTIVE_DAMPING = 8, 1e-4
 _ROUNDS = 4
+_RIDGE = 1e-12 * np.eye(2)
 _LEAST_SCALE, _MOST_SCALE, _MOST_STRETCH = 0.12, 8.0, 2.2
 
 
@@ -172,15 +173,25 @@ def _supporters(
     turn: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
     """Return which pairs lie where the map of each pair puts them, shape (n, n)."""
-    away = source[None] - source[:, None]
+    right = source[None, :, 0] - source[:, None, 0]
+    down = source[None, :, 1] - source[:, None, 1]
     cosine, sine = (scale * np.cos(turn))[:, None], (scale * np.sin(turn))[:, None]
-    x = cosine * away[..., 0] - sine * away[..., 1] + target[:, None, 0]
-    y = sine * away[..., 0] + cosine * away[..., 1] + target[:, None, 1]
-    miss = np.hypot(x - target[None, :, 0], y - target[None, :, 1])
-    reach = scale[:, None] * np.hypot(away[..., 0], away[..., 1])
-    same_size = np.abs(np.log(scale[None] / scale[:, None])) < np.log(2.0)
-    same_turn = np.cos(turn[None] - turn[:, None]) > 0.8
-    return np.asarray((miss < _TOLERANCE + _SLACK * reach) & same_size & same_turn)
+    x = cosine * right
+    x -= sine * down
+    x += target[:, None, 0] - target[None, :, 0]
+    y = sine * right
+    y += cosine * down
+    y += target[:, None, 1] - target[None, :, 1]
+    reach = np.sqrt(np.square(right, out=right) + np.square(down, out=down))
+    reach *= scale[:, None]
+    reach *= _SLACK
+    reach += _TOLERANCE
+    miss = np.square(x, out=x)
+    miss += np.square(y, out=y)
+    supports: NDArray[np.bool_] = np.sqrt(miss, out=miss) < reach
+    supports &= np.abs(np.log(scale[None] / scale[:, None])) < np.log(2.0)
+    supports &= np.cos(turn[None] - turn[:, None]) > 0.8
+    return supports
 
 
 def _fit(
@@ -193,12 +204,14 @@ def _fit(
     for _ in range(_ROUNDS):
         if len(chosen) < LEAST_MATCHES // 2:
             return None
-        affine = fit_affine(source[chosen], target[chosen])
-        miss = np.linalg.norm(source @ affine[:, :2].T + affine[:, 2] - target, axis=1)
-        size = max(float(np.sqrt(abs(np.linalg.det(affine[:, :2])))), 1e-3)
+        affine = fit_affine(source.take(chosen, axis=0), target.take(chosen, axis=0))
+        miss = source @ affine[:, :2].T + affine[:, 2] - target
+        miss *= miss
+        size = max(abs(_determinant(affine)) ** 0.5, 1e-3)
         like = np.abs(np.log(scale / size)) < 0.8
-        again = np.flatnonzero((miss < _FINE_TOLERANCE * max(size, 0.5)) & like)
-        if np.array_equal(again, chosen):
+        near = np.sqrt(miss[:, 0] + miss[:, 1]) < _FINE_TOLERANCE * max(size, 0.5)
+        again = np.flatnonzero(near & like)
+        if len(again) == len(chosen) and bool((again == chosen).all()):
             break
         chosen = again
     if affine is None or len(chosen) < LEAST_MATCHES // 2:
@@ -206,7 +219,7 @@ def _fit(
     long, short = _stretch(affine[:, :2])
     if short < _LEAST_SCALE or long > _MOST_SCALE or long > _MOST_STRETCH * short:
         return None
-    if np.linalg.det(affine[:, :2]) <= 0:
+    if _determinant(affine) <= 0:
         return None
     source, target = source[chosen], target[chosen]
     return _Agreement(_distinct(source, target), affine, source, target)
@@ -214,11 +227,20 @@ def _fit(
 
 def fit_affine(source: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the affine map of least squares from source to target points, shape (2, 3)."""
-    middle, goal = source.mean(axis=0), target.mean(axis=0)
+    middle, goal = np.add.reduce(source) / len(source), np.add.reduce(target) / len(target)
     away = source - middle
-    moments = away.T @ away + 1e-12 * np.eye(2)
+    moments = away.T @ away
+    moments += _RIDGE
     linear = np.linalg.solve(moments, away.T @ (target - goal)).T
-    return np.column_stack([linear, goal - linear @ middle])
+    affine = np.empty((2, 3))
+    affine[:, :2], affine[:, 2] = linear, goal - linear @ middle
+    return affine
+
+
+def _determinant(affine: NDArray[np.float64]) -> float:
+    """Return how much larger areas become, negative where they are mirrored."""
+    (a, b, _), (c, d, _) = affine.tolist()
+    return float(a * d - b * c)
 
 
 def _stretch(linear: NDArray[np.float64]) -> tuple[float, float]:

@@ -49,31 +49,47 @@ def warp(
     v = (rows[1, 0] * x + rows[1, 1] * y + rows[1, 2]) * (side / depth) - np.float32(0.5)
     height, width = picture.shape[:2]
     inside = (u >= -0.5) & (u <= width - 0.5) & (v >= -0.5) & (v <= height - 0.5) & (depth > 0)
-    planes = picture[..., None] if picture.ndim == 2 else picture
-    values = _read(planes.reshape(height * width, -1), u, v, width, height)
-    values = values.reshape(*shape, -1)
-    return (values[..., 0] if picture.ndim == 2 else values), inside.reshape(shape)
+    if picture.ndim == 2:
+        values = _read(picture.reshape(1, -1), u, v, width, height)[0].reshape(shape)
+    else:
+        planes = np.ascontiguousarray(picture.reshape(height * width, -1).T)
+        values = np.ascontiguousarray(_read(planes, u, v, width, height).T).reshape(*shape, -1)
+    return values, inside.reshape(shape)
 
 
 def _read(
-    pixels: NDArray[np.float32],
+    planes: NDArray[np.float32],
     u: NDArray[np.float32],
     v: NDArray[np.float32],
     width: int,
     height: int,
 ) -> NDArray[np.float32]:
-    """Read between the pixels (bilinear); beyond the rim its last pixel."""
-    u, v = np.clip(u, 0, width - 1.001), np.clip(v, 0, height - 1.001)
-    left, top = u.astype(np.intp), v.astype(np.intp)
-    right = (u - left).astype(np.float32)[:, None]
-    below = (v - top).astype(np.float32)[:, None]
-    at = top * width + left
-    # ``take`` of rows is several times as fast as indexing.
-    first, second = pixels.take(at, axis=0), pixels.take(at + width, axis=0)
-    first += (pixels.take(at + 1, axis=0) - first) * right
-    second += (pixels.take(at + width + 1, axis=0) - second) * right
-    first += (second - first) * below
-    return np.asarray(first, dtype=np.float32)
+    """Read planes between their pixels (bilinear); beyond the rim the last pixel.
+
+    Planes of shape (n_planes, height * width) give values of shape (n_planes, n_points).
+    """
+    u = np.minimum(np.maximum(u, np.float32(0)), np.float32(width - 1.001))
+    v = np.minimum(np.maximum(v, np.float32(0)), np.float32(height - 1.001))
+    left, top = np.floor(u), np.floor(v)
+    u -= left
+    v -= top
+    at = (top * np.float32(width) + left).astype(np.intp)  # exact below 2**24
+    below = at + width
+    values = np.empty((len(planes), len(at)), dtype=np.float32)
+    for plane, first in zip(planes, values, strict=True):
+        second = plane.take(below)
+        beside = plane[1:].take(below)
+        beside -= second
+        beside *= u
+        second += beside
+        plane.take(at, out=first, mode="clip")  # they all lie within it
+        np.subtract(plane[1:].take(at), first, out=beside)
+        beside *= u
+        first += beside
+        second -= first
+        second *= v
+        first += second
+    return values
 
 
 @lru_cache(maxsize=256)
@@ -164,19 +180,20 @@ def _refine(
     target = np.ascontiguousarray(first[::stride, ::stride]).ravel()
     height, width = second.shape
     side = np.float32(max(height, width))
-    planes = np.empty((height, width, 3), dtype=np.float32)
-    planes[..., 0] = second
-    planes[1:-1, :, 1] = (second[2:] - second[:-2]) * (side / 2)
-    planes[:, 1:-1, 2] = (second[:, 2:] - second[:, :-2]) * (side / 2)
-    planes[[0, -1], :, 1] = planes[:, [0, -1], 2] = 0
+    planes = np.empty((3, height, width), dtype=np.float32)
+    planes[0] = second
+    planes[1, 1:-1] = (second[2:] - second[:-2]) * (side / 2)
+    planes[2, :, 1:-1] = (second[:, 2:] - second[:, :-2]) * (side / 2)
+    planes[1, [0, -1]] = planes[2, :, [0, -1]] = 0
+    flat = planes.reshape(3, -1)
     best = Registered(matrix, np.inf)
     for round_ in range(rounds + 1):
         u, v, depth = _project(matrix, x, y)
         inside = (u >= 0) & (u <= width / side) & (v >= 0) & (v <= height / side) & (depth > 0)
         if inside.mean() < _LEAST_COVER:
             break
-        read = _read(planes.reshape(-1, 3), u * side - 0.5, v * side - 0.5, width, height)
-        gain, residual, weight = _fit_brightness(target, read[:, 0].copy(), inside)
+        read = _read(flat, u * side - 0.5, v * side - 0.5, width, height)
+        gain, residual, weight = _fit_brightness(target, read[0], inside)
         apart = 1.0 - float(np.sqrt(weight).sum()) / float(inside.sum())
         if apart < best.apart - 1e-5:
             best = Registered(matrix, apart)
@@ -184,7 +201,7 @@ def _refine(
             break
         if round_ == rounds:
             break
-        slopes = read[:, 1:].T * (np.float32(gain) / depth)
+        slopes = read[1:] * (np.float32(gain) / depth)
         change = _solve(slopes[1], slopes[0], (u, v), (x, y), residual, weight)
         matrix = matrix + np.append(change, 0.0).reshape(3, 3)
         if np.abs(change).max() < _STILL:
