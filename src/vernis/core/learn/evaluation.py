@@ -27,6 +27,7 @@ _AT_ONCE = 2**20
 """Numbers of the bootstrap's samples that are calculated with at a time: they stay in the cache."""
 
 _DRAWN_AT_ONCE = 16
+_SUMS_AT_ONCE = 2**22
 
 Doubles = NDArray[np.float64]
 
@@ -129,7 +130,7 @@ def _from_counts(true: Doubles, decided: Doubles, yes: Doubles) -> Doubles:
 def _sums_at_ends(counts: Counts, images: NDArray[np.intp], ends: NDArray[np.intp]) -> Doubles:
     """Return the sums over ``images[: end + 1]`` at each end, shape (n_ends, 1 + n_draws)."""
     images = images[: ends[-1] + 1]
-    place = np.searchsorted(ends, np.arange(len(images)))
+    place = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=-1))
     sums = np.zeros((len(ends), counts.shape[1]))
     for part in slices_of(len(images), _images_at_once(counts)):
         some = counts[images[part]].astype(np.float32)  # whole numbers: the sums are exact
@@ -157,10 +158,17 @@ def _average_precision(
     at_yes = np.flatnonzero(yes[order])
     ties = np.unique(tie[at_yes])
     ends = np.searchsorted(tie, ties, side="right") - 1
-    accepted = _sums_at_ends(counts, images[order], ends)
     last_yes = np.searchsorted(tie[at_yes], ties, side="right") - 1
-    correct = _sums_at_ends(counts, images[order[at_yes]], last_yes)
-    return _mean_precision(correct, accepted)
+    ranked, right = images[order], images[order[at_yes]]
+    found = np.empty(counts.shape[1])
+    # In parts of one width: a single column would be added up in another order.
+    n_parts = -(-len(found) // max(8, _SUMS_AT_ONCE // len(ends)))
+    for some in np.array_split(np.arange(len(found)), n_parts):
+        draws = slice(some[0], some[-1] + 1)
+        accepted = _sums_at_ends(counts[:, draws], ranked, ends)
+        correct = _sums_at_ends(counts[:, draws], right, last_yes)
+        found[draws] = _mean_precision(correct, accepted)
+    return found
 
 
 def _pooled_average_precision(

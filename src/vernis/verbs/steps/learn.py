@@ -503,6 +503,7 @@ def _judged(model: FittedHead, data: TrainingData, settings: Settings) -> _Fitte
     free = is_single and settings.objective != "precision"
     values = np.zeros(len(classes)) if free else tuned.values
     decided = candidates >= values
+    del candidates  # as large as the predictions
     evaluation = evaluate(
         data.Y, oob, decided, groups=data.groups, n_draws=_DRAWS, seed=settings.seed
     )
