@@ -106,10 +106,9 @@ def threshold_curve(is_yes: ArrayLike, probabilities: ArrayLike) -> Curve:
     Curve
         A threshold lies half-way between two neighbouring probabilities.
     """
-    is_yes = np.asarray(is_yes, np.float64)
-    probabilities = np.asarray(probabilities, np.float64)
+    is_yes, probabilities = np.asarray(is_yes), np.asarray(probabilities)
     known = ~(np.isnan(is_yes) | np.isnan(probabilities))
-    scores, yes = probabilities[known], is_yes[known] > 0.5
+    scores, yes = probabilities[known].astype(np.float64), is_yes[known] > 0.5
     order = np.argsort(-scores, kind="stable")
     scores, yes = scores[order], yes[order]
     last_of_ties = np.append(np.diff(scores) != 0, True)[: len(scores)]
