@@ -1,5 +1,6 @@
 """A million images: time, memory and quality of each step, and how they grow.
 
+    python benchmarks/million.py FOLDER --dim 256 --growth   # 100,000, then 1,000,000: all of it
     python benchmarks/million.py FOLDER --images 100000
     python benchmarks/million.py FOLDER --images 1000000 --steps learn issues
     python benchmarks/million.py FOLDER --images 1000000 --table   # what was measured, no run
@@ -23,7 +24,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -516,35 +517,50 @@ def main() -> None:
     parser.add_argument("--dim", type=int, default=1280, help="columns of a vector")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", nargs="+", choices=(*_STEPS, "none"), help="default: all")
+    parser.add_argument(
+        "--growth", action="store_true", help="run a tenth of the images first, for the ratios"
+    )
     parser.add_argument("--table", action="store_true", help="print what was measured")
     parser.add_argument("--only", nargs="+", default=[], help=argparse.SUPPRESS)
     options = parser.parse_args()
     drawing = Drawing(options.images, options.dim, options.seed)
-    notes = options.folder / f"{drawing.images}.json"
-    place = options.folder / f"{drawing.images}.vernis"
     if options.only:
-        what, *step = options.only
-        if what == "build":
-            build(options.folder, drawing)
-        elif what == "fingerprints":
-            draw_fingerprints(place, drawing)
-        elif what == "duplicates":
-            find_copies(place)
-        else:
-            print(search_only(place) if what == "search" else _JUDGES[step[0]](place, drawing))
+        do_one(options.folder, drawing, *options.only)
         return
+    if options.growth:
+        tenth = Drawing(options.images // 10, options.dim, options.seed)
+        run_steps(options.folder, tenth, options.steps)
     if not options.table:
-        subprocess.run(_again(options.folder, drawing, "build"), check=True)
-        measured = _read(notes)
-        for step in options.steps or [step for step in _STEPS if step not in measured]:
-            if step == "none":
-                break
-            if step == "duplicates":
-                subprocess.run(_again(options.folder, drawing, "fingerprints"), check=True)
-            measured[step] = asdict(run_step(step, place, drawing))
-            notes.write_text(json.dumps(measured, indent=1))
-            print(step, measured[step], flush=True)
+        run_steps(options.folder, drawing, options.steps)
     print(table(options.folder, drawing.images))
+
+
+def do_one(folder: Path, drawing: Drawing, what: str, step: str = "") -> None:
+    """Do one thing in this process, as `_again` asks for it."""
+    place = folder / f"{drawing.images}.vernis"
+    if what == "build":
+        build(folder, drawing)
+    elif what == "fingerprints":
+        draw_fingerprints(place, drawing)
+    elif what == "duplicates":
+        find_copies(place)
+    else:
+        print(search_only(place) if what == "search" else _JUDGES[step](place, drawing))
+
+
+def run_steps(folder: Path, drawing: Drawing, steps: Sequence[str] | None) -> None:
+    """Run the steps that are named, else those that were not measured yet."""
+    notes, place = folder / f"{drawing.images}.json", folder / f"{drawing.images}.vernis"
+    subprocess.run(_again(folder, drawing, "build"), check=True)
+    measured = _read(notes)
+    for step in steps or [step for step in _STEPS if step not in measured]:
+        if step == "none":
+            return
+        if step == "duplicates":
+            subprocess.run(_again(folder, drawing, "fingerprints"), check=True)
+        measured[step] = asdict(run_step(step, place, drawing))
+        notes.write_text(json.dumps(measured, indent=1))
+        print(step, measured[step], flush=True)
 
 
 if __name__ == "__main__":
