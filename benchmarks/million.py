@@ -471,7 +471,7 @@ def search_only(place: Path, queries: int = 40) -> str:
         opened, times, hits = time.perf_counter() - begun, [], 0
         rows = np.linspace(0, len(searcher) - 1, queries).astype(int)
         for row in rows.tolist():
-            example = np.asarray(searcher.vectors[row : row + 1])
+            example = searcher.vectors[row : row + 1]
             begun = time.perf_counter()
             found = searcher.find(example, count=10, index=index)
             times.append(time.perf_counter() - begun)

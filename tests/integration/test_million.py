@@ -13,7 +13,8 @@ from vernis.core.labels import predictions
 from vernis.session.session import Session
 from vernis.verbs.decide import fill, issues
 from vernis.verbs.decide.deduplication import find_duplicates
-from vernis.verbs.see import map, map_making, map_view
+from vernis.verbs.see import map, map_making, map_view, vector_search
+from vernis.verbs.see.vector_search import Searcher
 from vernis.verbs.start import report
 from vernis.verbs.steps import index, learn
 
@@ -106,6 +107,24 @@ def test_the_steps_are_held_against_what_was_planted(million, drawn, monkeypatch
     assert float(said["learn"].split("micro F1 ")[1].split(",")[0]) > 0.7
     assert float(said["issues"].split("AP ")[1]) > 0.4
     assert "MB of vectors" in said["status"]
+
+
+def test_search_reads_the_vectors_of_very_many_images_where_they_are_compared(drawn, monkeypatch):
+    place, drawing = drawn
+    with Session.open(place) as session:
+        held = Searcher(session, drawing.space)
+        monkeypatch.setattr(vector_search, "APPROXIMATE_FROM", 500)
+        read = Searcher(session, drawing.space)
+        assert isinstance(held.vectors, np.ndarray)
+        assert not isinstance(read.vectors, np.ndarray)
+        (image,) = session.catalog.images.get([int(held.image_ids[70])])
+        example = read.vector_of(image)[None]
+        np.testing.assert_array_equal(example[0], held.vectors[70])
+        for index in (None, read.exact):
+            found = read.find(example, count=10, without=[image.id], index=index)
+            np.testing.assert_array_equal(
+                found.image_ids, held.find(example, count=10, without=[image.id]).image_ids
+            )
 
 
 def test_the_table_shows_growth(million, tmp_path):

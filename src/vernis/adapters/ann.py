@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from vernis.core.explore.search import Hits, best_rows
 from vernis.core.numeric.rows import normalize_rows
 from vernis.domain.errors import MissingExtra
-from vernis.domain.ports import Progress, silent
+from vernis.domain.ports import Progress, Rows, silent
 
 RECALL = 0.99
 """Recall of the ten nearest that decides how many cells a query looks into."""
@@ -50,13 +50,13 @@ class ApproximateIndex:
     Parameters
     ----------
     index : the faiss index
-    vectors : ndarray, shape (n, dim)
+    vectors : Rows, shape (n, dim)
         What it was made from; the hits are compared again in full, so scores are exact.
     note : mapping
         ``probes`` (cells a query looks into) and ``recall`` (of the ten nearest, measured).
     """
 
-    def __init__(self, index: Any, vectors: NDArray[np.generic], note: Mapping[str, Any]) -> None:
+    def __init__(self, index: Any, vectors: Rows, note: Mapping[str, Any]) -> None:
         self._index = index
         self._vectors = vectors
         self.probes = int(note["probes"])
@@ -68,7 +68,7 @@ class ApproximateIndex:
         folder: Path,
         name: str,
         fingerprint: str,
-        vectors: NDArray[np.generic],
+        vectors: Rows,
         *,
         progress: Progress = silent,
     ) -> Self:
@@ -82,7 +82,7 @@ class ApproximateIndex:
             Of the index's files.
         fingerprint : str
             Of the vectors.
-        vectors : ndarray, shape (n, dim)
+        vectors : Rows, shape (n, dim)
         progress : Progress
 
         Raises
@@ -137,7 +137,7 @@ def _faiss() -> Any:
     return faiss
 
 
-def _build(faiss: Any, vectors: NDArray[np.generic], progress: Progress) -> Any:
+def _build(faiss: Any, vectors: Rows, progress: Progress) -> Any:
     n, dim = vectors.shape
     cells = max(1, min(round(_CELLS * math.sqrt(n)), n // _TRAINED_PER_CELL))
     quantizer = faiss.IndexFlatIP(dim)
@@ -158,9 +158,7 @@ def _build(faiss: Any, vectors: NDArray[np.generic], progress: Progress) -> Any:
     return index
 
 
-def _tune(
-    faiss: Any, index: Any, vectors: NDArray[np.generic], progress: Progress
-) -> dict[str, float]:
+def _tune(faiss: Any, index: Any, vectors: Rows, progress: Progress) -> dict[str, float]:
     """Return the fewest cells that reach the recall, and the recall, on vectors of its own."""
     n = len(vectors)
     asked = normalize_rows(vectors[:: max(1, n // _JUDGED)][:_JUDGED])

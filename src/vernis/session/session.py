@@ -609,7 +609,7 @@ class Session(Closing):
 
         return ann.is_installed()
 
-    def approximate_index(self, space: Space, mark: str, vectors: NDArray[Any]) -> ApproximateIndex:
+    def approximate_index(self, space: Space, mark: str, vectors: Rows) -> ApproximateIndex:
         """Open the approximate index of a space, made anew where ``mark`` has changed."""
         from vernis.adapters.ann import ApproximateIndex
 

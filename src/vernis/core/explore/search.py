@@ -17,6 +17,7 @@ from vernis.core.numeric.components import leading_directions
 from vernis.core.numeric.neighbors import Neighbors
 from vernis.core.numeric.rows import normalize_rows
 from vernis.domain.errors import InvalidValue
+from vernis.domain.ports import Rows
 
 Rule = Literal["all", "any"]
 RULES: tuple[Rule, ...] = ("all", "any")
@@ -90,7 +91,7 @@ def combine_examples(
 
 def scan(
     queries: NDArray[np.float32],
-    vectors: NDArray[np.generic],
+    vectors: Rows,
     count: int,
     allowed: NDArray[np.bool_] | None = None,
 ) -> Hits:
@@ -100,7 +101,7 @@ def scan(
     ----------
     queries : ndarray of float32, shape (n_queries, dim)
         See ``combine_examples``; the largest product counts.
-    vectors : ndarray, shape (n, dim)
+    vectors : Rows, shape (n, dim)
         Of any length; they are compared as if of length 1.
     count : int
         Hits wanted.
@@ -115,7 +116,7 @@ def scan(
 
 def compare(
     queries: NDArray[np.float32],
-    vectors: NDArray[np.generic],
+    vectors: Rows,
     rows: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float32]:
     """Return the largest product of those rows (default all), at length 1, with the queries."""
@@ -145,14 +146,14 @@ class ExactIndex:
     """Exact search in vectors that stay as they are stored.
 
     Holds the leading components in float32 (768 bytes a vector) and a reference to the vectors,
-    which may be float16 or memory-mapped.
+    which may be float16 or read when they are asked for.
 
     Parameters
     ----------
-    vectors : ndarray, shape (n, dim)
+    vectors : Rows, shape (n, dim)
     """
 
-    def __init__(self, vectors: NDArray[np.generic]) -> None:
+    def __init__(self, vectors: Rows) -> None:
         n, dim = vectors.shape
         self._vectors = vectors
         self._basis = _leading_basis(vectors, min(_HEADS, dim))
@@ -227,7 +228,7 @@ def recall(found: Neighbors, exact: Neighbors) -> float:
     return float(hits.sum() / exact.indices.size)
 
 
-def _leading_basis(vectors: NDArray[np.generic], count: int) -> NDArray[np.float32]:
+def _leading_basis(vectors: Rows, count: int) -> NDArray[np.float32]:
     """Return orthonormal directions that hold most of the vectors' length, shape (dim, count).
 
     Estimated from evenly spaced rows: any basis keeps the search exact, a good one makes it fast.

@@ -21,6 +21,7 @@ from vernis.core.explore.search import (
 from vernis.core.numeric.fingerprints import fingerprint
 from vernis.core.words.nearest_names import did_you_mean
 from vernis.domain.errors import InvalidValue, UsageError
+from vernis.domain.ports import Rows
 from vernis.domain.types import ImageRecord, Space
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ class Searcher:
     ----------
     image_ids : ndarray of int64, shape (n_images,)
         The images with a vector, ascending.
-    vectors : ndarray, shape (n_images, dim)
-        As stored; a row is read when it is compared.
+    vectors : Rows, shape (n_images, dim)
+        As stored; of very many a row is read when it is compared.
     missing : int
         Present images that have no vector and so cannot be found.
 
@@ -84,7 +85,9 @@ class Searcher:
         if not len(rows):
             raise UsageError(f"no image has a vector of {space.name}; make them: vernis embed")
         self._hashes = table.hashes[rows]
-        self.vectors = stored.read(space, self._hashes)
+        vectors: Rows = stored.rows(space, self._hashes)
+        # The approximate index leads to few of them.
+        self.vectors = vectors[:] if len(vectors) < APPROXIMATE_FROM else vectors
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -102,7 +105,7 @@ class Searcher:
         """Return the stored vector of an image, shape (dim,), None where there is none."""
         row = int(np.searchsorted(self.image_ids, image.id))
         if row < len(self.image_ids) and self.image_ids[row] == image.id:
-            return np.asarray(self.vectors[row])
+            return np.asarray(self.vectors[row : row + 1][0])
         return None
 
     def find(
