@@ -57,8 +57,8 @@ _LIKELIHOOD_95 = 1.92
 """Fall of the log-likelihood at the ends of a 95 % interval (Wilks 1938)."""
 _ROWS = 16_384
 """Images at a time: no array of all probabilities is made in double precision."""
-_HELD = 8_000_000
-"""Probabilities up to which their logarithms are kept between passes."""
+_HELD = 128_000_000
+"""Probabilities up to which their logarithms are kept between passes: 1 GB."""
 
 T = TypeVar("T")
 
@@ -227,6 +227,7 @@ def _model_single(labels: NDArray[np.intp], probs: NDArray[np.floating]) -> Nois
         images_a_class=images_a_class,
     )
     error = _count_error(known, slope, _common_error(transition))
+    del known  # its logarithms take twice what the predictions take
     shifted, spread = _shift(chance, sure, (hard, most_hard), error)
     return _spread_truth(labels, probs, shifted, slope, transition, spread)
 
