@@ -13,7 +13,9 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 
+import vernis
 from vernis.adapters.backbones import timm_models, zoo
 from vernis.adapters.backbones.choice import SpaceChoice, parse_choice
 from vernis.adapters.backbones.inputs import InputSpec, read_sidecar, scale_picture
@@ -505,3 +507,15 @@ def test_openvino_does_not_report_itself_to_a_server() -> None:
 
 def test_sidecar_defaults_without_a_file(tmp_path: Path) -> None:
     assert read_sidecar(tmp_path / "none.json").spec == InputSpec()
+
+
+def test_the_whole_job_embeds_with_the_named_network(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "own.onnx")
+    (tmp_path / "pictures").mkdir()
+    for seed in range(3):
+        pixels = np.random.default_rng(seed).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "pictures" / f"{seed}.png")
+    with vernis.Collection.create(tmp_path / "own.vernis") as collection:
+        collection.run(tmp_path / "pictures", backbone=str(model), report=tmp_path / "report")
+        space = collection.session.space()
+    assert (space.dim, space.settings["layers"]) == (4, [["map", 4]])

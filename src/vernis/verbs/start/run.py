@@ -29,7 +29,7 @@ from vernis.verbs.declare import (
     share,
 )
 from vernis.verbs.networks import embed
-from vernis.verbs.networks.backbone_options import Arithmetic
+from vernis.verbs.networks.backbone_options import BACKBONE, DEFAULT, Arithmetic
 from vernis.verbs.networks.embedding import THOROUGH
 from vernis.verbs.start import report
 from vernis.verbs.steps import detect, import_, index, learn, read
@@ -58,6 +58,7 @@ class Settings(TableSettings, NetworkOptions):
             "column a taxonomy (default: the names of folders, where they are classes)"
         ),
     ] = None
+    backbone: Annotated[str, BACKBONE] = DEFAULT
     arithmetic: Annotated[Arithmetic | None, Option("of the shipped network")] = None
     fill_precision: Annotated[float, share("precision that suggested labels promise")] = 0.95
     seed: Annotated[int, SEED] = 0
@@ -212,7 +213,12 @@ def _look_at_pictures(session: Session, settings: Settings) -> tuple[int | None,
     workers = settings.workers
     embed.work(
         session,
-        embed.Settings(arithmetic=settings.arithmetic, workers=workers, thorough=settings.thorough),
+        embed.Settings(
+            backbone=settings.backbone,
+            arithmetic=settings.arithmetic,
+            workers=workers,
+            thorough=settings.thorough,
+        ),
         beside=[session.models.object_model()] if settings.detect else (),
     )
     objects = text = None
