@@ -130,11 +130,13 @@ class Networks:
 
     def on_device(self, reader: R) -> R:
         """Return a reader whose network runs on the device that was chosen, where it can."""
+        from vernis.adapters.backbones.folded_input import open_folded
         from vernis.adapters.backbones.onnx_backbone import OnnxReader, open_session
 
         if self.start is None or not isinstance(reader, OnnxReader):
             return reader
-        return replace(reader, start=self.start) if reader.start is open_session else reader
+        movable = reader.start in (open_session, open_folded)
+        return replace(reader, start=self.start) if movable else reader
 
     def choose(self, **choice: Any) -> SpaceChoice:
         """Return what makes an embedding space: backbone, layer, pooling, arithmetic, name…"""

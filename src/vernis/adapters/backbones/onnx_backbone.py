@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -254,8 +254,14 @@ class OnnxBackbone:
         dim = sum(width_of[name] for group in by_side.values() for name in group)
         space = Space(f"{self.name}{suffix}", dim, "float16", settings)
         views = {side: [output_of[name] for name in group] for side, group in by_side.items()}
-        start = open_session if self._runtime is None else self._runtime[1]
-        return OnnxReader(space, model, views, self._prepare, self._input.name, start)
+        return OnnxReader(space, model, views, self._prepare, self._input.name, self._start(views))
+
+    def _start(self, sides: Iterable[int]) -> OpenSession:
+        from vernis.adapters.backbones.folded_input import open_folded  # which opens sessions, too
+
+        if self._runtime is not None:
+            return self._runtime[1]
+        return open_folded if all(side % 2 == 0 for side in sides) else open_session
 
     @property
     def fixed_side(self) -> int:
