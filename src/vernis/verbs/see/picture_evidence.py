@@ -56,6 +56,8 @@ class PictureEvidence:
     def rows_of(self, image_ids: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the places of images among all, -1 of those that are not present."""
         wanted = np.asarray(image_ids, np.int64)
+        if np.array_equal(wanted, self.image_ids):
+            return np.arange(len(wanted))
         rows = np.searchsorted(self.image_ids, wanted)
         there = rows < len(self.image_ids)
         there[there] = self.image_ids[rows[there]] == wanted[there]

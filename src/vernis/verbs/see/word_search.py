@@ -143,11 +143,11 @@ def find_words(
         notes.append(
             f"nothing is likely to be meant; the best has a probability of {relevance[0]:.1%}"
         )
-    rows = rows[:count]
+    rows, relevance = rows[:count], relevance[:count]
     seen = pictures.seen([part.text for part in parts], rows)
     images = [
         FoundImage(int(ids[row]), float(value), _telling(parts, row), own)
-        for row, value, own in zip(rows.tolist(), relevance.tolist(), seen, strict=False)
+        for row, value, own in zip(rows.tolist(), relevance.tolist(), seen, strict=True)
     ]
     return FoundWords(images, tuple(dict.fromkeys(notes)))
 
