@@ -200,8 +200,8 @@ class SmallComparison:
     apart : float
         How much they differ, 0..1; see ``Registered``.
     agreement : float
-        0..1, weighted by texture; one covered place is left out where that helps, at a price. 1
-        where nothing is seen at this size.
+        0..1, weighted by texture; where that is too little, with one covered place left out at a
+        price. 1 where nothing is seen at this size.
     """
 
     overlay: Overlay
@@ -241,12 +241,11 @@ def compare_small(
     windows = _compare_windows(a, warped, inside, _SMALL_WINDOW)
     agreement = 1.0  # a fine weave of weak contrast is not seen at this size
     if windows.textured.sum() >= _LEAST_TEXTURED * inside.size:
-        covered = _find_covered(windows, 1)
-        price = _HOLE_PRICE * float(covered.sum()) / max(1, windows.valid.sum())
-        agreement = max(
-            windows.agreement(without=np.zeros_like(inside)),
-            windows.agreement(without=covered) - price,
-        )
+        agreement = windows.agreement(without=np.zeros_like(inside))
+        if agreement <= _SMALL_AGREEMENT:
+            covered = _find_covered(windows, 1)
+            price = _HOLE_PRICE * float(covered.sum()) / max(1, windows.valid.sum())
+            agreement = max(agreement, windows.agreement(without=covered) - price)
     matrix = np.linalg.inv(to_square[1]) @ found.matrix @ to_square[0]
     refined = Overlay(matrix / matrix[2, 2], overlay.matches, overlay.miss)
     placed = refined.inverse() if swapped else refined
