@@ -263,7 +263,7 @@ def measure_cost(data: Path, fonts: list[Path | None]) -> None:
         embedding = np.array([spend(embed, picture)[0] for picture in pictures])
         spent = [spend(reader.read, picture) for picture in pictures]
         reading, holds = np.array([s for s, _ in spent]), np.array([bool(r) for _, r in spent])
-        opened = np.mean([reader.has_text(p.pixels) for p in pictures])
+        opened = np.mean([reader.look(p.pixels) is not None for p in pictures])
         told = [
             f"{reading[own].mean() / embedding.mean():.1f} times in {own.sum()} with{what} text"
             for own, what in ((holds, ""), (~holds, "out"))

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from vernis.adapters.readers.crops import Pyramid, cut_line
 from vernis.adapters.readers.models import OnnxTextModel, folder_model, shipped_model
-from vernis.adapters.readers.onnx_reader import OnnxTextReader, ReaderSettings
+from vernis.adapters.readers.onnx_reader import OnnxTextReader, ReaderSettings, Region
 from vernis.core.text.brands import Brand, BrandMatcher
 from vernis.core.text.detection import Line
 from vernis.core.text.geometry import Rectangle
@@ -92,8 +92,8 @@ def test_brands_on_posters_are_found(reader, kind):
 
 def test_pictures_without_text_are_skipped_by_the_gate(model, reader):
     empty = [poster.pixels for poster in posters.draw_posters(4, kinds=(), traps=0, empty=6)]
-    assert sum(reader.has_text(pixels) for pixels in empty) <= 1
-    assert reader.has_text(np.asarray(write(("Absolut", 60, 40))))
+    assert sum(reader.look(pixels) is not None for pixels in empty) <= 1
+    assert reader.look(np.asarray(write(("Absolut", 60, 40)))) is not None
 
     def fail(batch: np.ndarray) -> np.ndarray:
         raise AssertionError("the detector ran")
@@ -104,8 +104,29 @@ def test_pictures_without_text_are_skipped_by_the_gate(model, reader):
     skipping = OnnxTextReader(fail, fail, model.alphabet, gate=blind)
     assert skipping.read(np.asarray(write(("Absolut", 60, 40)))) == ()
     opened = replace(model, reading=ReaderSettings(gate_side=0)).open()
-    assert opened.has_text(empty[0])
+    height, width = empty[0].shape[:2]
+    assert opened.look(empty[0]) == Region(0, 0, width, height)
     assert all(reading.confidence < 0.6 for reading in opened.read(empty[0]))
+
+
+def test_the_larger_detector_looks_where_the_gate_sees_text(model, reader):
+    pixels = np.asarray(write(("Ricard", 820, 560), size=(1200, 800)))
+    region = reader.look(pixels)
+    assert 600 < region.left < 820 < 950 < region.right
+    assert 400 < region.top < 560 < 610 < region.bottom <= 800
+    shown = []
+
+    def detect(batch: np.ndarray) -> np.ndarray:
+        shown.append(batch.shape[2:])
+        return np.asarray(reader._detector(batch))
+
+    watched = OnnxTextReader(detect, reader._recognizer, model.alphabet, gate=reader._gate)
+    (found,), (everywhere,) = watched.find(pixels, region), watched.find(pixels)
+    assert found.rectangle.center == pytest.approx(everywhere.rectangle.center, abs=6)
+    assert found.rectangle.long == pytest.approx(everywhere.rectangle.long, abs=14)
+    assert np.prod(shown[0]) < np.prod(shown[1]) / 2
+    (reading,) = watched.read(pixels)
+    assert reading.text == "Ricard"
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 400), (7, 3), (40, 4000)])

@@ -52,6 +52,12 @@ class ReaderSettings:
         the gate open.
     gate_lines : int
         The gate opens where one of so many lines, the surest that it sees, can be read.
+    region_least : float
+        The larger detector looks where the gate sees text with at least this probability;
+    region_margin : float
+        and so far around it, as a share of the picture's longer side.
+    zoom : float
+        Where that is a part of the picture, it is shown up to so many times as large.
     gate_tallest : float
         What it sees taller than this share of the picture's shorter side is no line: on smooth
         grounds the small detector sees some.
@@ -75,6 +81,9 @@ class ReaderSettings:
     gate_side: int = 320
     gate_lines: int = 2
     gate_tallest: float = 0.5
+    region_least: float = 0.02
+    region_margin: float = 0.1
+    zoom: float = 1.1
     least_confidence: float = 0.3
     sure: float = 0.8
     bent_sure: float = 0.95
@@ -91,6 +100,16 @@ class _Attempt:
     confidence: float
     turns: int
     steps: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A part of a picture, in pixels; right and bottom are the first ones outside."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
 
 
 class OnnxTextReader:
@@ -122,30 +141,47 @@ class OnnxTextReader:
         self._alphabet = alphabet
         self._fold = SymbolFold(alphabet)
 
-    def has_text(self, pixels: Pixels) -> bool:
-        """Return whether the gate sees text in a picture."""
+    def look(self, pixels: Pixels) -> Region | None:
+        """Return the part of a picture in which the gate sees text, None where it sees none."""
         settings = self.settings
+        height, width = pixels.shape[:2]
         if self._gate is None or settings.gate_side <= 0:
-            return True
-        shorter, longer = sorted(pixels.shape[:2])
-        seen = self._lines(self._gate, pixels, settings.gate_side / longer)
-        lines = [line for line in seen if line.height < settings.gate_tallest * shorter]
+            return Region(0, 0, width, height)
+        probability = _find(self._gate, pixels, settings.gate_side / max(height, width))
+        lines = [
+            line
+            for line in self._lines(probability, width, height)
+            if line.height < settings.gate_tallest * min(height, width)
+        ]
         pyramid = Pyramid(pixels)
         attempts = (
             self._attempt(pyramid, line, _sides(line)[0]) for line in lines[: settings.gate_lines]
         )
-        return any(attempt.confidence >= settings.least_confidence for attempt in attempts)
+        if not any(attempt.confidence >= settings.least_confidence for attempt in attempts):
+            return None
+        return _around(probability >= settings.region_least, settings.region_margin, width, height)
 
-    def find(self, pixels: Pixels) -> list[Line]:
-        """Return the lines of text in a picture, in its pixels, the surest first."""
+    def find(self, pixels: Pixels, region: Region | None = None) -> list[Line]:
+        """Return the lines of text in a picture, in its pixels, the surest first.
+
+        Parameters
+        ----------
+        pixels : ndarray of uint8, shape (height, width, 3)
+        region : Region, optional
+            Where to look (default: everywhere).
+        """
         height, width = pixels.shape[:2]
+        region = region or Region(0, 0, width, height)
         scale = self.settings.side / math.sqrt(height * width)
         scale = min(scale, self.settings.longest / max(height, width))
-        return self._lines(self._detector, pixels, scale)
+        part = pixels[region.top : region.bottom, region.left : region.right]
+        share = part.shape[0] * part.shape[1] / (height * width)
+        scale *= min(self.settings.zoom, 1 / math.sqrt(share))
+        lines = self._lines(_find(self._detector, part, scale), part.shape[1], part.shape[0])
+        return [line.moved(region.left, region.top) for line in lines]
 
-    def _lines(self, network: Network, pixels: Pixels, scale: float) -> list[Line]:
-        probability = _find(network, pixels, scale)
-        height, width = pixels.shape[:2]
+    def _lines(self, probability: NDArray[np.float32], width: int, height: int) -> list[Line]:
+        """Return the lines of a map of a picture of that size, in pixels of the picture."""
         across, down = width / probability.shape[1], height / probability.shape[0]
         found = find_lines(probability, self.settings.detection)
         return [scale_line(line, across, down) for line in found]
@@ -158,12 +194,13 @@ class OnnxTextReader:
         pixels : ndarray of uint8, shape (height, width, 3)
             RGB, upright.
         """
-        if min(pixels.shape[:2]) < 2 or not self.has_text(pixels):
+        region = self.look(pixels) if min(pixels.shape[:2]) > 1 else None
+        if region is None:
             return ()
         pyramid = Pyramid(pixels)
         shorter = min(pixels.shape[:2])
         readings = []
-        decided = self._decide(pyramid, self.find(pixels))
+        decided = self._decide(pyramid, self.find(pixels, region))
         for line, attempt in self._unroll_tallest(pyramid, decided):
             text = attempt.text.strip()
             if not text or attempt.confidence < self.settings.least_confidence:
@@ -265,6 +302,19 @@ def _find(network: Network, pixels: Pixels, scale: float) -> NDArray[np.float32]
         np.multiply(channels[..., 2 - place], np.float32(1 / deviation), out=batch[0, place])
         batch[0, place] -= np.float32(mean / deviation)
     return np.asarray(network(batch)[0, 0])
+
+
+def _around(seen: NDArray[np.bool_], margin: float, width: int, height: int) -> Region:
+    """Return the part of a picture in which a map of it is true, with a margin around it."""
+    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    down, across = height / seen.shape[0], width / seen.shape[1]
+    spare = margin * max(width, height)
+    return Region(
+        max(0, math.floor(columns[0] * across - spare)),
+        max(0, math.floor(rows[0] * down - spare)),
+        min(width, math.ceil((columns[-1] + 1) * across + spare)),
+        min(height, math.ceil((rows[-1] + 1) * down + spare)),
+    )
 
 
 def _is_level(line: Line) -> bool:

@@ -70,6 +70,16 @@ class Line:
         """Height of the line, across the text."""
         return self.ring.width if self.ring is not None else self.rectangle.short
 
+    def moved(self, right: float, down: float) -> Line:
+        """Return it further right and down by that many pixels."""
+
+        def move(center: tuple[float, float]) -> tuple[float, float]:
+            return center[0] + right, center[1] + down
+
+        rectangle = replace(self.rectangle, center=move(self.rectangle.center))
+        ring = None if self.ring is None else replace(self.ring, center=move(self.ring.center))
+        return Line(rectangle, self.score, ring)
+
 
 def find_lines(
     probability: NDArray[np.floating], settings: DetectionSettings | None = None

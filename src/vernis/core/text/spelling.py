@@ -39,6 +39,7 @@ class SymbolFold:
         self.symbols = sorted(set(plain))
         place = {symbol: number for number, symbol in enumerate(self.symbols)}
         self._column = np.array([place[symbol] for symbol in plain])
+        self._blank = place[BLANK]
 
     def fold(self, probabilities: NDArray[np.floating]) -> Spelling:
         """Return the spelling of a line.
@@ -50,15 +51,20 @@ class SymbolFold:
         """
         # Nearly all are 0: what is added up is less than a hundredth of the table.
         rows, columns = np.nonzero(probabilities >= _NEGLIGIBLE)
-        plain = np.zeros((len(probabilities), len(self.symbols)))
-        np.add.at(plain, (rows, self._column[columns]), probabilities[rows, columns])
-        blank = plain[:, self.symbols.index(BLANK)]
-        still = np.zeros(len(plain), bool)
+        cells, place = np.unique(
+            rows * len(self.symbols) + self._column[columns], return_inverse=True
+        )
+        plain = np.bincount(place, probabilities[rows, columns], len(cells))
+        steps, kinds = np.divmod(cells, len(self.symbols))
+        blank = np.zeros(len(probabilities))
+        own = kinds == self._blank
+        blank[steps[own]] = plain[own]
+        still = np.zeros(len(blank), bool)
         still[1:] = (blank[1:] > _STILL) & (blank[:-1] > _STILL)
-        plain = plain[~still]
-        steps, kinds = np.nonzero(plain >= LEAST_PROBABILITY)
-        cost = -np.log(np.minimum(plain[steps, kinds], 1.0)) / NATS_A_UNIT
-        symbols = "".join(self.symbols[kind] for kind in kinds)
+        kept = (plain >= LEAST_PROBABILITY) & ~still[steps]
+        steps = (np.cumsum(~still) - 1)[steps[kept]]
+        cost = -np.log(np.minimum(plain[kept], 1.0)) / NATS_A_UNIT
+        symbols = "".join(self.symbols[kind] for kind in kinds[kept])
         return Spelling(symbols, steps.astype(np.uint16), np.rint(cost).astype(np.uint8))
 
 
