@@ -5,7 +5,7 @@ import { ask, address } from "./api.mjs";
 /** @typedef {{id: number, hash: string, uri: string, width: number, height: number}} Picture */
 
 const MOST_AT_ONCE = 128; // thumbnails of one request
-const LONGEST_TURN = 4; // ms after which a key may come in between: each object URL asks the browser
+const LONGEST_TURN = 4; // ms of work on what nobody waits for, after which a key may come in between
 
 /** @param {Picture} image */
 export const thumbOf = (image) => "/api/images/" + image.id + "/thumb?v=" + image.hash;
@@ -25,7 +25,7 @@ export function decodedAhead(src, alt) {
 /** The same of several pictures by one request.
  * @param {Picture[]} images @param {string[]} names what they are called aloud */
 export function decodeSeveral(images, names) {
-  const sources = readBundle(images.map((one) => one.id), versionOf(images), undefined, "preview");
+  const sources = readBundle(images.map((one) => one.id), versionOf(images), undefined, "preview", true);
   return images.map((_, at) => {
     const image = new Image();
     image.alt = names[at];
@@ -49,7 +49,7 @@ async function decodeFrom(image, source) {
  * @param {Picture[]} images */
 const versionOf = (images) => images.map((one) => one.hash.slice(0, 4)).join("");
 
-/** Thumbnails of several images, decoded, each an element to be put into the page; null where
+/** Thumbnails of several images that are shown soon, decoded, each an element to be put into the page; null where
  * there is none.
  * @param {Picture[]} images @param {AbortSignal} [signal]
  * @returns {Promise<(HTMLImageElement | null)[]>} */
@@ -57,7 +57,7 @@ export async function readThumbnails(images, signal) {
   const found = [];
   for (let at = 0; at < images.length; at += MOST_AT_ONCE) {
     const some = images.slice(at, at + MOST_AT_ONCE);
-    const sources = await readBundle(some.map((one) => one.id), versionOf(some), signal);
+    const sources = await readBundle(some.map((one) => one.id), versionOf(some), signal, undefined, true);
     found.push(...await Promise.all(sources.map(async (source, place) => {
       if (source === null) return null;
       const image = new Image();
@@ -86,8 +86,10 @@ export async function drawThumbnails(cells, signal) {
 /** Thumbnails (or previews) of several images by one request; null where there is none. The
  * addresses are object URLs: whoever asks revokes them, when the pictures are decoded.
  * @param {number[]} ids @param {string} version @param {AbortSignal} [signal] @param {string} [size]
+ * @param {boolean} [ahead] whether nobody waits for them: each address asks the browser, and many in
+ * one go would hold a key up
  * @returns {Promise<(string | null)[]>} */
-export async function readBundle(ids, version, signal, size) {
+export async function readBundle(ids, version, signal, size, ahead = false) {
   const query = { ids: ids.join(","), v: version, size };
   const answer = await ask("GET", address("/api/bundle", query), undefined, { signal });
   const body = await answer.arrayBuffer();
@@ -97,7 +99,7 @@ export async function readBundle(ids, version, signal, size) {
   let at = 4 + 4 * count;
   let since = performance.now();
   for (const size of sizes) {
-    if (performance.now() - since > LONGEST_TURN) {
+    if (ahead && performance.now() - since > LONGEST_TURN) {
       await new Promise((resolve) => setTimeout(resolve));
       if (signal && signal.aborted) {
         for (const source of found) if (source) URL.revokeObjectURL(source);
