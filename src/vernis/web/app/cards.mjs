@@ -21,7 +21,7 @@ const SHOWN = 40; // cards at once; the next come when these are decided
  * @property {(item: T, cells: Cell[], cards: Cards<T>) => Node[]} card what a card shows; its pictures are added to the cells
  * @property {(items: T[]) => string} count
  * @property {{key: string, shown?: string, label: string, kind: string, text: string, run: (item: T, cards: Cards<T>) => void}[]} actions
- * @property {() => Node} empty
+ * @property {(cards: Cards<T>) => Node} empty
  * @property {{key: string, shown?: string, label: string, text: string, run: (cards: Cards<T>) => void}[]} [more] what holds for the screen
  */
 
@@ -168,7 +168,7 @@ export class Cards {
 
   show() {
     this.left.textContent = this.subject.count(this.items);
-    if (!this.items.length) { this.nodes = []; this.body.replaceChildren(this.subject.empty()); return; }
+    if (!this.items.length) { this.nodes = []; this.body.replaceChildren(this.subject.empty(this)); return; }
     /** @type {Cell[]} */
     const cells = [];
     this.nodes = this.items.slice(0, SHOWN).map((item, at) => {

@@ -78,8 +78,9 @@ function subjectOf(app, place) {
       { key: "s", label: "leave it", kind: "", text: "Leave", run: (item, cards) => cards.leave(item, item.name + " left") },
     ],
     more: [{ key: "r", label: "look for clusters anew", text: "Look anew", run: look }],
-    empty: () => el("div", { class: "blank-page" },
+    empty: (cards) => el("div", { class: "blank-page" },
       el("h2", {}, looking || (all.found ? "Every cluster is decided" : "Nobody has looked for clusters yet")),
-      looking ? null : el("p", {}, "r looks for images that look alike" + (all.found ? " anew." : ", and proposes a name for each group."))),
+      looking ? null : el("p", {}, "Images that look alike are put together, and a name is proposed for each group."),
+      looking ? null : el("button", { class: "button primary", type: "button", onclick: () => look(cards) }, all.found ? "Look anew" : "Look for them", el("kbd", {}, "r"))),
   };
 }

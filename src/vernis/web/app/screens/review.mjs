@@ -420,7 +420,7 @@ class Review {
     this.body.replaceChildren(...[
       el("div", { class: "review-question" },
         isLabel
-          ? el("div", { class: "review-change" }, chips(item.given, suggested, "given"), suggested.length ? el("span", { class: "arrow", "aria-label": "becomes" }, "→") : null, chips(suggested, item.given, "suggested"))
+          ? el("div", { class: "review-change" }, changeChips(item.given, suggested))
           : el("div", { class: "review-change" }, el("span", { class: "chip conflict" }, item.kind.replaceAll("_", " "))),
         item.probability === null ? null : el("div", { class: "review-sure" }, el("span", {}, asPercent(item.probability) + " likely wrong"), shareBar(item.probability).bar),
         item.places.length ? el("p", { class: "muted small" }, "Framed: where ", el("b", {}, el("bdi", {}, item.places[0].label)), " is, by ", item.places[0].source) : null,
@@ -429,8 +429,8 @@ class Review {
       isLabel ? this.classList(item) : null,
     ].filter(Boolean));
     if (this.scrolled) this.body.scrollTop = 0; // it makes the browser lay out all of it at once
-    this.yes.firstElementChild.textContent = !isLabel ? "It is so" : item.suggested.length ? list(item.suggested) : "Type a class";
-    this.no.firstElementChild.textContent = !isLabel ? "It is none" : "Keep " + list(item.given);
+    this.yes.firstElementChild.textContent = !isLabel ? "It is so" : item.suggested.length ? sayChange(item) : "Type a class";
+    this.no.firstElementChild.textContent = !isLabel ? "It is none" : stayingOf(item).length ? "Keep all" : "Keep " + list(item.given);
     this.back.disabled = false;
     if (!isLabel) return;
     this.findWitnesses(item).then((found) => {
@@ -498,10 +498,26 @@ const same = (a, b) => a.length === b.length && [...a].sort().every((label, at) 
 const nameOfPicture = (item) => item.given.length ? baseName(item.image.uri) + ", labelled " + list(item.given) : baseName(item.image.uri);
 const wordsOf = (queue) => queue.taxonomy ? queue.taxonomy : queue.kind.replaceAll("_", " ").replace(/^./, (letter) => letter.toUpperCase());
 
-// The labels of one side; those that the other side has too are told without a sign.
-function chips(labels, others, kind) {
-  if (!labels.length) return el("span", { class: "chip stays" }, "no label");
-  return labels.map((label) => el("span", { class: "chip " + kind + (others.includes(label) ? " stays" : "") }, el("bdi", {}, label)));
+/** Labels that an image has and keeps. @param {{given: string[], suggested: string[]}} item */
+const stayingOf = ({ given, suggested }) => given.filter((label) => suggested.includes(label));
+
+/** What accepting does: the label, or where others stay what changes. @param {{given: string[], suggested: string[]}} item */
+function sayChange({ given, suggested }) {
+  if (!stayingOf({ given, suggested }).length) return list(suggested);
+  const gone = given.filter((label) => !suggested.includes(label)).map((label) => "− " + label);
+  const come = suggested.filter((label) => !given.includes(label)).map((label) => "+ " + label);
+  return [...gone, ...come].join(", ") || "Keep them";
+}
+
+/** What stays, once; then what goes and what comes. @param {string[]} given @param {string[]} suggested */
+function changeChips(given, suggested) {
+  const chip = (kind) => (label) => el("span", { class: "chip " + kind }, el("bdi", {}, label));
+  const stay = stayingOf({ given, suggested });
+  const gone = given.filter((label) => !stay.includes(label)).map(chip("given"));
+  const come = suggested.filter((label) => !stay.includes(label)).map(chip("suggested"));
+  const none = given.length ? [] : [el("span", { class: "chip stays" }, "no label")];
+  const between = come.length && (gone.length || none.length) ? [el("span", { class: "arrow", "aria-label": "becomes" }, "→")] : [];
+  return [...stay.map(chip("stays")), ...gone, ...none, ...between, ...come];
 }
 
 // Who speaks for each label of several issues, with their thumbnails by one request.
