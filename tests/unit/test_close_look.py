@@ -419,15 +419,83 @@ def test_families_join_and_are_told_apart() -> None:
     families.join(3, 4, 0.95)
     assert families.verdict(1, 3) is None
     families.tell_apart(2, 4, "color")
+    families.tell_apart(2, 3, "content")
+    assert families.verdict(1, 3) is None  # of one picture alone it may be a mistake
+    families.tell_apart(1, 4, "color")
     assert [families.verdict(a, b) for a in (1, 2) for b in (3, 4)] == ["color"] * 4
     families.join(2, 5, 0.8)
-    assert families.verdict(5, 3) == "color"
+    assert families.verdict(5, 3) is None  # three of three now
+    families.tell_apart(5, 3, "color")
+    assert families.verdict(1, 4) == "color"
     assert (families.size(1), families.size(4), families.size(9)) == (3, 2, 1)
     assert (families.least(1), families.least(3), families.least(9)) == (0.8, 0.95, 1.0)
     families.join(5, 3, 0.85)  # seen after all: what told them apart is forgotten
     assert families.verdict(1, 4) == "copy"
     families.tell_apart(1, 4, "content")
     assert families.verdict(1, 4) == "copy"
+
+
+def test_what_told_families_apart_holds_where_one_joins_another() -> None:
+    families = Families()
+    families.tell_apart(1, 9, "content")
+    families.tell_apart(2, 9, "content")
+    assert families.verdict(1, 9) == "content"  # all of both
+    families.join(1, 2, 0.9)
+    assert families.verdict(9, 2) == "content"
+    families.join(2, 3, 0.9)
+    assert families.verdict(9, 3) is None
+    families.tell_apart(9, 3, "color")
+    assert families.verdict(9, 3) == "content"  # said more often
+
+
+def bordered(picture: Image.Image, fill: tuple[int, int, int]) -> Image.Image:
+    out = Image.new("RGB", (picture.width + 60, picture.height + 60), fill)
+    out.paste(picture, (30, 30))
+    return out
+
+
+def test_mounts_of_two_colours_are_around_one_picture() -> None:
+    picture = scene(54)
+    one, other = bordered(picture, (0, 160, 140)), bordered(picture, (200, 90, 0))
+    known = Proposal((0, 1), Overlay(np.eye(3), 0), 0.9, related=True)
+    (seen,) = looker(one, other).settle([known], 0.85, Families())
+    assert (seen.kind, seen.comparison.reason) == ("copy", "")
+
+
+def test_a_digit_on_an_even_board_is_a_variant_whatever_is_around_the_board() -> None:
+    seen = look_at(sign("18"), sign("11"))
+    assert (seen.kind, seen.reason) == ("variant", "content")
+
+
+def test_what_lies_on_a_picture_lies_on_its_copy_of_the_same_extent() -> None:
+    """That needs no comparison; what two parts share does, and here nothing is seen."""
+    original = scene(53)
+    toned = original.point(lambda value: value // 2)
+    closer = looker(original, toned, cropped(original), original.crop((0, 0, 200, 280)))
+    families = Families()
+    direct = closer.settle(closer.propose([(0, 1), (0, 2), (0, 3)]), 0.85, families)
+    assert [seen.kind for seen in direct] == ["copy"] * 3
+    blind = CloseLook(closer.records, closer.fingerprints, lambda row: None)
+    chained = blind.follow_chains(direct, {seen.pair for seen in direct}, 0.6, families)
+    assert [(seen.pair, seen.kind) for seen in chained] == [((1, 2), "copy"), ((1, 3), "copy")]
+
+
+def test_two_pictures_of_a_collage_are_no_copies() -> None:
+    one, other = scene(55), scene(56)
+    collage = Image.new("RGB", (720, 280))
+    collage.paste(one, (0, 0))
+    collage.paste(other, (360, 0))
+    closer = looker(collage, one, other)
+    left, right = np.diag([2.0, 2.0, 1.0]), np.array([[2.0, 0, -1], [0, 2, 0], [0, 0, 1]])
+    known = [
+        Proposal((0, row), Overlay(placed, 0), 0.9, related=True)
+        for row, placed in ((1, left), (2, right))
+    ]
+    families = Families()
+    direct = closer.settle(known, 0.7, families)
+    assert families.verdict(1, 2) == "copy"  # each is a copy of the collage
+    assert [seen.kind for seen in direct] == ["copy"] * 2
+    assert closer.follow_chains(direct, {(0, 1), (0, 2)}, 0.6, families) == []
 
 
 def test_parts_that_moved_are_no_other_content() -> None:

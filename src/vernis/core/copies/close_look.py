@@ -15,6 +15,7 @@ from vernis.core.copies.comparison import (
     SmallComparison,
     compare_small,
     compare_views,
+    cover_both,
     cover_of,
 )
 from vernis.core.copies.correspondence import Overlay, overlay_keypoints
@@ -38,8 +39,11 @@ _BLOCK, _SMALL_BLOCK = 256, 8
 # Of each image the chains over so many of its most similar copies are followed: all in groups of
 # copies as people make them, few where thousands of copies of one placeholder would cost millions
 # of comparisons.
-_CHAIN_DEGREE, _MANY, _LOW_CHAIN_DEGREE = 32, 64, 4
+_CHAIN_DEGREE, _MANY, _LOW_CHAIN_DEGREE = 32, 128, 4
 _CHAIN_ROUNDS = 2
+# Of chains: the one picture and the third lie so far within one another; of what both pictures show
+# of the third so much is common to both where it is known, or compared.
+_AS_MUCH, _SHARED, _LEAST_SHARED, _SHARED_BY_PARTS = 0.8, 0.5, 0.1, 0.3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +69,7 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """A pair that was looked at, a < b; ``confirmed``: that it is a copy is seen, not inferred."""
+    """A pair and what it is, a < b; ``confirmed``: that is seen, not inferred."""
 
     pair: Pair
     comparison: Comparison
@@ -182,10 +186,7 @@ class CloseLook:
                     later.append(each)
             for found in self._look_at(chosen, threshold):
                 seen.append(found)
-                if found.kind == "copy" and found.confirmed:
-                    families.join(*found.pair, found.comparison.similarity)
-                elif found.comparison.reason:
-                    families.tell_apart(*found.pair, found.comparison.reason)
+                _note(found, families)
             waiting = later
             if report is not None:
                 report(len(proposals) - len(waiting), len(proposals))
@@ -223,18 +224,45 @@ class CloseLook:
         unseen = found is None or (found.kind == "different" and not found.other_ground)
         if unseen and proposal.similarity:
             # Enough is known of it; the closer look only tells variants apart.
-            known = Comparison("copy", proposal.similarity, proposal.overlay)
-            return Seen(pair, known, confirmed=False)
+            return _known(proposal)
         return None if found is None else Seen(pair, found)
 
     def _compare_small(self, pair: Pair, overlay: Overlay) -> SmallComparison:
         first, second = (self.fingerprints.luma[row] for row in pair)
         return compare_small(first, second, (self._aspect(pair[0]), self._aspect(pair[1])), overlay)
 
+    def _weigh(self, chain: _Chain, families: Families) -> tuple[Proposal, bool]:
+        """Return what a chain proposes, and whether it is to be compared.
+
+        Where the one picture shows as much as the third, no more and no less, the other lies on
+        it as on the third, however little of that a comparison sees: a mount around it, a coarse
+        JPEG of a part. Two parts are compared. Those of a collage, which is a copy of two
+        pictures, meet on it at most where their mounts do.
+        """
+        onto = [each.inverse() for each in chain.overlays]
+        shapes = [(1000, max(1, round(1000 * self._aspect(row)))) for row in chain.pair]
+        middle = (1000, max(1, round(1000 * self._aspect(chain.middle))))
+        shared = cover_both((onto[0].matrix, shapes[0]), (onto[1].matrix, shapes[1]), middle)
+        within = [
+            cover_of(each.matrix, shape, middle)
+            for each, shape in zip(chain.overlays, shapes, strict=True)
+        ]
+        around = [
+            cover_of(each.matrix, middle, shape) for each, shape in zip(onto, shapes, strict=True)
+        ]
+        as_much = max(map(min, within, around)) > _AS_MUCH
+        known = as_much and shared > _SHARED and families.verdict(*chain.pair) == "copy"
+        overlay = chain.overlays[0].then(onto[1])
+        proposal = Proposal(chain.pair, overlay, chain.weakest if known else 0.0, related=True)
+        compared = shared > (_LEAST_SHARED if max(around) > _AS_MUCH else _SHARED_BY_PARTS)
+        return proposal, compared and not known
+
     def follow_chains(
         self, copies: Iterable[Seen], tried: set[Pair], threshold: float, families: Families
     ) -> list[Seen]:
-        """Compare a and c where a-b and b-c are copies, at the overlay that both imply.
+        """Say what a and c are where a-b and b-c are copies; compare them where that does not tell.
+
+        They are compared at the overlay that both imply.
 
         Parameters
         ----------
@@ -249,14 +277,38 @@ class CloseLook:
         """
         known, found = list(copies), []
         for _ in range(_CHAIN_ROUNDS):
-            chains = _chains(known, tried, families)
-            if not chains:
+            weighed = [self._weigh(each, families) for each in _chains(known, tried, families)]
+            if not weighed:
                 break
-            tried.update(each.pair for each in chains)
-            seen = self._look_at(chains, threshold)
-            found += seen
-            known += [each for each in seen if each.kind == "copy"]
+            tried.update(each.pair for each, _ in weighed)
+            told = [_known(each) for each, _ in weighed if each.similarity]
+            seen = self._look_at([each for each, compared in weighed if compared], threshold)
+            found += told + seen
+            known += told + [each for each in seen if each.kind == "copy"]
         return found
+
+
+def _known(proposal: Proposal) -> Seen:
+    """Return a pair whose similarity is known as the copy that it is."""
+    found = Comparison("copy", proposal.similarity, proposal.overlay)
+    return Seen(proposal.pair, found, confirmed=False)
+
+
+def _note(seen: Seen, families: Families) -> None:
+    """Keep what a pair tells of its families."""
+    if seen.comparison.reason:
+        families.tell_apart(*seen.pair, seen.comparison.reason)
+    elif seen.kind == "copy" and seen.confirmed and families.verdict(*seen.pair) in (None, "copy"):
+        families.join(*seen.pair, seen.comparison.similarity)
+
+
+def reconsider(seen: Seen, families: Families) -> Seen:
+    """Return an inferred variant as a copy where other pairs joined its pictures afterwards."""
+    joined = families.verdict(*seen.pair) == "copy"
+    if seen.confirmed or not seen.comparison.reason or not joined:
+        return seen
+    known = Comparison("copy", families.least(seen.pair[0]), seen.comparison.overlay)
+    return Seen(seen.pair, known, confirmed=False)
 
 
 def _what_follows(proposal: Proposal, families: Families) -> Seen | None:
@@ -269,26 +321,35 @@ def _what_follows(proposal: Proposal, families: Families) -> Seen | None:
     if verdict == "copy":
         return Seen(proposal.pair, Comparison("copy", similarity, proposal.overlay))
     found = Comparison("variant", similarity, proposal.overlay, reason=verdict)
-    return Seen(proposal.pair, found)
+    return Seen(proposal.pair, found, confirmed=False)
 
 
-def _chains(copies: Sequence[Seen], tried: set[Pair], families: Families) -> list[Proposal]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Chain:
+    """Two pictures that are copies of a third one, and how they lie on it."""
+
+    pair: Pair
+    middle: int
+    weakest: float
+    overlays: tuple[Overlay, Overlay]
+
+
+def _chains(copies: Sequence[Seen], tried: set[Pair], families: Families) -> list[_Chain]:
     """Return the untried pairs two steps apart, each by its most similar middle."""
     around: dict[int, list[tuple[float, int, Overlay]]] = {}
     for seen in copies:
         (a, b), overlay = seen.pair, seen.comparison.overlay
-        around.setdefault(a, []).append((seen.comparison.similarity, b, overlay))
-        around.setdefault(b, []).append((seen.comparison.similarity, a, overlay.inverse()))
-    best: dict[Pair, tuple[float, Overlay, Overlay]] = {}
+        around.setdefault(a, []).append((seen.comparison.similarity, b, overlay.inverse()))
+        around.setdefault(b, []).append((seen.comparison.similarity, a, overlay))
+    best: dict[Pair, _Chain] = {}
     for middle in sorted(around):
         degree = _CHAIN_DEGREE if families.size(middle) <= _MANY else _LOW_CHAIN_DEGREE
         near = sorted(around[middle], key=lambda step: (-step[0], step[1]))[:degree]
-        for value, a, to_a in near:
-            for other, c, to_c in near:
+        for value, a, from_a in near:
+            for other, c, from_c in near:
                 weakest = min(value, other)
-                if a < c and (a, c) not in tried and weakest > best.get((a, c), (0.0,))[0]:
-                    best[a, c] = (weakest, to_a, to_c)
-    return [
-        Proposal(pair, to_a.inverse().then(to_c), related=True)
-        for pair, (_, to_a, to_c) in sorted(best.items())
-    ]
+                if a >= c or (a, c) in tried:
+                    continue
+                if (a, c) not in best or weakest > best[a, c].weakest:
+                    best[a, c] = _Chain((a, c), middle, weakest, (from_a, from_c))
+    return [chain for _, chain in sorted(best.items())]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from vernis.core.copies.color_change import find_color_change
+from vernis.core.copies.color_change import YCC, find_color_change
 from vernis.core.copies.color_map import stands_before_another_ground, unexplained_share
 from vernis.core.copies.correspondence import Overlay
 from vernis.core.copies.fingerprints import ORIENTATIONS, turn_matrix
@@ -50,6 +50,8 @@ _MOST_COVERED = 0.36
 _LEAST_OUTSIDE = 0.6
 # Of pictures that keypoints alone bring together; beyond it only what fills a rectangle.
 _MOST_MARKED, _FILLED = 0.15, 0.78
+# So many keypoints so near one another, in pixels, are of one shot, however it was sharpened.
+_SURE_MATCHES, _SURE_MISS = 24, 0.35
 # Where a picture is nearly white or black throughout, brightening has cut off what was there.
 _CUT_OFF = 245.0, 8.0
 _RING = 7
@@ -58,6 +60,7 @@ _RING = 7
 # than what is around it by this factor: a fine weave differs, too, when it was resampled.
 _SAME_TONES = 0.38
 _SAME_AROUND = 10.0  # grey levels
+_LEAST_DIFFERENCE = 6.0  # a weave of weak contrast that was resampled comes to 4, a digit to 14
 # A box of text laid over weak texture comes to 0.35, another digit to 0.21 at most.
 _PLAIN_TONES = 0.25
 # In drawn pictures there may be more ink in the one: another line of text.
@@ -67,6 +70,9 @@ _OWN_CONTENT, _OWN_PIXELS = 1.5, 40
 # weave that was resampled: no edit of 5,000 reaches 12 levels there, another digit 20 to 80.
 _CALM_AROUND, _PLAIN_DIFFERENCE, _PLAIN_FACTOR = 3.0, 12.0, 4.0
 _DRAWN = 0.5  # share of windows that show nothing: a slide, a form, a logo
+# In drawn pictures, where both show something, a bar of text apart, which takes so much of a
+# picture: lines of text on other lines disagree in 0.18 of it and more, edits in 0.14 at most.
+_MOST_DISAGREEMENT, _LEAST_BAR = 0.16, 0.05
 # Of 368 edits none left more than 0.08 of a picture unexplained by one map of colours; one sign
 # before two grounds 0.1 to 0.35.
 _MOST_UNEXPLAINED = 0.1
@@ -75,6 +81,8 @@ _AGREES = 0.8
 _HOLE_PRICE = 0.3
 _LEAST_TEXTURED = 0.01
 _LEAST_VARIANT = 0.6
+# An even strip around both pictures is the mount of a border or a frame: its colour says nothing.
+_AROUND, _MOST_MOUNT, _SAME_HUE = 0.45, 0.5, 12.0
 _NAMED_ANGLE, _NAMED_STRETCH, _NAMED_SCALE = 4.0, 1.08, 0.06
 
 
@@ -164,7 +172,8 @@ def compare_views(
         return nothing
     inner = covers(registered) > _CONTAINED
     most = _RELATED_SHIFT if related else _MOST_SHIFT if inner else _LEAST_SHIFT
-    placing = _Placing(placed, threshold, most, related)
+    exact = overlay.matches >= _SURE_MATCHES and overlay.miss * VIEW_SIDE < _SURE_MISS
+    placing = _Placing(placed, threshold, most, related, exact)
     return _judge(windows, (rgb_a, warped), inside, placing)
 
 
@@ -181,12 +190,15 @@ class _Placing:
         How far parts of them may have moved against the whole, pixels.
     related : bool
         See ``compare_views``.
+    exact : bool
+        So many keypoints lie so near one another that they are of one shot.
     """
 
     overlay: Overlay
     threshold: float
     most_shift: float
     related: bool
+    exact: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -252,17 +264,46 @@ def compare_small(
     return SmallComparison(placed, found.apart, agreement)
 
 
-def cover_of(
-    matrix: NDArray[np.floating[Any]], shape: tuple[int, ...], other: tuple[int, ...]
-) -> float:
+Shape = tuple[int, ...]
+
+
+def cover_of(matrix: NDArray[np.floating[Any]], shape: Shape, other: Shape) -> float:
     """Return the share of a picture that falls on the other one; shapes are (height, width)."""
+    return float(_falls_on(matrix, shape, other).mean())
+
+
+def cover_both(
+    first: tuple[NDArray[np.floating[Any]], Shape],
+    second: tuple[NDArray[np.floating[Any]], Shape],
+    middle: Shape,
+) -> float:
+    """Return how much of what two pictures show of a third is common to both.
+
+    Parameters
+    ----------
+    first, second : (ndarray, shape)
+        How the third picture lies on each, and the shape of that, (height, width).
+    middle : (int, int)
+        Shape of the third.
+
+    Returns
+    -------
+    float
+        0..1, a share of the smaller part.
+    """
+    one, other = (_falls_on(matrix, middle, shape) for matrix, shape in (first, second))
+    return float((one & other).sum() / max(1, min(one.sum(), other.sum())))
+
+
+def _falls_on(matrix: NDArray[np.floating[Any]], shape: Shape, other: Shape) -> NDArray[np.bool_]:
+    """Return which points of a grid over a picture fall on the other one."""
     u, v, depth = matrix @ _cover_points(shape[0], shape[1])
     depth = np.where(np.abs(depth) < 1e-9, 1e-9, depth)
     u, v = u / depth, v / depth
     width, height = other[1] / max(other[:2]), other[0] / max(other[:2])
     slack = _COVER_SLACK
-    inside = (u > -slack) & (u < width + slack) & (v > -slack) & (v < height + slack) & (depth > 0)
-    return float(inside.mean())
+    inside = (u > -slack) & (u < width + slack) & (v > -slack) & (v < height + slack)
+    return np.asarray(inside & (depth > 0))
 
 
 @lru_cache(maxsize=1024)
@@ -299,26 +340,57 @@ def _judge(
     if not placing.related:
         if not is_copy and plain < placing.threshold:
             return different
-        if share > _MOST_MARKED and not _is_rectangle(_find_covered(windows, 1)):
+        marked = share > _MOST_MARKED and not placing.exact
+        if marked and not _is_rectangle(_find_covered(windows, 1)):
             # Another side of a carton, held before the same shelf.
             return different
     shift = find_local_shift(grey_a, grey_b, inside)
     if not placing.related and shift > placing.most_shift:
         return different
     found = different
-    if _differ_in_content(windows, grey_a, grey_b, inside, shift < _VARIANT_SHIFT):
-        found = Comparison("variant", plain, placing.overlay, share, "content")
-    elif find_color_change(first, second, inside & ~covered):
-        found = Comparison("variant", plain, placing.overlay, share, "color")
-    elif unexplained_share(
-        first, second, inside, covered
-    ) > _MOST_UNEXPLAINED or stands_before_another_ground(first, second, inside, covered):
+    reason = _find_variant(windows, (first, second), inside, covered, shift < _VARIANT_SHIFT)
+    if reason:
+        found = Comparison("variant", plain, placing.overlay, share, reason)
+    elif _is_before_another_ground(windows, (first, second), inside, covered):
         return replace(different, other_ground=True)
     elif is_copy:
         found = Comparison("copy", similarity, placing.overlay, share)
     if not placing.related and found.kind == "variant" and plain < placing.threshold:
         return different
     return different if shift > placing.most_shift else found
+
+
+def _find_variant(
+    windows: _Windows,
+    pictures: tuple[NDArray[np.float32], NDArray[np.float32]],
+    inside: NDArray[np.bool_],
+    covered: NDArray[np.bool_],
+    still: bool,
+) -> VariantReason:
+    """Return what makes the pictures variants, if anything does."""
+    first, second = pictures
+    if windows.drawn > _DRAWN and windows.disagreement(_beside_bar(windows)) > _MOST_DISAGREEMENT:
+        return "content"
+    if _differ_in_content(windows, first @ LUMA, second @ LUMA, inside, still):
+        return "content"
+    mount = _find_mount(windows)
+    # A white ground around an article is no mount: its outline would go with it.
+    of_one_hue = _hue_distance(first, second, mount) < _SAME_HUE
+    compared = inside & ~covered if of_one_hue else inside & ~covered & ~mount
+    return "color" if find_color_change(first, second, compared) else ""
+
+
+def _is_before_another_ground(
+    windows: _Windows,
+    pictures: tuple[NDArray[np.float32], NDArray[np.float32]],
+    inside: NDArray[np.bool_],
+    covered: NDArray[np.bool_],
+) -> bool:
+    """Tell one thing before two grounds, mounts apart."""
+    framed = inside & ~_find_mount(windows)
+    if unexplained_share(*pictures, framed, covered) > _MOST_UNEXPLAINED:
+        return True
+    return stands_before_another_ground(*pictures, inside, covered)
 
 
 def name_overlay(comparison: Comparison) -> str:
@@ -366,6 +438,11 @@ class _Windows:
         """Return the share of the compared windows in which neither picture shows anything."""
         flat = self.valid & (np.maximum(self.spread_a, self.spread_b) <= _TEXTURE)
         return float(flat.sum() / max(1, self.valid.sum()))
+
+    def disagreement(self, where: NDArray[np.bool_]) -> float:
+        """Return the share of what both pictures show there that does not agree; 0..1."""
+        both = self.valid & where & (np.minimum(self.spread_a, self.spread_b) > _TEXTURE)
+        return float((both & (self.correlation < _AGREES)).sum() / max(1, both.sum()))
 
     def agreement(self, without: NDArray[np.bool_]) -> float:
         """Return the mean correlation, weighted by texture; 0..1."""
@@ -429,6 +506,36 @@ def _find_covered(windows: _Windows, most: int = _PLACES) -> NDArray[np.bool_]:
     return np.asarray(ndimage.binary_dilation(np.isin(places, chosen), iterations=2))
 
 
+def _beside_bar(windows: _Windows) -> NDArray[np.bool_]:
+    """Return what a covered rectangle leaves that is larger than a line of text."""
+    bar = _find_covered(windows, 1)
+    is_bar = bar.sum() > _LEAST_BAR * windows.valid.sum() and _is_rectangle(bar)
+    return ~bar if is_bar else np.ones_like(bar)
+
+
+def _find_mount(windows: _Windows) -> NDArray[np.bool_]:
+    """Return the even strip that surrounds what both pictures show; nothing where there is none."""
+    rim = windows.valid & ~ndimage.binary_erosion(windows.valid)
+    even = windows.valid & (np.maximum(windows.spread_a, windows.spread_b) <= _TEXTURE)
+    places, count = ndimage.label(even)
+    at_rim = ndimage.maximum_filter(places, size=3)[rim]
+    touching = np.bincount(at_rim, minlength=count + 1)[1:]
+    areas = np.bincount(places.ravel(), minlength=count + 1)[1:]
+    mounts = (touching > _AROUND * rim.sum()) & (areas < _MOST_MOUNT * windows.valid.sum())
+    found = np.isin(places, np.flatnonzero(mounts) + 1)
+    return np.asarray(ndimage.binary_dilation(found, iterations=_WINDOW // 2 + _RIM))
+
+
+def _hue_distance(
+    first: NDArray[np.float32], second: NDArray[np.float32], place: NDArray[np.bool_]
+) -> float:
+    """Return how far the colours of a place lie apart in the plane of Cb and Cr, in levels."""
+    if not place.any():
+        return 0.0
+    one, other = (np.median(rgb[place], axis=0) @ YCC[1:].T for rgb in (first, second))
+    return float(np.linalg.norm(one - other))
+
+
 def _is_rectangle(place: NDArray[np.bool_]) -> bool:
     """Tell whether a place fills an upright rectangle, as a bar of text does."""
     box = ndimage.find_objects(place.astype(np.int8))[0]
@@ -473,14 +580,16 @@ def _differ_in_content(
         plain = around < _CALM_AROUND and here_apart > max(
             _PLAIN_DIFFERENCE, _PLAIN_FACTOR * (around + 0.5)
         )
-        own = still and around < _SAME_AROUND and _own_content(windows, box, core, ring)
+        own = still and around < _SAME_AROUND and here_apart > _LEAST_DIFFERENCE
+        own = own and _own_content(windows, box, core, ring)
         shown = a[box][near], b[box][near]
         apart_in_tones = _tone_distance(*shown)
         if (own or (plain and drawn)) and apart_in_tones < _SAME_TONES:
             return True
         if plain and apart_in_tones < _PLAIN_TONES:
             return True
-        if plain and drawn and apart_in_tones < _SAME_INKS and _in_same_inks(*shown):
+        lone = drawn or _is_even(windows, box, ring)
+        if plain and lone and apart_in_tones < _SAME_INKS and _in_same_inks(*shown):
             return True
     return False
 
@@ -527,6 +636,12 @@ def _own_content(
         for spread in (windows.spread_a, windows.spread_b)
     ]
     return min(ratios) > _OWN_CONTENT
+
+
+def _is_even(windows: _Windows, box: tuple[slice, slice], ring: NDArray[np.bool_]) -> bool:
+    """Tell whether nothing is shown around a place: a digit on a board, a word on a label."""
+    spreads = (windows.spread_a, windows.spread_b)
+    return all(float(np.median(spread[box][ring])) < _TEXTURE for spread in spreads)
 
 
 def _grown(box: tuple[slice, ...] | None, by: int, shape: tuple[int, ...]) -> tuple[slice, slice]:

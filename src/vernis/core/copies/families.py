@@ -1,7 +1,7 @@
 """Which images are copies of one another by what was seen so far, and which families differ.
 
-What is seen of a few pairs tells the others: copies of copies show the same, and where one picture
-of a family is a variant of one of another family, all are.
+What is seen of a few pairs tells the others: copies of copies show the same, and where pictures of
+a family are variants of those of another family, all are.
 """
 
 from __future__ import annotations
@@ -9,6 +9,14 @@ from __future__ import annotations
 from typing import Literal
 
 Verdict = Literal["copy", "content", "color"]
+Reason = Literal["content", "color"]
+
+ENOUGH = 3
+"""Images of a family that must be seen to be variants of those of another one before all are; all
+of a smaller family.
+
+Text on a screen and the mount of a frame, or two borders, may look like other content or another
+colour of the same thing: that must not tell a picture apart from all its copies."""
 
 
 class Families:
@@ -18,7 +26,7 @@ class Families:
         self._parent: dict[int, int] = {}
         self._size: dict[int, int] = {}
         self._least: dict[int, float] = {}
-        self._variants: dict[int, dict[int, Literal["content", "color"]]] = {}
+        self._variants: dict[int, dict[int, list[tuple[int, int, Reason]]]] = {}
 
     def top(self, image: int) -> int:
         """Return the image that stands for the family."""
@@ -42,24 +50,33 @@ class Families:
         if one != other:
             self._parent[other] = one
             self._size[one] = self._size.get(one, 1) + self._size.pop(other, 1)
-            for family, reason in self._variants.pop(other, {}).items():
+            for family, seen in self._variants.pop(other, {}).items():
                 del self._variants[family][other]
                 if family != one:
-                    self._tell(one, family, reason)
+                    self._tell(one, family, seen)
         self._least[one] = least
 
-    def tell_apart(self, a: int, b: int, reason: Literal["content", "color"]) -> None:
+    def tell_apart(self, a: int, b: int, reason: Reason) -> None:
         """Take two images for variants; says nothing within one family."""
         if self.top(a) != self.top(b):
-            self._tell(self.top(a), self.top(b), reason)
+            self._tell(self.top(a), self.top(b), [(a, b, reason)])
 
-    def _tell(self, one: int, other: int, reason: Literal["content", "color"]) -> None:
-        self._variants.setdefault(one, {})[other] = reason
-        self._variants.setdefault(other, {})[one] = reason
+    def _tell(self, one: int, other: int, seen: list[tuple[int, int, Reason]]) -> None:
+        # One list for both, so that it grows for both.
+        known = self._variants.setdefault(one, {}).setdefault(other, [])
+        self._variants.setdefault(other, {})[one] = known
+        known += seen
 
     def verdict(self, a: int, b: int) -> Verdict | None:
         """Return what follows for two images; None: nothing."""
         one, other = self.top(a), self.top(b)
         if one == other:
             return "copy"
-        return self._variants.get(one, {}).get(other)
+        seen = self._variants.get(one, {}).get(other, [])
+        images = {image for a, b, _ in seen for image in (a, b)}
+        for family in (one, other):
+            told = sum(self.top(image) == family for image in images)
+            if told < min(ENOUGH, self.size(family)):
+                return None
+        reasons = [reason for _, _, reason in seen]
+        return max(sorted(set(reasons)), key=reasons.count)

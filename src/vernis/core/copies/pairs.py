@@ -198,7 +198,7 @@ def _look_closer(
     report: Report | None,
 ) -> NearPairs:
     """Judge what the fingerprints found, and what keypoints propose, by the pictures."""
-    from vernis.core.copies.close_look import Proposal  # loads parts of scipy
+    from vernis.core.copies.close_look import Proposal, reconsider  # loads parts of scipy
 
     names = dict(zip(map(tuple, found.pairs.tolist()), _name(fingerprints, found), strict=True))
     known = [
@@ -214,6 +214,9 @@ def _look_closer(
     )
     others = closer.propose([pair for pair in map(tuple, proposed.tolist()) if pair not in names])
     seen += closer.settle(others, settings.threshold, families, report)
+    seen = [reconsider(each, families) for each in seen]
+    # What differs by itself may be a copy by way of a third picture: two parts of one.
+    seen = [each for each in seen if each.kind != "different"]
     tried = {each.pair for each in seen}
     copies = [each for each in seen if each.kind == "copy"]
     seen += closer.follow_chains(copies, tried, settings.bridged_threshold, families)

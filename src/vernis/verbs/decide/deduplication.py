@@ -59,7 +59,7 @@ _HELD = 2**30
 class DuplicateSearch:
     """The pixel and near pairs between distinct contents that a search found, and the variants."""
 
-    VERSION: ClassVar[int] = 7  # raise it when the search changes
+    VERSION: ClassVar[int] = 8  # raise it when the search changes
 
     pairs: tuple[FoundPair, ...]
     variants: tuple[VariantPair, ...] = ()
