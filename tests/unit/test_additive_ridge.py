@@ -74,6 +74,26 @@ def test_the_map_of_the_fit_gives_the_scores_of_new_images(monkeypatch):
     assert np.abs(expected - found.probs[unlabelled]).max() < 1e-4
 
 
+@pytest.mark.parametrize("kind", ["single", "multi"])
+def test_blocks_without_any_labelled_image_are_predicted(kind, monkeypatch):
+    monkeypatch.setattr(additive_ridge, "_BLOCK", 256)
+    x, y, _ = draw(kind)
+    y[:600] = np.nan  # a folder that nobody has labelled
+    train = np.isfinite(y).any(axis=1)
+    landmarks = np.flatnonzero(train)[::4]
+
+    def kernel_of(rows):
+        assert len(rows)
+        return gaussian_kernel(x[rows], x[landmarks], 0.4)
+
+    found, _ = predict_in_passes(kernel_of, landmarks, train, y, kind=kind)
+    basis = nystrom_basis(
+        gaussian_kernel(x, x[landmarks], 0.4), landmarks, train, moments="features"
+    )
+    whole = predict_left_out(basis, y, kind=kind)
+    assert np.abs(found.probs - whole.probs).max() < 2e-3
+
+
 def test_the_bits_do_not_hang_on_the_number_of_threads(monkeypatch):
     results = []
     for cores in (1, 2, 5):

@@ -190,13 +190,11 @@ class _Passes:
         return np.asarray(np.where(self._known[rows], self._values[rows], rest), np.float32)
 
     def _add_up(self, features_of: Callable[[NDArray[np.intp]], FloatArray]) -> _Sums:
-        def sums(rows: NDArray[np.intp]) -> _Sums:
-            taken = rows[self._train[rows]]
-            phi, targets = features_of(taken), self._targets(taken)
-            return _sums_of(phi, targets)
+        def sums(taken: NDArray[np.intp]) -> _Sums:
+            return _sums_of(features_of(taken), self._targets(taken))
 
         total: _Sums | None = None
-        for part in in_threads(sums, self._blocks, ahead=_AHEAD):
+        for part in in_threads(sums, self._trained(), ahead=_AHEAD):
             total = part if total is None else total + part
         assert total is not None
         return total
@@ -259,11 +257,15 @@ class _Passes:
         best = int(np.argmin(found))
         return ridges[best], found[best]
 
+    def _trained(self) -> list[NDArray[np.intp]]:
+        """Return the training images of each block that holds some."""
+        return [own for rows in self._blocks if len(own := rows[self._train[rows]])]
+
     def _judged(self) -> list[NDArray[np.intp]]:
         """Return training images in blocks: all, or of very many some that share no group."""
         alone = np.flatnonzero(self._train & (self._shared < 0))
         if self._n_train <= _JUDGED or not len(alone):
-            return [own for rows in self._blocks if len(own := rows[self._train[rows]])]
+            return self._trained()
         rows = drawn_evenly(alone, _JUDGED)
         return [rows[part] for part in _slices(len(rows))]
 
