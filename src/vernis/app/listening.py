@@ -169,7 +169,7 @@ def _run(
     """
     import uvicorn
 
-    class Server(uvicorn.Server):
+    class Server(uvicorn.Server):  # type: ignore[misc, unused-ignore]  # uvicorn may be absent
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             end_streams()
             # What the end cuts off is nobody's error.
