@@ -94,6 +94,42 @@ def test_blocks_without_any_labelled_image_are_predicted(kind, monkeypatch):
     assert np.abs(found.probs - whole.probs).max() < 2e-3
 
 
+def test_whole_groups_judge_where_every_image_shares_one(monkeypatch):
+    monkeypatch.setattr(additive_ridge, "_BLOCK", 64)
+    monkeypatch.setattr(additive_ridge, "_JUDGED", 300)
+    x, y, _ = draw("single")
+    groups = np.random.default_rng(1).permutation(N) // 3
+    train = np.isfinite(y).any(axis=1)
+    landmarks = np.flatnonzero(train)[::4]
+    shown = []
+
+    def kernel_of(rows):
+        shown.append(rows)
+        return gaussian_kernel(x[rows], x[landmarks], 0.4)
+
+    shared = additive_ridge._shared(groups, np.ones(N, bool))
+    work = additive_ridge._Passes(
+        kernel_of, landmarks, np.ones(N, bool), np.eye(K)[np.zeros(N, int)], np.ones((N, K), bool),
+        shared,
+    )  # fmt: skip
+    parts = work._judged()
+    judged = np.concatenate(parts)
+    assert 250 <= len(judged) <= 330
+    assert len(np.unique(judged)) == len(judged)
+    whole = np.isin(groups, groups[judged])
+    assert np.array_equal(np.sort(judged), np.flatnonzero(whole))
+    for part in parts:
+        assert not set(groups[part]) & set(groups[np.setdiff1d(judged, part)])
+
+    found, _ = predict_in_passes(kernel_of, landmarks, train, y, kind="single", groups=groups)
+    basis = nystrom_basis(
+        gaussian_kernel(x, x[landmarks], 0.4), landmarks, train, moments="features"
+    )
+    plain = predict_left_out(basis, y, kind="single", groups=groups)
+    same = found.probs.argmax(axis=1) == plain.probs.argmax(axis=1)
+    assert same.mean() >= 0.98
+
+
 def test_the_bits_do_not_hang_on_the_number_of_threads(monkeypatch):
     results = []
     for cores in (1, 2, 5):

@@ -262,12 +262,21 @@ class _Passes:
         return [own for rows in self._blocks if len(own := rows[self._train[rows]])]
 
     def _judged(self) -> list[NDArray[np.intp]]:
-        """Return training images in blocks: all, or of very many some that share no group."""
-        alone = np.flatnonzero(self._train & (self._shared < 0))
-        if self._n_train <= _JUDGED or not len(alone):
+        """Return training images in blocks: all, or some of very many.
+
+        These share no group; where all images share one, they are whole groups.
+        """
+        if self._n_train <= _JUDGED:
             return self._trained()
-        rows = drawn_evenly(alone, _JUDGED)
-        return [rows[part] for part in _slices(len(rows))]
+        alone = np.flatnonzero(self._train & (self._shared < 0))
+        if len(alone):
+            rows = drawn_evenly(alone, _JUDGED)
+            return [rows[part] for part in _slices(len(rows))]
+        together = np.flatnonzero(self._shared >= 0)
+        names = np.unique(self._shared[together])
+        most = max(1, len(names) * _JUDGED // len(together))
+        chosen = drawn_evenly(names, most)
+        return list(_whole_groups(together[np.isin(self._shared[together], chosen)], self._shared))
 
     def _scored(
         self,
@@ -375,7 +384,13 @@ def _blocks(shared: NDArray[np.int64]) -> Iterator[NDArray[np.intp]]:
     alone = np.flatnonzero(shared < 0)
     for part in _slices(len(alone)):
         yield alone[part]
-    together = np.flatnonzero(shared >= 0)
+    yield from _whole_groups(np.flatnonzero(shared >= 0), shared)
+
+
+def _whole_groups(
+    together: NDArray[np.intp], shared: NDArray[np.int64]
+) -> Iterator[NDArray[np.intp]]:
+    """Yield these rows by their groups, in blocks that cut none."""
     together = together[np.argsort(shared[together], kind="stable")]
     start = 0
     while start < len(together):
