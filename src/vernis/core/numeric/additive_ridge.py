@@ -224,10 +224,7 @@ class _Passes:
         leverage = (own * own) @ by.inverse + 1.0 / by.n_train
         out = targets - residual / np.maximum(1.0 - leverage, 1e-3)[:, None]
         for members in _runs(self._shared[taken]):
-            part = own[members]
-            hat = (part * by.inverse) @ part.T + 1.0 / by.n_train
-            system = np.eye(len(part)) * (1.0 + 1e-6) - hat
-            out[members] = targets[members] - np.linalg.solve(system, residual[members])
+            out[members] = targets[members] - _without(own[members], by, residual[members])
         scores[inside] = out
         return np.asarray(scores, np.float32)
 
@@ -399,6 +396,25 @@ def _whole_groups(
             stop += 1
         yield together[start:stop]
         start = stop
+
+
+def _without(part: FloatArray, by: _Solution, residual: FloatArray) -> NDArray[np.float64]:
+    """Return the residuals of a group as they are without the group.
+
+    The system is as large as the group, or by Woodbury's identity as there are features: a group
+    may hold thousands of images.
+    """
+    diagonal = 1.0 + 1e-6
+    n, k = part.shape
+    if n <= k + 1:
+        hat = (part * by.inverse) @ part.T + 1.0 / by.n_train
+        found = np.linalg.solve(np.eye(n) * diagonal - hat, residual)
+    else:
+        wide = np.full((n, k + 1), by.n_train**-0.5)
+        wide[:, :k] = part * np.sqrt(by.inverse)
+        system = np.eye(k + 1) * diagonal - wide.T @ wide
+        found = (residual + wide @ np.linalg.solve(system, wide.T @ residual)) / diagonal
+    return np.asarray(found, np.float64)
 
 
 def _runs(codes: NDArray[np.int64]) -> Iterator[slice]:
