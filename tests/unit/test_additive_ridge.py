@@ -130,20 +130,6 @@ def test_whole_groups_judge_where_every_image_shares_one(monkeypatch):
     assert same.mean() >= 0.98
 
 
-def test_a_group_larger_than_the_features_is_left_out_as_a_small_one_is():
-    rng = np.random.default_rng(2)
-    part = (0.02 * rng.normal(size=(90, 12))).astype(np.float32)
-    residual = rng.normal(size=(90, K)).astype(np.float32)
-    inverse = rng.uniform(0.5, 9, 12).astype(np.float32)
-    by = additive_ridge._Solution(np.zeros((12, K), np.float32), inverse, np.zeros(K), 500)
-    hat = (part.astype(float) * inverse) @ part.astype(float).T + 1 / 500
-    plain = np.linalg.solve(np.eye(90) * (1 + 1e-6) - hat, residual)
-    assert np.abs(plain - residual).max() > 0.05
-    assert additive_ridge._without(part, by, residual) == pytest.approx(plain, abs=1e-4)
-    small = np.linalg.solve(np.eye(9) * (1 + 1e-6) - hat[:9, :9], residual[:9])
-    assert additive_ridge._without(part[:9], by, residual[:9]) == pytest.approx(small, abs=1e-4)
-
-
 def test_the_bits_do_not_hang_on_the_number_of_threads(monkeypatch):
     results = []
     for cores in (1, 2, 5):

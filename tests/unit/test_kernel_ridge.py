@@ -15,6 +15,7 @@ from vernis.core.numeric.kernel_ridge import (
     KernelBasis,
     fit_temperature,
     kernel_basis,
+    leave_group_out,
     leave_out_scores,
     predict_left_out,
     soft_clip,
@@ -300,3 +301,16 @@ def test_a_group_of_equal_pictures_is_solved_without_a_warning():
     assert kernel_ridge._shared_groups(None, np.arange(3)) == []
     parts = kernel_ridge._shared_groups(np.array([5, 1, 5, 2, 1]), np.array([0, 1, 2, 4]))
     assert sorted(part.tolist() for part in parts) == [[0, 2], [1, 3]]
+
+
+def test_a_group_larger_than_the_features_is_left_out_as_a_small_one_is():
+    rng = np.random.default_rng(2)
+    part = (0.02 * rng.normal(size=(90, 12))).astype(np.float32)
+    residual = rng.normal(size=(90, 7)).astype(np.float32)
+    inverse = rng.uniform(0.5, 9, 12).astype(np.float32)
+    hat = (part.astype(float) * inverse) @ part.astype(float).T + 1 / 500
+    plain = np.linalg.solve(np.eye(90) * (1 + 1e-6) - hat, residual)
+    assert np.abs(plain - residual).max() > 0.05
+    assert leave_group_out(part, inverse, 500, residual) == pytest.approx(plain, abs=1e-4)
+    small = np.linalg.solve(np.eye(9) * (1 + 1e-6) - hat[:9, :9], residual[:9])
+    assert leave_group_out(part[:9], inverse, 500, residual[:9]) == pytest.approx(small, abs=1e-4)

@@ -22,6 +22,7 @@ from vernis.core.numeric.kernel_ridge import (
     FloatArray,
     LeftOutPrediction,
     fit_temperature,
+    leave_group_out,
     soft_clip,
 )
 from vernis.core.numeric.row_blocks import drawn_evenly, slices_of
@@ -224,7 +225,8 @@ class _Passes:
         leverage = (own * own) @ by.inverse + 1.0 / by.n_train
         out = targets - residual / np.maximum(1.0 - leverage, 1e-3)[:, None]
         for members in _runs(self._shared[taken]):
-            out[members] = targets[members] - _without(own[members], by, residual[members])
+            apart = leave_group_out(own[members], by.inverse, by.n_train, residual[members])
+            out[members] = targets[members] - apart
         scores[inside] = out
         return np.asarray(scores, np.float32)
 
@@ -396,25 +398,6 @@ def _whole_groups(
             stop += 1
         yield together[start:stop]
         start = stop
-
-
-def _without(part: FloatArray, by: _Solution, residual: FloatArray) -> NDArray[np.float64]:
-    """Return the residuals of a group as they are without the group.
-
-    The system is as large as the group, or by Woodbury's identity as there are features: a group
-    may hold thousands of images.
-    """
-    diagonal = 1.0 + 1e-6
-    n, k = part.shape
-    if n <= k + 1:
-        hat = (part * by.inverse) @ part.T + 1.0 / by.n_train
-        found = np.linalg.solve(np.eye(n) * diagonal - hat, residual)
-    else:
-        wide = np.full((n, k + 1), by.n_train**-0.5)
-        wide[:, :k] = part * np.sqrt(by.inverse)
-        system = np.eye(k + 1) * diagonal - wide.T @ wide
-        found = (residual + wide @ np.linalg.solve(system, wide.T @ residual)) / diagonal
-    return np.asarray(found, np.float64)
 
 
 def _runs(codes: NDArray[np.int64]) -> Iterator[slice]:

@@ -199,12 +199,47 @@ def leave_out_scores(
     leverage = (phi * phi) @ inverse + 1.0 / len(rows)
     left_out = centred - residual / np.maximum(1.0 - leverage, 1e-3)[:, None]
     for members in _shared_groups(groups, rows):
-        part = phi[members]
-        hat = (part * inverse) @ part.T + 1.0 / len(rows)
-        system = np.eye(len(members)) * (1.0 + 1e-6) - hat
-        left_out[members] = centred[members] - np.linalg.solve(system, residual[members])
+        apart = leave_group_out(phi[members], inverse, len(rows), residual[members])
+        left_out[members] = centred[members] - apart
     scores[rows] = left_out
     return np.asarray(scores + mean, dtype=np.float32)
+
+
+def leave_group_out(
+    part: NDArray[np.float32],
+    inverse: NDArray[np.float32],
+    n_train: int,
+    residual: NDArray[np.floating],
+) -> NDArray[np.float64]:
+    """Return ``(I - H)⁻¹ (Y - F)`` of one group: its residuals as they are without it.
+
+    The system is as large as the group or, by Woodbury's identity, as there are features: a group
+    may hold thousands of images.
+
+    Parameters
+    ----------
+    part : ndarray, shape (n_members, n_features)
+    inverse : ndarray, shape (n_features,)
+        One over the spectrum and the ridge.
+    n_train : int
+        Of all training images.
+    residual : ndarray, shape (n_members, n_classes)
+
+    Returns
+    -------
+    ndarray, shape (n_members, n_classes)
+    """
+    diagonal = 1.0 + 1e-6
+    n, k = part.shape
+    if n <= k + 1:
+        hat = (part * inverse) @ part.T + 1.0 / n_train
+        found = np.linalg.solve(np.eye(n) * diagonal - hat, residual)
+    else:
+        wide = np.full((n, k + 1), n_train**-0.5)
+        wide[:, :k] = part * np.sqrt(inverse)
+        system = np.eye(k + 1) * diagonal - wide.T @ wide
+        found = (residual + wide @ np.linalg.solve(system, wide.T @ residual)) / diagonal
+    return np.asarray(found, np.float64)
 
 
 def _shared_groups(
