@@ -1,6 +1,7 @@
 // What was decided on a screen is taken back in the order of the calls, and never the one before.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { inTurn } from "../../src/vernis/web/app/api.mjs";
 import { Decided } from "../../src/vernis/web/app/decided.mjs";
 
 const asked = [];
@@ -42,4 +43,16 @@ test("one that was refused is told to whoever takes it back, and holds up no oth
   done.add(refused);
   done.drop(refused);
   assert.equal(await done.undo(), null);
+});
+
+test("what is done in turn waits for what was taken back before it, though that was refused", async () => {
+  asked.length = 0;
+  const done = new Decided();
+  done.add({ told: "slow", batch: later(3, 20) });
+  const taken = done.undo();
+  const refused = inTurn(async () => { asked.push("refused"); throw new Error("no"); });
+  const last = inTurn(async () => asked.push("sent"));
+  await assert.rejects(refused, /no/);
+  await Promise.all([taken, last]);
+  assert.deepEqual(asked, ['/api/undo {"batch":3,"yes":true}', "refused", "sent"]);
 });

@@ -58,16 +58,27 @@ export const get = async (path, query, signal) => (await ask("GET", address(path
 export const post = async (path, body = {}) => (await ask("POST", path, body)).json();
 
 /** @type {Promise<unknown>} */
-let takenBack = Promise.resolve();
+let turn = Promise.resolve();
 
-/** Take a batch back, or the latest without one. In the order of the calls, however fast the keys
- * are: the server refuses to take a change back under a later one, and requests overtake each other.
- * @param {number} [batch] @returns {Promise<any>} */
-export function takeBack(batch) {
-  const asked = takenBack.then(() => post("/api/undo", batch ? { batch, yes: true } : {}));
-  takenBack = asked.catch(() => null);
-  return asked;
+/** Do something when all that was asked for in this way before is done, however it ended: requests
+ * overtake each other, and some changes stand on those before them.
+ * @template T
+ * @param {() => Promise<T>} work @returns {Promise<T>} */
+export function inTurn(work) {
+  const done = turn.then(work);
+  turn = done.catch(() => null);
+  return done;
 }
+
+/** Take a batch back, or the latest without one, in the order of the calls, however fast the keys
+ * are: the server refuses to take a change back under a later one. One that is on its way is waited
+ * for; null: nothing was recorded.
+ * @param {number | Promise<number | null>} [batch] @returns {Promise<any>} */
+export const takeBack = (batch) => inTurn(async () => {
+  const known = await batch;
+  if (batch !== undefined && !known) return null;
+  return post("/api/undo", known ? { batch: known, yes: true } : {});
+});
 
 /** @param {string} path */
 export const remove = async (path) => (await ask("DELETE", path)).json();

@@ -3,8 +3,9 @@
 // change is a batch of its own and is sent at once; nothing waits for the server.
 import { el, say } from "../shared/dom.mjs";
 import { asCount, asPercent } from "../shared/wording.mjs";
-import { get, post, takeBack } from "./api.mjs";
+import { get, inTurn, post } from "./api.mjs";
 import { asNumbers, boxBetween, boxesOf, ClassKeys, cycled, grown, HANDLES, hitAt, isDrawn, moved, resized } from "./boxes.mjs";
+import { Decided } from "./decided.mjs";
 import { pickClass } from "./picker.mjs";
 
 /** @typedef {import("./boxes.mjs").Box} Box */
@@ -24,8 +25,8 @@ export class Drawing {
     this.keys = new ClassKeys([]);
     this.brightness = 100; // percent
     this.contrast = 100;
-    /** @type {{image: number, told: string, batch: Promise<number>}[]} */
-    this.done = [];
+    /** @type {Decided<import("./decided.mjs").Decision & {image: number}>} */
+    this.done = new Decided();
   }
 
   /** @param {string} name */
@@ -49,9 +50,8 @@ export class BoxEditor {
     this.boxes = [];
     /** @type {Drawn | null} */
     this.selected = null;
-    /** @type {Promise<unknown>} */
-    this.chain = Promise.resolve();
-    this.pending = 0;
+    this.pending = 0; // changes that are on their way
+    this.stale = false; // whether one of them was refused
     this.layer = el("div", { class: "draw-layer" });
     this.panel = el("aside", { class: "image-side draw-panel" });
     this.layer.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => this.press(event));
@@ -107,25 +107,35 @@ export class BoxEditor {
    * @param {string} told @param {() => Record<string, unknown>} changes @param {(answer: any) => void} [then] */
   send(told, changes, then) {
     const { image } = this;
-    this.pending += 1;
-    const batch = this.chain.then(async () => {
+    const batch = inTurn(async () => {
       const answer = await post("/api/images/" + image + "/boxes", changes());
       if (then) then(answer);
       return answer.batch;
     });
-    this.drawing.done.push({ image, told, batch });
-    this.chain = batch.catch((error) => {
-      this.drawing.done = this.drawing.done.filter((one) => one.batch !== batch);
+    const decision = this.drawing.done.add({ image, told, batch });
+    this.follow(batch).catch((error) => {
+      this.drawing.done.drop(decision);
       this.app.toast("Not recorded: " + error.message, { kind: "warning" });
-      return error;
-    }).then((failed) => {
-      this.pending -= 1;
-      if (failed instanceof Error) return this.refresh();
-      return null;
     });
     this.last = told;
     say(told);
     this.paint();
+  }
+
+  /** Where the server refuses a change, what it has is shown when nothing is on its way any more.
+   * @template T
+   * @param {Promise<T>} change @returns {Promise<T>} */
+  async follow(change) {
+    this.pending += 1;
+    try {
+      return await change;
+    } catch (error) {
+      this.stale = true;
+      throw error;
+    } finally {
+      this.pending -= 1;
+      if (this.stale && !this.pending) { this.stale = false; this.refresh(); }
+    }
   }
 
   /** @param {Box} box */
@@ -191,17 +201,9 @@ export class BoxEditor {
 
   async undo() {
     this.sendNudge();
-    const decision = this.drawing.done.pop();
+    let decision;
+    try { decision = await this.follow(this.drawing.done.undo()); } catch (error) { this.app.toast("Not taken back: " + (error instanceof Error ? error.message : String(error)), { kind: "warning" }); return; }
     if (!decision) { this.app.toast("No box to take back here", { kind: "warning" }); return; }
-    // In the order of the keys: the server refuses to take a change back under a later one.
-    this.pending += 1;
-    const taken = this.chain.then(async () => {
-      const batch = await decision.batch;
-      if (batch) await takeBack(batch);
-    });
-    this.chain = taken.catch(() => null).then(() => { this.pending -= 1; });
-    try { await taken; } catch (error) { this.app.toast("Not taken back: " + (error instanceof Error ? error.message : String(error)), { kind: "warning" }); return; }
-    await this.chain;
     this.last = "Taken back: " + decision.told;
     if (decision.image !== this.image) await this.screen.show(decision.image);
     this.selected = null;

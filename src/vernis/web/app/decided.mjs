@@ -14,8 +14,6 @@ export class Decided {
   constructor() {
     /** @type {T[]} the latest last */
     this.all = [];
-    /** @type {Promise<unknown>} what is taken back just now */
-    this.settled = Promise.resolve();
   }
 
   get size() { return this.all.length; }
@@ -38,13 +36,7 @@ export class Decided {
   async undo() {
     const decision = this.all.pop();
     if (!decision) return null;
-    if (decision.recall && decision.recall()) return decision;
-    const taken = this.settled.then(async () => {
-      const batch = await decision.batch;
-      if (batch) await takeBack(batch);
-    });
-    this.settled = taken.catch(() => null);
-    await taken;
+    if (!decision.recall || !decision.recall()) await takeBack(decision.batch);
     return decision;
   }
 }

@@ -2,7 +2,7 @@
 // Duplicates: groups side by side, the image that stays with its reason, a flicker to compare two.
 import { el, say } from "../../shared/dom.mjs";
 import { asCount, asSize, baseName, folderName, GROUP_KINDS, transformName } from "../../shared/wording.mjs";
-import { get, post, takeBack } from "../api.mjs";
+import { get, inTurn, post, takeBack } from "../api.mjs";
 import { Decided } from "../decided.mjs";
 import { answerOf, differencesOf, firstChoice, isDecided, keepImage, pairOf, setApart, toldOf } from "../duplicates.mjs";
 import { previewOf, thumbOf } from "../pictures.mjs";
@@ -93,7 +93,7 @@ class Duplicates {
     this.sending = true;
     const given = groups.map((group) => answerOf(group, this.choiceOf(group)));
     // What is just taken back may be about the same groups.
-    const sent = this.done.settled.then(() => post("/api/duplicates/decisions", { groups: given }));
+    const sent = inTurn(() => post("/api/duplicates/decisions", { groups: given }));
     const decision = this.done.add({ told: "", batch: sent.then(({ batch }) => batch) });
     try {
       decision.told = toldOf(await sent);
