@@ -26,13 +26,14 @@ from vernis.verbs.lab.study import (
     model_names,
 )
 from vernis.verbs.lab.sweep import COLUMNS, describe_sweep, folds_of, measure_sweep
+from vernis.verbs.steps.learn import NetworkSettings
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
 
 
 @dataclass(frozen=True)
-class Settings(TaxonomyStudySettings):
+class Settings(TaxonomyStudySettings, NetworkSettings):
     """Which numbers of components are tried, with which models."""
 
     taxonomy: Annotated[str, Option("the taxonomy that the models learn")]

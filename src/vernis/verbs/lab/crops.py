@@ -35,7 +35,7 @@ from vernis.verbs.lab.study import (
 )
 from vernis.verbs.lab.sweep import describe_sweep, folds_of
 from vernis.verbs.steps.cropping import Rule, box_of_heat
-from vernis.verbs.steps.learn import COMPONENTS, DEFAULT_MODEL
+from vernis.verbs.steps.learn import COMPONENTS, DEFAULT_MODEL, NetworkSettings
 
 if TYPE_CHECKING:
     from vernis.adapters.backbones.patch_maps import PatchMapReader
@@ -58,7 +58,7 @@ _DIFFERENCE = "micro_f1_against_whole"
 
 
 @dataclass(frozen=True)
-class Settings(TaxonomyStudySettings):
+class Settings(TaxonomyStudySettings, NetworkSettings):
     """Which taxonomy is learned from which parts."""
 
     taxonomy: Annotated[str, Option("the taxonomy that is learned")]

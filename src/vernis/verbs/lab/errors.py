@@ -38,6 +38,7 @@ from vernis.verbs.lab.study import (
     TaxonomyStudySettings,
     model_names,
 )
+from vernis.verbs.steps.learn import NetworkSettings
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -62,7 +63,7 @@ _KEYS = ("noise", "rate", "model", "scorer")
 
 
 @dataclass(frozen=True)
-class Settings(TaxonomyStudySettings):
+class Settings(TaxonomyStudySettings, NetworkSettings):
     """Whose labels are judged, by which models."""
 
     taxonomy: Annotated[str, Option("the taxonomy, taken as the truth")]

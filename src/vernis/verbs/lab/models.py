@@ -34,6 +34,7 @@ from vernis.verbs.lab.study import (
     TaxonomyStudySettings,
     model_names,
 )
+from vernis.verbs.steps.learn import NetworkSettings
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -42,7 +43,7 @@ Features = Literal["embedding", "tfidf", "both"]
 
 
 @dataclass(frozen=True)
-class Settings(TaxonomyStudySettings):
+class Settings(TaxonomyStudySettings, NetworkSettings):
     """Which models are compared, on what."""
 
     taxonomy: Annotated[str, Option("the taxonomy that the models learn")]

@@ -36,7 +36,7 @@ from vernis.verbs.lab.study import (
     model_names,
 )
 from vernis.verbs.lab.sweep import COLUMNS
-from vernis.verbs.steps.learn import DEFAULT_MODEL
+from vernis.verbs.steps.learn import DEFAULT_MODEL, NetworkSettings
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -47,7 +47,7 @@ TEST_SHARE = 0.3
 
 
 @dataclass(frozen=True)
-class Settings(TaxonomyStudySettings):
+class Settings(TaxonomyStudySettings, NetworkSettings):
     """Which noise is planted, and which models are trained under it."""
 
     taxonomy: Annotated[str, Option("the taxonomy, taken as clean")]

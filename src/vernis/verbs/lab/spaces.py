@@ -29,6 +29,7 @@ from vernis.verbs.lab.study import (
     model_names,
 )
 from vernis.verbs.lab.sweep import COLUMNS, describe_sweep, folds_of, measure_sweep
+from vernis.verbs.steps.learn import NetworkSettings
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -38,7 +39,7 @@ Layers = Mapping[str, list[tuple[int, int]]]
 
 
 @dataclass(frozen=True)
-class Settings(TaxonomyStudySettings):
+class Settings(TaxonomyStudySettings, NetworkSettings):
     """Which embedding spaces are held against one another, with which models."""
 
     taxonomy: Annotated[str, Option("the taxonomy that the models learn")]

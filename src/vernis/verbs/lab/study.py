@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 from vernis.domain.documents import to_document
 from vernis.domain.ports import Progress
 from vernis.report.lab.run_folder import Row, RunFolder, StudyRun, write_whole
-from vernis.verbs.declare import SEED, WHERE, Option, Screen, count, declared
+from vernis.verbs.declare import SEED, WHERE, BaseSettings, Option, Screen, count, declared
 from vernis.verbs.steps.learn import NetworkSettings
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def model_names(default: str = "all that are installed, and their stacking") -> 
 
 
 @dataclass(frozen=True)
-class StudySettings(NetworkSettings):
+class StudySettings(BaseSettings):
     """What every study takes."""
 
     _: KW_ONLY

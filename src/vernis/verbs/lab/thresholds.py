@@ -30,7 +30,7 @@ from vernis.verbs.lab.study import (
     TaxonomyStudySettings,
 )
 from vernis.verbs.lab.sweep import folds_of
-from vernis.verbs.steps.learn import DEFAULT_MODEL
+from vernis.verbs.steps.learn import DEFAULT_MODEL, NetworkSettings
 
 if TYPE_CHECKING:
     from vernis.core.learn.thresholds import Thresholds
@@ -42,7 +42,7 @@ OVERALL = "(overall)"
 
 
 @dataclass(frozen=True)
-class Settings(TaxonomyStudySettings):
+class Settings(TaxonomyStudySettings, NetworkSettings):
     """Whose thresholds are measured."""
 
     taxonomy: Annotated[str, Option("the taxonomy that the model learns")]

@@ -23,6 +23,7 @@ from vernis.verbs.lab.study import (
     StudySettings,
     model_names,
 )
+from vernis.verbs.steps.learn import NetworkSettings
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -60,7 +61,7 @@ def draw_points(
 
 
 @dataclass(frozen=True)
-class Settings(StudySettings):
+class Settings(StudySettings, NetworkSettings):
     """Which models decide, on how many points."""
 
     _: KW_ONLY
