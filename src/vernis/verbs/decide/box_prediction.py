@@ -14,7 +14,7 @@ from vernis.core.detect.cells import Detections
 from vernis.domain.ports import Pixels
 from vernis.verbs.decide.prediction import FoundBox, Prediction, ReadFile, say_reason
 from vernis.verbs.networks.embedding import embed_images
-from vernis.verbs.see.filters import select_images
+from vernis.verbs.see.filters import chosen_images
 from vernis.verbs.steps.detecting import Finding, place_objects
 
 if TYPE_CHECKING:
@@ -111,10 +111,7 @@ def box_images(
         The detector cannot be used.
     """
     with session.lock("predict"):
-        images = list(session.images())
-        if where.strip():
-            chosen = set(select_images(session, where).tolist())
-            images = [image for image in images if image.id in chosen]
+        images = chosen_images(session, where)
         done = embed_images(session, [detector], images=images, workers=workers, task="predict")
         known = f"predict {detector.name}"
         finding = Finding(detector, detector.thresholds, taxonomy, "predict", known)

@@ -18,7 +18,7 @@ from vernis.verbs.decide.wanted_regions import wanted_regions
 from vernis.verbs.decide.wanted_words import Said, WantedWords, wanted_words
 from vernis.verbs.decide.writing_back import Manner, WriteSummary, ever_written, write_words
 from vernis.verbs.declare import BaseSettings, Option, Screen, Verb
-from vernis.verbs.see.filters import select_images
+from vernis.verbs.see.filters import chosen_ids
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -119,8 +119,9 @@ def work(session: Session, settings: Settings) -> Result:
     wanted = wanted_words(session, names, said)
     boxes = wanted_regions(session, names, said) if settings.regions else {}
     images = {*wanted.words, *boxes, *ever_written(session)}
-    if settings.where:
-        images &= set(select_images(session, settings.where).tolist())
+    chosen = chosen_ids(session, settings.where)
+    if chosen is not None:
+        images &= chosen
     spoken = frozenset(names) if settings.taxonomy else None
     done = write_words(
         session,

@@ -31,7 +31,7 @@ from vernis.report.wording import counted
 from vernis.verbs.declare import Option, Verb
 from vernis.verbs.lab.box_rows import OVERALL, box_rows
 from vernis.verbs.lab.study import Cells, Findings, Plan, Study, StudyResult, TaxonomyStudySettings
-from vernis.verbs.see.filters import select_images
+from vernis.verbs.see.filters import chosen_images
 from vernis.verbs.see.objects import shown
 
 if TYPE_CHECKING:
@@ -138,10 +138,7 @@ def _curves(result: Evaluation, classes: Sequence[str]) -> dict[str, NDArray[np.
 def _read_boxes(session: Session, settings: Settings) -> _Boxes:
     """Return the true and the found boxes of the images that have a true one."""
     session.catalog.labels.taxonomy(settings.taxonomy)
-    images = session.images()
-    if settings.where.strip():
-        chosen = set(select_images(session, settings.where).tolist())
-        images = [image for image in images if image.id in chosen]
+    images = chosen_images(session, settings.where)
     ids = np.array([image.id for image in images], np.int64)
     table = session.catalog.regions.table(images=ids)
     said = session.catalog.regions.labels(settings.taxonomy, images=ids)

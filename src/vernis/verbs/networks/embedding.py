@@ -19,6 +19,7 @@ from vernis.domain.errors import (
 )
 from vernis.domain.ports import Catalog, Decoded, DecodingReader, Outcome, PictureReader
 from vernis.domain.types import ImageRecord
+from vernis.report.wording import counted
 from vernis.session.files import ExaminePicture, ReadPicture
 from vernis.verbs.declare import Option
 
@@ -238,6 +239,14 @@ def say_failure(error: Exception) -> str:
         return error.reason
     text = str(getattr(error, "strerror", None) or error).strip()
     return text.splitlines()[0] if text else type(error).__name__
+
+
+def undecoded(failed: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the note on pictures that could not be decoded, by path and reason; none without."""
+    if not failed:
+        return ()
+    uri, reason = next(iter(sorted(failed.items())))
+    return (f"{counted(len(failed), 'image')} could not be decoded, such as {uri}: {reason}",)
 
 
 def close_early(outcomes: Iterator[Any]) -> None:

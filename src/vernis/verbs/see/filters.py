@@ -22,6 +22,7 @@ from vernis.domain.types import (
     LABEL_KINDS,
     QUALITY_KINDS,
     REFUSED,
+    ImageRecord,
     ImageTable,
     LabelMatrix,
 )
@@ -66,6 +67,23 @@ def select_images(session: Session, text: str) -> NDArray[np.int64]:
     tree = parse_filter(text)
     holds = evaluate_filter(tree, filter_table(session), text)
     return session.table().ids[holds]
+
+
+def chosen_ids(session: Session, where: str) -> set[int] | None:
+    """Return the ids that a filter holds for, None where none is named; raises FilterError."""
+    return set(select_images(session, where).tolist()) if where.strip() else None
+
+
+def chosen_images(session: Session, where: str) -> list[ImageRecord]:
+    """Return the present images that a filter holds for, all where none is named.
+
+    Raises
+    ------
+    FilterError
+        As of `select_images`.
+    """
+    chosen = chosen_ids(session, where)
+    return [image for image in session.images() if chosen is None or image.id in chosen]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,7 +22,7 @@ from vernis.report.tables import write_parts
 from vernis.report.wording import counted
 from vernis.verbs.decide.label_places import LabelPlace, say_place
 from vernis.verbs.declare import BaseSettings, OneOf, Option, Screen, Verb
-from vernis.verbs.see.filters import select_images
+from vernis.verbs.see.filters import chosen_images
 from vernis.verbs.see.records import LabelRow, Record, records
 
 if TYPE_CHECKING:
@@ -83,9 +83,7 @@ def work(session: Session, settings: Settings) -> Result:
     path = Path(settings.out)
     if path.is_dir():
         raise UsageError(f"{path}: is a folder; name a file, such as {path / 'records.jsonl'}")
-    ids = {image.id for image in session.images()}
-    if settings.where:
-        ids = set(select_images(session, settings.where).tolist())
+    ids = {image.id for image in chosen_images(session, settings.where)}
     wanted = [image for image in session.images(*IMAGE_STATES) if image.id in ids]
     write_parts(path, _lines(session, records(session, wanted), len(wanted)))
     return Result(None, Written(str(path), len(wanted)))

@@ -20,7 +20,7 @@ from vernis.domain.errors import ServiceError, UsageError, VernisError
 from vernis.domain.types import REFUSED, ImageRecord, Issue
 from vernis.report.wording import counted
 from vernis.verbs.declare import BaseSettings, Option, Screen, Verb, count, rows_shown
-from vernis.verbs.see.filters import select_images
+from vernis.verbs.see.filters import chosen_images
 from vernis.verbs.steps.annotating import Sender, Sending, Tariff, Task, batches_of, open_tasks
 from vernis.verbs.steps.service_labels import (
     ServiceLabels,
@@ -220,10 +220,7 @@ def work(session: Session, settings: Settings) -> Result:
         timeout=settings.timeout,
     )
     question = _question(session, settings)
-    images = list(session.images())
-    if settings.where.strip():
-        chosen = set(select_images(session, settings.where).tolist())
-        images = [image for image in images if image.id in chosen]
+    images = chosen_images(session, settings.where)
     tasks = open_tasks(session, annotator, question, images, again=settings.again)
     plan = _plan(session, settings, annotator, question, tasks, images)
     sent = None

@@ -16,8 +16,8 @@ import numpy as np
 
 from vernis.report.wording import counted
 from vernis.verbs.declare import WHERE, NetworkOptions, Option, Screen, Verb, share
-from vernis.verbs.networks.embedding import embed_images
-from vernis.verbs.see.filters import select_images
+from vernis.verbs.networks.embedding import embed_images, undecoded
+from vernis.verbs.see.filters import chosen_images
 from vernis.verbs.see.objects import shown
 from vernis.verbs.steps.detecting import SURE, TAXONOMY, Finding, place_objects
 
@@ -67,10 +67,7 @@ def work(session: Session, settings: Settings) -> Result:
     """
     model = session.models.object_model()
     with session.lock("detect"):
-        images = session.images()
-        if settings.where.strip():
-            chosen = set(select_images(session, settings.where).tolist())
-            images = [image for image in images if image.id in chosen]
+        images = chosen_images(session, settings.where)
         done = embed_images(
             session, [model], images=images, workers=settings.workers, task="detect"
         )
@@ -97,15 +94,8 @@ def work(session: Session, settings: Settings) -> Result:
         added=placed.regions,
         unreadable=len(done.failed),
         seconds=round(done.seconds, 1),
-        notes=_notes(done.failed),
+        notes=undecoded(done.failed),
     )
-
-
-def _notes(failed: Mapping[str, str]) -> tuple[str, ...]:
-    if not failed:
-        return ()
-    uri, reason = next(iter(sorted(failed.items())))
-    return (f"{counted(len(failed), 'image')} could not be decoded, such as {uri}: {reason}",)
 
 
 def show(result: Result, settings: Settings, screen: Screen) -> None:

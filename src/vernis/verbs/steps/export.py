@@ -20,7 +20,7 @@ from vernis.domain.exchange import Carries, Loss
 from vernis.report.wording import counted
 from vernis.verbs.decide.handing_over import gather_decisions
 from vernis.verbs.declare import WHERE, BaseSettings, Option, Screen, Verb
-from vernis.verbs.see.filters import select_images
+from vernis.verbs.see.filters import chosen_ids
 from vernis.verbs.steps.exchange_export import (
     Wanted,
     WantedRegions,
@@ -158,7 +158,7 @@ def work(session: Session, settings: Settings) -> Result:
     if settings.format in ("issues", "duplicates"):
         return _write_suspected(session, settings, names)
     matrices = [session.matrix(name) for name in dict.fromkeys(names)]
-    only = set(select_images(session, settings.where).tolist()) if settings.where else None
+    only = chosen_ids(session, settings.where)
     carries = (
         None if settings.format == "dam" else session.interchange.format_carries(settings.format)
     )
@@ -231,7 +231,7 @@ def _write_suspected(session: Session, settings: Settings, names: Sequence[str])
     """Write what is suspected; nothing is judged for it."""
     for name in settings.taxonomy:
         session.catalog.labels.taxonomy(name)
-    only = set(select_images(session, settings.where).tolist()) if settings.where else None
+    only = chosen_ids(session, settings.where)
     if settings.format == "issues":
         rows = issue_rows(session, names, only)
         made = "vernis run, or quality, issues TAXONOMY, outliers and duplicates"
@@ -254,7 +254,7 @@ def _write_decisions(session: Session, settings: Settings, names: Sequence[str])
     """Write what people decided, for another copy of the collection."""
     for name in settings.taxonomy:
         session.catalog.labels.taxonomy(name)
-    only = set(select_images(session, settings.where).tolist()) if settings.where else None
+    only = chosen_ids(session, settings.where)
     handed = gather_decisions(session, names, only)
     session.interchange.write_decisions(Path(settings.out), handed, overwrite=settings.overwrite)
     paths = [one.image.path for one in handed.labels]

@@ -8,7 +8,7 @@ change; another threshold costs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -32,6 +32,7 @@ from vernis.domain.regions import Box, Region
 from vernis.domain.types import ImageRecord
 from vernis.report.wording import counted
 from vernis.verbs.declare import Option, Screen, Verb, count
+from vernis.verbs.networks.embedding import undecoded
 from vernis.verbs.steps.drawn_boxes import Boxes, drawn_boxes
 from vernis.verbs.steps.locating import (
     LocateOptions,
@@ -158,7 +159,7 @@ def work(session: Session, settings: Settings) -> Result:
         classes=_class_rows(plan, found, kept),
         unreadable=len(found.failed),
         sheet=sheet,
-        notes=(*plan.notes, *found.notes, *_notes(found)),
+        notes=(*plan.notes, *found.notes, *undecoded(found.failed)),
     )
 
 
@@ -254,13 +255,6 @@ def _class_rows(
             number = sum(len(one.boxes) for (_, c), one in boxes.items() if c == column)
             rows.append(ClassRow(name, len(sure), number, round(float(np.median(sure)), 3)))
     return tuple(sorted(rows, key=lambda row: -row.images))
-
-
-def _notes(found: LocateSummary) -> Sequence[str]:
-    if not found.failed:
-        return ()
-    uri, reason = next(iter(sorted(found.failed.items())))
-    return (f"{counted(len(found.failed), 'image')} could not be decoded, such as {uri}: {reason}",)
 
 
 def show(result: Result, settings: Settings, screen: Screen) -> None:

@@ -7,7 +7,6 @@ second run reads only new ones.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 from vernis.domain.readings import ReaderVersion
 from vernis.report.wording import counted
 from vernis.verbs.declare import WHERE, NetworkOptions, Option, Screen, Verb
-from vernis.verbs.see.filters import select_images
+from vernis.verbs.networks.embedding import undecoded
+from vernis.verbs.see.filters import chosen_images
 from vernis.verbs.steps.reading import read_texts
 
 if TYPE_CHECKING:
@@ -72,10 +72,7 @@ def work(session: Session, settings: Settings) -> Result:
     model = session.models.text_model(settings.reader, gate=not settings.no_gate)
     reader = ReaderVersion.of(model)
     with session.lock("read"):
-        images = session.images()
-        if settings.where.strip():
-            chosen = set(select_images(session, settings.where).tolist())
-            images = [image for image in images if image.id in chosen]
+        images = chosen_images(session, settings.where)
         done = read_texts(session, model, images, again=settings.again, workers=settings.workers)
     counts = session.catalog.readings.counts(reader)
     lines = [counts[image.content_hash] for image in images if image.content_hash in counts]
@@ -91,15 +88,8 @@ def work(session: Session, settings: Settings) -> Result:
         computed=done.computed,
         unreadable=len(done.failed),
         seconds=round(done.seconds, 1),
-        notes=_notes(done.failed),
+        notes=undecoded(done.failed),
     )
-
-
-def _notes(failed: Mapping[str, str]) -> tuple[str, ...]:
-    if not failed:
-        return ()
-    uri, reason = next(iter(sorted(failed.items())))
-    return (f"{counted(len(failed), 'image')} could not be decoded, such as {uri}: {reason}",)
 
 
 def show(result: Result, settings: Settings, screen: Screen) -> None:
