@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from app_screens import beside_a_canvas, beside_a_keyed_list
+from app_browser import measure_browser, tell
 from vernis.adapters.catalog.catalog import SqliteCatalog
 from vernis.adapters.thumbnails import ThumbnailCache
 from vernis.domain.maps import MapPoints, MapRecord
@@ -166,8 +166,13 @@ class Server:
         data = body if picture or body is None else json.dumps(body).encode()
         kind = "image/jpeg" if picture else "application/json"
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": kind}
-        self.connection.request(method, path, data, headers)
-        answer = self.connection.getresponse()
+        try:
+            self.connection.request(method, path, data, headers)
+            answer = self.connection.getresponse()
+        except (http.client.RemoteDisconnected, ConnectionError):  # it had rested for too long
+            self.connection.close()
+            self.connection.request(method, path, data, headers)
+            answer = self.connection.getresponse()
         told = answer.read()
         assert answer.status == 200, (path, answer.status, told[:200])
         return told
@@ -270,182 +275,6 @@ def measure_server(server: Server) -> dict[str, float]:
     )
     ratio = {"bundle over single requests, ×": single / bundled, "memory, MB": server.memory()}
     return clock.found | tell(ratio)
-
-
-def measure_browser(server: Server, browser: str, preact: Path | None) -> dict[str, float]:
-    from playwright.sync_api import sync_playwright
-
-    no_names = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
-    drawing = "--enable-unsafe-swiftshader"
-    arguments = ["--no-sandbox", "--disable-gpu", drawing, no_names]
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=browser, args=arguments)
-        page = opened.new_context(viewport={"width": 1440, "height": 900}).new_page()
-        session = page.context.new_cdp_session(page)
-        session.send("Network.enable")
-        asked: list[str] = []
-        sizes: dict[str, float] = {}
-        complaints: list[str] = []
-
-        def hear(message: Any) -> None:
-            if message.type in ("error", "warning") and "GL Driver" not in message.text:
-                complaints.append(message.text)
-
-        def note(event: Any) -> None:
-            if not event["request"]["url"].startswith("blob:"):
-                asked.append(f"{event['requestId']} {event['request']['url']}")
-
-        def forget(event: Any) -> None:
-            asked[:] = [one for one in asked if one.split()[0] != event["requestId"]]
-
-        def count(event: Any) -> None:
-            sizes[event["requestId"]] = event["encodedDataLength"]
-
-        page.on("console", hear)
-        session.on("Network.requestWillBeSent", note)
-
-        def forget_stored(event: Any) -> None:
-            if event["response"].get("fromDiskCache"):
-                forget(event)
-
-        session.on("Network.requestServedFromCache", forget)
-        session.on("Network.responseReceived", forget_stored)
-        session.on("Network.loadingFinished", count)
-        start = server.address.partition("?")[0]
-        found: dict[str, float] = {}
-        parts: list[Callable[[], dict[str, float]]] = [
-            lambda: first_screen(page, server, asked, sizes),
-            lambda: decide_in_browser(page),
-            lambda: correct_twenty(page, asked),
-            lambda: see_from_elsewhere(page, opened, server),
-            lambda: jump(page, server, asked),
-            lambda: beside_a_canvas(page, session, start),
-        ]
-        if preact is not None:
-            parts.append(lambda: beside_a_keyed_list(page, session, start, preact))
-        for part in parts:
-            found |= tell(part())
-        outside = [one for one in asked if "127.0.0.1" not in one]
-        counts = {"console errors": len(complaints), "outside requests": len(outside)}
-        found |= tell({name: float(count) for name, count in counts.items()})
-        opened.close()
-    return found
-
-
-def tell(found: dict[str, float]) -> dict[str, float]:
-    """Print what was found; returns it."""
-    for name, value in found.items():
-        print(f"{name:56} {value:10.2f}", flush=True)
-    return found
-
-
-def first_screen(
-    page: Any, server: Server, asked: list[str], sizes: dict[str, float]
-) -> dict[str, float]:
-    """Open the app for the first time, and once more."""
-    began = time.perf_counter()
-    page.goto(server.address)
-    page.locator(".review-picture img").wait_for()
-    shown = time.perf_counter() - began
-    page.wait_for_timeout(2000)
-    first = next(at for at, one in enumerate(asked) if "/preview" in one)
-    before = [one.split()[0] for one in asked[:first]]
-    whole = sum(sizes.get(one.split()[0], 0) for one in asked)
-    began = time.perf_counter()
-    page.reload()
-    page.locator(".review-picture img").wait_for()
-    return {
-        "requests before the first picture": float(len(before)),
-        "bytes before the first picture, kB": sum(sizes.get(one, 0) for one in before) / 1000,
-        "bytes of the first screen, pictures included, kB": whole / 1000,
-        "opened to first picture, s": shown,
-        "reopened to first picture, s": time.perf_counter() - began,
-    }
-
-
-PAINTED = """() => new Promise((resolve) => {
-  const picture = () => document.querySelector(".review-picture img");
-  const before = picture(), began = performance.now();
-  const there = () => picture() && picture() !== before && picture().complete && picture().naturalWidth;
-  const since = () => performance.now() - began;
-  // What is shown by then is in this frame; a task after it begins when the frame is painted.
-  const told = () => requestAnimationFrame(() => { const drawn = since(); setTimeout(() => resolve([drawn, since()])); });
-  const look = () => (there() ? told() : requestAnimationFrame(look));
-  document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "x", bubbles: true }));
-  look();
-})"""  # noqa: E501
-
-
-def decide_in_browser(page: Any, count: int = 200) -> dict[str, float]:
-    """Decide at five a second; returns key to next picture, and whether any was lost.
-
-    The next picture is there when it is decoded and stands in the frame that is drawn next.
-    """
-    left = lambda: int(page.locator("[data-left] strong").inner_text().replace(",", ""))  # noqa: E731
-    before, taken = left(), []
-    for _ in range(count):
-        began = time.perf_counter()
-        taken.append(page.evaluate(PAINTED))
-        time.sleep(max(0.0, 0.2 - (time.perf_counter() - began)))
-    page.locator("[data-saved]", has_text=re.compile("^Saved$")).wait_for()
-    drawn, painted = zip(*taken, strict=True)
-    return {
-        "key to next picture, median, ms": statistics.median(drawn),
-        "key to next picture, 95th percentile, ms": float(np.percentile(drawn, 95)),
-        "until its frame is painted, median, ms": statistics.median(painted),
-        "until its frame is painted, 95th percentile, ms": float(np.percentile(painted, 95)),
-        "decisions lost of 200": float(count - (before - left())),
-    }
-
-
-def correct_twenty(page: Any, asked: list[str]) -> dict[str, float]:
-    """Correct twenty labels as fast as a script can: one key each, until all are saved."""
-    asked.clear()
-    began = time.perf_counter()
-    for _ in range(20):
-        page.keyboard.press("a")
-    page.locator("[data-saved]", has_text=re.compile("^Saved$")).wait_for()
-    return {
-        "20 labels corrected, s": time.perf_counter() - began,
-        "20 labels corrected, requests": float(len(asked)),
-    }
-
-
-def see_from_elsewhere(page: Any, opened: Any, server: Server) -> dict[str, float]:
-    """Return how long a second browser takes to see a decision of the first."""
-    other = opened.new_context().new_page()
-    other.goto(server.address)
-    other.locator(".review-picture img").wait_for()
-    left = other.locator("[data-left] strong")
-    other.wait_for_timeout(1500)
-    before, began = left.inner_text(), time.perf_counter()
-    page.keyboard.press("x")
-    while left.inner_text() == before and time.perf_counter() - began < 20:
-        other.wait_for_timeout(20)
-    taken = time.perf_counter() - began
-    other.context.close()
-    return {"a second browser sees a decision, s": taken}
-
-
-def jump(page: Any, server: Server, asked: list[str]) -> dict[str, float]:
-    page.goto(server.address.partition("?")[0] + "#/browse")
-    page.locator(".cell img[src]").first.wait_for()
-    page.wait_for_timeout(1500)
-    nodes = page.evaluate("document.querySelectorAll('*').length")
-    asked.clear()
-    began = time.perf_counter()
-    page.locator(".browse-stage").focus()
-    page.keyboard.press("End")
-    filled = """[...document.querySelectorAll('.cell:not([hidden]) img')]
-        .every(image => image.naturalWidth)"""
-    page.wait_for_timeout(60)
-    while not page.evaluate(filled) and time.perf_counter() - began < 20:
-        page.wait_for_timeout(20)
-    return {
-        "requests of a jump to the end": float(len(asked)),
-        "jump filled, ms": 1e3 * (time.perf_counter() - began),
-        "nodes after over before": page.evaluate("document.querySelectorAll('*').length") / nodes,
-    }
 
 
 def draw_map(place: Path) -> None:

@@ -135,6 +135,23 @@ def test_two_windows_see_one_another(open_page, server):
     assert "Decided in another window" in other.page.locator("[data-toasts]").inner_text()
 
 
+def test_what_another_window_decides_is_counted_though_it_is_not_at_hand_here(open_page, server):
+    one, other = review(open_page), open_page()
+
+    def give_two(route):
+        answer = route.fetch()
+        told = answer.json()
+        route.fulfill(response=answer, json={**told, "items": told["items"][:2], "next": None})
+
+    other.page.route("**/api/queue?*", give_two)
+    other.page.reload()
+    other.page.locator(".review-picture img").wait_for()
+    assert left(other) == 5
+    for key in "sssa":
+        one.page.keyboard.press(key)
+    other.wait(lambda: left(other) == 4)
+
+
 def test_what_the_command_line_decides_appears_by_itself(open_page, server):
     from vernis.verbs.decide.decisions import dismiss_issues
 

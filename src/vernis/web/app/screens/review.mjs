@@ -272,9 +272,12 @@ class Review {
     const others = new Set(answers.map((one) => one.issue).filter((issue) => !own.has(issue)));
     if (!others.size) return;
     const present = this.item;
-    const before = this.items.length;
+    const gone = this.items.filter((item) => others.has(item.issue));
     this.items = this.items.filter((item) => !others.has(item.issue));
-    this.open = Math.max(0, this.open - (before - this.items.length));
+    this.open = Math.max(0, this.open - gone.length);
+    for (const { probability } of gone) if (this.about !== null && probability !== null) this.about = Math.max(0, this.about - probability);
+    // Of those that are not at hand only the server knows.
+    if (answers.some(({ issue, taxonomy }) => others.has(issue) && taxonomy === this.queue.taxonomy && !gone.some((item) => item.issue === issue))) this.recount();
     if (present && others.has(present.issue)) {
       this.app.toast((by === this.app.collection.person ? "Decided in another window" : "Decided by " + by) + ": " + baseName(present.image.uri));
       this.next("", true); // it is no longer among the items
