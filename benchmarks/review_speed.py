@@ -8,8 +8,8 @@ looks at each new thing on the screen for the reaction time, then presses one ke
 * **single** (the screen Review): the picture and both labels are one thing; `a` or `x`.
 * **wall** (the screen Wall): a page is looked at one picture after the other, but a picture that
   is as the others costs only a glance (`--glance`, default 0.1 s: a page is scanned, not read).
-  Each exception costs the reaction time, the walk to it (arrow keys, typed as fast as keys repeat)
-  and Space; then Enter confirms the page.
+  Each exception costs the reaction time, the walk to it (arrow keys down and across, typed as fast
+  as keys repeat) and Space; then one key confirms the page: `c`, or Enter where nothing is marked.
 
 Both decide the same suspects with the same answers, which is checked in the ledger at the end; the
 time is that of the browser's clock from the first picture that is seen to the last decision.
@@ -42,6 +42,7 @@ CLASSES = ("bird", "fish", "tree")
 RIGHT = 0.1  # share of the suspects that are right as given
 REPEAT = 0.03  # seconds between two repeats of a key that is held
 PATIENCE = 120.0
+ROW = "cells => cells.filter((cell) => cell.offsetTop === cells[0].offsetTop).length"
 
 
 def draw(folder: Path, suspects: int, seed: int) -> tuple[Path, set[str]]:
@@ -136,29 +137,23 @@ def wall(page: Any, right: set[str], reaction: float, glance: float) -> float:
         last = shown()
         if not last:
             break
+        columns = page.locator(".wall-cell").evaluate_all(ROW)
         at = 0
         for number, name in enumerate(last):
             time.sleep(glance)
             if name not in right:
                 continue
             time.sleep(reaction)
-            for _ in range(number - at):
-                page.keyboard.press("ArrowRight")
-                time.sleep(REPEAT)
+            down, across = number // columns - at // columns, number % columns - at % columns
+            for key, times in (("Down", down), ("Right", across), ("Left", -across)):
+                for _ in range(times):
+                    page.keyboard.press(f"Arrow{key}")
+                    time.sleep(REPEAT)
             at = number
             page.keyboard.press(" ")
         time.sleep(reaction)
-        if any(name in right for name in last):
-            page.keyboard.press("x")  # the marked are right as given, …
-            kept = [name for name in last if name not in right]
-            if not kept:
-                continue
-            wait(lambda before=last: shown() != before, page)
-            last = shown()
-            if not set(kept) <= set(last) or any(name in right for name in last):
-                continue  # others came up with them: they are looked at first
-            time.sleep(reaction)
-        page.keyboard.press("Enter")  # … and all others become what is suggested
+        # The marked are right as given, all others become what is suggested.
+        page.keyboard.press("c" if any(name in right for name in last) else "Enter")
     return time.monotonic() - started
 
 

@@ -42,6 +42,24 @@ def test_a_page_of_the_wall_is_confirmed_as_one_batch_without_its_exceptions(ope
     opened.wait(lambda: "Taken back" in page.locator("[data-last]").inner_text())
 
 
+def test_one_key_confirms_a_page_of_the_wall_and_keeps_what_is_marked(open_page, server):
+    opened = open_page()
+    page = opened.page
+    opened.go("#/wall/kind")
+    page.locator(".wall-cell img[src]").first.wait_for()
+    both = page.get_by_role("button", name="Both")
+    assert both.is_disabled()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press(" ")
+    assert both.is_enabled()
+    page.keyboard.press("c")
+    decided = {"open": 3, "accepted": 1, "dismissed": 1}
+    opened.wait(lambda: verdicts(server.collection) == decided)
+    page.keyboard.press("z")
+    opened.wait(lambda: verdicts(server.collection) == {"open": 5})
+    opened.wait(lambda: page.locator('.wall-cell[aria-pressed="true"]').count() == 1)
+
+
 def test_marked_suspects_keep_their_label(open_page, server):
     opened = open_page()
     page = opened.page

@@ -132,7 +132,7 @@ export class Wall {
     this.judged = new Set(); // issues that were marked or not by their probability once
     this.left = new Set(); // issues that were left open here: they do not come again
     this.at = 0; // the cell that has the focus
-    /** @type {Decided<import("../decided.mjs").Decision & {suspects: Suspect[], left: Suspect[], marked: Suspect[]}>} */
+    /** @type {Decided<import("../decided.mjs").Decision & {group: string, suspects: Suspect[], left: Suspect[], marked: Suspect[]}>} */
     this.done = new Decided();
     this.bundles = new AbortController();
     this.thumbs = new Map(); // issue → object URL
@@ -197,28 +197,30 @@ export class Wall {
     if (!suspect) return;
     if (!this.marked.delete(suspect.issue)) this.marked.add(suspect.issue);
     this.focus(at);
-    this.paint();
+    this.paintCell(at);
+    this.paintButtons();
     say(baseName(suspect.image.uri) + (this.marked.has(suspect.issue) ? " marked" : " not marked"));
   }
 
-  /** @param {"unmarked" | "marked"} which @param {"accept" | "dismiss"} answer */
-  decide(which, answer) {
+  /** @param {"unmarked" | "marked"} which @param {"accept" | "dismiss"} answer
+   * @param {boolean} [both] whether the others are dismissed in the same batch */
+  decide(which, answer, both = this.subject.both && which === "unmarked") {
     const group = this.group;
     let chosen = this.page.filter((one) => this.marked.has(one.issue) === (which === "marked"));
     let rest = this.page.filter((one) => !chosen.includes(one));
+    if (both && !chosen.length) { [chosen, rest, answer] = [rest, [], "dismiss"]; }
     if (!group || !chosen.length) { this.app.toast(which === "marked" ? "Nothing is marked" : "Everything on this page is marked", { kind: "warning" }); return; }
     const answers = answersOf(chosen, answer);
     let told = answer === "accept" ? this.subject.yes(group, chosen.length) : this.subject.no(group, chosen.length);
-    if (this.subject.both && which === "unmarked" && rest.length) {
+    if (both && rest.length) {
       answers.push(...answersOf(rest, "dismiss"));
       told += ", " + this.subject.no(group, rest.length);
-      chosen = [...this.page];
-      rest = [];
+      [chosen, rest] = [[...this.page], []];
     }
     const keys = this.app.outbox.addTogether(answers);
     const batch = this.app.outbox.outcome(keys[0]).then((outcome) => outcome && outcome.batch);
     const recall = () => keys.filter((key) => this.app.outbox.recall(key)).length === keys.length;
-    this.done.add({ told, batch, recall, suspects: chosen, left: rest, marked: chosen.filter((one) => this.marked.has(one.issue)) });
+    this.done.add({ told, batch, recall, group: group.name, suspects: chosen, left: rest, marked: both ? chosen.filter((one) => this.marked.has(one.issue)) : [] });
     // Exceptions of a page that was confirmed are for Review: they would only come again here.
     if (answer === "accept" && which === "unmarked") for (const one of rest) this.left.add(one.issue);
     const decided = new Set(chosen.map((one) => one.issue));
@@ -242,8 +244,9 @@ export class Wall {
     const here = new Set(this.suspects.map((one) => one.issue));
     this.suspects = [...decision.suspects.filter((one) => !here.has(one.issue)), ...this.suspects];
     for (const one of decision.suspects) this.marked.delete(one.issue);
-    if (this.subject.both) for (const one of decision.marked) this.marked.add(one.issue);
+    for (const one of decision.marked) this.marked.add(one.issue);
     for (const one of decision.left) { this.left.delete(one.issue); this.marked.add(one.issue); }
+    this.name = decision.group;
     this.last.textContent = "Taken back: " + decision.told;
     this.show();
   }
@@ -268,6 +271,7 @@ export class Wall {
       move("ArrowLeft", false), move("ArrowRight"), move("ArrowUp"), move("ArrowDown"), move("Home"), move("End"),
       { key: " ", shown: "Space", label: "mark an exception", run: () => this.toggle(this.at) },
       { key: "Enter", label: this.subject.both ? "confirm the page" : "accept all that are not marked", run: () => this.decide("unmarked", "accept") },
+      ...(this.subject.both ? [] : [{ key: "c", label: "both: accept those that are not marked, and the marked are right as given", run: () => this.decide("unmarked", "accept", true) }]),
       { key: "Shift+Enter", label: "accept the marked only", run: () => this.decide("marked", "accept") },
       { key: "x", label: "the marked are right as given", run: () => this.decide("marked", "dismiss") },
       { key: "s", label: "skip this page", run: () => this.leave() },
@@ -300,6 +304,7 @@ export class Wall {
     this.stage.append(this.grid);
     this.confirm = this.button("yes", "Accept", "Enter", () => this.decide("unmarked", "accept"));
     this.keep = this.button("no", "Keep", "x", () => this.decide("marked", "dismiss"));
+    this.finish = subject.both ? null : this.button("plain", "Both", "c", () => this.decide("unmarked", "accept", true));
     this.last = el("p", { class: "review-last muted small", "data-last": "" });
     const small = (text, key, run) => el("button", { type: "button", class: "button quiet", onclick: run }, text, el("kbd", {}, key));
     const sizes = el("div", { class: "segment", role: "group", "aria-label": "Size of the pictures" },
@@ -310,7 +315,7 @@ export class Wall {
         el("div", { class: "wall-choice" }, subject.choices, this.classes, sizes)),
       this.stage,
       el("footer", { class: "wall-foot" },
-        el("div", { class: "wall-actions" }, this.confirm, this.keep),
+        el("div", { class: "wall-actions" }, this.confirm, this.keep, this.finish),
         el("div", { class: "wall-small" }, small("Skip page", "s", () => this.leave()), small("Large", "f", () => this.enlarge()), small(subject.both ? "Next kind" : "Next class", "n", () => this.step(1)), small("Undo", "z", () => this.undo()), this.last)));
     host.append(this.root);
   }
@@ -371,26 +376,37 @@ export class Wall {
     return el("li", {}, cell);
   }
 
+  // A key that is held walks far: only the two cells that it is about change.
   focus(at) {
+    const before = this.cells[this.at];
+    if (before) before.firstElementChild.classList.remove("is-at");
     this.at = at;
-    this.paint();
     const cell = this.cells[at];
-    if (cell) cell.scrollIntoView({ block: "nearest" });
+    if (!cell) return;
+    cell.firstElementChild.classList.add("is-at");
+    if (this.stage.scrollHeight > this.stage.clientHeight) cell.scrollIntoView({ block: "nearest" });
+  }
+
+  /** @param {number} at */
+  paintCell(at) {
+    const button = this.cells[at].firstElementChild;
+    button.setAttribute("aria-pressed", String(this.marked.has(this.page[at].issue)));
+    button.classList.toggle("is-at", at === this.at);
   }
 
   paint() {
-    const page = this.page;
+    for (const at of this.cells.keys()) this.paintCell(at);
+    this.paintButtons();
+  }
+
+  paintButtons() {
+    const { page, group, subject } = this;
     const marked = page.filter((one) => this.marked.has(one.issue)).length;
-    for (const [at, cell] of this.cells.entries()) {
-      const button = cell.firstElementChild;
-      button.setAttribute("aria-pressed", String(this.marked.has(page[at].issue)));
-      button.classList.toggle("is-at", at === this.at);
-    }
     const rest = page.length - marked;
-    const { group, subject } = this;
     [this.confirm.firstElementChild.textContent, this.keep.firstElementChild.textContent] = subject.buttons(group, rest, marked);
     this.confirm.disabled = !rest;
     this.keep.disabled = !marked;
+    if (this.finish) this.finish.disabled = !rest || !marked;
   }
 
   // The pictures of this page and of the next one, by one request.
