@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { asCsv, choose, furtherClasses, offered } from "../../src/vernis/web/shared/judging.mjs";
+import { judgedWords } from "../../src/vernis/web/shared/wording.mjs";
 
 test("taking the last class back is no judgement; none of them is one", () => {
   let now;
@@ -39,4 +40,11 @@ test("no cell of the file is a formula", () => {
   const sample = { nothing: "(none)", images: [{ image: "=1+1.jpg" }, { image: "it's.jpg" }] };
   const judged = { "=1+1.jpg": ["@SUM(A1)", "b"], "it's.jpg": ["'+2"] };
   assert.equal(asCsv(sample, judged), "image,truth\n'=1+1.jpg,'@SUM(A1)|b\nit's.jpg,''+2\n");
+});
+
+test("what a judged sample says of the number of wrong labels", () => {
+  const told = (value, low, high) => judgedWords({ wrong: { value, low, high }, judged: 1200 });
+  assert.equal(told(240.4, 190, 290), "about 240 wrong (190 to 290) by 1,200 judged");
+  assert.equal(told(12, 12, 12), "12 wrong by 1,200 judged");
+  assert.equal(told(3, 0, 40.2), "up to 40 wrong by 1,200 judged");
 });

@@ -527,6 +527,10 @@ class IssueStore(Protocol):
         """
         ...
 
+    def images_of(self, kind: str, taxonomy: str) -> NDArray[np.int64]:
+        """Return the image of every issue of a kind, in the order of ``numbers``."""
+        ...
+
     def counts(
         self, *, flagged_only: bool = True, verdicts: Sequence[Verdict] | None = ("open",)
     ) -> dict[tuple[str, str], int]:

@@ -64,6 +64,16 @@ def wrong_labels(wrong: Interval | Estimate) -> str:
     return f"About {about} a wrong label" + (f" ({bounds} with 95% confidence)" if bounds else "")
 
 
+def estimated(wrong: Interval | Estimate, *, sure: bool = True) -> str:
+    """Return a count with its interval: "about 131 (90 to 170 with 95% confidence)"."""
+    if may_be_none(wrong):
+        return f"up to {count(wrong.high)}, perhaps none,"
+    bounds = between(wrong)
+    if not bounds or wrong.low == wrong.high:
+        return f"{'' if wrong.low == wrong.high else 'about '}{count(wrong.value)}"
+    return f"about {count(wrong.value)} ({bounds}{' with 95% confidence' if sure else ''})"
+
+
 def size(n_bytes: int) -> str:
     """Return a size in bytes, decimal units."""
     value = float(n_bytes)

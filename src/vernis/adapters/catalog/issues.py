@@ -98,6 +98,11 @@ _ORDERS = {
     "flagged": "i.flagged",
 }
 _TIES = "i.image_id, i.other_id, i.label, i.id"
+_EVERY = (
+    "FROM issue AS i CROSS JOIN image AS m ON m.id = i.image_id AND m.state = 'present' "
+    f"WHERE i.kind = ? AND i.taxonomy = ? {_KNOWN} ORDER BY i.score, {_TIES}"
+)
+"""Every issue of a kind and taxonomy, worst first."""
 # The first comparison is what the index can be entered by, the second settles equal scores.
 _FOLLOWING = """
 AND i.score >= (SELECT score FROM issue WHERE id = ?)
@@ -286,12 +291,18 @@ class SqliteIssueStore:
         """Return a number of the evidence of every issue of a kind; see the port."""
         values, known = self._ledger.columns(
             "SELECT coalesce(n, 0), n IS NOT NULL FROM (SELECT json_extract(i.evidence, ?) AS n "
-            "FROM issue AS i CROSS JOIN image AS m ON m.id = i.image_id AND m.state = 'present' "
-            f"WHERE i.kind = ? AND i.taxonomy = ? {_KNOWN} ORDER BY i.score, {_TIES})",
+            f"{_EVERY})",
             (f"$.{number}", kind, taxonomy),
             kinds=(np.float64, np.bool_),
         )
         return np.asarray(np.where(known, values, np.nan))
+
+    def images_of(self, kind: str, taxonomy: str) -> NDArray[np.int64]:
+        """Return the image of every issue of a kind; see the port."""
+        (found,) = self._ledger.columns(
+            f"SELECT i.image_id {_EVERY}", (kind, taxonomy), kinds=(np.int64,)
+        )
+        return np.asarray(found)
 
     def counts(
         self, *, flagged_only: bool = True, verdicts: Sequence[Verdict] | None = ("open",)

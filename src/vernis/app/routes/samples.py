@@ -24,11 +24,15 @@ _MOST = 5000
 
 @dataclass(frozen=True)
 class DrawnSample:
-    """How many images are drawn; ``fresh``: also where some were judged and not recorded."""
+    """How many images are drawn; ``fresh``: also where some were judged and not recorded.
+
+    ``by_doubt``: of the labelled images, doubtful ones more often, to count the wrong labels.
+    """
 
     size: int = 300
     seed: int = 0
     fresh: bool = False
+    by_doubt: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,12 @@ def draw_sample(request: Request, taxonomy: str, given: DrawnSample) -> Response
     desk = desk_of(request)
     with desk.reading:
         made = draw_to_judge(
-            desk.session, taxonomy, size=given.size, seed=given.seed, fresh=given.fresh
+            desk.session,
+            taxonomy,
+            size=given.size,
+            seed=given.seed,
+            fresh=given.fresh,
+            by_doubt=given.by_doubt,
         )
     return answered(made)
 

@@ -43,6 +43,9 @@ class LabelIssues:
         That the image carries a wrong label; NaN where no label is known.
     probability_of_multiple : ndarray of float32, shape (n_images,)
         That two of its labels or more are wrong; 0 for a single-label taxonomy.
+    expected, variance : ndarray of float32, shape (n_images,)
+        How many labels of an image are wrong by their chances p, ``Σ p``, and the variance of that,
+        ``Σ p (1 - p)``; 0 where none is judged.
     change : ndarray of str, shape (n_images,)
         ``extra`` (a label too many), ``missing``, ``replaced``, or empty where none is known.
     suggested : ndarray of bool, shape (n_images, n_classes)
@@ -60,6 +63,8 @@ class LabelIssues:
     score: FloatArray
     probability: FloatArray
     probability_of_multiple: FloatArray
+    expected: FloatArray
+    variance: FloatArray
     change: NDArray[np.str_]
     suggested: BoolArray
     flagged: BoolArray
@@ -130,6 +135,8 @@ def find_label_issues(
         suggested = _suggest_multi(matrix, noise, known)
     for members in groups:
         score[members] = np.minimum(score[members], 1.0 - noise.image_wrong[members])
+    entries = noise.image_wrong[:, None] if single else noise.wrong
+    chances = np.nan_to_num(entries)
     wrong = count_wrong(
         noise.image_wrong,
         score,
@@ -148,6 +155,8 @@ def find_label_issues(
         score=score,
         probability=noise.image_wrong,
         probability_of_multiple=_probability_of_multiple(noise, single=single),
+        expected=chances.sum(axis=1),
+        variance=(chances * (1 - chances)).sum(axis=1),
         change=_name_changes(matrix, suggested),
         suggested=suggested,
         flagged=flagged,

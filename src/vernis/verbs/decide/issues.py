@@ -12,6 +12,7 @@ from vernis.domain.types import Issue
 from vernis.report.wording import counted, sentence, wrong_labels
 from vernis.verbs.decide.block_choice import BlockChoice
 from vernis.verbs.decide.brand_reading import BrandEvidence
+from vernis.verbs.decide.judged_count import JudgedCount, judged_count
 from vernis.verbs.decide.label_judgement import (
     JudgementSettings,
     LabelEvidence,
@@ -102,6 +103,9 @@ class Result:
     rows: tuple[LabelIssueRow, ...]
     total: Annotated[int, "issues in all, listed or not"]
     judgement: LabelJudgement
+    judged: Annotated[
+        JudgedCount | None, "wrong labels by a sample that a person judged; null: there is none"
+    ] = None
     notes: tuple[str, ...] = ()
 
 
@@ -132,6 +136,7 @@ def work(session: Session, settings: Settings) -> Result:
         rows=tuple(_rows(found, session, settings.taxonomy)),
         total=counts.get(("label", settings.taxonomy), 0),
         judgement=judgement,
+        judged=judged_count(session, settings.taxonomy),
         notes=(*_other_space(session, judgement), *judgement.notes),
     )
 
@@ -203,7 +208,14 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
     else:
         rows = [_shown(row) for row in result.rows]
         screen.table(rows, columns, title=title, total=result.total)
-    found = result.judgement
+    _show_count(result.judgement, screen)
+    if result.judged is not None:
+        screen.line(sentence(result.judged.sentence()))
+    elif result.judgement.to_judge is not None:
+        screen.line(result.judgement.to_judge.sentence(settings.taxonomy))
+
+
+def _show_count(found: LabelJudgement, screen: Screen) -> None:
     if found.wrong is None:
         return  # the findings say why
     line = f"{counted(found.n_judged, 'labelled image')} judged. {wrong_labels(found.wrong)}"

@@ -22,6 +22,7 @@ from vernis.session.vectors import TrainingData, space_document
 from vernis.verbs.decide.block_choice import space_of
 from vernis.verbs.decide.brand_reading import BrandEvidence
 from vernis.verbs.decide.given_probabilities import read_probabilities
+from vernis.verbs.decide.judged_count import JudgingAdvice, advise_judging
 from vernis.verbs.decide.text_voice import TextVoice, hear_text, voice_mark
 from vernis.verbs.decide.told_apart import (
     LeaveOut,
@@ -77,7 +78,7 @@ class JudgementSettings(BaseSettings):
 class LabelJudgement:
     """What was found in a taxonomy."""
 
-    VERSION: ClassVar[int] = 9  # raise it when the judgement changes: all is judged anew
+    VERSION: ClassVar[int] = 10  # raise it when the judgement changes: all is judged anew
 
     taxonomy: str
     scorer: Annotated[str, "what the images are ranked by"]
@@ -98,6 +99,10 @@ class LabelJudgement:
     ] = None
     notes: tuple[str, ...] = ()
     effect: Annotated[FilterEffect | None, "with --where: what the filter does"] = None
+    to_judge: Annotated[
+        JudgingAdvice | None,
+        "labels to judge, where the pictures alone do not tell closely how many are wrong",
+    ] = None
     with_text: Annotated[bool, "whether the brands that are read in the pictures spoke too"] = False
 
     @property
@@ -128,7 +133,9 @@ Voice = Literal["pictures", "text"]
 class LabelEvidence:
     """What is kept beside the score of a label issue; no ``change`` where none is suggested.
 
-    ``against`` and ``read`` are there where brands were found in the text of the pictures.
+    ``expected`` is how many of the labels of a judged image are wrong by the chances of all, with
+    its ``variance`` (also of those that are not flagged). ``against`` and ``read`` are there where
+    brands were found in the text of the pictures.
     """
 
     change: ChangeKind = "replaced"
@@ -136,6 +143,8 @@ class LabelEvidence:
     suggested: tuple[str, ...] = ()
     probability: float | None = None
     probability_of_multiple: float | None = None
+    expected: float | None = None
+    variance: float | None = None
     neighbors: tuple[SupportingNeighbor, ...] = ()
     agreement: float | None = None
     against: tuple[Voice, ...] = ()
@@ -417,6 +426,8 @@ def _rows(found: _Judged, settings: JudgementSettings) -> Iterator[Issue]:
                 "suggested": classes[found.suggested[row]].tolist(),
                 "probability": round(float(issues.probability[row]), 4),
                 "probability_of_multiple": round(float(issues.probability_of_multiple[row]), 4),
+                "expected": round(float(issues.expected[row]), 4),
+                "variance": round(float(issues.variance[row]), 4),
                 **_supporting_neighbors(found, supporting, place.get(int(row))),
                 **_disagreeing_duplicates(found, in_conflict.get(int(row)), int(row)),
                 **_voices(found, int(row)),
@@ -510,6 +521,8 @@ def _summarize(
     wrong = found.issues.wrong
     # Of a class that is wrong as a whole, all of its images are, or none: a person must say.
     whole = 0 if told is None else sum(merge.images for merge in told.merges)
+    estimate = Estimate(wrong.count + whole, wrong.low, wrong.high + whole)
+    variance = found.issues.variance[found.issues.order]
     return LabelJudgement(
         taxonomy=found.data.taxonomy.name,
         scorer=found.issues.scorer,
@@ -517,12 +530,13 @@ def _summarize(
         n_labelled=found.data.n_labelled,
         n_judged=wrong.n_labelled,
         flagged=int(found.issues.flagged.sum()),
-        wrong=Estimate(wrong.count + whole, wrong.low, wrong.high + whole),
+        wrong=estimate,
         n_worth_reading=wrong.n_worth_reading,
         n_expected=wrong.found,
         n_in_duplicates=sum(len(rows) for rows in found.conflicts),
         told_apart=told,
         notes=notes,
+        to_judge=advise_judging(estimate, variance, wrong.n_labelled),
     )
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from vernis.domain.errors import ModelError
 from vernis.domain.types import ChangeKind, Estimate, Issue, Verdict
+from vernis.verbs.decide.judged_count import JudgedCount, judged_count
 from vernis.verbs.decide.label_judgement import LabelEvidence, LabelJudgement, evidence_of
 from vernis.verbs.decide.label_places import ABOUT_LABELS, LabelPlace, places_of_issues
 from vernis.verbs.decide.unsure import key_of, unsure_keys
@@ -35,6 +36,9 @@ class Queue:
         float | None, "of labels: about how many of the open ones are wrong; null: not known"
     ]
     wrong: Annotated[Estimate | None, "of labels: estimated wrong ones in all when it was judged"]
+    judged: Annotated[
+        JudgedCount | None, "of labels: wrong ones by a sample that a person judged; null: none is"
+    ]
     unsure: Annotated[int, "open ones that somebody was unsure of: they are left out of the queue"]
 
 
@@ -138,7 +142,8 @@ def list_queues(session: Session) -> tuple[Queue, ...]:
         about = _about_wrong(session, taxonomy) if kind == "label" else None
         wrong = None if judged is None else judged.wrong
         unsure = _count_unsure(session, kind, taxonomy) if n_open else 0
-        found.append(Queue(kind, taxonomy, n_open, total - n_open, about, wrong, unsure))
+        counted = judged_count(session, taxonomy) if kind == "label" else None
+        found.append(Queue(kind, taxonomy, n_open, total - n_open, about, wrong, counted, unsure))
     return tuple(sorted(found, key=lambda queue: (queue.kind != "label", -queue.open)))
 
 

@@ -49,6 +49,7 @@ class SampleToJudge:
     images: Annotated[tuple[ImageToJudge, ...], "in random order: any first part is a sample too"]
     judged: Annotated[int, "images that are judged"]
     recorded: Annotated[int, "the batch of its labels; 0: not recorded yet"]
+    by_doubt: Annotated[bool, "doubtful labels were drawn more often, to count the wrong ones"]
 
 
 def _name(taxonomy: str) -> str:
@@ -64,7 +65,13 @@ def _find(session: Session, taxonomy: str) -> JudgedSoFar:
 
 
 def draw_to_judge(
-    session: Session, taxonomy: str, *, size: int = 300, seed: int = 0, fresh: bool = False
+    session: Session,
+    taxonomy: str,
+    *,
+    size: int = 300,
+    seed: int = 0,
+    fresh: bool = False,
+    by_doubt: bool = False,
 ) -> SampleToJudge:
     """Draw a random sample of a taxonomy, in the place of one that is judged and recorded.
 
@@ -77,6 +84,8 @@ def draw_to_judge(
     seed : int
     fresh : bool
         Whether one that was judged in part gives way, too.
+    by_doubt : bool
+        Of the labelled images, doubtful ones more often, see `draw_truth_sample`.
 
     Raises
     ------
@@ -90,7 +99,7 @@ def draw_to_judge(
         raise UsageError(
             f"{len(known.judged):,} images of the sample of {taxonomy} are judged and not recorded"
         )
-    sample = draw_truth_sample(session, taxonomy, size=size, seed=seed)
+    sample = draw_truth_sample(session, taxonomy, size=size, seed=seed, by_doubt=by_doubt)
     session.results.keep(_name(taxonomy), JudgedSoFar(sample, {}, 0))
     return sample_to_judge(session, taxonomy)
 
@@ -122,6 +131,7 @@ def sample_to_judge(session: Session, taxonomy: str) -> SampleToJudge:
         images=images,
         judged=sum(one.judged is not None for one in images),
         recorded=known.recorded,
+        by_doubt=sample.by_doubt,
     )
 
 

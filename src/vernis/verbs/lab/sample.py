@@ -20,10 +20,17 @@ from vernis.core.numeric.sampling import draw_sample
 from vernis.domain.documents import to_document
 from vernis.domain.errors import UnreadableImage, UsageError
 from vernis.domain.ports import Catalog
-from vernis.domain.types import ImageRecord, Taxonomy
+from vernis.domain.types import ImageRecord, LabelMatrix, Taxonomy
 from vernis.report.wording import counted
+from vernis.verbs.decide.judged_count import given_labels
+from vernis.verbs.decide.label_judgement import LabelJudgement, judge_labels
 from vernis.verbs.declare import SEED, BaseSettings, Option, Screen, Verb
-from vernis.verbs.lab.truth_sample import NOTHING, SampledImage, TruthSample
+from vernis.verbs.lab.truth_sample import (
+    NOTHING,
+    CountedLabels,
+    SampledImage,
+    TruthSample,
+)
 
 if TYPE_CHECKING:
     from vernis.session.files import ReadPicture
@@ -34,8 +41,6 @@ _KEYS, _OFFERED = 9, 6
 
 _EDGE = 480
 """Longer side of the page's pictures, pixels."""
-
-_SOURCES = ("given", "reader", "api", "proposal")
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,13 @@ class Settings(BaseSettings):
     out: Annotated[Path | str | None, Option("a new folder (default: sample-TAXONOMY)", "DIR")] = (
         None
     )
+    by_doubt: Annotated[
+        bool,
+        Option(
+            "of the labelled images, doubtful ones more often: few judged ones tell how many "
+            "labels are wrong (for that alone)"
+        ),
+    ] = False
     seed: Annotated[int, SEED] = 0
 
 
@@ -74,7 +86,13 @@ def work(session: Session, settings: Settings) -> Result:
     out = Path(settings.out) if settings.out is not None else Path(f"sample-{settings.taxonomy}")
     folder = session.sample_folder(out)
     folder.require_new()  # before the work, and again when it is written
-    sample = draw_truth_sample(session, settings.taxonomy, size=settings.size, seed=settings.seed)
+    sample = draw_truth_sample(
+        session,
+        settings.taxonomy,
+        size=settings.size,
+        seed=settings.seed,
+        by_doubt=settings.by_doubt,
+    )
     read, rows = session.files.pictures(), []
     for number, row in enumerate(sample.images, 1):
         picture = _picture_address(session, read, session.catalog.images.find(row.image))
@@ -102,29 +120,43 @@ def _picture_address(session: Session, read: ReadPicture, image: ImageRecord) ->
 
 
 def draw_truth_sample(
-    session: Session, taxonomy: str, *, size: int = 300, seed: int = 0
+    session: Session, taxonomy: str, *, size: int = 300, seed: int = 0, by_doubt: bool = False
 ) -> TruthSample:
     """Draw a random sample of ``size`` images, stratified by the label.
+
+    With ``by_doubt`` of the labelled images that were judged, with chances that go with the model's
+    doubt; they are judged first where that was not done yet.
 
     Raises
     ------
     NotFound
         There is no such taxonomy.
     UsageError
-        The collection holds no image.
+        The collection holds no image, or by doubt none that is labelled.
+    NothingToLearn
+        By doubt: fewer than 10 images have labels, or all the same one.
     """
+    judgement = session.results.find(f"label_issues:{taxonomy}", LabelJudgement)
+    if by_doubt and judgement is None:
+        session.catalog.labels.taxonomy(taxonomy)
+        judgement = judge_labels(session, taxonomy)
     catalog, matrix = session.catalog, session.matrix(taxonomy)
     if not len(matrix.image_ids):
         raise UsageError("the collection holds no readable image to judge")
-    yes = matrix.values == 1
-    # The rarest class of an image is its stratum, so that rare classes are drawn evenly.
-    rarity = np.where(yes, yes.sum(axis=0)[None, :], np.iinfo(np.int64).max)
-    strata = np.where(yes.any(axis=1), rarity.argmin(axis=1), -1) if yes.shape[1] else yes[:, 0]
-    rows = draw_sample(strata, size, seed=seed)
+    expected, variance = _expectations(session, matrix, judgement)
+    frame = np.isfinite(expected)
+    if by_doubt:
+        if not frame.any():
+            raise UsageError(f"no label of {taxonomy} is left to judge")
+        rows, chances = _draw_by_doubt(expected, variance, size, seed)
+    else:
+        rows = draw_sample(_strata(matrix), size, seed=seed)
+        chances = np.full(len(frame), len(rows) / len(frame))
     chosen = catalog.images.get(matrix.image_ids[rows].tolist())
-    given = {image.id: _given(catalog, taxonomy, image) for image in chosen}
+    given = {image.id: given_labels(catalog, taxonomy, image.id) for image in chosen}
     cleaned = _cleaned(catalog, taxonomy, given)
     predicted, likely = _predicted(catalog, matrix.taxonomy, given)
+    yes = matrix.values == 1
     usual = [matrix.taxonomy.classes[column] for column in np.argsort(-yes.sum(axis=0))]
     return TruthSample(
         taxonomy=taxonomy,
@@ -144,22 +176,62 @@ def draw_truth_sample(
                     {*given[image.id], *cleaned[image.id], *predicted[image.id]},
                     (*likely.get(image.id, ()), *usual),
                 ),
+                float(chances[row]) if frame[row] else None,
+                float(expected[row]) if frame[row] else None,
             )
-            for image in chosen
+            for image, row in zip(chosen, rows.tolist(), strict=True)
         ),
+        counted=None if judgement is None else _counted(expected[frame], judgement),
+        by_doubt=by_doubt,
     )
 
 
-def _given(catalog: Catalog, taxonomy: str, image: ImageRecord) -> tuple[str, ...]:
-    return tuple(
-        sorted(
-            {
-                said.label
-                for source, said in catalog.labels.statements(taxonomy, image.id)
-                if said.state == "yes" and source.startswith(_SOURCES)
-            }
-        )
-    )
+def _draw_by_doubt(
+    expected: NDArray[np.float64], variance: NDArray[np.float64], size: int, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the rows that are drawn, and the chance of every row; NaN has none."""
+    from vernis.core.labels.judged_count import draw_by_doubt, drawing_chances
+
+    chances, rows = np.zeros(len(expected)), np.flatnonzero(np.isfinite(expected))
+    chances[rows] = drawing_chances(variance[rows], size)
+    return rows[draw_by_doubt(expected[rows], chances[rows], seed=seed)], chances
+
+
+def _strata(matrix: LabelMatrix) -> NDArray[np.int64]:
+    """Return the rarest class of each image, -1 without one, so that rare ones are drawn evenly."""
+    yes = matrix.values == 1
+    if not yes.shape[1]:
+        return np.full(len(yes), -1, np.int64)
+    rarity = np.where(yes, yes.sum(axis=0)[None, :], np.iinfo(np.int64).max)
+    return np.where(yes.any(axis=1), rarity.argmin(axis=1), -1)
+
+
+def _expectations(
+    session: Session, matrix: LabelMatrix, judgement: LabelJudgement | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how many labels of each image are expected to be wrong, and the variance of that.
+
+    NaN where none is counted. Where the pictures tell nothing, all labels count, alike.
+    """
+    expected = np.full(len(matrix.image_ids), np.nan)
+    variance = expected.copy()
+    if judgement is None:
+        return expected, variance
+    if judgement.wrong is None:
+        counts = (matrix.values == 1).any(axis=1) & ~matrix.confirmed.any(axis=1)
+        expected[counts], variance[counts] = 0.0, 0.0
+        return expected, variance
+    issues, name = session.catalog.issues, matrix.taxonomy.name
+    images = issues.images_of("label", name)
+    rows = np.searchsorted(matrix.image_ids, images)
+    expected[rows] = issues.numbers("label", name, "expected")
+    variance[rows] = issues.numbers("label", name, "variance")
+    expected[matrix.confirmed.any(axis=1)] = np.nan
+    return expected, variance
+
+
+def _counted(expected: NDArray[np.float64], judgement: LabelJudgement) -> CountedLabels:
+    return CountedLabels(len(expected), float(expected.sum()), judgement.wrong)
 
 
 def _cleaned(

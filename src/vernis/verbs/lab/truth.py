@@ -20,11 +20,24 @@ from vernis.domain.documents import to_document
 from vernis.domain.errors import InvalidLabels, NotFound, UsageError
 from vernis.domain.ports import Catalog
 from vernis.domain.types import LabelState, Statement
-from vernis.report.wording import counted
+from vernis.report.wording import counted, sentence
 from vernis.session.results import from_document
 from vernis.verbs.decide.fill_basis import JudgedSample, describe_sampled_basis, judged_images
+from vernis.verbs.decide.judged_count import (
+    CountSample,
+    JudgedCount,
+    JudgedLabel,
+    judged_count,
+    keep_judged,
+)
 from vernis.verbs.declare import BaseSettings, Option, Screen, Verb
-from vernis.verbs.lab.truth_sample import NOTHING, SampledImage, TruthSample, sample_from
+from vernis.verbs.lab.truth_sample import (
+    NOTHING,
+    CountedLabels,
+    SampledImage,
+    TruthSample,
+    sample_from,
+)
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -110,8 +123,12 @@ class Result:
     sample: Annotated[int, "images that were drawn"]
     population: Annotated[int, "images of the collection when they were drawn"]
     batch: Annotated[int, "of the recorded labels; 0: nothing new"]
-    measures: Measures
-    changes: Changes
+    measures: Annotated[Measures | None, "null: the sample was drawn by doubt"]
+    changes: Annotated[Changes | None, "null: the sample was drawn by doubt"]
+    wrong: Annotated[
+        JudgedCount | None,
+        "how many labels are wrong; null: too few judged, or their labels were not judged before",
+    ]
     notes: Annotated[tuple[str, ...], "rows that were left out, and what a fill now rests on"]
 
 
@@ -174,9 +191,17 @@ def record_truth(
             verb="truth",
             note=f"{len(rows)} of a random sample of {len(sample.images)}",
         )
-        known = JudgedSample(tuple(sorted({*judged_images(session, taxonomy), *ids})))
-        session.results.keep(f"truth:{taxonomy}", known, fingerprint(sample, judged))
-    measures, changes = compare_with_truth(sample, rows, judged)
+        if not sample.by_doubt:
+            known = JudgedSample(tuple(sorted({*judged_images(session, taxonomy), *ids})))
+            session.results.keep(f"truth:{taxonomy}", known, fingerprint(sample, judged))
+        if sample.counted is not None:
+            keep_judged(session, taxonomy, _count_sample(sample, sample.counted, rows, ids))
+    measures = changes = None
+    if sample.by_doubt:
+        notes = [*notes, _BY_DOUBT]
+    else:
+        measures, changes = compare_with_truth(sample, rows, judged)
+        notes = [*notes, describe_sampled_basis(session, taxonomy)]
     return Result(
         taxonomy=taxonomy,
         judged=len(rows),
@@ -185,8 +210,28 @@ def record_truth(
         batch=batch,
         measures=measures,
         changes=changes,
-        notes=(*notes, describe_sampled_basis(session, taxonomy)),
+        wrong=judged_count(session, taxonomy) if sample.counted is not None else None,
+        notes=tuple(notes),
     )
+
+
+_BY_DOUBT = (
+    "doubtful labels were drawn more often, so this sample tells how many are wrong and nothing "
+    "else; vernis fill does not rest on it"
+)
+
+
+def _count_sample(
+    sample: TruthSample, about: CountedLabels, rows: Sequence[SampledImage], ids: Sequence[int]
+) -> CountSample:
+    """Return what is kept of the judged images; the order was random, so any part is a sample."""
+    share = len(rows) / len(sample.images)
+    judged = tuple(
+        JudgedLabel(image, row.given, row.expected, row.chance * share)
+        for row, image in zip(rows, ids, strict=True)
+        if row.chance is not None and row.expected is not None
+    )
+    return CountSample(about.images, about.expected, about.model, judged)
 
 
 def compare_with_truth(
@@ -284,21 +329,28 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
             "collection": counted(result.population, "image"),
         }
     )
-    rows = measure_rows(result.measures)
-    screen.table(rows, list(rows[0]), title="Against the truth (micro averages, interval of 95 %)")
-    changes = [
-        {
-            "cleaning has": field.name.replace("_", " "),
-            "images in the sample": getattr(result.changes, field.name).sample,
-            "in the collection": _interval(getattr(result.changes, field.name), ",.0f"),
-        }
-        for field in fields(Changes)
-    ]
-    screen.table(changes, list(changes[0]), title="What cleaning does (interval of 95 %)")
+    if result.measures is not None and result.changes is not None:
+        _show_measures(result.measures, result.changes, screen)
+    if result.wrong is not None:
+        screen.line(sentence(result.wrong.sentence()))
     if result.batch:
         screen.line(f"Recorded as your labels (vernis undo {result.batch} takes it back).")
     else:
         screen.line("Nothing new to record: these judgements are your labels already.")
+
+
+def _show_measures(measures: Measures, changed: Changes, screen: Screen) -> None:
+    rows = measure_rows(measures)
+    screen.table(rows, list(rows[0]), title="Against the truth (micro averages, interval of 95 %)")
+    changes = [
+        {
+            "cleaning has": field.name.replace("_", " "),
+            "images in the sample": getattr(changed, field.name).sample,
+            "in the collection": _interval(getattr(changed, field.name), ",.0f"),
+        }
+        for field in fields(Changes)
+    ]
+    screen.table(changes, list(changes[0]), title="What cleaning does (interval of 95 %)")
 
 
 def measure_rows(measures: Measures) -> list[dict[str, str]]:

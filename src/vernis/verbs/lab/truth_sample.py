@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vernis.domain.errors import UsageError
+from vernis.domain.types import Estimate
 from vernis.session.results import from_document
 
 NOTHING = "(none)"
@@ -19,7 +20,9 @@ class SampledImage:
 
     ``given`` is what stood before anybody cleaned; ``cleaned`` has the suspected labels replaced
     and the missing ones filled as suggested; ``predicted`` is what the head says of the image
-    without having seen it; ``offered`` are the classes that the page shows first.
+    without having seen it; ``offered`` are the classes that the page shows first. ``chance`` is
+    that of being drawn, in 0..1, and ``expected`` the wrong labels that the model expected of it;
+    None where its labels are not among those that are counted.
     """
 
     image: str
@@ -28,6 +31,21 @@ class SampledImage:
     cleaned: tuple[str, ...]
     predicted: tuple[str, ...]
     offered: tuple[str, ...] = ()
+    chance: float | None = None
+    expected: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CountedLabels:
+    """The labels whose wrong ones a judged sample counts.
+
+    ``images`` carry them, ``expected`` is the sum of the model's chances that one is wrong, and
+    ``model`` its count when the sample was drawn, None where it made none.
+    """
+
+    images: int
+    expected: float
+    model: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +61,10 @@ class TruthSample:
         Present images at the time.
     images : tuple of SampledImage
         In random order: whoever judges the first hundred has judged a random hundred.
+    counted : CountedLabels or None
+        What the sample counts the wrong labels of; None where labels were not judged before.
+    by_doubt : bool
+        Doubtful labels were drawn more often: it tells how many are wrong, and nothing else.
     """
 
     taxonomy: str
@@ -51,6 +73,8 @@ class TruthSample:
     seed: int
     population: int
     images: tuple[SampledImage, ...]
+    counted: CountedLabels | None = None
+    by_doubt: bool = False
 
 
 def sample_from(document: Mapping[str, Any]) -> TruthSample:

@@ -39,6 +39,7 @@ from vernis.report.model import (
 )
 from vernis.report.wording import count, counted, size
 from vernis.verbs.decide.deduplication import find_variants
+from vernis.verbs.decide.judged_count import judged_count
 from vernis.verbs.decide.label_judgement import LabelEvidence, LabelJudgement, evidence_of
 from vernis.verbs.decide.label_places import LabelPlace, places_of_issues
 from vernis.verbs.see.appearances import COLOR, TYPE, Appearances
@@ -251,7 +252,12 @@ def _label_issues(session: Session, matrix: LabelMatrix, known: _Known) -> Label
             f"Not shown: {count(verdicts['accepted'])} accepted and "
             f"{count(verdicts['dismissed'])} dismissed before."
         )
-    wrong = judgement.wrong
+    wrong, judged = judgement.wrong, judged_count(session, name)
+    if judged is not None:
+        wrong = judged.wrong
+        notes.insert(0, judged.sentence())
+    elif judgement.to_judge is not None:
+        notes.append(judgement.to_judge.sentence(name))
     places = places_of_issues(session, name, shown)
     return LabelIssues(
         taxonomy=name,

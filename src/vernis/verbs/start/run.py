@@ -13,9 +13,10 @@ from vernis.core.explore.file_kinds import say_file_kinds
 from vernis.domain.addresses import is_address
 from vernis.domain.errors import MissingExtra, NotFound, NothingToLearn, UsageError
 from vernis.domain.types import Estimate
-from vernis.report.wording import is_hardly_any, may_be_none
+from vernis.report.wording import counted, estimated, is_hardly_any, may_be_none
 from vernis.verbs.decide.deduplication import find_duplicates
 from vernis.verbs.decide.filling import fill_taxonomy
+from vernis.verbs.decide.judged_count import JudgedCount, judged_count
 from vernis.verbs.decide.keepers import PREFER, prefer_folders
 from vernis.verbs.decide.label_judgement import JudgementSettings, judge_labels
 from vernis.verbs.declare import (
@@ -90,6 +91,9 @@ class TaxonomyFindings:
     ]
     labels_to_fill: Annotated[int | None, "missing labels suggested; null: not learned"]
     class_merges: Annotated[int, "classes that look like another one as a whole"] = 0
+    judged: Annotated[
+        JudgedCount | None, "wrong labels by a sample that a person judged; null: there is none"
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,13 +295,16 @@ def _work_on_labels(
         notes.append(str(error))
         return TaxonomyFindings(None, None, None)
     wrong = estimate = to_fill = None
-    merges, findings, too_few = 0, list[str](), False
+    merges, findings, too_few, by_sample = 0, list[str](), False, None
     try:
         judged = judge_labels(session, name, JudgementSettings(seed=settings.seed))
         findings = judged.findings
         notes += findings
         wrong, estimate = (None if judged.wrong is None else judged.flagged), judged.wrong
         merges = 0 if judged.told_apart is None else len(judged.told_apart.merges)
+        by_sample = judged_count(session, name)
+        if judged.to_judge is not None and by_sample is None:
+            notes.append(f"{name}: {judged.to_judge.sentence(name)}")
     except NothingToLearn as error:
         notes.append(str(error))
         too_few = True
@@ -309,7 +316,7 @@ def _work_on_labels(
             notes += [f"{name}: {note}" for note in why[:1]]
     except NothingToLearn as error:
         notes.append(str(error))
-    return TaxonomyFindings(wrong, estimate, to_fill, merges)
+    return TaxonomyFindings(wrong, estimate, to_fill, merges, by_sample)
 
 
 def _next(findings: Mapping[str, TaxonomyFindings], groups: int) -> str:
@@ -351,6 +358,9 @@ def show(result: Result, settings: BaseSettings, screen: Screen) -> None:
     for name, found in result.taxonomies.items():
         if found.wrong_labels is not None:
             facts[f"{name}: probably wrong labels"] = _say_wrong(found)
+        if found.judged is not None:
+            told = counted(found.judged.judged, "judged label")
+            facts[f"{name}: wrong labels by {told}"] = estimated(found.judged.wrong)
         if found.class_merges:
             facts[f"{name}: classes that look like another"] = found.class_merges
         if found.labels_to_fill is not None:

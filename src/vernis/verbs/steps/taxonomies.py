@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from vernis.domain.documents import to_document
 from vernis.domain.errors import UsageError
 from vernis.report.wording import percent
+from vernis.verbs.decide.judged_count import judged_count
 from vernis.verbs.declare import WHERE, BaseSettings, OneOf, Option, Screen, Verb
 from vernis.verbs.steps.taxonomy_audit import TaxonomyAudit, audit_taxonomies, say_meaning
 from vernis.verbs.steps.taxonomy_changes import TaxonomyChanges, change_taxonomies
@@ -121,7 +122,8 @@ def work(session: Session, settings: Settings) -> Result:
         names = [taxonomy.name for taxonomy in session.taxonomies()]
     audits = audit_taxonomies(session, names, settings.where)
     effects = tuple(filter(None, (audit.effect for audit in audits)))
-    notes = (*(effect.sentence() for effect in effects), *_findings(audits))
+    counts = [] if settings.where.strip() else _judged(session, audits)
+    notes = (*(effect.sentence() for effect in effects), *_findings(audits), *counts)
     return Result(audits, batch, changed, notes)
 
 
@@ -140,6 +142,12 @@ def _findings(audits: Sequence[TaxonomyAudit]) -> list[str]:
                 f"vernis taxonomies --ignore {name}"
             )
     return said
+
+
+def _judged(session: Session, audits: Sequence[TaxonomyAudit]) -> list[str]:
+    """Say how many labels are wrong, where a person judged a sample of them."""
+    found = [(audit.taxonomy, judged_count(session, audit.taxonomy)) for audit in audits]
+    return [f"{name}: {one.sentence()}" for name, one in found if one is not None]
 
 
 def show(result: Result, settings: Settings, screen: Screen) -> None:

@@ -11,6 +11,7 @@ from vernis.report.wording import counted
 from vernis.verbs.decide.brand_reading import BrandList
 from vernis.verbs.decide.decisions import by
 from vernis.verbs.decide.fill_summary import FillSummary
+from vernis.verbs.decide.judged_count import carry_judged
 from vernis.verbs.decide.label_judgement import LabelJudgement
 from vernis.verbs.see.label_merges import dismiss_merges, dismissed_merges
 from vernis.verbs.steps.folder_classes import FOLDERS, follow_new_name, forget_folder_classes
@@ -148,6 +149,7 @@ def _carry_results(session: Session, old: str, new: str) -> None:
     judged = session.results.find(f"label_issues:{old}", LabelJudgement)
     if judged is not None:
         session.results.keep(f"label_issues:{new}", replace(judged, taxonomy=new))
+    carry_judged(session, old, new)
     apart = dismissed_merges(session, old)
     if apart:
         dismiss_merges(session, new, [(min(pair), max(pair)) for pair in apart])

@@ -3,7 +3,7 @@
 // what it is called, are not told. What is judged is kept at once; recording makes labels of it.
 import { choose, offered } from "../shared/judging.mjs";
 import { el, say } from "../shared/dom.mjs";
-import { asCount } from "../shared/wording.mjs";
+import { asCount, judgedWords } from "../shared/wording.mjs";
 import { get, post, takeBack } from "./api.mjs";
 import { pickClass } from "./picker.mjs";
 import { decodedAhead, previewOf } from "./pictures.mjs";
@@ -13,7 +13,7 @@ const SIZE = 300; // images of a sample: enough for a promise
 const AHEAD = 2;
 
 /** @typedef {{image: import("./pictures.mjs").Picture, offered: string[], judged: string[] | null}} Row */
-/** @typedef {{taxonomy: string, kind: string, classes: string[], population: number, images: Row[], judged: number, recorded: number}} Sample */
+/** @typedef {{taxonomy: string, kind: string, classes: string[], population: number, images: Row[], judged: number, recorded: number, by_doubt: boolean}} Sample */
 /** @typedef {{value: number | null, low: number | null, high: number | null}} Share */
 
 /** The sample that is judged; one is drawn where there is none, or where a person wants another.
@@ -22,23 +22,27 @@ export async function findSample(taxonomy, images) {
   const path = "/api/samples/" + encodeURIComponent(taxonomy);
   const known = (await get(path)).sample;
   if (known && !known.recorded) return known;
-  const size = await askSize(taxonomy, Math.min(SIZE, images), images);
-  return size ? post(path, { size, seed: Math.floor(Math.random() * 1e6) }) : null;
+  const wanted = await askWhich(taxonomy, Math.min(SIZE, images), images);
+  return wanted ? post(path, { ...wanted, seed: Math.floor(Math.random() * 1e6) }) : null;
 }
 
-/** @param {string} taxonomy @param {number} usual @param {number} most @returns {Promise<number>} 0: none */
-function askSize(taxonomy, usual, most) {
+/** @param {string} taxonomy @param {number} usual @param {number} most @returns {Promise<{size: number, by_doubt: boolean} | null>} */
+function askWhich(taxonomy, usual, most) {
   return new Promise((resolve) => {
-    let size = 0;
+    /** @type {{size: number, by_doubt: boolean} | null} */
+    let wanted = null;
+    const doubtful = /** @type {HTMLInputElement} */ (el("input", { type: "checkbox" }));
     const field = /** @type {HTMLInputElement} */ (el("input", { class: "field", type: "number", min: "1", max: String(most), value: String(usual), "aria-label": "Images" }));
     const form = el("form", { class: "judge-ask" },
       el("h2", {}, "Judge a sample of ", el("bdi", {}, taxonomy)),
       el("p", { class: "muted" }, "Some images are drawn at random, and you say what they show without seeing what they are labelled with. That tells what the labels are worth, and with 200 and more vernis fill rests its promise on it."),
       el("label", {}, "Images ", field),
+      el("label", {}, doubtful, " Doubtful labels more often"),
+      el("p", { class: "muted small" }, "Then a hundred tell how many labels are wrong, and nothing else."),
       el("div", { class: "draw-pair" }, el("button", { class: "button primary" }, "Draw"), el("button", { class: "button", type: "button", onclick: () => dialog.close() }, "Not now")));
     const dialog = /** @type {HTMLDialogElement} */ (el("dialog", { "aria-label": "Judge a sample" }, form));
-    form.addEventListener("submit", (/** @type {Event} */ event) => { event.preventDefault(); size = Math.max(1, Math.min(most, Number(field.value) || usual)); dialog.close(); });
-    dialog.addEventListener("close", () => { dialog.remove(); resolve(size); });
+    form.addEventListener("submit", (/** @type {Event} */ event) => { event.preventDefault(); wanted = { size: Math.max(1, Math.min(most, Number(field.value) || usual)), by_doubt: doubtful.checked }; dialog.close(); });
+    dialog.addEventListener("close", () => { dialog.remove(); resolve(wanted); });
     document.body.append(dialog);
     dialog.showModal();
     field.select();
@@ -179,12 +183,16 @@ const asShare = (share) => share.value === null ? "–" : Math.round(100 * share
 /** What the judged sample says of the labels.
  * @param {any} result */
 function resultOf(result) {
-  const { measures, changes } = result;
+  const { measures, changes, wrong } = result;
+  const counted = wrong ? el("p", {}, "Of the labels of " + asCount(wrong.images) + " images " + judgedWords(wrong) + (wrong.model ? "; without them about " + asCount(Math.round(wrong.model.value)) : "") + ".") : null;
+  const notes = el("p", { class: "muted small" }, result.notes.join(" "));
+  if (!measures) return el("section", { class: "judge-result" }, el("h3", {}, "How many labels are wrong"), counted || el("p", {}, "Too few are judged to tell."), notes);
   const line = (/** @type {string} */ name, /** @type {any} */ found) => el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, asShare(found.accuracy)), el("td", {}, asShare(found.coverage)));
   return el("section", { class: "judge-result" },
     el("h3", {}, "What the labels are worth"),
     el("table", {}, el("thead", {}, el("tr", {}, el("th", {}), el("th", { scope: "col" }, "right"), el("th", { scope: "col" }, "labelled"))),
       el("tbody", {}, line("As given", measures.given), line("Cleaned", measures.cleaned), line("By the model", measures.predicted))),
     el("p", { class: "muted small" }, "In the whole collection cleaning mends about " + asCount(Math.round(changes.mended.value)) + " labels and breaks about " + asCount(Math.round(changes.broken.value)) + "."),
-    el("p", { class: "muted small" }, result.notes.join(" ")));
+    counted,
+    notes);
 }

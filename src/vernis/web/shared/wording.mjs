@@ -11,6 +11,14 @@ export function asPercent(share) {
   return text + "%";
 }
 
+// What a judged sample says of the number of wrong labels: "about 240 wrong (190 to 290) by 100 judged".
+export function judgedWords({ wrong, judged }) {
+  const [value, low, high] = [wrong.value, wrong.low, wrong.high].map((number) => asCount(Math.round(number)));
+  const told = Math.round(wrong.low) < 1 ? "up to " + high : low === high ? value : "about " + value;
+  const bounds = told.startsWith("about") ? " (" + low + " to " + high + ")" : "";
+  return told + " wrong" + bounds + " by " + asCount(judged) + " judged";
+}
+
 export function asSize(bytes) {
   let value = bytes;
   for (const unit of ["B", "kB", "MB", "GB"]) {

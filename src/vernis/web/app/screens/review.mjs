@@ -3,7 +3,7 @@
 // and no decision waits for the server.
 import { el, say } from "../../shared/dom.mjs";
 import { frameOver } from "../../shared/frame.mjs";
-import { asCount, asPercent, baseName } from "../../shared/wording.mjs";
+import { asCount, asPercent, baseName, judgedWords } from "../../shared/wording.mjs";
 import { Refused, get, takeBack } from "../api.mjs";
 import { Decided } from "../decided.mjs";
 import { pickClass } from "../picker.mjs";
@@ -134,6 +134,7 @@ class Review {
       if (!queue || this.closed) return;
       if (!this.takeCount(queue.open, decided)) { this.recount(); return; }
       this.about = queue.about_wrong;
+      this.queue.judged = queue.judged;
       this.unsure = queue.unsure;
       if (this.open > 0 && !this.items.length) { this.more = true; this.after = null; this.seen.clear(); await this.read(); this.show(); }
       this.count();
@@ -488,7 +489,7 @@ class Review {
   count() {
     const done = this.queue.decided + this.done.all.filter((one) => one.answer !== "unsure").length;
     const total = this.open + done;
-    this.left.replaceChildren(el("strong", {}, asCount(this.open)), " left" + (this.unsure ? ", " + asCount(this.unsure) + " set aside" : "") + (this.about === null ? "" : " · about " + asCount(Math.round(this.about)) + " wrong"));
+    this.left.replaceChildren(el("strong", {}, asCount(this.open)), " left" + (this.unsure ? ", " + asCount(this.unsure) + " set aside" : "") + (this.about === null ? "" : " · about " + asCount(Math.round(this.about)) + " wrong") + (this.queue.judged ? " · in all " + judgedWords(this.queue.judged) : ""));
     this.filled.set(total ? done / total : 0);
     const none = !this.item;
     this.yes.disabled = none;
