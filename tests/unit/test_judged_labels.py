@@ -127,7 +127,7 @@ def test_what_was_judged_is_said_wherever_the_number_is(session: Session) -> Non
     assert abs(found.wrong.value - 12) < 5
     said = found.sentence()
     assert said.startswith("from 40 judged labels: about ")
-    assert said.endswith("mended by judging (without them: about 6 (2 to 19))")
+    assert "; without them: about 6 (2 to 19 with 95% confidence); judging mended " in said
     shown = say_issues(session)
     assert "From 40 judged labels: about" in shown
     assert "The pictures alone" not in shown
@@ -177,7 +177,7 @@ def test_labels_that_were_imported_anew_and_images_that_are_gone_count_no_more(
     exact = judged_count(session, "colour")
     assert exact is not None
     assert exact.wrong == Estimate(12, 12, 12)
-    assert exact.sentence().startswith("from 60 judged labels: 12 wrong of 60, 12 of them mended")
+    assert exact.sentence().startswith("from 60 judged labels: 12 wrong on 60 images; without")
     anew = [Statement(n + 1, CLASSES[(n + 1) % 3], "yes") for n in range(15)]
     batch = session.catalog.labels.replace_source("colour", anew, source="given", verb="import")
     assert judged_count(session, "colour") is None  # all others lost their labels

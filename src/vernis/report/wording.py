@@ -64,14 +64,14 @@ def wrong_labels(wrong: Interval | Estimate) -> str:
     return f"About {about} a wrong label" + (f" ({bounds} with 95% confidence)" if bounds else "")
 
 
-def estimated(wrong: Interval | Estimate, *, sure: bool = True) -> str:
-    """Return a count with its interval: "about 131 (90 to 170 with 95% confidence)"."""
+def estimated(wrong: Interval | Estimate, noun: str = "") -> str:
+    """Return a count with its interval: "about 131 wrong (90 to 170 with 95% confidence)"."""
+    noun = noun and f" {noun}"
     if may_be_none(wrong):
-        return f"up to {count(wrong.high)}, perhaps none,"
-    bounds = between(wrong)
-    if not bounds or wrong.low == wrong.high:
-        return f"{'' if wrong.low == wrong.high else 'about '}{count(wrong.value)}"
-    return f"about {count(wrong.value)} ({bounds}{' with 95% confidence' if sure else ''})"
+        return f"up to {count(wrong.high)}{noun}, perhaps none"
+    bounds, sure = between(wrong), wrong.low == wrong.high
+    about = f"{'' if sure else 'about '}{count(wrong.value)}{noun}"
+    return about if sure or not bounds else f"{about} ({bounds} with 95% confidence)"
 
 
 def size(n_bytes: int) -> str:

@@ -75,12 +75,12 @@ class JudgedCount:
 
     def sentence(self) -> str:
         """Return what was found, without its stop."""
-        said = f"from {counted(self.judged, 'judged label')}: {estimated(self.wrong)} wrong"
-        said += f" of {count(self.images)}"
-        if self.found:
-            said += f", {count(self.found)} of them mended by judging"
+        about = f"wrong on {counted(self.images, 'image')}"
+        said = f"from {counted(self.judged, 'judged label')}: {estimated(self.wrong, about)}"
         if self.model is not None:
-            said += f" (without them: {estimated(self.model, sure=False)})"
+            said += f"; without them: {estimated(self.model)}"
+        if self.found:
+            said += f"; judging mended {count(self.found)}"
         if self.changed:
             said += f"; {counted(self.changed, 'image has', 'images have')} changed since"
             said += " or got another label, and count no more"
