@@ -7,7 +7,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, islice
 from pathlib import Path
 
 import numpy as np
@@ -42,12 +42,20 @@ class Outcome:
 
 
 def draw_edits(data: Path, seed: int, count: int, *, held_out: bool) -> list[Drawn]:
+    """Draw originals, their edits and variants; one more original is of three hues at least.
+
+    Few photos are (one of a hundred), and only of those is a turn of the hues an edit.
+    """
     rng = np.random.default_rng(seed)
-    originals = [
-        _open(path)
-        for name in SETS
-        for path in rng.permutation(_paths(data, name, held_out=held_out))[: count // len(SETS)]
+    orders = [rng.permutation(_paths(data, name, held_out=held_out)) for name in SETS]
+    per_set = count // len(SETS)
+    originals = [_open(path) for order in orders for path in order[:per_set]]
+    rest = [
+        path
+        for paths in zip(*(order[per_set:] for order in orders[:2]), strict=False)
+        for path in paths
     ]
+    originals += islice(filter(_has_three_hues, map(_open, rest)), 1)
     drawn = []
     for number, picture in enumerate(originals):
         drawn.append(Drawn((str(number),), "original", "original", picture))
@@ -105,7 +113,11 @@ def search_edits(drawn: Sequence[Drawn]) -> list[Outcome]:
         (a, b): "variant" if variant else "copy"
         for (a, b), variant in zip(found.pairs.tolist(), found.variants.tolist(), strict=True)
     }
-    hues = {each.sources[0]: _has_three_hues(each.picture) for each in drawn}
+    hues = {
+        each.sources[0]: _has_three_hues(each.picture)
+        for each in drawn
+        if each.family == "original"
+    }
     outcomes = []
     for i, j in combinations(range(len(drawn)), 2):
         expected = _expect(drawn[i], drawn[j], hues)
