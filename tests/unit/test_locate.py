@@ -11,9 +11,9 @@ import pytest
 from PIL import Image, ImageDraw
 
 import vernis
-from vernis.core.locate.boxes import overlaps
 from vernis.core.locate.stored_maps import SIDE, pack, unpack
 from vernis.core.locate.training import choose_pictures, share_below
+from vernis.core.numeric.boxes import overlaps
 from vernis.domain.errors import InvalidValue, NothingToLearn, UsageError
 from vernis.domain.region_store import NewRegion, RegionLabel, RegionStatement
 from vernis.domain.regions import Box, Region

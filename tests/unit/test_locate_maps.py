@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from vernis.core.locate.boxes import components, outer_box, overlaps
+from vernis.core.locate.boxes import components, outer_box
 from vernis.core.locate.heat_maps import enlarge, geometric_mean, scale_to_unit
 from vernis.core.locate.measures import (
     OVERLAPS,
@@ -19,6 +19,7 @@ from vernis.core.locate.measures import (
     points_inside,
 )
 from vernis.core.locate.thresholds import GRID, learn_threshold, named_threshold
+from vernis.core.numeric.boxes import overlaps
 from vernis.domain.errors import InvalidValue
 
 MAPS = arrays.arrays(np.float64, (6, 7), elements=st.sampled_from([0.0, 0.2, 0.5, 0.9, 1.0]))

@@ -1,8 +1,9 @@
-"""A detector from few boxes: the boxes are those of a pretrained one, only their class is learned.
+"""A detector from few boxes: a pretrained one says where they may be; class and fit are learned.
 
 Every cell of the pretrained detector says where a box might be. A multinomial logistic regression
-on what the networks know of the cell tells which class stands in it, or none. Nothing else is
-trained: fifty pictures with boxes are enough, and seconds of time.
+on what the networks know of the cell tells which class stands in it, or none, and a ridge
+regression moves the box onto the object (`box_regression`). Nothing else is trained: fifty pictures
+with boxes are enough, and seconds of time.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from vernis.core.detect.box_regression import BoxRegression, boxes_stay, fit_box_regression
 from vernis.core.detect.cells import Detections
 from vernis.core.numeric.boxes import overlaps, suppress
 from vernis.domain.errors import InvalidValue
 
 Floats = NDArray[np.float32]
 
+_MOVED = ("weights", "bias")
 _FOR_COMPONENTS = 6000
 """Cells that the principal components are found on."""
 
@@ -142,7 +145,7 @@ def sample_map(values: Floats, points: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CellHead:
-    """The learned classes of cells.
+    """The learned classes of cells, and how their boxes move.
 
     Attributes
     ----------
@@ -150,6 +153,7 @@ class CellHead:
     weights : ndarray of float32, shape (n_features, n_classes + 1)
         The last column stands for nothing.
     bias : ndarray of float32, shape (n_classes + 1,)
+    regression : BoxRegression
     settings : HeadSettings
     """
 
@@ -157,12 +161,16 @@ class CellHead:
     scale: Floats
     weights: Floats
     bias: Floats
+    regression: BoxRegression
     settings: HeadSettings
 
     def probabilities(self, features: NDArray[Any]) -> Floats:
         """Return the probability of each class in each cell, shape (n, n_classes + 1)."""
-        z = (features.astype(np.float32) - self.mean) / self.scale
-        np.clip(z, -self.settings.clip, self.settings.clip, out=z)
+        return self._probabilities(
+            _standardized(features, self.mean, self.scale, self.settings.clip)
+        )
+
+    def _probabilities(self, z: Floats) -> Floats:
         logits = z @ self.weights + self.bias
         logits -= logits.max(axis=1, keepdims=True)
         np.exp(logits, out=logits)
@@ -172,7 +180,8 @@ class CellHead:
     def to_arrays(self) -> tuple[dict[str, Floats], dict[str, Any]]:
         """Take it apart: arrays without pickle, and settings that are JSON-able."""
         arrays = {name: getattr(self, name) for name in ("mean", "scale", "weights", "bias")}
-        return arrays, asdict(self.settings)
+        moved = {"box_weights": self.regression.weights, "box_bias": self.regression.bias}
+        return arrays | moved, asdict(self.settings)
 
     @classmethod
     def from_arrays(
@@ -184,21 +193,35 @@ class CellHead:
         )
         if weights.shape != (len(mean), len(bias)) or len(scale) != len(mean):
             raise InvalidValue(f"expected {len(mean)} x {len(bias)} weights, got {weights.shape}")
-        return cls(mean, scale, weights, bias, HeadSettings(**settings))
+        regression = boxes_stay(len(mean))  # of heads that were saved before boxes moved
+        if "box_weights" in arrays:
+            sides, shift = (np.asarray(arrays[f"box_{one}"], np.float32) for one in _MOVED)
+            if sides.shape != (len(mean), 4) or shift.shape != (4,):
+                raise InvalidValue(f"expected {len(mean)} x 4 box weights, got {sides.shape}")
+            regression = BoxRegression(sides, shift)
+        return cls(mean, scale, weights, bias, regression, HeadSettings(**settings))
 
     def find(self, cells: PictureCells) -> Detections:
         """Return the objects in a picture, the surest first."""
         how = self.settings
         likeliest = np.argsort(-cells.objectness, kind="stable")[: how.looked_at]
         seen = cells.take(likeliest)
-        probability = self.probabilities(seen.features)[:, :-1]
+        z = _standardized(seen.features, self.mean, self.scale, how.clip)
+        probability = self._probabilities(z)[:, :-1]
         probability *= seen.objectness[:, None] ** how.objectness
         rows, classes = np.nonzero(probability > how.least)
         scores = probability[rows, classes]
         best = np.argsort(-scores, kind="stable")[: how.at_most * 10]
         rows, classes, scores = rows[best], classes[best], scores[best]
-        kept = suppress(seen.boxes[rows], scores, classes, most=how.most_overlap)[: how.at_most]
-        return Detections(seen.boxes[rows[kept]], scores[kept], classes[kept])
+        boxes = self.regression.move(z[rows], seen.boxes[rows])
+        kept = suppress(boxes, scores, classes, most=how.most_overlap)[: how.at_most]
+        return Detections(boxes[kept], scores[kept], classes[kept])
+
+
+def _standardized(features: NDArray[Any], mean: Floats, scale: Floats, clip: float) -> Floats:
+    z = (features.astype(np.float32) - mean) / scale
+    np.clip(z, -clip, clip, out=z)
+    return np.asarray(z, np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -211,12 +234,15 @@ class Examples:
         Those that may be used.
     classes : ndarray of int, shape (n,)
         n_classes stands for nothing.
+    true : ndarray of float32, shape (n, 4)
+        The true box that each shows, NaN where it shows nothing.
     first : ndarray of bool, shape (n,)
         Those that the first round uses; of the others the hardest join in the second.
     """
 
     seen: SeenCells
     classes: NDArray[np.intp]
+    true: Floats
     first: NDArray[np.bool_]
 
 
@@ -243,11 +269,13 @@ def choose_examples(
     fit = overlaps(seen.boxes, boxes)
     target = np.full(len(seen.boxes), n_classes)
     best_fit = np.zeros(len(seen.boxes))
+    true = np.full((len(seen.boxes), 4), np.nan, np.float32)
     for column, label in enumerate(classes):
         best = np.argsort(-fit[:, column], kind="stable")[: settings.cells_a_box]
         best = best[fit[best, column] >= settings.least_fit]
         better = best[fit[best, column] > best_fit[best]]
         target[better], best_fit[better] = label, fit[better, column]
+        true[better] = boxes[column]
     nothing = (fit.max(axis=1, initial=0) < settings.least_fit) & (target == n_classes)
     empty = np.flatnonzero(nothing)
     likely = empty[np.argsort(-seen.objectness[empty], kind="stable")]
@@ -262,7 +290,7 @@ def choose_examples(
     )
     later = np.setdiff1d(later, first)
     rows = np.concatenate([first, later])
-    return Examples(seen.take(rows), target[rows], np.arange(len(rows)) < len(first))
+    return Examples(seen.take(rows), target[rows], true[rows], np.arange(len(rows)) < len(first))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -283,18 +311,24 @@ class CellProjection:
 
     def apply(self, features: NDArray[Any]) -> Floats:
         """Return the components of cells, shape (n, n_components)."""
-        z = (features.astype(np.float32) - self.mean) / self.scale
-        np.clip(z, -self.clip, self.clip, out=z)
+        z = _standardized(features, self.mean, self.scale, self.clip)
         return np.asarray(z @ self.axes, np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ProjectedExamples:
-    """Examples as components; ``classes`` and ``first`` as of `Examples`."""
+    """Examples as components; ``boxes`` are those of the cells, the others as of `Examples`."""
 
     features: Floats
+    boxes: Floats
     classes: NDArray[np.intp]
+    true: Floats
     first: NDArray[np.bool_]
+
+    def moves(self) -> tuple[Floats, Floats, Floats]:
+        """Return features, boxes and true boxes of the cells that show an object."""
+        shows = ~np.isnan(self.true[:, 0])
+        return self.features[shows], self.boxes[shows], self.true[shows]
 
 
 def project_examples(
@@ -320,7 +354,9 @@ def project_examples(
         axes = np.ascontiguousarray(vectors[:, ::-1][:, : how.components], np.float32)
     projection = CellProjection(mean, scale, axes, how.clip)
     return projection, [
-        ProjectedExamples(projection.apply(one.seen.features), one.classes, one.first)
+        ProjectedExamples(
+            projection.apply(one.seen.features), one.seen.boxes, one.classes, one.true, one.first
+        )
         for one in examples
     ]
 
@@ -331,13 +367,15 @@ def fit_cell_head(
     n_classes: int,
     settings: HeadSettings | None = None,
 ) -> CellHead:
-    """Learn the classes of cells, in two rounds: the second adds what the first took for objects.
+    """Learn the classes of cells and how their boxes move.
+
+    The classes in two rounds: the second adds what the first took for objects.
 
     Parameters
     ----------
     projection : CellProjection
     examples : sequence of ProjectedExamples
-        Of the pictures that are learned from.
+        Of the pictures that are learned from, the views of each one after the other.
     n_classes : int
     settings : HeadSettings, optional
     """
@@ -353,7 +391,9 @@ def fit_cell_head(
         rows[hardest] = True
         chosen.append(rows)
     weights, bias = _fit(examples, chosen, n_classes, how, (weights, bias))
-    return CellHead(projection.mean, projection.scale, projection.axes @ weights, bias, how)
+    moves = fit_box_regression(*zip(*(one.moves() for one in examples), strict=True))
+    onto = BoxRegression(projection.axes @ moves.weights, moves.bias)
+    return CellHead(projection.mean, projection.scale, projection.axes @ weights, bias, onto, how)
 
 
 def _fit(

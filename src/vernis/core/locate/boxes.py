@@ -37,28 +37,6 @@ class ScoredBoxes:
     cells: NDArray[np.int64]
 
 
-def overlaps(first: Floats, second: Floats) -> Floats:
-    """Return the intersection over union of each pair of boxes.
-
-    Parameters
-    ----------
-    first, second : ndarray of float, shape (n_first, 4) and (n_second, 4)
-        In one unit.
-
-    Returns
-    -------
-    ndarray of float64, shape (n_first, n_second)
-        In 0..1; 0 where both boxes are empty.
-    """
-    a, b = (np.asarray(boxes, np.float64).reshape(-1, 4) for boxes in (first, second))
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    common = np.clip(high - low, 0, None).prod(axis=2)
-    area_a, area_b = ((box[:, 2:] - box[:, :2]).clip(0).prod(axis=1) for box in (a, b))
-    union = area_a[:, None] + area_b[None, :] - common
-    return np.asarray(np.divide(common, union, out=np.zeros_like(union), where=union > 0))
-
-
 def components(heat: NDArray[np.floating], threshold: float) -> ScoredBoxes:
     """Return a box around each connected part of a map above a threshold, the largest part first.
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.locate.boxes import components, outer_box, overlaps
+from vernis.core.locate.boxes import components, outer_box
+from vernis.core.numeric.boxes import overlaps
 from vernis.domain.errors import InvalidValue
 
 Floats = NDArray[np.float64]

@@ -30,7 +30,17 @@ def overlaps(a: Boxes, b: Boxes) -> NDArray[np.float64]:
     Two boxes without an area have 0.
     """
     shared = shared_areas(a, b)
-    union = areas(a)[:, None] + areas(b)[None] - shared
+    return _shares(shared, areas(a)[:, None] + areas(b)[None] - shared)
+
+
+def paired_overlaps(a: Boxes, b: Boxes) -> NDArray[np.float64]:
+    """Return the intersection over union of each box of `a` with that of `b` in its row."""
+    low, high = np.maximum(a[:, :2], b[:, :2]), np.minimum(a[:, 2:], b[:, 2:])
+    shared = areas(np.hstack([low, high]))
+    return _shares(shared, areas(a) + areas(b) - shared)
+
+
+def _shares(shared: NDArray[np.float64], union: NDArray[np.float64]) -> NDArray[np.float64]:
     fit = np.zeros_like(shared)
     np.divide(shared, union, out=fit, where=union > 0)
     return fit

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from vernis.core.locate.boxes import components, overlaps
+from vernis.core.locate.boxes import components
 from vernis.core.locate.stored_maps import StoredMap
 from vernis.core.locate.thresholds import MANY_OBJECTS, ONE_OBJECT
+from vernis.core.numeric.boxes import overlaps
 from vernis.domain.errors import UnreadableImage
 from vernis.domain.types import ImageRecord, LabelMatrix
 from vernis.report.model import Place, Places

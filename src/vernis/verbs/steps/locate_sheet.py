@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vernis.core.locate.boxes import ScoredBoxes, overlaps
+from vernis.core.locate.boxes import ScoredBoxes
+from vernis.core.numeric.boxes import overlaps
 from vernis.domain.errors import UnreadableImage, UsageError
 from vernis.report.wording import counted
 from vernis.verbs.steps.drawn_boxes import Boxes
