@@ -58,3 +58,23 @@ def test_judgements_that_cannot_be_are_refused(served):
     assert served.client.post(f"{PATH}/record").status == 400
     assert served.client.post(PATH, {"size": 0}).status == 422
     assert sample(served)["judged"] == 0
+
+
+def test_a_sample_by_doubt_tells_how_many_labels_are_wrong(served):
+    drawn = served.client.post(PATH, {"size": 14, "by_doubt": True}).json
+    assert drawn["by_doubt"]
+    rows = [one["image"]["id"] for one in drawn["images"]]
+    given = served.client.get(f"/api/images/rows?ids={','.join(map(str, rows))}").json
+    assert all(row["labels"]["kind"] for row in given)  # of labelled images alone
+    truth = {f"i{row['id']}": row["labels"]["kind"] for row in given}
+    judge(served, **truth)
+    done = served.client.post(f"{PATH}/record").json
+    assert (done["measures"], done["changes"]) == (None, None)
+    found = done["wrong"]
+    assert (found["judged"], found["found"], found["wrong"]["low"]) == (14, 0, 0)
+    assert found["wrong"]["high"] > found["wrong"]["value"] >= 0
+    queues = served.client.get("/api/queues").json
+    assert [one["judged"] for one in queues if one["taxonomy"] == "kind"] == [found]
+    served.client.post("/api/undo", {"batch": done["batch"], "yes": True})
+    queues = served.client.get("/api/queues").json
+    assert [one["judged"] for one in queues if one["taxonomy"] == "kind"] == [None]
