@@ -122,6 +122,16 @@ def test_nothing_wrong_among_the_judged_leaves_room_for_some(labels):
     assert clean.high >= 1 / chances[rows].max()
 
 
+def test_no_more_are_wrong_than_there_are(labels):
+    expected, variance, _ = labels
+    chances = drawing_chances(variance, 30)
+    rows = draw_by_doubt(expected, chances)
+    every = count_by_judged(
+        np.ones(30), expected[rows], chances[rows], total=expected.sum(), most=N - 3
+    )
+    assert every.value <= every.high == N - 3
+
+
 def test_the_error_that_is_foretold_falls_with_the_size(labels):
     expected, variance, _ = labels
     count = float(expected.sum())

@@ -91,6 +91,7 @@ def count_by_judged(
     *,
     total: float,
     counts: ArrayLike | None = None,
+    most: float = np.inf,
 ) -> Estimate | None:
     """Estimate the wrong labels of all images by those that were judged.
 
@@ -110,6 +111,8 @@ def count_by_judged(
     counts : array_like of bool, shape (m,), optional
         Which of them are still to be counted; the others were judged and have changed since, and
         the share of ``total`` that they stand for is left out.
+    most : float
+        Wrong labels that there can be at most.
 
     Returns
     -------
@@ -136,8 +139,12 @@ def count_by_judged(
     half = float(student.ppf(0.975, m - 1)) * float(np.sqrt(variance))
     unseen = float(np.average(1.0 / q, weights=open_))
     seen = float(y.sum())
-    low = max(value - half, seen)
-    return Estimate(max(value, seen), low, max(value + half + unseen, seen))
+    return Estimate(
+        *(
+            float(np.clip(end, seen, max(most, seen)))
+            for end in (value, value - half, value + half + unseen)
+        )
+    )
 
 
 def foretell_error(variance: ArrayLike, size: int, count: float) -> float | None:

@@ -177,6 +177,12 @@ def _count(session: Session, taxonomy: str) -> JudgedCount | None:
         truth = {names[column] for column in true}
         same.append(stays)
         found.append(_wrong(matrix.taxonomy, set(one.given), truth) if stays else 0)
+    if not any(same):
+        return None
+    stands_for = 1 / np.asarray([one.chance for one in judged])
+    images = round(kept.images * float(stands_for[same].sum() / stands_for.sum()))
+    # Of an image with one label, one is wrong at most.
+    most = images - (sum(same) - sum(found)) if matrix.taxonomy.kind == "single" else np.inf
     share = len(judged) / max(len(kept.judged), 1)
     wrong = count_by_judged(
         found,
@@ -184,11 +190,10 @@ def _count(session: Session, taxonomy: str) -> JudgedCount | None:
         [one.chance * share for one in judged],
         total=kept.expected,
         counts=same,
+        most=most,
     )
     if wrong is None:
         return None
-    stands_for = 1 / np.asarray([one.chance for one in judged])
-    images = round(kept.images * float(stands_for[same].sum() / stands_for.sum()))
     changed = len(same) - sum(same)
     return JudgedCount(wrong, sum(same), sum(found), images, changed, kept.model)
 
