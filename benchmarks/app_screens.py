@@ -116,7 +116,12 @@ def beside_a_canvas(page: Any, session: Any, start: str) -> dict[str, float]:
     page.locator("canvas").first.wait_for()
     page.wait_for_timeout(4000)
     box = page.locator("canvas").first.bounding_box()
-    assert lit(page.screenshot(clip=box)) > 0.01, "the map is blank"
+    for _ in range(40):  # its drawing comes from a thread of its own
+        if lit(page.screenshot(clip=box)) > 0.01:
+            break
+        page.wait_for_timeout(500)
+    else:
+        raise AssertionError("the map is blank")
     page.evaluate(DRAG)
     own = measure.frames(DRAG, None, 20)
     canvas = measure.frames(CANVAS, 57_000, 20)

@@ -13,7 +13,8 @@ _TYPES = {".mjs": "text/javascript", ".js": "text/javascript", ".css": "text/css
 _MAIN = "app/main.mjs"
 _SCREENS = "app/screens/"
 _LIST = f"{_SCREENS}index.mjs"
-_LOGIN = "app/login.mjs"
+_ALONE = ("app/login.mjs", "app/map-gl.mjs")
+"""Modules that import nothing: a page of its own, and a worker."""
 _IMPORTED = re.compile(r'^@import url\("/web/([\w./-]+)"\);\n', re.MULTILINE)
 
 
@@ -32,7 +33,7 @@ def read_pages() -> dict[str, tuple[bytes, str]]:
     for name, body in found.items():
         if name in put:
             body = put[name].encode()
-        elif name in texts and name != _LOGIN:
+        elif name in texts and name not in _ALONE:
             continue
         elif name.endswith(".css"):
             body = _IMPORTED.sub(lambda m: found[m[1]].decode(), body.decode()).encode()

@@ -1,6 +1,9 @@
 // @ts-check
 // Draws a map by WebGL2: every picture a dot, and near in as many small pictures as fit without
-// covering one another, from sheets that are loaded by need.
+// covering one another, from sheets that are loaded by need. A worker of its own, so that the page
+// stays free while it draws; it imports nothing and is asked by map-drawing.mjs.
+
+/** @typedef {import("./map-drawing.mjs").Wish} Wish */
 
 const MOST_SHEETS = 12; // textures that are kept
 
@@ -71,17 +74,15 @@ function programOf(gl, vertex, fragment) {
   return program;
 }
 
-export class MapDrawing {
-  /** @param {HTMLCanvasElement} stage @param {{columns: number, edge: number}} sheet
-   * @param {(number: number) => string} address of a sheet @param {() => void} loaded */
-  constructor(stage, sheet, address, loaded) {
+class MapPainter {
+  /** @param {OffscreenCanvas} stage @param {{columns: number, edge: number}} sheet @param {string} name of the map */
+  constructor(stage, sheet, name) {
     const gl = stage.getContext("webgl2", { antialias: false, alpha: false, powerPreference: "low-power" });
     if (!gl) throw new Error("This browser draws no WebGL2, which the map needs. The page that vernis map writes shows it without.");
     this.gl = gl;
     this.stage = stage;
     this.sheet = sheet;
-    this.address = address;
-    this.loaded = loaded;
+    this.name = name;
     this.dots = programOf(gl, DOTS, ROUND);
     this.pictures = programOf(gl, PICTURES, FRAMED);
     this.buffers = { at: gl.createBuffer(), color: gl.createBuffer(), nearAt: gl.createBuffer(), nearColor: gl.createBuffer(), tile: gl.createBuffer() };
@@ -89,7 +90,16 @@ export class MapDrawing {
     this.page = [0, 0, 0];
     /** @type {Map<number, {texture: WebGLTexture | null, size: number[], whole: boolean}>} the latest used last */
     this.sheets = new Map();
-    this.lost = false;
+    /** @type {(Wish & {kind: "draw"}) | null} what is drawn */
+    this.wish = null;
+    this.frame = 0;
+  }
+
+  /** Draw what is wished by then in the next frame: who wishes may be faster.
+   * @param {(Wish & {kind: "draw"}) | null} wish */
+  drawSoon(wish) {
+    this.wish = wish;
+    if (!this.frame) this.frame = requestAnimationFrame(() => { this.frame = 0; this.draw(); });
   }
 
   /** @param {Float32Array} places x and y of each point */
@@ -111,11 +121,13 @@ export class MapDrawing {
     gl.bufferData(gl.ARRAY_BUFFER, colors, gl.DYNAMIC_DRAW);
   }
 
-  /** @param {{scale: number, left: number, top: number, width: number, height: number, ratio: number}} view
-   * @param {number} size of a dot, pixels @param {number[]} near points that are drawn as pictures @param {number} side of these, pixels */
-  draw(view, size, near, side) {
-    const { gl } = this;
-    gl.viewport(0, 0, this.stage.width, this.stage.height);
+  draw() {
+    if (!this.wish) return;
+    const { gl, stage } = this;
+    const { view, size, near, side } = this.wish;
+    const width = Math.round(view.width * view.ratio), height = Math.round(view.height * view.ratio);
+    if (stage.width !== width || stage.height !== height) { stage.width = width; stage.height = height; }
+    gl.viewport(0, 0, width, height);
     gl.clearColor(this.page[0], this.page[1], this.page[2], 1);
     gl.clear(gl.COLOR_BUFFER_BIT);
     this.use(this.dots, view, size, { at: [this.buffers.at, 2, gl.FLOAT], color: [this.buffers.color, 4, gl.UNSIGNED_BYTE] });
@@ -199,10 +211,10 @@ export class MapDrawing {
   /** @param {number} number @param {{texture: WebGLTexture | null, size: number[], whole: boolean}} fresh */
   async read(number, fresh) {
     const { gl } = this;
-    const answer = await fetch(this.address(number), { credentials: "same-origin" });
+    const answer = await fetch("/api/map/sheets/" + number + "?name=" + encodeURIComponent(this.name), { credentials: "same-origin" });
     if (!answer.ok) throw new Error("the sheet is not there");
     const picture = await createImageBitmap(await answer.blob());
-    if (this.sheets.get(number) !== fresh || this.lost) return;
+    if (this.sheets.get(number) !== fresh) { picture.close(); return; }
     fresh.whole = !(answer.headers.get("cache-control") || "").includes("no-store");
     if (fresh.texture) gl.deleteTexture(fresh.texture);
     fresh.texture = gl.createTexture();
@@ -213,12 +225,24 @@ export class MapDrawing {
     gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE);
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, picture);
     picture.close();
-    this.loaded();
-  }
-
-  close() {
-    this.lost = true;
-    const end = this.gl.getExtension("WEBGL_lose_context");
-    if (end) end.loseContext();
+    this.drawSoon(this.wish);
   }
 }
+
+/** @type {MapPainter | null} */
+let painter = null;
+
+addEventListener("message", (/** @type {MessageEvent<Wish>} */ { data }) => {
+  const tell = (/** @type {string} */ kind, /** @type {string} */ told) => postMessage({ kind, told });
+  if (data.kind === "open") {
+    try {
+      painter = new MapPainter(data.stage, data.sheet, data.name);
+      data.stage.addEventListener("webglcontextlost", (event) => { event.preventDefault(); tell("lost", ""); });
+      tell("ready", "");
+    } catch (error) { tell("failed", error instanceof Error ? error.message : String(error)); }
+  } else if (!painter) return;
+  else if (data.kind === "place") painter.place(data.places);
+  else if (data.kind === "paint") painter.paint(data.colors, data.page);
+  else if (data.kind === "draw") painter.drawSoon(data);
+  else painter.renew();
+});

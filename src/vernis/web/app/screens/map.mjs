@@ -9,7 +9,7 @@ import { asCount, baseName } from "../../shared/wording.mjs";
 import { address, ask, get, getIds, Refused } from "../api.mjs";
 import { recordLabels } from "../labels.mjs";
 import { spread, within } from "../lasso.mjs";
-import { MapDrawing } from "../map-gl.mjs";
+import { MapDrawing } from "../map-drawing.mjs";
 import { pickClass } from "../picker.mjs";
 import { readBundle } from "../pictures.mjs";
 import { loadStyle } from "../styles.mjs";
@@ -98,16 +98,14 @@ class MapScreen {
 
   async start() {
     try {
-      const sheet = (/** @type {number} */ number) => address("/api/map/sheets/" + number, { name: this.name });
-      this.drawing = new MapDrawing(this.stage, { columns: this.known.sheet, edge: this.known.edge }, sheet, () => this.changed());
+      const lost = () => this.app.toast("The map lost its drawing; open it again", { kind: "warning" });
+      this.drawing = new MapDrawing(this.stage, { columns: this.known.sheet, edge: this.known.edge }, this.name, lost);
+      await this.drawing.ready;
     } catch (error) {
+      this.drawing = null;
       this.stageArea.replaceChildren(el("p", { class: "blank-page", role: "alert" }, /** @type {Error} */ (error).message));
       return;
     }
-    this.stage.addEventListener("webglcontextlost", (event) => {
-      event.preventDefault();
-      if (this.drawing && !this.drawing.lost) this.app.toast("The map lost its drawing; open it again", { kind: "warning" });
-    });
     await this.readPoints();
     await Promise.all([this.recolor(), this.hold()]);
     startPointer(this.stage, { ...this.place, pictureAt: (/** @type {number} */ x, /** @type {number} */ y) => pictureAt(this.map, this.place.view, x, y) }, {
@@ -189,10 +187,8 @@ class MapScreen {
     const box = this.stageArea.getBoundingClientRect();
     this.place.resize(box.width, box.height);
     const { view } = this.place;
-    for (const canvas of [this.stage, this.over]) {
-      canvas.width = Math.round(view.width * view.ratio);
-      canvas.height = Math.round(view.height * view.ratio);
-    }
+    this.over.width = Math.round(view.width * view.ratio);
+    this.over.height = Math.round(view.height * view.ratio);
     this.draw();
   }
 
@@ -231,6 +227,9 @@ class MapScreen {
 
   /** @param {{x: number, y: number}[]} [stroke] */
   drawOver(stroke) {
+    const drawn = Boolean(stroke) || this.pointed >= 0 || this.at >= 0;
+    if (!drawn && !this.over.dataset.drawn) return; // a canvas that is touched is painted anew
+    this.over.dataset.drawn = drawn ? "1" : "";
     const pen = /** @type {CanvasRenderingContext2D} */ (this.over.getContext("2d"));
     const { view } = this.place;
     const style = getComputedStyle(this.root);
@@ -409,7 +408,8 @@ class MapScreen {
 
   showGridSoon() {
     clearTimeout(this.rest);
-    this.rest = setTimeout(() => this.showGrid(), REST);
+    // While a hand moves the map nothing else is done.
+    this.rest = setTimeout(() => { if (this.stage.classList.contains("moving")) this.showGridSoon(); else this.showGrid(); }, REST);
   }
 
   async showGrid() {
