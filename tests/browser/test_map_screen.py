@@ -102,8 +102,19 @@ def test_the_grid_and_the_map_point_at_each_other(open_page, mapped):
     opened.wait(lambda: "#/image/" in page.url)
 
 
-def test_without_webgl_it_is_said(open_page, mapped):
+@pytest.mark.parametrize("lacks", ["canvas", "webgl"])
+def test_without_webgl_it_is_said(open_page, mapped, lacks):
     opened = open_page()
-    opened.page.evaluate("HTMLCanvasElement.prototype.getContext = () => null")
-    opened.page.evaluate("location.hash = '#/map'")
-    opened.page.get_by_text("draws no WebGL2").wait_for()
+    page = opened.page
+    if lacks == "canvas":
+        page.evaluate("HTMLCanvasElement.prototype.transferControlToOffscreen = undefined")
+    else:
+
+        def without(route):
+            answer = route.fetch()
+            lost = "OffscreenCanvas.prototype.getContext = () => null;"
+            route.fulfill(response=answer, body=lost + answer.text())
+
+        page.route("**/map-gl.mjs", without)
+    page.evaluate("location.hash = '#/map'")
+    page.get_by_text("draws no WebGL2").wait_for()

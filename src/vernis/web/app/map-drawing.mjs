@@ -13,18 +13,20 @@
  */
 
 const WORKER = "/web/app/map-gl.mjs";
+const NONE = "This browser draws no WebGL2, which the map needs. The page that vernis map writes shows it without.";
 
 export class MapDrawing {
   /** @param {HTMLCanvasElement} stage @param {{columns: number, edge: number}} sheet @param {string} name of the map
    * @param {() => void} lost called when the browser takes its drawing away */
   constructor(stage, sheet, name, lost) {
+    if (!stage.transferControlToOffscreen) throw new Error(NONE);
     this.worker = new Worker(WORKER, { type: "module" });
     /** @type {Promise<void>} rejects where nothing can be drawn */
     this.ready = new Promise((resolve, reject) => {
       this.worker.addEventListener("error", () => reject(new Error("The map cannot be drawn here.")));
       this.worker.addEventListener("message", ({ data }) => {
         if (data.kind === "ready") resolve();
-        else if (data.kind === "failed") reject(new Error(data.told));
+        else if (data.kind === "failed") reject(new Error(data.told || NONE));
         else lost();
       });
     });

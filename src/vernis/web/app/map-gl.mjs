@@ -78,7 +78,7 @@ class MapPainter {
   /** @param {OffscreenCanvas} stage @param {{columns: number, edge: number}} sheet @param {string} name of the map */
   constructor(stage, sheet, name) {
     const gl = stage.getContext("webgl2", { antialias: false, alpha: false, powerPreference: "low-power" });
-    if (!gl) throw new Error("This browser draws no WebGL2, which the map needs. The page that vernis map writes shows it without.");
+    if (!gl) throw new Error(""); // there is no WebGL2
     this.gl = gl;
     this.stage = stage;
     this.sheet = sheet;
