@@ -98,10 +98,11 @@ def test_sixteen_bits_become_eight(tmp_path):
         assert abs(int(decoded[8, 0, 0]) - 128) <= 1
 
 
-def test_twelve_bits_in_sixteen_are_not_black(tmp_path):
+@pytest.mark.parametrize("name", ["a.tif", "a.png"])
+def test_twelve_bits_in_sixteen_are_not_black(tmp_path, name):
     ramp = np.linspace(0, 4000, 256).astype(np.uint16).reshape(16, 16)
-    Image.fromarray(ramp).save(tmp_path / "a.tif")
-    assert decode(tmp_path / "a.tif").max() > 240
+    Image.fromarray(ramp).save(tmp_path / name)
+    assert decode(tmp_path / name).max() > 240
 
 
 def test_lab_is_converted_to_srgb(tmp_path):

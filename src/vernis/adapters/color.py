@@ -133,7 +133,7 @@ def _to_eight_bits(image: Image.Image) -> Image.Image:
     """Scale pictures with more than 8 bits a channel to 8."""
     if image.mode in _SIXTEEN_BIT:
         values = np.asarray(image).astype(np.float32)
-        return Image.fromarray(_scaled(values, _white_level(image, values)))
+        return Image.fromarray(_scaled(values, _white_level(values)))
     if image.mode in ("I", "F"):
         values = np.nan_to_num(np.asarray(image, dtype=np.float32))
         low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
@@ -150,13 +150,14 @@ def _scaled(values: NDArray[np.float32], white: float) -> NDArray[np.uint8]:
     return scaled
 
 
-def _white_level(image: Image.Image, values: NDArray[np.float32]) -> float:
-    """Return the value of white: 65535 by the standard, which browsers follow for PNG.
+def _white_level(values: NDArray[np.float32]) -> float:
+    """Return the value of white: 65535 by the standard.
 
-    Scanners, microscopes and cameras store 8 to 12 bits in 16 in their TIFFs; taken by the letter
-    those would be black. The smallest number of bits that holds their values is taken instead.
+    Scanners, microscopes and cameras store 8 to 12 bits in 16, in TIFFs and in PNGs; taken by the
+    letter, as browsers do, those would be black. The smallest number of bits that holds their
+    values is taken instead.
     """
     brightest = float(values.max()) if values.size else 0.0
-    if image.format == "PNG" or brightest > 4095:
+    if brightest > 4095:
         return 65535.0
     return next(2.0**bits - 1 for bits in range(8, 13) if brightest <= 2**bits - 1)
