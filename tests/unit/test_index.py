@@ -19,6 +19,16 @@ from vernis.verbs.steps.folder_classes import label_by_folders
 from vernis.verbs.steps.indexing import index_files
 
 
+def test_a_listing_finds_the_rows_of_uris_in_any_order():
+    listed = FileTable.of(FoundFile(name, "", 1, 1) for name in ("a", "c", "d/x", "e"))
+    assert listed.rows_of(["a", "c", "d/x", "e"]).tolist() == [0, 1, 2, 3]
+    assert listed.rows_of(["e", "b", "c", "d/x", "z", "a", "a"]).tolist() == [
+        *(3, -1, 1, 2, -1, 0, 0)
+    ]
+    assert listed.rows_of([]).tolist() == []
+    assert FileTable.of([]).rows_of(["a"]).tolist() == [-1]
+
+
 @pytest.fixture
 def root(tmp_path):
     folder = tmp_path / "pictures"

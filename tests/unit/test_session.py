@@ -58,6 +58,19 @@ def test_what_did_not_change_is_not_read_again(session: Session) -> None:
     assert session.uris() is not uris
 
 
+def test_present_images_are_taken_from_a_table_that_was_read_with_others(session: Session) -> None:
+    with_others = session.table("present", "unreadable")
+    assert session.table() is with_others
+    session.catalog.images.set_state([3], "unreadable", "cut off")
+    assert len(session.table("present", "unreadable")) == 6
+    apart = session.table()
+    read = session.catalog.images.table()
+    assert apart.ids.tolist() == read.ids.tolist() == [1, 2, 4, 5, 6]
+    assert apart.uris == read.uris
+    assert apart.hashes.tolist() == read.hashes.tolist()
+    assert apart.states.equal("present").all()
+
+
 def test_only_sound_vectors_are_read(session: Session) -> None:
     vectors = session.vectors(SPACE)
     assert vectors.ids.tolist() == [1, 2, 3, 4]

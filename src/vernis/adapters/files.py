@@ -17,6 +17,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -184,18 +185,21 @@ class Listing:
 
     def table(self) -> FileTable:
         """Return the images in the order of their uris, each once."""
-        order = sorted(range(len(self.uris)), key=self.uris.__getitem__)
-        order = [
-            row
-            for place, row in enumerate(order, 1)
-            if place == len(order) or self.uris[row] != self.uris[order[place]]
-        ]
-        uris = tuple(self.uris[row] for row in order)
-        rows = np.array(order, dtype=np.intp)
+        sizes, mtimes = (np.array(column, np.int64) for column in (self.sizes, self.mtimes))
+        uris = tuple(self.uris)
+        if not all(one < other for one, other in pairwise(uris)):  # most walks meet them in order
+            order = sorted(range(len(uris)), key=uris.__getitem__)
+            order = [
+                row
+                for place, row in enumerate(order, 1)
+                if place == len(order) or uris[row] != uris[order[place]]
+            ]
+            rows = np.array(order, dtype=np.intp)
+            uris, sizes, mtimes = tuple(uris[row] for row in order), sizes[rows], mtimes[rows]
         return FileTable(
             uris,
-            np.array(self.sizes, dtype=np.int64)[rows],
-            np.array(self.mtimes, dtype=np.int64)[rows],
+            sizes,
+            mtimes,
             {bisect_left(uris, uri): reason for uri, reason in self.reasons.items()},
             self._marks(uris),
         )
@@ -537,12 +541,14 @@ def _walk(root: Path, listing: Listing) -> Iterator[tuple[Path, str, os.DirEntry
         if folder != root and _is_report({entry.name for entry in entries}, folder):
             continue
         prefix = "" if folder == root else f"{uri_of(root, folder)}/"
+        below: list[Path] = []
         for entry in entries:
             if _leads_to_folder(entry):
                 if not _is_skipped_folder(entry.name):
-                    (linked if entry.is_symlink() else folders).append(folder / entry.name)
+                    (linked if entry.is_symlink() else below).append(folder / entry.name)
             else:
                 yield folder, prefix, entry
+        folders += reversed(below)  # the first is next
 
 
 def _leads_to_folder(entry: os.DirEntry[str]) -> bool:

@@ -297,6 +297,8 @@ class Session(Closing):
         if known is not None and known[0] == revision:
             found: T = known[1]
             return found
+        del known
+        self._snapshot.pop(name, None)  # what is old would lie in memory beside what is new
         value = read()
         self._snapshot[name] = (revision, value)
         return value
@@ -354,8 +356,22 @@ class Session(Closing):
         """Return the images in those states (default: present) as columns, ascending by id."""
         wanted = states or ("present",)
         return self._read(
-            f"table {' '.join(wanted)}", ("images",), lambda: self.catalog.images.table(wanted)
+            f"table {' '.join(wanted)}", ("images",), lambda: self._read_table(wanted)
         )
+
+    def _read_table(self, states: Sequence[ImageState]) -> ImageTable:
+        """Read a table; the present images are taken from one that was read with others."""
+        name = "table present unreadable"
+        if tuple(states) == ("present",) and self._is_fresh(name, ("images",)):
+            with_others: ImageTable = self._snapshot[name][1]
+            present = with_others.states.equal("present")
+            return with_others if present.all() else with_others.take(present)
+        return self.catalog.images.table(states)
+
+    def _is_fresh(self, name: str, stores: Sequence[str]) -> bool:
+        """Tell whether something was read, and of stores that have not changed since."""
+        revision = (None, *(self.catalog.revision(store) for store in stores))
+        return name in self._snapshot and self._snapshot[name][0] == revision
 
     def uris(self) -> Mapping[int, str]:
         """Return the path of every image that the catalog lists, whatever its state."""

@@ -38,7 +38,7 @@ class Column:
             self._parts.append(np.array(values, dtype=self._kind))
 
     def value(self) -> Any:
-        """Return the whole column: an array, a list of str or Categories."""
+        """Return the whole column, once: an array, a list of str or Categories."""
         if self._kind is str:
             return self._texts
         if not self._parts:
@@ -46,6 +46,7 @@ class Column:
             whole = np.empty(0, dtype=empty.get(self._kind, self._kind))
         else:
             whole = np.concatenate(self._parts)
+            self._parts = []  # before those of the next column are copied
         if self._kind is Categories:
             names = tuple(self._codes)
             return Categories(whole.astype(np.min_scalar_type(max(len(names) - 1, 0))), names)

@@ -192,9 +192,8 @@ class _Images:
 
 
 def _listed_images(session: Session, listed: FileTable) -> _Images:
-    place = {uri: row for row, uri in enumerate(listed.uris)}
     table = session.table()
-    rows = np.fromiter((place.get(uri, -1) for uri in table.uris), np.int64, len(table))
+    rows = listed.rows_of(table.uris)
     here = np.flatnonzero(rows >= 0)
     now = np.zeros(len(here), dtype=np.int64)
     for at, row in enumerate(rows[here].tolist() if listed.sidecars else ()):

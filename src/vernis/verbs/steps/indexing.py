@@ -116,9 +116,9 @@ def index_files(
     known = catalog.images.table(("present", "unreadable"))
     if not len(listed) and not len(known):
         raise UsageError(f"{source.name}: holds no images")
-    row_of = {uri: row for row, uri in enumerate(known.uris)}
-    rows = np.fromiter((row_of.get(uri, -1) for uri in listed.uris), np.int64, len(listed))
-    del row_of
+    rows = np.full(len(listed), -1)
+    listed_as = listed.rows_of(known.uris)
+    rows[listed_as[listed_as >= 0]] = np.flatnonzero(listed_as >= 0)
     same = _are_unchanged(listed, known, rows)
     progress("index", int(same.sum()), len(listed))
     lost = _below_unreadable_folders(catalog, listed, known, rows)
