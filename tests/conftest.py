@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import os
+import secrets
+import shutil
 import socket
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
 import urllib.request
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -36,6 +44,44 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VERNIS_CACHE", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[str]:
+    """Start a Ray cluster of one machine with two workers; returns its address."""
+    if find_spec("daft") is None or find_spec("ray") is None:
+        pytest.skip('needs the extra "ray"')
+    # A short name: the sockets of Ray lie there. Workers are not niced: other tests may run.
+    folder = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))
+    command = [f"{sysconfig.get_path('scripts')}/ray", "start", "--head", "--block"]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command += [f"--port={port}", "--num-cpus=2", "--object-store-memory=100000000"]
+    command += ["--include-dashboard=false", "--disable-usage-stats", f"--temp-dir={folder}"]
+    log = folder.with_suffix(".log")
+    patch = pytest.MonkeyPatch()
+    # Before Ray is imported, which reads it then.
+    patch.setenv("RAY_AUTH_MODE", "token")
+    patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    patch.setenv("RAY_worker_niceness", "0")
+    with log.open("w") as said:
+        cluster = subprocess.Popen(command, stdout=said, stderr=said)
+    try:
+        deadline = time.monotonic() + 120
+        while "--address=" not in log.read_text():
+            assert cluster.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.2)
+        yield log.read_text().split("--address='")[1].split("'")[0]
+    finally:
+        if "ray" in sys.modules:
+            sys.modules["ray"].shutdown()  # else this process would end with the cluster
+        cluster.terminate()
+        cluster.wait(60)
+        patch.undo()
+        log.unlink()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

@@ -103,32 +103,156 @@ def test_every_step_on_pictures_ends_the_same_on_daft(tmp_path: Path) -> None:
     assert threads.predicted["label"] == ["disc", "bar"]
 
 
-@pytest.mark.cluster
-@pytest.mark.skipif(os.name == "nt", reason="kill -9 is not of Windows")
-def test_a_run_on_daft_that_is_killed_goes_on(tmp_path: Path) -> None:
+COUNTED = """
+import os, sys
+from vernis.cli.main import main
+from vernis.verbs.networks import embedding
+
+LOG = sys.argv.pop(1)
+
+
+class Counted(embedding.PictureStage):
+    def open(self):
+        work = super().open()
+
+        def counted(task):
+            with open(LOG, "a") as log:
+                log.write(f"{os.getpid()} {task.image.uri}\\n")
+            return work(task)
+
+        return counted
+
+
+embedding.PictureStage = Counted
+embedding._SHARD_ROWS = 8
+sys.exit(main(sys.argv[1:]))
+"""
+"""The command line, writing down each picture that a worker begins; a shard has 8 rows."""
+N_SMALL = 160
+HELD = 8 + 2 * 8
+"""Pictures of which a kill may take the work: a shard that is not full, and what two workers of
+this machine were handed."""
+HELD_ON_CLUSTER = 8 + 2 * 64
+
+
+class Embedding:
+    """One ``vernis embed`` in a process of its own, and the pictures that it began."""
+
+    def __init__(self, home: Path, log: Path, engine: list[str]) -> None:
+        self._log, self._before = log, len(log.read_text().splitlines()) if log.exists() else 0
+        command = [sys.executable, "-c", COUNTED, str(log), "embed", "--collection", str(home)]
+        self.process = subprocess.Popen([*command, "--workers", "2", "--quiet", "--json", *engine])
+
+    def begun(self) -> list[tuple[int, str]]:
+        """Return the process and the picture, of each time that one was begun."""
+        lines = self._log.read_text().splitlines() if self._log.exists() else []
+        whole = [line.split(" ", 1) for line in lines[self._before :]]
+        return [(int(words[0]), words[1]) for words in whole]
+
+    def wait_for(self, pictures: int) -> None:
+        """Wait until so many pictures were begun, or the process ends."""
+        while self.process.poll() is None and len(self.begun()) < pictures:
+            time.sleep(0.01)
+
+
+def recorded(home: Path) -> set[str]:
+    """Return the pictures whose vectors the collection holds in every space."""
+    with vernis.Collection.open(home) as collection:
+        table, catalog = collection.session.table(), collection.session.catalog
+        held = np.ones(len(table.hashes), bool)
+        spaces = catalog.vectors.spaces()
+        for space, count in spaces:
+            rows = catalog.vectors.holds(space, table.hashes)
+            assert rows.sum() == count  # each picture once
+            held &= rows
+        names = [image.uri for image in collection.session.images()]
+    return {name for name, there in zip(names, held.tolist(), strict=True) if there and spaces}
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Held]:
+    """Draw 160 small pictures; returns their folder and what `embed` makes of them on threads."""
+    folder = tmp_path_factory.mktemp("small")
+    rng = np.random.default_rng(6)
+    (folder / "pictures").mkdir()
+    for number in range(N_SMALL):
+        pixels = rng.integers(0, 255, (6, 8, 3), dtype=np.uint8)
+        picture = Image.fromarray(pixels).resize((96, 72), Image.Resampling.BICUBIC)
+        picture.save(folder / "pictures" / f"{number:03}.png")
+    with vernis.Collection.create(folder / "plain.vernis") as collection:
+        collection.index(folder / "pictures", classes_from="none")
+        collection.embed()
+        return folder / "pictures", _held(collection, {})
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("daft", marks=pytest.mark.cluster),
+        pytest.param("ray", marks=pytest.mark.ray),
+    ]
+)
+def engine(request: pytest.FixtureRequest) -> list[str]:
+    """Return the options of the command line that choose the engine."""
+    if request.param == "ray":
+        return ["--engine", "daft", "--ray", request.getfixturevalue("ray_cluster")]
     pytest.importorskip("daft", reason='needs the extra "cluster"')
-    pictures = draw_pictures(tmp_path / "pictures")
-    homes = [tmp_path / "killed.vernis", tmp_path / "plain.vernis"]
-    for home in homes:
+    return ["--engine", "daft"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kill -9 is not of Windows")
+def test_a_run_that_is_killed_goes_on_and_repeats_what_its_workers_held(
+    small: tuple[Path, Held], engine: list[str], tmp_path: Path
+) -> None:
+    pictures, plain = small
+    home, log = tmp_path / "killed.vernis", tmp_path / "begun"
+    with vernis.Collection.create(home) as collection:
+        collection.index(pictures, classes_from="none")
+    rng = random.Random(os.environ.get("VERNIS_SEED", "3"))
+    bound = HELD_ON_CLUSTER if "--ray" in engine else HELD
+    before: set[str] = set()
+    for _ in range(int(os.environ.get("VERNIS_KILLS", "2"))):
+        run = Embedding(home, log, engine)
+        run.wait_for(rng.randint(0, max(0, N_SMALL - len(before) - 10)))
+        time.sleep(rng.uniform(0, 0.1))
+        run.process.send_signal(signal.SIGKILL)
+        run.process.wait()
+        after, begun = recorded(home), [name for _, name in run.begun()]
+        assert before <= after
+        assert before.isdisjoint(begun)  # what is recorded is not done again
+        assert len(begun) - len(after - before) <= bound
+        before = after
+    last = Embedding(home, log, engine)
+    assert last.process.wait() == 0
+    assert sorted(name for _, name in last.begun()) == sorted(
+        name.name for name in pictures.iterdir() if name.name not in before
+    )
+    with vernis.Collection.open(home) as collection:
+        assert _held(collection, {}) == plain
+
+
+@pytest.mark.ray
+@pytest.mark.skipif(os.name == "nt", reason="kill -9 is not of Windows")
+def test_a_worker_of_a_cluster_that_is_killed_costs_the_part_that_it_held(
+    small: tuple[Path, Held], ray_cluster: str, tmp_path: Path
+) -> None:
+    pictures, plain = small
+    rng = random.Random(os.environ.get("VERNIS_SEED", "3"))
+    for number in range(int(os.environ.get("VERNIS_KILLS", "1"))):
+        home, log = tmp_path / f"{number}.vernis", tmp_path / f"{number} begun"
         with vernis.Collection.create(home) as collection:
             collection.index(pictures, classes_from="none")
-    rng = random.Random(os.environ.get("VERNIS_SEED", "3"))
-    command = [sys.executable, "-m", "vernis", "embed", "--engine", "daft", "--quiet"]
-    command += ["--collection", str(homes[0])]
-    for _ in range(int(os.environ.get("VERNIS_KILLS", "2"))):
-        process = subprocess.Popen(
-            [*command, "--engine", "daft", "--quiet"], stdout=subprocess.DEVNULL
-        )
-        time.sleep(rng.uniform(0.5, 3.0))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    held = []
-    for home in homes:
+        run = Embedding(home, log, ["--engine", "daft", "--ray", ray_cluster])
+        run.wait_for(rng.randint(1, N_SMALL - 10))
+        time.sleep(rng.uniform(0, 0.1))
+        workers = sorted({worker for worker, _ in run.begun()})
+        assert run.process.pid not in workers
+        os.kill(rng.choice(workers), signal.SIGKILL)
+        assert run.process.wait() == 0
+        begun = [name for _, name in run.begun()]
+        assert set(begun) == {name.name for name in pictures.iterdir()}
+        assert len(begun) - N_SMALL <= 64
         with vernis.Collection.open(home) as collection:
-            collection.embed(engine="daft" if home == homes[0] else "threads")
-            held.append(_held(collection, {}))
-    assert held[0].vectors == held[1].vectors
-    assert held[0].images == held[1].images
+            assert _held(collection, {}) == plain
 
 
 def test_an_address_of_a_cluster_needs_the_engine_that_uses_it(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def decode(
 
     The EXIF orientation is applied, colour profiles and CMYK become sRGB, transparent parts lie
     on white (of a picture that is white itself on dark grey), of animations and multi-page files
-    the first frame is taken, 16 bits become 8 (of grey pictures that use 12 of them at most, those).
+    the first frame is taken, 16 bits become 8 (the lower ones of grey that uses 12 at most).
 
     Parameters
     ----------

@@ -27,13 +27,15 @@ _WAVE = 4096
 begun when the caller stops early."""
 _BATCH = 8
 """Items that a worker is handed at a time."""
+_PART = 64
+"""Items whose results a cluster returns together: what a kill of this process costs a worker."""
 _ENDED: set[str] = set()
 """The runs whose caller has stopped, for the workers in this process."""
 
 
 @dataclass(frozen=True, slots=True)
 class DaftEngine:
-    """Hands the items to Daft in waves.
+    """Hands the items to Daft in waves, and those to a cluster in parts.
 
     The Stage travels to the workers with ``cloudpickle``, items and results with ``pickle``; both
     hold between processes of one program only and are never stored.
@@ -61,8 +63,8 @@ class DaftEngine:
 
         The items are read on the caller's thread, a wave ahead of the workers. What an item raises
         becomes its outcome's error; what ``stage.open`` raises ends the run. When the caller stops
-        early, workers in this process finish the item that they hold; those of a cluster, their
-        part of the wave.
+        early, workers in this process finish the item that they hold, those of a cluster the few
+        that they were handed.
 
         Raises
         ------
@@ -74,18 +76,23 @@ class DaftEngine:
             Daft ends a wave without the results of all its items.
         """
         daft = _import_daft(self.ray)
-        token = uuid.uuid4().hex
-        workers = self.workers or (0 if self.ray else count_cores())
-        work = _remote(daft, _Work(stage, token, workers, in_process=not self.ray))
+        workers = _bounded(self.workers) if self.ray else self.workers or count_cores()
+        sent = _send(stage) if self.ray else stage
+        work = _Work(sent, uuid.uuid4().hex, workers, in_process=not self.ray)
+        spread = _remote(daft, work)
         source = iter(items)
         while wave := list(itertools.islice(source, _WAVE)):
-            yield from _run_wave(daft, work, wave, token)
+            yield from _run_wave(daft, spread, wave, work)
 
 
-def _run_wave(daft: Any, work: Any, wave: Sequence[Any], token: str) -> Iterator[Outcome[Any, Any]]:
+def _run_wave(
+    daft: Any, spread: Any, wave: Sequence[Any], work: _Work
+) -> Iterator[Outcome[Any, Any]]:
     packed = [pickle.dumps((place, item)) for place, item in enumerate(wave)]
     frame = daft.from_pydict({"item": packed})
-    rows = frame.select(work(frame["item"]).alias("outcome")).iter_rows()
+    if not work.in_process:
+        frame = frame.into_partitions(-(-len(wave) // _PART))
+    rows = frame.select(spread(frame["item"]).alias("outcome")).iter_rows()
     waiting = set(range(len(wave)))
     try:
         for row in rows:
@@ -97,7 +104,7 @@ def _run_wave(daft: Any, work: Any, wave: Sequence[Any], token: str) -> Iterator
             waiting.discard(answer.place)
             yield Outcome(wave[answer.place], value=answer.value, error=answer.error)
     except BaseException:
-        _ENDED.add(token)  # before Daft is told, which waits for its workers
+        work.end()  # before Daft is told, which waits for its workers
         raise
     finally:
         rows.close()
@@ -106,6 +113,34 @@ def _run_wave(daft: Any, work: Any, wave: Sequence[Any], token: str) -> Iterator
             f"the engine lost {len(waiting)} of {len(wave)} items; run the command again: what "
             "was finished is kept"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A Stage that lies in the memory of the Ray cluster.
+
+    Ray forgets what a worker was begun with when that is large (a network is), and could not begin
+    another one in its place.
+    """
+
+    reference: bytes
+
+    def open(self) -> Callable[[Any], Any]:
+        import ray
+
+        stage = pickle.loads(ray.get(ray.cloudpickle.loads(self.reference)))
+        work: Callable[[Any], Any] = stage.open()
+        return work
+
+
+def _send(stage: Any) -> Any:
+    """Return what opens a Stage on the workers of the cluster."""
+    import ray
+    from daft.pickle import cloudpickle
+
+    if ray.util.client.ray.is_connected():  # by ray://, whose references do not travel
+        return stage
+    return _Sent(ray.cloudpickle.dumps(ray.put(cloudpickle.dumps(stage))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,18 +163,20 @@ class _Broken:
 class _Work:
     """What Daft's workers do with the items they are handed.
 
-    One object serves all threads of a process, each of which opens the stage for itself.
+    One object serves all threads of a process. The stage is opened once for each that works at the
+    same time and kept between the batches: what a thread of Daft's keeps for itself (a
+    ``threading.local``) is gone with each call.
     """
 
     stage: Any
     token: str
     workers: int
     in_process: bool
-    _opened: Any = field(init=False, repr=False)
+    _idle: list[Callable[[Any], Any]] = field(init=False, repr=False)
     _free: Any = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._opened = threading.local()
+        self._idle = []
         self._free = threading.BoundedSemaphore(max(1, self.workers))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -148,17 +185,36 @@ class _Work:
     def __call__(self, packed: Sequence[bytes]) -> list[bytes]:
         """Return the pickled answer of each pickled item."""
         if not self.in_process:  # Daft bounds the workers of a cluster
-            return [self._answer(one) for one in packed]
+            if _is_told_on_cluster(self.token):
+                _ENDED.add(self.token)
+            return self._answers(packed)
         with self._free:
-            return [self._answer(one) for one in packed]
+            return self._answers(packed)
 
-    def _answer(self, packed: bytes) -> bytes:
+    def end(self) -> None:
+        """Tell the workers that nobody waits for their answers any more."""
+        _ENDED.add(self.token)
+        if not self.in_process:
+            _tell_cluster(self.token)
+
+    def _answers(self, packed: Sequence[bytes]) -> list[bytes]:
+        if self.token in _ENDED:
+            return [pickle.dumps(None) for _ in packed]
+        try:
+            work = self._idle.pop()
+        except IndexError:
+            try:
+                work = self.stage.open()
+            except BaseException as error:
+                return [_pickled(_Broken(error)) for _ in packed]
+        try:
+            return [self._answer(work, one) for one in packed]
+        finally:
+            self._idle.append(work)
+
+    def _answer(self, work: Callable[[Any], Any], packed: bytes) -> bytes:
         if self.token in _ENDED:
             return pickle.dumps(None)
-        try:
-            work = self._open()
-        except BaseException as error:
-            return _pickled(_Broken(error))
         place, item = pickle.loads(packed)
         try:
             answer = _Answer(place, value=work(item))
@@ -166,11 +222,18 @@ class _Work:
             answer = _Answer(place, error=error)
         return _pickled(answer)
 
-    def _open(self) -> Callable[[Any], Any]:
-        if not hasattr(self._opened, "work"):
-            self._opened.work = self.stage.open()
-        work: Callable[[Any], Any] = self._opened.work
-        return work
+
+def _tell_cluster(word: str) -> None:
+    """Leave a word for all processes of the Ray cluster that this one belongs to."""
+    from ray.experimental import internal_kv
+
+    internal_kv._internal_kv_put(word, b"", namespace="vernis")
+
+
+def _is_told_on_cluster(word: str) -> bool:
+    from ray.experimental import internal_kv
+
+    return bool(internal_kv._internal_kv_exists(word, namespace="vernis"))
 
 
 def _pickled(answer: _Answer | _Broken) -> bytes:
@@ -206,7 +269,7 @@ def _import_daft(ray: str) -> Any:
     wanted = "ray" if ray else "native"
     try:
         if ray:
-            daft.set_runner_ray(address=None if ray == "local" else ray, noop_if_initialized=True)
+            _use_cluster(daft, ray)
         else:
             _use_this_machine(daft)
     except Exception as error:
@@ -216,6 +279,30 @@ def _import_daft(ray: str) -> Any:
     if daft.get_or_infer_runner_type() != wanted:
         raise UsageError("the engine Daft runs elsewhere in this process already; start another")
     return daft
+
+
+def _use_cluster(daft: Any, address: str) -> None:
+    """Join the cluster without what it would write between the lines of the command."""
+    import ray
+
+    if not ray.is_initialized():
+        ray.init(
+            address=None if address == "local" else address,
+            log_to_driver=False,
+            logging_level="error",
+        )
+    daft.set_runner_ray(noop_if_initialized=True)
+
+
+def _bounded(workers: int | None) -> int:
+    """Return how many workers of a cluster to ask for, 0 for Daft's choice.
+
+    Daft waits without a word for workers that the cluster has no cores for.
+    """
+    import ray
+
+    cores = int(ray.cluster_resources().get("CPU", 0))
+    return min(workers, max(1, cores)) if workers else 0
 
 
 def _use_this_machine(daft: Any) -> None:
