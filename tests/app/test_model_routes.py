@@ -74,8 +74,13 @@ def test_one_picture_is_labelled_as_the_command_line_does(asked):
         assert 0 < row["labels"][0]["probability"] <= 1
 
 
-def test_a_form_of_pictures_is_answered_in_order_and_bad_ones_say_why(asked, tmp_path, monkeypatch):
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_a_form_of_pictures_is_answered_in_order_and_bad_ones_say_why(
+    asked, tmp_path, monkeypatch, in_memory
+):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    if not in_memory:
+        monkeypatch.setattr("vernis.app.serving._OPEN_FILES", tmp_path / "nowhere")
     body, kind = form(
         ("a.png", picture("blue")),
         ("..\\..\\b/../c.png", b"no picture"),

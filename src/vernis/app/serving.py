@@ -1,8 +1,8 @@
 """Saved models that stay open: pictures in, labels out, one inference at a time.
 
 Requests that wait are answered together. Pictures are decoded by the reader that indexing has, with
-its limits, from a file of a random name that is removed again: what a sender calls its picture is
-never a path.
+its limits, from a file without a name, or of a random one that is removed again: what a sender
+calls its picture is never a path.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import os
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ MOST_PICTURES = 64
 _AT_ONCE = 16  # pictures whose vectors are made together
 _OPEN = 4  # models that stay open
 _DECODERS = 2
+_OPEN_FILES = Path("/proc/self/fd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +86,27 @@ class WarmDetector:
 
 def decode_picture(picture: bytes, decode: Callable[[Path], Pixels]) -> Pixels | str:
     """Return an encoded picture's pixels, or why it cannot be read."""
+    try:
+        with _as_file(picture) as path:
+            return decode(path)
+    except UnreadableImage as error:
+        return error.reason
+
+
+@contextmanager
+def _as_file(picture: bytes) -> Iterator[Path]:
+    """Give a picture as a file: in memory where the system has such files (Linux), else on disk."""
+    if hasattr(os, "memfd_create") and _OPEN_FILES.is_dir():
+        with os.fdopen(os.memfd_create("vernis"), "wb", buffering=0) as stream:
+            stream.write(picture)
+            # By the number of the process: the reader that is isolated is another one.
+            yield Path(f"/proc/{os.getpid()}/fd/{stream.fileno()}")
+        return
     descriptor, name = tempfile.mkstemp(prefix="vernis-")
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(picture)
-        return decode(Path(name))
-    except UnreadableImage as error:
-        return error.reason
+        yield Path(name)
     finally:
         Path(name).unlink(missing_ok=True)
 
