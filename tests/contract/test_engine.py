@@ -18,7 +18,7 @@ from vernis.adapters.engines.choice import EngineName, open_engine
 from vernis.adapters.files import PictureFiles
 from vernis.adapters.isolation import PictureDecoder
 from vernis.adapters.probe import Limits
-from vernis.domain.errors import InvalidValue, ModelError, UnreadableImage
+from vernis.domain.errors import InvalidValue, ModelError, StorageError, UnreadableImage
 from vernis.domain.ports import Engine
 from vernis.domain.types import ImageRecord
 
@@ -79,6 +79,14 @@ class Doubling:
 class Unopenable:
     def open(self) -> Callable[[int], int]:
         raise ModelError("weights.onnx: damaged")
+
+
+@dataclass(frozen=True)
+class Unsendable:
+    """Its results cannot travel between processes."""
+
+    def open(self) -> Callable[[int], Callable[[], int]]:
+        return lambda item: lambda: item
 
 
 @dataclass(frozen=True)
@@ -199,6 +207,13 @@ def test_a_picture_that_kills_its_decoder_costs_itself_alone(
     assert {name for name, one in outcomes.items() if one.error is not None} == {"5.png"}
     assert isinstance(outcomes["5.png"].error, UnreadableImage)
     assert outcomes["11.png"].value == (30, 51, 3)
+
+
+def test_what_ends_an_engine_is_one_line(make: MakeEngine, request: pytest.FixtureRequest) -> None:
+    if "threads" in request.node.name:
+        pytest.skip("threads send nothing")
+    with pytest.raises(StorageError, match="what was finished is kept"):
+        list(make(2).run(Unsendable(), range(20)))
 
 
 def test_refuses_no_workers(make: MakeEngine) -> None:

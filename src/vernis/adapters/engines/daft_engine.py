@@ -11,7 +11,7 @@ import os
 import pickle
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -73,7 +73,8 @@ class DaftEngine:
         UsageError
             The cluster cannot be reached, or the runner was chosen otherwise before.
         StorageError
-            Daft ends a wave without the results of all its items.
+            Daft ends a wave without the results of all its items, or by an error of its own: the
+            cluster has gone.
         """
         daft = _import_daft(self.ray)
         workers = _bounded(self.workers) if self.ray else self.workers or count_cores()
@@ -92,7 +93,8 @@ def _run_wave(
     frame = daft.from_pydict({"item": packed})
     if not work.in_process:
         frame = frame.into_partitions(-(-len(wave) // _PART))
-    rows = frame.select(spread(frame["item"]).alias("outcome")).iter_rows()
+    # Named, since whoever leaves the loop would close it before the workers are told.
+    rows = _translated(frame.select(spread(frame["item"]).alias("outcome")).iter_rows())
     waiting = set(range(len(wave)))
     try:
         for row in rows:
@@ -113,6 +115,18 @@ def _run_wave(
             f"the engine lost {len(waiting)} of {len(wave)} items; run the command again: what "
             "was finished is kept"
         )
+
+
+def _translated(rows: Iterator[Any]) -> Generator[Any, None, None]:
+    """Yield rows; an error of Daft or of Ray, of which each has its own kinds, is told as one."""
+    try:
+        yield from rows
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise StorageError(
+            f"the engine Daft ended ({type(error).__name__}: {reason}); run the command again: "
+            "what was finished is kept"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
