@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,3 +101,21 @@ def workplace(finished: Shell, tmp_path: Path) -> Shell:
     # The root is stored as an absolute path: make it the copy's.
     shell("index", "pictures", "--collection", "pictures.vernis")
     return shell
+
+
+@pytest.fixture
+def kill_at() -> Callable[..., None]:
+    """Return what kills a process where its work has come to, not when the clock says.
+
+    A moment by the clock comes before the work on a slow machine and after it on a fast one.
+    """
+
+    def kill(process: subprocess.Popen[bytes], *moments: Callable[[], bool]) -> None:
+        """Kill with -9 when the process has come through all moments in order, or has ended."""
+        for came in moments:
+            while not came() and process.poll() is None:
+                time.sleep(0.001)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+
+    return kill
