@@ -218,7 +218,7 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
 def _show_count(found: LabelJudgement, screen: Screen) -> None:
     if found.wrong is None:
         return  # the findings say why
-    line = f"{counted(found.n_judged, 'labelled image')} judged. {wrong_labels(found.wrong)}"
+    line = f"{counted(found.n_judged, 'labelled image')} checked. {wrong_labels(found.wrong)}"
     if found.n_worth_reading:
         one, many = "is worth reading and holds", "are worth reading and hold"
         reading = counted(found.n_worth_reading, one, many)
