@@ -177,7 +177,7 @@ def open_page(browser: Any, server: RunningServer) -> Iterator[Any]:
         def hear(message: Any) -> None:
             # What drawing without a graphics card costs is said of every picture that is taken.
             if message.type in BAD and "GL Driver Message" not in message.text:
-                told.append(message.text)
+                told.append(f"{message.text} {message.location['url']}".strip())
 
         page.on("console", hear)
         page.on("pageerror", lambda error: told.append(str(error)))

@@ -20,7 +20,7 @@ def test_a_sample_is_judged_by_digits_and_recorded(open_page, server):
     opened = open_page()
     page = opened.page
     opened.go("#/image?judge=kind")
-    page.locator("dialog input").wait_for()
+    page.locator("dialog input[type=number]").wait_for()
     page.keyboard.type("4")
     page.keyboard.press("Enter")
     left = page.locator("[data-left]")

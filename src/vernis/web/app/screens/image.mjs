@@ -61,7 +61,7 @@ class ImageScreen {
     clearTimeout(this.reading);
     this.reading = setTimeout(() => {
       if (this.editor) this.editor.refresh();
-      this.describe(this.id).catch(() => null);
+      if (this.id) this.describe(this.id).catch(() => null); // the first picture may be still to come
     }, 300);
   }
 
