@@ -292,16 +292,21 @@ class Session(Closing):
         self, name: str, stores: Sequence[str], read: Callable[[], T], about: object = None
     ) -> T:
         """Return what was read before of these stores, anew when one of them has changed."""
-        revision = (about, *(self.catalog.revision(store) for store in stores))
-        known = self._snapshot.get(name)
-        if known is not None and known[0] == revision:
-            found: T = known[1]
+        revision = self._revision(stores, about)
+        if self._is_fresh(name, revision):
+            found: T = self._snapshot[name][1]
             return found
-        del known
         self._snapshot.pop(name, None)  # what is old would lie in memory beside what is new
         value = read()
         self._snapshot[name] = (revision, value)
         return value
+
+    def _revision(self, stores: Sequence[str], about: object = None) -> tuple[object, ...]:
+        return (about, *(self.catalog.revision(store) for store in stores))
+
+    def _is_fresh(self, name: str, revision: tuple[object, ...]) -> bool:
+        """Tell whether something was read of this revision."""
+        return name in self._snapshot and self._snapshot[name][0] == revision
 
     def kept(self, name: str, stores: Sequence[str], read: Callable[[], T]) -> T:
         """Return what was read before of these stores, read anew when one of them has changed."""
@@ -362,16 +367,11 @@ class Session(Closing):
     def _read_table(self, states: Sequence[ImageState]) -> ImageTable:
         """Read a table; the present images are taken from one that was read with others."""
         name = "table present unreadable"
-        if tuple(states) == ("present",) and self._is_fresh(name, ("images",)):
+        if tuple(states) == ("present",) and self._is_fresh(name, self._revision(("images",))):
             with_others: ImageTable = self._snapshot[name][1]
             present = with_others.states.equal("present")
             return with_others if present.all() else with_others.take(present)
         return self.catalog.images.table(states)
-
-    def _is_fresh(self, name: str, stores: Sequence[str]) -> bool:
-        """Tell whether something was read, and of stores that have not changed since."""
-        revision = (None, *(self.catalog.revision(store) for store in stores))
-        return name in self._snapshot and self._snapshot[name][0] == revision
 
     def uris(self) -> Mapping[int, str]:
         """Return the path of every image that the catalog lists, whatever its state."""

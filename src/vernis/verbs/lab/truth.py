@@ -189,7 +189,8 @@ def record_truth(
             statements,
             source=f"human:{who}",
             verb="truth",
-            note=f"{len(rows)} of a random sample of {len(sample.images)}",
+            note=f"{len(rows)} of a {'sample by doubt' if sample.by_doubt else 'random sample'} "
+            f"of {len(sample.images)}",
         )
         if not sample.by_doubt:
             known = JudgedSample(tuple(sorted({*judged_images(session, taxonomy), *ids})))
