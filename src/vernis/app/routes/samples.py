@@ -51,7 +51,7 @@ class Judgements:
 
 
 @dataclass(frozen=True, slots=True)
-class JudgedCount:
+class ImagesJudged:
     """How far the sample is judged."""
 
     judged: Annotated[int, "images"]
@@ -96,7 +96,7 @@ def draw_sample(request: Request, taxonomy: str, given: DrawnSample) -> Response
 def judge(request: Request, taxonomy: str, given: Judgements) -> Response:
     """Keep what a person found in images of the sample; nothing is recorded as a label yet."""
     judged = {one.image: one.labels for one in given.judged}
-    return answered(JudgedCount(judge_images(desk_of(request).session, taxonomy, judged)))
+    return answered(ImagesJudged(judge_images(desk_of(request).session, taxonomy, judged)))
 
 
 def record_sample(request: Request, taxonomy: str) -> Response:
@@ -115,5 +115,5 @@ def add_to(routes: Routes) -> None:
     path, add = "/api/samples/{taxonomy}", routes.add
     add("GET", path, read_sample, role="viewer", tag="samples", gives=SampleFound)
     add("POST", path, draw_sample, role="reviewer", tag="samples", gives=SampleToJudge)
-    add("POST", f"{path}/judgements", judge, role="reviewer", tag="samples", gives=JudgedCount)
+    add("POST", f"{path}/judgements", judge, role="reviewer", tag="samples", gives=ImagesJudged)
     add("POST", f"{path}/record", record_sample, role="reviewer", tag="samples", gives=Result)
