@@ -1,7 +1,7 @@
 """The scores of a few drawn collections, as they were: a change of a formula shows here first.
 
-``python tests/unit/test_golden_scores.py`` writes the file anew; a change of it belongs into the
-changelog.
+``python tests/unit/test_golden_scores.py`` writes the file anew; why the scores changed stands in
+docs/decisions.
 """
 
 from __future__ import annotations
