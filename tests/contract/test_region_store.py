@@ -395,3 +395,15 @@ def test_the_history_of_an_image_tells_of_its_regions(labelled: Catalog) -> None
             ("region", None, True, 1),
             ("region", True, False, 1),
         ]
+
+
+def test_a_snapshot_shows_one_state_and_takes_no_writes(labelled: Catalog) -> None:
+    region = add(labelled, cup())
+    with labelled.snapshot():
+        assert [one.id for one in labelled.regions.get([region])] == [region]
+        with pytest.raises(RuntimeError, match="nothing may be written"), labelled.transaction():
+            pass
+        with pytest.raises(RuntimeError, match="nothing may be written"):
+            labelled.images.set_root(labelled.folder)
+    say(labelled, region, "plate")  # afterwards it may
+    assert image_labels(labelled)["human:ann"] == ["plate"]

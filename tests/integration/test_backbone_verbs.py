@@ -87,6 +87,27 @@ def test_backbones_and_layers_are_listed(finished: Any) -> None:
     assert "no such model file" in finished("layers", "x.onnx", code=1).stderr
 
 
+def test_the_shipped_network_is_timed_here(finished: Any) -> None:
+    ways = finished.json("backbones", "--measure")
+    assert (ways[0]["arithmetic"], ways[0]["runtime"], ways[0]["cosine"]) == (
+        "int8",
+        "onnxruntime",
+        1.0,
+    )
+    assert {"int8", "fp32"} == {way["arithmetic"] for way in ways}
+    assert all(way["milliseconds"] > 0 and way["cosine"] > 0.9 for way in ways)
+    assert sum(way["chosen"] for way in ways) == 1
+    both = finished("backbones", "--measure", "--get", "vgg16", code=2)
+    assert "leave --get out" in both.stderr
+
+
+def test_auto_goes_on_with_the_space_that_there_is(workplace: Any) -> None:
+    (before,) = workplace.json("spaces")
+    done = workplace.json("embed", "--arithmetic", "auto")
+    assert (done["space"], done["computed"]) == (before["space"], 0)
+    assert workplace.json("spaces") == [before]
+
+
 def test_vectors_that_the_disk_cannot_hold_are_refused(
     workplace: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -763,6 +763,14 @@ class Catalog(Protocol):
         """Group writes: all or nothing, nested calls join the outer one."""
         ...
 
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Read from one state of the catalog, whatever others commit meanwhile.
+
+        What is read first names what is read next (regions by their ids): without it a person in
+        another window may take that away in between.
+        """
+        ...
+
     def lock(self, verb: str) -> AbstractContextManager[None]:
         """Hold the writer's lock for a whole workflow; a second writer gets CatalogBusy."""
         ...

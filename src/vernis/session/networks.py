@@ -55,6 +55,17 @@ class BackboneRow:
 
 
 @dataclass(frozen=True, slots=True)
+class TimedWay:
+    """A way to run the shipped network on this machine, and what it takes."""
+
+    arithmetic: str
+    runtime: str
+    milliseconds: Annotated[float, "processor time of a picture, median"]
+    cosine: Annotated[float, "least, of its vectors to those of the default"]
+    chosen: Annotated[bool, "whether embed --arithmetic auto takes it"]
+
+
+@dataclass(frozen=True, slots=True)
 class LayerRow:
     """A tensor that can be read out of a network."""
 
@@ -234,6 +245,30 @@ class Networks:
         from vernis.adapters.backbones.listing import backbone_rows
 
         return tuple(BackboneRow(**row) for row in backbone_rows())
+
+    def timed_ways(self) -> tuple[TimedWay, ...]:
+        """Measure arithmetics and runtimes of the shipped network here, the default first."""
+        from vernis.adapters.backbones.timing import choose_way, time_ways
+
+        timed = time_ways()
+        chosen = choose_way(timed)
+        return tuple(
+            TimedWay(*way, round(spent, 2), round(cosine, 4), way == chosen)
+            for way, spent, cosine in timed
+        )
+
+    def way_of(self, space: Space | None) -> tuple[str, str]:
+        """Return arithmetic and runtime for new vectors: those of the space, else the quickest.
+
+        Vectors of two ways cannot be compared, so a collection stays with the one it began with,
+        whatever machine it is on.
+        """
+        from vernis.adapters.backbones.zoo import shipped_arithmetic
+
+        arithmetic = None if space is None else shipped_arithmetic(space.settings)
+        if space is not None and arithmetic is not None:
+            return arithmetic, str(space.settings.get("runtime", "onnxruntime"))
+        return next((way.arithmetic, way.runtime) for way in self.timed_ways() if way.chosen)
 
     def layers(self, choice: SpaceChoice) -> tuple[LayerRow, ...]:
         """Return the tensors that can be read out of a network, in the order of the graph."""

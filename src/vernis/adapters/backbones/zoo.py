@@ -182,6 +182,14 @@ def open_by_settings(settings: Mapping[str, Any]) -> OnnxBackbone:
     )
 
 
+def shipped_arithmetic(settings: Mapping[str, Any]) -> Arithmetic | None:
+    """Return the arithmetic of the shipped backbone by a space's settings; None: another's."""
+    sums = read_checksums()
+    return next(
+        (way for (_, way), file in _SHIPPED.items() if sums[file] == settings.get("sha256")), None
+    )
+
+
 def read_checksums() -> dict[str, str]:
     """Return the sha256 of each shipped weights file."""
     lines = (WEIGHTS / "SHA256SUMS").read_text(encoding="ascii").splitlines()

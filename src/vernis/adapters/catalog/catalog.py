@@ -258,6 +258,10 @@ class SqliteCatalog(Closing):
         """
         return self._ledger.transaction()
 
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Read from one state of the ledger, whatever others commit meanwhile."""
+        return self._ledger.snapshot()
+
     def lock(self, verb: str) -> AbstractContextManager[None]:
         """Hold the writer's lock for a whole workflow; readers are not kept out.
 

@@ -58,6 +58,7 @@ class Ledger:
         self._connection = connection
         self._guard = threading.RLock()
         self._depth = 0
+        self._only_reads = False
         self._writes: Counter[str] = Counter()  # by table, and by what ``touch`` names
         self._doubts = 0  # failed writes and rollbacks: what was read meanwhile may not hold
         self._writer = writer
@@ -136,6 +137,7 @@ class Ledger:
     def _count(self, sql: str, changed: int) -> None:
         table = _table_written(sql) if changed else None
         if table is not None:
+            self._refuse_in_snapshot()
             self._writes[table] += 1
 
     # ------------------------------------------------------------------ revisions
@@ -187,6 +189,7 @@ class Ledger:
         belong to one batch.
         """
         with self._guard:
+            self._refuse_in_snapshot()
             outermost = self._depth == 0
             name = f"level{self._depth}"
             batch, prepared = self.batch, list(self.prepared)
@@ -222,11 +225,18 @@ class Ledger:
                 return
             self.run("BEGIN")
             self._depth += 1
+            self._only_reads = True
             try:
                 yield
             finally:
+                self._only_reads = False
                 self._depth -= 1
                 self._roll_back("ROLLBACK")
+
+    def _refuse_in_snapshot(self) -> None:
+        """Raise RuntimeError inside a snapshot: what is written there would be lost with it."""
+        if self._only_reads:
+            raise RuntimeError("nothing may be written while a snapshot of the ledger is read")
 
     @contextmanager
     def lock(self, verb: str) -> Iterator[None]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
 
+from vernis.core.numeric.threads import single_threaded_products
 from vernis.domain.errors import InvalidValue
 from vernis.domain.ports import Outcome, Stage
 
@@ -66,7 +67,10 @@ class ThreadEngine:
         ]
         source = iter(items)
         waiting = 0
+        # Each worker is a core's; products inside it that spread over more would wait by spinning.
+        one_core = ExitStack()
         try:
+            one_core.enter_context(single_threaded_products())
             for worker in workers:
                 worker.start()
             exhausted = False
@@ -91,6 +95,7 @@ class ThreadEngine:
             for worker in workers:
                 if worker.ident is not None:
                     worker.join()
+            one_core.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,8 @@ def compare_regions_of(
         Whether the file wins where a person decided otherwise here.
     """
     found = RegionArrivals()
-    here = _Here.read(session, {image for ids in find.values() for image in ids})
+    with session.catalog.snapshot():
+        here = _Here.read(session, {image for ids in find.values() for image in ids})
     for one in handed:
         images = find[one.image]
         if not images:

@@ -37,15 +37,16 @@ def wanted_regions(
     """
     store = session.catalog.regions
     said: list[tuple[int, str, str, str, float]] = []
-    for name in taxonomies:
-        found = store.labels(name)
-        for row in np.flatnonzero(found.holds & found.yes).tolist():
-            source = found.sources[row]
-            if source != FROM_FILES and who_said(source) in included:
-                probability = float(found.probabilities[row])
-                region = int(found.region_ids[row])
-                said.append((region, name, found.labels[row], source, probability))
-    known = {one.id: one for one in store.get(sorted({region for region, *_ in said}))}
+    with session.catalog.snapshot():
+        for name in taxonomies:
+            found = store.labels(name)
+            for row in np.flatnonzero(found.holds & found.yes).tolist():
+                source = found.sources[row]
+                if source != FROM_FILES and who_said(source) in included:
+                    probability = float(found.probabilities[row])
+                    region = int(found.region_ids[row])
+                    said.append((region, name, found.labels[row], source, probability))
+        known = {one.id: one for one in store.get(sorted({region for region, *_ in said}))}
     images = {image.id: image for image in session.images()}
     wanted: dict[int, list[WrittenRegion]] = {}
     for region, taxonomy, label, source, probability in said:

@@ -21,7 +21,11 @@ NO_FILE = r"(?is)(?!.*(\.onnx|\.\.|timm:.*[/\\])).*"
 BACKBONE = Option(_WHICH, requests=NO_FILE)
 """The option of a backbone."""
 
-Arithmetic = Literal["fp32", "int8"]
+Arithmetic = Literal["fp32", "int8", "auto"]
+ARITHMETIC = Option(
+    "of the shipped network (default: int8; auto: that of the current space, else what is quickest "
+    "on this machine, see: vernis backbones --measure)"
+)
 Triple = tuple[float, float, float]
 
 
@@ -30,7 +34,7 @@ class BackboneOptions(BaseSettings):
     """How a backbone is opened."""
 
     _: KW_ONLY
-    arithmetic: Annotated[Arithmetic | None, Option("of the shipped backbone")] = None
+    arithmetic: Annotated[Arithmetic | None, ARITHMETIC] = None
     side: Annotated[int | None, count("height and width of the input, pixels")] = None
     fit: Annotated[
         Literal["soft", "squash", "pad", "extend", "crop"] | None,
@@ -75,5 +79,17 @@ class BackboneOptions(BaseSettings):
 
 
 def choose(session: Session, options: BackboneOptions, backbone: str, **more: Any) -> SpaceChoice:
-    """Return what makes an embedding space of the options; ``more``: layer, pooling, name."""
-    return session.networks.choose(**options.choice(backbone), **more)
+    """Return what makes an embedding space of the options; ``more``: layer, pooling, name.
+
+    Raises
+    ------
+    UsageError
+        The options contradict one another.
+    """
+    choice = options.choice(backbone)
+    if options.arithmetic == "auto":
+        if options.runtime != "onnxruntime":
+            raise UsageError("--arithmetic auto chooses the runtime, too: leave --runtime out")
+        way = session.networks.way_of(session.current_space())
+        choice["arithmetic"], choice["runtime"] = way
+    return session.networks.choose(**choice, **more)

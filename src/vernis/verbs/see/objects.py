@@ -45,27 +45,30 @@ def shown(labels: RegionLabels) -> NDArray[np.intp]:
 
 def objects_of(session: Session, images: Sequence[ImageRecord]) -> dict[int, list[ObjectRow]]:
     """Return the objects of each image that has any, the surest first."""
-    ids = np.array([image.id for image in images], np.int64)
+    with session.catalog.snapshot():
+        found = _read_objects(session, np.array([image.id for image in images], np.int64))
+    for rows in found.values():
+        rows.sort(key=lambda one: -1.0 if one.probability is None else -one.probability)
+    return found
+
+
+def _read_objects(session: Session, images: NDArray[np.int64]) -> dict[int, list[ObjectRow]]:
     store = session.catalog.regions
-    table = store.table(images=ids, states=IMAGE_STATES)
+    table = store.table(images=images, states=IMAGE_STATES)
     found: dict[int, list[ObjectRow]] = defaultdict(list)
     known = {one.id: one for one in store.get(table.ids)}
     silent = set(known)
     for taxonomy in session.taxonomies() if known else ():
-        said = store.labels(taxonomy.name, images=ids, states=IMAGE_STATES)
+        said = store.labels(taxonomy.name, images=images, states=IMAGE_STATES)
         silent -= set(said.region_ids.tolist())
         for row in shown(said):
-            one = known.get(int(said.region_ids[row]))
-            if one is None:
-                continue  # drawn by another since the regions were read
+            one = known[int(said.region_ids[row])]
             probability = None if np.isnan(p := float(said.probabilities[row])) else round(p, 4)
             found[one.image_id].append(
                 _row(one, said.labels[row], taxonomy.name, probability, bool(said.holds[row]))
             )
     for one in map(known.__getitem__, sorted(silent)):
         found[one.image_id].append(_row(one, "", "", None, False))
-    for rows in found.values():
-        rows.sort(key=lambda one: -1.0 if one.probability is None else -one.probability)
     return found
 
 

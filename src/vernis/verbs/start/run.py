@@ -30,7 +30,7 @@ from vernis.verbs.declare import (
     share,
 )
 from vernis.verbs.networks import embed
-from vernis.verbs.networks.backbone_options import BACKBONE, DEFAULT, Arithmetic
+from vernis.verbs.networks.backbone_options import ARITHMETIC, BACKBONE, DEFAULT, Arithmetic
 from vernis.verbs.networks.embedding import THOROUGH
 from vernis.verbs.start import report
 from vernis.verbs.steps import detect, import_, index, learn, read
@@ -60,7 +60,7 @@ class Settings(TableSettings, NetworkOptions):
         ),
     ] = None
     backbone: Annotated[str, BACKBONE] = DEFAULT
-    arithmetic: Annotated[Arithmetic | None, Option("of the shipped network")] = None
+    arithmetic: Annotated[Arithmetic | None, ARITHMETIC] = None
     fill_precision: Annotated[float, share("precision that suggested labels promise")] = 0.95
     seed: Annotated[int, SEED] = 0
     classes_from: ClassesFrom = None

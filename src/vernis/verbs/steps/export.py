@@ -143,6 +143,8 @@ class Result:
 def work(session: Session, settings: Settings) -> Result:
     """Write images with their labels and boxes; what the format does not hold is counted.
 
+    All is of one moment, whatever people decide meanwhile.
+
     Labels and boxes are the effective ones. Ids, attributes and classes that came from the tool go
     back to it unchanged. Boxes are in pixels of the upright picture unless ``as_stored``.
 
@@ -152,6 +154,11 @@ def work(session: Session, settings: Settings) -> Result:
     back as it was.
     """
     _check(settings)
+    with session.catalog.snapshot():
+        return _export(session, settings)
+
+
+def _export(session: Session, settings: Settings) -> Result:
     names = settings.taxonomy or [taxonomy.name for taxonomy in session.taxonomies()]
     if settings.format == "decisions":
         return _write_decisions(session, settings, names)
