@@ -24,8 +24,8 @@ import numpy as np
 
 from vernis.adapters.backbones.zoo import ARITHMETICS, open_backbone
 from vernis.adapters.catalog.catalog import SqliteCatalog
-from vernis.adapters.engines.threads import count_cores
 from vernis.adapters.pixels import decode
+from vernis.core.numeric.threads import count_cores
 from vernis.domain.ports import PictureReader
 from vernis.domain.types import FoundFile
 from vernis.session.session import Session

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from vernis.adapters.engines.threads import ThreadEngine, count_cores
+from vernis.adapters.engines.threads import ThreadEngine
+from vernis.core.numeric.threads import count_cores
 from vernis.domain.errors import ModelError
 
 

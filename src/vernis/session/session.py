@@ -242,12 +242,6 @@ class Session(Closing):
 
         return open_engine(self._engine, workers, self._ray)
 
-    def count_cores(self) -> int:
-        """Return the number of cores that work may use."""
-        from vernis.adapters.engines.threads import count_cores
-
-        return count_cores()
-
     def run_on(self, engine: EngineName, ray: str = "") -> None:
         """Choose what runs work on many pictures from now on.
 

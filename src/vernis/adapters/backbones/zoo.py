@@ -169,10 +169,9 @@ def open_by_settings(settings: Mapping[str, Any]) -> OnnxBackbone:
     sha256 = str(settings.get("sha256", ""))
     more: dict[str, Any] = {"side": settings.get("side"), "fit": settings.get("fit")}
     more["runtime"] = settings.get("runtime", "onnxruntime")
-    sums = read_checksums()
-    for (name, arithmetic), file in _SHIPPED.items():
-        if sums[file] == sha256:
-            return open_backbone(name, arithmetic=arithmetic, **more)
+    shipped = _find_shipped(sha256)
+    if shipped is not None:
+        return open_backbone(shipped[0], arithmetic=shipped[1], **more)
     for model in known_models():
         if model.sha256 == sha256:
             more["preprocessing"] = settings.get("input")
@@ -184,10 +183,14 @@ def open_by_settings(settings: Mapping[str, Any]) -> OnnxBackbone:
 
 def shipped_arithmetic(settings: Mapping[str, Any]) -> Arithmetic | None:
     """Return the arithmetic of the shipped backbone by a space's settings; None: another's."""
+    shipped = _find_shipped(str(settings.get("sha256", "")))
+    return None if shipped is None else shipped[1]
+
+
+def _find_shipped(sha256: str) -> tuple[str, Arithmetic] | None:
+    """Return name and arithmetic of the shipped backbone whose file has that checksum."""
     sums = read_checksums()
-    return next(
-        (way for (_, way), file in _SHIPPED.items() if sums[file] == settings.get("sha256")), None
-    )
+    return next((key for key, file in _SHIPPED.items() if sums[file] == sha256), None)
 
 
 def read_checksums() -> dict[str, str]:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from vernis.adapters.engines.threads import count_cores
+from vernis.core.numeric.threads import count_cores, single_threaded_products
 from vernis.domain.errors import InvalidValue, MissingExtra, StorageError, UsageError
 from vernis.domain.ports import Outcome, Stage
 
@@ -222,7 +222,8 @@ class _Work:
             except BaseException as error:
                 return [_pickled(_Broken(error)) for _ in packed]
         try:
-            return [self._answer(work, one) for one in packed]
+            with single_threaded_products():  # as many work side by side as there are cores
+                return [self._answer(work, one) for one in packed]
         finally:
             self._idle.append(work)
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
 
-from vernis.core.numeric.threads import single_threaded_products
+from vernis.core.numeric.threads import count_cores, single_threaded_products
 from vernis.domain.errors import InvalidValue
 from vernis.domain.ports import Outcome, Stage
 
@@ -20,12 +19,6 @@ Result = TypeVar("Result")
 # Items handed out a worker. Only items and finished results wait, never decoded pictures; a few
 # of each keep the workers busy while the caller writes what it got.
 _AHEAD = 8
-
-
-def count_cores() -> int:
-    """Return the number of cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,45 +50,48 @@ class ThreadEngine:
         early, by an exception, Ctrl-C or closing the iterator, the workers finish the item they
         hold and end.
         """
-        n_workers = self.workers or count_cores()
-        tasks: SimpleQueue[tuple[Item] | None] = SimpleQueue()
-        results: SimpleQueue[Outcome[Item, Result] | _Broken] = SimpleQueue()
-        workers = [
-            # A daemon, so that a second Ctrl-C need not wait for a slow picture.
-            Thread(target=_work, args=(stage, tasks, results), name=f"vernis-{i}", daemon=True)
-            for i in range(n_workers)
-        ]
-        source = iter(items)
-        waiting = 0
         # Each worker is a core's; products inside it that spread over more would wait by spinning.
-        one_core = ExitStack()
-        try:
-            one_core.enter_context(single_threaded_products())
-            for worker in workers:
-                worker.start()
-            exhausted = False
-            while True:
-                while not exhausted and waiting < n_workers * _AHEAD:
-                    try:
-                        tasks.put((next(source),))
-                        waiting += 1
-                    except StopIteration:
-                        exhausted = True
-                if not waiting:
-                    return
-                result = results.get()
-                if isinstance(result, _Broken):
-                    raise result.error
-                waiting -= 1
-                yield result
-        finally:
-            _empty(tasks)
-            for _ in workers:
-                tasks.put(None)
-            for worker in workers:
-                if worker.ident is not None:
-                    worker.join()
-            one_core.close()
+        with single_threaded_products():
+            yield from _outcomes(stage, items, self.workers or count_cores())
+
+
+def _outcomes(
+    stage: Stage[Item, Result], items: Iterable[Item], n_workers: int
+) -> Iterator[Outcome[Item, Result]]:
+    tasks: SimpleQueue[tuple[Item] | None] = SimpleQueue()
+    results: SimpleQueue[Outcome[Item, Result] | _Broken] = SimpleQueue()
+    workers = [
+        # A daemon, so that a second Ctrl-C need not wait for a slow picture.
+        Thread(target=_work, args=(stage, tasks, results), name=f"vernis-{i}", daemon=True)
+        for i in range(n_workers)
+    ]
+    source = iter(items)
+    waiting = 0
+    try:
+        for worker in workers:
+            worker.start()
+        exhausted = False
+        while True:
+            while not exhausted and waiting < n_workers * _AHEAD:
+                try:
+                    tasks.put((next(source),))
+                    waiting += 1
+                except StopIteration:
+                    exhausted = True
+            if not waiting:
+                return
+            result = results.get()
+            if isinstance(result, _Broken):
+                raise result.error
+            waiting -= 1
+            yield result
+    finally:
+        _empty(tasks)
+        for _ in workers:
+            tasks.put(None)
+        for worker in workers:
+            if worker.ident is not None:
+                worker.join()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
+from vernis.core.numeric.threads import count_cores
 from vernis.domain.errors import UsageError
 from vernis.domain.ports import silent
 from vernis.session.measures import KEYPOINT_LIMIT
@@ -132,7 +133,7 @@ def work(session: Session, settings: Settings) -> Result:
         raise UsageError(f"{root}: holds no images")
     chosen = np.random.default_rng(settings.seed).permutation(len(listed))[: settings.sample]
     files = [session.files.path_of_uri(listed.uris[row], root) for row in sorted(chosen.tolist())]
-    here = session.count_cores()
+    here = count_cores()
     cores, images = settings.cores or here, settings.images or len(listed)
     with tempfile.TemporaryDirectory(prefix="vernis-estimate-") as folder:
         measured, unreadable = _measure(session, root, files, Path(folder), images, settings)
