@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from vernis.session.session import Session
 
 _FAILURES_SHOWN = 20
+_PAIRS = {"duplicate": "pairs of duplicates"}
+"""An issue of theirs is a pair: a group of twelve images has 66, which is no number of images."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,9 @@ class Result:
     left_out: Annotated[Mapping[str, int], "the same by kind: videos, slide decks, documents, …"]
     labels: Annotated[Mapping[str, int], "source → labels"]
     taxonomies: tuple[TaxonomyRow, ...]
-    issues: Annotated[Mapping[str, int], "kind, or kind:taxonomy → open issues"]
+    issues: Annotated[
+        Mapping[str, int], "kind, or kind:taxonomy → open issues; of duplicates: pairs"
+    ]
     duplicate_groups: int
     spaces: tuple[SpaceRow, ...]
     models: Annotated[tuple[SavedModelRow, ...], "newest first"]
@@ -151,7 +155,7 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
         "unreadable": result.images.unreadable,
         "vanished": result.images.vanished,
         "in the trash": result.images.trashed,
-        "open issues": [f"{name} {n:,}" for name, n in result.issues.items()],
+        "open issues": [f"{_PAIRS.get(kind, kind)} {n:,}" for kind, n in result.issues.items()],
         "duplicate groups": result.duplicate_groups,
         "spaces": [f"{s.name} ({s.vectors:,} x {s.dim})" for s in result.spaces],
         "models": [f"{m.name}@{m.version}" for m in result.models],
