@@ -473,6 +473,8 @@ def test_yolo_that_cannot_be_used_is_refused(tmp_path, line, said):
     with pytest.raises(InvalidLabels, match=said) as refused:
         Yolo().read(yolo_folder(tmp_path, line), ReadSettings())
     assert "line 1" in str(refused.value)
+    with pytest.raises(InvalidLabels, match=r"line 3"):
+        Yolo().read(yolo_folder(tmp_path, f"0 0.5 0.5 0.2 0.4\n\n{line}"), ReadSettings())
 
 
 def test_classes_of_yolo_with_gaps_twins_and_without_a_name(tmp_path):
@@ -727,6 +729,7 @@ def test_words_of_a_split_in_the_path_of_a_picture_are_kept_from_hugging_face(tm
         ('{"file_name": "a.jpg"}\n{"file_name": "a.jpg"}\n', "twice"),
         ('{"file_name"\n', "no JSON"),
         ("[1]\n", "no object"),
+        ('{"file_name": "a.jpg"}\n\n[1]\n', "row 3 is no object"),
         ("", "holds no rows"),
     ],
 )

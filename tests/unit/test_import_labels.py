@@ -164,6 +164,23 @@ def test_rows_that_contradict_each_other_are_left_out_and_no_others(catalog, loa
     assert any("2 rows repeat an earlier one" in note for note in summary.notes)
 
 
+@pytest.mark.parametrize(
+    ("text", "row", "first"),
+    [
+        ("image,kind\na.png,cat\na.png,cat\na.png,dog\nb.png,dog\n", 4, 2),
+        ("image,kind\na.png,\nb.png,dog\na.png,cat\na.png,dog\n", 5, 4),
+        ("Stock of 2023\n\nimage,kind\na.png,cat\na.png,cat\na.png,dog\nb.png,dog\n", 6, 4),
+    ],
+)
+def test_the_row_that_contradicts_is_named_and_not_one_that_agrees_or_is_blank(
+    load, text, row, first
+):
+    summary = load(text, row="image")
+    assert [(entry.row, entry.cell) for entry in summary.left_out] == [(row, "dog")]
+    (note,) = [note for note in summary.notes if "left out" in note]
+    assert f"contradicts row {first} (row {row} 'a.png', kind)" in note
+
+
 BOXES = "image,class,xmin,ymin\na.png,cat,1,2\na.png,dog,1,2\na.png,cat,5,2\nb.png,cat,1,2\n"
 TAGS = "image,tag\na.png,x\na.png,y\nb.png,x\nb.png,z\nc.png,y\n"
 

@@ -253,7 +253,7 @@ def test_a_bad_row_costs_no_other_row(tmp_path):
     assert found.notes == (
         f"{file}: left out row 3, 'nope.jpg': no image of this sample",
         f"{file}: left out row 6, 'b.jpg': contradicts row 4, which counts no more",
-        f"{file}: left out row 7, 'b.jpg': contradicts row 4, which counts no more",
+        f"{file}: left out row 7, 'b.jpg': repeats row 4, which counts no more",
         f"{file}: left out row 8, 'd.jpg': takes one class an image, got red | blue",
     )
 

@@ -152,7 +152,7 @@ class SampleFolder:
         drawn = {str(row["image"]) for row in sample["images"]}
         cleaned = {clean_name(uri): uri for uri in drawn}
         judged: dict[str, tuple[str, ...]] = {}
-        first: dict[str, int] = {}
+        first: dict[str, tuple[int, tuple[str, ...]]] = {}
         wrong: list[str] = []
         for image, row, cell in zip(table.images, table.rows, table.columns["truth"], strict=True):
             if not cell:
@@ -166,12 +166,12 @@ class SampleFolder:
                 wrong.append(f"row {row}, '{image}': {error}")
                 continue
             if image not in first:
-                judged[image], first[image] = labels, row
+                judged[image], first[image] = labels, (row, labels)
             elif judged.get(image) != labels:
                 judged.pop(image, None)
-                wrong.append(
-                    f"row {row}, '{image}': contradicts row {first[image]}, which counts no more"
-                )
+                before, said = first[image]
+                does = "repeats" if labels == said else "contradicts"
+                wrong.append(f"row {row}, '{image}': {does} row {before}, which counts no more")
         if wrong and not judged:
             more = f" ({_more(len(wrong) - 1)} as wrong)" if len(wrong) > 1 else ""
             raise InvalidLabels(f"{file}: {wrong[0]}{more}")

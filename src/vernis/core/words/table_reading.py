@@ -138,7 +138,7 @@ def read_labels(table: LabelTable, choices: Choices) -> TableReading:
     if hot is not None:
         compared |= {name: [(s,) if s else () for s in said] for name, said in hot.states.items()}
     repeats = find_repeats(uris, compared, table.columns, choices.row_is)
-    left_out = [*table.left_out, *_unmatched(table), *_contradictions(table, repeats)]
+    left_out = [*table.left_out, *_unmatched(table), *_contradictions(table, repeats, compared)]
     left_out += _broken(table, {use.name: parts[use.name].broken for use in chosen})
     left_out += _broken(table, hot.broken if hot is not None else {})
     taxonomies = [
@@ -236,13 +236,18 @@ def _unmatched(table: LabelTable) -> list[LeftOut]:
     ]
 
 
-def _contradictions(table: LabelTable, repeats: Repeats) -> list[LeftOut]:
+def _contradictions(
+    table: LabelTable, repeats: Repeats, said: Mapping[str, Sequence[tuple[str, ...]]]
+) -> list[LeftOut]:
+    """Return the rows that say something else than the first one of their image that says any."""
     if repeats.row_is == "label":
         return []
     found = []
     for column, uris in repeats.differing.items():
+        classes = said[column]
         for uri in uris:
-            first, *others = repeats.rows[uri]
+            first, *later = (place for place in repeats.rows[uri] if classes[place])
+            others = [p for p in later if frozenset(classes[p]) != frozenset(classes[first])]
             found += [
                 LeftOut(
                     table.rows[place],

@@ -61,8 +61,13 @@ def read_lines(path: Path) -> list[str]:
 
     Only line feeds end a line: file names may hold what else Python takes for a line's end.
     """
+    return [line for _, line in read_numbered_lines(path)]
+
+
+def read_numbered_lines(path: Path) -> list[tuple[int, str]]:
+    """Return the lines of ``read_lines``, each with its number as an editor shows it."""
     lines = (line.removesuffix("\r") for line in read_text(path).split("\n"))
-    return [line for line in lines if line.strip()]
+    return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
 
 
 def files_of(path: Path, suffix: str) -> list[Path]:

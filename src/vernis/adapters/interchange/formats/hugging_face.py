@@ -23,7 +23,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from vernis.adapters.interchange.delimited import read_delimited
-from vernis.adapters.interchange.formats.files import head_of, read_lines, read_text
+from vernis.adapters.interchange.formats.files import head_of, read_numbered_lines, read_text
 from vernis.adapters.interchange.formats.interface import (
     Pictures,
     ReadSettings,
@@ -338,7 +338,7 @@ def _read_rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             if any(cells):
                 yield at, dict(zip(header, cells, strict=False))
     else:
-        for at, line in enumerate(read_lines(file), 1):
+        for at, line in read_numbered_lines(file):
             try:
                 row = json.loads(line)
             except ValueError as error:

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from vernis.adapters.interchange.formats.files import number, read_lines
+from vernis.adapters.interchange.formats.files import number, read_lines, read_numbered_lines
 from vernis.adapters.interchange.formats.interface import (
     Pictures,
     ReadSettings,
@@ -152,7 +152,7 @@ def read_config(path: Path) -> dict[str, object]:
     """
     found: dict[str, object] = {}
     key = ""
-    for at, line in _whole_lines(read_lines(path)):
+    for at, line in _whole_lines(read_numbered_lines(path)):
         where = f"{path}: line {at}"
         text = line.strip()
         if text.startswith("#") or text in ("---", "..."):
@@ -169,10 +169,10 @@ def read_config(path: Path) -> dict[str, object]:
     return found
 
 
-def _whole_lines(lines: list[str]) -> Iterator[tuple[int, str]]:
+def _whole_lines(lines: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
     """Yield number and text of each line; a list in brackets may go on over several."""
     whole, start = "", 0
-    for at, line in enumerate(lines, 1):
+    for at, line in lines:
         whole, start = (f"{whole} {line.strip()}", start) if whole else (line, at)
         value = whole.partition(":")[2].strip()
         if value[:1] in ("[", "{") and value.count(value[0]) > value.count(_CLOSING[value[0]]):
@@ -403,13 +403,11 @@ class _Reading:
         size = size_of(uri, path, self.settings.sizes)
         regions: list[ExchangeRegion] = []
         if labels.is_file():
-            lines = read_lines(labels)
+            lines = read_numbered_lines(labels)
             if lines and not all(size):
                 self.counts["pictures whose size is unknown; their boxes were left out"] += 1
                 lines = []
-            regions = [
-                self._region(line, size, f"{labels}: line {at}") for at, line in enumerate(lines, 1)
-            ]
+            regions = [self._region(line, size, f"{labels}: line {at}") for at, line in lines]
         elif path is not None:
             self.counts["pictures without a label file, taken as empty"] += 1
         self.images[uri] = ExchangeImage(uri, size, split, regions=tuple(regions))
