@@ -25,6 +25,7 @@ from vernis.verbs.decide import issues as listing
 from vernis.verbs.decide.decisions import accept_issues, dismiss_issues, select_issues
 from vernis.verbs.decide.label_judgement import JudgementSettings, evidence_of
 from vernis.verbs.decide.label_judgement import judge_labels as judge
+from vernis.verbs.decide.told_apart import LeaveOut
 
 SPACE = Space("toy", 12, "float32", {"layers": [["a", 8], ["b", 4]]})
 CLASSES = ("bird", "fish", "tree")
@@ -285,6 +286,37 @@ def test_a_class_that_is_another_one_is_said_once_with_its_command(catalog):
     assert found.wrong.low <= 25 <= found.wrong.high
     for issue in catalog.issues.select(("label",), "object"):
         assert {*issue.evidence["given"], *issue.evidence["suggested"]} != {"star", "bird"}
+
+
+@pytest.mark.parametrize("likely", [0.75, 0.99])
+def test_a_slip_of_the_pen_is_never_suggested_for_the_class_that_is_meant(
+    catalog, likely, monkeypatch
+):
+    # Judged apart from the class that is meant, or joined with it.
+    monkeypatch.setattr("vernis.verbs.decide.told_apart._SURELY_ALIKE", likely)
+    names = {"bird": "Yoghurt", "fish": "Milk", "tree": "Cream"}
+    given = [names[truth(i)] for i in range(N)]
+    for number in (0, 3):
+        given[number] = "Yogurt"
+    given[30] = given[60] = "Milk"  # pictures of yoghurt
+    predicted = LeaveOut._predicted
+
+    def confused(self, states):
+        probs = predicted(self, states)
+        if probs.shape[1] == 4:  # judged apart: Cream, Milk, Yoghurt, Yogurt
+            probs[6:72:6, 3] += probs[6:72:6, 2]
+            probs[6:72:6, 2] = 0
+        return probs
+
+    monkeypatch.setattr(LeaveOut, "_predicted", confused)
+    label_all(catalog, "food", given)
+    judge_labels(catalog, "food")
+    issues = catalog.issues.select(("label",), "food", flagged_only=False)
+    assert all("Yogurt" not in issue.evidence["suggested"] for issue in issues)
+    found = {issue.image_id: issue for issue in issues}
+    assert found[catalog.ids[30]].evidence["suggested"] == ["Yoghurt"]
+    assert found[catalog.ids[12]].score > 0.9
+    assert found[catalog.ids[12]].evidence["suggested"] != ["Yoghurt"]
 
 
 def test_nothing_is_suggested_for_what_a_person_confirmed(catalog):

@@ -19,6 +19,7 @@ from vernis.core.words.look_alikes import latin_look
 from vernis.core.words.merge_evidence import LabelLooks, LabelUse
 from vernis.core.words.spelling import (
     MEANS_ANOTHER_THING,
+    SPELT_TWO_WAYS,
     Language,
     are_plural,
     differ_in_digits,
@@ -274,8 +275,10 @@ class _Judge:
         return float(np.clip(2 * math.log10(0.2 / ratio), -2, 2))
 
     def _known(self, rare: int, frequent: int) -> float:
-        """Two words of the dictionary are two things."""
+        """Two words of the dictionary are two things, but for one that is spelt in two ways."""
         pairs = _word_pairs(self.stem[rare], self.stem[frequent])
+        if pairs and all(frozenset(pair) in SPELT_TWO_WAYS for pair in pairs):
+            return 1.0
         both = any({one, two} <= COMMON_NOUNS for one, two in pairs)
         rare_known = any(one in COMMON_NOUNS for one, _ in pairs)
         frequent_known = any(two in COMMON_NOUNS for _, two in pairs)

@@ -65,6 +65,15 @@ trousers tights brakes series species lens bus gas
 MEANS_ANOTHER_THING = frozenset(_OWN_MEANING.split())
 """Words that look like plurals and have, or may have, a meaning of their own."""
 
+_SPELT_TWO_WAYS = """
+yogurt/yoghurt color/colour gray/grey donut/doughnut tire/tyre center/centre theater/theatre
+mustache/moustache jewelry/jewellery plow/plough fiber/fibre meter/metre harbor/harbour
+flavor/flavour armor/armour pajamas/pyjamas aluminum/aluminium omelet/omelette mold/mould
+syrup/sirup muesli/musli kebab/kebap
+"""
+SPELT_TWO_WAYS = frozenset(frozenset(pair.split("/")) for pair in _SPELT_TWO_WAYS.split())
+"""Plain forms of one word: American and British spellings, and others that both are right."""
+
 
 def plain_form(label: str) -> str:
     """Return the label in lower case, without accents, with one blank between its words.

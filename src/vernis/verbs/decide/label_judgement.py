@@ -26,9 +26,11 @@ from vernis.verbs.decide.judged_count import JudgingAdvice, advise_judging
 from vernis.verbs.decide.text_voice import TextVoice, hear_text, voice_mark
 from vernis.verbs.decide.told_apart import (
     LeaveOut,
+    Slip,
     ToldApart,
     as_given,
     known_states,
+    slips_of,
     tell_apart,
     vary,
     view_of,
@@ -363,6 +365,8 @@ def _judge(
             return None
     else:
         probs = view.reduce_probabilities(probs, kind)
+    slips = slips_of(told, data.taxonomy.classes, view)
+    probs = _speak_for_what_is_meant(probs, view.kept, slips, targets, kind)
     by_pictures = _likeliest(probs, kind)
     if voice is not None:
         probs = hear_voice(probs, view.reduce(voice.log_odds), targets, kind)
@@ -375,9 +379,56 @@ def _judge(
         min_yield=settings.min_yield,
     )
     suggested = view.restore(issues.suggested, data.Y == 1)
+    issues = _without_slips(issues, suggested, data.Y == 1, slips)
     return _Judged(
         data, view, suggested, labels, judged, conflicts, features, issues, voice, by_pictures
     )
+
+
+def _speak_for_what_is_meant(
+    probs: NDArray[np.float32],
+    kept: NDArray[np.int64],
+    slips: list[Slip],
+    targets: NDArray[np.float32],
+    kind: TaxonomyKind,
+) -> NDArray[np.float32]:
+    """Return predictions in which no misspelt class speaks but where it is given.
+
+    What is predicted of it speaks for the class that is meant.
+    """
+    if not slips:
+        return probs
+    said = probs.copy()
+    join = np.add if kind == "single" else np.maximum
+    for label, into in np.searchsorted(kept, slips).tolist():
+        rows = targets[:, label] != 1
+        said[rows, into] = join(said[rows, into], said[rows, label])
+        said[rows, label] = 0
+    return said
+
+
+def _without_slips(
+    issues: LabelIssues,
+    suggested: NDArray[np.bool_],
+    given: NDArray[np.bool_],
+    slips: list[Slip],
+) -> LabelIssues:
+    """Put the class that is meant into the suggestions, in place of a misspelt one.
+
+    Where that changes nothing, as the given class is the one that is meant, nothing is flagged.
+    """
+    changed = np.zeros(len(given), bool)
+    for label, into in slips:
+        comes = suggested[:, label] & ~given[:, label]
+        suggested[comes, label], suggested[comes, into] = False, True
+        changed |= comes
+    same = changed & (suggested == given).all(axis=1)
+    if not same.any():
+        return issues
+    suggested[same] = False
+    change, flagged = issues.change.copy(), issues.flagged & ~same
+    change[same] = ""
+    return replace(issues, change=change, flagged=flagged)
 
 
 def _likeliest(probs: NDArray[np.float32], kind: TaxonomyKind) -> NDArray[np.bool_]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -19,11 +19,18 @@ from vernis.session.vectors import TrainingData, layer_slices, space_document
 
 if TYPE_CHECKING:
     from vernis.core.labels.class_faults import ClassFault, ClassView
+    from vernis.core.words.merges import Merge
     from vernis.session.session import Session
+
+Slip = tuple[int, int]
+"""A class that is perhaps a slip of the pen, and the one that is meant."""
 
 _SPELLED_ALIKE = ("case", "plural", "misspelling")
 _SURELY_ALIKE = 0.9
 """Score of a merge by spelling, see ``core.words.merges``."""
+_LIKELY_ALIKE = 0.75
+"""From this score on a class that another one is ten times as large as is a slip of the pen."""
+_FAR_LARGER = 10
 _LISTED = 3
 
 
@@ -42,7 +49,7 @@ class ClassMerge:
 class ToldApart:
     """What the pictures tell of a taxonomy; it is not tested where all labels are the same."""
 
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2  # raise it when the findings change: all is looked at anew
 
     taxonomy: str
     tested: Annotated[bool, "false: all images carry the same labels"]
@@ -50,6 +57,10 @@ class ToldApart:
     classes: Mapping[str, Learnability]
     untold: Annotated[tuple[str, ...], "classes that the pictures do not tell from the others"]
     merges: Annotated[tuple[ClassMerge, ...], "classes that are wrong as a whole"]
+    slips: Annotated[
+        Mapping[str, str],
+        "class → a far larger one that it is perhaps a misspelling of; it is never suggested",
+    ] = field(default_factory=dict)
 
     @property
     def is_judged(self) -> bool:
@@ -185,6 +196,19 @@ def view_of(told: ToldApart | None, classes: Sequence[str]) -> ClassView:
     return ClassView.of(len(classes), [place[name] for name in told.untold], faults)
 
 
+def slips_of(told: ToldApart | None, classes: Sequence[str], view: ClassView) -> list[Slip]:
+    """Return the misspelt classes that are judged apart from the one that is meant."""
+    if told is None:
+        return []
+    place = {name: k for k, name in enumerate(classes)}
+    pairs = [(place[label], place[into]) for label, into in told.slips.items()]
+    return [
+        (label, int(view.into[into]))
+        for label, into in pairs
+        if view.into[label] == label and view.into[into] >= 0
+    ]
+
+
 def _measure(
     session: Session,
     said: LeaveOut,
@@ -197,11 +221,17 @@ def _measure(
     states, kind, names = known_states(data), data.taxonomy.kind, data.taxonomy.classes
     given = as_given(kind, states)
     found = measure_learnability(features, given, groups=data.groups, seed=seed)
-    merges = _merges(session, said, dismissed, seed)
+    alike = _spelled_alike(session, said)
+    merges = _merges(said, alike, dismissed, seed)
     place = {name: k for k, name in enumerate(names)}
     untold = [k for k in found.denied if found.whole.verdict == "yes"]
     joined = {place[merge.label] for merge in merges} | {place[merge.into] for merge in merges}
     untold = [k for k in untold if k not in joined]
+    slips = {
+        one.label: one.into
+        for one in alike
+        if place[one.label] not in joined and _FAR_LARGER * one.count <= one.into_count
+    }
     told = ToldApart(
         taxonomy=data.taxonomy.name,
         tested=vary(states),
@@ -209,6 +239,7 @@ def _measure(
         classes=dict(zip(names, found.classes, strict=False)),
         untold=tuple(names[k] for k in untold),
         merges=merges,
+        slips=slips,
     )
     if not (merges or untold):
         return told
@@ -227,26 +258,35 @@ def vary(states: NDArray[np.float32]) -> bool:
     return bool(differs[labelled].any())
 
 
+def _spelled_alike(session: Session, said: LeaveOut) -> list[Merge]:
+    """Return the classes that are probably another one by their spelling."""
+    from vernis.verbs.see.label_merges import find_merges
+
+    data = said.data
+    found = find_merges(session, data.taxonomy.name, data.space, min_score=_LIKELY_ALIKE)
+    return [one for one in found if one.kind in _SPELLED_ALIKE]
+
+
 def _merges(
-    session: Session,
     said: LeaveOut,
+    alike: Sequence[Merge],
     dismissed: Sequence[tuple[str, ...]],
     seed: int,
 ) -> tuple[ClassMerge, ...]:
     """Return the classes that are another one: by their pictures, then by their spelling."""
-    from vernis.verbs.see.label_merges import find_merges
-
     data = said.data
     names, taxonomy = data.taxonomy.classes, data.taxonomy.name
     found: dict[frozenset[str], tuple[str, str, int, str]] = {}
     for fault in _faults_by_looks(said, dismissed, seed):
         label, into = names[fault.label], names[fault.into]
         found[frozenset((label, into))] = (label, into, fault.n_images, "looks")
-    for one in find_merges(session, taxonomy, data.space, min_score=_SURELY_ALIKE):
+    for one in alike:
+        if one.score < _SURELY_ALIKE:
+            continue
         carriers = one.count  # in the whole collection
         if data.where:
             carriers = int((data.Y[:, names.index(one.label)] == 1).sum())
-        if one.kind in _SPELLED_ALIKE and carriers:
+        if carriers:
             pair = frozenset((one.label, one.into))
             found[pair] = (one.label, one.into, carriers, one.kind)
     return tuple(
