@@ -18,7 +18,7 @@ from vernis.core.copies.comparison import (
     cover_both,
     cover_of,
 )
-from vernis.core.copies.correspondence import Overlay, overlay_keypoints
+from vernis.core.copies.correspondence import Overlay, overlay_pairs
 from vernis.core.copies.families import Families
 from vernis.core.copies.fingerprints import Fingerprints
 from vernis.core.copies.keypoints import LONGER_SIDE, Keypoints, unpack_keypoints
@@ -111,13 +111,16 @@ class CloseLook:
 
     def overlay(self, pair: Pair) -> Overlay | None:
         """Return how the first lies on the second by their keypoints, None where it does not."""
-        return overlay_keypoints(self._points(pair[0]), self._points(pair[1]))
+        return self._overlays([pair])[0]
+
+    def _overlays(self, pairs: Sequence[Pair]) -> list[Overlay | None]:
+        return overlay_pairs([(self._points(a), self._points(b)) for a, b in pairs])
 
     def propose(self, pairs: Sequence[Pair]) -> list[Proposal]:
         """Return those pairs that may be an edit of one another by their keypoints alone."""
 
         def see(block: Sequence[Pair]) -> list[Proposal]:
-            overlays = ((pair, self.overlay(pair)) for pair in block)
+            overlays = zip(block, self._overlays(block), strict=True)
             return [
                 Proposal(pair, overlay)
                 for pair, overlay in overlays
