@@ -25,14 +25,17 @@ from vernis.domain.types import ImageRecord
 MakeEngine = Callable[[int | None], Engine]
 ENGINES = [
     "threads",
+    "processes",
     pytest.param("daft", marks=pytest.mark.cluster),
     pytest.param("ray", marks=pytest.mark.ray),
 ]
 
 
 @pytest.fixture(params=ENGINES)
-def make(request: pytest.FixtureRequest) -> MakeEngine:
+def make(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> MakeEngine:
     """Return what makes an engine of so many workers."""
+    if request.param == "processes":  # they import the stages of this file
+        monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))
     if request.param == "ray":
         address = request.getfixturevalue("ray_cluster")
         _need_free_choice()

@@ -89,13 +89,14 @@ def _held(collection: vernis.Collection, predicted: Any) -> Held:
     )
 
 
-@pytest.mark.cluster
-def test_every_step_on_pictures_ends_the_same_on_daft(tmp_path: Path) -> None:
-    pytest.importorskip("daft", reason='needs the extra "cluster"')
+@pytest.mark.parametrize("engine", ["processes", pytest.param("daft", marks=pytest.mark.cluster)])
+def test_every_step_on_pictures_ends_the_same_on_every_engine(tmp_path: Path, engine: str) -> None:
+    if engine == "daft":
+        pytest.importorskip("daft", reason='needs the extra "cluster"')
     pictures = draw_pictures(tmp_path / "pictures")
     threads = work_through(pictures, tmp_path / "threads.vernis", "threads")
-    daft = work_through(pictures, tmp_path / "daft.vernis", "daft")
-    assert threads == daft
+    other = work_through(pictures, tmp_path / "other.vernis", engine)
+    assert threads == other
     assert len(threads.images) == 25
     assert sum(state == "unreadable" for _, _, _, state, _ in threads.images) == 1
     assert any("KELVARA" in line for lines in threads.readings.values() for line in lines)

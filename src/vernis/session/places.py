@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vernis.domain.ports import FileSource
 
 if TYPE_CHECKING:
-    from vernis.adapters.files import ReadMetadata
     from vernis.adapters.parts.inside import PartLister
     from vernis.domain.metadata import FileMetadata
     from vernis.domain.parts import Inside
@@ -46,7 +46,7 @@ class Places:
         """
         from vernis.adapters.files import FileListSource, FolderSource, common_folder
 
-        reader = _metadata_reader() if metadata else None
+        reader = _MetadataReader() if metadata else None
         if files is None:
             place = folder.resolve() if folder is not None else self._session.root()
             return FolderSource(place, read_metadata=reader, inside=inside)
@@ -95,7 +95,7 @@ class Places:
         from vernis.adapters.objects import ObjectSource, below
         from vernis.domain.addresses import FILE
 
-        reader = _metadata_reader() if metadata else None
+        reader = _MetadataReader() if metadata else None
         if address.startswith(FILE):
             folder = path_of(Path("/"), address)
             return OtherFolderSource(FolderSource(folder, read_metadata=reader, inside=inside))
@@ -107,7 +107,7 @@ class Places:
         """Return images named one by one by their addresses, and all of them by ``name``."""
         from vernis.adapters.objects import ObjectSource, of_addresses
 
-        reader = _metadata_reader(sidecars=False) if metadata else None
+        reader = _MetadataReader(sidecars=False) if metadata else None
         return ObjectSource(name, of_addresses(addresses), read_metadata=reader)
 
     def is_feed(self, path: Path | str) -> bool:
@@ -135,11 +135,13 @@ class Places:
         return address_of(Path(path))
 
 
-def _metadata_reader(*, sidecars: bool = True) -> ReadMetadata:
-    """Return what reads what a file says, and its sidecar unless there is none to look for."""
-    from vernis.adapters.interchange.metadata.file_metadata import read_file_metadata
+@dataclass(frozen=True, slots=True)
+class _MetadataReader:
+    """Reads what a file says, and its sidecar unless there is none to look for."""
 
-    def read(path: Path, data: bytes | None, sidecar: bool) -> FileMetadata:
-        return read_file_metadata(path, data, with_sidecar=sidecar and sidecars)
+    sidecars: bool = True
 
-    return read
+    def __call__(self, path: Path, data: bytes | None, sidecar: bool) -> FileMetadata:
+        from vernis.adapters.interchange.metadata.file_metadata import read_file_metadata
+
+        return read_file_metadata(path, data, with_sidecar=sidecar and self.sidecars)

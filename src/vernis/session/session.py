@@ -111,7 +111,7 @@ class Session(Closing):
         self._catalog = catalog
         self.progress = progress
         self._snapshot: dict[str, tuple[Any, Any]] = {}
-        self._engine: EngineName = "threads"
+        self._engine: EngineName = "auto"
         self._ray = ""
         self._start: OpenSession | None = None
 
@@ -236,18 +236,23 @@ class Session(Closing):
         with self.catalog.lock(verb):
             yield
 
-    def engine(self, workers: int | None = None) -> Engine:
-        """Return what runs work on many pictures (default: one worker a core)."""
+    def engine(self, workers: int | None = None, *, short_steps: bool = False) -> Engine:
+        """Return what runs work on many pictures (default: one worker a core).
+
+        ``short_steps``: the work takes many short steps, by which threads hold one another up.
+        Where nobody chose an engine, processes then run it on the processor.
+        """
         from vernis.adapters.engines.choice import open_engine
 
-        return open_engine(self._engine, workers, self._ray)
+        apart = short_steps and self._start is None  # one process keeps a graphics processor busy
+        return open_engine(self._engine, workers, self._ray, short_steps=apart)
 
     def run_on(self, engine: EngineName, ray: str = "") -> None:
         """Choose what runs work on many pictures from now on.
 
         Parameters
         ----------
-        engine : {'threads', 'daft'}
+        engine : {'auto', 'threads', 'processes', 'daft'}
         ray : str
             Address of the Ray cluster that Daft shall use; empty for this machine.
 

@@ -311,9 +311,12 @@ class EngineOptions(BaseSettings):
 
     workers: Annotated[int | None, WORKERS] = None
     engine: Annotated[
-        Literal["threads", "daft"],
-        Option("what runs the work: threads of this machine, or Daft (extra cluster)"),
-    ] = "threads"
+        Literal["auto", "threads", "processes", "daft"],
+        Option(
+            "what runs the work: threads or processes of this machine (auto: processes for many "
+            "pictures whose steps are short), or Daft (extra cluster)"
+        ),
+    ] = "auto"
     ray: Annotated[
         str,
         Option(

@@ -2,18 +2,66 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Literal, TypeVar
 
 from vernis.adapters.engines.threads import ThreadEngine
-from vernis.domain.ports import Engine
+from vernis.core.numeric.threads import count_cores
+from vernis.domain.ports import Engine, Outcome, Stage
 
-EngineName = Literal["threads", "daft"]
+EngineName = Literal["auto", "threads", "processes", "daft"]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_MANY = 400
+"""Items from which processes have made up for their start, of pictures that are measured."""
 
 
-def open_engine(name: EngineName, workers: int | None = None, ray: str = "") -> Engine:
-    """Return an engine; ``ray`` is the address of a cluster, for Daft alone."""
-    if name == "threads":
-        return ThreadEngine(workers)
-    from vernis.adapters.engines.daft_engine import DaftEngine
+def open_engine(
+    name: EngineName, workers: int | None = None, ray: str = "", *, short_steps: bool = False
+) -> Engine:
+    """Return an engine.
 
-    return DaftEngine(workers, ray)
+    Parameters
+    ----------
+    name : {'auto', 'threads', 'processes', 'daft'}
+    workers : int, optional
+        Default: one a core.
+    ray : str
+        The address of a cluster, for Daft alone.
+    short_steps : bool
+        The work takes many short steps in Python, by which threads hold one another up: what
+        ``auto`` decides by.
+    """
+    if name == "daft":
+        from vernis.adapters.engines.daft_engine import DaftEngine
+
+        return DaftEngine(workers, ray)
+    if name == "processes":
+        from vernis.adapters.engines.processes import ProcessEngine
+
+        return ProcessEngine(workers)
+    return _Auto(workers) if name == "auto" and short_steps else ThreadEngine(workers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Auto:
+    """Processes for many items on several cores; else threads."""
+
+    workers: int | None
+
+    def run(
+        self, stage: Stage[Item, Result], items: Iterable[Item]
+    ) -> Iterator[Outcome[Item, Result]]:
+        """Yield the outcome of each item, in order of completion."""
+        from vernis.adapters.engines.processes import ProcessEngine
+
+        source = iter(items)
+        first = list(islice(source, _MANY))
+        several = (self.workers or count_cores()) > 1
+        if several and len(first) == _MANY:
+            return ProcessEngine(self.workers).run(stage, chain(first, source))
+        return ThreadEngine(self.workers).run(stage, chain(first, source))

@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from vernis.adapters.engines.answers import Answer, Broken, pack_answer
 from vernis.core.numeric.threads import count_cores, single_threaded_products
 from vernis.domain.errors import InvalidValue, MissingExtra, StorageError, UsageError
 from vernis.domain.ports import Outcome, Stage
@@ -99,7 +100,7 @@ def _run_wave(
     try:
         for row in rows:
             answer = pickle.loads(row["outcome"])
-            if isinstance(answer, _Broken):
+            if isinstance(answer, Broken):
                 raise answer.error
             if answer is None or answer.place not in waiting:
                 continue
@@ -157,22 +158,6 @@ def _send(stage: Any) -> Any:
     return _Sent(ray.cloudpickle.dumps(ray.put(cloudpickle.dumps(stage))))
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """What became of the item of a place in the wave."""
-
-    place: int
-    value: Any = None
-    error: Exception | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Broken:
-    """A worker that could not open the stage."""
-
-    error: BaseException
-
-
 @dataclass
 class _Work:
     """What Daft's workers do with the items they are handed.
@@ -220,7 +205,7 @@ class _Work:
             try:
                 work = self.stage.open()
             except BaseException as error:
-                return [_pickled(_Broken(error)) for _ in packed]
+                return [pack_answer(Broken(error)) for _ in packed]
         try:
             with single_threaded_products():  # as many work side by side as there are cores
                 return [self._answer(work, one) for one in packed]
@@ -232,10 +217,10 @@ class _Work:
             return pickle.dumps(None)
         place, item = pickle.loads(packed)
         try:
-            answer = _Answer(place, value=work(item))
+            answer = Answer(place, value=work(item))
         except Exception as error:
-            answer = _Answer(place, error=error)
-        return _pickled(answer)
+            answer = Answer(place, error=error)
+        return pack_answer(answer)
 
 
 def _tell_cluster(word: str) -> None:
@@ -249,24 +234,6 @@ def _is_told_on_cluster(word: str) -> bool:
     from ray.experimental import internal_kv
 
     return bool(internal_kv._internal_kv_exists(word, namespace="vernis"))
-
-
-def _pickled(answer: _Answer | _Broken) -> bytes:
-    """Return an answer as bytes; an error of another library that does not survive it, as text."""
-    data = pickle.dumps(answer)
-    if answer.error is not None:
-        try:
-            pickle.loads(data)
-        except Exception:
-            data = pickle.dumps(_told(answer))
-    return data
-
-
-def _told(answer: _Answer | _Broken) -> _Answer | _Broken:
-    error = RuntimeError(f"{type(answer.error).__name__}: {answer.error}")
-    if isinstance(answer, _Broken):
-        return _Broken(error)
-    return _Answer(answer.place, error=error)
 
 
 def _import_daft(ray: str) -> Any:

@@ -52,12 +52,13 @@ class ThreadEngine:
         """
         # Each worker is a core's; products inside it that spread over more would wait by spinning.
         with single_threaded_products():
-            yield from _outcomes(stage, items, self.workers or count_cores())
+            yield from work_through(stage, items, self.workers or count_cores())
 
 
-def _outcomes(
+def work_through(
     stage: Stage[Item, Result], items: Iterable[Item], n_workers: int
 ) -> Iterator[Outcome[Item, Result]]:
+    """Yield the outcome of each item by as many threads; see ``ThreadEngine.run``."""
     tasks: SimpleQueue[tuple[Item] | None] = SimpleQueue()
     results: SimpleQueue[Outcome[Item, Result] | _Broken] = SimpleQueue()
     workers = [

@@ -238,8 +238,8 @@ class _Agreement:
     target: NDArray[np.float64]
 
     def take(self, rows: NDArray[np.intp]) -> _Agreement:
-        columns = (self.count, self.affine, self.chosen, self.source, self.target)
-        return _Agreement(*(column[rows] for column in columns))
+        places = self.source[rows], self.target[rows]
+        return _Agreement(self.count[rows], self.affine[rows], self.chosen[rows], *places)
 
 
 def _agree(matches: _Matches, least: NDArray[np.int64]) -> _Agreement:
@@ -415,4 +415,4 @@ def _count_places(matches: _Matches, chosen: NDArray[np.bool_]) -> NDArray[np.in
         distinct = np.isfinite(codes)
         distinct[:, 1:] &= codes[:, 1:] != codes[:, :-1]
         counts.append(distinct.sum(axis=1))
-    return np.minimum(*counts)
+    return np.asarray(np.minimum(*counts))

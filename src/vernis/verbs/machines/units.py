@@ -162,7 +162,7 @@ def do_unit(
     tasks = [PictureTask(_record(place, one), everything) for place, one in enumerate(pictures)]
     found: dict[int, list[NDArray[Any]]] = {}
     failed: dict[str, str] = {}
-    outcomes = session.engine(workers).run(stage, tasks)
+    outcomes = session.engine(workers, short_steps=True).run(stage, tasks)
     try:
         for done, outcome in enumerate(outcomes, 1):
             image = outcome.item.image

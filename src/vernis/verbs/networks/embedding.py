@@ -156,7 +156,7 @@ def embed_images(
     longest = max((getattr(reader, "long_side", 0) for reader in readers), default=0)
     larger = session.files.pictures(least_side=longest) if longest else None
     stage = PictureStage(session.files.examined_pictures(), tuple(readers), larger)
-    outcomes = session.engine(workers).run(stage, tasks)
+    outcomes = session.engine(workers, short_steps=True).run(stage, tasks)
     progress(task, 0, len(tasks))
     try:
         for done, outcome in enumerate(outcomes, 1):
