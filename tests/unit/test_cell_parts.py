@@ -38,6 +38,19 @@ def test_separators_are_found_in_the_data(cells, separator):
     assert find_separator(cells) == separator
 
 
+MIXED = ["milk;cream", "milk", "cream;tea", "tea;milk", "milk,tea", "milk|tea", "milk,rum", "a|b"]
+
+
+def test_another_separator_counts_where_all_parts_are_classes_of_other_cells():
+    parts = take_apart(MIXED)
+    assert parts.separator == ";"
+    assert parts.yes[4:] == (("milk", "tea"), ("milk", "tea"), ("milk,rum",), ("a|b",))
+    assert (parts.mixed, parts.doubtful, parts.split) == ((4, 5), (6, 7), 5)
+    names = take_apart(["Smith, John|Lee, Tim", "Smith, John", "Lee, Tim|Brown, Anna"])
+    assert (names.separator, names.mixed, names.doubtful) == ("|", (), ())
+    assert take_apart(MIXED, ";").mixed == ()
+
+
 def test_the_user_decides_when_asked():
     assert take_apart(["a, b", "c"], ",").yes == (("a", " b"), ("c",))
     assert take_apart(["a|b", "['c']"], "").yes == (("a|b",), ("['c']",))

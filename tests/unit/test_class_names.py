@@ -68,15 +68,20 @@ def test_files_are_told_apart_by_case_but_not_by_form():
 SAY_NOTHING = """
 nan NaN NAN NA na N/A n.a. n/a null NULL Null None NONE - -- --- – — ? ?? ... #N/A <NA> #VALUE!
 #REF! #DIV/0! NaT (blank) \\N
+k.A. K.A. unbekannt N.N. inconnu s.o. unknown tbd
 """
 
 
-@pytest.mark.parametrize("word", [*SAY_NOTHING.split(), "N / A", "", " ", "\u200b", "-\xa0-"])
+@pytest.mark.parametrize(
+    "word", [*SAY_NOTHING.split(), "N / A", "k. A.", "keine Angabe", "", " ", "\u200b", "-\xa0-"]
+)
 def test_every_way_to_say_nothing_is_blank(word):
     assert USUAL_BLANKS.hold(word)
 
 
-@pytest.mark.parametrize("word", ["unknown", "true", "no", "0", "n", "naan", "other", "a-b", "x"])
+@pytest.mark.parametrize(
+    "word", ["KA", "NN", "so", "true", "no", "0", "n", "naan", "other", "a-b", "x"]
+)
 def test_other_words_are_classes(word):
     assert not USUAL_BLANKS.hold(word)
 
@@ -111,6 +116,8 @@ def test_only_a_clearly_rarer_spelling_is_folded():
     }
     assert rarer_spellings({"PHOTO": 3, "photo": 9}) == {"PHOTO": "photo"}
     assert rarer_spellings({"PHOTO": 4, "photo": 9}) == {}
+    assert rarer_spellings({"Milk": 10, "milk": 2, "MILK": 6}) == {"milk": "Milk", "MILK": "Milk"}
+    assert rarer_spellings({"Milk": 10, "milk": 2, "MILK": 9}) == {}
     assert rarer_spellings({"US": 1, "us": 90, "a": 1, "A": 50}) == {}
     assert rarer_spellings({"Ma\xdfe": 1, "Masse": 90}) == {}
     assert rarer_spellings({"a-b": 1, "A-B": 90}) == {}

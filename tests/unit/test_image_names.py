@@ -13,7 +13,7 @@ from vernis.domain.errors import UsageError
 
 URIS = ("images/cat/x.jpg", "images/dog/x.jpg", "images/y.png", "caf\u00e9.jpg", "my file.jpg",
         "#hash?q=1.jpg", "%3Cb%3E.jpg", "0012.jpg", " lead.jpg", "new\nline.jpg",
-        "a+b.jpg")  # fmt: skip
+        "a+b.jpg", "`quoted`.jpg")  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,12 @@ URIS = ("images/cat/x.jpg", "images/dog/x.jpg", "images/y.png", "caf\u00e9.jpg",
         ("my%20file.jpg", "", "my file.jpg"),
         ("caf%C3%A9.jpg", "", "caf\u00e9.jpg"),
         ("'y.png'", "", "images/y.png"),
+        ('"y"', "", "images/y.png"),
+        ('"Y" ', "", "images/y.png"),
+        ("\u201ey\u201c", "", "images/y.png"),
+        ("\u00ab\u00a0y.png\u00a0\u00bb", "", "images/y.png"),
+        ("\u201c12\u201d\u200b", "", "0012.jpg"),
+        ("`quoted`", "", "`quoted`.jpg"),
         ("#hash?q=1.jpg", "", "#hash?q=1.jpg"),
         ("%3Cb%3E.jpg", "", "%3Cb%3E.jpg"),
         (" lead.jpg", "", " lead.jpg"),

@@ -181,6 +181,15 @@ def test_the_row_that_contradicts_is_named_and_not_one_that_agrees_or_is_blank(
     assert f"contradicts row {first} (row {row} 'a.png', kind)" in note
 
 
+def test_cells_with_another_separator_than_the_rest_are_told_with_a_row(catalog, load):
+    text = "image,tags\na.png,x;y\nb.png,y;z\nc.png,z|x\nd.png,x;q|r\nother.png,z;y\nother.png,x\n"
+    notes = load(text).notes
+    assert labels(catalog, "tags")["c.png"] == {"x", "z"}
+    assert labels(catalog, "tags")["d.png"] == {"x", "q|r"}
+    assert any("another separator stands in 1 cell (row 4: 'z|x')" in note for note in notes)
+    assert any("kept in the name of the class" in n and "(row 5: 'x;q|r')" in n for n in notes)
+
+
 BOXES = "image,class,xmin,ymin\na.png,cat,1,2\na.png,dog,1,2\na.png,cat,5,2\nb.png,cat,1,2\n"
 TAGS = "image,tag\na.png,x\na.png,y\nb.png,x\nb.png,z\nc.png,y\n"
 

@@ -141,8 +141,8 @@ def count(help: str, metavar: str = "N", at_least: int = 1) -> Option:
 
 
 KEEP_CASE = Option(
-    "keep spellings apart that differ in case alone (default: one on at most a quarter of the "
-    "images is taken as the common one)"
+    "keep spellings apart that differ in case alone (default: all are taken as the one on most "
+    "images, where one is on at most a quarter of them)"
 )
 """Of what names the classes of images: a table, folders."""
 

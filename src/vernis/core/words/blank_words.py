@@ -19,7 +19,15 @@ _EXCEL_ERRORS = """
 #value! #ref! #div/0! #num! #name? #getting_data #spill! #calc! #field! #blocked! #unknown!
 #connect! #wert! #bezug! #zahl! #nv
 """
-BLANK_WORDS = tuple(sorted({*_NOT_THERE.split(), *_EXCEL_ERRORS.split()}))
+_WORDS_FOR_IT = """
+unknown unbekannt inconnu inconnue desconocido desconocida sconosciuto
+notavailable notapplicable nodata tbd t.b.d. t.b.d
+k.a. k.a keineangabe keineangaben o.a. o.a ohneangabe n.n. n.n n.v. nichtvorhanden
+s.o. s.o sansobjet n.c. n.d. n.r. nonrenseign\u00e9 nonrenseign\u00e9e
+"""
+"""What people write, without the spaces. Abbreviations have their dots: ``KA`` may be a name."""
+
+BLANK_WORDS = tuple(sorted({*_NOT_THERE.split(), *_EXCEL_ERRORS.split(), *_WORDS_FOR_IT.split()}))
 """What is blank by default, in any case and with any spaces."""
 
 _DASHES = re.compile(r"[-\u2010-\u2015\u2212?.\u2026_]+")

@@ -6,8 +6,8 @@ import ast
 import json
 import re
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 SEPARATOR = "|"
@@ -25,6 +25,7 @@ _RECUR: dict[str, float] = {";": 0.5, "\n": 0.5, ",": 0.5, " / ": 0.5, " ": 0.9}
 _COMBINATIONS_A_WORD = 2.0
 """Space is a separator only where cells differ at least so much more than their words."""
 
+_RARELY_IN_NAMES = (SEPARATOR, ";", "\n")
 _DECIMAL = re.compile(r"\s*[-+]?(\d{1,3}(,\d{3})+(\.\d+)?|\d+,\d+)\s*")
 _LONGEST_LIST = 1 << 20
 _LIST_SHARE = 0.5
@@ -54,6 +55,10 @@ class ColumnParts:
         Cells that were taken apart.
     broken : tuple of int
         Positions of cells that could not be understood; their parts are empty.
+    mixed : tuple of int
+        Positions of cells that were taken apart by another separator, too.
+    doubtful : tuple of int
+        Positions of cells that hold what may be another separator, and were not.
     """
 
     yes: tuple[tuple[str, ...], ...]
@@ -63,6 +68,8 @@ class ColumnParts:
     separator: str = ""
     split: int = 0
     broken: tuple[int, ...] = ()
+    mixed: tuple[int, ...] = ()
+    doubtful: tuple[int, ...] = ()
 
 
 def take_apart(cells: Sequence[str], separator: str | None = None) -> ColumnParts:
@@ -71,6 +78,8 @@ def take_apart(cells: Sequence[str], separator: str | None = None) -> ColumnPart
     Lists are taken for lists where most cells are some. ``|`` always separates. Any other
     separator counts only if the parts recur as classes: as a cell of its own, or at several places
     of the lists. ``Smith, John`` and ``Art, French`` stay whole, whose parts keep to their place.
+    A cell with another separator than the rest is taken apart where all its parts are classes of
+    other cells.
 
     Parameters
     ----------
@@ -86,28 +95,88 @@ def take_apart(cells: Sequence[str], separator: str | None = None) -> ColumnPart
         if listed and listed >= _LIST_SHARE * len(filled):
             return _lists(cells)
         separator = find_separator(cells)
+        if separator:
+            return _by_several(cells, separator)
     if not separator:
         return ColumnParts(tuple((cell,) if cell.strip() else () for cell in cells))
+    return _split(cells, separator)
+
+
+def _split(cells: Sequence[str], separator: str) -> ColumnParts:
     parts = tuple(tuple(cell.split(separator)) if cell.strip() else () for cell in cells)
     split = sum(len(found) > 1 for found in parts)
     several = any(sum(bool(part.strip()) for part in found) > 1 for found in parts)
     return ColumnParts(parts, several=several, separator=separator, split=split)
 
 
-def find_separator(cells: Sequence[str]) -> str:
-    """Return what stands between the classes of the cells; empty where they are whole."""
-    values = list(dict.fromkeys(cell.strip() for cell in cells if cell.strip()))
-    for separator in SEPARATORS:
-        with_it = [value for value in values if separator in value]
-        if not with_it:
+def _by_several(cells: Sequence[str], separator: str) -> ColumnParts:
+    """Take cells apart by their separator, and those that use another one by that."""
+    found = _split(cells, separator)
+    others = [other for other in SEPARATORS[:-1] if other != separator]
+    known = {
+        _key(part)
+        for part in dict.fromkeys(part for cell in found.yes for part in cell)
+        if not any(other in part for other in others)
+    } - {""}
+    parts, mixed, doubtful = list(found.yes), [], []
+    for position, cell in enumerate(found.yes):
+        again = []
+        for part in cell:
+            pieces, is_doubtful = _by_another(part, others, known)
+            again += pieces
+            if is_doubtful and doubtful[-1:] != [position]:
+                doubtful.append(position)
+        if len(again) > len(cell):
+            parts[position] = tuple(again)
+            mixed.append(position)
+    several = found.several or bool(mixed)
+    return replace(
+        found,
+        yes=tuple(parts),
+        several=several,
+        split=sum(len(cell) > 1 for cell in parts),
+        mixed=tuple(mixed),
+        doubtful=tuple(doubtful),
+    )
+
+
+def _by_another(part: str, others: Sequence[str], known: Collection[str]) -> tuple[list[str], bool]:
+    """Return the classes of a part, and whether it holds what may be a separator and stays whole.
+
+    A bar, a semicolon and a line break may be one wherever they stand, others beside a class.
+    """
+    is_doubtful = False
+    for other in others:
+        pieces = [piece for piece in part.split(other) if piece.strip()]
+        if len(pieces) < 2:
             continue
-        if separator == SEPARATOR:
-            return separator
+        are_known = [_key(piece) in known for piece in pieces]
+        if all(are_known):
+            return pieces, False
+        is_doubtful |= other in _RARELY_IN_NAMES or any(are_known)
+    return [part], is_doubtful
+
+
+def _key(part: str) -> str:
+    return " ".join(part.split()).casefold()
+
+
+def find_separator(cells: Sequence[str]) -> str:
+    """Return what stands between the classes of the cells; empty where they are whole.
+
+    That is a bar, wherever there is one, but for what more cells hold and whose parts recur.
+    """
+    values = list(dict.fromkeys(cell.strip() for cell in cells if cell.strip()))
+    barred = sum(SEPARATOR in value for value in values)
+    for separator in SEPARATORS[1:]:
+        with_it = [value for value in values if separator in value]
+        if len(with_it) <= barred or (barred and separator == " "):
+            continue
         if separator == "," and all(_DECIMAL.fullmatch(value) for value in with_it):
             continue
         if _recur(values, separator, _RECUR[separator]):
             return separator
-    return ""
+    return SEPARATOR if barred else ""
 
 
 def _recur(values: Sequence[str], separator: str, wanted: float) -> bool:
@@ -115,7 +184,7 @@ def _recur(values: Sequence[str], separator: str, wanted: float) -> bool:
     places: dict[str, set[int]] = defaultdict(set)
     split = []
     for value in values:
-        parts = [" ".join(part.split()).casefold() for part in value.split(separator)]
+        parts = [_key(part) for part in value.split(separator)]
         parts = [part for part in parts if part]
         if len(parts) == 1:
             places[parts[0]].add(-1)

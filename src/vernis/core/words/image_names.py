@@ -24,6 +24,12 @@ _ESCAPED = re.compile("%(?=(?:25)*[89A-F][0-9A-F])")
 """What a uri writes as ``%25``: it would be taken for a byte of a name that is not UTF-8."""
 
 _LABEL_STUDIO = re.compile(r"[0-9a-f]{8}-(?=.)")
+_AROUND = (
+    " \t\n\r\v\f\u00a0\u2009\u202f\u3000\u200b\ufeff"
+    "\"'`\u00b4\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a\u300c\u300d\uff02\uff07"
+)
+"""Blanks and quotation marks of all kinds, which are no part of a name at its ends."""
+
 _MOST_SHOWN = 3
 
 
@@ -92,7 +98,8 @@ class ImageFinder:
     the file name on to as many folders as the name has; then the same in other case; then what an
     address means (``%20``, ``https://…?size=2``, ``file://``, Label Studio's ``?d=`` and its
     prefixes); then the name without its suffix; then a number of other leading zeros. A name that
-    fits several images is not matched. Unicode forms and backslashes do not matter.
+    fits several images is not matched. Unicode forms, backslashes, quotation marks and blanks
+    around a name do not matter.
 
     Parameters
     ----------
@@ -177,10 +184,11 @@ class ImageFinder:
 
     def _readings(self, name: str) -> Iterator[tuple[str, ...]]:
         """Yield what a name may mean: as it is, moved by the table's folder; then as an address."""
-        plain = file_key(name.strip().strip("'\""))
+        bare = name.strip(_AROUND)
+        plain = file_key(bare)
         yield self._places(plain)
         seen = {plain}
-        for text in _addresses(name.strip().strip("'\"")):
+        for text in (name.strip(), *_addresses(bare)):
             key = file_key(text)
             if key and key not in seen:
                 seen.add(key)

@@ -39,8 +39,9 @@ def rarer_spellings(counts: Mapping[str, int]) -> dict[str, str]:
     """Return the spellings that differ from a far commoner one in case alone.
 
     Of names that are equal but for case, the commonest must stand on more than half of their
-    images; those that stand on a quarter of them or less are its rarer spellings. Names of one or
-    two letters are codes (``US`` and ``us``, ``A`` and ``a``) and never folded.
+    images. Where one of the others stands on a quarter of them or less, all others are its rarer
+    spellings: such a group is joined as a whole or not at all. Names of one or two letters are
+    codes (``US`` and ``us``, ``A`` and ``a``) and never folded.
 
     Parameters
     ----------
@@ -61,9 +62,9 @@ def rarer_spellings(counts: Mapping[str, int]) -> dict[str, str]:
         common = max(names, key=lambda name: counts[name])
         if is_code(key) or counts[common] <= _MOST_OF_GROUP * total:
             continue
-        folded |= {
-            name: common for name in names if name != common and counts[name] <= _RARE_SHARE * total
-        }
+        others = [name for name in names if name != common]
+        if any(counts[name] <= _RARE_SHARE * total for name in others):
+            folded |= dict.fromkeys(others, common)
     return folded
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from vernis.core.words.blank_words import USUAL_BLANKS, Blanks
@@ -160,7 +160,10 @@ def read_labels(table: LabelTable, choices: Choices) -> TableReading:
         tuple(uses),
         tuple(taxonomies),
         _attributes(table, uses, repeats, choices.blanks),
-        tuple(_notes(table, uses, taxonomies, hot_taken, repeats, choices)),
+        (
+            *_notes(table, uses, taxonomies, hot_taken, repeats, choices),
+            *(note for use in chosen for note in _note_mixed(table, use.name, parts[use.name])),
+        ),
         tuple(sorted(left_out, key=lambda entry: entry.row)),
         len(repeats.rows),
     )
@@ -397,6 +400,27 @@ def _notes(
         if ways[way]:
             notes.append(f"{ways[way]:,} of {len(table.found):,} images were found {text}")
     return notes
+
+
+def _note_mixed(table: LabelTable, column: str, parts: ColumnParts) -> Iterator[str]:
+    """Yield what became of cells that hold another separator than the rest of their column."""
+
+    def example(places: Sequence[int]) -> str:
+        cell = " ".join(table.columns[column][places[0]].split())
+        count = f"{len(places):,} cell{'s' if len(places) > 1 else ''}"
+        return f"{count} (row {table.rows[places[0]]}: '{cell[:60]}')"
+
+    if parts.mixed:
+        yield (
+            f"{column}: another separator stands in {example(parts.mixed)}, and splits there, too, "
+            "as all parts are classes of other cells; --separator TEXT splits by that alone"
+        )
+    if parts.doubtful:
+        yield (
+            f"{column}: what may be another separator stands in {example(parts.doubtful)}, and is "
+            "kept in the name of the class; if it is one, use the same in the whole column and "
+            "import it again"
+        )
 
 
 _WAYS = {

@@ -63,7 +63,7 @@ class TableSettings(BaseSettings):
         Sequence[str] | None,
         Option(
             "this word in a cell means blank (repeatable; '': only empty cells are blank; default: "
-            "nan, NA, N/A, null, None, -, ?, the errors of spreadsheets and the like)",
+            "nan, NA, N/A, null, None, unknown, -, ?, the errors of spreadsheets and the like)",
             "WORD",
         ),
     ] = None
