@@ -118,7 +118,9 @@ def _by_several(cells: Sequence[str], separator: str) -> ColumnParts:
         for part in dict.fromkeys(part for cell in found.yes for part in cell)
         if not any(other in part for other in others)
     } - {""}
-    parts, mixed, doubtful = list(found.yes), [], []
+    parts = list(found.yes)
+    mixed: list[int] = []
+    doubtful: list[int] = []
     for position, cell in enumerate(found.yes):
         again = []
         for part in cell:
