@@ -168,7 +168,7 @@ def test_says_what_is_wrong(catalog):
     ("bound", "reason"),
     [
         (0.91, "could be promised, but no unlabelled image is sure enough: 3 unlabelled images"),
-        (np.nan, "cannot be promised from 90 held-out answers (labelled images that were put"),
+        (np.nan, "cannot be promised from 90 held-out answers (labels that the model did"),
     ],
 )
 def test_an_empty_fill_says_why(catalog, bound, reason):

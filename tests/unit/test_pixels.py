@@ -236,6 +236,8 @@ def test_sound_jpegs_with_suspicious_ends_are_read(tmp_path):
     [
         (b"", "empty"),
         (bytes(100), "zero bytes"),
+        (b"hello", "text, not a picture"),
+        (b"BM", "not a picture, or its header is damaged"),
         (b"<!DOCTYPE html><html>404</html>", "text"),
         (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(range(64)), "JPEG XL.*djxl"),
         (b"\xff\x0a" + bytes(range(64)), "JPEG XL.*djxl"),

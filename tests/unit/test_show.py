@@ -78,6 +78,26 @@ def test_an_unreadable_image_has_its_reason(collection):
     record = collection.explore.show("broken.png").record
     assert record.state == "unreadable"
     assert record.reason
+    (Path(record.address.removeprefix("file://")).parent / "gone.png").symlink_to("nowhere.png")
+    collection.index()
+    assert collection.explore.show("gone.png").record.modified == ""
+    for name, known in (("broken.png", {"bytes", "modified"}), ("gone.png", set())):
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "vernis",
+                "show",
+                name,
+                "--collection",
+                str(collection.catalog.folder),
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        said = {line.split()[0] for line in done.stdout.splitlines() if line.strip()}
+        assert {"picture", "bytes", "modified"} & said == known
 
 
 def test_all_records_are_lines_of_json(collection, tmp_path):

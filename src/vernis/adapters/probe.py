@@ -35,6 +35,7 @@ need the screen (WMF) or are mere stubs."""
 
 HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 _TEXT_STARTS = (b"<!doctype", b"<html", b"<?xml", b"<svg", b"{", b"%pdf", b"%!ps")
+_BEGIN_LIKE_TEXT = (b"GIF", b"RIFF", b"BM", b"II", b"MM", b"8BPS")
 _OTHER_FORMATS = (
     (b"\xff\x0a", "a JPEG XL picture", "converted to PNG it is read (djxl)"),
     (b"\0\0\0\x0cJXL ", "a JPEG XL picture", "converted to PNG it is read (djxl)"),
@@ -298,7 +299,9 @@ def _why_unidentified(path: Path) -> str:
 
 
 def _is_text(head: bytes) -> bool:
-    if len(head) < 8 or any(byte < 9 for byte in head):
+    if any(byte < 9 for byte in head):
+        return False
+    if len(head) < 8 and head.startswith(_BEGIN_LIKE_TEXT):
         return False
     try:
         head.decode("utf-8")

@@ -24,8 +24,8 @@ Basis = Literal["given", "confirmed", "sampled"]
 """Which labels the promised precision is checked against."""
 BASES: dict[Basis, tuple[str, str]] = {
     "given": (
-        "what the model says of labelled images whose label it did not see (like images were put "
-        "aside together), against the given labels",
+        "what the model says of labelled images whose label it did not see (images that look "
+        "alike, such as copies, were put aside together), against the given labels",
         "wrong given labels make the precision look too low; labels that are wrong always in the "
         "same way, and unlabelled images that belong to no class, make it look too high",
     ),

@@ -219,8 +219,9 @@ def _notes(data: TrainingData, plan: FillPlan | None, precision: float) -> tuple
     elif not len(plan.image):
         notes.append(
             f"a precision of {precision:.0%} cannot be promised from {plan.n_held_out:,} held-out "
-            f"answers (labelled images that were put aside for it, in {plan.n_groups:,} groups of "
-            "like images); confirm more labels or name a lower precision"
+            "answers (labels that the model did not see when it gave its own); images that look "
+            "alike, such as copies and photos of one scene, say the same and count as one, which "
+            f"leaves {plan.n_groups:,}; confirm more labels or name a lower precision"
         )
     if plan.noise:
         notes.append(

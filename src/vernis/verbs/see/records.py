@@ -132,7 +132,7 @@ class Record:
     width: Annotated[int, "pixels of the upright picture, 0 when unknown"]
     height: int
     size: Annotated[int, "bytes"]
-    modified: Annotated[str, "time of the file, UTC"]
+    modified: Annotated[str, "time of the file, UTC; empty when unknown"]
     hash: Annotated[str, "sha256 of the file"]
     split: str
     metadata: Annotated[Mapping[str, Any], "what the file and the label file say besides"]
@@ -253,7 +253,7 @@ class _Known:
             width=image.width,
             height=image.height,
             size=image.size,
-            modified=datetime.fromtimestamp(image.mtime_ns / 1e9, UTC).isoformat(" ", "seconds"),
+            modified=_moment(image.mtime_ns),
             hash=image.content_hash,
             split=image.split,
             metadata=image.metadata,
@@ -333,6 +333,13 @@ def _proposed(labels: Iterable[LabelRow]) -> Iterator[SuggestedRow]:
         if row.is_proposed
     ]
     yield from sorted(found, key=lambda one: -one.probability)
+
+
+def _moment(mtime_ns: int) -> str:
+    """Return a time of a file; empty for none, as of a file that could not be looked at."""
+    if not mtime_ns:
+        return ""
+    return datetime.fromtimestamp(mtime_ns / 1e9, UTC).isoformat(" ", "seconds")
 
 
 def _line(reading: Reading) -> TextLine:

@@ -110,8 +110,8 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
         "id": record.id,
         "lies in": _said_place(record),
         "state": f"{record.state}: {record.reason}" if record.reason else record.state,
-        "picture": f"{record.width} x {record.height} px, {record.format}",
-        "bytes": record.size,
+        "picture": _said_picture(record),
+        "bytes": record.size or "",
         "modified": record.modified,
         "split": record.split,
         **record.metadata,
@@ -156,6 +156,12 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
         left = len(record.history) - len(changes)
         if left:
             screen.line(f"{counted(left, 'change')} of what regions show: vernis history")
+
+
+def _said_picture(record: Record) -> str:
+    """Return size and format as far as they are known."""
+    size = f"{record.width} x {record.height} px" if record.width and record.height else ""
+    return ", ".join(said for said in (size, record.format) if said)
 
 
 def _said(places: Sequence[LabelPlace | None]) -> str:
