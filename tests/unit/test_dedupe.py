@@ -19,7 +19,7 @@ from vernis.domain.errors import NotFound
 from vernis.domain.types import FoundFile, ImageRecord, Statement, Taxonomy
 from vernis.session.files import Files
 from vernis.session.session import Session
-from vernis.verbs.decide.deduplication import Deduplication, find_duplicates
+from vernis.verbs.decide.deduplication import Deduplication, find_duplicates, links_among
 from vernis.verbs.decide.trashing import plan_trash, restore_images, trash_images
 
 
@@ -130,6 +130,25 @@ def test_three_stages_find_their_kinds_and_nothing_else(place):
     assert summary.groups == 4
     assert dict(summary.pairs) == {"bytes": 1, "pixels": 2, "near": 3}
     assert set(place.decoded) == {"p00.jpg", "twin.png"}
+
+
+def test_a_link_is_no_copy_of_its_file_which_stays_for_it(place):
+    (place.root / "link.jpg").symlink_to("p05.jpg")
+    (place.root / "other_link.jpg").symlink_to(place.root / "same_bytes.jpg")
+    place.index()
+    place.dedupe()
+    assert not any("link" in name for pair in place.pairs() for name in pair)
+    assert frozenset(("p00.jpg", "same_bytes.jpg")) in place.pairs()
+    assert links_among(place.session) == {
+        place.id("link.jpg"): place.id("p05.jpg"),
+        place.id("other_link.jpg"): place.id("same_bytes.jpg"),
+    }
+    plan = {file.uri for file in plan_trash(place.session, "pixels", prefer=["same_bytes.jpg"])}
+    assert plan == {"p00.jpg"}
+    plan = {file.uri for file in plan_trash(place.session, "pixels")}
+    assert plan == {"p00.jpg"}  # not the file to which a link leads
+    found = place.session.duplicate_codes(np.arange(1, 1 + len(place.catalog.images.all())))
+    assert found[place.id("link.jpg") - 1] == found[place.id("p05.jpg") - 1]
 
 
 def test_the_largest_picture_is_kept_and_the_reason_told(place):

@@ -43,6 +43,7 @@ from vernis.domain.types import (
     hash_texts,
 )
 from vernis.session.vectors import search_columns
+from vernis.verbs.decide.file_links import find_links
 
 if TYPE_CHECKING:
     from vernis.core.copies.close_look import CloseLook
@@ -96,9 +97,9 @@ def find_duplicates(session: Session, settings: NearSettings | None = None) -> D
     """Find duplicates among the present images and replace the catalog's groups.
 
     The search runs on distinct contents and is kept, keyed by contents, spaces and settings; a
-    second run only groups anew, so that verdicts and labels that changed count. Images without a
-    fingerprint are only compared by their bytes; the current embedding space proposes crops and
-    heavy changes.
+    second run only groups anew, so that verdicts and labels that changed count. A link to a file
+    that is an image, too, is no copy and stands in no group. Images without a fingerprint are only
+    compared by their bytes; the current embedding space proposes crops and heavy changes.
     """
     chosen = settings or NearSettings()
     with session.lock("duplicates"):
@@ -121,6 +122,11 @@ def find_duplicates(session: Session, settings: NearSettings | None = None) -> D
         conflicts=sum(1 for group in groups if group.conflicts),
         variants=len(found.variants),
     )
+
+
+def links_among(session: Session) -> dict[int, int]:
+    """Return the present images that are links to another one → that one; see ``find_links``."""
+    return find_links(session, _Contents.of(session.table()).images_of(()))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -365,6 +371,8 @@ def _describe_groups(
     session: Session, contents: _Contents, found: Sequence[FoundPair]
 ) -> list[DuplicateGroup]:
     images = contents.images_of(found)
+    links = find_links(session, images)
+    images = [(image, content) for image, content in images if image not in links]
     found = _without_turned_classes(session, images, found)
     grouped = group_images(images, found, session.catalog.issues.dismissed_pairs())
     members = {i for group in grouped for i in group.images}

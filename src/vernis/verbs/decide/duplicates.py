@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from vernis.domain.types import DuplicateGroup
 from vernis.report.wording import counted
-from vernis.verbs.decide.deduplication import DuplicateSearch, find_duplicates, find_variants
+from vernis.verbs.decide.deduplication import (
+    DuplicateSearch,
+    find_duplicates,
+    find_variants,
+    links_among,
+)
 from vernis.verbs.decide.keepers import PREFER, prefer_folders
 from vernis.verbs.declare import BaseSettings, Fields, Screen, Verb, rows_shown
 from vernis.verbs.networks.embedding import THOROUGH, measure_pictures
@@ -70,6 +75,9 @@ class Result:
     total: Annotated[int, "groups in all, listed or not"]
     variants: tuple[VariantRow, ...]
     total_variants: Annotated[int, "groups of variants in all, listed or not"]
+    links: Annotated[
+        Mapping[str, str], "image that is a symbolic link → the image whose file it is; no copies"
+    ]
 
 
 def work(session: Session, settings: Settings) -> Result:
@@ -91,6 +99,7 @@ def work(session: Session, settings: Settings) -> Result:
             for group in variants[: settings.limit]
         ),
         len(variants),
+        {uris[link]: uris[image] for link, image in sorted(links_among(session).items())},
     )
 
 
@@ -132,6 +141,12 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
             title=f"{counted(result.total_variants, 'group')} of variants (no duplicates)",
             total=result.total_variants,
         )
+    if result.links:
+        link, image = next(iter(result.links.items()))
+        count = counted(len(result.links), "image is a link", "images are links")
+        screen.line(
+            f"{count} to the file of another image, which is no copy: '{link}' leads to '{image}'."
+        )
 
 
 def frame(session: Session, settings: Settings) -> pd.DataFrame:
@@ -166,6 +181,6 @@ VERB = Verb(
     Settings,
     work,
     show,
-    document=Fields("groups", "variants"),
+    document=Fields("groups", "variants", "links"),
     frame=frame,
 )

@@ -15,6 +15,7 @@ from vernis.domain.ports import Catalog, TrashFolder
 from vernis.domain.types import IMAGE_STATES, DuplicateGroup, DuplicateKind, Statement, TrashedFile
 from vernis.report.wording import counted
 from vernis.verbs.decide.decisions import by
+from vernis.verbs.decide.deduplication import links_among
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -69,10 +70,13 @@ def plan_trash(
     if prefer is not None:
         uris, chosen = session.uris(), session.catalog.issues.kept()
         groups = [put_first(group, uris, chosen, prefer) for group in groups]
+    linked = set(links_among(session).values())
     for group in groups:
         files = frozenset(image for image in group.images if is_own_file(images[image].uri))
         for image_id, keeper, kind in _spare(group, _STRENGTH[weakest], files):
             image = images[image_id]
+            if image_id in linked:
+                continue  # a link of the collection would lead nowhere
             plan.append(
                 TrashedFile(
                     image.id, image.uri, image.content_hash, image.size, images[keeper].uri, kind

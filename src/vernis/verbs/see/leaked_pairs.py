@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ import numpy as np
 from vernis.core.numeric.neighbors import find_similar_pairs
 from vernis.domain.errors import InvalidValue, UsageError
 from vernis.domain.types import ImageRecord, Space
+from vernis.verbs.decide.file_links import find_links
 
 if TYPE_CHECKING:
     from vernis.session.session import Session
@@ -97,6 +98,8 @@ def find_leakage(
         for a, b in combinations(sorted(group.images), 2):
             kind, alike = kinds.get((a, b), (str(group.kind), 1.0))
             _add(found, images, a, b, kind, alike)
+    for a, b in _of_one_file(session, images.values()):
+        _add(found, images, a, b, "bytes", 1.0)
     if similarity is not None and space is not None:
         for a, b, alike in _similar(session, space, similarity):
             _add(found, images, a, b, "similar", alike)
@@ -112,6 +115,16 @@ def find_leakage(
         dict(Counter((pair.a.split, pair.b.split) for pair in pairs)),
         dict(Counter((images[image].split, other) for image, other in touched)),
     )
+
+
+def _of_one_file(session: Session, images: Iterable[ImageRecord]) -> Iterator[tuple[int, int]]:
+    """Yield the pairs of one file and links to it, of which no group of duplicates tells."""
+    links = find_links(session, ((image.id, image.content_hash) for image in images))
+    names: dict[int, list[int]] = defaultdict(list)
+    for link, image in links.items():
+        names[image].append(link)
+    for image, found in names.items():
+        yield from combinations((image, *found), 2)
 
 
 def place_of_split(split: str) -> tuple[int, str]:
