@@ -25,6 +25,11 @@ def _smoothed(level: np.ndarray) -> np.ndarray:
     return out
 
 
+def _plane(sheet: keypoints._Sheet, level: int) -> np.ndarray:
+    (y, x), (height, width) = sheet.corners[level], sheet.shapes[level]
+    return sheet.flat.reshape(-1, sheet.width)[y : y + height, x : x + width]
+
+
 def _peaks(plane: np.ndarray, margin: int = 6) -> dict[tuple[int, int], float]:
     def response(y: int, x: int) -> np.float32:
         at = plane.astype(np.float32)
@@ -46,20 +51,53 @@ def _peaks(plane: np.ndarray, margin: int = 6) -> dict[tuple[int, int], float]:
 
 def test_levels_are_smoothed_but_at_their_rims():
     levels = _levels(1)
-    stack = keypoints._Stack.build(levels)
-    for level, start in zip(levels, stack.starts, strict=True):
-        found = stack.flat[start : start + level.size].reshape(level.shape)
-        np.testing.assert_array_equal(found, _smoothed(level))
+    sheet = keypoints._Sheet.build(levels, keypoints.Workspace())
+    for number, level in enumerate(levels):
+        np.testing.assert_array_equal(_plane(sheet, number), _smoothed(level))
 
 
 def test_every_local_maximum_within_the_margin_is_found():
     levels = [level[:24, :31] for level in _levels(2)]
-    found = keypoints._detect(keypoints._Stack.build(levels))
+    sheet = keypoints._Sheet.build(levels, keypoints.Workspace())
+    found = sheet.find(*keypoints._detect(sheet))
     for number, level in enumerate(levels):
         rows = found[found[:, 0] == number]
         places = {(int(y), int(x)): float(value) for _, x, y, value in rows}
         assert places == _peaks(_smoothed(level))
         assert places
+
+
+@pytest.mark.parametrize("width", [84, 130, 300])
+def test_levels_lie_apart_on_their_sheet(width):
+    sizes = [(h, w) for w, h in keypoints.level_sizes(width, 100)]
+    height, across, corners = keypoints._lay_out(sizes)
+    taken = np.zeros((height, across), int)
+    for (y, x), (tall, wide) in zip(corners, sizes, strict=True):
+        part = taken[y : y + tall, x : x + wide]
+        assert part.shape == (tall, wide)
+        part += 1
+    assert taken.max() == 1
+
+
+def test_a_picture_leaves_nothing_behind_for_the_next():
+    workspace = keypoints.Workspace()
+    for seed, scale in ((5, 2), (6, 1), (7, 2)):
+        levels = [level[:: 3 - scale, :: 3 - scale] for level in _levels(seed)]
+        np.testing.assert_array_equal(
+            keypoints.find_keypoints(levels, workspace), keypoints.find_keypoints(levels)
+        )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_choosing_from_the_strongest_alone_changes_nothing(seed):
+    rng = np.random.default_rng(seed)
+    levels = [rng.integers(0, 256, size, dtype=np.uint8) for size in ((190, 160), (134, 113))]
+    levels[0][:, :90] //= np.uint8(1 + 8 * seed)  # strong ones in a part alone
+    sheet = keypoints._Sheet.build(levels, keypoints.Workspace())
+    found = keypoints._detect(sheet)
+    assert len(found[0]) > 2 * keypoints._FEW
+    expected, _ = keypoints._spread(sheet.find(*found), sheet.shapes[0])
+    np.testing.assert_array_equal(keypoints._choose(sheet, *found), expected)
 
 
 @pytest.mark.parametrize("levels_of_strength", [3, 1000])
@@ -84,23 +122,22 @@ def test_of_many_the_strongest_of_each_part_are_kept(levels_of_strength):
         ranks[part] = ranks.get(part, -1) + 1
         price[row] = 0.35 * ranks[part] - np.log(found[row, 3])
     expected = sorted(range(n), key=lambda r: (price[r], r))[:COUNT]
-    np.testing.assert_array_equal(keypoints._spread(found, (60, 84)), found[expected])
+    np.testing.assert_array_equal(keypoints._spread(found, (60, 84))[0], found[expected])
 
 
 def test_reading_between_pixels_stays_within_the_level():
-    stack = keypoints._Stack.build(_levels(4))
+    sheet = keypoints._Sheet.build(_levels(4), keypoints.Workspace())
     found = np.array([[1, 7, 9, 0], [2, 25, 20, 0]], np.float32)
-    places = stack.at(found)
+    places = sheet.at(found)
     right, down = np.array([-20, 0, 0.25, 90], np.float32), np.array([0, -30, 0.5, 70], np.float32)
-    read = places.read(places.x + right, places.y + down)
+    read = places.read(places.x + right[:, None], places.y + down[:, None])
     for row, (level, x, y, _) in enumerate(found):
         height, width = _SIZES[int(level)]
-        start = stack.starts[int(level)]
-        plane = stack.flat[start : start + height * width].reshape(height, width)
+        plane = _plane(sheet, int(level))
         for column, (i, j) in enumerate(zip(right, down, strict=True)):
             u, v = np.clip(x + i, 0, width - 1.001), np.clip(y + j, 0, height - 1.001)
             left, top = int(u), int(v)
             four = plane[top : top + 2, left : left + 2].astype(np.float64)
             lines = four[:, 0] + (four[:, 1] - four[:, 0]) * (u - left)
             expected = lines[0] + (lines[1] - lines[0]) * (v - top)
-            assert read[row, column] == pytest.approx(expected, abs=1e-4)
+            assert read[column, row] == pytest.approx(expected, abs=1e-4)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from vernis.core.copies.comparison import VIEW_SIDE
-from vernis.core.copies.keypoints import RECORD_SIZE, find_keypoints, level_sizes
+from vernis.core.copies.keypoints import RECORD_SIZE, Workspace, find_keypoints, level_sizes
 from vernis.domain.ports import Pixels
 from vernis.domain.types import Space
 
@@ -15,13 +18,30 @@ KEYPOINT_SPACE = Space("keypoints", RECORD_SIZE, "uint8", {"version": 1})
 _LEAST_VIEW = 16  # pixels of the shorter side of a very long picture
 
 
-def compute_keypoints(pixels: Pixels) -> NDArray[np.uint8]:
+@dataclass(frozen=True, slots=True)
+class KeypointReader:
+    """The PictureReader of keypoints."""
+
+    @property
+    def space(self) -> Space:
+        """The space of the vectors."""
+        return KEYPOINT_SPACE
+
+    def open(self) -> Callable[[Pixels], NDArray[np.uint8]]:
+        """Return what finds the keypoints of a picture, with memory of its own."""
+        workspace = Workspace()
+        return lambda pixels: compute_keypoints(pixels, workspace)
+
+
+def compute_keypoints(pixels: Pixels, workspace: Workspace | None = None) -> NDArray[np.uint8]:
     """Return the keypoints of a picture as bytes.
 
     Parameters
     ----------
     pixels : ndarray of uint8, shape (height, width, 3)
         RGB, orientation applied.
+    workspace : Workspace, optional
+        Of this thread alone.
 
     Returns
     -------
@@ -33,7 +53,7 @@ def compute_keypoints(pixels: Pixels) -> NDArray[np.uint8]:
     bilinear = Image.Resampling.BILINEAR
     grey = Image.fromarray(pixels).resize(first, bilinear, reducing_gap=2.0).convert("L")
     levels = [grey, *(grey.resize(size, bilinear, reducing_gap=3.0) for size in others)]
-    return find_keypoints([np.asarray(level) for level in levels])
+    return find_keypoints([np.asarray(level) for level in levels], workspace)
 
 
 def shrink_to_view(pixels: Pixels) -> Pixels:

@@ -64,7 +64,7 @@ class Measures:
         """
         from vernis.adapters.appearance import APPEARANCE_SPACE
         from vernis.adapters.fingerprints import FINGERPRINT_SPACE, compute_fingerprint
-        from vernis.adapters.keypoints import KEYPOINT_SPACE, compute_keypoints
+        from vernis.adapters.keypoints import KeypointReader
         from vernis.adapters.pixel_measure import PixelMeasure
         from vernis.adapters.quality_reader import QUALITY_SPACE, DamageReader
         from vernis.core.appearance.measure import measure_appearance
@@ -77,5 +77,5 @@ class Measures:
             PixelMeasure(APPEARANCE_SPACE, measure_appearance),
         ]
         if thorough or len(self._session.table()) <= KEYPOINT_LIMIT:
-            readers.append(PixelMeasure(KEYPOINT_SPACE, compute_keypoints))
+            readers.append(KeypointReader())
         return readers

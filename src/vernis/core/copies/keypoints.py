@@ -37,6 +37,9 @@ _LEAST_RESPONSE = 4.0
 _GRID = 6
 _RANK_PRICE = 0.35
 _CLIP = 0.2
+_RESPONSE_UNIT = 256.0  # of responses to grey levels times 16
+_FEW = 10 * COUNT  # of the strongest local maxima tell how strong the chosen ones are at the least
+_NO_LEVEL = 255
 _STEPS = 254.0  # a descriptor's number of -0.5..0.5 in steps of one byte
 _PLACE = 65535.0
 _GEOMETRY_BYTES = 6
@@ -117,25 +120,29 @@ def level_sizes(width: int, height: int) -> list[tuple[int, int]]:
     return sizes
 
 
-def find_keypoints(levels: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+def find_keypoints(
+    levels: list[NDArray[np.uint8]], workspace: Workspace | None = None
+) -> NDArray[np.uint8]:
     """Return the keypoints of a picture as bytes, shape (RECORD_SIZE,).
 
     Parameters
     ----------
     levels : list of ndarray of uint8, shape (height, width)
         Grey, of the sizes of ``level_sizes``.
+    workspace : Workspace, optional
+        Of this thread alone; saves the time of getting memory for each picture anew.
     """
     roomy = [level for level in levels if min(level.shape) >= LEAST_SIDE]
     record = np.zeros(RECORD_SIZE, dtype=np.uint8)
     if not roomy:
         return record
-    stack = _Stack.build(roomy)
-    found = _spread(_detect(stack), stack.shapes[0])
+    sheet = _Sheet.build(roomy, Workspace() if workspace is None else workspace)
+    found = _choose(sheet, *_detect(sheet))
     if not len(found):
         return record
-    turns, descriptors = _describe(stack, found)
+    turns, descriptors = _describe(sheet, found)
     factor = _scales()[found[:, 0].astype(np.intp)]
-    places = (found[:, 1:3] + 0.5) * factor[:, None] / max(stack.shapes[0])
+    places = (found[:, 1:3] + 0.5) * factor[:, None] / max(sheet.shapes[0])
     _pack(record, places, found[:, 0], turns, descriptors)
     return record
 
@@ -185,168 +192,319 @@ def _pack(
     rows[:, _GEOMETRY_BYTES:] = numbers.view(np.uint8)
 
 
+class Workspace:
+    """Memory for planes as large as a picture's levels, kept from one picture to the next.
+
+    Not for use by two threads at once.
+    """
+
+    def __init__(self) -> None:
+        self._size = 0
+        self._whole: tuple[NDArray[np.int16], ...] = ()
+        self._float: tuple[NDArray[np.float32], ...] = ()
+
+    def whole(self, size: int) -> tuple[NDArray[np.int16], ...]:
+        """Return five planes of whole numbers; what they hold is left over."""
+        self._grow(size)
+        return tuple(plane[:size] for plane in self._whole)
+
+    def float(self, size: int) -> tuple[NDArray[np.float32], ...]:
+        """Return three planes of floats; what they hold is left over."""
+        self._grow(size)
+        return tuple(plane[:size] for plane in self._float)
+
+    def _grow(self, size: int) -> None:
+        if size > self._size:
+            self._size = size
+            self._whole = tuple(np.empty(size, np.int16) for _ in range(5))
+            self._float = tuple(np.empty(size, np.float32) for _ in range(3))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class _Stack:
-    """The levels of a picture, lightly smoothed, in a row.
+class _Sheet:
+    """The levels of a picture, lightly smoothed, side by side on one sheet.
 
     Attributes
     ----------
+    grey : ndarray of int16, shape (n_pixels,)
+        Grey levels times 16.
     flat : ndarray of float32, shape (n_pixels,)
         Grey levels.
+    width : int
+        Of the sheet.
     shapes : list of (int, int)
         Height and width of each level.
-    starts : list of int
-        Where each level begins.
+    corners : list of (int, int)
+        y and x of the first pixel of each level.
+    workspace : Workspace
     """
 
+    grey: NDArray[np.int16]
     flat: NDArray[np.float32]
+    width: int
     shapes: list[tuple[int, int]]
-    starts: list[int]
+    corners: list[tuple[int, int]]
+    workspace: Workspace
 
     @classmethod
-    def build(cls, levels: list[NDArray[np.uint8]]) -> _Stack:
-        """Smooth each level and put it behind the one before."""
+    def build(cls, levels: list[NDArray[np.uint8]], workspace: Workspace) -> _Sheet:
+        """Lay out the levels and smooth each."""
         shapes = [(level.shape[0], level.shape[1]) for level in levels]
-        ends = np.cumsum([level.size for level in levels]).tolist()
-        starts = [0, *ends[:-1]]
-        flat = np.empty(ends[-1], dtype=np.float32)
-        for level, start, end in zip(levels, starts, ends, strict=True):
-            # Sixteenths of a grey level are whole numbers: the product is exact.
-            np.multiply(_smooth(level).ravel(), np.float32(1 / 16), out=flat[start:end])
-        return cls(flat, shapes, starts)
+        height, width, corners = _lay_out(shapes)
+        size = height * width
+        plain, grey = workspace.whole(size)[3:]
+        plain[:] = 0
+        parts = [
+            (slice(y, y + tall), slice(x, x + wide))
+            for (y, x), (tall, wide) in zip(corners, shapes, strict=True)
+        ]
+        sheet = plain.reshape(height, width)
+        for level, part in zip(levels, parts, strict=True):
+            sheet[part] = level
+        _smooth(sheet, parts, workspace.whole(size)[0].reshape(sheet.shape), grey)
+        flat = workspace.float(size)[2]
+        flat[:] = grey
+        # Sixteenths of a grey level are whole numbers: the product is exact.
+        flat *= np.float32(1 / 16)
+        return cls(grey, flat, width, shapes, corners, workspace)
+
+    def owners(self) -> NDArray[np.uint8]:
+        """Return the level of each pixel that may be a keypoint, shape (n_pixels,); others have
+        ``_NO_LEVEL``."""
+        owner = np.full((len(self.flat) // self.width, self.width), _NO_LEVEL, dtype=np.uint8)
+        m = _MARGIN
+        for level, ((y, x), (tall, wide)) in enumerate(zip(self.corners, self.shapes, strict=True)):
+            owner[y + m : y + tall - m, x + m : x + wide - m] = level
+        return owner.ravel()
+
+    def find(
+        self, at: NDArray[np.intp], levels: NDArray[np.uint8], response: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Return level, x, y and response of pixels of the sheet, by level, shape (n, 4)."""
+        order = np.argsort(levels, kind="stable")
+        at, levels, response = at.take(order), levels.take(order), response.take(order)
+        found = np.empty((len(at), 4), dtype=np.float32)
+        y, x = np.divmod(at.astype(np.int32), np.int32(self.width))
+        top, left = np.array(self.corners, dtype=np.int32).T
+        found[:, 0], found[:, 3] = levels, response
+        np.subtract(x, left.take(levels), out=found[:, 1], casting="unsafe")
+        np.subtract(y, top.take(levels), out=found[:, 2], casting="unsafe")
+        return found
 
     def at(self, found: NDArray[np.float32]) -> _Places:
         """Return the places of keypoints (rows of level, x, y)."""
         bounds = np.array(
             [
-                (at, height, width)
-                for at, (height, width) in zip(self.starts, self.shapes, strict=True)
+                (y * self.width + x, height, width)
+                for (y, x), (height, width) in zip(self.corners, self.shapes, strict=True)
             ],
             dtype=np.float32,
         )
-        start, height, width = bounds[found[:, 0].astype(np.intp)].T[:, :, None]
-        return _Places(self.flat, found[:, 1:2], found[:, 2:3], start, height, width)
+        start, height, width = bounds[found[:, 0].astype(np.intp)].T
+        return _Places(self.flat, self.width, found[:, 1], found[:, 2], start, height, width)
+
+
+def _lay_out(shapes: list[tuple[int, int]]) -> tuple[int, int, list[tuple[int, int]]]:
+    """Return height and width of a sheet, and y and x of the corner of each level on it.
+
+    Of a pyramid it is as wide as the largest level, and a tenth of it is empty.
+    """
+    (h0, w0), (h1, w1), (h2, w2), (h3, w3), (h4, w4), (h5, w5) = shapes + [(0, 0)] * (
+        LEVELS - len(shapes)
+    )
+    second, third = h0, h0 + max(h1, h4 + h5)
+    corners = [(0, 0), (second, 0), (third, 0), (third, w2), (second, w1), (second + h4, w1)]
+    width = max(w0, w1 + max(w4, w5), w2 + w3)
+    return third + max(h2, h3), width, corners[: len(shapes)]
+
+
+def _smooth(
+    sheet: NDArray[np.int16],
+    parts: list[tuple[slice, slice]],
+    middle: NDArray[np.int16],
+    out: NDArray[np.int16],
+) -> None:
+    """Smooth each part of a sheet by (1, 2, 1) along both axes but at its rim, times 16.
+
+    What lies between the parts is left over; ``out`` is flat.
+    """
+    np.add(sheet[:-2], sheet[2:], out=middle[1:-1])
+    middle[1:-1] += sheet[1:-1]
+    middle[1:-1] += sheet[1:-1]
+    for rows, columns in parts:
+        for row in (rows.start, rows.stop - 1):
+            np.multiply(sheet[row, columns], 4, out=middle[row, columns])
+    flat, inner = middle.ravel(), out[1:-1]
+    np.add(flat[:-2], flat[2:], out=inner)
+    inner += flat[1:-1]
+    inner += flat[1:-1]
+    grid = out.reshape(sheet.shape)
+    for rows, columns in parts:
+        for column in (columns.start, columns.stop - 1):
+            np.multiply(middle[rows, column], 4, out=grid[rows, column])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Places:
-    """Places on the levels of a stack; but for ``flat`` float32 of shape (n, 1)."""
+    """Places on the levels of a sheet; but for ``flat`` float32 of shape (n,)."""
 
     flat: NDArray[np.float32]
+    line: int
     x: NDArray[np.float32]
     y: NDArray[np.float32]
     start: NDArray[np.float32]
     height: NDArray[np.float32]
     width: NDArray[np.float32]
 
-    def read(
-        self, x: NDArray[np.floating[Any]], y: NDArray[np.floating[Any]]
-    ) -> NDArray[np.float32]:
-        """Read between the pixels (bilinear); of shape (n, n_points), which are overwritten."""
-        for axis, size in ((x, self.width), (y, self.height)):
-            # Twice as fast as ``np.clip`` by columns.
-            np.maximum(axis, np.float32(0), out=axis)
-            np.minimum(axis, size - np.float32(1.001), out=axis)
-        left, top = np.floor(x), np.floor(y)
-        x -= left
-        y -= top
-        top *= self.width
+    def read(self, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Read between the pixels (bilinear); of shape (n_points, n), which are overwritten."""
+        left, top = self._split(x, self.width), self._split(y, self.height)
+        top *= np.float32(self.line)
         top += left
         top += self.start
-        at = top.astype(np.intp)  # float32 holds every whole number below 2**24
-        first = self._line(at, x)
-        at += self.width.astype(np.intp)
-        return _between(first, self._line(at, x), y)
+        # float32 holds every whole number below 2**24; by way of int32 it is faster.
+        return self._between(top.astype(np.int32).astype(np.intp), x, y)
 
-    def _line(self, at: NDArray[np.intp], share: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-        return _between(self.flat.take(at), self.flat[1:].take(at), share)
+    def read_grid(self, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Read where columns x and rows y cross, shape (n_rows, n_columns, n); as ``read``."""
+        left, top = self._split(x, self.width), self._split(y, self.height)
+        top *= np.float32(self.line)
+        top += self.start
+        at = top.astype(np.intp)[:, None] + left.astype(np.intp)
+        return self._between(at, x, y[:, None])
+
+    @staticmethod
+    def _split(axis: NDArray[np.float32], size: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Take the whole part off places within the level and return it."""
+        # Twice as fast as ``np.clip`` by columns.
+        np.maximum(axis, np.float32(0), out=axis)
+        np.minimum(axis, size - np.float32(1.001), out=axis)
+        whole = np.floor(axis)
+        axis -= whole
+        return whole
+
+    def _between(
+        self, at: NDArray[np.intp], x: NDArray[np.float32], y: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        across, down = x.astype(np.float64), y.astype(np.float64)
+        below = self.flat[self.line :]
+        first = _between(self.flat.take(at), self.flat[1:].take(at), across)
+        return _between(first, _between(below.take(at), below[1:].take(at), across), down)
 
 
 def _between(
-    low: NDArray[np.float32], high: NDArray[np.float32], share: NDArray[np.floating[Any]]
+    low: NDArray[np.float32], high: NDArray[np.float32], share: NDArray[np.float64]
 ) -> NDArray[np.float32]:
     """Return ``low + (high - low) * share``, rounded once."""
     high -= low
-    step: NDArray[np.float64] = np.multiply(high, share, dtype=np.float64)
-    step += low
+    # Converted as a whole: a mixed product or sum is converted in small portions.
+    step = high.astype(np.float64)
+    step *= share
+    step += low.astype(np.float64)
     return step.astype(np.float32)
 
 
-def _smooth(level: NDArray[np.uint8]) -> NDArray[np.uint16]:
-    """Return a picture smoothed by (1, 2, 1) along both axes but at its rim, times 16."""
-    rows = level.astype(np.uint16)
-    middle = rows * np.uint16(4)
-    inner = middle[1:-1]
-    inner >>= 1
-    inner += rows[:-2]
-    inner += rows[2:]
-    out = middle * np.uint16(4)
-    inner = out[:, 1:-1]
-    inner >>= 1
-    inner += middle[:, :-2]
-    inner += middle[:, 2:]
-    return out
+def _detect(
+    sheet: _Sheet,
+) -> tuple[NDArray[np.intp], NDArray[np.uint8], NDArray[np.float32]]:
+    """Return the local maxima: where on the sheet, the level, and the response."""
+    width = sheet.width
+    response, rest = _respond(sheet)
+    # Of floats that are not below 0 the bits are in order.
+    bits, rows = response.view(np.int32), rest.view(np.int32)[: len(response) - 2 * width]
+    np.maximum(bits[: -2 * width], bits[width:-width], out=rows)
+    np.maximum(rows, bits[2 * width :], out=rows)
+    highest = np.maximum(rows[:-2], rows[1:-1])
+    np.maximum(highest, rows[2:], out=highest)
+    inner = response[width + 1 : -width - 1]
+    peaks = inner.view(np.int32) == highest
+    peaks &= inner > np.float32(_LEAST_RESPONSE * _RESPONSE_UNIT)
+    at = np.flatnonzero(peaks)
+    strength = inner.take(at)
+    at += _MARGIN * width + 1
+    levels = sheet.owners().take(at)
+    own = np.flatnonzero(levels != _NO_LEVEL)
+    found: NDArray[np.float32] = strength.take(own) * np.float32(1 / _RESPONSE_UNIT)
+    return at.take(own), levels.take(own), found
 
 
-def _detect(stack: _Stack) -> NDArray[np.float32]:
-    """Return level, x, y and response of the local maxima, shape (n, 4)."""
-    found = []
-    for level, (start, (height, width)) in enumerate(zip(stack.starts, stack.shapes, strict=True)):
-        plane = stack.flat[start : start + height * width]
-        response = _respond(plane, width)
-        # Of floats that are not below 0 the bits are in order.
-        bits = response.view(np.int32)
-        rows = np.maximum(bits[: -2 * width], bits[width:-width])
-        np.maximum(rows, bits[2 * width :], out=rows)
-        inner = bits[width + 1 : -width - 1]
-        highest = np.maximum(rows[:-2], rows[1:-1])
-        np.maximum(highest, rows[2:], out=highest)
-        peaks = np.zeros(len(rows), dtype=bool)
-        np.equal(inner, highest, out=peaks[1:-1])
-        peaks &= response[width:-width] > _LEAST_RESPONSE
-        grid = peaks.reshape(-1, width)
-        grid[:, :_MARGIN] = grid[:, -_MARGIN:] = False
-        at = np.flatnonzero(peaks)
-        y, x = np.divmod(at.astype(np.int32), np.int32(width))
-        rows_found = np.empty((len(at), 4), dtype=np.float32)
-        rows_found[:, 0], rows_found[:, 1], rows_found[:, 2] = level, x, y
-        rows_found[:, 2] += _MARGIN
-        rows_found[:, 3] = response[width:-width][at]
-        found.append(rows_found)
-    return np.concatenate(found)
+def _respond(sheet: _Sheet) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the size of the Hessian's determinant, in the unit of ``_RESPONSE_UNIT``.
 
-
-def _respond(plane: NDArray[np.float32], width: int) -> NDArray[np.float32]:
-    """Return the size of the Hessian's determinant of the rows from ``_MARGIN`` - 1 on, flat.
-
-    The picture is one row after the other: what reaches from one row into the next lies within the
-    margin.
+    Of the rows from ``_MARGIN`` - 1 on, flat; and memory of the same size. The sheet is one row
+    after the other: what reaches from one row or level into the next lies within the margin.
     """
+    plane, width = sheet.grey, sheet.width
     first, last = (_MARGIN - 1) * width, len(plane) - (_MARGIN - 1) * width
+    core, side, _, _, _ = (memory[: last - first] for memory in sheet.workspace.whole(len(plane)))
+    across, other, _ = (memory[: last - first] for memory in sheet.workspace.float(len(plane)))
 
-    def moved(x: int, y: int) -> NDArray[np.float32]:
+    def moved(x: int, y: int) -> NDArray[np.int16]:
         return plane[first + y * width + x : last + y * width + x]
 
-    core = np.float32(2) * moved(0, 0)
-    across = moved(2, 0) - core
-    across += moved(-2, 0)
-    down = moved(0, 2) - core
-    down += moved(0, -2)
-    across *= down
-    mixed = moved(2, 2) + moved(-2, -2)
-    mixed -= moved(2, -2)
-    mixed -= moved(-2, 2)
-    mixed *= np.float32(0.25)
-    mixed *= mixed
-    across -= mixed
-    return np.abs(across, out=across)
+    # Sums of grey levels times 16 are whole numbers below 2**15.
+    np.add(moved(0, 0), moved(0, 0), out=core)
+    np.add(moved(2, 0), moved(-2, 0), out=side)
+    side -= core
+    across[:] = side
+    np.add(moved(0, 2), moved(0, -2), out=side)
+    side -= core
+    other[:] = side
+    across *= other
+    np.add(moved(2, 2), moved(-2, -2), out=side)
+    side -= moved(2, -2)
+    side -= moved(-2, 2)
+    other[:] = side
+    other *= np.float32(0.25)
+    other *= other
+    across -= other
+    return np.abs(across, out=across), other
 
 
-def _spread(found: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Choose the strongest, less eagerly where a part of the picture has many already."""
+def _choose(
+    sheet: _Sheet,
+    at: NDArray[np.intp],
+    levels: NDArray[np.uint8],
+    response: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Return the chosen of the local maxima: level, x, y and response, shape (n, 4)."""
+    least = np.float32(0)
+    if len(at) > 2 * _FEW:
+        least = np.partition(response, -_FEW)[-_FEW]
+        chosen, worst = _spread(_at_least(sheet, at, levels, response, least), sheet.shapes[0])
+        # Weaker ones count for nothing in the ranks of stronger ones.
+        weakest = np.float32(0.999 * np.exp(-worst))
+        if weakest >= least:
+            return chosen
+        least = weakest
+    return _spread(_at_least(sheet, at, levels, response, least), sheet.shapes[0])[0]
+
+
+def _at_least(
+    sheet: _Sheet,
+    at: NDArray[np.intp],
+    levels: NDArray[np.uint8],
+    response: NDArray[np.float32],
+    least: np.float32,
+) -> NDArray[np.float32]:
+    some = np.flatnonzero(response >= least)
+    return sheet.find(at.take(some), levels.take(some), response.take(some))
+
+
+def _spread(
+    found: NDArray[np.float32], shape: tuple[int, ...]
+) -> tuple[NDArray[np.float32], float]:
+    """Choose the strongest, less eagerly where a part of the picture has many already.
+
+    Returns
+    -------
+    chosen : ndarray of float32, shape (n, 4)
+    worst : float
+        The price that the last of them has.
+    """
     if len(found) <= COUNT:
-        return found
-    factor = _scales()[found[:, 0].astype(np.intp)]
+        return found, np.inf
+    factor = _scales().take(found[:, 0].astype(np.intp))
     column = np.minimum((found[:, 1] * factor / shape[1] * _GRID).astype(np.int32), _GRID - 1)
     row = np.minimum((found[:, 2] * factor / shape[0] * _GRID).astype(np.int32), _GRID - 1)
     part = (row * _GRID + column).astype(np.int64)
@@ -355,13 +513,15 @@ def _spread(found: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.fl
     places = len(found).bit_length()
     order = np.sort(((part << 31 | (2**31 - 1 - strength)) << places) | np.arange(len(found)))
     order &= (1 << places) - 1
-    ordered = part[order]
+    ordered = part.take(order)
     starts = np.searchsorted(ordered, np.arange(_GRID**2))
     rank = np.empty(len(found), dtype=np.int64)
-    rank[order] = np.arange(len(found)) - starts[ordered]
+    rank[order] = np.arange(len(found)) - starts.take(ordered)
     price = _RANK_PRICE * rank - np.log(np.maximum(found[:, 3], 1e-3))
-    some = np.flatnonzero(price <= np.partition(price, COUNT - 1)[COUNT - 1])
-    return found[some[np.argsort(price[some], kind="stable")[:COUNT]]]
+    worst = np.partition(price, COUNT - 1)[COUNT - 1]
+    some = np.flatnonzero(price <= worst)
+    chosen = some[np.argsort(price[some], kind="stable")[:COUNT]]
+    return found.take(chosen, axis=0), float(worst)
 
 
 @cache
@@ -372,18 +532,20 @@ def _scales() -> NDArray[np.float32]:
 
 
 def _describe(
-    stack: _Stack, found: NDArray[np.float32]
+    sheet: _Sheet, found: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return orientations (radians) and descriptors."""
-    places = stack.at(found)
+    places = sheet.at(found)
     turns = _orient(places)
-    cosine, sine = np.cos(turns)[:, None], np.sin(turns)[:, None]
-    right, down = _offsets(_PATCH, _SPACING)
-    x, y = places.x + cosine * right, places.y + sine * right
+    cosine, sine = np.cos(turns), np.sin(turns)
+    right, down = (axis[:, None] for axis in _offsets(_PATCH, _SPACING))
+    x, y = cosine * right, sine * right
+    x += places.x
+    y += places.y
     x -= sine * down
     y += cosine * down
-    patch = places.read(x, y)
-    histograms = _histograms(patch.reshape(-1, _PATCH, _PATCH))
+    patch = np.ascontiguousarray(places.read(x, y).T)
+    histograms = _histograms(patch)
     numbers = histograms @ _transform()[0].T
     numbers /= np.linalg.norm(numbers, axis=1, keepdims=True) + np.float32(1e-6)
     return turns, numbers
@@ -391,44 +553,62 @@ def _describe(
 
 @cache
 def _offsets(side: int, spacing: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    axis = ((np.arange(side) - (side - 1) / 2) * spacing).astype(np.float32)
-    x, y = np.meshgrid(axis, axis)
+    x, y = np.meshgrid(_axis(side, spacing), _axis(side, spacing))
     return x.ravel(), y.ravel()
+
+
+@cache
+def _axis(side: int, spacing: float) -> NDArray[np.float32]:
+    return ((np.arange(side) - (side - 1) / 2) * spacing).astype(np.float32)
 
 
 def _orient(places: _Places) -> NDArray[np.float32]:
     """Return the direction in which most of the gradients around each place go."""
-    right, down = _offsets(_TURN_PATCH, _TURN_SPACING)
-    patch = places.read(places.x + right, places.y + down)
-    patch = patch.reshape(-1, _TURN_PATCH, _TURN_PATCH)
-    n = len(patch)
-    across = (patch[:, 1:-1, 2:] - patch[:, 1:-1, :-2]).reshape(n, -1)
-    along = (patch[:, 2:, 1:-1] - patch[:, :-2, 1:-1]).reshape(n, -1)
+    axis = _axis(_TURN_PATCH, _TURN_SPACING)[:, None]
+    patch = places.read_grid(places.x + axis, places.y + axis)
+    n = patch.shape[2]
+    across = (patch[1:-1, 2:] - patch[1:-1, :-2]).reshape(-1, n)
+    along = (patch[2:, 1:-1] - patch[:-2, 1:-1]).reshape(-1, n)
     # What ``np.hypot`` gives, ten times as fast.
-    squares = np.square(across, dtype=np.float64)
-    squares += np.square(along, dtype=np.float64)
-    strength = np.sqrt(squares).astype(np.float32) * _turn_weights()
-    place = np.arctan2(along, across) * (_TURN_BINS / (2 * np.pi)) + _TURN_BINS
+    squares, others = across.astype(np.float64), along.astype(np.float64)
+    squares *= squares
+    others *= others
+    squares += others
+    weighted = np.sqrt(squares, out=squares).astype(np.float32)
+    weighted *= _turn_weights()[:, None]
+    strength = weighted.astype(np.float64)
+    place = np.arctan2(along, across)
+    place *= np.float32(_TURN_BINS / (2 * np.pi))
+    place += np.float32(_TURN_BINS)
     floor = np.floor(place)
-    share = (place - floor).astype(np.float64)
-    low = floor.astype(np.int64)
-    low[low >= _TURN_BINS] -= _TURN_BINS
-    high = low + 1
-    high[high == _TURN_BINS] = 0
-    first = np.arange(n)[:, None] * _TURN_BINS
-    flat = np.zeros(n * _TURN_BINS)
-    for bins, values in ((low, strength * (1 - share)), (high, strength * share)):
-        bins += first
-        flat += np.bincount(bins.ravel(), values.ravel(), n * _TURN_BINS)
-    histogram = flat.reshape(n, _TURN_BINS)
+    place -= floor
+    share = place.astype(np.float64)
+    low = floor.astype(np.int32).astype(np.uint8)
+    # Bytes wrap around: what is below the number of bins becomes large.
+    low = np.minimum(low, low - np.uint8(_TURN_BINS))
+    high = low + np.uint8(1)
+    high = np.minimum(high, high - np.uint8(_TURN_BINS))
+    upper = strength * share
+    np.subtract(1, share, out=share)
+    share *= strength
+    first = np.arange(0, n * _TURN_BINS, _TURN_BINS)
+    flat: NDArray[np.float64] = np.zeros(n * _TURN_BINS)
+    for bins, values in ((low, share), (high, upper)):
+        at = bins.astype(np.intp)
+        at += first
+        flat += np.bincount(at.ravel(), values.ravel(), n * _TURN_BINS)
+    # With the last bin before the first and the first behind the last.
+    ring = np.empty((n, _TURN_BINS + 2))
+    ring[:, 1:-1] = flat.reshape(n, _TURN_BINS)
     for _ in range(2):
-        before, after = np.roll(histogram, 1, axis=1), np.roll(histogram, -1, axis=1)
-        histogram = 0.25 * (before + after) + 0.5 * histogram
-    peak, rows = histogram.argmax(axis=1), np.arange(n)
-    left, middle = histogram[rows, (peak - 1) % _TURN_BINS], histogram[rows, peak]
-    right_ = histogram[rows, (peak + 1) % _TURN_BINS]
+        ring[:, 0], ring[:, -1] = ring[:, -2], ring[:, 1]
+        ring[:, 1:-1] = 0.25 * (ring[:, :-2] + ring[:, 2:]) + 0.5 * ring[:, 1:-1]
+    ring[:, 0], ring[:, -1] = ring[:, -2], ring[:, 1]
+    peak = ring[:, 1:-1].argmax(axis=1)
+    at = peak + np.arange(0, ring.size, _TURN_BINS + 2)
+    left, middle, right = (ring.ravel()[k:].take(at) for k in range(3))
     # The top of the parabola through the highest bin and its neighbours.
-    shift = 0.5 * (left - right_) / np.minimum(left - 2 * middle + right_, -1e-6)
+    shift = 0.5 * (left - right) / np.minimum(left - 2 * middle + right, -1e-6)
     return np.asarray((peak + shift) * (2 * np.pi / _TURN_BINS), dtype=np.float32)
 
 
@@ -452,26 +632,56 @@ def _cell_weights() -> NDArray[np.float32]:
     )
 
 
-def _histograms(patch: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return histograms of gradients, cells × orientations, shape (n, 128)."""
-    n = len(patch)
+@cache
+def _gradient_weights() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return how much each gradient of a patch counts, across and along; 0 at the rim."""
     right, down = _offsets(_PATCH, _SPACING)
     weight = np.exp(-(np.square(right) + np.square(down)) / 162.0).astype(np.float32)
+    inside = np.zeros((_PATCH, _PATCH), dtype=np.float32)
+    inside[:, 1:-1] = 1
+    return weight * inside.ravel(), weight * inside.T.ravel()
+
+
+def _histograms(patch: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return histograms of gradients, cells × orientations, shape (n, 128).
+
+    Parameters
+    ----------
+    patch : ndarray of float32, shape (n, _PATCH²)
+    """
+    n, flat = len(patch), patch.ravel()
     across, along = np.zeros_like(patch), np.zeros_like(patch)
-    across[:, :, 1:-1] = patch[:, :, 2:] - patch[:, :, :-2]
-    along[:, 1:-1] = patch[:, 2:] - patch[:, :-2]
-    across, along = across.reshape(n, -1) * weight, along.reshape(n, -1) * weight
-    inverse = 1.0 / np.maximum(np.square(across) + np.square(along), np.float32(1e-9))
+    # What reaches from one row or patch into the next has no weight.
+    np.subtract(flat[2:], flat[:-2], out=across.ravel()[1:-1])
+    np.subtract(flat[2 * _PATCH :], flat[: -2 * _PATCH], out=along.ravel()[_PATCH:-_PATCH])
+    weight_across, weight_along = _gradient_weights()
+    across *= weight_across
+    along *= weight_along
+    squares_across, squares_along = across * across, along * along
+    inverse = squares_across + squares_along
+    np.maximum(inverse, np.float32(1e-9), out=inverse)
+    np.divide(np.float32(1), inverse, out=inverse)
+    rising, falling = across + along, along - across
     half = np.float32(0.5**0.5)
-    directions = (across, (across + along) * half, along, (along - across) * half)
+    rising *= half
+    falling *= half
+    directions = (
+        (across, squares_across),
+        (rising, rising * rising),
+        (along, squares_along),
+        (falling, falling * falling),
+    )
     cells = _cell_weights()
     bins = np.empty((n, _ORIENTATIONS, _CELLS**2), dtype=np.float32)
-    for k, projection in enumerate(directions):
+    part = np.empty_like(patch)
+    for k, (projection, lobe) in enumerate(directions):
         # A cosine to the third power: a gradient counts for its own and the next orientations.
-        lobe = projection * projection * projection * inverse
-        bins[:, k] = np.maximum(lobe, 0) @ cells
-        bins[:, k + _ORIENTATIONS // 2] = np.maximum(-lobe, 0) @ cells
+        lobe *= projection
+        lobe *= inverse
+        bins[:, k] = np.maximum(lobe, 0, out=part) @ cells
+        np.negative(np.minimum(lobe, 0, out=part) @ cells, out=bins[:, k + _ORIENTATIONS // 2])
     rows = bins.transpose(0, 2, 1).reshape(n, -1)
-    rows = rows / (np.linalg.norm(rows, axis=1, keepdims=True) + np.float32(1e-6))
-    rows = np.minimum(rows, np.float32(_CLIP))
-    return np.asarray(np.sqrt(rows / (rows.sum(axis=1, keepdims=True) + np.float32(1e-9))))
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True) + np.float32(1e-6)
+    np.minimum(rows, np.float32(_CLIP), out=rows)
+    rows /= rows.sum(axis=1, keepdims=True) + np.float32(1e-9)
+    return np.sqrt(rows, out=rows)
