@@ -11,6 +11,7 @@ import pytest
 from threadpoolctl import ThreadpoolController, threadpool_info
 
 from vernis.adapters.engines.threads import ThreadEngine
+from vernis.core.numeric import threads
 from vernis.core.numeric.threads import in_threads, single_threaded_products
 
 
@@ -19,10 +20,15 @@ def threads_of_products() -> set[int]:
 
 
 @pytest.fixture(autouse=True)
-def two_threads() -> Iterator[None]:
-    """Let products spread over two threads, on machines of one core too."""
+def two_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let products spread over two threads, on machines of one core too.
+
+    Whatever an earlier test of this process still holds does not count.
+    """
     import scipy.linalg  # noqa: F401  # its BLAS, too
 
+    alone = threads._OneThread()
+    monkeypatch.setattr(threads, "_one_thread", lambda: alone)
     with ThreadpoolController().limit(limits=2, user_api="blas"):
         yield
 
