@@ -15,7 +15,8 @@ import pytest
 
 from vernis.adapters.engines import processes
 from vernis.adapters.engines.choice import open_engine
-from vernis.adapters.engines.processes import ProcessEngine, WorkerLost
+from vernis.adapters.engines.processes import ProcessEngine
+from vernis.domain.errors import WorkerLost
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,7 +12,7 @@ from PIL import Image
 from vernis.core.copies.comparison import VIEW_SIDE
 from vernis.core.copies.keypoints import RECORD_SIZE, Workspace, find_keypoints, level_sizes
 from vernis.domain.ports import Pixels
-from vernis.domain.types import Space
+from vernis.domain.types import ImageRecord, Space
 
 KEYPOINT_SPACE = Space("keypoints", RECORD_SIZE, "uint8", {"version": 1})
 _LEAST_VIEW = 16  # pixels of the shorter side of a very long picture
@@ -54,6 +54,17 @@ def compute_keypoints(pixels: Pixels, workspace: Workspace | None = None) -> NDA
     grey = Image.fromarray(pixels).resize(first, bilinear, reducing_gap=2.0).convert("L")
     levels = [grey, *(grey.resize(size, bilinear, reducing_gap=3.0) for size in others)]
     return find_keypoints([np.asarray(level) for level in levels], workspace)
+
+
+@dataclass(frozen=True, slots=True)
+class ViewReader:
+    """Decodes the picture of an image and shrinks it; can be sent to another process."""
+
+    read: Callable[[ImageRecord], Pixels]
+
+    def __call__(self, image: ImageRecord) -> Pixels:
+        """Return the picture, RGB; raises what ``read`` raises."""
+        return shrink_to_view(self.read(image))
 
 
 def shrink_to_view(pixels: Pixels) -> Pixels:

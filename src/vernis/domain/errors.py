@@ -108,6 +108,10 @@ class AccessRefused(StorageError):
     """A store refuses what is asked of it, with the credentials that the environment holds."""
 
 
+class WorkerLost(VernisError):
+    """A process that worked on an item ended in the middle, twice."""
+
+
 class NothingToLearn(VernisError):
     """A taxonomy holds too few labels to train a head."""
 

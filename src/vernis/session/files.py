@@ -132,10 +132,9 @@ class Files:
 
     def views(self) -> ReadPicture:
         """Return what decodes the picture of an image as it is compared at a closer look."""
-        from vernis.adapters.keypoints import shrink_to_view
+        from vernis.adapters.keypoints import ViewReader
 
-        read = self.pictures()
-        return lambda image: shrink_to_view(read(image))
+        return ViewReader(self.pictures())
 
     def digested_pictures(self) -> Callable[[ImageRecord], str]:
         """Return what digests all that a picture holds: alpha, every frame, every bit."""

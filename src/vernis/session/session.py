@@ -23,6 +23,7 @@ from vernis.domain.ports import (
     PictureReader,
     Progress,
     Rows,
+    Stage,
     silent,
 )
 from vernis.domain.readings import LEAST_SEARCHED
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from vernis.adapters.catalog.words import WordIndex, WordSource
     from vernis.adapters.demo.truth import DemoTruth
     from vernis.adapters.engines.choice import EngineName
+    from vernis.adapters.engines.processes import Helpers
     from vernis.adapters.interchange.sample_folder import SampleFolder
     from vernis.core.explore.picture_words import PictureWords
 
@@ -246,6 +248,15 @@ class Session(Closing):
 
         apart = short_steps and self._start is None  # one process keeps a graphics processor busy
         return open_engine(self._engine, workers, self._ray, short_steps=apart)
+
+    def helpers(self, stage: Stage[Any, Any]) -> Helpers:
+        """Return processes that threads may let work on items of a stage; close them in the end.
+
+        None is started before the first item.
+        """
+        from vernis.adapters.engines.processes import Helpers
+
+        return Helpers(stage)
 
     def run_on(self, engine: EngineName, ray: str = "") -> None:
         """Choose what runs work on many pictures from now on.

@@ -23,7 +23,7 @@ from typing import IO, Any, TypeVar
 from vernis.adapters.engines.answers import Answer, Broken, pack_answer
 from vernis.adapters.engines.threads import ThreadEngine, work_through
 from vernis.core.numeric.threads import count_cores, single_threaded_products
-from vernis.domain.errors import InvalidValue, StorageError
+from vernis.domain.errors import InvalidValue, StorageError, WorkerLost
 from vernis.domain.ports import Outcome, Stage
 
 Item = TypeVar("Item")
@@ -82,10 +82,6 @@ class ProcessEngine:
 
 class NotSendable(Exception):
     """A stage that cannot travel to another process."""
-
-
-class WorkerLost(RuntimeError):
-    """A process ended twice in the middle of an item."""
 
 
 class _NotSent(BaseException):

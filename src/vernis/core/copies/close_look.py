@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from vernis.core.copies.comparison import (
     Comparison,
-    SmallComparison,
     compare_small,
     compare_views,
     cover_both,
@@ -35,7 +34,8 @@ _KEPT_VIEWS = 1024
 # another, the more the more the pictures share and the less exactly (pixels of their largest
 # picture) half of them lie there. Fitted to edits and to shots of one scene from two places.
 _CONTAINED, _MATCHES, _MATCHES_BY_COVER, _MATCHES_BY_MISS = 0.93, 1.6, 3.0, 0.65
-_BLOCK, _SMALL_BLOCK = 256, 8
+_BLOCK = 256
+_MANY_PAIRS = 150  # from so many on processes make up for their start
 # Of each image the chains over so many of its most similar copies are followed: all in groups of
 # copies as people make them, few where thousands of copies of one placeholder would cost millions
 # of comparisons.
@@ -81,6 +81,60 @@ class Seen:
         return self.comparison.kind
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PairTask:
+    """A pair and all that is needed to compare it, but its pictures.
+
+    Attributes
+    ----------
+    proposal : Proposal
+    threshold : float
+        Least similarity of a copy, 0..1.
+    overlays : tuple of Overlay
+        How the first may lie on the second.
+    luma : (ndarray, ndarray) of uint8, shape (side, side)
+        The grey pictures of their fingerprints.
+    aspects : (float, float)
+        Width over height of each.
+    """
+
+    proposal: Proposal
+    threshold: float
+    overlays: tuple[Overlay, ...]
+    luma: tuple[NDArray[np.uint8], NDArray[np.uint8]]
+    aspects: tuple[float, float]
+
+    def compare(self, look: Look) -> Seen | None:
+        """Compare the pictures; None: they are no copies, or one is gone.
+
+        Parameters
+        ----------
+        look : callable
+            Asked for the pictures only where the small ones may be copies.
+        """
+        proposal = self.proposal
+        small = min(
+            (compare_small(*self.luma, self.aspects, each) for each in self.overlays),
+            key=lambda found: found.apart,
+        )
+        if not proposal.related and not small.may_be_copies():
+            return None
+        first, second = (look(row) for row in proposal.pair)
+        found = None
+        if first is not None and second is not None:
+            matches = max(each.matches for each in self.overlays)
+            placed = replace(small.overlay, matches=matches)
+            found = compare_views(first, second, placed, self.threshold, related=proposal.related)
+        unseen = found is None or (found.kind == "different" and not found.other_ground)
+        if unseen and proposal.similarity:
+            # Enough is known of it; the closer look only tells variants apart.
+            return _known(proposal)
+        return None if found is None else Seen(proposal.pair, found)
+
+
+Compare = Callable[[PairTask], Seen | None]
+
+
 @dataclass(eq=False)
 class CloseLook:
     """Compares pairs of pictures at a closer look.
@@ -92,11 +146,15 @@ class CloseLook:
     fingerprints : Fingerprints
         Of the images.
     look : callable
+    compare : callable, optional
+        Does ``PairTask.compare`` elsewhere, asked by several threads, where there are many pairs:
+        a comparison is so many short steps that threads of one interpreter gain nothing.
     """
 
     records: NDArray[np.uint8]
     fingerprints: Fingerprints
     look: Look
+    compare: Compare | None = None
     _views: Look = field(init=False, repr=False)
     _points: Callable[[int], Keypoints] = field(init=False, repr=False)
 
@@ -187,7 +245,7 @@ class CloseLook:
                     chosen.append(each)
                 else:
                     later.append(each)
-            for found in self._look_at(chosen, threshold):
+            for found in self._look_at(chosen, threshold, apart=len(proposals) >= _MANY_PAIRS):
                 seen.append(found)
                 _note(found, families)
             waiting = later
@@ -201,38 +259,24 @@ class CloseLook:
         worth = proposal.similarity or proposal.overlay.matches / 1000
         return -round(least, 1), -worth, proposal.pair
 
-    def _look_at(self, chosen: Sequence[Proposal], threshold: float) -> list[Seen]:
-        blocks = [chosen[at : at + _SMALL_BLOCK] for at in range(0, len(chosen), _SMALL_BLOCK)]
+    def _look_at(
+        self, chosen: Sequence[Proposal], threshold: float, *, apart: bool = False
+    ) -> list[Seen]:
+        compare = self._compare_here if self.compare is None or not apart else self.compare
+        tasks = [self._task(each, threshold) for each in chosen]
+        return [seen for seen in in_threads(compare, tasks) if seen is not None]
 
-        def see(block: Sequence[Proposal]) -> list[Seen]:
-            seen = (self._compare(each, threshold) for each in block)
-            return [each for each in seen if each is not None]
+    def _compare_here(self, task: PairTask) -> Seen | None:
+        return task.compare(self._views)
 
-        return [each for part in in_threads(see, blocks) for each in part]
-
-    def _compare(self, proposal: Proposal, threshold: float) -> Seen | None:
-        """Compare the pictures of a pair; None: they are no copies, or one is gone."""
-        pair = proposal.pair
+    def _task(self, proposal: Proposal, threshold: float) -> PairTask:
+        first, second = proposal.pair
         overlays = [proposal.overlay]
         if proposal.related:
-            overlays += [each for each in [self.overlay(pair)] if each is not None]
-        small = min((self._compare_small(pair, each) for each in overlays), key=lambda s: s.apart)
-        if not proposal.related and not small.may_be_copies():
-            return None
-        first, second = self._views(pair[0]), self._views(pair[1])
-        found = None
-        if first is not None and second is not None:
-            placed = replace(small.overlay, matches=max(each.matches for each in overlays))
-            found = compare_views(first, second, placed, threshold, related=proposal.related)
-        unseen = found is None or (found.kind == "different" and not found.other_ground)
-        if unseen and proposal.similarity:
-            # Enough is known of it; the closer look only tells variants apart.
-            return _known(proposal)
-        return None if found is None else Seen(pair, found)
-
-    def _compare_small(self, pair: Pair, overlay: Overlay) -> SmallComparison:
-        first, second = (self.fingerprints.luma[row] for row in pair)
-        return compare_small(first, second, (self._aspect(pair[0]), self._aspect(pair[1])), overlay)
+            overlays += [each for each in [self.overlay(proposal.pair)] if each is not None]
+        luma = self.fingerprints.luma[first], self.fingerprints.luma[second]
+        aspects = self._aspect(first), self._aspect(second)
+        return PairTask(proposal, threshold, tuple(overlays), luma, aspects)
 
     def _weigh(self, chain: _Chain, families: Families) -> tuple[Proposal, bool]:
         """Return what a chain proposes, and whether it is to be compared.

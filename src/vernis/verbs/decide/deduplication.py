@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -31,7 +32,8 @@ from vernis.core.copies.groups import (
 from vernis.core.copies.pairs import NearPairs, NearSettings, find_near_pairs
 from vernis.core.numeric.fingerprints import fingerprint
 from vernis.core.numeric.row_blocks import MadeRows, hold_if_small
-from vernis.domain.errors import UnreadableImage
+from vernis.core.numeric.threads import count_cores
+from vernis.domain.errors import UnreadableImage, WorkerLost
 from vernis.domain.ports import Rows
 from vernis.domain.types import (
     DuplicateGroup,
@@ -46,9 +48,13 @@ from vernis.session.vectors import search_columns
 from vernis.verbs.decide.file_links import find_links
 
 if TYPE_CHECKING:
-    from vernis.core.copies.close_look import CloseLook
+    from vernis.core.copies.close_look import CloseLook, PairTask, Seen
+    from vernis.session.files import ReadPicture
     from vernis.session.session import Session
 
+    ComparisonItem = tuple[PairTask, Mapping[int, ImageRecord]]
+
+_KEPT_VIEWS = 512
 # The same pixels in two formats: fingerprints differ by rounding alone (grey levels, mean over the
 # picture).
 _SAME_PIXELS_DIFFERENCE = 2.0
@@ -246,13 +252,14 @@ def _search(
     if spaces[1] is not None:
         embeddings = _embeddings(session, spaces[1], hashes)
     fingerprints = unpack_fingerprints(hold_if_small(vectors.rows(spaces[0], hashes), _HELD))
-    near = find_near_pairs(
-        fingerprints,
-        embeddings,
-        settings,
-        report=lambda done, total: progress("duplicates", done, total, "candidates"),
-        closer=_look_closer(session, distinct, pointed, fingerprints),
-    )
+    with closing(session.helpers(ComparisonStage(session.files.views()))) as helpers:
+        near = find_near_pairs(
+            fingerprints,
+            embeddings,
+            settings,
+            report=lambda done, total: progress("duplicates", done, total, "candidates"),
+            closer=_look_closer(session, distinct, pointed, fingerprints, helpers),
+        )
     variants = _as_variants(near, distinct)
     # What has no content for the fingerprints counts by bytes, pixels or keypoints alone.
     plain = is_plain(fingerprints.luma)
@@ -288,6 +295,7 @@ def _look_closer(
     distinct: _Distinct,
     pointed: NDArray[np.bool_],
     fingerprints: Fingerprints,
+    helpers: Callable[[ComparisonItem], Seen | None],
 ) -> CloseLook:
     """Return what compares pictures at a closer look, by keypoints where they were measured."""
     from vernis.core.copies.close_look import CloseLook  # loads parts of scipy
@@ -299,13 +307,49 @@ def _look_closer(
         records[rows] = session.catalog.vectors.read(space, distinct.hashes[rows])
     view = session.files.views()
 
-    def look(row: int) -> NDArray[np.uint8] | None:
+    def compare(task: PairTask) -> Seen | None:
+        named = {row: _record(session, distinct, row) for row in task.proposal.pair}
         try:
-            return view(_record(session, distinct, row))
-        except (UnreadableImage, OSError):
-            return None  # it was readable when it was embedded
+            return helpers((task, named))
+        except WorkerLost:
+            return task.compare(lambda row: None)
 
-    return CloseLook(records, fingerprints, look)
+    def look(row: int) -> NDArray[np.uint8] | None:
+        return _view(view, _record(session, distinct, row))
+
+    return CloseLook(records, fingerprints, look, compare if count_cores() > 1 else None)
+
+
+def _view(read: ReadPicture, image: ImageRecord) -> NDArray[np.uint8] | None:
+    try:
+        return read(image)
+    except (UnreadableImage, OSError):
+        return None  # it was readable when it was embedded
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonStage:
+    """Compares pairs of pictures in a process of their own; the last pictures are kept there."""
+
+    read: ReadPicture
+
+    def open(self) -> Callable[[ComparisonItem], Seen | None]:
+        """Return what compares a pair, of which the images are named."""
+        kept: dict[int, NDArray[np.uint8] | None] = {}
+
+        def work(item: ComparisonItem) -> Seen | None:
+            task, images = item
+
+            def look(row: int) -> NDArray[np.uint8] | None:
+                if row not in kept:
+                    if len(kept) >= _KEPT_VIEWS:
+                        del kept[next(iter(kept))]
+                    kept[row] = _view(self.read, images[row])
+                return kept[row]
+
+            return task.compare(look)
+
+        return work
 
 
 def _record(session: Session, distinct: _Distinct, row: int) -> ImageRecord:
