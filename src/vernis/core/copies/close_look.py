@@ -35,7 +35,7 @@ _KEPT_VIEWS = 1024
 # picture) half of them lie there. Fitted to edits and to shots of one scene from two places.
 _CONTAINED, _MATCHES, _MATCHES_BY_COVER, _MATCHES_BY_MISS = 0.93, 1.6, 3.0, 0.65
 _BLOCK = 256
-_MANY_PAIRS = 150  # from so many on processes make up for their start
+_MANY_PAIRS = 60  # from so many on processes make up for their start
 # Of each image the chains over so many of its most similar copies are followed: all in groups of
 # copies as people make them, few where thousands of copies of one placeholder would cost millions
 # of comparisons.
