@@ -112,6 +112,22 @@ def test_few_items_and_stages_that_cannot_be_sent_stay_on_threads() -> None:
     assert {one.value for one in ProcessEngine(2).run(Local(), range(9))} == {os.getpid()}
 
 
+def test_the_stage_of_a_script_is_worked_on_by_threads() -> None:
+    script = (
+        "import os\n"
+        "from vernis.adapters.engines.processes import ProcessEngine\n"
+        "class Here:\n"
+        "    def open(self):\n"
+        "        return lambda item: os.getpid()\n"
+        "places = {one.value for one in ProcessEngine(2).run(Here(), range(9))}\n"
+        "print(places == {os.getpid()})\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "True\n"
+
+
 def test_long_steps_and_one_worker_stay_on_threads() -> None:
     for auto in (open_engine("auto", 2), open_engine("auto", 1, short_steps=True)):
         assert {one.value for one in auto.run(Where(), range(400))} == {os.getpid()}

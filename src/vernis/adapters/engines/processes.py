@@ -57,7 +57,8 @@ class ProcessEngine:
         As ``ThreadEngine.run``; stage, items and results are sent by ``pickle``. A process that
         ends in the middle of an item (killed, out of memory) is replaced and the item tried once
         more; where that ends, too, this is the item's error. Where no process can be started, as
-        inside a frozen application, or the stage cannot be sent, threads do the work.
+        inside a frozen application, or the stage cannot be sent or is of a script, whose names no
+        other process knows, threads do the work.
 
         Raises
         ------
@@ -278,9 +279,13 @@ def serve() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a codec prints must not mix with the answers
     items = sys.stdin.buffer
+    sys.path[:], sent = pickle.loads(_receive(items))
     try:
-        sys.path[:], stage = pickle.loads(_receive(items))
-        work = pickle.loads(stage).open()
+        stage = pickle.loads(sent)
+    except Exception:  # of a script, whose names no other process knows
+        return
+    try:
+        work = stage.open()
     except BaseException as error:
         _send(answers, pack_answer(Broken(error)))
         return
