@@ -9,6 +9,7 @@ that not one bit of the result differs.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -60,11 +61,13 @@ def fold_pictures(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
         Of even height and width.
     """
     n, height, width, _ = pictures.shape
-    rows = np.ascontiguousarray(pictures).reshape(n, height // 2, 2, width // 2, 6)
-    # Two pixels as one item: copied twelve times as fast as byte by byte.
-    pairs = rows.view("V6")[..., 0].transpose(0, 1, 3, 2)
-    blocks: NDArray[np.uint8] = np.ascontiguousarray(pairs).view(np.uint8)
-    return blocks.reshape(n, height // 2, width // 2, 12)
+    words = np.ascontiguousarray(pictures).reshape(-1).view(np.uint16)  # three of two pixels
+    rows = words.reshape(n, height // 2, 2, width // 2, 3)
+    blocks = np.empty((n, height // 2, width // 2, 2, 3), dtype=np.uint16)
+    # One word of all blocks of a row after the other: long loops, copied in a third of the time.
+    for row, word in product(range(2), range(3)):
+        blocks[..., row, word] = rows[:, :, row, :, word]
+    return blocks.view(np.uint8).reshape(n, height // 2, width // 2, 12)
 
 
 def fold_graph(model: bytes) -> bytes | None:

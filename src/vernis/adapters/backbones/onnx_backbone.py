@@ -99,7 +99,8 @@ class OnnxReader:
         def embed(pictures: Sequence[Pixels]) -> NDArray[Any]:
             parts: list[NDArray[Any]] = []
             for side, outputs in self.views.items():
-                batch = np.stack([self.prepare(pixels, side) for pixels in pictures])
+                shown = [self.prepare(pixels, side) for pixels in pictures]
+                batch = np.stack(shown) if len(shown) > 1 else shown[0][None]
                 parts += _run(session, outputs, {self.input_name: batch}, self.space.name)
             # Layers of bytes and of half precision are clipped as floats below.
             flat = [np.asarray(part, np.float32).reshape(len(pictures), -1) for part in parts]
