@@ -50,6 +50,7 @@ straight, near-uniform bar takes. Everything but ``blur`` is in 0..1."""
 
 BLUR_CAP = 16.0
 _LEVELS = np.arange(256) / 255.0
+_ROUNDING = 1e-9  # of a sum of shares; far more than it can be
 _TILE = 16
 _EDGE_ENERGY = 4.0  # squared grey levels a pixel, below which a tile holds noise, not edges
 _STRUCTURE_ENERGY = 2.0
@@ -79,27 +80,29 @@ def measure(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
         raise InvalidValue(f"expected pixels of shape (height, width, 3), got {pixels.shape}")
-    luminance = _luminance(pixels)
+    red, green, blue = (np.ascontiguousarray(pixels[..., channel]) for channel in range(3))
+    luminance = _luminance(red, green, blue)
     bars = _measure_bars(pixels)
     blur, structure = _measure_edges(luminance)
-    step = 2 if min(luminance.shape) >= _REFERENCE_SIDE else 1
-    luminance, pixels = luminance[::step, ::step], pixels[::step, ::step]
-    red, green, blue = pixels[..., 0], pixels[..., 1], pixels[..., 2]
+    if min(luminance.shape) >= _REFERENCE_SIDE:
+        luminance, red, green, blue = (
+            np.ascontiguousarray(plane[::2, ::2]) for plane in (luminance, red, green, blue)
+        )
     low, high = np.minimum(red, green), np.maximum(red, green)
     smallest, largest = np.minimum(low, blue), np.maximum(high, blue)
     clipped = np.maximum(low, np.minimum(high, blue)) >= _CLIP
     height, width = luminance.shape
     center = clipped[height // 4 : height - height // 4, width // 4 : width - width // 4]
-    white = smallest >= _WHITE
-    rim = np.concatenate([white[0], white[-1], white[:, 0], white[:, -1]])
-    grey, bright, chroma = (_spread(plane) for plane in (luminance, largest, largest - smallest))
+    sides = (smallest[0], smallest[-1], smallest[:, 0], smallest[:, -1])
+    rim = np.concatenate(sides) >= _WHITE
+    grey, bright = _spread(luminance), _spread(largest)
     mean = float(grey @ _LEVELS)
     values = [
         *(blur, structure, float(np.sqrt(grey @ (_LEVELS - mean) ** 2)), mean),
         *(_percentile(grey, share) for share in (0.05, 0.5, 0.95)),
         *(float(bright @ _LEVELS), _percentile(bright, 0.99)),
-        *(float(clipped.mean()), float(center.mean()), float(rim.mean())),
-        *(_percentile(chroma, 0.995), *bars),
+        *(_share(clipped), _share(center), _share(rim)),
+        *(_percentile_of(largest - smallest, 0.995), *bars),
     ]
     return np.asarray(values, dtype=np.float32)
 
@@ -113,11 +116,32 @@ def _percentile(spread: Floats, share: float) -> float:
     return float(_LEVELS[min(int(np.searchsorted(np.cumsum(spread), share)), 255)])
 
 
-def _luminance(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _percentile_of(plane: NDArray[np.uint8], share: float) -> float:
+    """Return what ``_percentile`` gives of a plane, without counting every level."""
+    low, high = 0, 255
+    while low < high:  # the first level that as many pixels do not exceed
+        middle = (low + high) // 2
+        reached = np.count_nonzero(plane <= middle) - share * plane.size
+        if abs(reached) < _ROUNDING * plane.size:
+            return _percentile(_spread(plane), share)
+        low, high = (low, middle) if reached > 0 else (middle + 1, high)
+    return float(_LEVELS[low])
+
+
+def _share(holds: NDArray[np.bool_]) -> float:
+    return np.count_nonzero(holds) / holds.size if holds.size else float("nan")
+
+
+def _luminance(
+    red: NDArray[np.uint8], green: NDArray[np.uint8], blue: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
     """Return the luma of ITU-R BT.601, shape (height, width)."""
-    total = pixels[..., 0] * np.uint16(77)
-    total += pixels[..., 1] * np.uint16(150)
-    total += pixels[..., 2] * np.uint16(29)
+    total = red.astype(np.uint16)
+    total *= np.uint16(77)
+    for plane, weight in ((green, 150), (blue, 29)):
+        part = plane.astype(np.uint16)
+        part *= np.uint16(weight)
+        total += part
     total >>= 8
     return total.astype(np.uint8)
 
@@ -137,16 +161,23 @@ def _measure_edges(luminance: NDArray[np.uint8]) -> tuple[float, float]:
     bands = luminance[: height // tall * tall].reshape(-1, tall, width)
     if len(bands) >= _MANY_BANDS:
         bands = bands[::2]  # every other one says as much in half the time
-    grey = bands.astype(np.float32)
-    grey = 0.25 * (grey[:, :-2] + grey[:, 2:]) + 0.5 * grey[:, 1:-1]
-    grey = 0.25 * (grey[..., :-2] + grey[..., 2:]) + 0.5 * grey[..., 1:-1]
+    plain = bands.astype(np.int16)
+    # Smoothed by (1, 2, 1) along both axes: grey levels times 16, whole numbers.
+    tall_sums = plain[:, :-2] + plain[:, 2:]
+    tall_sums += plain[:, 1:-1]
+    tall_sums += plain[:, 1:-1]
+    grey = tall_sums[..., :-2] + tall_sums[..., 2:]
+    grey += tall_sums[..., 1:-1]
+    grey += tall_sums[..., 1:-1]
+    down = grey[:, 1:, :-2] - grey[:, :-1, :-2]
+    across = grey[..., 1:] - grey[..., :-1]
     sigmas: list[float] = []
     strength: Any = 0.0
-    for axis, field in ((1, grey[..., :-2]), (2, grey)):
-        first = np.diff(field, axis=axis)
-        second = np.diff(first, axis=axis)
-        energy = _mean_squares(first[:, : second.shape[1], : second.shape[2]])
-        bending = _mean_squares(second)
+    for first, second in (
+        (down[:, :-1], down[:, 1:] - down[:, :-1]),
+        (across[..., :-1], across[..., 1:] - across[..., :-1]),
+    ):
+        energy, bending = _mean_squares(first), _mean_squares(second)
         strength = strength + energy
         weights = np.maximum(energy - _EDGE_ENERGY, 0)
         if weights.any():
@@ -160,12 +191,14 @@ def _measure_edges(luminance: NDArray[np.uint8]) -> tuple[float, float]:
     return min(own * scale, BLUR_CAP), structure
 
 
-def _mean_squares(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def _mean_squares(sixteenths: NDArray[np.int16]) -> NDArray[np.float32]:
     """Return the mean square of each tile of bands, shape (bands * tiles,)."""
-    n_bands, tall, width = values.shape
+    n_bands, tall, width = sixteenths.shape
     wide = min(_TILE, width)
+    values = sixteenths.astype(np.float32)
     columns = np.einsum("brw,brw->bw", values, values)[:, : width // wide * wide]
     sums: NDArray[np.float32] = columns.reshape(n_bands, -1, wide).sum(axis=2).ravel()
+    sums *= np.float32(1 / 256)  # a power of two: not a bit is lost
     sums /= tall * wide
     return sums
 
