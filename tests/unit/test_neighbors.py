@@ -13,6 +13,7 @@ from vernis.core.numeric.neighbors import (
     nearest_neighbors,
     nearest_within,
     search_cells,
+    top_columns,
 )
 from vernis.core.numeric.rows import normalize_rows
 from vernis.domain.errors import InvalidValue
@@ -114,3 +115,26 @@ def test_projection_keeps_the_angles_of_low_dimensional_vectors():
     projected = project_rows(flat.astype(np.float32), 10)
     assert projected.shape == (300, 10)
     np.testing.assert_allclose(plain_cosines(projected), plain_cosines(flat), atol=1e-3)
+
+
+@pytest.mark.parametrize("levels", [None, 3, 1])
+@pytest.mark.parametrize(("width", "count"), [(5, 0), (5, 5), (40, 3), (700, 9), (1_003, 2)])
+def test_the_largest_columns_are_those_of_a_stable_sort(
+    width: int, count: int, levels: int | None
+) -> None:
+    rng = np.random.default_rng(width)
+    block = rng.normal(size=(60, width)).astype(np.float32)
+    if levels is not None:  # many entries are the same
+        block = rng.integers(0, levels, (60, width)).astype(np.float32)
+    columns, values = top_columns(block, count)
+    expected = np.argsort(-block, axis=1, kind="stable")[:, :count]
+    assert columns.tolist() == expected.tolist()
+    assert values.tolist() == np.take_along_axis(block, expected, axis=1).tolist()
+
+
+def test_entries_that_are_no_numbers_cost_no_error() -> None:
+    block = np.full((3, 20), np.nan, dtype=np.float32)
+    block[0, 4], block[1] = 1.0, np.arange(20)
+    columns, _ = top_columns(block, 2)
+    assert columns.shape == (3, 2)
+    assert columns[1].tolist() == [19, 18]

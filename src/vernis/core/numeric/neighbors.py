@@ -329,23 +329,45 @@ def top_columns(
     count : int
         At most ``n_columns``. Ties are in the order of the columns.
     """
-    width = block.shape[1]
+    rows, width = block.shape
     if width > 4 * _GROUP * count > 0:
         # The largest entries lie in the groups with the largest maxima: one cheap pass.
         whole = width - width % _GROUP
-        peaks = block[:, :whole].reshape(len(block), -1, _GROUP).max(axis=2)
-        groups = np.argpartition(peaks, -count, axis=1)[:, -count:]
-        groups.sort(axis=1)
-        inside = (groups[:, :, None] * _GROUP + np.arange(_GROUP)).reshape(len(block), -1)
-        tail = np.broadcast_to(np.arange(whole, width), (len(block), width - whole))
+        peaks = block[:, :whole]
+        while peaks.shape[1] > width // _GROUP:  # by halves: a reduction as short costs much more
+            peaks = np.maximum(peaks[:, ::2], peaks[:, 1::2])
+        groups = _largest_columns(peaks, count)
+        inside = (groups[:, :, None] * _GROUP + np.arange(_GROUP)).reshape(rows, -1)
+        tail = np.broadcast_to(np.arange(whole, width), (rows, width - whole))
         columns = np.concatenate([inside, tail], axis=1)
         best, values = top_columns(np.take_along_axis(block, columns, axis=1), count)
         return np.take_along_axis(columns, best, axis=1), values
     if count < width:
-        chosen = np.argpartition(block, -count, axis=1)[:, width - count :]
-        chosen.sort(axis=1)
+        chosen = _largest_columns(block, count)
     else:
         chosen = np.broadcast_to(np.arange(width), block.shape)
     values = np.take_along_axis(block, chosen, axis=1)
     order = np.argsort(-values, axis=1, kind="stable")
     return np.take_along_axis(chosen, order, axis=1), np.take_along_axis(values, order, axis=1)
+
+
+def _largest_columns(block: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """Return the columns of the largest entries of each row, in ascending order.
+
+    NumPy selects values several times as fast as places of values.
+    """
+    rows, width = block.shape
+    if count == 0:
+        return np.zeros((rows, 0), dtype=np.int64)
+    least = np.partition(block, width - count, axis=1)[:, width - count, None]
+    taken = block >= least
+    if np.count_nonzero(taken) != rows * count:
+        # Of those that are as large as the least, the first.
+        more = block > least
+        equal = block == least
+        open_places = count - more.sum(axis=1, keepdims=True)
+        taken = more | (equal & (np.cumsum(equal, axis=1) <= open_places))
+        if np.count_nonzero(taken) != rows * count:  # not all are numbers
+            return np.sort(np.argpartition(block, -count, axis=1)[:, width - count :], axis=1)
+    at = np.flatnonzero(taken).reshape(rows, count)
+    return np.asarray(at - np.arange(rows)[:, None] * width)
