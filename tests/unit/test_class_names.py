@@ -107,6 +107,8 @@ def test_blanks_are_counted_and_suspected_where_they_may_be_classes():
     strays = [["NA"], [""]] + [["rice"]] * 12
     assert not count_blanks(strays).look_like_classes
     assert not count_blanks(bread, ONLY_EMPTY).words
+    in_any_case = [["rice"], ["Rice"], ["RICE"]] * 5 + [["unknown"], ["n/a"]]
+    assert not count_blanks(in_any_case).look_like_classes
 
 
 def test_only_a_clearly_rarer_spelling_is_folded():

@@ -114,7 +114,10 @@ def count_blanks(cells: Iterable[Sequence[str]], blanks: Blanks = USUAL_BLANKS) 
         names = [name for name in map(clean_name, parts) if name]
         empty += not names
         for name in names:
-            (said if blanks.hold(name) else classes)[name] += 1
+            if blanks.hold(name):
+                said[name] += 1
+            else:
+                classes[match_key(name)] += 1
     by_word: Counter[str] = Counter()
     for name, count in said.items():
         by_word[_key(name)] += count

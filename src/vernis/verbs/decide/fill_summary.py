@@ -217,11 +217,15 @@ def _notes(data: TrainingData, plan: FillPlan | None, precision: float) -> tuple
             f"enough: {strange} unlike every labelled one; label some of them"
         )
     elif not len(plan.image):
+        alike = (
+            "; images that look alike, such as copies and photos of one scene, say the same and "
+            f"count as one, which leaves {plan.n_groups:,}"
+        )
         notes.append(
             f"a precision of {precision:.0%} cannot be promised from {plan.n_held_out:,} held-out "
-            "answers (labels that the model did not see when it gave its own); images that look "
-            "alike, such as copies and photos of one scene, say the same and count as one, which "
-            f"leaves {plan.n_groups:,}; confirm more labels or name a lower precision"
+            "answers (labels that the model did not see when it gave its own)"
+            f"{alike if plan.n_groups < plan.n_held_out else ''}; confirm more labels or name a "
+            "lower precision"
         )
     if plan.noise:
         notes.append(
