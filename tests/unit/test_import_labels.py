@@ -190,6 +190,15 @@ def test_cells_with_another_separator_than_the_rest_are_told_with_a_row(catalog,
     assert any("kept in the name of the class" in n and "(row 5: 'x;q|r')" in n for n in notes)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
+@pytest.mark.parametrize("ends", ["\r\n", "\r", "\n"])
+def test_tables_of_any_program_are_read(catalog, root, encoding, ends):
+    path = root.parent / "labels.csv"
+    path.write_bytes(ends.join(["Datei;Art", "a.png;Käse", "b.png;Öl", ""]).encode(encoding))
+    work(Session(catalog), Settings(path, taxonomy=["Art"]))
+    assert labels(catalog, "Art")["a.png"] == {"Käse"}
+
+
 BOXES = "image,class,xmin,ymin\na.png,cat,1,2\na.png,dog,1,2\na.png,cat,5,2\nb.png,cat,1,2\n"
 TAGS = "image,tag\na.png,x\na.png,y\nb.png,x\nb.png,z\nc.png,y\n"
 

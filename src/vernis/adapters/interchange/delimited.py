@@ -67,6 +67,20 @@ def is_delimited(path: Path) -> bool:
     return first.lower().startswith("sep=") or any(mark in first for mark in _DELIMITERS)
 
 
+def read_header(path: Path) -> list[str]:
+    """Return the cells of the first row of a text file; none of a file that is no table."""
+    try:
+        with open(path, "rb") as stream:
+            text, _ = _decode(path, stream.read(_HEAD))
+        first, _, rest = text.partition("\n")
+        if first.lower().startswith("sep="):
+            text = rest
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=find_delimiter(text))
+        return next(reader, [])
+    except (InvalidLabels, OSError, csv.Error):
+        return []
+
+
 def find_delimiter(text: str, usual: str = ",") -> str:
     """Return the delimiter by which rows have several cells, and most often as many as another.
 

@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vernis.adapters.interchange.formats.files import head_of, number
+from vernis.adapters.interchange.delimited import read_header
+from vernis.adapters.interchange.formats.files import number
 from vernis.adapters.interchange.formats.interface import (
     Pictures,
     ReadSettings,
@@ -57,9 +58,7 @@ class BoxTable:
         """Tell by the header."""
         if not path.is_file() or path.suffix.lower() not in _SUFFIXES:
             return False
-        first = head_of(path, 1 << 16).partition("\n")[0]
-        separator = max(",;\t|", key=first.count)
-        header = next(csv.reader([first], delimiter=separator), [])
+        header = read_header(path)
         # A long table of Vernis says more.
         return find_box_columns(header) is not None and "taxonomy" not in header
 
