@@ -73,7 +73,8 @@ def work(session: Session, settings: Settings) -> Result:
 def show(result: Result, settings: Settings, screen: Screen) -> None:
     """Show each file with the one that stays."""
     for row in result.moved:
-        screen.line(f"{row.image}  (kept: {row.keeper})")
+        said = f"{row.image}  (kept: {row.keeper})"
+        screen.line(said.replace("\n", "\\n"))  # one file, one line
     for uri, reason in result.skipped.items():
         screen.note(f"not moved: {uri}: {reason}")
     done = "would be moved" if settings.dry_run else "moved"
