@@ -97,7 +97,7 @@ def test_an_unreadable_image_has_its_reason(collection):
             check=True,
         )
         said = {line.split()[0] for line in done.stdout.splitlines() if line.strip()}
-        assert {"picture", "bytes", "modified"} & said == known
+        assert {"picture", "bytes", "modified", "text"} & said == known
 
 
 def test_all_records_are_lines_of_json(collection, tmp_path):

@@ -115,7 +115,7 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
         "modified": record.modified,
         "split": record.split,
         **record.metadata,
-        "text": "not read (vernis read)" if record.text is None else len(record.text) or "none",
+        "text": _said_text(record),
         "shows": [f"{one.what} {one.probability:.0%}" for one in record.tags],
         "colours": [f"{one.what} {one.probability:.0%}" for one in record.colors],
         "type": [f"{one.what} {one.probability:.0%}" for one in record.type],
@@ -162,6 +162,12 @@ def _said_picture(record: Record) -> str:
     """Return size and format as far as they are known."""
     size = f"{record.width} x {record.height} px" if record.width and record.height else ""
     return ", ".join(said for said in (size, record.format) if said)
+
+
+def _said_text(record: Record) -> str | int:
+    if record.text is None:
+        return "" if record.state == "unreadable" else "not read (vernis read)"
+    return len(record.text) or "none"
 
 
 def _said(places: Sequence[LabelPlace | None]) -> str:
