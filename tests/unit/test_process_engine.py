@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from vernis.adapters.engines import processes
+from vernis.adapters.engines import choice, processes
 from vernis.adapters.engines.choice import open_engine
 from vernis.adapters.engines.processes import ProcessEngine
 from vernis.domain.errors import WorkerLost
@@ -100,7 +100,10 @@ def test_where_no_process_can_be_started_threads_do_the_work(
     assert places == {os.getpid()}
 
 
-def test_few_items_and_stages_that_cannot_be_sent_stay_on_threads() -> None:
+def test_few_items_and_stages_that_cannot_be_sent_stay_on_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(choice, "_memory", lambda: 1e12)
     auto = open_engine("auto", 2, short_steps=True)
     assert {one.value for one in auto.run(Where(), range(20))} == {os.getpid()}
     assert os.getpid() not in {one.value for one in auto.run(Where(), range(400))}
@@ -110,6 +113,18 @@ def test_few_items_and_stages_that_cannot_be_sent_stay_on_threads() -> None:
             return lambda item: os.getpid()
 
     assert {one.value for one in ProcessEngine(2).run(Local(), range(9))} == {os.getpid()}
+
+
+def test_where_memory_is_short_threads_do_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    auto = open_engine("auto", 2, short_steps=True)
+    monkeypatch.setattr(choice, "_memory", lambda: 1e9)
+    assert {one.value for one in auto.run(Where(), range(400))} == {os.getpid()}
+    monkeypatch.setattr(choice, "_memory", lambda: 2e9)
+    assert os.getpid() not in {one.value for one in auto.run(Where(), range(400))}
+
+
+def test_the_memory_of_this_machine_is_found() -> None:
+    assert choice._memory() > 1e8
 
 
 def test_the_stage_of_a_script_is_worked_on_by_threads() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
+from pathlib import Path
 from typing import Literal, TypeVar
 
 from vernis.adapters.engines.threads import ThreadEngine
@@ -18,6 +21,9 @@ Result = TypeVar("Result")
 
 _MANY = 400
 """Items from which processes have made up for their start, of pictures that are measured."""
+_PROCESS_BYTES = 200 * 2**20
+"""What a process takes: an interpreter, ONNX Runtime with a small network, a picture."""
+_SHARE = 0.25  # of the memory that all of them may take
 
 
 def open_engine(
@@ -49,7 +55,7 @@ def open_engine(
 
 @dataclass(frozen=True, slots=True)
 class _Auto:
-    """Processes for many items on several cores; else threads."""
+    """Processes for many items on several cores with the memory for them; else threads."""
 
     workers: int | None
 
@@ -61,7 +67,21 @@ class _Auto:
 
         source = iter(items)
         first = list(islice(source, _MANY))
-        several = (self.workers or count_cores()) > 1
-        if several and len(first) == _MANY:
+        workers = self.workers or count_cores()
+        room = workers * _PROCESS_BYTES <= _SHARE * _memory()
+        if workers > 1 and room and len(first) == _MANY:
             return ProcessEngine(self.workers).run(stage, chain(first, source))
         return ThreadEngine(self.workers).run(stage, chain(first, source))
+
+
+def _memory() -> float:
+    """Return the bytes of memory of this machine, or of its container; unknown: plenty."""
+    try:
+        installed = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, OSError, ValueError):  # Windows
+        return math.inf
+    try:
+        limit = float(Path("/sys/fs/cgroup/memory.max").read_text())
+    except (OSError, ValueError):  # no container, or "max"
+        return installed
+    return min(installed, limit)
