@@ -27,7 +27,7 @@ def _smoothed(level: np.ndarray) -> np.ndarray:
 
 def _plane(sheet: keypoints._Sheet, level: int) -> np.ndarray:
     (y, x), (height, width) = sheet.corners[level], sheet.shapes[level]
-    return sheet.flat.reshape(-1, sheet.width)[y : y + height, x : x + width]
+    return sheet.grey.reshape(-1, sheet.width)[y : y + height, x : x + width] / 16
 
 
 def _peaks(plane: np.ndarray, margin: int = 6) -> dict[tuple[int, int], float]:

@@ -204,20 +204,20 @@ class Workspace:
         self._float: tuple[NDArray[np.float32], ...] = ()
 
     def whole(self, size: int) -> tuple[NDArray[np.int16], ...]:
-        """Return five planes of whole numbers; what they hold is left over."""
+        """Return three planes of whole numbers; what they hold is left over."""
         self._grow(size)
         return tuple(plane[:size] for plane in self._whole)
 
     def float(self, size: int) -> tuple[NDArray[np.float32], ...]:
-        """Return three planes of floats; what they hold is left over."""
+        """Return two planes of floats; what they hold is left over."""
         self._grow(size)
         return tuple(plane[:size] for plane in self._float)
 
     def _grow(self, size: int) -> None:
         if size > self._size:
             self._size = size
-            self._whole = tuple(np.empty(size, np.int16) for _ in range(5))
-            self._float = tuple(np.empty(size, np.float32) for _ in range(3))
+            self._whole = tuple(np.empty(size, np.int16) for _ in range(3))
+            self._float = tuple(np.empty(size, np.float32) for _ in range(2))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -228,8 +228,6 @@ class _Sheet:
     ----------
     grey : ndarray of int16, shape (n_pixels,)
         Grey levels times 16.
-    flat : ndarray of float32, shape (n_pixels,)
-        Grey levels.
     width : int
         Of the sheet.
     shapes : list of (int, int)
@@ -240,7 +238,6 @@ class _Sheet:
     """
 
     grey: NDArray[np.int16]
-    flat: NDArray[np.float32]
     width: int
     shapes: list[tuple[int, int]]
     corners: list[tuple[int, int]]
@@ -252,7 +249,7 @@ class _Sheet:
         shapes = [(level.shape[0], level.shape[1]) for level in levels]
         height, width, corners = _lay_out(shapes)
         size = height * width
-        plain, grey = workspace.whole(size)[3:]
+        middle, plain, grey = workspace.whole(size)
         plain[:] = 0
         parts = [
             (slice(y, y + tall), slice(x, x + wide))
@@ -261,17 +258,13 @@ class _Sheet:
         sheet = plain.reshape(height, width)
         for level, part in zip(levels, parts, strict=True):
             sheet[part] = level
-        _smooth(sheet, parts, workspace.whole(size)[0].reshape(sheet.shape), grey)
-        flat = workspace.float(size)[2]
-        flat[:] = grey
-        # Sixteenths of a grey level are whole numbers: the product is exact.
-        flat *= np.float32(1 / 16)
-        return cls(grey, flat, width, shapes, corners, workspace)
+        _smooth(sheet, parts, middle.reshape(sheet.shape), grey)
+        return cls(grey, width, shapes, corners, workspace)
 
     def owners(self) -> NDArray[np.uint8]:
         """Return the level of each pixel that may be a keypoint, shape (n_pixels,); others have
         ``_NO_LEVEL``."""
-        owner = np.full((len(self.flat) // self.width, self.width), _NO_LEVEL, dtype=np.uint8)
+        owner = np.full((len(self.grey) // self.width, self.width), _NO_LEVEL, dtype=np.uint8)
         m = _MARGIN
         for level, ((y, x), (tall, wide)) in enumerate(zip(self.corners, self.shapes, strict=True)):
             owner[y + m : y + tall - m, x + m : x + wide - m] = level
@@ -301,7 +294,12 @@ class _Sheet:
             dtype=np.float32,
         )
         start, height, width = bounds[found[:, 0].astype(np.intp)].T
-        return _Places(self.flat, self.width, found[:, 1], found[:, 2], start, height, width)
+        # The memory that the response was in.
+        flat = self.workspace.float(len(self.grey))[0]
+        flat[:] = self.grey
+        # Sixteenths of a grey level are whole numbers: the product is exact.
+        flat *= np.float32(1 / 16)
+        return _Places(flat, self.width, found[:, 1], found[:, 2], start, height, width)
 
 
 def _lay_out(shapes: list[tuple[int, int]]) -> tuple[int, int, list[tuple[int, int]]]:
@@ -436,8 +434,8 @@ def _respond(sheet: _Sheet) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """
     plane, width = sheet.grey, sheet.width
     first, last = (_MARGIN - 1) * width, len(plane) - (_MARGIN - 1) * width
-    core, side, _, _, _ = (memory[: last - first] for memory in sheet.workspace.whole(len(plane)))
-    across, other, _ = (memory[: last - first] for memory in sheet.workspace.float(len(plane)))
+    core, side, _ = (memory[: last - first] for memory in sheet.workspace.whole(len(plane)))
+    across, other = (memory[: last - first] for memory in sheet.workspace.float(len(plane)))
 
     def moved(x: int, y: int) -> NDArray[np.int16]:
         return plane[first + y * width + x : last + y * width + x]
