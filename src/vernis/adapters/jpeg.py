@@ -34,6 +34,7 @@ _MOST_BYTES = 2**28  # larger files are decoded as they come from the disk
 _END = b"\xff\xd9"
 _SOI, _EOI, _SOS, _TEM = 0xD8, 0xD9, 0xDA, 0x01
 _RST0, _RST7 = 0xD0, 0xD7
+_NO_MARKERS = (0, 0xFF)
 _HUFFMAN_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
 _PROGRESSIVE = 0xC2
 _NO_FRAMES = frozenset({0xC4, 0xC8, 0xCC})
@@ -127,11 +128,14 @@ def _find_layout(data: bytes) -> _Layout:
     found = _Layout([], [], 0, False, True)
     frame, in_order, at = 0, True, 2
     while True:
-        row = int(np.searchsorted(places, at))
-        if row == len(places) or places[row] + 4 > len(data):
-            has_end = row < len(places) and kinds[row] == _EOI
-            return _Layout(found.stretches, found.scans, frame, bool(has_end), in_order)
-        place, kind = int(places[row]), int(kinds[row])
+        if at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] not in _NO_MARKERS:
+            place, kind = at, data[at + 1]  # as a rule one segment follows the other at once
+        else:
+            row = int(places.searchsorted(at))
+            if row == len(places) or places[row] + 4 > len(data):
+                has_end = row < len(places) and kinds[row] == _EOI
+                return _Layout(found.stretches, found.scans, frame, bool(has_end), in_order)
+            place, kind = int(places[row]), int(kinds[row])
         if kind == _EOI:
             return _Layout(found.stretches, found.scans, frame, True, in_order)
         if kind == _TEM or _RST0 <= kind <= _SOI:
@@ -145,7 +149,7 @@ def _find_layout(data: bytes) -> _Layout:
         if kind != _SOS:
             continue
         found.scans.append(data[place + 4 : at])
-        row = int(np.searchsorted(places, at))
+        row = int(places.searchsorted(at))
         end = row + int(np.argmin(_are_restarts(kinds[row:])))
         stops = [*places[row:end].tolist(), int(places[end]) if end < len(places) else len(data)]
         starts = [at, *(place + 2 for place in stops[:-1])]
