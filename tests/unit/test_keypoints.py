@@ -59,7 +59,7 @@ def test_levels_are_smoothed_but_at_their_rims():
 def test_every_local_maximum_within_the_margin_is_found():
     levels = [level[:24, :31] for level in _levels(2)]
     sheet = keypoints._Sheet.build(levels, keypoints.Workspace())
-    found = sheet.find(*keypoints._detect(sheet))
+    found = keypoints._detect(sheet, *keypoints._respond(sheet), 4.0)
     for number, level in enumerate(levels):
         rows = found[found[:, 0] == number]
         places = {(int(y), int(x)): float(value) for _, x, y, value in rows}
@@ -88,16 +88,18 @@ def test_a_picture_leaves_nothing_behind_for_the_next():
         )
 
 
+@pytest.mark.parametrize("guess", [4.0, 60.0, 1e4, 1e9])
 @pytest.mark.parametrize("seed", range(3))
-def test_choosing_from_the_strongest_alone_changes_nothing(seed):
+def test_choosing_from_the_strongest_alone_changes_nothing(seed, guess, monkeypatch):
     rng = np.random.default_rng(seed)
     levels = [rng.integers(0, 256, size, dtype=np.uint8) for size in ((190, 160), (134, 113))]
     levels[0][:, :90] //= np.uint8(1 + 8 * seed)  # strong ones in a part alone
     sheet = keypoints._Sheet.build(levels, keypoints.Workspace())
-    found = keypoints._detect(sheet)
-    assert len(found[0]) > 2 * keypoints._FEW
-    expected, _ = keypoints._spread(sheet.find(*found), sheet.shapes[0])
-    np.testing.assert_array_equal(keypoints._choose(sheet, *found), expected)
+    found = keypoints._detect(sheet, *keypoints._respond(sheet), 4.0)
+    assert len(found) > 10 * COUNT
+    expected, _ = keypoints._spread(found, sheet.shapes[0])
+    monkeypatch.setattr(keypoints, "_guess_least", lambda *_: guess)
+    np.testing.assert_array_equal(keypoints._choose(sheet), expected)
 
 
 @pytest.mark.parametrize("levels_of_strength", [3, 1000])

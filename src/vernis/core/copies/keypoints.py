@@ -38,7 +38,7 @@ _GRID = 6
 _RANK_PRICE = 0.35
 _CLIP = 0.2
 _RESPONSE_UNIT = 256.0  # of responses to grey levels times 16
-_FEW = 10 * COUNT  # of the strongest local maxima tell how strong the chosen ones are at the least
+_STRONG, _GAP = 0.08, 6  # share of the responses, of every sixth row and column, to begin with
 _NO_LEVEL = 255
 _STEPS = 254.0  # a descriptor's number of -0.5..0.5 in steps of one byte
 _PLACE = 65535.0
@@ -137,7 +137,7 @@ def find_keypoints(
     if not roomy:
         return record
     sheet = _Sheet.build(roomy, Workspace() if workspace is None else workspace)
-    found = _choose(sheet, *_detect(sheet))
+    found = _choose(sheet)
     if not len(found):
         return record
     turns, descriptors = _describe(sheet, found)
@@ -402,12 +402,38 @@ def _between(
     return step.astype(np.float32)
 
 
-def _detect(
-    sheet: _Sheet,
-) -> tuple[NDArray[np.intp], NDArray[np.uint8], NDArray[np.float32]]:
-    """Return the local maxima: where on the sheet, the level, and the response."""
-    width = sheet.width
+def _choose(sheet: _Sheet) -> NDArray[np.float32]:
+    """Return the chosen of the local maxima: level, x, y and response, shape (n, 4)."""
     response, rest = _respond(sheet)
+    least = _guess_least(sheet, response)
+    while True:
+        chosen, worst = _spread(_detect(sheet, response, rest, least), sheet.shapes[0])
+        # Weaker ones count for nothing in the ranks of stronger ones.
+        enough = max(_LEAST_RESPONSE, 0.999 * float(np.exp(-worst)))
+        if least <= enough:
+            return chosen
+        least = enough
+
+
+def _guess_least(sheet: _Sheet, response: NDArray[np.float32]) -> float:
+    """Return a response that most of the chosen will exceed, and few of the others."""
+    height, width = sheet.shapes[0]
+    plane = response[: (height - 2 * _MARGIN + 1) * sheet.width].reshape(-1, sheet.width)
+    some = plane[1::_GAP, _MARGIN : width - _MARGIN : _GAP].ravel()
+    if not some.size:
+        return _LEAST_RESPONSE
+    rank = int(some.size * (1 - _STRONG))
+    return max(_LEAST_RESPONSE, float(np.partition(some, rank)[rank]) / _RESPONSE_UNIT)
+
+
+def _detect(
+    sheet: _Sheet, response: NDArray[np.float32], rest: NDArray[np.float32], least: float
+) -> NDArray[np.float32]:
+    """Return level, x, y and response of the local maxima above ``least``, shape (n, 4).
+
+    ``rest`` is memory of the size of the response.
+    """
+    width = sheet.width
     # Of floats that are not below 0 the bits are in order.
     bits, rows = response.view(np.int32), rest.view(np.int32)[: len(response) - 2 * width]
     np.maximum(bits[: -2 * width], bits[width:-width], out=rows)
@@ -416,14 +442,14 @@ def _detect(
     np.maximum(highest, rows[2:], out=highest)
     inner = response[width + 1 : -width - 1]
     peaks = inner.view(np.int32) == highest
-    peaks &= inner > np.float32(_LEAST_RESPONSE * _RESPONSE_UNIT)
+    peaks &= inner > np.float32(least * _RESPONSE_UNIT)
     at = np.flatnonzero(peaks)
     strength = inner.take(at)
     at += _MARGIN * width + 1
     levels = sheet.owners().take(at)
     own = np.flatnonzero(levels != _NO_LEVEL)
-    found: NDArray[np.float32] = strength.take(own) * np.float32(1 / _RESPONSE_UNIT)
-    return at.take(own), levels.take(own), found
+    strength = strength.take(own) * np.float32(1 / _RESPONSE_UNIT)
+    return sheet.find(at.take(own), levels.take(own), strength)
 
 
 def _respond(sheet: _Sheet) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -457,36 +483,6 @@ def _respond(sheet: _Sheet) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     other *= other
     across -= other
     return np.abs(across, out=across), other
-
-
-def _choose(
-    sheet: _Sheet,
-    at: NDArray[np.intp],
-    levels: NDArray[np.uint8],
-    response: NDArray[np.float32],
-) -> NDArray[np.float32]:
-    """Return the chosen of the local maxima: level, x, y and response, shape (n, 4)."""
-    least = np.float32(0)
-    if len(at) > 2 * _FEW:
-        least = np.partition(response, -_FEW)[-_FEW]
-        chosen, worst = _spread(_at_least(sheet, at, levels, response, least), sheet.shapes[0])
-        # Weaker ones count for nothing in the ranks of stronger ones.
-        weakest = np.float32(0.999 * np.exp(-worst))
-        if weakest >= least:
-            return chosen
-        least = weakest
-    return _spread(_at_least(sheet, at, levels, response, least), sheet.shapes[0])[0]
-
-
-def _at_least(
-    sheet: _Sheet,
-    at: NDArray[np.intp],
-    levels: NDArray[np.uint8],
-    response: NDArray[np.float32],
-    least: np.float32,
-) -> NDArray[np.float32]:
-    some = np.flatnonzero(response >= least)
-    return sheet.find(at.take(some), levels.take(some), response.take(some))
 
 
 def _spread(
