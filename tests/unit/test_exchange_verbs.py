@@ -134,7 +134,7 @@ def test_what_cannot_be_is_refused_in_one_line(collection, tmp_path):
         ({"format": "yolo"}, "class folders"),
         ({"format": "dam"}, "--for"),
         ({"format": "coco", "for_": "aem"}, "dam"),
-        ({"format": "folders"}, "link or copy"),
+        ({"format": "folders"}, "--copy or --link"),
         ({"format": "folders", "copy": True, "link": True}, "exclude"),
         ({"format": "coco", "states": []}, "yes and no"),
         ({"format": "dam", "for_": "bynder"}, "brand"),

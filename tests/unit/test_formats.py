@@ -669,7 +669,7 @@ def test_class_folders_have_safe_names_of_their_own(tmp_path):
     names = ("a/b", "Cat", "cat", "con", "..", "x|y", " z", "caf\u00e9", "cafe\u0301")
     label = tuple(ExchangeLabel("object", name) for name in names)
     exchange = ExchangeSet((ExchangeImage("a.jpg", labels=label),))
-    with pytest.raises(UsageError, match="link or copy"):
+    with pytest.raises(UsageError, match="--copy or --link"):
         ClassFolders().write(exchange, tmp_path / "no", Pictures())
     picture(tmp_path, "a.jpg")
     ClassFolders().write(exchange, tmp_path / "out", Pictures(lambda u: tmp_path / u, "copy"))

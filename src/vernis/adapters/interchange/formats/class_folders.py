@@ -64,7 +64,7 @@ class ClassFolders:
             The pictures are not to be placed: the folders are the labels.
         """
         if pictures.placing == "none":
-            raise UsageError("class folders hold the pictures themselves; say link or copy")
+            raise UsageError("class folders hold the pictures themselves; say --copy or --link")
         return self.write_folders(exchange, out, pictures)
 
     def write_folders(self, exchange: ExchangeSet, out: Path, pictures: Pictures) -> Written:
