@@ -150,7 +150,7 @@ def show(result: Result, settings: Settings, screen: Screen) -> None:
         "collection": result.collection,
         "folder of images": result.root
         or ("none" if result.places else "none yet (vernis index PATH)"),
-        "further places": list(result.places),
+        **({"further places": list(result.places)} if result.places else {}),
         "images": result.images.present,
         "unreadable": result.images.unreadable,
         "vanished": result.images.vanished,
