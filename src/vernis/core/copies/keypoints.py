@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -294,12 +294,7 @@ class _Sheet:
             dtype=np.float32,
         )
         start, height, width = bounds[found[:, 0].astype(np.intp)].T
-        # The memory that the response was in.
-        flat = self.workspace.float(len(self.grey))[0]
-        flat[:] = self.grey
-        # Sixteenths of a grey level are whole numbers: the product is exact.
-        flat *= np.float32(1 / 16)
-        return _Places(flat, self.width, found[:, 1], found[:, 2], start, height, width)
+        return _Places(self.grey, self.width, found[:, 1], found[:, 2], start, height, width)
 
 
 def _lay_out(shapes: list[tuple[int, int]]) -> tuple[int, int, list[tuple[int, int]]]:
@@ -344,9 +339,9 @@ def _smooth(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Places:
-    """Places on the levels of a sheet; but for ``flat`` float32 of shape (n,)."""
+    """Places on the levels of a sheet; but for ``grey`` float32 of shape (n,)."""
 
-    flat: NDArray[np.float32]
+    grey: NDArray[np.int16]
     line: int
     x: NDArray[np.float32]
     y: NDArray[np.float32]
@@ -385,15 +380,21 @@ class _Places:
         self, at: NDArray[np.intp], x: NDArray[np.float32], y: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         across, down = x.astype(np.float64), y.astype(np.float64)
-        below = self.flat[self.line :]
-        first = _between(self.flat.take(at), self.flat[1:].take(at), across)
-        return _between(first, _between(below.take(at), below[1:].take(at), across), down)
+        below = self.grey[self.line :]
+        first = _between(self.grey.take(at), self.grey[1:].take(at), across)
+        read = _between(first, _between(below.take(at), below[1:].take(at), across), down)
+        # Sixteenths of a grey level up to here: a power of two costs not a bit.
+        read *= np.float32(1 / 16)
+        return read
+
+
+_Number = TypeVar("_Number", np.int16, np.float32)
 
 
 def _between(
-    low: NDArray[np.float32], high: NDArray[np.float32], share: NDArray[np.float64]
+    low: NDArray[_Number], high: NDArray[_Number], share: NDArray[np.float64]
 ) -> NDArray[np.float32]:
-    """Return ``low + (high - low) * share``, rounded once."""
+    """Return ``low + (high - low) * share``, rounded once; of whole numbers the step is exact."""
     high -= low
     # Converted as a whole: a mixed product or sum is converted in small portions.
     step = high.astype(np.float64)
