@@ -25,8 +25,9 @@ _AHEAD = 8
 class ThreadEngine:
     """One worker a core; each does the whole work on one item before it takes the next.
 
-    Decoding, resizing and inference release Python's lock, so threads use all cores, and a worker
-    that does everything needs no queue of pictures between the steps.
+    Decoding, resizing and inference release Python's lock, so threads use all cores where those
+    are most of the work, and a worker that does everything needs no queue of pictures between the
+    steps. For work of many short steps see ``ProcessEngine``.
 
     Parameters
     ----------
