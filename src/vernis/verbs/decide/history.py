@@ -1,4 +1,4 @@
-"""``vernis history``: every change of an image."""
+"""``vernis history``: every change of an image (of the whole collection: vernis batches)."""
 
 from __future__ import annotations
 
