@@ -1,11 +1,13 @@
-"""What does Daft cost beside threads, in processor time and memory?
+"""What do processes and Daft cost beside threads, in processor time and memory?
 
     python benchmarks/engines.py PHOTOS --pictures 5000
+    python benchmarks/engines.py PHOTOS --engines threads processes --in-turns
 
-Embeds the same photos with both engines, at the same time, so that load from elsewhere and a warm
-disk serve both alike; each has a collection of its own that is indexed before. Processor time and
-memory are those of the command and of all processes that it starts; memory is their proportional
-set size, looked at five times a second. Needs Linux and the extra cluster.
+Embeds the same photos with each engine, at the same time, so that load from elsewhere and a warm
+disk serve all alike, or one after another, so that the clock counts, too; each has a collection of
+its own that is indexed before. Processor time and memory are those of the command and of all
+processes that it starts; memory is their proportional set size, looked at five times a second.
+Needs Linux, and the extra cluster for Daft.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ENGINES = ("threads", "daft")
+ENGINES = ("threads", "processes", "daft")
 
 
 @dataclass
@@ -93,30 +95,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("photos", type=Path)
     parser.add_argument("--pictures", type=int, default=5000)
+    parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES))
+    parser.add_argument("--in-turns", action="store_true", help="one after another")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "photos"
         folder.mkdir()
         count = link_photos(options.photos, folder, options.pictures)
-        homes = [str(Path(name) / f"{engine}.vernis") for engine in ENGINES]
+        homes = [str(Path(name) / f"{engine}.vernis") for engine in options.engines]
         for home in homes:
             command = vernis("index", str(folder), "--classes-from", "none", "--collection", home)
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        measured = run_together(
-            [
-                vernis("embed", "--engine", engine, "--collection", home)
-                for engine, home in zip(ENGINES, homes, strict=True)
-            ]
-        )
+        commands = [
+            vernis("embed", "--engine", engine, "--collection", home)
+            for engine, home in zip(options.engines, homes, strict=True)
+        ]
+        if options.in_turns:
+            measured = [one for command in commands for one in run_together([command])]
+        else:
+            measured = run_together(commands)
     print(f"| {count:,} photos | processor s | peak memory, MB | s by the clock |")
     print("|---|---|---|---|")
-    for engine, one in zip(ENGINES, measured, strict=True):
+    first = measured[0]
+    for engine, one in zip(options.engines, measured, strict=True):
         if one.process.returncode:
             raise SystemExit(f"embed --engine {engine} ended with {one.process.returncode}")
-        print(f"| {engine} | {one.processor:.1f} | {one.peak_mb:.0f} | {one.seconds:.1f} |")
-    threads, daft = measured
-    ratios = daft.processor / threads.processor, daft.peak_mb / threads.peak_mb
-    print(f"| daft to threads | {ratios[0]:.2f} | {ratios[1]:.2f} | |")
+        times, room = one.processor / first.processor, one.peak_mb / first.peak_mb
+        taken = f"{one.processor:.1f} ({times:.2f} x) | {one.peak_mb:.0f} ({room:.2f} x)"
+        print(f"| {engine} | {taken} | {one.seconds:.1f} |")
 
 
 if __name__ == "__main__":
