@@ -78,7 +78,7 @@ def test_labels_on_one_bottle_are_variants_and_an_edit_is_a_copy(tmp_path: Path)
         ]
         assert shown.variants[0].reason == "content"
         document = duplicates.VERB.document(shown)
-        assert set(document) == {"groups", "variants"}
+        assert set(document) == {"groups", "variants", "links"}
 
 
 def test_a_smaller_copy_of_a_cloth_is_found_and_other_cloths_are_not(tmp_path: Path) -> None:
