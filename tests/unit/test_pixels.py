@@ -386,7 +386,7 @@ def test_interrupted_helper_never_gives_the_next_file_the_wrong_picture(tmp_path
         def interrupt(*_):
             raise KeyboardInterrupt
 
-        patch.setattr("vernis.adapters.isolation._read", interrupt)
+        patch.setattr("vernis.adapters.isolation.read_exactly", interrupt)
         with pytest.raises(KeyboardInterrupt):
             decoder(tmp_path / "a.tif")
     assert np.array_equal(decoder(tmp_path / "b.tif"), np.asarray(photo(seed=2)))

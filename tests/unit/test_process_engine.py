@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from vernis.adapters import helper_process
 from vernis.adapters.engines import choice, processes
 from vernis.adapters.engines.choice import open_engine
 from vernis.adapters.engines.processes import ProcessEngine
-from vernis.domain.errors import WorkerLost
+from vernis.domain.errors import ModelError, WorkerLost
 
 ROOT = Path(__file__).parents[2]
 
@@ -95,9 +96,32 @@ def test_the_work_is_done_in_other_processes_at_most_as_many_as_workers() -> Non
 def test_where_no_process_can_be_started_threads_do_the_work(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(processes.sys, "executable", "/nowhere/python")
+    monkeypatch.setattr(helper_process.sys, "executable", "/nowhere/python")
     places = {one.value for one in ProcessEngine(2).run(Where(), range(5))}
     assert places == {os.getpid()}
+
+
+def test_that_no_process_can_be_started_is_found_out_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tries: list[str] = []
+
+    def fail(module: str) -> subprocess.Popen[bytes]:
+        tries.append(module)
+        raise OSError
+
+    monkeypatch.setattr(processes, "start_helper", fail)
+    assert len(list(ProcessEngine(1).run(Where(), range(50)))) == 50
+    assert len(tries) == 1
+
+
+def test_what_opening_raises_ends_the_run_without_processes_too() -> None:
+    class Unopenable:
+        def open(self) -> Callable[[int], int]:
+            raise ModelError("weights.onnx: damaged")
+
+    with pytest.raises(ModelError, match="damaged"):
+        list(ProcessEngine(2).run(Unopenable(), range(20)))
 
 
 def test_few_items_and_stages_that_cannot_be_sent_stay_on_threads(

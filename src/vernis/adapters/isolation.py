@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import struct
-import subprocess
 import sys
 import threading
 import weakref
@@ -24,6 +23,7 @@ import numpy as np
 from PIL import Image
 
 from vernis.adapters.color import ColorConverter
+from vernis.adapters.helper_process import end_helper, read_exactly, start_helper, take_answers
 from vernis.adapters.identity import digest_picture
 from vernis.adapters.pixels import MIN_SIDE, decode_opened
 from vernis.adapters.probe import DEFAULT_LIMITS, MAINSTREAM_FORMATS, Limits, open_picture
@@ -135,18 +135,9 @@ class _Helper:
 
     def __init__(self, min_side: int | None, limits: Limits) -> None:
         self._limits = limits
-        package_parent = str(Path(__file__).parents[2])
-        search = os.pathsep.join(filter(None, (package_parent, os.environ.get("PYTHONPATH"))))
-        self._process = subprocess.Popen(
-            # -P: a json.py in the working folder must not be imported
-            [sys.executable, "-P", "-m", __name__, json.dumps([min_side, asdict(limits)])],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # libtiff prints there
-            start_new_session=True,  # Ctrl-C is the worker's business
-            env={**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1"},
-        )
-        self._finalizer = weakref.finalize(self, _end, self._process)
+        settings = json.dumps([min_side, asdict(limits)])
+        self._process = start_helper(__name__, settings)
+        self._finalizer = weakref.finalize(self, end_helper, self._process)
         assert self._process.stdout is not None
         self.has_started = self._process.stdout.read(len(_READY)) == _READY
 
@@ -194,41 +185,23 @@ class _Helper:
         self._process.stdin.write(wish + os.fsencode(path.absolute()).hex().encode() + b"\n")
         self._process.stdin.flush()
         stream = self._process.stdout
-        success, height, width, kind, lost = _ANSWER.unpack(_read(stream, _ANSWER.size))
+        success, height, width, kind, lost = _ANSWER.unpack(read_exactly(stream, _ANSWER.size))
         if not success:
-            raise UnreadableImage(path, _read(stream, height).decode())
+            raise UnreadableImage(path, read_exactly(stream, height).decode())
         return stream, height, width, kind, lost
 
     def _ask_digest(self, path: Path) -> str:
         stream, length, *_ = self._ask(path, _DIGEST)
-        return _read(stream, length).decode()
+        return read_exactly(stream, length).decode()
 
     def _ask_pixels(self, path: Path) -> Decoded:
         stream, height, width, kind, lost = self._ask(path, _PIXELS)
-        data = _read(stream, height * width * 3)
+        data = read_exactly(stream, height * width * 3)
         pixels = np.frombuffer(bytearray(data), dtype=np.uint8).reshape(height, width, 3)
         return Decoded(pixels, Damage(DAMAGE_KINDS[kind], lost))
 
     def close(self) -> None:
         self._finalizer()
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    for stream in (process.stdin, process.stdout):
-        if stream is not None:
-            try:
-                stream.close()
-            except OSError:  # a flush into the dead process
-                continue
-    process.wait()
-
-
-def _read(stream: IO[bytes], size: int) -> bytes:
-    data = stream.read(size)
-    if len(data) < size:
-        raise EOFError
-    return data
 
 
 def _is_risky(image: Image.Image, limits: Limits) -> bool:
@@ -276,8 +249,7 @@ def serve() -> None:
     """Answer requests on standard input until it ends; the helper's main function."""
     min_side, fields = json.loads(sys.argv[1])
     limits = Limits(**fields)
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a codec prints must not mix with the answers
+    answers = take_answers()
     converter = ColorConverter()
     _limit_memory(limits)
     answers.write(_READY)

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from vernis.adapters.engines.answers import Answer, Broken, pack_answer
+from vernis.adapters.engines.threads import check_workers
 from vernis.core.numeric.threads import count_cores, single_threaded_products
-from vernis.domain.errors import InvalidValue, MissingExtra, StorageError, UsageError
+from vernis.domain.errors import MissingExtra, StorageError, UsageError
 from vernis.domain.ports import Outcome, Stage
 
 Item = TypeVar("Item")
@@ -54,8 +55,7 @@ class DaftEngine:
     ray: str = ""
 
     def __post_init__(self) -> None:
-        if self.workers is not None and self.workers < 1:
-            raise InvalidValue(f"expected 1 worker or more, got {self.workers}")
+        check_workers(self.workers)
 
     def run(
         self, stage: Stage[Item, Result], items: Iterable[Item]

@@ -7,7 +7,6 @@ half a second of start and a memory of their own, so few pictures are better off
 
 from __future__ import annotations
 
-import os
 import pickle
 import struct
 import subprocess
@@ -15,15 +14,15 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from vernis.adapters.engines.answers import Answer, Broken, pack_answer
-from vernis.adapters.engines.threads import ThreadEngine, work_through
+from vernis.adapters.engines.threads import check_workers, work_through
+from vernis.adapters.helper_process import end_helper, read_exactly, start_helper, take_answers
 from vernis.core.numeric.threads import count_cores, single_threaded_products
-from vernis.domain.errors import InvalidValue, StorageError, WorkerLost
+from vernis.domain.errors import StorageError, WorkerLost
 from vernis.domain.ports import Outcome, Stage
 
 Item = TypeVar("Item")
@@ -46,8 +45,7 @@ class ProcessEngine:
     workers: int | None = None
 
     def __post_init__(self) -> None:
-        if self.workers is not None and self.workers < 1:
-            raise InvalidValue(f"expected 1 worker or more, got {self.workers}")
+        check_workers(self.workers)
 
     def run(
         self, stage: Stage[Item, Result], items: Iterable[Item]
@@ -65,12 +63,7 @@ class ProcessEngine:
         StorageError
             A result cannot be sent between processes.
         """
-        try:
-            helpers = Helpers(stage)
-        except NotSendable:
-            yield from ThreadEngine(self.workers).run(stage, items)
-            return
-        with closing(helpers):
+        with closing(Helpers(stage)) as helpers:
             outcomes = work_through(_Sending(helpers), items, self.workers or count_cores())
             try:
                 yield from outcomes
@@ -81,8 +74,8 @@ class ProcessEngine:
                 ) from error
 
 
-class NotSendable(Exception):
-    """A stage that cannot travel to another process."""
+class _Ended(Exception):
+    """A process ended in the middle of an item."""
 
 
 class _NotSent(BaseException):
@@ -104,60 +97,68 @@ class Helpers:
     """Processes that work on items of one stage; threads may share them.
 
     Called with an item, it lets an idle process work on it, or a new one, and returns the result or
-    raises what the item raised.
+    raises what the item raised. Where the stage cannot be sent, or no process can be started, the
+    thread that calls does the work.
 
     Parameters
     ----------
     stage : Stage
-
-    Raises
-    ------
-    NotSendable
     """
 
     def __init__(self, stage: Stage[Any, Any]) -> None:
-        try:
-            self._sent = pickle.dumps(stage)
-        except Exception as error:  # pickle promises no kind of error
-            raise NotSendable(str(error)) from error
         self._stage = stage
         self._idle: list[_Process] = []
         self._all: list[_Process] = []
         self._lock = threading.Lock()
         self._here = threading.local()
+        self._sent: bytes | None = None
+        with suppress(Exception):  # pickle promises no kind of error
+            self._sent = pickle.dumps(stage)
 
     def start_one(self) -> None:
-        """Start a process, or open the stage in this thread where none can be started.
-
-        Raises whatever opening the stage raises.
-        """
-        self._give_back(self._start())
+        """Start a process, or open the stage in this thread; raises whatever opening it raises."""
+        process = self._start()
+        if process is None:
+            self._open_here()
+        else:
+            self._give_back(process)
 
     def __call__(self, item: Any) -> Any:
         """Work on one item."""
-        for last in (False, True):
-            process = self._take()
-            if process is None:
-                return self._work_here(item)
-            try:
-                answer = process.ask(item)
-            except (EOFError, OSError) as error:
-                self._drop(process)
-                if last:
-                    raise WorkerLost(
-                        "the process that worked on it ended twice (out of memory?)"
-                    ) from error
-            except BaseException:
-                self._drop(process)
-                raise
-            else:
-                self._give_back(process)
-                if isinstance(answer, Broken):
-                    raise _NotSent(str(answer.error))
-                if answer.error is not None:
-                    raise answer.error
-                return answer.value
-        raise AssertionError
+        process = self._take()
+        if process is None:
+            with single_threaded_products():
+                return self._open_here()(item)
+        try:
+            answer = self._ask(process, item)
+        except _Ended:
+            answer = self._ask_another(item)
+        if isinstance(answer, Broken):
+            raise _NotSent(str(answer.error))
+        if answer.error is not None:
+            raise answer.error
+        return answer.value
+
+    def _ask_another(self, item: Any) -> Answer | Broken:
+        process = self._start()
+        if process is not None:
+            with suppress(_Ended):
+                return self._ask(process, item)
+        raise WorkerLost("the process that worked on it ended twice (out of memory?)")
+
+    def _ask(self, process: _Process, item: Any) -> Answer | Broken:
+        try:
+            answer = process.ask(item)
+        except BaseException as error:
+            process.close()
+            with self._lock:
+                if process in self._all:
+                    self._all.remove(process)
+            if isinstance(error, (EOFError, OSError)):
+                raise _Ended from error
+            raise
+        self._give_back(process)
+        return answer
 
     def close(self) -> None:
         """End the processes."""
@@ -173,28 +174,27 @@ class Helpers:
         return self._start()
 
     def _start(self) -> _Process | None:
+        """Start a process; None where none works, which is found out once."""
+        if self._sent is None:
+            return None
         process = _Process.start(self._sent)
-        if process is not None:
-            with self._lock:
-                self._all.append(process)
+        if process is None:
+            self._sent = None
+            return None
+        with self._lock:
+            self._all.append(process)
         return process
 
-    def _give_back(self, process: _Process | None) -> None:
-        if process is not None:
-            with self._lock:
-                self._idle.append(process)
-
-    def _drop(self, process: _Process) -> None:
-        process.close()
+    def _give_back(self, process: _Process) -> None:
         with self._lock:
-            if process in self._all:
-                self._all.remove(process)
+            self._idle.append(process)
 
-    def _work_here(self, item: Any) -> Any:
+    def _open_here(self) -> Callable[[Any], Any]:
+        """Return this thread's own work."""
         if not hasattr(self._here, "work"):
             self._here.work = self._stage.open()
-        with single_threaded_products():
-            return self._here.work(item)
+        work: Callable[[Any], Any] = self._here.work
+        return work
 
 
 class _Process:
@@ -204,23 +204,13 @@ class _Process:
         assert process.stdin is not None
         assert process.stdout is not None
         self._to, self._from = process.stdin, process.stdout
-        self._finalizer = weakref.finalize(self, _end, process)
+        self._finalizer = weakref.finalize(self, end_helper, process)
 
     @classmethod
     def start(cls, stage: bytes) -> _Process | None:
         """Start a process; None where none can run. Raises what opening the stage raises."""
-        package_parent = str(Path(__file__).parents[3])
-        search = os.pathsep.join(filter(None, (package_parent, os.environ.get("PYTHONPATH"))))
-        command = [sys.executable, "-P", "-m", __name__]  # -P: a pickle.py of the working folder
         try:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,  # its errors come as answers
-                start_new_session=True,  # Ctrl-C is the business of the process that started it
-                env={**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1"},
-            )
+            process = start_helper(__name__)
         except OSError:
             return None
         started = cls(process)
@@ -246,38 +236,19 @@ class _Process:
         self._finalizer()
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    for stream in (process.stdin, process.stdout):
-        if stream is not None:
-            try:
-                stream.close()
-            except OSError:  # a flush into the dead process
-                continue
-    process.wait()
-
-
 def _send(stream: IO[bytes], data: bytes) -> None:
     stream.write(_LENGTH.pack(len(data)) + data)
     stream.flush()
 
 
 def _receive(stream: IO[bytes]) -> bytes:
-    (length,) = _LENGTH.unpack(_read(stream, _LENGTH.size))
-    return _read(stream, length)
-
-
-def _read(stream: IO[bytes], size: int) -> bytes:
-    data = stream.read(size)
-    if len(data) < size:
-        raise EOFError
-    return data
+    (length,) = _LENGTH.unpack(read_exactly(stream, _LENGTH.size))
+    return read_exactly(stream, length)
 
 
 def serve() -> None:
     """Work on the items that come on standard input until it ends; a process's main function."""
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a codec prints must not mix with the answers
+    answers = take_answers()
     items = sys.stdin.buffer
     sys.path[:], sent = pickle.loads(_receive(items))
     try:

@@ -38,8 +38,7 @@ class ThreadEngine:
     workers: int | None = None
 
     def __post_init__(self) -> None:
-        if self.workers is not None and self.workers < 1:
-            raise InvalidValue(f"expected 1 worker or more, got {self.workers}")
+        check_workers(self.workers)
 
     def run(
         self, stage: Stage[Item, Result], items: Iterable[Item]
@@ -54,6 +53,12 @@ class ThreadEngine:
         # Each worker is a core's; products inside it that spread over more would wait by spinning.
         with single_threaded_products():
             yield from work_through(stage, items, self.workers or count_cores())
+
+
+def check_workers(workers: int | None) -> None:
+    """Refuse less than one worker; raises InvalidValue."""
+    if workers is not None and workers < 1:
+        raise InvalidValue(f"expected 1 worker or more, got {workers}")
 
 
 def work_through(
